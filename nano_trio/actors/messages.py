@@ -1,0 +1,97 @@
+"""What crosses between ``web`` and ``actors``: requests going down, responses coming back up.
+
+A request that arrives whole carries its body as ``bytes``; a larger one carries a :class:`BodySource` that is read only
+as the app pulls. A response likewise carries ``bytes``, ``None`` or a :class:`BodyStream` that the connection pulls chunk
+by chunk, only as the socket drains. Header names and values are ``str`` in Latin-1 (RFC 9110 section 5.5: one character
+an octet), names in lower case for requests.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import attrs
+
+__all__ = ["BodyBroken", "BodySource", "BodyStream", "Exchange", "IncomingRequest", "OutgoingResponse", "Target"]
+
+
+class BodyBroken(Exception):
+    """A body ended before its end: the peer left, sent malformed framing, or the app's stream failed.
+
+    The text says which, for the log and for the other side's error.
+    """
+
+
+class BodySource(Protocol):
+    """A request body still on the wire."""
+
+    length: int | None
+    """The Content-Length in bytes, or None for a chunked body."""
+
+    async def receive(self) -> bytes:
+        """Return the next non-empty chunk, or ``b""`` at the end. Raises :class:`BodyBroken`. A checkpoint."""
+
+
+class BodyStream(Protocol):
+    """A response body that the app produces while it is sent."""
+
+    async def receive(self) -> bytes:
+        """Return the next non-empty chunk, or ``b""`` at the end. Raises :class:`BodyBroken`.
+
+        Calling it is what makes the app's stream pull: call it only when the last chunk has left for the socket.
+        """
+
+    def cancel(self, reason: str) -> None:
+        """Stop producing: the client left. Never blocks; may be called at any time, more than once."""
+
+
+@attrs.define(slots=True, eq=False)
+class IncomingRequest:
+    """A request head, parsed and validated, with its body or the way to it."""
+
+    method: str
+    url: str
+    """Absolute, as ``request.url`` is built from it: ``http://host:port/path?query``."""
+    headers: list[tuple[str, str]]
+    """Name (lower case) and value pairs, in the order of arrival."""
+    body: bytes | BodySource | None
+    remote_address: str
+    """The client's address without the port, e.g. ``127.0.0.1`` or ``::1``."""
+    id: str = ""
+    """The request id that error pages and logs show; made by ``web``."""
+
+
+@attrs.define(slots=True, eq=False)
+class OutgoingResponse:
+    """A response head with its body. ``web`` adds Date, framing and connection headers."""
+
+    status: int
+    reason: str
+    """The reason phrase, or ``""`` for the status code's standard one."""
+    headers: list[tuple[str, str]]
+    body: bytes | BodyStream | None
+
+
+class Exchange(Protocol):
+    """One request on its way through an app."""
+
+    response: OutgoingResponse | None
+    """Set as soon as the head is known; often already when :meth:`Target.begin` returns."""
+
+    async def wait(self) -> OutgoingResponse:
+        """Wait for the head. Always answers: errors, limits and time-outs become 5xx responses."""
+
+    def disconnect(self, reason: str) -> None:
+        """The client left: abort ``request.signal``, cancel what the request started. Idempotent, never blocks."""
+
+    def finish(self) -> None:
+        """The response is on the wire (or given up): release what the exchange holds. Idempotent, never blocks."""
+
+
+class Target(Protocol):
+    """An app as ``web`` sees it."""
+
+    name: str
+
+    def begin(self, request: IncomingRequest) -> Exchange:
+        """Hand the request over. Never blocks: when the isolate is free the turn runs here and now."""

@@ -1,0 +1,64 @@
+"""What host functions may ask of the isolate they serve.
+
+Host functions are the Python side of the specifications in ``runtime/js``. Each module beside this one that has a
+``namespace(services)`` function offers its functions to the JavaScript file of the same name through
+``host("name")``. The rules (DESIGN section 1): a host function never blocks, never awaits, never raises, and holds no
+strong reference to the context. What failed is said in the return value; work that takes time is handed to
+:meth:`Services.operation` and answers in a later turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+__all__ = ["HostError", "Namespace", "Services"]
+
+Namespace = Mapping[str, Callable[..., Any]]
+
+
+class HostError(Exception):
+    """An operation failed in a way the specification names.
+
+    ``name`` is ``TypeError``, ``RangeError``, ``SyntaxError`` or a DOMException name such as ``AbortError``.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.message = message
+
+
+class Services(Protocol):
+    """The isolate's surroundings, given to each host module's ``namespace``. Held strongly: it must hold no context."""
+
+    def now_ms(self) -> float:
+        """Milliseconds since the isolate's time origin, monotonic (HR-Time section 4)."""
+
+    def time_origin_ms(self) -> float:
+        """The time origin in milliseconds since the Unix epoch."""
+
+    def log(self, level: str, text: str) -> None:
+        """Write a line to the app's log. ``level``: ``debug``, ``log``, ``info``, ``warn`` or ``error``."""
+
+    def exception(self, text: str, stack: str) -> None:
+        """An exception that nothing in the app caught: ``text`` as String(error), ``stack`` as error.stack."""
+
+    def set_timer(self, timer: int, delay_ms: float) -> None:
+        """Call the entry ``timer`` with the number ``timer`` once, in a turn after ``delay_ms``."""
+
+    def clear_timer(self, timer: int) -> None:
+        """Forget a timer; unknown numbers are ignored."""
+
+    def operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Run ``await work(*args)`` in the app's nursery; its result settles the JavaScript operation of that number.
+
+        A :class:`HostError` rejects the operation's promise with the error it names.
+        """
+
+    def cancel_operation(self, operation: int) -> None:
+        """Cancel what :meth:`operation` started; its promise stays pending. Unknown numbers are ignored."""
+
+    @property
+    def max_buffer_bytes(self) -> int:
+        """The most bytes a body reader may gather (``max_buffer_size_mb``)."""

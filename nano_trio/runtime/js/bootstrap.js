@@ -1,0 +1,247 @@
+// The platform: what every specification file in this folder builds on.
+//
+// Theory of operation. Each isolate evaluates this file once, before any code of the app. It
+//   1. captures the builtins that the platform uses (`uncurry`, `statics`), so that an app that patches
+//      `Array.prototype.push` or `Promise.prototype.then` later changes nothing for the platform;
+//   2. defines the Web platform's globals as lazy accessors: the first touch of `URL` loads `url.js`, and what is never
+//      touched costs nothing;
+//   3. hands the host one entry point, `enter(entry, ...)`, that runs a registered function and reports what it throws,
+//      because the engine swallows exceptions that nobody catches.
+//
+// A specification file is one arrow function, `(platform) => ({ Name, … })`. Its result is what `load("file")` returns
+// to other files, and the names that `platform.py` lists as its globals become properties of globalThis.
+// Host functions are reached with `host("file")`: an object of functions from the Python module of the same name. They
+// live in closures only; nothing here leaks one to an app. They never throw: each says in its return value what failed.
+(loadSpecification, hostNamespace, lazyGlobals) => {
+  "use strict";
+  const bindCall = Function.prototype.bind.bind(Function.prototype.call);
+
+  // Captured methods by type: space-separated names, symbols as @@iterator. Add here what a new file needs.
+  const CAPTURED_METHODS = {
+    Array:
+      "push pop shift unshift slice splice join indexOf includes map filter forEach sort concat reverse find findIndex some every fill keys @@iterator",
+    ArrayBuffer: "slice transfer resize",
+    BigInt: "toString",
+    DataView: "getUint8 setUint8 getUint16 setUint16 getUint32 setUint32",
+    Date: "getTime toISOString",
+    Error: "toString",
+    Function: "call apply bind toString",
+    Map: "get set has delete clear forEach entries keys values",
+    Number: "toString toFixed",
+    Object: "hasOwnProperty propertyIsEnumerable toString isPrototypeOf",
+    Promise: "then catch finally",
+    RegExp: "exec test toString @@replace",
+    Set: "add has delete clear forEach values",
+    String:
+      "charCodeAt codePointAt charAt slice substring indexOf lastIndexOf includes startsWith endsWith split trim toLowerCase toUpperCase replaceAll padStart padEnd repeat toWellFormed isWellFormed localeCompare",
+    Symbol: "toString",
+    WeakMap: "get set has delete",
+    WeakRef: "deref",
+    WeakSet: "add has delete",
+  };
+  const CAPTURED_STATICS = {
+    Array: "isArray from of",
+    ArrayBuffer: "isView",
+    JSON: "stringify parse",
+    Math: "floor ceil min max trunc abs random sign round pow log2 imul fround",
+    Number: "isInteger isNaN isFinite isSafeInteger parseFloat",
+    Object:
+      "assign create defineProperty defineProperties freeze isFrozen isExtensible preventExtensions getOwnPropertyDescriptor getOwnPropertyDescriptors getOwnPropertyNames getOwnPropertySymbols getPrototypeOf setPrototypeOf keys values entries is fromEntries",
+    Promise: "resolve reject all",
+    Reflect: "apply construct ownKeys get set has getPrototypeOf defineProperty deleteProperty getOwnPropertyDescriptor",
+    String: "fromCharCode fromCodePoint raw",
+    Symbol: "for keyFor",
+    BigInt: "asIntN asUintN",
+    Date: "now",
+  };
+  const methods = { __proto__: null };
+  const uncurried = { __proto__: null };
+  const statics = { __proto__: null };
+  const constructors = { __proto__: null };
+  const { Array, Object, Reflect, Symbol, TypeError, Promise, String } = globalThis;
+  const globals = globalThis;
+  const defineProperty = Object.defineProperty;
+
+  for (const type in CAPTURED_METHODS) {
+    const prototype = globals[type].prototype;
+    const captured = (methods[type] = { __proto__: null });
+    for (const name of CAPTURED_METHODS[type].split(" ")) {
+      captured[name] = prototype[name.startsWith("@@") ? Symbol[name.slice(2)] : name];
+    }
+    constructors[type] = globals[type];
+  }
+  for (const type in CAPTURED_STATICS) {
+    const captured = (statics[type] = { __proto__: null });
+    for (const name of CAPTURED_STATICS[type].split(" ")) captured[name] = globals[type][name];
+  }
+  for (const name of ["Proxy", "DataView", "Uint8Array", "TypeError", "RangeError", "SyntaxError", "BigInt", "Symbol"]) {
+    constructors[name] = globals[name];
+  }
+  const TypedArray = Object.getPrototypeOf(Uint8Array);
+  const getterOf = (prototype, name) => bindCall(Object.getOwnPropertyDescriptor(prototype, name).get);
+  methods.TypedArray = { __proto__: null, set: TypedArray.prototype.set, subarray: TypedArray.prototype.subarray,
+    slice: TypedArray.prototype.slice, fill: TypedArray.prototype.fill };
+
+  /** The captured method `name` of `type`, taking its receiver first: uncurry("Array", "push")(array, item). */
+  function uncurry(type, name) {
+    const key = type + "." + name;
+    let bound = uncurried[key];
+    if (bound === undefined) {
+      const method = methods[type][name];
+      if (method === undefined) throw new TypeError(`bootstrap.js captures no ${key}`);
+      bound = uncurried[key] = bindCall(method);
+    }
+    return bound;
+  }
+
+  // Getters that tell an ArrayBuffer and a view from look-alikes, unaffected by patched prototypes.
+  const buffers = {
+    __proto__: null,
+    isView: statics.ArrayBuffer.isView,
+    viewBuffer: getterOf(TypedArray.prototype, "buffer"),
+    viewByteOffset: getterOf(TypedArray.prototype, "byteOffset"),
+    viewByteLength: getterOf(TypedArray.prototype, "byteLength"),
+    /** "Uint8Array" and so on, or undefined where `value` is no typed array. */
+    viewTag: getterOf(TypedArray.prototype, Symbol.toStringTag),
+    dataViewBuffer: getterOf(DataView.prototype, "buffer"),
+    dataViewByteOffset: getterOf(DataView.prototype, "byteOffset"),
+    dataViewByteLength: getterOf(DataView.prototype, "byteLength"),
+    /** Throws a TypeError where `value` is no ArrayBuffer. */
+    byteLength: getterOf(ArrayBuffer.prototype, "byteLength"),
+    detached: getterOf(ArrayBuffer.prototype, "detached"),
+    resizable: getterOf(ArrayBuffer.prototype, "resizable"),
+    maxByteLength: getterOf(ArrayBuffer.prototype, "maxByteLength"),
+    sharedByteLength: getterOf(SharedArrayBuffer.prototype, "byteLength"),
+  };
+
+  const loaded = { __proto__: null };
+  /** The result of the specification file `name`, loaded at the first call. */
+  function load(name) {
+    let result = loaded[name];
+    if (result === undefined) result = loaded[name] = loadSpecification(name)(platform);
+    return result;
+  }
+
+  const namespaces = { __proto__: null };
+  /** The host functions of the Python module `name`. */
+  function host(name) {
+    return (namespaces[name] ??= hostNamespace(name));
+  }
+
+  /** Define `name` on globalThis as WebIDL does for interfaces: writable, configurable, not enumerable. */
+  function defineGlobal(name, value, enumerable = false) {
+    defineProperty(globals, name, { __proto__: null, value, writable: true, enumerable, configurable: true });
+  }
+
+  const promiseThen = bindCall(Promise.prototype.then);
+  const promiseResolve = Promise.resolve.bind(Promise);
+
+  /** Run `callback` as a microtask; what it throws is reported (HTML, "queue a microtask"). */
+  function enqueueMicrotask(callback) {
+    promiseThen(promiseResolve(undefined), () => {
+      try {
+        callback();
+      } catch (error) {
+        reportException(error);
+      }
+    });
+  }
+
+  /** HTML's "report an exception": an error event on the global, then the app's log. */
+  function reportException(error) {
+    load("report").reportException(error);
+  }
+
+  // Operations: work of the host whose result arrives in a later turn.
+  const operations = new Map();
+  const operationsGet = Map.prototype.get.bind(operations);
+  const operationsSet = Map.prototype.set.bind(operations);
+  const operationsDelete = Map.prototype.delete.bind(operations);
+  let lastOperation = 0;
+  /**
+   * Start host work: `start(id)` passes the id to a host function, which settles it in a later turn.
+   * Returns a promise; a failure [name, message] rejects it with a TypeError, RangeError, or DOMException of that name.
+   */
+  function operation(start) {
+    const id = ++lastOperation;
+    const { promise, resolve, reject } = withResolvers();
+    operationsSet(id, [resolve, reject]);
+    start(id);
+    return promise;
+  }
+  function withResolvers() {
+    let resolve, reject;
+    const promise = new Promise((a, b) => {
+      resolve = a;
+      reject = b;
+    });
+    return { __proto__: null, promise, resolve, reject };
+  }
+  /** The error that a host failure `name`, `message` stands for. */
+  function makeError(name, message) {
+    if (name === "TypeError") return new constructors.TypeError(message);
+    if (name === "RangeError") return new constructors.RangeError(message);
+    if (name === "SyntaxError") return new constructors.SyntaxError(message);
+    return new (load("domexception").DOMException)(message, name);
+  }
+
+  const entries = {
+    __proto__: null,
+    settle(id, succeeded, value, message) {
+      const resolvers = operationsGet(id);
+      if (resolvers === undefined) return;
+      operationsDelete(id);
+      if (succeeded) resolvers[0](value);
+      else resolvers[1](makeError(value, message));
+    },
+  };
+
+  const platform = {
+    __proto__: null,
+    global: globals,
+    constructors,
+    statics,
+    uncurry,
+    buffers,
+    load,
+    host,
+    defineGlobal,
+    enqueueMicrotask,
+    reportException,
+    operation,
+    withResolvers,
+    promiseThen,
+    promiseResolve,
+    makeError,
+    /** Functions that the host may call by name, each in a turn of its own. */
+    entries,
+  };
+
+  for (const file in lazyGlobals) {
+    for (const name of lazyGlobals[file].split(" ")) {
+      defineProperty(globals, name, {
+        __proto__: null,
+        configurable: true,
+        enumerable: false,
+        get() {
+          const value = load(file)[name];
+          defineGlobal(name, value);
+          return value;
+        },
+        set(value) {
+          defineGlobal(name, value);
+        },
+      });
+    }
+  }
+
+  /** The host's way in. Never throws, except the uncatchable error that ends a turn. */
+  function enter(entry, ...args) {
+    try {
+      return entries[entry](...args);
+    } catch (error) {
+      reportException(error);
+    }
+  }
+  return { __proto__: null, enter, platform };
+}

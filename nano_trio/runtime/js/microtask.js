@@ -1,0 +1,13 @@
+// queueMicrotask: HTML, https://html.spec.whatwg.org/#microtask-queuing
+(platform) => {
+  "use strict";
+  const { requireArguments, callbackFunction } = platform.load("webidl");
+  return {
+    __proto__: null,
+    queueMicrotask: function queueMicrotask(callback) {
+      requireArguments(arguments.length, 1, "Failed to execute 'queueMicrotask'");
+      callbackFunction(callback, "Failed to execute 'queueMicrotask': Argument 1");
+      platform.enqueueMicrotask(() => callback());
+    },
+  };
+}

@@ -1,0 +1,103 @@
+"""Installs the Web platform into a context: the bootstrap, then each specification when it is first touched.
+
+``runtime/js`` holds one file per specification. A file is minified and compiled to bytecode once per process (the cache
+on disk makes it once per machine); an isolate reads the bytecode of a file when the app first touches one of its globals.
+"""
+
+from __future__ import annotations
+
+import importlib
+import weakref
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import quickjs
+import rjsmin
+
+from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_folder
+from nano_trio.runtime.host import Namespace, Services
+
+__all__ = ["FILE_PREFIX", "LAZY_GLOBALS", "Owner", "install"]
+
+FILE_PREFIX = "nano:"
+"""Begins the file names of the platform's own code in stack traces."""
+
+LAZY_GLOBALS: dict[str, str] = {
+    "url": "URL URLSearchParams",
+    "urlpattern": "URLPattern",
+    "encoding": "TextEncoder TextDecoder",
+    "encoding_streams": "TextEncoderStream TextDecoderStream",
+    "base64": "atob btoa",
+    "domexception": "DOMException",
+    "event": "Event EventTarget CustomEvent ErrorEvent PromiseRejectionEvent MessageEvent",
+    "abort": "AbortController AbortSignal",
+    "report": "reportError",
+    "streams_readable": "ReadableStream ReadableStreamDefaultReader ReadableStreamBYOBReader "
+    "ReadableStreamDefaultController ReadableByteStreamController ReadableStreamBYOBRequest",
+    "streams_writable": "WritableStream WritableStreamDefaultWriter WritableStreamDefaultController",
+    "streams_transform": "TransformStream TransformStreamDefaultController",
+    "streams_queuing": "ByteLengthQueuingStrategy CountQueuingStrategy",
+    "blob": "Blob File",
+    "formdata": "FormData",
+    "headers": "Headers",
+    "request": "Request",
+    "response": "Response",
+    "compression": "CompressionStream DecompressionStream",
+    "structuredclone": "structuredClone",
+    "messaging": "MessageChannel MessagePort BroadcastChannel",
+    "performance": "performance Performance PerformanceEntry PerformanceMark PerformanceMeasure "
+    "PerformanceObserver PerformanceObserverEntryList",
+    "console": "console",
+    "timers": "setTimeout setInterval clearTimeout clearInterval",
+    "scheduler": "scheduler",
+    "microtask": "queueMicrotask",
+    "navigator": "navigator Navigator",
+    "crypto": "crypto Crypto",
+}
+"""The globals each specification file defines, installed when first touched."""
+
+_JS_FOLDER = Path(__file__).parent / "js"
+
+
+class Owner(Protocol):
+    """What keeps the context; held weakly by everything inside it."""
+
+    context: quickjs.Context
+
+
+@cache
+def _cache() -> BytecodeCache:
+    return BytecodeCache(default_cache_folder())
+
+
+@cache
+def _specification(name: str) -> Bytecode:
+    source = (_JS_FOLDER / f"{name}.js").read_text("utf-8")
+    # The parentheses make the file's arrow function the script's value. The engine keeps each function's source text,
+    # so comments and indentation would cost every isolate memory.
+    minified = rjsmin.jsmin(source).strip().rstrip(";")
+    return _cache().script(f"({minified})", f"{FILE_PREFIX}{name}.js")
+
+
+@cache
+def _module(name: str) -> Any:
+    return importlib.import_module(f"nano_trio.runtime.{name}")
+
+
+def install(owner: Owner, services: Services) -> quickjs.Value:
+    """Evaluate the bootstrap in ``owner.context``; returns its result: ``enter`` and ``platform``."""
+    reference = weakref.ref(owner)
+
+    def load_specification(name: str) -> Any:
+        living = reference()
+        assert living is not None
+        return living.context.eval_function(living.context.read_object(_specification(name).code))
+
+    def host_namespace(name: str) -> Namespace:
+        return dict(_module(name).namespace(services))
+
+    present = {file: names for file, names in LAZY_GLOBALS.items() if (_JS_FOLDER / f"{file}.js").exists()}
+    bootstrap = load_specification("bootstrap")
+    result: quickjs.Value = bootstrap(load_specification, host_namespace, present)
+    return result

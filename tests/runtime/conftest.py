@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .harness import Bench
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    yield Bench()
+
+
+@pytest.fixture
+def run_js(bench: Bench) -> Callable[[str], Any]:
+    """Evaluate the body of an async function (`await` and `return` work); the result as Python data."""
+    return bench.run
