@@ -1,0 +1,96 @@
+"""The known failures, each with the reason a person wrote: ``expectations.json``.
+
+``areas``     area → reason: nothing of it is run.
+``failures``  test (file and variant) → groups of ``{"reason", "subtests"}``; ``subtests`` is a list of names, or ``"*"``:
+              whatever that file does (the file as a whole cannot pass).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.wpt.execution import Outcome
+
+__all__ = ["HARNESS", "UNREVIEWED", "Comparison", "Expectations"]
+
+PATH = Path(__file__).with_name("expectations.json")
+UNREVIEWED = "unreviewed"
+HARNESS = "(harness)"
+"""Stands among the subtests for the run as a whole: a script error, a time-out or a crash."""
+
+
+@dataclass
+class Comparison:
+    """How a run differs from what is expected; each entry is "test: subtest"."""
+
+    regressions: list[str] = field(default_factory=list)
+    unexpected_passes: list[str] = field(default_factory=list)
+    unreviewed: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.regressions or self.unreviewed)
+
+
+def failing(outcome: Outcome) -> dict[str, str]:
+    """Name → what went wrong, of each subtest that did not pass, and of the run itself."""
+    wrong = {name: f"{status}: {text}" for name, (status, text) in outcome.subtests.items() if status != "pass"}
+    if outcome.status != "ok":
+        wrong[HARNESS] = f"{outcome.status}: {outcome.message}"
+    return wrong
+
+
+class Expectations:
+    def __init__(self, path: Path = PATH) -> None:
+        self._path = path
+        data = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        self.areas: dict[str, str] = data.get("areas", {})
+        self.failures: dict[str, list[dict[str, Any]]] = data.get("failures", {})
+
+    def _known(self, test: str) -> tuple[dict[str, str], str | None]:
+        """Subtest → reason, and the reason that covers the whole file if there is one."""
+        known: dict[str, str] = {}
+        whole: str | None = None
+        for group in self.failures.get(test, []):
+            if group["subtests"] == "*":
+                whole = group["reason"]
+            else:
+                known |= dict.fromkeys(group["subtests"], group["reason"])
+        return known, whole
+
+    def compare(self, outcomes: dict[str, Outcome]) -> Comparison:
+        """What is worse or better than expected in the tests that were run."""
+        comparison = Comparison()
+        for test, outcome in sorted(outcomes.items()):
+            known, whole = self._known(test)
+            wrong = failing(outcome)
+            for name, what in wrong.items():
+                reason = known.get(name, whole)
+                if reason is None:
+                    comparison.regressions.append(f"{test}: {name}: {what}")
+                elif reason == UNREVIEWED:
+                    comparison.unreviewed.append(f"{test}: {name}: {what}")
+            if whole is not None and not wrong:
+                comparison.unexpected_passes.append(f"{test}: all of it")
+            comparison.unexpected_passes += [f"{test}: {name}" for name in known if name not in wrong]
+        return comparison
+
+    def update(self, outcomes: dict[str, Outcome]) -> None:
+        """Forget what passes now; add new failures as unreviewed. Tests that were not run stay as they are."""
+        for test, outcome in outcomes.items():
+            known, whole = self._known(test)
+            wrong = failing(outcome)
+            if whole is not None and wrong:
+                continue
+            groups: dict[str, list[str]] = {}
+            for name in wrong:
+                groups.setdefault(known.get(name, UNREVIEWED), []).append(name)
+            if groups:
+                self.failures[test] = [{"reason": reason, "subtests": names} for reason, names in groups.items()]
+            else:
+                self.failures.pop(test, None)
+        data = {"areas": self.areas, "failures": dict(sorted(self.failures.items()))}
+        self._path.write_text(json.dumps(data, indent=2) + "\n", "utf-8")
