@@ -33,8 +33,9 @@ LAZY_GLOBALS: dict[str, str] = {
     "event": "Event EventTarget CustomEvent ErrorEvent PromiseRejectionEvent MessageEvent",
     "abort": "AbortController AbortSignal",
     "report": "reportError",
-    "streams_readable": "ReadableStream ReadableStreamDefaultReader ReadableStreamBYOBReader "
-    "ReadableStreamDefaultController ReadableByteStreamController ReadableStreamBYOBRequest",
+    "streams_readable": "ReadableStream ReadableStreamDefaultReader ReadableStreamDefaultController",
+    "streams_byte": "ReadableByteStreamController ReadableStreamBYOBRequest",
+    "streams_byob": "ReadableStreamBYOBReader",
     "streams_writable": "WritableStream WritableStreamDefaultWriter WritableStreamDefaultController",
     "streams_transform": "TransformStream TransformStreamDefaultController",
     "streams_queuing": "ByteLengthQueuingStrategy CountQueuingStrategy",

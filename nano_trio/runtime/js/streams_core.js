@@ -1,0 +1,141 @@
+// The ground of the Streams files, https://streams.spec.whatwg.org/ : queues, strategies and promises (sections 7 and 8).
+//
+// Conventions of all streams_*.js files. The public classes are shells around one private field that holds an internal
+// object (`Stream`, `Reader`, `Controller` …) with the specification's slots as plain properties and its abstract
+// operations as methods; internal objects have no prototype that an app could patch. An algorithm (start, pull, write …)
+// may be undefined, return anything, or throw: `promiseCall` makes it the promise that the specification works with.
+// `settled` is the one promise "resolved with undefined" that stands for every algorithm without a promise of its own;
+// it never reaches an app. Promises that only an app looks at (`closed`, `ready`) come into being when it looks.
+(platform) => {
+  "use strict";
+  const { promiseThen, promiseResolve, statics, constructors } = platform;
+  const { apply } = statics.Reflect;
+  const { setPrototypeOf, defineProperty } = statics.Object;
+  const { Promise, RangeError } = constructors;
+  const { isObject, dictionary, unrestrictedDouble, callbackFunction } = platform.load("webidl");
+  const slice = platform.uncurry("Array", "slice");
+  const noop = () => {};
+  const settled = promiseResolve(undefined);
+  // With this `then` derives a plain promise from it, whatever becomes of Promise.prototype.constructor.
+  defineProperty(settled, "constructor", { __proto__: null, value: undefined });
+
+  let lastResolve, lastReject;
+  const capture = (resolve, reject) => {
+    lastResolve = resolve;
+    lastReject = reject;
+  };
+
+  /** Cut a class off Object.prototype, for objects that never reach an app. */
+  function internal(Class) {
+    setPrototypeOf(Class.prototype, null);
+    return Class;
+  }
+
+  const Deferred = internal(
+    class {
+      promise = new Promise(capture);
+      resolve = lastResolve;
+      reject = lastReject;
+    },
+  );
+
+  function resolved(value) {
+    const promise = new Promise(capture);
+    lastResolve(value);
+    return promise;
+  }
+  function rejected(reason) {
+    const promise = new Promise(capture);
+    lastReject(reason);
+    return promise;
+  }
+  /** Set promise.[[PromiseIsHandled]] to true. */
+  function handled(promise) {
+    promiseThen(promise, undefined, noop);
+    return promise;
+  }
+  /** The promise that an algorithm's result stands for. */
+  function promiseOf(result) {
+    return isObject(result) ? promiseResolve(result) : settled;
+  }
+  /** Call an algorithm; what it throws rejects the promise. */
+  function promiseCall(algorithm, receiver, list) {
+    if (algorithm === undefined) return settled;
+    try {
+      const result = apply(algorithm, receiver, list);
+      return isObject(result) ? promiseResolve(result) : settled;
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  // A first-in first-out list whose shift does not move what stays.
+  const Fifo = internal(
+    class {
+      items = [];
+      head = 0;
+      count = 0;
+      push(item) {
+        const items = this.items;
+        items[items.length] = item;
+        this.count++;
+      }
+      peek() {
+        return this.items[this.head];
+      }
+      shift() {
+        const items = this.items;
+        const item = items[this.head];
+        if (--this.count === 0) {
+          items.length = this.head = 0;
+        } else {
+          items[this.head++] = undefined;
+          if (this.head > 511 && this.head > this.count) {
+            this.items = slice(items, this.head);
+            this.head = 0;
+          }
+        }
+        return item;
+      }
+      clear() {
+        this.items = [];
+        this.head = this.count = 0;
+      }
+    },
+  );
+
+  /** IsNonNegativeNumber and the checks of EnqueueValueWithSize (8.1). */
+  function checkSize(size) {
+    if (!(size >= 0 && size < Infinity)) throw new RangeError("The chunk size must be a finite, non-negative number.");
+    return size;
+  }
+
+  const QueuingStrategy = dictionary("QueuingStrategy", [
+    { key: "highWaterMark", converter: unrestrictedDouble },
+    { key: "size", converter: callbackFunction },
+  ]);
+  /** ExtractHighWaterMark (7.4). */
+  function highWaterMarkOf(strategy, defaultMark) {
+    const mark = strategy.highWaterMark;
+    if (mark === undefined) return defaultMark;
+    if (!(mark >= 0)) throw new RangeError("The highWaterMark must be a non-negative number.");
+    return mark;
+  }
+
+  return {
+    __proto__: null,
+    noop,
+    settled,
+    internal,
+    Deferred,
+    Fifo,
+    resolved,
+    rejected,
+    handled,
+    promiseOf,
+    promiseCall,
+    checkSize,
+    QueuingStrategy,
+    highWaterMarkOf,
+  };
+}

@@ -1,0 +1,621 @@
+// ReadableStream, its default reader and default controller: Streams, https://streams.spec.whatwg.org/#rs
+//
+// Byte streams, BYOB readers, tee, pipes, iteration and transfer live in files of their own, loaded when first used.
+// See streams_core.js for the conventions.
+(platform) => {
+  "use strict";
+  const { promiseThen, constructors } = platform;
+  const { TypeError, RangeError, Uint8Array } = constructors;
+  const { apply } = platform.statics.Reflect;
+  const webidl = platform.load("webidl");
+  const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
+  const core = platform.load("streams_core");
+  const { noop, settled, internal, Deferred, Fifo, resolved, rejected, handled, promiseOf, promiseCall } = core;
+  const { checkSize, QueuingStrategy, highWaterMarkOf } = core;
+  const Promise = constructors.Promise;
+  const TOKEN = {};
+
+  const lockedError = () => new TypeError("The stream is locked to a reader.");
+  const releasedError = () => new TypeError("The reader has been released.");
+
+  // 4.9.1, 4.9.2 The stream
+  const Stream = internal(
+    class {
+      state = "readable";
+      reader = undefined;
+      controller = undefined;
+      storedError = undefined;
+      disturbed = false;
+      object = undefined;
+
+      /** The public ReadableStream. */
+      shell() {
+        return this.object ?? (this.object = new ReadableStream(TOKEN, this));
+      }
+      /** ReadableStreamCancel */
+      cancel(reason) {
+        this.disturbed = true;
+        if (this.state === "closed") return resolved(undefined);
+        if (this.state === "errored") return rejected(this.storedError);
+        this.close();
+        const reader = this.reader;
+        if (reader !== undefined && reader.isByob) {
+          for (let requests = reader.takeRequests(); requests.count > 0; ) requests.shift().close(undefined);
+        }
+        return promiseThen(this.controller.cancelSteps(reason), noop);
+      }
+      /** ReadableStreamClose */
+      close() {
+        this.state = "closed";
+        const reader = this.reader;
+        if (reader === undefined) return;
+        reader.deferred?.resolve(undefined);
+        if (reader.isByob || reader.requests.count === 0) return;
+        for (let requests = reader.takeRequests(); requests.count > 0; ) requests.shift().close();
+      }
+      /** ReadableStreamError */
+      error(error) {
+        this.state = "errored";
+        this.storedError = error;
+        const reader = this.reader;
+        if (reader === undefined) return;
+        if (reader.deferred !== undefined) {
+          reader.deferred.reject(error);
+          handled(reader.deferred.promise);
+        }
+        reader.errorRequests(error);
+      }
+    },
+  );
+
+  // 4.9.3 What default and BYOB readers have in common
+  class Reader {
+    isByob = false;
+    requests = new Fifo();
+    deferred = undefined;
+    constructor(stream) {
+      if (stream.reader !== undefined) throw lockedError();
+      this.stream = stream;
+      stream.reader = this;
+    }
+    /** The promise of `closed`. */
+    closed() {
+      if (this.deferred === undefined) {
+        const deferred = (this.deferred = new Deferred());
+        const { stream } = this;
+        if (stream === undefined || stream.state === "errored") {
+          deferred.reject(stream === undefined ? releasedError() : stream.storedError);
+          handled(deferred.promise);
+        } else if (stream.state === "closed") deferred.resolve(undefined);
+      }
+      return this.deferred.promise;
+    }
+    takeRequests() {
+      const { requests } = this;
+      this.requests = new Fifo();
+      return requests;
+    }
+    errorRequests(error) {
+      if (this.requests.count === 0) return;
+      for (let requests = this.takeRequests(); requests.count > 0; ) requests.shift().error(error);
+    }
+    /** ReadableStreamDefaultReaderRelease, ReadableStreamBYOBReaderRelease */
+    release() {
+      const { stream, deferred } = this;
+      if (stream === undefined) return;
+      if (deferred !== undefined) {
+        if (stream.state === "readable") {
+          deferred.reject(releasedError());
+          handled(deferred.promise);
+        } else this.deferred = undefined;
+      }
+      stream.controller.releaseSteps();
+      stream.reader = this.stream = undefined;
+      this.errorRequests(releasedError());
+    }
+    cancel(reason) {
+      return this.stream === undefined ? rejected(releasedError()) : this.stream.cancel(reason);
+    }
+  }
+  internal(Reader);
+
+  class DefaultReader extends Reader {
+    /** ReadableStreamDefaultReaderRead. `request` has chunk(value), close() and error(reason). */
+    read(request) {
+      const { stream } = this;
+      stream.disturbed = true;
+      if (stream.state === "readable") stream.controller.pullSteps(request);
+      else if (stream.state === "closed") request.close();
+      else request.error(stream.storedError);
+    }
+  }
+
+  // 4.9.4, 4.9.5 What both kinds of controller have in common: starting and pulling
+  class Controller {
+    started = false;
+    pulling = false;
+    pullAgain = false;
+    closeRequested = false;
+    queue = new Fifo();
+    total = 0;
+    object = undefined;
+    onSettled = undefined;
+    onFailed = undefined;
+    /** Algorithms are called on `receiver` with the public controller, or, where there is none, with this object. */
+    constructor(stream, receiver, pull, cancel, highWaterMark) {
+      this.stream = stream;
+      this.receiver = receiver;
+      this.pullAlgorithm = pull;
+      this.cancelAlgorithm = cancel;
+      this.highWaterMark = highWaterMark;
+      stream.controller = this;
+    }
+    /** The last steps of SetUpReadable…StreamController; what `start` throws is thrown. */
+    begin(start) {
+      if (this.receiver !== undefined) this.shell();
+      const result = start === undefined ? undefined : apply(start, this.receiver, [this.object ?? this]);
+      // Without a pull algorithm nothing can tell whether the controller has started.
+      if (this.pullAlgorithm !== undefined || isObject(result)) this.react(promiseOf(result));
+    }
+    react(promise) {
+      this.onSettled ??= () => {
+        if (this.started) {
+          this.pulling = false;
+          if (!this.pullAgain) return;
+          this.pullAgain = false;
+        } else this.started = true;
+        this.callPullIfNeeded();
+      };
+      if (promise === settled) promiseThen(promise, this.onSettled);
+      else promiseThen(promise, this.onSettled, (this.onFailed ??= (error) => this.error(error)));
+    }
+    callPullIfNeeded() {
+      if (this.pullAlgorithm === undefined || !this.shouldCallPull()) return;
+      if (this.pulling) {
+        this.pullAgain = true;
+        return;
+      }
+      this.pulling = true;
+      this.react(promiseCall(this.pullAlgorithm, this.receiver, [this.object ?? this]));
+    }
+    clearAlgorithms() {
+      this.pullAlgorithm = this.cancelAlgorithm = this.sizeAlgorithm = this.receiver = undefined;
+    }
+    resetQueue() {
+      this.queue.clear();
+      this.total = 0;
+    }
+    desiredSize() {
+      const { state } = this.stream;
+      return state === "readable" ? this.highWaterMark - this.total : state === "closed" ? 0 : null;
+    }
+    canCloseOrEnqueue() {
+      return !this.closeRequested && this.stream.state === "readable";
+    }
+    error(error) {
+      if (this.stream.state !== "readable") return;
+      this.resetQueue();
+      this.clearAlgorithms();
+      this.stream.error(error);
+    }
+    cancelSteps(reason) {
+      this.resetQueue();
+      const promise = promiseCall(this.cancelAlgorithm, this.receiver, [reason]);
+      this.clearAlgorithms();
+      return promise;
+    }
+    releaseSteps() {}
+  }
+  internal(Controller);
+
+  // 4.9.4 The default controller. The queue holds each chunk followed by its size.
+  class DefaultController extends Controller {
+    sizeAlgorithm = undefined;
+    shell() {
+      return this.object ?? (this.object = new ReadableStreamDefaultController(TOKEN, this));
+    }
+    shouldCallPull() {
+      const { stream } = this;
+      if (this.closeRequested || stream.state !== "readable" || !this.started) return false;
+      return this.total < this.highWaterMark || (stream.reader !== undefined && stream.reader.requests.count > 0);
+    }
+    enqueue(chunk) {
+      if (!this.canCloseOrEnqueue()) return;
+      const { reader } = this.stream;
+      if (reader !== undefined && reader.requests.count > 0) reader.requests.shift().chunk(chunk);
+      else {
+        let size = 1;
+        const { sizeAlgorithm } = this;
+        if (sizeAlgorithm !== undefined) {
+          try {
+            size = checkSize(+sizeAlgorithm(chunk));
+          } catch (error) {
+            this.error(error);
+            throw error;
+          }
+        }
+        this.queue.push(chunk);
+        this.queue.push(size);
+        this.total += size;
+      }
+      this.callPullIfNeeded();
+    }
+    close() {
+      if (!this.canCloseOrEnqueue()) return;
+      this.closeRequested = true;
+      if (this.queue.count === 0) {
+        this.clearAlgorithms();
+        this.stream.close();
+      }
+    }
+    pullSteps(request) {
+      const { queue, stream } = this;
+      if (queue.count > 0) {
+        const chunk = queue.shift();
+        this.total -= queue.shift();
+        if (this.total < 0) this.total = 0;
+        if (this.closeRequested && queue.count === 0) {
+          this.clearAlgorithms();
+          stream.close();
+        } else this.callPullIfNeeded();
+        request.chunk(chunk);
+      } else {
+        stream.reader.requests.push(request);
+        this.callPullIfNeeded();
+      }
+    }
+  }
+
+  const PromiseReadRequest = internal(
+    class {
+      deferred = new Deferred();
+      chunk(value) {
+        this.deferred.resolve({ value, done: false });
+      }
+      close(value) {
+        this.deferred.resolve({ value, done: true });
+      }
+      error(error) {
+        this.deferred.reject(error);
+      }
+    },
+  );
+
+  const UnderlyingSource = dictionary("UnderlyingSource", [
+    { key: "autoAllocateChunkSize", converter: (value, context) => webidl.unsignedLongLong(value, context, { enforceRange: true }) },
+    { key: "cancel", converter: callbackFunction },
+    { key: "pull", converter: callbackFunction },
+    { key: "start", converter: callbackFunction },
+    { key: "type", converter: webidl.enumeration("ReadableStreamType", ["bytes"]) },
+  ]);
+  const GetReaderOptions = dictionary("ReadableStreamGetReaderOptions", [
+    { key: "mode", converter: webidl.enumeration("ReadableStreamReaderMode", ["byob"]) },
+  ]);
+  const StreamPipeOptions = dictionary("StreamPipeOptions", [
+    { key: "preventAbort", converter: webidl.boolean, defaultValue: false },
+    { key: "preventCancel", converter: webidl.boolean, defaultValue: false },
+    { key: "preventClose", converter: webidl.boolean, defaultValue: false },
+    {
+      key: "signal",
+      converter: (value, context) => {
+        const { isAbortSignal } = platform.load("abort");
+        return webidl.interfaceType("AbortSignal", isAbortSignal)(value, context);
+      },
+    },
+  ]);
+  const IteratorOptions = dictionary("ReadableStreamIteratorOptions", [
+    { key: "preventCancel", converter: webidl.boolean, defaultValue: false },
+  ]);
+  function writableStream(value, context) {
+    return webidl.interfaceType("WritableStream", platform.load("streams_writable").isWritableStream)(value, context);
+  }
+
+  let slots, isReadableStream;
+  class ReadableStream {
+    #stream;
+    static {
+      slots = (stream) => stream.#stream;
+      isReadableStream = (value) => isObject(value) && #stream in value;
+    }
+    constructor(underlyingSource = undefined, strategy = undefined) {
+      if (underlyingSource === TOKEN) {
+        this.#stream = strategy;
+        return;
+      }
+      if (underlyingSource !== undefined && !isObject(underlyingSource)) {
+        webidl.fail("Failed to construct 'ReadableStream'", "The underlying source is not an object.");
+      }
+      const strategyDict = QueuingStrategy(strategy, "Failed to construct 'ReadableStream'");
+      const source = UnderlyingSource(underlyingSource, "Failed to construct 'ReadableStream'");
+      const stream = (this.#stream = new Stream());
+      stream.object = this;
+      const receiver = underlyingSource ?? { __proto__: null };
+      if (source.type === "bytes") {
+        if (strategyDict.size !== undefined) throw new RangeError("The strategy of a byte stream cannot have a size.");
+        platform.load("streams_byte").setUp(stream, receiver, source, highWaterMarkOf(strategyDict, 0));
+      } else {
+        const mark = highWaterMarkOf(strategyDict, 1);
+        const controller = new DefaultController(stream, receiver, source.pull, source.cancel, mark);
+        controller.sizeAlgorithm = strategyDict.size;
+        controller.begin(source.start);
+      }
+    }
+    static from(asyncIterable) {
+      requireArguments(arguments.length, 1, "Failed to execute 'from' on 'ReadableStream'");
+      return platform.load("streams_iteration").from(asyncIterable);
+    }
+    get locked() {
+      return this.#stream.reader !== undefined;
+    }
+    cancel(reason = undefined) {
+      try {
+        const stream = this.#stream;
+        return stream.reader === undefined ? stream.cancel(reason) : rejected(lockedError());
+      } catch (error) {
+        return rejected(error);
+      }
+    }
+    getReader(options = undefined) {
+      const stream = this.#stream;
+      if (options !== undefined) {
+        const { mode } = GetReaderOptions(options, "Failed to execute 'getReader' on 'ReadableStream'");
+        if (mode !== undefined) return platform.load("streams_byob").acquireReader(stream);
+      }
+      return new ReadableStreamDefaultReader(TOKEN, new DefaultReader(stream));
+    }
+    pipeThrough(transform, options = undefined) {
+      const stream = this.#stream;
+      const context = "Failed to execute 'pipeThrough' on 'ReadableStream'";
+      requireArguments(arguments.length, 1, context);
+      const pair = dictionary("ReadableWritablePair", [
+        { key: "readable", converter: webidl.interfaceType("ReadableStream", isReadableStream), required: true },
+        { key: "writable", converter: writableStream, required: true },
+      ])(transform, context);
+      const pipeOptions = StreamPipeOptions(options, context);
+      if (stream.reader !== undefined) throw lockedError();
+      const destination = platform.load("streams_writable").slots(pair.writable);
+      if (destination.writer !== undefined) throw new TypeError("The writable stream is locked to a writer.");
+      handled(platform.load("streams_pipe").pipeTo(stream, destination, pipeOptions));
+      return pair.readable;
+    }
+    pipeTo(destination, options = undefined) {
+      try {
+        const stream = this.#stream;
+        const context = "Failed to execute 'pipeTo' on 'ReadableStream'";
+        requireArguments(arguments.length, 1, context);
+        writableStream(destination, context);
+        const pipeOptions = StreamPipeOptions(options, context);
+        if (stream.reader !== undefined) throw lockedError();
+        const sink = platform.load("streams_writable").slots(destination);
+        if (sink.writer !== undefined) throw new TypeError("The writable stream is locked to a writer.");
+        return platform.load("streams_pipe").pipeTo(stream, sink, pipeOptions);
+      } catch (error) {
+        return rejected(error);
+      }
+    }
+    tee() {
+      const branches = platform.load("streams_tee").tee(this.#stream, false);
+      return [branches[0].shell(), branches[1].shell()];
+    }
+    values(options = undefined) {
+      const stream = this.#stream;
+      const { preventCancel } = IteratorOptions(options, "Failed to execute 'values' on 'ReadableStream'");
+      return platform.load("streams_iteration").iterate(new DefaultReader(stream), preventCancel);
+    }
+  }
+  defineInterface(ReadableStream);
+  platform.statics.Object.defineProperty(ReadableStream.prototype, Symbol.asyncIterator, {
+    __proto__: null,
+    value: ReadableStream.prototype.values,
+    writable: true,
+    configurable: true,
+  });
+
+  class ReadableStreamDefaultReader {
+    #reader;
+    constructor(stream) {
+      if (stream === TOKEN) {
+        this.#reader = arguments[1];
+        return;
+      }
+      const context = "Failed to construct 'ReadableStreamDefaultReader'";
+      requireArguments(arguments.length, 1, context);
+      webidl.interfaceType("ReadableStream", isReadableStream)(stream, context);
+      this.#reader = new DefaultReader(slots(stream));
+    }
+    get closed() {
+      try {
+        return this.#reader.closed();
+      } catch (error) {
+        return rejected(error);
+      }
+    }
+    cancel(reason = undefined) {
+      try {
+        return this.#reader.cancel(reason);
+      } catch (error) {
+        return rejected(error);
+      }
+    }
+    read() {
+      let reader;
+      try {
+        reader = this.#reader;
+      } catch (error) {
+        return rejected(error);
+      }
+      if (reader.stream === undefined) return rejected(releasedError());
+      const request = new PromiseReadRequest();
+      reader.read(request);
+      return request.deferred.promise;
+    }
+    releaseLock() {
+      this.#reader.release();
+    }
+  }
+  defineInterface(ReadableStreamDefaultReader);
+
+  class ReadableStreamDefaultController {
+    #controller;
+    constructor() {
+      if (arguments[0] !== TOKEN) illegalConstructor();
+      this.#controller = arguments[1];
+    }
+    get desiredSize() {
+      return this.#controller.desiredSize();
+    }
+    close() {
+      const controller = this.#controller;
+      if (!controller.canCloseOrEnqueue()) throw new TypeError("The stream is closed or errored already.");
+      controller.close();
+    }
+    enqueue(chunk = undefined) {
+      const controller = this.#controller;
+      if (!controller.canCloseOrEnqueue()) throw new TypeError("The stream is closed or errored already.");
+      controller.enqueue(chunk);
+    }
+    error(e = undefined) {
+      this.#controller.error(e);
+    }
+  }
+  defineInterface(ReadableStreamDefaultController);
+
+  // 9.1 For other specifications. Streams are public objects here; readers and controllers are internal ones.
+
+  /** CreateReadableStream on slots: the internal stream. Algorithms are called with the internal controller. */
+  function createStream(start, pull, cancel, highWaterMark = 1, sizeAlgorithm = undefined) {
+    const stream = new Stream();
+    const controller = new DefaultController(stream, undefined, pull, cancel, highWaterMark);
+    controller.sizeAlgorithm = sizeAlgorithm;
+    controller.begin(start);
+    return stream;
+  }
+  /** A ReadableStream. The algorithms start(controller), pull(controller), cancel(reason) may be undefined. */
+  function createReadableStream(start, pull, cancel, highWaterMark, sizeAlgorithm) {
+    return createStream(start, pull, cancel, highWaterMark, sizeAlgorithm).shell();
+  }
+  /** A ReadableStream with a byte controller; chunks are Uint8Arrays, whose buffers are transferred. */
+  function createReadableByteStream(start, pull, cancel, highWaterMark = 0) {
+    return platform.load("streams_byte").createByteStream(start, pull, cancel, highWaterMark).shell();
+  }
+
+  const ReadLoop = internal(
+    class {
+      running = false;
+      again = false;
+      constructor(reader, onChunk, onClose, onError) {
+        this.reader = reader;
+        this.onChunk = onChunk;
+        this.close = onClose;
+        this.error = onError;
+      }
+      run() {
+        this.running = true;
+        do {
+          this.again = false;
+          this.reader.read(this);
+        } while (this.again);
+        this.running = false;
+      }
+      chunk(value) {
+        if (this.onChunk(value) === false) return;
+        // A chunk that came at once is followed by the loop above, not by recursion.
+        if (this.running) this.again = true;
+        else this.run();
+      }
+    },
+  );
+  /** Read `reader` to its end, without promises: onChunk(value) until it returns false, then onClose() or onError(e). */
+  function readLoop(reader, onChunk, onClose, onError) {
+    new ReadLoop(reader, onChunk, onClose, onError).run();
+  }
+
+  /**
+   * "Read all bytes" from a reader of `acquireReader`: onSuccess(Uint8Array) or onFailure(error). A chunk that is no
+   * Uint8Array is a TypeError; more than `maxBytes` bytes are a RangeError, and the stream is cancelled.
+   */
+  function readAllBytes(reader, onSuccess, onFailure, maxBytes = Infinity) {
+    const chunks = [];
+    let total = 0;
+    readLoop(
+      reader,
+      (chunk) => {
+        if (platform.buffers.viewTag(chunk) !== "Uint8Array") {
+          onFailure(new TypeError("The stream's chunks must be Uint8Arrays."));
+          return false;
+        }
+        chunks[chunks.length] = chunk;
+        total += platform.buffers.viewByteLength(chunk);
+        if (total > maxBytes) {
+          const error = new RangeError(`The body is larger than ${maxBytes} bytes.`);
+          handled(reader.cancel(error));
+          onFailure(error);
+          return false;
+        }
+        return true;
+      },
+      () => {
+        if (chunks.length === 1) return onSuccess(chunks[0]);
+        const bytes = new Uint8Array(total);
+        const set = platform.uncurry("TypedArray", "set");
+        for (let i = 0, at = 0; i < chunks.length; i++) {
+          set(bytes, chunks[i], at);
+          at += platform.buffers.viewByteLength(chunks[i]);
+        }
+        return onSuccess(bytes);
+      },
+      onFailure,
+    );
+  }
+
+  return {
+    __proto__: null,
+    ReadableStream,
+    ReadableStreamDefaultReader,
+    ReadableStreamDefaultController,
+
+    createReadableStream,
+    createReadableByteStream,
+    isReadableStream,
+    isLocked: (stream) => slots(stream).reader !== undefined,
+    isDisturbed: (stream) => slots(stream).disturbed,
+    isClosed: (stream) => slots(stream).state === "closed",
+    isErrored: (stream) => slots(stream).state === "errored",
+    isReadable: (stream) => slots(stream).state === "readable",
+    storedErrorOf: (stream) => slots(stream).storedError,
+    /** The internal controller: enqueue(chunk), close(), error(e), desiredSize(), canCloseOrEnqueue(). */
+    controllerOf: (stream) => slots(stream).controller,
+    enqueue: (controller, chunk) => controller.enqueue(chunk),
+    close: (controller) => controller.close(),
+    error: (controller, error) => controller.error(error),
+    errorStream: (stream, error) => slots(stream).controller.error(error),
+    /** Lock the stream: an internal reader with read(request), cancel(reason), release(), closed(). */
+    acquireReader: (stream) => new DefaultReader(slots(stream)),
+    releaseReader: (reader) => reader.release(),
+    /** One read without a promise: calls exactly one of request.chunk(value), .close(), .error(reason). */
+    readChunk: (reader, request) => reader.read(request),
+    readLoop,
+    readAllBytes,
+    /** For the host: a function that reads one chunk at each call and answers by one of the three callbacks. */
+    pump(reader, onChunk, onClose, onError) {
+      const request = { __proto__: null, chunk: onChunk, close: onClose, error: onError };
+      return () => reader.read(request);
+    },
+    cancel: (stream, reason) => slots(stream).cancel(reason),
+    /** [branch1, branch2]; with cloneForBranch2 the second gets structured clones of the chunks. */
+    tee(stream, cloneForBranch2 = false) {
+      const branches = platform.load("streams_tee").tee(slots(stream), cloneForBranch2);
+      return [branches[0].shell(), branches[1].shell()];
+    },
+
+    // For the other streams_*.js files
+    slots,
+    Stream,
+    Reader,
+    DefaultReader,
+    Controller,
+    PromiseReadRequest,
+    createStream,
+    releasedError,
+  };
+}
