@@ -1,0 +1,98 @@
+"""The host half of ``url.js``: parsing and setters by Ada, the form encoding by the standard library.
+
+JavaScript keeps a URL as its serialization (``href``). So a setter parses that again, changes one component and
+returns the new serialization. Strings from JavaScript are scalar value strings: they hold no surrogates.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+import can_ada
+
+from nano_trio.runtime.host import Namespace, Services
+
+__all__ = ["namespace"]
+
+_FORM_UNSAFE = {
+    byte: f"%{byte:02X}"
+    for byte in range(256)
+    if not (chr(byte).isascii() and chr(byte).isalnum()) and byte not in b"*-._"
+}
+_FORM_UNSAFE[0x20] = "+"
+
+
+def set_component(href: str, component: str, value: str) -> str:
+    """The serialization after ``url[component] = value`` (URL section 6.1); unchanged where the value is invalid."""
+    try:
+        url = can_ada.parse(href)
+    except ValueError:
+        return href
+    setattr(url, component, value)
+    return str(url.href)
+
+
+def parse_with_base(url: str, base: str) -> str | None:
+    """Like ``parse``, against a base URL."""
+    try:
+        return str((can_ada.parse(base) + url).href)
+    except ValueError:
+        return None
+
+
+def can_parse(url: str) -> bool:
+    return bool(can_ada.can_parse(url))
+
+
+def can_parse_with_base(url: str, base: str) -> bool:
+    return bool(can_ada.can_parse(url, base))
+
+
+def parse_form(text: str) -> list[str]:
+    """The application/x-www-form-urlencoded parser (URL section 5.1): name, value, name, value …"""
+    flat: list[str] = []
+    is_plain = "%" not in text and "+" not in text
+    for sequence in text.split("&"):
+        if sequence:
+            name, _, value = sequence.partition("=")
+            flat += (name, value) if is_plain else (_form_decode(name), _form_decode(value))
+    return flat
+
+
+def _form_decode(text: str) -> str:
+    if "+" in text:
+        text = text.replace("+", " ")
+    # CPython replaces malformed UTF-8 as the Encoding Standard does: one U+FFFD for each maximal subpart.
+    return unquote_to_bytes(text).decode("utf-8", "replace") if "%" in text else text
+
+
+def form_encode(text: str) -> str:
+    """Percent-encode with the application/x-www-form-urlencoded percent-encode set, spaces as plus signs."""
+    return text.encode("utf-8").decode("latin-1").translate(_FORM_UNSAFE)
+
+
+def namespace(services: Services) -> Namespace:
+    # Apps write `new URL(request.url)`, which is the string that was parsed last.
+    last_input = last_href = ""
+
+    def parse(url: str) -> str | None:
+        """The serialization of the parsed ``url`` or None on failure (URL section 4.4)."""
+        nonlocal last_input, last_href
+        if url in (last_href, last_input):
+            return last_href or None
+        try:
+            href: str = can_ada.parse(url).href
+        except ValueError:
+            return None
+        last_input, last_href = url, href
+        return href
+
+    return {
+        "parse": parse,
+        "parseWithBase": parse_with_base,
+        "canParse": can_parse,
+        "canParseWithBase": can_parse_with_base,
+        "set": set_component,
+        "parseForm": parse_form,
+        "formEncode": form_encode,
+    }
