@@ -116,8 +116,10 @@ def execute(root: Path, test: Test) -> Outcome:
     settings = {
         "href": href,
         "isWorkerFile": test.path.endswith(".worker.js"),
+        "isInterfaceTest": test.path.endswith("idlharness.any.js"),
         "parts": {
-            "origin": _ORIGIN,
+            # An app has an opaque origin, whatever server its tests come from.
+            "origin": "null",
             "protocol": "http:",
             "host": parts.netloc,
             "hostname": parts.hostname,

@@ -1,8 +1,8 @@
 """The known failures, each with the reason a person wrote: ``expectations.json``.
 
 ``areas``     area → reason: nothing of it is run.
-``failures``  test (file and variant) → groups of ``{"reason", "subtests"}``; ``subtests`` is a list of names, or ``"*"``:
-              whatever that file does (the file as a whole cannot pass).
+``failures``  test (file and variant) → groups of ``{"reason", "subtests"}``; ``subtests``: names, or ``"*"`` for
+              whatever that file does (it cannot pass as a whole).
 """
 
 from __future__ import annotations
