@@ -117,7 +117,8 @@
   /** The authority as a match of [, user name, password, host name, port]: absent ones are undefined. */
   function authority(href, bounds) {
     const scheme = bounds[0];
-    const text = href[scheme + 1] === "/" ? substring(href, scheme + 2, bounds[1]) : "";
+    const isThere = href[scheme] === "/" && href[scheme + 1] === "/";
+    const text = isThere ? substring(href, scheme + 2, bounds[1]) : "";
     return execute(/^(?:([^:@]*)(?::([^@]*))?@)?(\[.*\]|[^:]*)(?::(.*))?$/, text);
   }
   const components = {
