@@ -30,7 +30,9 @@ LAZY_GLOBALS: dict[str, str] = {
     "encoding_streams": "TextEncoderStream TextDecoderStream",
     "base64": "atob btoa",
     "domexception": "DOMException",
-    "event": "Event EventTarget CustomEvent ErrorEvent PromiseRejectionEvent MessageEvent",
+    "event": "Event EventTarget addEventListener removeEventListener dispatchEvent "
+    "onerror onunhandledrejection onrejectionhandled",
+    "event_types": "CustomEvent ErrorEvent PromiseRejectionEvent MessageEvent",
     "abort": "AbortController AbortSignal",
     "report": "reportError",
     "streams_readable": "ReadableStream ReadableStreamDefaultReader ReadableStreamDefaultController",

@@ -53,6 +53,7 @@
     Symbol: "for keyFor",
     BigInt: "asIntN asUintN",
     Date: "now",
+    Error: "isError",
   };
   const methods = { __proto__: null };
   const uncurried = { __proto__: null };
@@ -81,6 +82,9 @@
   const getterOf = (prototype, name) => bindCall(Object.getOwnPropertyDescriptor(prototype, name).get);
   methods.TypedArray = { __proto__: null, set: TypedArray.prototype.set, subarray: TypedArray.prototype.subarray,
     slice: TypedArray.prototype.slice, fill: TypedArray.prototype.fill };
+
+  uncurried["Map.size"] = getterOf(Map.prototype, "size");
+  uncurried["Set.size"] = getterOf(Set.prototype, "size");
 
   /** The captured method `name` of `type`, taking its receiver first: uncurry("Array", "push")(array, item). */
   function uncurry(type, name) {
@@ -187,6 +191,10 @@
 
   const entries = {
     __proto__: null,
+    /** Load a specification file for the entries it registers. */
+    require(name) {
+      load(name);
+    },
     settle(id, succeeded, value, message) {
       const resolvers = operationsGet(id);
       if (resolvers === undefined) return;
@@ -204,6 +212,8 @@
     uncurry,
     buffers,
     load,
+    /** Whether the file `name` has been loaded. */
+    isLoaded: (name) => loaded[name] !== undefined,
     host,
     defineGlobal,
     enqueueMicrotask,
@@ -217,6 +227,10 @@
     entries,
   };
 
+  /** An event handler attribute of the global, onerror say: its file exports the accessor's property descriptor. */
+  const isHandler = (name) => name[0] === "o" && name[1] === "n";
+
+  defineGlobal("self", globals);
   for (const file in lazyGlobals) {
     for (const name of lazyGlobals[file].split(" ")) {
       defineProperty(globals, name, {
@@ -225,11 +239,14 @@
         enumerable: false,
         get() {
           const value = load(file)[name];
-          defineGlobal(name, value);
-          return value;
+          if (!isHandler(name)) defineGlobal(name, value);
+          else defineProperty(globals, name, value);
+          return globals[name];
         },
         set(value) {
-          defineGlobal(name, value);
+          if (!isHandler(name)) return defineGlobal(name, value);
+          defineProperty(globals, name, load(file)[name]);
+          globals[name] = value;
         },
       });
     }

@@ -318,10 +318,11 @@
     }
     defineProperty(prototype, symbolToStringTag, { __proto__: null, value: name, configurable: true });
     if (constants) {
-      for (const key of ownKeys(constants)) {
-        const descriptor = { __proto__: null, value: constants[key], enumerable: true };
-        defineProperty(Class, key, descriptor);
-        defineProperty(prototype, key, descriptor);
+      const names = ownKeys(constants);
+      for (let i = 0; i < names.length; i++) {
+        const descriptor = { __proto__: null, value: constants[names[i]], enumerable: true };
+        defineProperty(Class, names[i], descriptor);
+        defineProperty(prototype, names[i], descriptor);
       }
     }
     return Class;

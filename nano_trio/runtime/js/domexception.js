@@ -1,0 +1,71 @@
+// DOMException: Web IDL, https://webidl.spec.whatwg.org/#idl-DOMException
+(platform) => {
+  "use strict";
+  const { DOMString, defineInterface, isObject } = platform.load("webidl");
+  const { defineProperty, setPrototypeOf } = platform.statics.Object;
+  const { Error } = platform.constructors;
+  const indexOf = platform.uncurry("String", "indexOf");
+  const slice = platform.uncurry("String", "slice");
+  const split = platform.uncurry("String", "split");
+
+  // 2.8.1 The errors that have a legacy code, which is the index here plus 1; "-" where only the constant exists.
+  const NAMES = split(
+    "IndexSizeError - HierarchyRequestError WrongDocumentError InvalidCharacterError - NoModificationAllowedError " +
+      "NotFoundError NotSupportedError InUseAttributeError InvalidStateError SyntaxError InvalidModificationError " +
+      "NamespaceError InvalidAccessError - TypeMismatchError SecurityError NetworkError AbortError URLMismatchError " +
+      "QuotaExceededError TimeoutError InvalidNodeTypeError DataCloneError",
+    " ",
+  );
+  const CONSTANTS = split(
+    "INDEX_SIZE DOMSTRING_SIZE HIERARCHY_REQUEST WRONG_DOCUMENT INVALID_CHARACTER NO_DATA_ALLOWED " +
+      "NO_MODIFICATION_ALLOWED NOT_FOUND NOT_SUPPORTED INUSE_ATTRIBUTE INVALID_STATE SYNTAX INVALID_MODIFICATION " +
+      "NAMESPACE INVALID_ACCESS VALIDATION TYPE_MISMATCH SECURITY NETWORK ABORT URL_MISMATCH QUOTA_EXCEEDED TIMEOUT " +
+      "INVALID_NODE_TYPE DATA_CLONE",
+    " ",
+  );
+  const codes = { __proto__: null };
+  const constants = { __proto__: null };
+  for (let i = 0; i < NAMES.length; i++) {
+    if (NAMES[i] !== "-") codes[NAMES[i]] = i + 1;
+    constants[`${CONSTANTS[i]}_ERR`] = i + 1;
+  }
+
+  /** Give `exception` the own property `stack` that every error of the engine has. */
+  function setStack(exception, stack) {
+    defineProperty(exception, "stack", { __proto__: null, value: stack, writable: true, configurable: true });
+  }
+
+  let isDOMException;
+  class DOMException {
+    #message;
+    #name;
+
+    constructor() {
+      const message = arguments[0];
+      const name = arguments[1];
+      this.#message = message === undefined ? "" : DOMString(message);
+      this.#name = name === undefined ? "Error" : DOMString(name);
+      // The first frame is this constructor's.
+      const { stack } = new Error();
+      setStack(this, slice(stack, indexOf(stack, "\n") + 1));
+    }
+
+    get name() {
+      return this.#name;
+    }
+    get message() {
+      return this.#message;
+    }
+    get code() {
+      return codes[this.#name] ?? 0;
+    }
+
+    static {
+      isDOMException = (value) => isObject(value) && #name in value;
+    }
+  }
+  defineInterface(DOMException, { constants });
+  setPrototypeOf(DOMException.prototype, Error.prototype);
+
+  return { __proto__: null, DOMException, isDOMException, setStack };
+}

@@ -1,0 +1,99 @@
+// Reporting exceptions: HTML 8.1.4.6, https://html.spec.whatwg.org/#report-the-exception
+(platform) => {
+  "use strict";
+  const { requireArguments, isObject } = platform.load("webidl");
+  const { isError } = platform.statics.Error;
+  const errorToString = platform.uncurry("Error", "toString");
+  const indexOf = platform.uncurry("Array", "indexOf");
+  const split = platform.uncurry("String", "split");
+  const exec = platform.uncurry("RegExp", "exec");
+  const repeat = platform.uncurry("String", "repeat");
+  const host = platform.host("report");
+
+  /** How deep `cause` and `errors` are followed, and how many of an AggregateError's errors are named. */
+  const MAX_DEPTH = 8;
+  const MAX_ERRORS = 10;
+  let isReporting = false;
+
+  /** What `read()` returns, or `otherwise` where a getter or a proxy of the app throws. */
+  function guarded(read, otherwise) {
+    try {
+      return read();
+    } catch {
+      return otherwise;
+    }
+  }
+
+  function isException(value) {
+    return isError(value) || (platform.isLoaded("domexception") && platform.load("domexception").isDOMException(value));
+  }
+
+  /** "Name: message" of an error; of anything else that was thrown, "Uncaught" and what it looks like. */
+  function headOf(value) {
+    if (isException(value)) return guarded(() => errorToString(value), "Error");
+    return `Uncaught ${guarded(() => platform.load("console").inspect(value), `[${typeof value}]`)}`;
+  }
+  function stackOf(value) {
+    const stack = isException(value) ? guarded(() => value.stack) : undefined;
+    return typeof stack === "string" ? stack : "";
+  }
+
+  /** An error's text and its causes', each on a line of its own; `seen` stops circles. */
+  function describe(error, depth, seen) {
+    let text = headOf(error);
+    if (!isException(error) || depth >= MAX_DEPTH) return text;
+    seen[seen.length] = error;
+    const add = (label, value) => {
+      const described = indexOf(seen, value) < 0 ? describe(value, depth + 1, seen) : "[circular]";
+      text += `\n${repeat("  ", depth + 1)}[${label}] ${described}`;
+    };
+    const cause = guarded(() => error.cause);
+    if (cause !== undefined) add("cause", cause);
+    const errors = guarded(() => error.errors);
+    const count = isObject(errors) ? guarded(() => errors.length) : 0;
+    for (let i = 0; i < count && i < MAX_ERRORS; i++) add(`errors[${i}]`, guarded(() => errors[i]));
+    if (count > MAX_ERRORS) text += `\n${repeat("  ", depth + 1)}… ${count - MAX_ERRORS} more`;
+    return text;
+  }
+
+  /** { filename, lineno, colno } of the innermost frame outside the platform's own files. */
+  function locate(stack) {
+    const lines = split(stack, "\n");
+    for (let i = 0; i < lines.length; i++) {
+      const match = exec(/\((?!nano:)(.+):(\d+):(\d+)\)$/, lines[i]);
+      if (match !== null) return { __proto__: null, filename: match[1], lineno: +match[2], colno: +match[3] };
+    }
+    return { __proto__: null, filename: "", lineno: 0, colno: 0 };
+  }
+
+  /** Fire an ErrorEvent at the global object; true where a listener handled the exception. */
+  function dispatch(error, text, stack) {
+    const { ErrorEvent } = platform.load("event_types");
+    const { filename, lineno, colno } = locate(stack);
+    const init = { __proto__: null, cancelable: true, message: text, filename, lineno, colno, error };
+    return !platform.load("event").fire(undefined, new ErrorEvent("error", init));
+  }
+
+  /** "Report an exception": to the global's error listeners, then to the app's log. Never throws. */
+  function reportException(error) {
+    const text = guarded(() => describe(error, 0, []), "Error");
+    const stack = stackOf(error);
+    // "In error reporting mode": what an error listener throws is only logged.
+    if (!isReporting && platform.isLoaded("event") && platform.load("event").hasListeners(undefined, "error")) {
+      isReporting = true;
+      const isHandled = guarded(() => dispatch(error, text, stack), false);
+      isReporting = false;
+      if (isHandled) return;
+    }
+    host.exception(text, stack);
+  }
+
+  return {
+    __proto__: null,
+    reportError: function reportError(error) {
+      requireArguments(arguments.length, 1, "Failed to execute 'reportError'");
+      reportException(error);
+    },
+    reportException,
+  };
+}
