@@ -1,0 +1,473 @@
+"""One HTTP/1.1 connection: requests in, responses out, in order.
+
+Theory of operation
+-------------------
+A connection is in one of six states; the table says who moves it and what it is watched for:
+
+===========  =================================================  ========  ==========================================
+state        meaning                                            watched   leaves for
+===========  =================================================  ========  ==========================================
+READING      between requests, or a head (or a small body)      input     READING (answered at once), BUSY, LINGERING
+             is arriving                                                  (protocol error), CLOSED (end of file, idle)
+BUSY         a task serves an exchange                          hang-up   READING, DISCARDING, LINGERING, CLOSED
+DISCARDING   answered; the rest of the request body is          input     READING, LINGERING (more than is bearable)
+             thrown away
+LINGERING    our half is shut; what still comes is thrown away  input     CLOSED (end of file, 2 s)
+             so that the client can read the last response
+CLOSED       the socket is closed                               --
+===========  =================================================  ========  ==========================================
+
+READING, DISCARDING and LINGERING are plain synchronous code called by the reactor. The hot path is :meth:`process`:
+receive, parse, ``begin``; when the response is there, with its content as bytes, it is sent in one call and nothing has
+been awaited. Everything else goes to :class:`~nano_trio.web.service.Service`, a task in the listener's nursery, which
+hands the connection back through :meth:`resume_reading` or :meth:`close_gently`.
+
+The client's end of file while BUSY counts as its leaving: ``exchange.disconnect`` is called and the task is cancelled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import math
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, Target
+from nano_trio.web.errors import error_page, new_request_id, stack_of
+from nano_trio.web.http1 import Head, ProtocolError, RequestReader
+from nano_trio.web.reactor import HANG_UP, INPUT
+from nano_trio.web.request_body import WireBody
+from nano_trio.web.response_head import build, quick
+from nano_trio.web.service import Service
+from nano_trio.web.settings import AccessRecord
+
+if TYPE_CHECKING:
+    from nano_trio.web.listener import Listener
+
+__all__ = ["Connection", "State"]
+
+log = structlog.get_logger("nano_trio.web")
+
+_RECEIVE = 64 * 1024
+_QUICK_CONTENT = 32 * 1024
+_PIPELINED = 16
+_LINGER_BYTES = 1024 * 1024
+
+
+class State(enum.Enum):
+    READING = enum.auto()
+    BUSY = enum.auto()
+    DISCARDING = enum.auto()
+    LINGERING = enum.auto()
+    CLOSED = enum.auto()
+
+
+class Connection:
+    """A client's connection on an accepted, non-blocking socket."""
+
+    __slots__ = (
+        "_discarded",
+        "_fd",
+        "_more",
+        "_partial",
+        "_waiting_head",
+        "_watched",
+        "deadline",
+        "listener",
+        "reactor",
+        "reader",
+        "remote",
+        "service",
+        "sock",
+        "state",
+    )
+
+    def __init__(self, sock: socket.socket, remote: str, listener: Listener) -> None:
+        self.sock = sock
+        self.remote = remote
+        self.listener = listener
+        self.reactor = listener.reactor
+        self.reader = RequestReader(listener.parse_head, listener.limits)
+        self.state = State.READING
+        self.service: Service | None = None
+        self.deadline = self.reactor.now + listener.limits.idle_timeout
+        self._fd = sock.fileno()
+        self._partial = False
+        self._more = False
+        self._watched = INPUT
+        self._waiting_head: Head | None = None
+        self._discarded = 0
+        listener.connections.add(self)
+        self.reactor.add(self._fd, self)
+
+    # ---- what the reactor calls ----
+
+    def ready(self) -> bool:
+        """The socket has input, or (BUSY) the client left."""
+        if self._more:
+            return False
+        state = self.state
+        if state is State.BUSY:
+            self._look_for_hang_up()
+            return False
+        try:
+            data = self.sock.recv(_RECEIVE)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            self.abort()
+            return False
+        if state is State.READING:
+            if not data:
+                self.close()
+                return False
+            return self.process(data)
+        if not data:
+            self.close()
+        elif state is State.DISCARDING:
+            return self._discard(data)
+        else:
+            self._discarded += len(data)
+            if self._discarded > _LINGER_BYTES:
+                self.close()
+        return False
+
+    def resume(self) -> bool:
+        """Go on with pipelined requests that are already here."""
+        self._more = False
+        return self.state is State.READING and self.process(b"")
+
+    def expire(self) -> None:
+        """The deadline has passed: answer 408 in the middle of a request, otherwise close."""
+        if self.state is State.READING and self._partial:
+            self.refuse(ProtocolError(408, "the request did not arrive in time"))
+        elif self.state is State.BUSY:
+            self.hang_up("the client stalled")
+            self.abort()
+        else:
+            self.close()
+
+    # ---- the hot path ----
+
+    def process(self, data: bytes) -> bool:
+        """Take received bytes and serve what is complete. True when complete requests remain (see ``resume``)."""
+        reader = self.reader
+        try:
+            for _ in range(_PIPELINED):
+                head = self._waiting_head
+                if head is not None:
+                    reader.feed(data)
+                else:
+                    head = reader.next_head(data)
+                    if head is None:
+                        if not self._partial:
+                            self._partial = True
+                            self.deadline = self.reactor.now + self.listener.limits.head_timeout
+                        return False
+                body: bytes | WireBody | None = None
+                if head.has_body:
+                    body = self._request_body(head)
+                    if body is None:
+                        return False
+                if not self._serve(head, body):
+                    return False
+                self._partial = False
+                data = b""
+                if not reader.buffered:
+                    self.deadline = self.reactor.now + self.listener.limits.idle_timeout
+                    return False
+        except ProtocolError as error:
+            self.refuse(error)
+            return False
+        self._more = True
+        return True
+
+    def _serve(self, head: Head, body: bytes | WireBody | None) -> bool:
+        """Begin one exchange. True when it is answered and the connection goes on reading."""
+        listener = self.listener
+        target = listener.routes.memo.get(head.host)
+        if target is None:
+            target = listener.routes.find(head.host)
+            if target is None:
+                return self._own_answer(head, body, 404, f"no app is configured for the host {head.host or '(none)'!r}")
+        if listener.draining:
+            return self._own_answer(head, body, 503, "the server is shutting down", retry_after=1)
+        request = IncomingRequest(
+            head.method,
+            f"{listener.scheme}{head.host or listener.address}{head.target}",
+            head.headers.copy(),
+            body,
+            self.remote,
+            new_request_id(),
+        )
+        started = time.perf_counter() if listener.access_log is not None else 0.0
+        try:
+            exchange = target.begin(request)
+            response = exchange.response
+        except Exception as error:
+            log.exception("begin failed", app=target.name, url=request.url, request_id=request.id)
+            page = error_page(500, request_id=request.id, stack=stack_of(error) if listener.dev else None)
+            return self._own_response(head, body, page, request, target)
+        if (
+            response is not None
+            and head.keep_alive
+            and head.minor
+            and head.method != "HEAD"
+            and type(body) is not WireBody
+            and type(content := response.body) is bytes
+            and len(content) <= _QUICK_CONTENT
+        ):
+            message = quick(response, content)
+            if message is not None:
+                try:
+                    sent = self.sock.send(message)
+                except (BlockingIOError, InterruptedError):
+                    sent = 0
+                except OSError:
+                    exchange.finish()
+                    self.abort()
+                    return False
+                if sent == len(message):
+                    exchange.finish()
+                    if listener.access_log is not None:
+                        self.record(request, target.name, response.status, len(content), started, complete=True)
+                    return True
+                self.take_over(Service(self, head, request, target, exchange, started, unsent=message[sent:]))
+                return False
+        service = Service(self, head, request, target, exchange, started)
+        if response is not None and (response.body is None or type(response.body) is bytes):
+            service.try_now(response)
+            return self.state is State.READING
+        self.take_over(service)
+        return False
+
+    # ---- request bodies ----
+
+    def _request_body(self, head: Head) -> bytes | WireBody | None:
+        """The body as bytes when it is here or small; else the way to it. None: wait, it is small and arriving."""
+        reader = self.reader
+        length = head.content_length
+        if head.expect_continue and reader.in_body and not reader.buffered:
+            return WireBody(self, length, expect_continue=True)
+        if length is not None:
+            if length > max(self.listener.limits.whole_body, reader.buffered):
+                return WireBody(self, length)
+            if reader.buffered < length:
+                if self._waiting_head is None:
+                    self._waiting_head = head
+                    self._partial = True
+                    self.deadline = self.reactor.now + self.listener.limits.head_timeout
+                return None
+            self._waiting_head = None
+            content = reader.next_body() or b""
+            if content:
+                reader.next_body()
+            return content
+        pieces = []
+        while chunk := reader.next_body():
+            pieces.append(chunk)
+        content = b"".join(pieces)
+        return content if chunk is not None else WireBody(self, None, content)
+
+    def _discard(self, data: bytes) -> bool:
+        """Throw away a request body that nobody read; at its end read on. True as in ``process``."""
+        self._discarded += len(data)
+        self.reader.feed(data)
+        if self._skip_body():
+            self.resume_reading()
+            return self.state is State.READING and self.reader.buffered > 0 and self.process(b"")
+        return False
+
+    def _skip_body(self) -> bool:
+        """Throw away what is here of the request's body; True when that was its end, else close if it was too much."""
+        reader = self.reader
+        try:
+            while chunk := reader.next_body():
+                pass
+        except ProtocolError:
+            self.close_gently()
+            return False
+        if chunk is None and self._discarded > self.listener.limits.drain_body:
+            self.close_gently()
+        return chunk is not None
+
+    # ---- answers of our own ----
+
+    def _own_answer(
+        self, head: Head, body: bytes | WireBody | None, status: int, message: str, retry_after: int | None = None
+    ) -> bool:
+        url = f"{self.listener.scheme}{head.host}{head.target}"
+        request = IncomingRequest(head.method, url, head.headers, None, self.remote, new_request_id())
+        page = error_page(status, message, request_id=request.id, retry_after=retry_after)
+        return self._own_response(head, body, page, request, None)
+
+    def _own_response(
+        self,
+        head: Head,
+        body: bytes | WireBody | None,
+        page: OutgoingResponse,
+        request: IncomingRequest,
+        target: Target | None,
+    ) -> bool:
+        if isinstance(body, WireBody):
+            request.body = body
+        service = Service(self, head, request, target, Answered(page), time.perf_counter())
+        service.try_now(page)
+        return self.state is State.READING
+
+    def refuse(self, error: ProtocolError) -> None:
+        """Answer a protocol error and close (RFC 9112 section 9.6)."""
+        request_id = new_request_id()
+        page = error_page(error.status, error.message, request_id=request_id)
+        data = build(page, head_only=False, minor=1, keep_alive=False).data
+        assert isinstance(page.body, bytes)
+        log.debug(
+            "request refused", status=error.status, reason=error.message, remote=self.remote, request_id=request_id
+        )
+        with contextlib.suppress(OSError):
+            self.sock.send(data + page.body)
+        if self.listener.access_log is not None:
+            request = IncomingRequest("", "", [], None, self.remote, request_id)
+            self.record(request, "", error.status, len(page.body), time.perf_counter(), complete=True)
+        self.close_gently()
+
+    def record(
+        self, request: IncomingRequest, app: str, status: int, sent: int, started: float, *, complete: bool
+    ) -> None:
+        """Tell the access log about a finished request. Its errors are logged, never raised."""
+        access_log = self.listener.access_log
+        if access_log is None:
+            return
+        duration = time.perf_counter() - started
+        record = AccessRecord(
+            request.method, request.url, status, sent, duration, app, self.remote, request.id, complete
+        )
+        try:
+            access_log(record)
+        except Exception:
+            log.exception("the access log failed")
+
+    # ---- changes of state ----
+
+    def take_over(self, service: Service) -> None:
+        """Let a task serve the exchange from here on."""
+        self.state = State.BUSY
+        self.service = service
+        self.deadline = math.inf
+        self._watch(HANG_UP)
+        self.listener.nursery.start_soon(service.run)
+
+    def resume_reading(self) -> None:
+        """The exchange is over: go on to the next request, throwing away what was not read of this one's body."""
+        self.service = None
+        self._partial = False
+        limits = self.listener.limits
+        if self.reader.in_body:
+            remaining = self.reader.body_remaining
+            if remaining is not None and remaining > limits.drain_body:
+                self.close_gently()
+                return
+            self.state = State.DISCARDING
+            self._discarded = self.reader.buffered
+            self.deadline = self.reactor.now + limits.head_timeout
+            if not self._skip_body():
+                self._watch(INPUT)
+                return
+        self.state = State.READING
+        self.deadline = self.reactor.now + limits.idle_timeout
+        if self.listener.draining and not self.reader.buffered:
+            self.close()
+        else:
+            self._watch(INPUT)
+
+    def _watch(self, what: int) -> None:
+        if self._watched != what:
+            self._watched = what
+            self.reactor.watch(self._fd, what)
+
+    @property
+    def reading(self) -> bool:
+        """Whether the next request may be read."""
+        return self.state is State.READING
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of a request has arrived."""
+        return self.state is State.READING and not self._partial and not self.reader.buffered
+
+    def _look_for_hang_up(self) -> None:
+        if self.reactor.sees_hang_up:
+            gone = True
+        else:
+            try:
+                gone = not self.sock.recv(1, socket.MSG_PEEK)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                gone = True
+        self._watched = 0
+        self.reactor.ignore(self._fd)
+        if gone:
+            self.hang_up("the client closed the connection")
+
+    def hang_up(self, reason: str) -> None:
+        """The client left while a task serves it."""
+        if self.service is not None:
+            self.service.hang_up(reason)
+
+    def close_gently(self) -> None:
+        """Shut our half, then wait for the client to close its own, so that no reset destroys our last words."""
+        if self.state is State.CLOSED:
+            return
+        self.state = State.LINGERING
+        self.service = None
+        self._discarded = 0
+        self._waiting_head = None
+        self.deadline = self.reactor.now + self.listener.limits.linger_timeout
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+        else:
+            self._watch(INPUT)
+
+    def abort(self) -> None:
+        """Close with a reset: the client must not take what it has for the whole."""
+        if self.state is not State.CLOSED:
+            with contextlib.suppress(OSError):
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CLOSED
+        self.reactor.remove(self._fd)
+        if self.service is not None:
+            self.service.closing()
+        self.sock.close()
+        self.listener.forget(self)
+
+
+class Answered:
+    """The exchange of a request that the server answers itself."""
+
+    __slots__ = ("response",)
+
+    def __init__(self, response: OutgoingResponse) -> None:
+        self.response: OutgoingResponse | None = response
+
+    async def wait(self) -> OutgoingResponse:
+        assert self.response is not None
+        return self.response
+
+    def disconnect(self, reason: str) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass

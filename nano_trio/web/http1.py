@@ -1,0 +1,363 @@
+"""HTTP/1.1 requests from bytes (RFC 9110, RFC 9112), without sockets.
+
+Theory of operation
+-------------------
+Request smuggling lives where two readers disagree on where a message ends. So exactly one piece of code here decides
+that, and it is strict; the two engines (``parser_httptools``, ``parser_h11``) only take a head apart. A head passes
+three stations, the same for both engines:
+
+1. **The gate**: one regular expression over the whole head, from the request line to the empty line. It knows the
+   grammar of RFC 9112 sections 3 and 5 and no leniency: CRLF line ends only, one space between the parts of the request
+   line, no folding, no space before a colon, no control characters. What fails is examined again to name the fault.
+2. **The engine** splits the head into method, target and fields. The gate's language is a subset of what either engine
+   accepts, so the engines cannot disagree about a head that passed.
+3. **The meaning** (:func:`make_head`): the target's form, Host, and how the body is framed. Transfer-Encoding with
+   Content-Length, two Content-Lengths, any coding but ``chunked``: refused.
+
+:class:`RequestReader` holds the bytes that arrived and goes around: head, body, head, body. ``next_head`` and
+``next_body`` return None when they need more bytes. Bodies are cut by ``framing``, never by an engine; the engines see
+complete heads only and keep no state between them, so one engine serves every connection of the process.
+
+Equal heads parse equally: keep-alive clients repeat theirs byte for byte, so each engine keeps a small memo. Heads are
+therefore shared and must not be modified.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import attrs
+
+from nano_trio.web.framing import Body, ChunkedBody, LengthBody, ProtocolError
+from nano_trio.web.settings import Limits
+
+__all__ = ["Head", "HeadParser", "ProtocolError", "RequestReader", "make_head", "memoised", "refuse", "split_head"]
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_GATE = re.compile(rb"%b++ [!-~]++ HTTP/1\.[01]\r\n(?:%b++:[\t -~\x80-\xff]*+\r\n)*+\r\n" % (_TOKEN, _TOKEN)).fullmatch
+_REQUEST_LINE = re.compile(rb"(%b+) ([!-~]+) HTTP/([0-9])\.([0-9])" % _TOKEN).fullmatch
+_FIELD_NAME = re.compile(rb"%b+" % _TOKEN).fullmatch
+_BARE_LF = re.compile(rb"(?<!\r)\n").search
+_BARE_CR = re.compile(rb"\r(?!\n|\Z)").search
+_ABSOLUTE = re.compile(r"https?://([^/?#@]*)([/?][^#]*)?", re.IGNORECASE).fullmatch
+_ORIGIN = re.compile(r"/[^#]*").fullmatch
+_HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?").fullmatch
+_DIGITS = re.compile(r"[0-9]+").fullmatch
+
+_METHODS = frozenset(
+    """GET HEAD POST PUT DELETE OPTIONS PATCH QUERY COPY LOCK MKCOL MOVE PROPFIND PROPPATCH UNLOCK SEARCH ACL BIND REBIND
+    UNBIND REPORT MKACTIVITY CHECKOUT MERGE MKCALENDAR LINK UNLINK M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PURGE""".split()
+)
+"""The methods that both engines know, but for CONNECT and TRACE, which apps never see (forbidden by Fetch)."""
+_SPECIAL = frozenset(("host", "content-length", "transfer-encoding", "connection", "expect"))
+
+_MEMO_HEADS = 256
+_MEMO_BYTES = 1024
+
+
+@attrs.frozen(eq=True)
+class Head:
+    """A request head that passed all three stations. Shared between equal requests: never modify it."""
+
+    method: str
+    target: str
+    """Path and query, beginning with ``/`` (or empty for ``OPTIONS *``), ready to append to ``http://host``."""
+    headers: list[tuple[str, str]]
+    """Names in lower case; values without surrounding whitespace, one character an octet."""
+    minor: int
+    """0 for HTTP/1.0, 1 for HTTP/1.1."""
+    host: str
+    """The Host field or the absolute target's authority, verbatim; ``""`` in HTTP/1.0 without Host."""
+    keep_alive: bool
+    expect_continue: bool
+    content_length: int | None
+    chunked: bool
+    has_body: bool
+    """Whether framing announces a body, even an empty one."""
+
+
+HeadParser = Callable[[bytes], Head]
+"""An engine: takes a complete head that passed the gate; raises :class:`ProtocolError`."""
+
+
+def refuse(block: bytes) -> NoReturn:
+    """Raise the :class:`ProtocolError` that fits a head which the gate or an engine did not accept."""
+    lines = block[:-4].split(b"\r\n")
+    if _BARE_LF(block) or _BARE_CR(block):
+        raise ProtocolError(400, "bare CR or LF in the request head")
+    match = _REQUEST_LINE(lines[0])
+    if match is None:
+        raise ProtocolError(400, "malformed request line")
+    if match[3] != b"1" or match[4] not in b"01":
+        raise ProtocolError(505, "this server speaks HTTP/1.0 and HTTP/1.1")
+    for line in lines[1:]:
+        name, colon, value = line.partition(b":")
+        if line[:1] in (b" ", b"\t"):
+            raise ProtocolError(400, "folded header line")
+        if not colon or _FIELD_NAME(name) is None:
+            raise ProtocolError(400, "malformed header name")
+        if any((octet < 32 and octet != 9) or octet == 127 for octet in value):
+            raise ProtocolError(400, "control character in a header value")
+    make_head(*split_head(block))
+    raise ProtocolError(400, "malformed request head")
+
+
+def split_head(block: bytes) -> tuple[str, str, int, list[tuple[str, str]]]:
+    """Take apart a head that passed the gate, in plain Python: method, target, minor version, fields."""
+    lines = block[:-4].decode("latin-1").split("\r\n")
+    method, target, version = lines[0].split(" ")
+    fields = []
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        fields.append((name.lower(), value.strip(" \t")))
+    return method, target, int(version[-1]), fields
+
+
+def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str]]) -> Head:
+    """Decide what a well-formed head means (RFC 9112 sections 3.2 and 6.3). Raises :class:`ProtocolError`."""
+    if method not in _METHODS:
+        raise ProtocolError(501, f"the method {method[:40]} is not implemented")
+    host: str | None = None
+    length: str | None = None
+    coding: str | None = None
+    connection = ""
+    expect = ""
+    for name, value in headers:
+        if name not in _SPECIAL:
+            continue
+        if name == "host":
+            if host is not None:
+                raise ProtocolError(400, "more than one Host header")
+            host = value
+        elif name == "content-length":
+            if length is not None:
+                raise ProtocolError(400, "more than one Content-Length header")
+            length = value
+        elif name == "transfer-encoding":
+            if coding is not None:
+                raise ProtocolError(400, "more than one Transfer-Encoding header")
+            coding = value.lower()
+        elif name == "connection":
+            connection += "," + value.lower()
+        else:
+            expect += "," + value.lower()
+    if host is None:
+        if minor:
+            raise ProtocolError(400, "HTTP/1.1 requires a Host header")
+        host = ""
+    else:
+        match = _HOST(host)
+        if match is None or int(match[1] or 0) > 65535:
+            raise ProtocolError(400, "invalid Host header")
+    if _ORIGIN(target) is None:
+        target, host, headers = _unusual_target(method, target, host, headers)
+    if coding is not None:
+        if length is not None:
+            raise ProtocolError(400, "Transfer-Encoding and Content-Length together")
+        if not minor:
+            raise ProtocolError(400, "Transfer-Encoding in HTTP/1.0")
+        if coding != "chunked":
+            _refuse_coding(coding)
+    content_length = None
+    if length is not None:
+        if _DIGITS(length) is None:
+            raise ProtocolError(400, "invalid Content-Length")
+        if len(length) > 18:
+            raise ProtocolError(413, "Content-Length beyond every limit")
+        content_length = int(length)
+    keep_alive = bool(minor)
+    if connection:
+        options = {option.strip(" \t") for option in connection.split(",")}
+        keep_alive = "close" not in options and (keep_alive or "keep-alive" in options)
+    expect_continue = False
+    if expect and minor:
+        if {item.strip(" \t") for item in expect.split(",")} - {""} != {"100-continue"}:
+            raise ProtocolError(417, "the only expectation known is 100-continue")
+        expect_continue = True
+    has_body = content_length is not None or coding is not None
+    return Head(
+        method, target, headers, minor, host, keep_alive, expect_continue, content_length, coding is not None, has_body
+    )
+
+
+def _unusual_target(
+    method: str, target: str, host: str, headers: list[tuple[str, str]]
+) -> tuple[str, str, list[tuple[str, str]]]:
+    """The absolute form, whose authority replaces Host, and the asterisk form (RFC 9112 sections 3.2.2 and 3.2.4)."""
+    if target == "*" and method == "OPTIONS":
+        return "", host, headers
+    match = _ABSOLUTE(target)
+    if match is None:
+        raise ProtocolError(400, "invalid request target")
+    authority, path = match[1], match[2] or "/"
+    valid = _HOST(authority)
+    if valid is None or int(valid[1] or 0) > 65535:
+        raise ProtocolError(400, "invalid authority in the request target")
+    headers = [(name, authority if name == "host" else value) for name, value in headers]
+    return path if path[0] == "/" else "/" + path, authority, headers
+
+
+def _refuse_coding(coding: str) -> NoReturn:
+    """A transfer coding other than ``chunked``: faulty framing is 400, an unknown coding 501 (RFC 9112 section 6.1)."""
+    codings = [item.strip(" \t") for item in coding.split(",")]
+    if codings[-1] != "chunked" or codings.count("chunked") != 1 or not all(map(_FIELD_NAME, _encode(codings))):
+        raise ProtocolError(400, "chunked must be the last and only transfer coding")
+    raise ProtocolError(501, "the only transfer coding implemented is chunked")
+
+
+def _encode(items: Sequence[str]) -> list[bytes]:
+    return [item.encode("latin-1") for item in items]
+
+
+def memoised(parse: HeadParser) -> HeadParser:
+    """Put the gate before an engine, and a small memo before both."""
+    memo: dict[bytes, Head] = {}
+    get = memo.get
+
+    def parse_block(block: bytes) -> Head:
+        head = get(block)
+        if head is not None:
+            return head
+        if _GATE(block) is None:
+            refuse(block)
+        head = parse(block)
+        if len(block) <= _MEMO_BYTES:
+            if len(memo) >= _MEMO_HEADS:
+                memo.clear()
+            memo[block] = head
+        return head
+
+    return parse_block
+
+
+class RequestReader:
+    """The incoming half of one connection: bytes in, heads and body chunks out.
+
+    After ``next_head`` returned a head with ``has_body``, ``next_body`` must be called until it returns ``b""``;
+    otherwise the next call is ``next_head`` again. A :class:`ProtocolError` from either is final.
+    """
+
+    __slots__ = ("_blank", "_body", "_buffer", "_limits", "_parse", "_position", "_scanned")
+
+    def __init__(self, parse: HeadParser, limits: Limits) -> None:
+        self._parse = parse
+        self._limits = limits
+        self._buffer = b""
+        self._position = 0
+        self._scanned = 0
+        self._blank = False
+        self._body: Body | None = None
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that arrived and are not yet consumed."""
+        return len(self._buffer) - self._position
+
+    @property
+    def in_body(self) -> bool:
+        """Whether a body is not yet read to its end."""
+        return self._body is not None
+
+    @property
+    def body_remaining(self) -> int | None:
+        """Bytes of the body still to be read, None when its framing does not say."""
+        return self._body.remaining if self._body is not None else 0
+
+    def feed(self, data: bytes) -> None:
+        """Append what arrived."""
+        if self._position < len(self._buffer):
+            self._buffer = self._buffer[self._position :] + data
+        else:
+            self._buffer = data
+        self._scanned = max(0, self._scanned - self._position)
+        self._position = 0
+
+    def next_head(self, data: bytes = b"") -> Head | None:
+        """Append ``data`` and return the next complete head, or None. Raises :class:`ProtocolError`."""
+        if self._buffer:
+            if data:
+                self.feed(data)
+            data = self._buffer
+        else:
+            self._buffer = data
+        position = self._position
+        end = data.find(b"\r\n\r\n", self._scanned or position) + 4
+        if end < 4 or data[position] == 13:
+            return self._unusual_start()
+        if position == 0 and end == len(data):
+            self._buffer = b""
+        else:
+            if end == len(data):
+                self._buffer = b""
+                self._position = 0
+            else:
+                self._position = end
+            data = data[position:end]
+        self._scanned = 0
+        self._blank = False
+        limits = self._limits
+        if len(data) > 2048:
+            self._check_size(data)
+        head = self._parse(data)
+        if len(head.headers) > limits.headers:
+            raise ProtocolError(431, "too many header fields")
+        if head.has_body:
+            length = head.content_length
+            if length is None:
+                self._body = ChunkedBody(limits.body, limits.head)
+            elif length > limits.body:
+                raise ProtocolError(413, "request body too large")
+            elif length:
+                self._body = LengthBody(length)
+        return head
+
+    def _check_size(self, data: bytes) -> None:
+        line = data.find(b"\r\n")
+        if line > self._limits.request_line or (line < 0 and len(data) > self._limits.request_line):
+            raise ProtocolError(414, "request line too long")
+        if len(data) > self._limits.head:
+            raise ProtocolError(431, "request head too large")
+
+    def _unusual_start(self) -> Head | None:
+        """The head is incomplete, or an empty line stands before it (one is ignored: RFC 9112 section 2.2)."""
+        data = self._buffer[self._position :]
+        if data[:2] == b"\r\n":
+            if self._blank:
+                raise ProtocolError(400, "empty lines before the request line")
+            self._blank = True
+            self._buffer = data[2:]
+            self._position = self._scanned = 0
+            return self.next_head() if self._buffer else None
+        if data[:1] == b"\r" and len(data) > 1:
+            raise ProtocolError(400, "bare CR in the request head")
+        if _BARE_LF(data) or _BARE_CR(data):
+            raise ProtocolError(400, "bare CR or LF in the request head")
+        self._check_size(data)
+        line, complete, _ = data.partition(b"\r\n")
+        if complete:
+            match = _REQUEST_LINE(line)
+            if match is None:
+                raise ProtocolError(400, "malformed request line")
+            if match[3] != b"1" or match[4] not in b"01":
+                raise ProtocolError(505, "this server speaks HTTP/1.0 and HTTP/1.1")
+        elif any(octet < 32 or octet > 126 for octet in line.removesuffix(b"\r")):
+            raise ProtocolError(400, "malformed request line")
+        if data.count(b"\r\n") > self._limits.headers + 1:
+            raise ProtocolError(431, "too many header fields")
+        self._scanned = max(self._position, len(self._buffer) - 3)
+        return None
+
+    def next_body(self) -> bytes | None:
+        """Return a piece of the body, ``b""`` at its end, or None for more bytes. Raises :class:`ProtocolError`."""
+        body = self._body
+        if body is None:
+            return b""
+        chunk, self._position = body.take(self._buffer, self._position)
+        if self._position >= len(self._buffer):
+            self._buffer = b""
+            self._position = 0
+        if chunk == b"":
+            self._body = None
+        return chunk

@@ -1,0 +1,181 @@
+"""One listening socket: accepting, and the connections that came of it until the last is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from nano_trio.web.connection import Connection
+from nano_trio.web.http1 import HeadParser
+from nano_trio.web.reactor import Reactor
+from nano_trio.web.router import RouteTable
+from nano_trio.web.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from trio import Nursery
+
+__all__ = ["Listener", "open_sockets"]
+
+log = structlog.get_logger("nano_trio.web")
+
+_ACCEPTED_AT_ONCE = 64
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS))
+_FATAL = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP))
+_RETRY_S = 0.1
+
+
+async def open_sockets(host: str | None, port: int, backlog: int = 1024) -> list[socket.socket]:
+    """Listen on every address that ``host`` stands for (None: all of IPv4 and IPv6).
+
+    With port 0 the system chooses one, the same for all addresses. Raises OSError when an address cannot be had; a
+    machine without IPv6 is no error as long as IPv4 works.
+    """
+    infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    failure: OSError | None = None
+    try:
+        for family, kind, protocol, _, address in sorted(set(infos), key=lambda info: info[0]):
+            try:
+                sock = socket.socket(family, kind, protocol)
+            except OSError as error:
+                failure = error
+                continue
+            sockets.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if port == 0 and len(sockets) > 1:
+                address = (address[0], sockets[0].getsockname()[1], *address[2:])
+            try:
+                sock.bind(address)
+            except OSError as error:
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+                failure = error
+                sockets.pop().close()
+                continue
+            sock.listen(backlog)
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    if not sockets:
+        raise failure or OSError(f"no address to listen on for host {host!r}")
+    return sockets
+
+
+class Listener:
+    """Accepts connections on one socket and owns them. Takes over ``sock``."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        settings: ServerSettings,
+        routes: RouteTable,
+        reactor: Reactor,
+        parse_head: HeadParser,
+    ) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.routes = routes
+        self.reactor = reactor
+        self.parse_head = parse_head
+        self.limits = settings.limits
+        self.access_log = settings.access_log
+        self.dev = settings.dev
+        self.scheme = "http://"
+        self.draining = False
+        self.connections: set[Connection] = set()
+        self.nursery: Nursery
+        name = sock.getsockname()
+        self.port: int = name[1] if isinstance(name, tuple) else 0
+        self.address = _authority(name)
+        """``host:port`` for requests that name no host (HTTP/1.0)."""
+        self._accepting = trio.CancelScope()
+        self._empty = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Accept until :meth:`stop`, then return when the last connection is gone. Cancelled: abort them all."""
+        try:
+            async with trio.open_nursery() as self.nursery:
+                task_status.started()
+                with self._accepting:
+                    await self._accept()
+                await self.gone()
+        finally:
+            self.draining = True
+            self.sock.close()
+            for connection in list(self.connections):
+                connection.abort()
+
+    async def _accept(self) -> None:
+        sock = self.sock
+        reactor = self.reactor
+        complained = False
+        while True:
+            await trio.lowlevel.wait_readable(sock)
+            reactor.now = trio.current_time()
+            for _ in range(_ACCEPTED_AT_ONCE):
+                try:
+                    client, address = sock.accept()
+                except (BlockingIOError, InterruptedError):
+                    break
+                except OSError as error:
+                    if error.errno in _FATAL:
+                        raise
+                    if error.errno in _EXHAUSTED:
+                        if not complained:
+                            log.error("cannot accept connections", reason=str(error), port=self.port)
+                            complained = True
+                        await trio.sleep(_RETRY_S)
+                        break
+                    continue
+                complained = False
+                try:
+                    client.setblocking(False)
+                    with contextlib.suppress(OSError):
+                        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    Connection(client, _remote(address), self)
+                except OSError:
+                    client.close()
+
+    def stop(self) -> None:
+        """Drain: accept no more, close idle connections; requests in flight finish with ``Connection: close``."""
+        self.draining = True
+        self._accepting.cancel()
+        trio.lowlevel.notify_closing(self.sock)
+        self.sock.close()
+        for connection in list(self.connections):
+            if connection.idle:
+                connection.close()
+
+    async def gone(self) -> None:
+        """Wait until a stopped listener's last connection is closed."""
+        if self.connections:
+            await self._empty.wait()
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is closed."""
+        self.connections.discard(connection)
+        if self.draining and not self.connections:
+            self._empty.set()
+
+
+def _authority(name: object) -> str:
+    if not isinstance(name, tuple):
+        return "localhost"
+    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+
+
+def _remote(address: object) -> str:
+    """The client's address without port and zone; an IPv4 one on a dual-stack socket in IPv4 notation."""
+    if not isinstance(address, tuple):
+        return ""
+    host: str = address[0]
+    return host.partition("%")[0].removeprefix("::ffff:")

@@ -1,0 +1,202 @@
+"""Waiting for many sockets with one task.
+
+Theory of operation
+-------------------
+A Trio task that waits for its socket costs an ``epoll_ctl``, two task switches and some ten kilobytes. Idle and
+keep-alive connections need none of that. They lie in an epoll set of our own; one task, :meth:`Reactor.run`, waits
+until that set itself is readable (an epoll descriptor can be polled) and then lets each ready connection act, in plain
+synchronous code: receive, parse, ``begin``, send. Only what cannot be finished at once becomes a task: a response that
+is awaited, a stream, a socket that takes no more. So one pass of the Trio loop serves many requests, and an idle
+connection costs no task.
+
+A connection is watched for one of two things:
+
+- *input*: its next bytes, while it has no task;
+- *hang-up*: only the peer's leaving (EPOLLRDHUP), while a task serves it. Bytes the client sends meanwhile stay in the
+  kernel, so pipelining is bounded by the socket's own buffer.
+
+Fairness: one pass runs for at most ``_PASS`` seconds and then yields to the Trio loop. The set is level-triggered: what
+was not reached is reported again.
+
+Deadlines need no Trio timeouts: every connection carries one (``deadline``, on Trio's clock) and :meth:`Reactor.sweep`
+looks at all of them once a second.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+import selectors
+import time
+from collections import deque
+from typing import Protocol
+
+import trio
+
+__all__ = ["HANG_UP", "INPUT", "Poller", "Reactor", "SelectorPoller", "Watched"]
+
+INPUT = 1
+HANG_UP = 2
+
+_PASS = 0.0005
+_BATCH = 64
+_SWEEP_CHUNK = 2000
+
+
+class Watched(Protocol):
+    """What a reactor watches: a connection."""
+
+    deadline: float
+    """When :meth:`expire` is due, on Trio's clock; ``math.inf`` for never."""
+
+    def ready(self) -> bool:
+        """Act on the event that is watched for. True when :meth:`resume` is to follow (pipelined requests remain)."""
+
+    def resume(self) -> bool:
+        """Go on with what was received before. True to be called again."""
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+
+
+class Poller(Protocol):
+    """A set of descriptors, level-triggered, that is itself a descriptor."""
+
+    sees_hang_up: bool
+
+    def fileno(self) -> int: ...
+    def watch(self, fd: int, what: int) -> None: ...
+    def forget(self, fd: int) -> None: ...
+    def poll(self) -> list[int]: ...
+    def close(self) -> None: ...
+
+
+class EpollPoller:
+    """Linux."""
+
+    sees_hang_up = True
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._known: set[int] = set()
+        self.fileno = self._epoll.fileno
+        self.close = self._epoll.close
+
+    def watch(self, fd: int, what: int) -> None:
+        events = select.EPOLLIN if what == INPUT else select.EPOLLRDHUP
+        if fd in self._known:
+            self._epoll.modify(fd, events)
+        else:
+            self._epoll.register(fd, events)
+            self._known.add(fd)
+
+    def forget(self, fd: int) -> None:
+        if fd in self._known:
+            self._known.discard(fd)
+            self._epoll.unregister(fd)
+
+    def poll(self) -> list[int]:
+        return [fd for fd, _ in self._epoll.poll(0, _BATCH)]
+
+
+class SelectorPoller:
+    """Elsewhere: whatever selector has a descriptor (kqueue). It cannot tell a hang-up from input; connections look."""
+
+    sees_hang_up = False
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.close = self._selector.close
+
+    def fileno(self) -> int:
+        fileno: int = self._selector.fileno()
+        return fileno
+
+    def watch(self, fd: int, what: int) -> None:
+        if fd not in self._selector.get_map():
+            self._selector.register(fd, selectors.EVENT_READ)
+
+    def forget(self, fd: int) -> None:
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
+
+    def poll(self) -> list[int]:
+        return [key.fd for key, _ in self._selector.select(0)]
+
+
+def default_poller() -> Poller:
+    return EpollPoller() if hasattr(select, "epoll") else SelectorPoller()
+
+
+class Reactor:
+    """The connections of one server, and the two tasks that serve them while they have none of their own."""
+
+    def __init__(self, poller: Poller | None = None) -> None:
+        self._poller = poller if poller is not None else default_poller()
+        self._again: deque[Watched] = deque()
+        self.connections: dict[int, Watched] = {}
+        self.sees_hang_up = self._poller.sees_hang_up
+        """Whether ``ready`` of a connection watched for HANG_UP means just that; else it may be input."""
+        self.now: float = 0.0
+        """Trio's clock at the start of the pass, in seconds. Cheap, and exact enough for deadlines."""
+
+    def add(self, fd: int, connection: Watched) -> None:
+        """Begin to watch a connection for input."""
+        self.connections[fd] = connection
+        self._poller.watch(fd, INPUT)
+
+    def watch(self, fd: int, what: int) -> None:
+        """Watch for INPUT or HANG_UP from now on."""
+        self._poller.watch(fd, what)
+
+    def ignore(self, fd: int) -> None:
+        """Watch for nothing; deadlines stay."""
+        self._poller.forget(fd)
+
+    def remove(self, fd: int) -> None:
+        """Forget a connection; to be called before its socket is closed."""
+        self._poller.forget(fd)
+        self.connections.pop(fd, None)
+
+    async def run(self) -> None:
+        """Serve ready connections for ever."""
+        fd = self._poller.fileno()
+        connections = self.connections
+        again = self._again
+        poll = self._poller.poll
+        clock = time.perf_counter
+        while True:
+            if again:
+                await trio.lowlevel.checkpoint()
+            else:
+                await trio.lowlevel.wait_readable(fd)
+            self.now = trio.current_time()
+            end = clock() + _PASS
+            for ready in poll():
+                connection = connections.get(ready)
+                if connection is not None and connection.ready():
+                    again.append(connection)
+                if clock() > end:
+                    break
+            for _ in range(len(again)):
+                connection = again.popleft()
+                if connection.resume():
+                    again.append(connection)
+                if clock() > end:
+                    break
+
+    async def sweep(self) -> None:
+        """Once a second, for ever: let every connection whose deadline has passed know."""
+        while True:
+            await trio.sleep(1)
+            self.now = now = trio.current_time()
+            for index, connection in enumerate(list(self.connections.values())):
+                if connection.deadline <= now:
+                    connection.deadline = math.inf
+                    connection.expire()
+                if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
+                    await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        """Release the descriptor."""
+        self._poller.close()

@@ -1,0 +1,182 @@
+"""Response heads as bytes (RFC 9112 sections 4 and 6): status line, Date, the app's fields, our framing.
+
+``quick`` is the hot path: the status has content, the body is bytes, every field was sent before. What it does not know
+it leaves to ``build``, which validates fields, drops hop-by-hop ones (framing and persistence are ours), and picks the
+framing. A field that passed is remembered as its line of bytes; special fields are never remembered, so they always
+reach ``build``.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import time
+from http import HTTPStatus
+
+import attrs
+
+from nano_trio.actors.messages import OutgoingResponse
+
+__all__ = ["BadResponse", "Framing", "ResponseHead", "build", "quick"]
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+_REASON = _VALUE
+_LENGTH = re.compile(r"[0-9]{1,18}").fullmatch
+
+_HOP_BY_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "trailer", "te", "upgrade")
+)
+_SPECIAL = _HOP_BY_HOP | {"content-length", "date"}
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_WITHOUT_CONTENT = frozenset((204, 205, 304))
+_QUICK_STATUS = {
+    status: line for status, line in _STATUS_LINES.items() if status >= 200 and status not in _WITHOUT_CONTENT
+}
+
+_lines: dict[tuple[str, str], bytes] = {}
+_MEMO_LINES = 1024
+_MEMO_BYTES = 256
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_date_second = 0
+_date_line = b""
+
+
+class BadResponse(Exception):
+    """The app's response cannot be sent: a field would break the message, or the status is not a final one."""
+
+
+class Framing(enum.Enum):
+    """How the client learns where the content ends."""
+
+    NONE = enum.auto()
+    LENGTH = enum.auto()
+    CHUNKED = enum.auto()
+    CLOSE = enum.auto()
+
+
+@attrs.frozen
+class ResponseHead:
+    """A head ready to send, and what was decided on the way."""
+
+    data: bytes
+    framing: Framing
+    length: int | None
+    """Bytes of content that LENGTH promises."""
+    keep_alive: bool
+
+
+def date_line() -> bytes:
+    """The Date field of the current second (RFC 9110 section 6.6.1)."""
+    global _date_second, _date_line
+    now = int(time.time())
+    if now != _date_second:
+        year, month, day, hour, minute, second, weekday, _, _ = time.gmtime(now)
+        _date_line = (
+            f"date: {_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year} {hour:02}:{minute:02}:{second:02} GMT\r\n"
+        ).encode()
+        _date_second = now
+    return _date_line
+
+
+def quick(response: OutgoingResponse, content: bytes) -> bytes | None:
+    """The whole message for a kept-alive HTTP/1.1 GET-like request, or None when ``build`` must look at it."""
+    status = _QUICK_STATUS.get(response.status)
+    if status is None or response.reason:
+        return None
+    try:
+        lines = [_lines[field] for field in response.headers]
+    except (KeyError, TypeError):
+        return None
+    return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (status, date_line(), b"".join(lines), len(content), content)
+
+
+def build(response: OutgoingResponse, *, head_only: bool, minor: int, keep_alive: bool) -> ResponseHead:
+    """Build any response's head.
+
+    ``head_only`` says the request was HEAD, ``minor`` is the request's HTTP/1.x, ``keep_alive`` whether the connection
+    may go on. Raises :class:`BadResponse`.
+    """
+    status = response.status
+    if type(status) is not int or not 200 <= status <= 999:
+        raise BadResponse(f"status {status!r} is not a final status code (200 to 999)")
+    lines = [_status_line(status, response.reason)]
+    dated = False
+    lengths: list[str] = []
+    for name, value in response.headers:
+        line = _lines.get((name, value))
+        if line is None:
+            key = name.lower()
+            line = _line(name, value)
+            if key in _SPECIAL:
+                if key == "content-length":
+                    lengths.append(value.strip(" \t"))
+                elif key == "connection" and "close" in {option.strip(" \t") for option in value.lower().split(",")}:
+                    keep_alive = False
+                elif key == "date" and not dated:
+                    dated = True
+                    lines.append(line)
+                continue
+            if len(line) <= _MEMO_BYTES:
+                if len(_lines) >= _MEMO_LINES:
+                    _lines.clear()
+                _lines[(name, value)] = line
+        lines.append(line)
+    if not dated:
+        lines.insert(1, date_line())
+
+    declared = int(lengths[0]) if len(set(lengths)) == 1 and _LENGTH(lengths[0]) else None
+    framing, length = _framing(response, declared, head_only=head_only, minor=minor)
+    if framing is Framing.CLOSE:
+        keep_alive = False
+    elif framing is Framing.CHUNKED:
+        lines.append(b"transfer-encoding: chunked\r\n")
+    elif length is not None:
+        lines.append(b"content-length: %d\r\n" % length)
+    if not keep_alive:
+        lines.append(b"connection: close\r\n")
+    elif not minor:
+        lines.append(b"connection: keep-alive\r\n")
+    lines.append(b"\r\n")
+    if head_only:
+        framing = Framing.NONE
+    return ResponseHead(b"".join(lines), framing, length, keep_alive)
+
+
+def _framing(
+    response: OutgoingResponse, declared: int | None, *, head_only: bool, minor: int
+) -> tuple[Framing, int | None]:
+    """RFC 9110 section 8.6 and RFC 9112 section 6: how long the content is, and who says so."""
+    status, body = response.status, response.body
+    if status == 204:
+        return Framing.NONE, None
+    if status == 304:
+        return Framing.NONE, declared
+    if status == 205:
+        return Framing.NONE, 0
+    if body is None:
+        return Framing.NONE, declared if head_only and declared is not None else 0
+    if isinstance(body, bytes):
+        return Framing.LENGTH, declared if head_only and not body and declared is not None else len(body)
+    if declared is not None:
+        return Framing.LENGTH, declared
+    return (Framing.CHUNKED if minor else Framing.CLOSE), None
+
+
+def _status_line(status: int, reason: str) -> bytes:
+    if not reason:
+        return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    if _REASON(reason) is None:
+        raise BadResponse(f"the reason phrase {reason!r} holds a control character or one outside Latin-1")
+    return f"HTTP/1.1 {status} {reason}\r\n".encode("latin-1")
+
+
+def _line(name: str, value: str) -> bytes:
+    if _NAME(name) is None:
+        raise BadResponse(f"{name!r} is not a header name")
+    if _VALUE(value) is None:
+        raise BadResponse(f"the value of header {name!r} holds a control character or one outside Latin-1: {value!r}")
+    return f"{name}: {value}\r\n".encode("latin-1")

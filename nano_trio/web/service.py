@@ -1,0 +1,326 @@
+"""Serving one exchange that the hot path could not finish at once.
+
+A :class:`Service` owns everything between a request's head and the end of its response: waiting for the response's
+head, sending it, pulling a stream chunk by chunk (the next only when the last has left for the socket), and afterwards
+deciding what becomes of the connection. ``try_now`` does it without a task when nothing has to be waited for; ``run``
+is the task.
+
+When a response breaks in the middle, the client must be able to tell: a chunked one stops without its last chunk, one
+with a Content-Length stops short, and one that only the connection's end delimits is ended by a reset.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from nano_trio.actors.messages import BodyBroken, BodyStream, Exchange, IncomingRequest, OutgoingResponse, Target
+from nano_trio.web.errors import error_page, stack_of
+from nano_trio.web.http1 import Head
+from nano_trio.web.request_body import WireBody
+from nano_trio.web.response_head import BadResponse, Framing, ResponseHead, build
+
+if TYPE_CHECKING:
+    from nano_trio.web.connection import Connection
+
+__all__ = ["Service"]
+
+log = structlog.get_logger("nano_trio.web")
+
+_NOW = 256 * 1024
+_JOIN = 16 * 1024
+
+
+class _Truncated(Exception):
+    """The response cannot be completed."""
+
+
+class Service:
+    """One exchange on one connection."""
+
+    __slots__ = (
+        "_body",
+        "_complete",
+        "_connection",
+        "_exchange",
+        "_framing",
+        "_gone",
+        "_head",
+        "_keep_alive",
+        "_receiving",
+        "_request",
+        "_scope",
+        "_sending",
+        "_sent",
+        "_started",
+        "_status",
+        "_stream",
+        "_target",
+        "_unsent",
+        "head_sent",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        head: Head,
+        request: IncomingRequest,
+        target: Target | None,
+        exchange: Exchange,
+        started: float,
+        *,
+        unsent: bytes = b"",
+    ) -> None:
+        self._connection = connection
+        self._head = head
+        self._request = request
+        self._target = target
+        self._exchange = exchange
+        self._started = started
+        self._unsent = unsent
+        self._body = request.body if isinstance(request.body, WireBody) else None
+        self._scope = trio.CancelScope()
+        self._stream: BodyStream | None = None
+        self._framing = Framing.NONE
+        self._keep_alive = head.keep_alive
+        self._gone = ""
+        self._complete = False
+        self._status = 0
+        self._sent = 0
+        self._sending = math.inf
+        self._receiving = math.inf
+        self.head_sent = bool(unsent)
+
+    # ---- without a task ----
+
+    def try_now(self, response: OutgoingResponse) -> None:
+        """Send a response with its content as bytes (or none) if the socket takes it whole; else start the task."""
+        response, head = self._build(response)
+        content = response.body if head.framing is Framing.LENGTH else None
+        message = head.data
+        if isinstance(content, bytes):
+            if len(content) > _NOW:
+                self._connection.take_over(self)
+                return
+            message += content
+        self.head_sent = True
+        try:
+            sent = self._connection.sock.send(message)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self._gone = "the client closed the connection"
+            self._end()
+            return
+        self._sent = len(content) if isinstance(content, bytes) else 0
+        if sent < len(message):
+            self._unsent = message[sent:]
+            self._connection.take_over(self)
+            return
+        self._complete = True
+        self._end()
+
+    # ---- the task ----
+
+    async def run(self) -> None:
+        """Serve the exchange to its end. Raises nothing but cancellation."""
+        connection = self._connection
+        try:
+            with self._scope:
+                if self._unsent:
+                    await self._send(self._unsent)
+                else:
+                    await self._respond(self._exchange.response or await self._exchange.wait())
+                self._complete = True
+        except BodyBroken as error:
+            log.warning("response broke off", reason=str(error), **self._about())
+        except _Truncated as error:
+            log.error("response cannot be completed", reason=str(error), **self._about())
+        except OSError:
+            self._gone = self._gone or "the client closed the connection"
+        except Exception:
+            log.exception("serving a response failed", **self._about())
+        finally:
+            self._end()
+        if connection.reading and connection.reader.buffered:
+            await trio.lowlevel.checkpoint()
+            more = connection.reading and connection.process(b"")
+            while more:
+                await trio.lowlevel.checkpoint()
+                more = connection.resume()
+
+    async def _respond(self, response: OutgoingResponse) -> None:
+        body = self._body
+        if body is not None and body.error is not None and response.status >= 500:
+            response = error_page(body.error.status, body.error.message, request_id=self._request.id)
+        response, head = self._build(response)
+        content = response.body
+        if content is None or isinstance(content, bytes):
+            self.head_sent = True
+            if content and head.framing is Framing.LENGTH:
+                self._sent = len(content)
+                await self._send(head.data, content)
+            else:
+                await self._send(head.data)
+            return
+        self._stream = content
+        self.head_sent = True
+        await self._send(head.data)
+        if head.framing is Framing.NONE:
+            content.cancel("the response has no content")
+        else:
+            await self._send_stream(content, head)
+
+    async def _send_stream(self, stream: BodyStream, head: ResponseHead) -> None:
+        promised = head.length if head.framing is Framing.LENGTH else None
+        chunked = head.framing is Framing.CHUNKED
+        while chunk := await stream.receive():
+            self._sent += len(chunk)
+            if chunked:
+                await self._send(b"%x\r\n" % len(chunk), chunk, b"\r\n")
+            elif promised is not None and self._sent > promised:
+                self._framing = Framing.CLOSE
+                raise _Truncated(f"the stream is longer than its Content-Length of {promised} bytes")
+            else:
+                await self._send(chunk)
+            await trio.lowlevel.checkpoint()
+        if chunked:
+            await self._send(b"0\r\n\r\n")
+        elif promised is not None and self._sent < promised:
+            raise _Truncated(f"the stream ended after {self._sent} of {promised} bytes")
+
+    async def _send(self, *buffers: bytes) -> None:
+        """Hand all bytes to the socket. Raises OSError when the client left."""
+        sock = self._connection.sock
+        if len(buffers) > 1 and sum(map(len, buffers)) <= _JOIN:
+            buffers = (b"".join(buffers),)
+        pending: Sequence[bytes | memoryview] = buffers
+        while True:
+            try:
+                sent = sock.send(pending[0]) if len(pending) == 1 else sock.sendmsg(pending)
+            except (BlockingIOError, InterruptedError):
+                self.stalls(sending=trio.current_time() + self._connection.listener.limits.stall_timeout)
+                try:
+                    await trio.lowlevel.wait_writable(sock)
+                except trio.ClosedResourceError:
+                    raise OSError("closed") from None
+                finally:
+                    self.stalls(sending=math.inf)
+                continue
+            pending = _rest(pending, sent)
+            if not pending:
+                return
+
+    def stalls(self, *, sending: float | None = None, receiving: float | None = None) -> None:
+        """Set when a wait for the socket, in one direction, has lasted too long (Trio's clock; inf: no wait)."""
+        if sending is not None:
+            self._sending = sending
+        if receiving is not None:
+            self._receiving = receiving
+        if self._connection.service is self:
+            self._connection.deadline = min(self._sending, self._receiving)
+
+    # ---- heads ----
+
+    def _build(self, response: OutgoingResponse) -> tuple[OutgoingResponse, ResponseHead]:
+        """Build the head; a response that cannot be sent becomes a 500."""
+        keep_alive = self._may_keep_alive(response)
+        try:
+            head = self._build_head(response, keep_alive)
+        except BadResponse as error:
+            log.error("invalid response", reason=str(error), **self._about())
+            if response.body is not None and not isinstance(response.body, bytes):
+                response.body.cancel("invalid response")
+            stack = stack_of(error) if self._connection.listener.dev else None
+            response = error_page(500, request_id=self._request.id, stack=stack)
+            head = self._build_head(response, keep_alive)
+        self._status = response.status
+        self._keep_alive = head.keep_alive
+        self._framing = head.framing
+        return response, head
+
+    def _build_head(self, response: OutgoingResponse, keep_alive: bool) -> ResponseHead:
+        return build(response, head_only=self._head.method == "HEAD", minor=self._head.minor, keep_alive=keep_alive)
+
+    def _may_keep_alive(self, response: OutgoingResponse) -> bool:
+        listener = self._connection.listener
+        if not self._head.keep_alive or listener.draining:
+            return False
+        body = self._body
+        if body is None:
+            return True
+        if body.unfinished:
+            return False
+        if response.body is None or isinstance(response.body, bytes):
+            remaining = self._connection.reader.body_remaining
+            return not body.awaits_continue and (remaining is None or remaining <= listener.limits.drain_body)
+        return True
+
+    # ---- the end ----
+
+    def hang_up(self, reason: str) -> None:
+        """The client left: tell the exchange, stop the task. Never blocks."""
+        if not self._gone:
+            self._gone = reason
+            self._cancel(reason)
+            self._scope.cancel()
+
+    def _cancel(self, reason: str) -> None:
+        try:
+            if self._stream is not None:
+                self._stream.cancel(reason)
+            self._exchange.disconnect(reason)
+        except Exception:
+            log.exception("disconnect failed", **self._about())
+
+    def _end(self) -> None:
+        """Release the exchange and decide what becomes of the connection."""
+        connection = self._connection
+        if not self._complete:
+            self._cancel(self._gone or "the response was given up")
+        try:
+            self._exchange.finish()
+        except Exception:
+            log.exception("finish failed", **self._about())
+        body = self._body
+        broken = awaiting = False
+        if body is not None:
+            broken, awaiting = body.unfinished, body.awaits_continue
+            body.detach("the response is complete")
+        if connection.listener.access_log is not None:
+            app = self._target.name if self._target is not None else ""
+            connection.record(self._request, app, self._status, self._sent, self._started, complete=self._complete)
+        connection.service = None
+        if not self._complete:
+            if self._framing is Framing.CLOSE or not self.head_sent or self._gone:
+                connection.abort()
+            else:
+                connection.close()
+        elif self._keep_alive and not broken and not awaiting:
+            connection.resume_reading()
+        elif connection.reader.in_body or connection.reader.buffered:
+            connection.close_gently()
+        else:
+            connection.close()
+
+    def closing(self) -> None:
+        """The socket is about to be closed under the task: wake whoever waits for it."""
+        self.hang_up("the connection was closed")
+        trio.lowlevel.notify_closing(self._connection.sock)
+
+    def _about(self) -> dict[str, str]:
+        app = self._target.name if self._target is not None else ""
+        return {"app": app, "url": self._request.url, "request_id": self._request.id}
+
+
+def _rest(buffers: Sequence[bytes | memoryview], sent: int) -> Sequence[bytes | memoryview]:
+    """What remains of ``buffers`` after ``sent`` bytes."""
+    for index, buffer in enumerate(buffers):
+        if sent < len(buffer):
+            return (memoryview(buffer)[sent:], *buffers[index + 1 :])
+        sent -= len(buffer)
+    return ()

@@ -1,0 +1,80 @@
+"""The numbers a server runs with: its limits and where it listens. Times are seconds, sizes are bytes."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import attrs
+
+__all__ = ["AccessLog", "AccessRecord", "Limits", "ServerSettings"]
+
+
+@attrs.frozen
+class Limits:
+    """What one connection may use. Every deadline is met within one tick (1 s) of the server's sweeper."""
+
+    request_line: int = 8 * 1024
+    """Bytes of the request line; a longer one is answered 414."""
+    head: int = 64 * 1024
+    """Bytes of the request line and all fields together; more is answered 431."""
+    headers: int = 100
+    """Number of fields; more are answered 431."""
+    body: float = math.inf
+    """Bytes of a request body; more are answered 413. (Apps have their own, smaller limits.)"""
+    head_timeout: float = 30.0
+    """Seconds from a head's first byte to its last, and likewise for a small body; then 408."""
+    idle_timeout: float = 75.0
+    """Seconds that a connection may wait between requests; then it is closed."""
+    stall_timeout: float = 60.0
+    """Seconds that a peer may neither take nor give a byte in the middle of a body; then the connection is aborted."""
+    linger_timeout: float = 2.0
+    """Seconds that a closing connection waits for the client to read the last response (RFC 9112 section 9.6)."""
+    whole_body: int = 64 * 1024
+    """A body of at most this Content-Length is read before the app begins and handed over as bytes."""
+    drain_body: int = 64 * 1024
+    """Bytes of an unread request body that are thrown away to keep the connection; beyond, it is closed."""
+
+
+@attrs.frozen
+class AccessRecord:
+    """One finished request, for the access log."""
+
+    method: str
+    url: str
+    status: int
+    bytes: int
+    """Bytes of response content, without head and framing."""
+    duration: float
+    """Seconds from the complete request head to the last byte handed to the socket."""
+    app: str
+    """The app's name, ``""`` when no app was reached."""
+    remote: str
+    id: str
+    complete: bool
+    """False when the client left or the response broke off."""
+
+
+AccessLog = Callable[[AccessRecord], None]
+
+
+@attrs.frozen(kw_only=True)
+class ServerSettings:
+    """Where and how a server listens."""
+
+    host: str | None = None
+    """Address or name to listen on; None means every IPv4 and IPv6 address."""
+    port: int = 8080
+    """The main port; 0 lets the system choose."""
+    http: Literal["httptools", "h11"] = "httptools"
+    limits: Limits = Limits()
+    drain_timeout: float = 30.0
+    """Seconds that requests in flight may take once the server drains."""
+    backlog: int = 1024
+    dev: bool = False
+    """Show stacks on error pages."""
+    access_log: AccessLog | None = None
+    inherited: Mapping[int, Sequence[socket.socket]] = attrs.field(factory=dict)
+    """Listening sockets from a parent process, by configured port; used instead of opening that port."""
