@@ -1,0 +1,1 @@
+"""JavaScript: isolates and turns. Knows QuickJS, greenlets and Trio; knows nothing of HTTP or apps."""

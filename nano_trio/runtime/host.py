@@ -10,7 +10,10 @@ strong reference to the context. What failed is said in the return value; work t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from nano_trio.runtime.dispatch import AppHost
 
 __all__ = ["HostError", "Namespace", "Services"]
 
@@ -58,6 +61,10 @@ class Services(Protocol):
 
     def cancel_operation(self, operation: int) -> None:
         """Cancel what :meth:`operation` started; its promise stays pending. Unknown numbers are ignored."""
+
+    @property
+    def app(self) -> AppHost:
+        """Who receives what the app's handlers answer."""
 
     @property
     def max_buffer_bytes(self) -> int:

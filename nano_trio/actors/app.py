@@ -1,0 +1,187 @@
+"""The actor of one app: starts incarnations, replaces those that crash, answers for the app when none can.
+
+    ASLEEP ──request or preload──► AWAKE ──crash──► ASLEEP (restarted by the next request, or at once with preload)
+      ▲                              │  └──more crashes than the intensity allows──► FAILED ──pause over──► ASLEEP
+      └──────────idle_timeout_s──────┘
+    any ──drain()──► DRAINING
+
+An app that nobody asks for costs this object and nothing else.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+import trio
+
+from nano_trio.actors.exchange import AppExchange, plain_response
+from nano_trio.actors.incarnation import AppSettings, Incarnation
+from nano_trio.actors.messages import IncomingRequest
+from nano_trio.actors.restarts import RestartIntensity
+from nano_trio.engine.bytecode import BytecodeCache
+from nano_trio.engine.errors import JavaScriptError
+from nano_trio.engine.modules import AppCode, ModuleError, load_app
+from nano_trio.engine.scheduler import Account, CpuScheduler
+
+__all__ = ["App", "AppState", "SupervisedSettings"]
+
+
+class SupervisedSettings(AppSettings, Protocol):
+    """What an app's actor needs of its configuration beyond what its incarnations do."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def preload(self) -> bool: ...
+    @property
+    def idle_timeout_s(self) -> float | None: ...
+    @property
+    def max_restarts(self) -> int: ...
+    @property
+    def restart_window_s(self) -> float: ...
+
+
+class AppState(enum.Enum):
+    """Where an app stands."""
+
+    ASLEEP = "asleep"
+    AWAKE = "awake"
+    FAILED = "failed"
+    DRAINING = "draining"
+
+
+class App:
+    """Implements :class:`nano_trio.actors.messages.Target`. ``spawn`` runs a task in the supervisor's nursery."""
+
+    def __init__(
+        self,
+        settings: SupervisedSettings,
+        scheduler: CpuScheduler,
+        cache: BytecodeCache,
+        spawn: Callable[..., None],
+        *,
+        dev: bool = False,
+    ) -> None:
+        self.name = settings.name
+        self.settings = settings
+        self.state = AppState.ASLEEP
+        self.account = Account()
+        self.last_error: str | None = None
+        """Why the app last crashed or could not be loaded."""
+        self.restarts = RestartIntensity(settings.max_restarts, settings.restart_window_s)
+        self._scheduler = scheduler
+        self._cache = cache
+        self._spawn = spawn
+        self._dev = dev
+        self._code: AppCode | None = None
+        self._current: Incarnation | None = None
+        self._turns_seen = -1
+        self._idle_since = 0.0
+        self._log: Any = structlog.get_logger("nano_trio.app").bind(app=settings.name)
+
+    def begin(self, request: IncomingRequest) -> AppExchange:
+        """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""
+        incarnation = self._current
+        if incarnation is None:
+            if self.state is AppState.DRAINING:
+                return self._refuse(request, "the app is going away", ("connection", "close"))
+            incarnation = self._start()
+            if incarnation is None:
+                return self._refuse_failed(request)
+        elif self.state is AppState.DRAINING:
+            return self._refuse(request, "the app is going away", ("connection", "close"))
+        return incarnation.accept(request)
+
+    def start(self) -> None:
+        """Load the app now, as ``preload`` asks for. What goes wrong is logged."""
+        if self._current is None and self.state is not AppState.DRAINING:
+            self._start()
+
+    def _start(self) -> Incarnation | None:
+        """A new incarnation, or None where the app has failed or does not load."""
+        if self.restarts.retry_in(trio.current_time()) > 0:
+            return None
+        try:
+            if self._code is None:
+                self._code = load_app(self.settings.path, self._cache)
+        except (ModuleError, JavaScriptError) as error:
+            self._crashed(None, f"cannot load: {error}")
+            return None
+        self.state = AppState.AWAKE
+        incarnation = self._current = Incarnation(
+            self.settings, self._code, self._scheduler, self.account, self._crashed, dev=self._dev
+        )
+        # The entry module's first turn may have ended the incarnation already, and with it cleared _current.
+        if self._current is incarnation:
+            self._spawn(incarnation.run)
+        return self._current
+
+    def _crashed(self, incarnation: Incarnation | None, why: str) -> None:
+        self.last_error = why
+        if incarnation is None or incarnation is self._current or self._current is None:
+            self._current = None
+            if self.state is not AppState.DRAINING:
+                self.state = AppState.ASLEEP
+        # A file may have been mended since: the next start reads anew.
+        self._code = None
+        again = self.restarts.crashed(trio.current_time())
+        if again:
+            self._log.error("the app crashed", error=why)
+            if self.settings.preload and incarnation is not None and self.state is AppState.ASLEEP:
+                self._spawn(self._restart)
+        else:
+            if self.state is not AppState.DRAINING:
+                self.state = AppState.FAILED
+            pause = self.restarts.retry_in(trio.current_time())
+            self._log.error("the app failed: too many crashes", error=why, retry_in_s=round(pause, 1))
+
+    async def _restart(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.start()
+
+    def _refuse_failed(self, request: IncomingRequest) -> AppExchange:
+        pause = self.restarts.retry_in(trio.current_time())
+        text = "Service Unavailable: the app could not be started"
+        if self._dev and self.last_error:
+            text += f"\n\n{self.last_error}"
+        return self._refuse(request, text, ("retry-after", str(max(1, math.ceil(pause)))))
+
+    def _refuse(self, request: IncomingRequest, text: str, *headers: tuple[str, str]) -> AppExchange:
+        exchange = AppExchange(request)
+        exchange.answer(plain_response(503, text, *headers))
+        return exchange
+
+    def sweep(self, now: float) -> None:
+        """Put the app to sleep where it has had nothing to do for ``idle_timeout_s``. Call about once a second."""
+        incarnation, timeout = self._current, self.settings.idle_timeout_s
+        if incarnation is None or timeout is None:
+            return
+        if incarnation.busy or self.account.turns != self._turns_seen:
+            self._turns_seen = self.account.turns
+            self._idle_since = now
+        elif now - self._idle_since >= timeout:
+            self._current = None
+            self.state = AppState.ASLEEP
+            incarnation.retire()
+            self._log.debug("asleep after idling", idle_timeout_s=timeout)
+
+    async def drain(self) -> None:
+        """Take no further requests and wait for those in progress. Cancel the wait to give up on them."""
+        self.state = AppState.DRAINING
+        incarnation = self._current
+        if incarnation is not None:
+            try:
+                await incarnation.drain()
+            finally:
+                self._current = None
+                incarnation.retire()
+
+    @property
+    def memory_used(self) -> int:
+        """The heap's size in bytes when last read; 0 while asleep."""
+        return 0 if self._current is None else self._current.memory_used

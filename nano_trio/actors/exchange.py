@@ -1,0 +1,172 @@
+"""One request on its way through an app, and the response that comes back."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import trio
+
+from nano_trio.actors.messages import BodyBroken, BodySource, IncomingRequest, OutgoingResponse
+from nano_trio.runtime.host import HostError
+
+if TYPE_CHECKING:
+    from nano_trio.actors.incarnation import Incarnation
+
+__all__ = ["AppExchange", "ResponseStream", "plain_response"]
+
+
+def plain_response(status: int, text: str, *headers: tuple[str, str]) -> OutgoingResponse:
+    """A response of the house in plain text."""
+    return OutgoingResponse(status, "", [("content-type", "text/plain; charset=utf-8"), *headers], f"{text}\n".encode())
+
+
+class AppExchange:
+    """Implements :class:`nano_trio.actors.messages.Exchange` for an app's incarnation.
+
+    ``incarnation`` is None for a request that never reached one (the app is failed, full or draining).
+    """
+
+    __slots__ = ("_answered", "began", "deadline", "id", "incarnation", "request", "response", "stream")
+
+    def __init__(self, request: IncomingRequest, incarnation: Incarnation | None = None, number: int = 0) -> None:
+        self.request = request
+        self.incarnation = incarnation
+        self.id = number
+        self.response: OutgoingResponse | None = None
+        self.stream: ResponseStream | None = None
+        self.began = False
+        """Its turn has begun: it is no longer in the mailbox."""
+        self.deadline = 0.0
+        self._answered: trio.Event | None = None
+
+    def answer(self, response: OutgoingResponse) -> None:
+        """Set the head; later ones are ignored."""
+        if self.response is None:
+            self.response = response
+            if self._answered is not None:
+                self._answered.set()
+
+    async def wait(self) -> OutgoingResponse:
+        """Wait for the head, at most until the request's deadline."""
+        if self.response is None:
+            self._answered = trio.Event()
+            with trio.move_on_at(self.deadline):
+                await self._answered.wait()
+        if self.response is None:
+            assert self.incarnation is not None
+            self.incarnation.timed_out(self)
+        response = self.response
+        assert response is not None
+        return response
+
+    def disconnect(self, reason: str) -> None:
+        """The client left."""
+        if self.incarnation is not None:
+            self.incarnation.abandon(self, reason)
+
+    def finish(self) -> None:
+        """The response is on the wire."""
+        if self.incarnation is not None:
+            self.incarnation.release(self)
+
+    # -- the request's body, as operations of the app ----------------------------------------------------------------
+
+    async def read_chunk(self) -> bytes | None:
+        """The next chunk of the request's body, None at its end. Raises :class:`HostError` where it broke."""
+        body = self.request.body
+        if body is None or isinstance(body, bytes):
+            return None
+        return await _receive(body) or None
+
+    async def read_whole(self, limit: int) -> bytes:
+        """All that remains of the request's body, at most ``limit`` bytes. Raises :class:`HostError`."""
+        body = self.request.body
+        if body is None or isinstance(body, bytes):
+            return b""
+        if body.length is not None and body.length > limit:
+            raise _too_large(limit)
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await _receive(body):
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+async def _receive(body: BodySource) -> bytes:
+    try:
+        return await body.receive()
+    except BodyBroken as error:
+        raise HostError("TypeError", f"the request's body broke off: {error}") from None
+
+
+def _too_large(limit: int) -> HostError:
+    return HostError("RangeError", f"the body is larger than max_buffer_size_mb ({limit / (1 << 20):g} MB)")
+
+
+class ResponseStream:
+    """A response body that JavaScript produces: each :meth:`receive` is a turn that reads one chunk."""
+
+    __slots__ = ("_arrived", "_chunks", "_ended", "_error", "exchange", "wanted")
+
+    def __init__(self, exchange: AppExchange) -> None:
+        self.exchange = exchange
+        self.wanted = False
+        """A pull is under way: the socket waits for the app, not the app for the socket."""
+        self._chunks: deque[bytes] = deque()
+        self._arrived: trio.Event | None = None
+        self._ended = False
+        self._error: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Neither ended nor broken."""
+        return not self._ended and self._error is None
+
+    async def receive(self) -> bytes:
+        """The next chunk, ``b""`` at the end. Raises :class:`BodyBroken`."""
+        while True:
+            if self._chunks:
+                return self._chunks.popleft()
+            if self._error is not None:
+                raise BodyBroken(self._error)
+            if self._ended:
+                return b""
+            incarnation = self.exchange.incarnation
+            assert incarnation is not None
+            self._arrived = None
+            if not self.wanted:
+                self.wanted = True
+                incarnation.pull(self.exchange)
+            if self.wanted:
+                self._arrived = trio.Event()
+                await self._arrived.wait()
+
+    def cancel(self, reason: str) -> None:
+        """The client left."""
+        self.exchange.disconnect(reason)
+
+    def put(self, data: bytes) -> None:
+        """A chunk from the app. Empty ones only lead to the next pull."""
+        self._settle()
+        if data and self.open:
+            self._chunks.append(data)
+
+    def end(self) -> None:
+        """The app's stream is closed."""
+        self._ended = True
+        self._settle()
+
+    def fail(self, text: str) -> None:
+        """The app's stream errored, or its isolate is gone."""
+        if self.open:
+            self._error = text
+        self._settle()
+
+    def _settle(self) -> None:
+        self.wanted = False
+        if self._arrived is not None:
+            self._arrived.set()

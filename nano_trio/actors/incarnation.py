@@ -1,0 +1,399 @@
+"""One life of an app: an environment with its isolate, and the requests in it.
+
+Theory of operation. An app's actor has one *current* incarnation; one that crashed or was replaced is retired. States:
+
+    LOADING ──loaded──► SERVING ──retire()──► RETIRED
+       └──────load_failed, limit exceeded──────► CRASHED
+
+The isolate's queue of turns is the mailbox: requests, timers and results of operations come in one order. Requests that
+have not begun count against ``max_pending``. A request that comes while the entry module still evaluates (a top-level
+await) waits in ``_unloaded``.
+
+Requests leave in four ways: answered, timed out, abandoned by the client, or answered by us because no answer can come
+any more: the isolate was stopped, or it is idle and nothing pending could ever wake it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+import trio
+
+from nano_trio.actors.exchange import AppExchange, ResponseStream, plain_response
+from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
+from nano_trio.engine.errors import JavaScriptError
+from nano_trio.engine.isolate import Limits, StopReason, Turn
+from nano_trio.engine.modules import AppCode
+from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.runtime.environment import Environment
+
+__all__ = ["AppSettings", "Incarnation", "Life"]
+
+
+class AppSettings(Protocol):
+    """What an incarnation needs of an app's configuration (:class:`nano_trio.config.AppConfig`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def env(self) -> Any: ...
+    @property
+    def timeout_ms(self) -> float: ...
+    @property
+    def memory_mb(self) -> float: ...
+    @property
+    def max_buffer_size_mb(self) -> float: ...
+    @property
+    def request_timeout_ms(self) -> float: ...
+    @property
+    def max_pending(self) -> int: ...
+
+
+class Life(enum.Enum):
+    """Where an incarnation stands."""
+
+    LOADING = "loading"
+    SERVING = "serving"
+    RETIRED = "retired"
+    CRASHED = "crashed"
+
+
+_HUNG = "the app's code hangs: it waits for nothing that could still happen, and will never generate a response"
+
+
+class Incarnation:
+    """An environment that answers requests. ``on_crash`` is told once, outside any turn, why it died."""
+
+    def __init__(
+        self,
+        settings: AppSettings,
+        code: AppCode,
+        scheduler: CpuScheduler,
+        account: Account,
+        on_crash: Callable[[Incarnation, str], None],
+        *,
+        dev: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.life = Life.LOADING
+        self._dev = dev
+        self._on_crash = on_crash
+        self._log = structlog.get_logger("nano_trio.app").bind(app=settings.name)
+        self._exchanges: dict[int, AppExchange] = {}
+        self._unloaded: list[AppExchange] = []
+        self._last = 0
+        self._mailbox = 0
+        self._unanswered = 0
+        self._extended = 0
+        self._load_error: str | None = None
+        self._drained = trio.Event()
+        self._timeout_s = settings.request_timeout_ms / 1e3
+        self._environment = Environment(
+            scheduler,
+            self,
+            self,
+            account=account,
+            limits=Limits(turn_ms=settings.timeout_ms, memory_bytes=int(settings.memory_mb * (1 << 20))),
+            max_buffer_bytes=int(settings.max_buffer_size_mb * (1 << 20)),
+            code=code,
+        )
+        isolate = self._environment.isolate
+        isolate.on_stopped = self._stopped
+        isolate.on_idle = self._idle
+        self._environment.load(code.main, settings.env)
+
+    async def run(self) -> None:
+        """Own the environment's timers and operations until the incarnation ends."""
+        try:
+            await self._environment.run()
+        finally:
+            self.retire()
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def accept(self, request: IncomingRequest) -> AppExchange:
+        """Take a request: its turn runs here and now where the isolate is free. Never blocks."""
+        if self._mailbox >= self.settings.max_pending:
+            exchange = AppExchange(request)
+            exchange.answer(plain_response(503, "the app's mailbox is full", ("retry-after", "1")))
+            return exchange
+        self._last = number = self._last + 1
+        exchange = AppExchange(request, self, number)
+        self._exchanges[number] = exchange
+        self._mailbox += 1
+        self._unanswered += 1
+        if self.life is Life.LOADING:
+            self._unloaded.append(exchange)
+        else:
+            self._submit(exchange)
+        if exchange.response is None:
+            exchange.deadline = trio.current_time() + self._timeout_s
+        return exchange
+
+    def _submit(self, exchange: AppExchange) -> None:
+        self._environment.isolate.submit(Turn(self._begin, (exchange,), self._ended))
+
+    def _begin(self, exchange: AppExchange) -> AppExchange:
+        """The first thing in a request's turn: call the handler."""
+        self._left_mailbox(exchange)
+        if exchange.response is None:
+            request = exchange.request
+            headers = [part for pair in request.headers for part in pair]
+            body = request.body
+            self._environment.call_entry(
+                "fetch", exchange.id, request.method, request.url, headers,
+                body if body is None or isinstance(body, bytes) else True,
+            )  # fmt: skip
+        return exchange
+
+    def _ended(self, turn: Turn) -> None:
+        if turn.stopped is not None:
+            exchange: AppExchange = turn.args[0]
+            self._left_mailbox(exchange)
+            if turn.stopped is StopReason.CPU:
+                self._answer(exchange, self._limit_page(f"used more than {self.settings.timeout_ms:g} ms of CPU time"))
+            elif turn.stopped is StopReason.MEMORY:
+                self._answer(exchange, self._limit_page(f"outgrew its memory limit of {self.settings.memory_mb:g} MB"))
+
+    def _left_mailbox(self, exchange: AppExchange) -> None:
+        if not exchange.began:
+            exchange.began = True
+            self._mailbox -= 1
+
+    def _limit_page(self, what: str) -> OutgoingResponse:
+        return plain_response(503, f"the app {what}")
+
+    def _answer(self, exchange: AppExchange, response: OutgoingResponse) -> None:
+        if exchange.response is None:
+            exchange.answer(response)
+            self._unanswered -= 1
+
+    def release(self, exchange: AppExchange) -> None:
+        """The connection is done with the exchange."""
+        if self._exchanges.pop(exchange.id, None) is not None:
+            if exchange.response is None:
+                self._answer(exchange, plain_response(503, "given up"))
+            self._check_drained()
+
+    def abandon(self, exchange: AppExchange, reason: str) -> None:
+        """The client left: abort the request's signal, cancel its body stream."""
+        if exchange.id in self._exchanges and (exchange.response is None or exchange.stream is not None):
+            self._abort(exchange, "AbortError", f"the client disconnected: {reason}")
+        self.release(exchange)
+
+    def timed_out(self, exchange: AppExchange) -> None:
+        """The request's wall-clock limit is over."""
+        self._answer(
+            exchange, plain_response(504, f"the app did not answer within {self.settings.request_timeout_ms:g} ms")
+        )
+        self._log.warning("request timed out", url=exchange.request.url, limit_ms=self.settings.request_timeout_ms)
+        self._abort(exchange, "TimeoutError", "the request's time is over")
+
+    def _abort(self, exchange: AppExchange, name: str, message: str) -> None:
+        if exchange.stream is not None:
+            exchange.stream.fail(message)
+        if exchange.began and self.life is Life.SERVING:
+            self._environment.enter("abort", exchange.id, name, message)
+        elif exchange.response is None:
+            self._answer(exchange, plain_response(503, message))
+
+    def pull(self, exchange: AppExchange) -> None:
+        """Read the next chunk of a streamed response."""
+        if self.life is Life.SERVING:
+            self._environment.enter("pull", exchange.id)
+        elif exchange.stream is not None:
+            exchange.stream.fail("the app's isolate was replaced")
+
+    # -- what JavaScript says (AppHost, LogSink): called inside turns --------------------------------------------------
+
+    def loaded(self) -> None:
+        self.life = Life.SERVING
+        waiting, self._unloaded = self._unloaded, []
+        for exchange in waiting:
+            self._submit(exchange)
+
+    def load_failed(self, text: str, stack: str) -> None:
+        error = self._environment.render(text, stack)
+        self._load_error = str(error)
+        self._environment.isolate.stop()
+
+    def evaluated(self, text: str | None) -> None:
+        """Only scripts are evaluated, never apps."""
+
+    def respond(self, request: int, status: int, reason: str, headers: str | None, kind: int, body: Any) -> None:
+        exchange = self._exchanges.get(request)
+        if exchange is None or exchange.response is not None:
+            if kind == 3:
+                self._environment.enter("abort", request, "AbortError", "the response is no longer wanted")
+            return
+        if headers is None:
+            pairs = []
+        else:
+            parts = headers.split("\n")
+            pairs = list(zip(parts[::2], parts[1::2], strict=True))
+        content: bytes | ResponseStream | None = None
+        if kind == 1:
+            content = body.encode("utf-8", "replace")
+        elif kind == 2:
+            content = body.to_bytes()
+        elif kind == 3:
+            content = exchange.stream = ResponseStream(exchange)
+        self._unanswered -= 1
+        exchange.answer(OutgoingResponse(status, reason, pairs, content))
+
+    def failed(self, request: int, text: str, stack: str) -> None:
+        exchange = self._exchanges.get(request)
+        error = self._environment.render(text, stack)
+        self._log.error("the handler failed", request=self._request_id(exchange), error=str(error))
+        if exchange is not None:
+            self._answer(exchange, self._error_page(exchange, str(error)))
+
+    def no_response(self, request: int, text: str) -> None:
+        exchange = self._exchanges.get(request)
+        message = f"the fetch handler returned {text}; it must return a Response or a promise of one"
+        self._log.error("no response", request=self._request_id(exchange), error=message)
+        if exchange is not None:
+            self._answer(exchange, self._error_page(exchange, message))
+
+    def _error_page(self, exchange: AppExchange, detail: str) -> OutgoingResponse:
+        text = f"Internal Server Error (request {self._request_id(exchange)})"
+        return plain_response(500, f"{text}\n\n{detail}" if self._dev else text)
+
+    @staticmethod
+    def _request_id(exchange: AppExchange | None) -> str:
+        return exchange.request.id if exchange is not None else ""
+
+    def chunk(self, request: int, data: Any) -> None:
+        stream = self._stream(request)
+        if stream is not None:
+            stream.put(data.to_bytes())
+
+    def stream_ended(self, request: int) -> None:
+        stream = self._stream(request)
+        if stream is not None:
+            stream.end()
+
+    def stream_failed(self, request: int, text: str, stack: str) -> None:
+        stream = self._stream(request)
+        if stream is not None:
+            error = self._environment.render(text, stack)
+            self._log.error("the response's stream failed", request=self._request_id(stream.exchange), error=str(error))
+            stream.fail(text)
+
+    def _stream(self, request: int) -> ResponseStream | None:
+        exchange = self._exchanges.get(request)
+        return None if exchange is None else exchange.stream
+
+    def extend(self, request: int) -> None:
+        self._extended += 1
+
+    def settled(self, request: int) -> None:
+        self._extended -= 1
+        self._check_drained()
+
+    def read_body(self, request: int, operation: int) -> None:
+        exchange = self._exchanges.get(request)
+        if exchange is not None:
+            self._environment.begin_operation(operation, exchange.read_chunk)
+        else:
+            self._environment.settle(operation, False, "TypeError", "the request is over; its body is gone")
+
+    def read_whole_body(self, request: int, operation: int) -> None:
+        exchange = self._exchanges.get(request)
+        if exchange is not None:
+            limit = int(self.settings.max_buffer_size_mb * (1 << 20))
+            self._environment.begin_operation(operation, exchange.read_whole, limit)
+        else:
+            self._environment.settle(operation, False, "TypeError", "the request is over; its body is gone")
+
+    def cancel_body(self, request: int) -> None:
+        """Nothing to do: what the app does not read stays on the wire, and the connection deals with it."""
+
+    def line(self, level: str, text: str) -> None:
+        getattr(self._log, _LOG_METHODS[level])(text, console=level)
+
+    def exception(self, error: JavaScriptError) -> None:
+        self._log.error("uncaught exception", error=str(error))
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _idle(self) -> None:
+        """After the last turn: does anybody wait for what can never come?"""
+        if self._unanswered == 0 and self.life is not Life.LOADING:
+            return
+        if self._environment.pending:
+            return
+        streams = [e.stream for e in self._exchanges.values() if e.stream is not None and e.stream.open]
+        if any(not stream.wanted for stream in streams):
+            return  # its next pull is another turn
+        if self.life is Life.LOADING:
+            self._load_error = "the entry module's top-level await waits for nothing that could still happen"
+            self._environment.isolate.stop()
+            self._stopped(StopReason.CANCELLED)
+            return
+        for exchange in [e for e in self._exchanges.values() if e.response is None and e.began]:
+            self._log.error("no response", request=self._request_id(exchange), error=_HUNG)
+            self._answer(exchange, self._error_page(exchange, _HUNG))
+
+    def _stopped(self, reason: StopReason) -> None:
+        """The isolate takes no further turns: a limit, or a load that failed."""
+        if self.life in (Life.RETIRED, Life.CRASHED):
+            return
+        if self._load_error is not None:
+            why = f"cannot load: {self._load_error}"
+        elif reason is StopReason.CPU:
+            why = f"a turn used more than timeout_ms ({self.settings.timeout_ms:g} ms) of CPU time"
+        elif reason is StopReason.MEMORY:
+            used = self._environment.isolate.memory_used / (1 << 20)
+            why = f"its heap ({used:.1f} MB) outgrew memory_mb ({self.settings.memory_mb:g} MB)"
+        else:
+            why = reason.value
+        self.life = Life.CRASHED
+        self._close("the app was stopped" if self._load_error is None else "the app could not be loaded", why)
+        self._on_crash(self, why)
+
+    def retire(self) -> None:
+        """End now: requests in it are answered with 503. Not from inside a turn. Idempotent."""
+        if self.life in (Life.RETIRED, Life.CRASHED):
+            return
+        self.life = Life.RETIRED
+        self._close("the app was stopped", "")
+
+    def _close(self, text: str, detail: str) -> None:
+        page = f"Service Unavailable: {text}"
+        if self._dev and detail:
+            page += f"\n\n{detail}"
+        for exchange in list(self._exchanges.values()):
+            self._answer(exchange, plain_response(503, page, ("retry-after", "1")))
+            if exchange.stream is not None:
+                exchange.stream.fail(text)
+        self._exchanges.clear()
+        self._unloaded.clear()
+        self._environment.close()
+        self._drained.set()
+
+    @property
+    def busy(self) -> bool:
+        """Requests, work kept alive by waitUntil, timers or operations are in progress."""
+        return bool(self._exchanges or self._extended or self._environment.pending or self._environment.isolate.busy)
+
+    def _check_drained(self) -> None:
+        if not self._exchanges and not self._extended:
+            self._drained.set()
+
+    async def drain(self) -> None:
+        """Wait until the requests in it, and what they keep alive by waitUntil, are done."""
+        while self.life in (Life.LOADING, Life.SERVING) and (self._exchanges or self._extended):
+            self._drained = trio.Event()
+            await self._drained.wait()
+
+    @property
+    def memory_used(self) -> int:
+        """The heap's size in bytes when last read."""
+        return self._environment.isolate.memory_used
+
+
+_LOG_METHODS = {"debug": "debug", "log": "info", "info": "info", "warn": "warning", "error": "error"}

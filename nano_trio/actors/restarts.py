@@ -1,0 +1,53 @@
+"""Restart intensity: how often an app may crash before its supervisor stops trying at once (OTP's term and idea).
+
+Up to ``max_restarts`` crashes within ``window_s`` are answered by an immediate restart. One more, and the app has failed:
+it is tried again only after a pause, which doubles with every further failure up to a minute. A window without a crash
+forgets everything. Times are seconds on any monotonic clock; the caller passes them in, so this is a pure state machine.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["RestartIntensity"]
+
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 60.0
+
+
+class RestartIntensity:
+    """The crashes of one app and what follows from them."""
+
+    def __init__(self, max_restarts: int, window_s: float) -> None:
+        self.max_restarts = max_restarts
+        self.window_s = window_s
+        self.crashes = 0
+        """All crashes so far."""
+        self._recent: deque[float] = deque()
+        self._pause_s = 0.0
+        self._retry_at = 0.0
+
+    def crashed(self, now: float) -> bool:
+        """Note a crash. True when the app may be restarted at once, False when it has failed."""
+        self._forget(now)
+        self.crashes += 1
+        self._recent.append(now)
+        if len(self._recent) <= self.max_restarts:
+            return True
+        self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+        self._retry_at = now + self._pause_s
+        return False
+
+    def retry_in(self, now: float) -> float:
+        """Seconds until the app may be started again; 0.0 when it may be now."""
+        return max(0.0, self._retry_at - now)
+
+    def _forget(self, now: float) -> None:
+        # A pause counts as quiet only from its end on: else every failure with a long pause would start afresh.
+        if self._recent and now - max(self._recent[-1], self._retry_at) > self.window_s:
+            self._recent.clear()
+            self._pause_s = self._retry_at = 0.0
+        while len(self._recent) > self.max_restarts + 1 or (
+            self._recent and not self._pause_s and now - self._recent[0] > self.window_s
+        ):
+            self._recent.popleft()

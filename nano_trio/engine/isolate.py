@@ -1,0 +1,458 @@
+"""Isolates: one JavaScript heap each, whose turns Trio can suspend, resume and stop.
+
+Theory of operation. A *turn* is one call into JavaScript followed by all the microtasks it made. Turns of one isolate run
+one at a time, in the order they were submitted. The states of an isolate:
+
+    IDLE ──submit──► RUNNING ──slice used up──► SUSPENDED ──granted──► RUNNING ──► IDLE
+      └─ no room in this pass ─► QUEUED ──granted──► RUNNING
+    RUNNING or SUSPENDED ──limit exceeded, stop()──► STOPPED ──close()──► CLOSED
+
+A turn runs in a greenlet. QuickJS calls :meth:`_Turnstile.on_interrupt` every ~10,000 branches and calls. When the slice
+is used up the handler charges the turn's CPU time, checks the limits and switches back to Trio with the JavaScript frames
+left on the greenlet's (saved) C stack. A grant of the CPU scheduler switches to the greenlet again and the handler
+returns into JavaScript. When the handler returns True instead, QuickJS unwinds with an error that JavaScript cannot
+catch. That is how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterwards in a stopped heap
+cannot be trusted (an interrupted async function rejects its promise, which the app could catch), so no job runs after a
+stop and the isolate is only good for closing.
+
+A turn that ends within its first slice pays for two greenlet switches and two clock readings: greenlets are parked and
+used again, and no task is switched.
+
+Memory has two limits. Above ``memory_bytes``, checked in the handler and between turns, the turn is stopped by us. The
+engine's own limit lies at twice that plus 32 MiB: QuickJS is memory-unsafe where many small allocations fail, and there
+only a single large one can. Reading the memory use walks the heap, so it is read only as often as costs 2 % of the app's
+CPU time.
+
+Rules: nothing calls into a runtime whose turn is suspended; Python keeps no :class:`quickjs.Value` but the entry points
+taken at the start; nothing inside the engine holds the isolate or its context strongly (the binding collects no cycles).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import enum
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import greenlet
+import quickjs
+import trio
+
+from nano_trio.engine.scheduler import Account, CpuScheduler
+
+__all__ = ["Isolate", "IsolateClosed", "Limits", "StopReason", "Turn", "call"]
+
+_clock = time.perf_counter_ns
+_cpu_clock = time.thread_time_ns
+_NEVER = 1 << 62
+
+
+class StopReason(enum.Enum):
+    """Why a turn was stopped before its end."""
+
+    CPU = "cpu"
+    """It used more CPU time than ``turn_ms``."""
+    MEMORY = "memory"
+    """The heap outgrew ``memory_bytes``."""
+    CANCELLED = "cancelled"
+    """:meth:`Isolate.stop` or :meth:`Isolate.close` was called."""
+    DISCARDED = "discarded"
+    """It never began: the isolate was stopped before."""
+
+
+class IsolateClosed(Exception):
+    """The isolate was stopped or closed; it takes no further turns."""
+
+
+@attrs.frozen
+class Limits:
+    """What one isolate may use."""
+
+    turn_ms: float = 5000
+    """CPU time of one turn in milliseconds."""
+    memory_bytes: int = 128 << 20
+    """Heap size in bytes above which the turn is stopped."""
+    stack_bytes: int = 1 << 20
+    """C stack for JavaScript; beyond it JavaScript gets an InternalError (stack overflow) that it may catch."""
+    hard_memory_bytes: int = attrs.field()
+    """The engine's own limit, for single large allocations."""
+
+    @hard_memory_bytes.default
+    def _hard(self) -> int:
+        return 2 * self.memory_bytes + (32 << 20)
+
+
+class Turn:
+    """One call into JavaScript with its microtasks. Make a new one for each :meth:`Isolate.submit`.
+
+    ``on_end`` is called once, outside the turn, with the turn: ``stopped`` is None where it ran to its end, and then
+    ``result`` holds what the function returned. It must not raise.
+    """
+
+    __slots__ = ("args", "cpu_ns", "function", "on_end", "result", "stopped")
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], on_end: Callable[[Turn], None] | None = None
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.on_end = on_end
+        self.result: Any = None
+        self.stopped: StopReason | None = None
+        self.cpu_ns = 0
+        """CPU time used so far in ns: the parts that ended in a suspension by the thread's CPU clock, the rest by a
+        monotonic one."""
+
+
+class _Turnstile:
+    """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
+
+    __slots__ = ("cpu_start", "hub", "isolate", "slice_ends", "stop", "suspended", "turn", "wall_start")
+
+    def __init__(self, isolate: Isolate) -> None:
+        self.isolate = weakref.ref(isolate)
+        self.turn: Turn | None = None
+        self.hub: greenlet.greenlet | None = None
+        self.stop: StopReason | None = None
+        self.slice_ends = _NEVER
+        self.wall_start = 0
+        self.cpu_start = -1
+        self.suspended = False
+
+    def on_interrupt(self) -> bool:
+        """QuickJS polls: True unwinds. Outside a turn only clocks are compared. Must not raise."""
+        if _clock() < self.slice_ends:
+            return self.stop is not None
+        return self._slice_used_up()
+
+    def _slice_used_up(self) -> bool:
+        turn, isolate = self.turn, self.isolate()
+        if turn is None or isolate is None or self.hub is None:
+            return self.stop is not None
+        if self.stop is not None:
+            return True
+        isolate._charge(turn)
+        if turn.cpu_ns >= isolate._turn_limit_ns:
+            self.stop = StopReason.CPU
+            return True
+        if isolate._outgrown():
+            self.stop = StopReason.MEMORY
+            return True
+        del isolate
+        self.suspended = True
+        self.hub.switch()
+        self.suspended = False
+        return self.stop is not None
+
+
+_parked: list[greenlet.greenlet] = []
+"""Greenlets that wait for a turn to run. One thread runs all isolates, so they serve them all."""
+_MOST_PARKED = 64
+
+
+def _run_turns(isolate: Isolate) -> None:
+    """The body of a greenlet: run a turn, park, run the next."""
+    me = greenlet.getcurrent()
+    while True:
+        isolate._execute()
+        hub = isolate._turnstile.hub
+        assert hub is not None
+        del isolate
+        if len(_parked) >= _MOST_PARKED:
+            me.parent = hub
+            return
+        _parked.append(me)
+        isolate = hub.switch()
+
+
+class Isolate:
+    """A QuickJS runtime and context with limits, whose turns are preempted.
+
+    Raises nothing on its own account while turns run: each turn's end is told to its ``on_end``.
+    """
+
+    def __init__(self, scheduler: CpuScheduler, account: Account | None = None, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        self.account = account if account is not None else Account()
+        self.limits = limits
+        self._scheduler = scheduler
+        self._slice_ns = scheduler.slice_ns
+        self._turn_limit_ns = int(limits.turn_ms * 1e6)
+        self._runtime: Any = quickjs.Runtime()
+        self._runtime.set_memory_limit(limits.hard_memory_bytes)
+        self._runtime.set_max_stack_size(limits.stack_bytes)
+        self.context: Any = self._runtime.new_context()
+        self._execute_pending_job: Any = self.context.execute_pending_job
+        self._turnstile = _Turnstile(self)
+        self._runtime.set_interrupt_handler(self._turnstile.on_interrupt)
+        self._queue: deque[Turn] = deque()
+        self._greenlet: greenlet.greenlet | None = None
+        self._turn: Turn | None = None
+        self._busy = False
+        self._requested = False
+        self._memory_due_ns = 0
+        self.memory_used = 0
+        """Heap size in bytes when it was last read."""
+        self.stopped: StopReason | None = None
+        """Why the isolate takes no further turns, or None while it does."""
+        self.on_idle: Callable[[], None] | None = None
+        """Called outside a turn whenever a turn has ended and none is waiting. Must not raise."""
+        self.on_stopped: Callable[[StopReason], None] | None = None
+        """Called once where a turn's limit (or a stop in the middle of a turn) ended the isolate. Must not raise."""
+
+    # -- turns -------------------------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """A turn is running or suspended, or some wait."""
+        return self._busy or bool(self._queue)
+
+    @property
+    def queued(self) -> int:
+        """How many turns wait behind the current one."""
+        return len(self._queue)
+
+    def submit(self, turn: Turn) -> None:
+        """Run ``turn``: here and now where the isolate is free and this pass has room, else after those before it.
+
+        Never blocks. On a stopped isolate the turn ends at once as :attr:`StopReason.DISCARDED`.
+        """
+        if self.stopped is not None:
+            turn.stopped = StopReason.DISCARDED
+            if turn.on_end is not None:
+                turn.on_end(turn)
+        elif self._busy or self._queue:
+            self._queue.append(turn)
+        elif self._scheduler.may_begin():
+            self._busy = True
+            if self._begin(turn):
+                self._proceed()
+        else:
+            self._queue.append(turn)
+            self._request(suspended=False)
+
+    def run_slice(self) -> None:
+        """A grant of the scheduler: resume the suspended turn or begin the next one."""
+        self._requested = False
+        if self._turnstile.suspended:
+            if not self._resume():
+                return
+        elif self._queue and not self._busy:
+            self._busy = True
+            if not self._begin(self._queue.popleft()):
+                return
+        else:
+            return
+        self._proceed()
+
+    def stop(self, reason: StopReason = StopReason.CANCELLED) -> None:
+        """Stop the turn in progress, even in the middle of a loop, and take no further turns. Idempotent.
+
+        Called from inside a turn (a host function), the turn is unwound at the next interrupt poll.
+        """
+        if self.stopped is not None:
+            return
+        self._turnstile.stop = reason
+        if self._turnstile.suspended:
+            self._scheduler.withdraw(self)
+            self._requested = False
+            if self._resume():
+                self._proceed()
+        elif not self._busy:
+            self.stopped = reason
+            self._scheduler.withdraw(self)
+            self._requested = False
+            self._discard_queue()
+
+    def close(self) -> None:
+        """Stop, and free the heap. Must not be called from inside one of the isolate's own turns. Idempotent."""
+        self.stop()
+        assert not self._busy, "close() inside a turn"
+        self.on_idle = self.on_stopped = None
+        self._runtime.set_interrupt_handler(None)
+        self.context = self._execute_pending_job = None
+        self._runtime = None
+
+    def collect_garbage(self) -> None:
+        """Run the engine's cycle collector. Only between turns."""
+        assert not self._busy
+        self._runtime.run_gc()
+
+    def read_memory(self) -> int:
+        """The heap's size in bytes, read now (walks the heap). Only between turns."""
+        assert not self._busy
+        self.memory_used = self._runtime.compute_memory_usage()["malloc_size"]
+        return self.memory_used
+
+    # -- the inside of a turn ----------------------------------------------------------------------------------------
+
+    def _begin(self, turn: Turn) -> bool:
+        """Run the first slice. True when the turn has ended."""
+        turnstile = self._turnstile
+        self._turn = turnstile.turn = turn
+        turnstile.hub = greenlet.getcurrent()
+        self.account.turns += 1
+        self._greenlet = runner = _parked.pop() if _parked else _new_runner()
+        turnstile.cpu_start = -1
+        turnstile.wall_start = start = _clock()
+        turnstile.slice_ends = start + self._slice_ns
+        runner.switch(self)
+        if turnstile.suspended:
+            self._suspend()
+            return False
+        self.account.trusted = True
+        return True
+
+    def _resume(self) -> bool:
+        """Run a further slice, or unwind where a stop is asked for. True when the turn has ended."""
+        turnstile, runner = self._turnstile, self._greenlet
+        assert runner is not None
+        turnstile.hub = greenlet.getcurrent()
+        turnstile.cpu_start = _cpu_clock()
+        turnstile.wall_start = start = _clock()
+        turnstile.slice_ends = start + self._slice_ns
+        runner.switch()
+        if turnstile.suspended:
+            self._suspend()
+            return False
+        return True
+
+    def _suspend(self) -> None:
+        self.account.slices += 1
+        self.account.trusted = False
+        self._turnstile.slice_ends = _NEVER
+        self._request(suspended=True)
+
+    def _request(self, *, suspended: bool) -> None:
+        if not self._requested:
+            self._requested = True
+            self._scheduler.request(self, suspended=suspended)
+
+    def _execute(self) -> None:
+        """Run the current turn; called inside the greenlet."""
+        turnstile = self._turnstile
+        turn = turnstile.turn
+        assert turn is not None
+        execute_pending_job = self._execute_pending_job
+        try:
+            turn.result = turn.function(*turn.args)
+        except quickjs.JSError as error:
+            turn.result = error
+        while turnstile.stop is None:
+            try:
+                if not execute_pending_job():
+                    break
+            except quickjs.JSError:
+                # A job that threw: promise jobs never do, and the platform's own report what they catch. What is
+                # left is the uncatchable error of a stop, which the loop's condition sees.
+                continue
+        self._charge(turn)
+        turnstile.slice_ends = _NEVER
+        turnstile.turn = None
+
+    def _charge(self, turn: Turn) -> None:
+        """Add the time since the slice began (or was last charged) to the turn, its app and this pass."""
+        turnstile = self._turnstile
+        now = _clock()
+        wall = now - turnstile.wall_start
+        turnstile.wall_start = now
+        used = wall
+        if turnstile.cpu_start >= 0:
+            # Another process may have had the core meanwhile: that is not the turn's CPU time.
+            cpu_now = _cpu_clock()
+            used = min(wall, cpu_now - turnstile.cpu_start)
+            turnstile.cpu_start = cpu_now
+        turn.cpu_ns += used
+        self.account.cpu_ns += used
+        self._scheduler.used_ns += wall
+
+    def _outgrown(self) -> bool:
+        """Whether the heap is above its limit; looks only as often as costs 2 % of the app's CPU time."""
+        if self.account.cpu_ns < self._memory_due_ns:
+            return False
+        start = _clock()
+        used = self._runtime.compute_memory_usage()["malloc_size"]
+        if used > self.limits.memory_bytes:
+            # Cycles that nobody holds any more do not count: what remains is what the app keeps.
+            self._runtime.run_gc()
+            used = self._runtime.compute_memory_usage()["malloc_size"]
+        self.memory_used = used
+        self._memory_due_ns = self.account.cpu_ns + 50 * (_clock() - start)
+        return bool(used > self.limits.memory_bytes)
+
+    # -- between turns -----------------------------------------------------------------------------------------------
+
+    def _proceed(self) -> None:
+        """The current turn has ended: tell so, then begin those that wait as far as this pass has room."""
+        turnstile = self._turnstile
+        while True:
+            turn, self._turn = self._turn, None
+            assert turn is not None
+            # Still busy, so that what on_end submits queues up instead of nesting.
+            if turnstile.stop is not None:
+                turn.stopped = self.stopped = turnstile.stop
+            elif self.account.cpu_ns >= self._memory_due_ns and self._outgrown():
+                # The turn itself ran to its end, and its result counts.
+                self.stopped = turnstile.stop = StopReason.MEMORY
+            if turn.on_end is not None:
+                turn.on_end(turn)
+            if turnstile.stop is not None:
+                self._busy = False
+                self._stopped_by_turn(turnstile.stop)
+                return
+            if not self._queue:
+                self._busy = False
+                if self.on_idle is not None:
+                    self.on_idle()
+                return
+            if not self._scheduler.may_begin():
+                self._busy = False
+                self._request(suspended=False)
+                return
+            if not self._begin(self._queue.popleft()):
+                return
+
+    def _stopped_by_turn(self, reason: StopReason) -> None:
+        self.stopped = reason
+        self._discard_queue()
+        if self.on_stopped is not None:
+            self.on_stopped(reason)
+
+    def _discard_queue(self) -> None:
+        while self._queue:
+            turn = self._queue.popleft()
+            turn.stopped = StopReason.DISCARDED
+            if turn.on_end is not None:
+                turn.on_end(turn)
+
+
+def _new_runner() -> greenlet.greenlet:
+    runner = greenlet.greenlet(_run_turns)
+    # Greenlets start with an empty context, in which libraries would not find Trio.
+    runner.gr_context = contextvars.copy_context()
+    return runner
+
+
+async def call(isolate: Isolate, function: Callable[..., Any], *args: Any) -> Any:
+    """Run one turn and wait for its end; returns the function's result.
+
+    Cancelling the wait stops the isolate. Raises :class:`IsolateClosed` where the turn was stopped, and
+    :class:`quickjs.JSError` where the function threw.
+    """
+    ended = trio.Event()
+    turn = Turn(function, args, lambda _: ended.set())
+    isolate.submit(turn)
+    try:
+        await ended.wait()
+    except trio.Cancelled:
+        isolate.stop()
+        raise
+    if turn.stopped is not None:
+        raise IsolateClosed(turn.stopped.value)
+    if isinstance(turn.result, quickjs.JSError):
+        raise turn.result
+    return turn.result

@@ -1,0 +1,144 @@
+"""The CPU scheduler: who runs JavaScript in this pass of the Trio loop.
+
+Theory of operation. Everything runs in one thread, so whatever JavaScript takes, all others wait for. Three rules bound
+that wait, whatever the number of apps that want to compute:
+
+1. *A turn begins where it is submitted*, without a task switch, as long as the first slices begun in this pass of the
+   loop have used less than ``pass_budget``. Most turns take microseconds, so under normal load nobody ever queues.
+2. Beyond that budget a turn waits for the scheduler's task. So 500 hogs that begin in one pass do not make it 500 slices
+   long.
+3. The scheduler's task grants per pass: first slices of apps whose last turn was short (up to the budget; these are the
+   well-behaved neighbours, and hogs must not delay them), then *one* slice to one app of the rotation: those that are in
+   the middle of a turn, and newcomers nobody knows yet. An app has one place in the rotation however many turns it
+   has waiting, so every app gets an equal share. Newcomers and suspended turns alternate.
+
+A pass is what Trio runs between two looks at the outside world; an instrument marks where one ends. All that became ready
+meanwhile (a neighbour's request, a timer, a cancellation) is run between two grants.
+
+What is scheduled is a :class:`Runnable`: an isolate. It asks with :meth:`CpuScheduler.request` and gets one call of
+``run_slice`` for each request.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+import trio
+
+__all__ = ["Account", "CpuScheduler", "Runnable"]
+
+
+class Account:
+    """What one app has used, shared by all isolates that the app has had."""
+
+    __slots__ = ("cpu_ns", "slices", "trusted", "turns", "waiting")
+
+    def __init__(self) -> None:
+        self.cpu_ns = 0
+        """CPU time of all turns so far, in ns."""
+        self.turns = 0
+        """Turns begun."""
+        self.slices = 0
+        """Slices that ended in a suspension: preemptions."""
+        self.trusted = False
+        """The last turn ended within its first slice."""
+        self.waiting: deque[Runnable] = deque()
+        """Isolates of this app that wait in the rotation."""
+
+
+class Runnable(Protocol):
+    """What the scheduler grants slices to."""
+
+    account: Account
+
+    def run_slice(self) -> None:
+        """Run for one slice: resume the suspended turn or begin the next. Must not raise."""
+
+
+class _PassMark(trio.abc.Instrument):
+    def __init__(self, scheduler: CpuScheduler) -> None:
+        self._scheduler = scheduler
+
+    def after_io_wait(self, timeout: float) -> None:
+        self._scheduler.used_ns = 0
+
+
+class CpuScheduler:
+    """Grants slices of ``slice_ns`` fairly between apps. One a process; :meth:`run` is its task."""
+
+    def __init__(self, slice_ms: float = 0.5, pass_budget_slices: float = 2) -> None:
+        self.slice_ns = int(slice_ms * 1e6)
+        self._budget_ns = int(slice_ms * 1e6 * pass_budget_slices)
+        self.used_ns = 0
+        """CPU time of turns in this pass, in ns; isolates add to it."""
+        self._short: deque[Runnable] = deque()
+        self._newcomers: deque[Account] = deque()
+        self._suspended: deque[Account] = deque()
+        self._newcomers_next = True
+        self._work = trio.Event()
+
+    def may_begin(self) -> bool:
+        """Whether a turn may begin here and now, without waiting for a grant."""
+        return self.used_ns < self._budget_ns
+
+    def request(self, runnable: Runnable, *, suspended: bool) -> None:
+        """Ask for one call of ``runnable.run_slice()``. ``suspended``: it is in the middle of a turn."""
+        account = runnable.account
+        if account.trusted and not suspended:
+            self._short.append(runnable)
+        else:
+            account.waiting.append(runnable)
+            if len(account.waiting) == 1:
+                (self._suspended if suspended else self._newcomers).append(account)
+        self._work.set()
+
+    def withdraw(self, runnable: Runnable) -> None:
+        """Forget the requests of ``runnable``: it was closed."""
+        while runnable in self._short:
+            self._short.remove(runnable)
+        account = runnable.account
+        while runnable in account.waiting:
+            account.waiting.remove(runnable)
+        if not account.waiting:
+            for rotation in (self._newcomers, self._suspended):
+                while account in rotation:
+                    rotation.remove(account)
+
+    @property
+    def waiting(self) -> int:
+        """How many isolates wait for a slice."""
+        return len(self._short) + sum(len(a.waiting) for r in (self._newcomers, self._suspended) for a in r)
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Grant slices until cancelled."""
+        mark = _PassMark(self)
+        trio.lowlevel.add_instrument(mark)
+        task_status.started()
+        try:
+            while True:
+                if not (self._short or self._newcomers or self._suspended):
+                    self._work = trio.Event()
+                    await self._work.wait()
+                self._grant()
+                await trio.lowlevel.checkpoint()
+        finally:
+            trio.lowlevel.remove_instrument(mark)
+
+    def _grant(self) -> None:
+        # Only those that wait now: a runnable that asks again while it runs waits for the next pass.
+        for _ in range(len(self._short)):
+            if self.used_ns >= self._budget_ns or not self._short:
+                break
+            self._short.popleft().run_slice()
+        first, second = self._newcomers, self._suspended
+        if not self._newcomers_next:
+            first, second = second, first
+        self._newcomers_next = not self._newcomers_next
+        rotation = first or second
+        if rotation:
+            account = rotation.popleft()
+            runnable = account.waiting.popleft()
+            if account.waiting:
+                self._suspended.append(account)
+            runnable.run_slice()

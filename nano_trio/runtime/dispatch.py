@@ -1,0 +1,67 @@
+"""The host half of ``dispatch.js``: what the app's handlers answer goes to whoever hosts the isolate."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from nano_trio.runtime.host import Namespace, Services
+
+__all__ = ["AppHost", "namespace"]
+
+
+class AppHost(Protocol):
+    """Receives what an app's JavaScript says. Every method is called inside a turn: it must neither block nor raise."""
+
+    def loaded(self) -> None:
+        """The entry module was evaluated (and offers a handler, where one is needed)."""
+
+    def load_failed(self, text: str, stack: str) -> None:
+        """The entry module threw, could not be linked, or offers no handler (then ``stack`` is empty)."""
+
+    def evaluated(self, text: str | None) -> None:
+        """A script's value, inspected; None for undefined."""
+
+    def respond(self, request: int, status: int, reason: str, headers: str | None, kind: int, body: Any) -> None:
+        """The response of a request. ``headers``: names and values by turns, joined by line feeds, or None for none.
+
+        ``kind`` 0: no body; 1: ``body`` is text; 2: ``body`` is a Value with bytes; 3: a stream, read by ``pull`` entries.
+        """
+
+    def failed(self, request: int, text: str, stack: str) -> None:
+        """The handler threw or rejected, or its response could not be used."""
+
+    def no_response(self, request: int, text: str) -> None:
+        """The handler returned something that is no Response; ``text`` says what."""
+
+    def chunk(self, request: int, data: Any) -> None:
+        """The next chunk of a streamed response body, a Value with bytes."""
+
+    def stream_ended(self, request: int) -> None:
+        """A streamed response body ended well."""
+
+    def stream_failed(self, request: int, text: str, stack: str) -> None:
+        """A streamed response body ended with an error."""
+
+    def extend(self, request: int) -> None:
+        """``waitUntil`` was called with a promise."""
+
+    def settled(self, request: int) -> None:
+        """A promise of ``waitUntil`` settled."""
+
+    def read_body(self, request: int, operation: int) -> None:
+        """Settle ``operation`` with the next chunk of the request's body, or None at its end."""
+
+    def read_whole_body(self, request: int, operation: int) -> None:
+        """Settle ``operation`` with all that remains of the request's body."""
+
+    def cancel_body(self, request: int) -> None:
+        """The app wants no more of the request's body."""
+
+
+def namespace(services: Services) -> Namespace:
+    """The functions that ``dispatch.js`` calls."""
+    app = services.app
+    names = (
+        "loaded load_failed evaluated respond failed no_response chunk stream_ended stream_failed extend settled"
+    ).split()
+    return {name: getattr(app, name) for name in names}

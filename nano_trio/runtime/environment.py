@@ -1,0 +1,275 @@
+"""One isolate with the Web platform, on Trio: its clock, timers, operations and log.
+
+Theory of operation. An :class:`Environment` joins an isolate and the host functions inside it. Everything that happens to
+the isolate from outside is a turn: a timer that is due, an operation that has ended, a request. Host functions run inside
+turns, where nothing can be awaited; what they start runs in the environment's nursery (:meth:`Environment.run`), which
+ends with the environment, and so no timer and no operation outlives it.
+
+The host functions hold :class:`_Host`, which reaches the isolate only through a weak reference: the engine's binding
+collects no cycles.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import time
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import trio
+
+from nano_trio.engine.errors import JavaScriptError
+from nano_trio.engine.isolate import Isolate, Limits, Turn
+from nano_trio.engine.modules import AppCode
+from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.runtime import platform
+from nano_trio.runtime.dispatch import AppHost
+from nano_trio.runtime.host import HostError
+
+__all__ = ["Environment", "LogSink"]
+
+
+class LogSink(Protocol):
+    """Where an app's log lines go. Called inside turns: it must neither block nor raise."""
+
+    def line(self, level: str, text: str) -> None:
+        """A line of ``console``. ``level``: debug, log, info, warn or error."""
+
+    def exception(self, error: JavaScriptError) -> None:
+        """An exception that nothing in the app caught."""
+
+
+class _Host:
+    """What host functions hold: implements :class:`nano_trio.runtime.host.Services`."""
+
+    def __init__(
+        self, environment: Environment, code: AppCode | None, app: AppHost, sink: LogSink, buffer: int
+    ) -> None:
+        self._environment = weakref.ref(environment)
+        self._code = code
+        self._sink = sink
+        self.app = app
+        self.max_buffer_bytes = buffer
+        self._epoch = trio.current_time()
+        self._origin_ms = time.time() * 1e3
+        self.timers: list[tuple[float, int, int]] = []
+        self.timer_generation: dict[int, int] = {}
+        self._sequence = 0
+        self.timers_changed = trio.Event()
+        self.operations: dict[int, trio.CancelScope] = {}
+        self.nursery: trio.Nursery | None = None
+        self.deferred: list[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = []
+        self.timers_run = False
+
+    def now_ms(self) -> float:
+        return (trio.current_time() - self._epoch) * 1e3
+
+    def time_origin_ms(self) -> float:
+        return self._origin_ms
+
+    def log(self, level: str, text: str) -> None:
+        self._sink.line(level, text)
+
+    def exception(self, text: str, stack: str) -> None:
+        self._sink.exception(self.render(text, stack))
+
+    def render(self, text: str, stack: str) -> JavaScriptError:
+        if self._code is not None:
+            return self._code.render(text, stack)
+        return JavaScriptError(text)
+
+    # -- timers: a heap for the environment; one task sleeps until the first is due ----------------------------------
+
+    def set_timer(self, timer: int, delay_ms: float) -> None:
+        self._sequence += 1
+        self.timer_generation[timer] = self._sequence
+        due = trio.current_time() + delay_ms / 1e3
+        heapq.heappush(self.timers, (due, self._sequence, timer))
+        if self.timers[0][1] == self._sequence:
+            self.timers_changed.set()
+        if not self.timers_run and self.nursery is not None:
+            self.start_timers()
+
+    def clear_timer(self, timer: int) -> None:
+        if self.timer_generation.pop(timer, None) is not None:
+            # Cleared entries stay in the heap until they are due; sweep when they are the most of it.
+            if len(self.timers) > 64 and len(self.timers) > 2 * len(self.timer_generation):
+                self.timers = [entry for entry in self.timers if self.timer_generation.get(entry[2]) == entry[1]]
+                heapq.heapify(self.timers)
+            if not self.timer_generation:
+                self.operation_ended()
+
+    def start_timers(self) -> None:
+        assert self.nursery is not None
+        self.timers_run = True
+        self.nursery.start_soon(self._run_timers)
+
+    async def _run_timers(self) -> None:
+        while True:
+            self.timers_changed = trio.Event()
+            while self.timers and self.timer_generation.get(self.timers[0][2]) != self.timers[0][1]:
+                heapq.heappop(self.timers)
+            with trio.CancelScope() as scope:
+                if self.timers:
+                    scope.deadline = self.timers[0][0]
+                await self.timers_changed.wait()
+            now = trio.current_time()
+            while self.timers and self.timers[0][0] <= now:
+                _, sequence, timer = heapq.heappop(self.timers)
+                if self.timer_generation.get(timer) == sequence:
+                    self._fire(timer, sequence)
+
+    def _fire(self, timer: int, sequence: int) -> None:
+        environment = self._environment()
+        if environment is None:
+            return
+
+        def fired(_: Turn) -> None:
+            # An interval has set itself anew by now; a timer that only ended stops being pending after its turn.
+            if self.timer_generation.get(timer) == sequence:
+                del self.timer_generation[timer]
+
+        environment.enter("timer", timer, on_end=fired)
+
+    # -- operations --------------------------------------------------------------------------------------------------
+
+    def operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        scope = trio.CancelScope()
+        self.operations[operation] = scope
+        if self.nursery is None:
+            self.deferred.append((operation, work, args))
+        else:
+            self.nursery.start_soon(self.run_operation, operation, work, args)
+
+    def cancel_operation(self, operation: int) -> None:
+        scope = self.operations.get(operation)
+        if scope is not None:
+            scope.cancel()
+
+    async def run_operation(self, operation: int, work: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        scope = self.operations.get(operation)
+        if scope is None:
+            return
+        outcome: tuple[Any, ...] | None = None
+        with scope:
+            try:
+                outcome = (True, await work(*args))
+            except HostError as error:
+                outcome = (False, error.name, error.message)
+        if outcome is None:
+            self.operations.pop(operation, None)
+            self.operation_ended()
+        else:
+            self.settle(operation, *outcome)
+
+    def settle(self, operation: int, succeeded: bool, value: Any, message: str | None = None) -> None:
+        """End an operation with a turn. Also for operations that no task of the nursery runs."""
+        environment = self._environment()
+        if environment is None:
+            return
+
+        def settled(_: Turn) -> None:
+            self.operations.pop(operation, None)
+
+        environment.enter("settle", operation, succeeded, value, message, on_end=settled)
+
+    def operation_ended(self) -> None:
+        environment = self._environment()
+        if environment is not None and not environment.isolate.busy and environment.isolate.on_idle is not None:
+            environment.isolate.on_idle()
+
+    @property
+    def pending(self) -> int:
+        return len(self.timer_generation) + len(self.operations)
+
+
+class Environment:
+    """An isolate in which Web-platform code runs. Make it, start :meth:`run`, :meth:`enter` turns, :meth:`close` it."""
+
+    def __init__(
+        self,
+        scheduler: CpuScheduler,
+        app: AppHost,
+        sink: LogSink,
+        *,
+        account: Account | None = None,
+        limits: Limits | None = None,
+        max_buffer_bytes: int = 64 << 20,
+        code: AppCode | None = None,
+    ) -> None:
+        self.isolate = Isolate(scheduler, account, limits)
+        self._host = _Host(self, code, app, sink, max_buffer_bytes)
+        entry_points = platform.install(self.isolate, self._host)
+        self._enter: Any = entry_points.get("enter")
+        self._closed = trio.Event()
+        if code is not None:
+            code.preload(self.isolate.context)
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Own the timers and operations until :meth:`close`."""
+        if self._closed.is_set():
+            task_status.started()
+            return
+        host = self._host
+        async with trio.open_nursery() as nursery:
+            host.nursery = nursery
+            deferred, host.deferred = host.deferred, []
+            for operation, work, args in deferred:
+                nursery.start_soon(host.run_operation, operation, work, args)
+            if host.timers:
+                host.start_timers()
+            task_status.started()
+            try:
+                await self._closed.wait()
+            finally:
+                host.nursery = None
+            nursery.cancel_scope.cancel()
+
+    def enter(self, entry: str, *args: Any, on_end: Callable[[Turn], None] | None = None) -> None:
+        """Submit a turn that calls the JavaScript entry of that name (``platform.entries``)."""
+        self.isolate.submit(Turn(self._enter, (entry, *args), on_end))
+
+    def call_entry(self, entry: str, *args: Any) -> None:
+        """Call an entry at once. Only inside a turn of this isolate."""
+        self._enter(entry, *args)
+
+    def load(self, main: str, env: Any) -> None:
+        """Evaluate the app's entry module; the answer is ``loaded`` or ``load_failed`` of the :class:`AppHost`."""
+        self.isolate.submit(Turn(self._load, ("load", main, json.dumps(env)), None))
+
+    def run_module(self, main: str) -> None:
+        """Evaluate a module for its effects; answers like :meth:`load`."""
+        self.isolate.submit(Turn(self._load, ("run", main), None))
+
+    def _load(self, entry: str, *args: Any) -> None:
+        self.install_entries("dispatch")
+        self._enter(entry, *args)
+
+    def install_entries(self, specification: str) -> None:
+        """Load a specification file for its entries. Only inside a turn or before the first."""
+        self._enter("require", specification)
+
+    def settle(self, operation: int, succeeded: bool, value: Any, message: str | None = None) -> None:
+        """End an operation that was started by :meth:`begin_operation`."""
+        self._host.settle(operation, succeeded, value, message)
+
+    def begin_operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Run host work for an operation of the app; its result settles it."""
+        self._host.operation(operation, work, *args)
+
+    def render(self, text: str, stack: str) -> JavaScriptError:
+        """An error with its place in the app's source."""
+        return self._host.render(text, stack)
+
+    @property
+    def pending(self) -> int:
+        """How many timers and operations could still lead to a turn."""
+        return self._host.pending
+
+    def close(self) -> None:
+        """Stop everything and free the heap. Not from inside a turn. Idempotent."""
+        self._closed.set()
+        self.isolate.close()
+        self._enter = None

@@ -1,0 +1,288 @@
+// From the host to the app's handlers and back: module loading, the fetch event, waitUntil, response bodies.
+//
+// Handlers come in three shapes: `export default { fetch(request, env, ctx) {} }`, a default-exported function, and
+// `addEventListener("fetch", event => event.respondWith(…))` (Service Workers, section 4.5, "ExtendableEvent").
+// Each request has a number that the host chose. A request whose response is known when its turn ends leaves nothing
+// behind here; only those that wait are kept in `waiting`, and those whose body streams in `readers`.
+(platform) => {
+  "use strict";
+  const { promiseThen, entries, statics, constructors, uncurry } = platform;
+  const { TypeError, Map } = constructors;
+  const host = platform.host("dispatch");
+  const { fromHost, abortFromHost } = platform.load("request");
+  const { isResponse, forHost } = platform.load("response");
+  const mapGet = uncurry("Map", "get");
+  const mapSet = uncurry("Map", "set");
+  const mapDelete = uncurry("Map", "delete");
+  const join = uncurry("Array", "join");
+  const symbolToStringTag = Symbol.toStringTag;
+  const waiting = new Map();
+  const readers = new Map();
+  let handler = null;
+  let env;
+
+  /** ctx of the handlers, as Workers have it. */
+  class ExecutionContext {
+    #id;
+    constructor(token, id) {
+      if (token !== waiting) throw new TypeError("Illegal constructor");
+      this.#id = id;
+    }
+    /** Keep the app's work alive after the response, until `promise` settles. */
+    waitUntil(promise) {
+      extendLifetime(this.#id, promise);
+    }
+    /** Accepted for portability: there is no origin behind an app to pass to. */
+    passThroughOnException() {
+      this.#id;
+    }
+  }
+  statics.Object.defineProperty(ExecutionContext.prototype, symbolToStringTag, {
+    __proto__: null,
+    value: "ExecutionContext",
+    configurable: true,
+  });
+
+  function extendLifetime(id, promise) {
+    host.extend(id);
+    promiseThen(
+      platform.promiseResolve(promise),
+      () => host.settled(id),
+      (error) => {
+        platform.reportException(error);
+        host.settled(id);
+      },
+    );
+  }
+
+  // FetchEvent and its parts exist only in apps that listen for it.
+  let makeFetchEvent = () => {
+    const { Event } = platform.load("event");
+    class ExtendableEvent extends Event {
+      #id;
+      constructor(type, init, token, id) {
+        super(type, init);
+        this.#id = token === waiting ? id : undefined;
+      }
+      waitUntil(promise) {
+        if (this.#id !== undefined) extendLifetime(this.#id, promise);
+      }
+    }
+    class FetchEvent extends ExtendableEvent {
+      #request;
+      #answer;
+      #answered = false;
+      constructor(request, token, id) {
+        super("fetch", { cancelable: true }, token, id);
+        this.#request = request;
+      }
+      get request() {
+        return this.#request;
+      }
+      respondWith(response) {
+        if (this.#answered) {
+          throw platform.makeError("InvalidStateError", "respondWith() was already called for this event");
+        }
+        this.#answered = true;
+        this.#answer = response;
+        this.stopImmediatePropagation();
+      }
+      passThroughOnException() {
+        this.#request;
+      }
+      static answerOf = (event) => (event.#answered ? { answer: event.#answer } : undefined);
+    }
+    const { answerOf } = FetchEvent;
+    delete FetchEvent.answerOf;
+    makeFetchEvent = (request, id) => new FetchEvent(request, waiting, id);
+    makeFetchEvent.answerOf = answerOf;
+    return makeFetchEvent;
+  };
+
+  function callListeners(id, request) {
+    const make = makeFetchEvent.answerOf ? makeFetchEvent : makeFetchEvent();
+    const event = make(request, id);
+    platform.load("event").dispatchOnGlobal(event);
+    const answered = make.answerOf(event);
+    if (answered === undefined) throw new TypeError("no fetch listener called event.respondWith()");
+    return answered.answer;
+  }
+
+  /** Text and stack of whatever was thrown, for the host's log. */
+  function describe(error) {
+    return platform.load("report").describe(error);
+  }
+
+  /** Import the app's entry module, then tell the host whether it can serve. */
+  entries.load = (main, environment) => {
+    env = deepFreeze(statics.JSON.parse(environment));
+    promiseThen(
+      import(main),
+      (namespace) => {
+        const exported = namespace.default;
+        if (typeof exported === "function") {
+          handler = (request, id) => exported(request, env, new ExecutionContext(waiting, id));
+        } else if (typeof exported === "object" && exported !== null && typeof exported.fetch === "function") {
+          handler = (request, id) => exported.fetch(request, env, new ExecutionContext(waiting, id));
+        } else if (platform.load("event").globalHasListeners("fetch")) {
+          handler = (request, id) => callListeners(id, request);
+        } else {
+          host.load_failed(
+            "the module has no handler: it must `export default { fetch(request, env, ctx) {…} }` or a function, " +
+              'or call addEventListener("fetch", …)',
+            "",
+          );
+          return;
+        }
+        host.loaded();
+      },
+      (error) => {
+        const [text, stack] = describe(error);
+        host.load_failed(text, stack);
+      },
+    );
+  };
+
+  /** Import a module for its effects (`nano-trio run`). */
+  entries.run = (main) => {
+    promiseThen(import(main), () => host.loaded(), (error) => {
+      const [text, stack] = describe(error);
+      host.load_failed(text, stack);
+    });
+  };
+
+  /** Report the value of a script (`nano-trio eval`), awaited where it is a promise. */
+  entries.evaluated = (value) => {
+    promiseThen(
+      platform.promiseResolve(value),
+      (result) => host.evaluated(result === undefined ? null : platform.load("console").formatLog([result])),
+      (error) => {
+        const [text, stack] = describe(error);
+        host.load_failed(text, stack);
+      },
+    );
+  };
+
+  function deepFreeze(value) {
+    if (typeof value === "object" && value !== null) {
+      const keys = statics.Object.keys(value);
+      for (let i = 0; i < keys.length; i++) deepFreeze(value[keys[i]]);
+      statics.Object.freeze(value);
+    }
+    return value;
+  }
+
+  /** A request: the handler's answer goes to the host now or when its promise settles. */
+  entries.fetch = (id, method, url, headers, body) => {
+    const request = fromHost(id, method, url, headers, body);
+    let answer;
+    try {
+      answer = handler(request, id);
+    } catch (error) {
+      fail(id, error);
+      return;
+    }
+    if (isResponse(answer)) {
+      respond(id, answer, request);
+      return;
+    }
+    mapSet(waiting, id, request);
+    promiseThen(
+      platform.promiseResolve(answer),
+      (response) => {
+        mapDelete(waiting, id);
+        respond(id, response, request);
+      },
+      (error) => {
+        mapDelete(waiting, id);
+        fail(id, error);
+      },
+    );
+  };
+
+  function fail(id, error) {
+    const [text, stack] = describe(error);
+    host.failed(id, text, stack);
+  }
+
+  function respond(id, response, request) {
+    if (!isResponse(response)) {
+      host.no_response(id, platform.load("report").describeValue(response));
+      return;
+    }
+    let parts;
+    try {
+      parts = forHost(response);
+    } catch (error) {
+      fail(id, error);
+      return;
+    }
+    const headers = parts[2];
+    const kind = parts[3];
+    // Header values hold no line feeds, so one string carries them all.
+    const joined = headers === null ? null : join(headers, "\n");
+    if (kind === 3) {
+      // While the body streams the client may still leave, which aborts request.signal.
+      mapSet(waiting, id, request);
+      mapSet(readers, id, platform.load("streams_readable").acquireReader(parts[4]));
+      host.respond(id, parts[0], parts[1], joined, kind, null);
+    } else {
+      host.respond(id, parts[0], parts[1], joined, kind, kind === 0 ? null : parts[4]);
+    }
+  }
+
+  /** The socket has room: hand over the next chunk of a streamed response. */
+  entries.pull = (id) => {
+    const reader = mapGet(readers, id);
+    if (reader === undefined) return;
+    platform.load("streams_readable").readChunk(reader, {
+      __proto__: null,
+      chunk(chunk) {
+        let bytes;
+        try {
+          bytes = platform.load("webidl").bytesForHost(asBytes(chunk));
+        } catch (error) {
+          forget(id);
+          platform.load("streams_readable").cancelReader(reader, error);
+          host.stream_failed(id, ...describe(error));
+          return;
+        }
+        host.chunk(id, bytes);
+      },
+      close() {
+        forget(id);
+        host.stream_ended(id);
+      },
+      error(reason) {
+        forget(id);
+        host.stream_failed(id, ...describe(reason));
+      },
+    });
+  };
+
+  function forget(id) {
+    mapDelete(readers, id);
+    mapDelete(waiting, id);
+  }
+
+  function asBytes(chunk) {
+    if (platform.buffers.viewTag(chunk) !== "Uint8Array") {
+      throw new TypeError(
+        `a response body's stream gave ${platform.load("report").describeValue(chunk)}; chunks must be Uint8Arrays`,
+      );
+    }
+    return chunk;
+  }
+
+  /** The client left, the time is over or the response was given up. */
+  entries.abort = (id, name, message) => {
+    const request = mapGet(waiting, id);
+    const reader = mapGet(readers, id);
+    forget(id);
+    if (request !== undefined) abortFromHost(request, platform.makeError(name, message));
+    if (reader !== undefined) {
+      platform.load("streams_readable").cancelReader(reader, platform.makeError(name, message));
+    }
+  };
+  return { __proto__: null };
+}
