@@ -36,6 +36,7 @@
     String:
       "charCodeAt codePointAt charAt slice substring indexOf lastIndexOf includes startsWith endsWith split trim toLowerCase toUpperCase replaceAll padStart padEnd repeat toWellFormed isWellFormed localeCompare valueOf",
     Symbol: "toString valueOf",
+    Uint8Array: "toBase64",
     WeakMap: "get set has delete",
     WeakRef: "deref",
     WeakSet: "add has delete",
@@ -52,6 +53,7 @@
     Reflect: "apply construct ownKeys get set has getPrototypeOf defineProperty deleteProperty getOwnPropertyDescriptor",
     String: "fromCharCode fromCodePoint raw",
     Symbol: "for keyFor",
+    Uint8Array: "fromBase64",
     BigInt: "asIntN asUintN",
     Date: "now",
     Error: "isError",
