@@ -1,0 +1,51 @@
+"""The configuration: attrs models structured by cattrs; load, validate, diff. A leaf: it knows nothing of the rest.
+
+`load` reads a file, `single_app` makes the configuration of one app, `diff` says what a reload must do. Whatever is
+wrong comes out as one `ConfigError` that holds every problem. In the order of a value's way: `reading` (files to
+documents), `structure` (documents to the `model`, by its `rules`), `checks` (between values), `loading` (all of these),
+`difference`; `schema` describes it all.
+"""
+
+from nano_trio.config.difference import AppChange, ConfigDiff, diff
+from nano_trio.config.loading import app_name, from_document, load, single_app
+from nano_trio.config.model import (
+    App,
+    Config,
+    Http,
+    HttpParser,
+    Limits,
+    Listener,
+    Log,
+    LogFormat,
+    LogLevel,
+    Reload,
+)
+from nano_trio.config.problems import ConfigError, Problem
+from nano_trio.config.schema import KeyDescription, describe_keys, json_schema, markdown_table, to_document
+
+__all__ = [
+    "App",
+    "AppChange",
+    "Config",
+    "ConfigDiff",
+    "ConfigError",
+    "Http",
+    "HttpParser",
+    "KeyDescription",
+    "Limits",
+    "Listener",
+    "Log",
+    "LogFormat",
+    "LogLevel",
+    "Problem",
+    "Reload",
+    "app_name",
+    "describe_keys",
+    "diff",
+    "from_document",
+    "json_schema",
+    "load",
+    "markdown_table",
+    "single_app",
+    "to_document",
+]

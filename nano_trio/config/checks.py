@@ -1,0 +1,92 @@
+"""What no single value shows: names and hostnames that clash, and paths that lead nowhere.
+
+Works on the sound values of each app, so that a fault in one key does not hide a clash in another.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nano_trio.config.problems import KeyPath, rejected, show
+from nano_trio.config.rules import is_hostname
+
+Values = Mapping[str, Any]
+"""An app's values by key: those that are present and valid."""
+
+
+def check_apps(
+    apps: Sequence[Values], present: Sequence[object], main_port: int | None
+) -> Iterator[tuple[KeyPath, str]]:
+    """Clashes between apps. `present` holds the tables as written: a key in it that `apps` lacks was invalid.
+
+    `main_port` is None where the server's own port was invalid: then only apps with ports of their own are compared.
+    """
+    names: dict[str, int] = {}
+    hosts: dict[tuple[int, str], int] = {}
+    defaults: dict[int, int] = {}
+    labels = [show(app["name"]) if "name" in app else f"apps[{index}]" for index, app in enumerate(apps)]
+    for index, (app, written) in enumerate(zip(apps, present, strict=True)):
+        name = app.get("name")
+        namesake = index if name is None else names.setdefault(name.lower(), index)
+        if name is not None and namesake != index:
+            yield ("apps", index, "name"), _same_name(name, apps[namesake]["name"], namesake)
+        if not isinstance(written, dict) or ("port" in written and "port" not in app):
+            continue
+        port = app.get("port", main_port)
+        if port is None:
+            continue
+        if "hostname" in written:
+            key, hostnames = "hostname", app.get("hostname", ())
+        elif name is None or namesake != index:
+            key, hostnames = "name", ()
+        else:
+            key, hostnames = "name", (name.lower(),)
+            if not is_hostname(name.lower()):
+                yield ("apps", index, key), f'{show(name)} cannot serve as a hostname too; set "hostname"'
+        for hostname in hostnames:
+            owner = hosts.setdefault((port, hostname), index)
+            if owner != index:
+                both = f"both {labels[owner]} and {labels[index]} claim it"
+                yield ("apps", index, key), f"hostname {show(hostname)} on port {port}: {both}"
+        if app.get("default"):
+            owner = defaults.setdefault(port, index)
+            if owner != index:
+                both = f"both {labels[owner]} and {labels[index]} claim it"
+                yield ("apps", index, "default"), f"port {port} can have one default app: {both}"
+
+
+def locate(path: Path, folder: Path) -> Path:
+    """The absolute path of an app, seen from the configuration's folder. Raises `Rejected` where there is no app."""
+    absolute = Path(os.path.normpath(folder / path))
+    written = show(str(path))
+    mode = _mode(absolute, written)
+    if mode is None:
+        raise rejected(f"{written} does not exist (looked for {absolute})")
+    entry = absolute
+    if stat.S_ISDIR(mode):
+        entry = absolute / "index.js"
+        mode = _mode(entry, written)
+        if mode is None:
+            raise rejected(f"{written} is a folder without index.js (looked for {entry})")
+    if not stat.S_ISREG(mode):
+        raise rejected(f"{written} is no regular file (looked for {entry})")
+    if not os.access(entry, os.R_OK):
+        raise rejected(f"{written} cannot be read: permission denied (looked for {entry})")
+    return absolute
+
+
+def _mode(path: Path, written: str) -> int | None:
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise rejected(f"{written} cannot be read: {(error.strerror or 'unknown error').lower()}") from None
+
+
+def _same_name(name: str, other: str, first: int) -> str:
+    if name == other:
+        return f"{show(name)} is already the name of apps[{first}]"
+    return f"{show(name)} differs only in letter case from {show(other)}, the name of apps[{first}]"

@@ -1,0 +1,85 @@
+"""What must happen to a running server for a new configuration to come into force. Pure: it compares, and does nothing.
+
+It compares configurations, not the apps' files: an edited index.js is the watcher's business. Apps are known by name;
+a renamed app is one removed and one added. The order of apps and of hostnames has no meaning. A changed `defaults`
+shows in the apps that it reaches, and nowhere else.
+"""
+
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from nano_trio.config.model import ABOUT, About, App, Config, Listener, Reload
+
+
+@frozen
+class AppChange:
+    """An app that both configurations have, with different values."""
+
+    old: App
+    new: App
+    keys: tuple[str, ...]
+    """The changed keys, in the model's order."""
+
+    @property
+    def name(self) -> str:
+        return self.new.name
+
+    @property
+    def needs_new_isolate(self) -> bool:
+        """Whether the app must start again (`path`, `env`, `memory_mb`), or merely takes new limits and routes."""
+        return any(_about(App, key).reload is Reload.ISOLATE for key in self.keys)
+
+
+@frozen
+class ConfigDiff:
+    """The way from one configuration to another; false where they come to the same."""
+
+    added: tuple[App, ...] = ()
+    removed: tuple[App, ...] = ()
+    changed: tuple[AppChange, ...] = ()
+    close_listeners: tuple[Listener, ...] = ()
+    """Close these before any opens: `host` may change from 127.0.0.1 to 0.0.0.0 on the same port."""
+    open_listeners: tuple[Listener, ...] = ()
+    restart_keys: tuple[str, ...] = ()
+    """Changed settings, such as `http.max_headers`, that only a restart of the process brings into force."""
+
+    def __bool__(self) -> bool:
+        return self != ConfigDiff()
+
+
+def diff(old: Config, new: Config) -> ConfigDiff:
+    """What to do to a server that runs `old` so that it runs `new`."""
+    before = {app.name: app for app in old.apps}
+    after = {app.name: app for app in new.apps}
+    both = [(before[name], app) for name, app in after.items() if name in before]
+    return ConfigDiff(
+        added=tuple(app for name, app in after.items() if name not in before),
+        removed=tuple(app for name, app in before.items() if name not in after),
+        changed=tuple(AppChange(was, app, keys) for was, app in both if (keys := _differing(was, app))),
+        close_listeners=tuple(sorted(old.listeners - new.listeners)),
+        open_listeners=tuple(sorted(new.listeners - old.listeners)),
+        restart_keys=tuple(_restart_keys(old, new)),
+    )
+
+
+def _restart_keys(old: Any, new: Any, table: str = "") -> list[str]:
+    keys: list[str] = []
+    for key in _differing(old, new):
+        if attrs.has(type(getattr(old, key))) and key != "defaults":
+            keys += _restart_keys(getattr(old, key), getattr(new, key), f"{key}.")
+        elif _about(type(old), key).reload is Reload.RESTART:
+            keys.append(table + key)
+    return keys
+
+
+def _differing(old: Any, new: Any) -> tuple[str, ...]:
+    """The fields whose values differ, by the class's own notion of equality."""
+    keys = [field.name for field in attrs.fields(type(old))]
+    return tuple(key for key in keys if attrs.evolve(old, **{key: getattr(new, key)}) != old)
+
+
+def _about(cls: type[attrs.AttrsInstance], key: str) -> About:
+    about: About = attrs.fields_dict(cls)[key].metadata[ABOUT]
+    return about

@@ -1,0 +1,201 @@
+"""From a file, a document or a single app to a complete `Config`, or a `ConfigError` with every problem at once.
+
+Later sources win: the file, then the environment, then what the caller overrides (the command line). Each value is
+checked where it stands, so that an override does not hide a fault in the file.
+"""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from nano_trio.config.checks import check_apps, locate
+from nano_trio.config.model import App, Config, Limits
+from nano_trio.config.problems import ConfigError, KeyPath, Problem, Rejected, render, show
+from nano_trio.config.reading import read
+from nano_trio.config.rules import is_hostname
+from nano_trio.config.structure import check_value, structure, valid_values
+
+ENVIRONMENT = {"NANO_PORT": "port", "NANO_LOG_FORMAT": "log.format"}
+"""Environment variables and the keys that they override."""
+
+SCHEMA_KEY = "$schema"
+"""Accepted at the top of a file: editors read it to check and complete the file as it is written."""
+
+
+def load(
+    path: str | os.PathLike[str],
+    environ: Mapping[str, str] | None = None,
+    *,
+    overrides: Mapping[str, object] | None = None,
+) -> Config:
+    """The configuration in a .json or .toml file, complete with defaults and checked.
+
+    `environ` is `os.environ` by default. `overrides` maps keys to values that the command line gave, such as
+    `{"port": 4000, "http.parser": "h11"}`. Raises `ConfigError`.
+    """
+    file = Path(path)
+    folder = Path(os.path.abspath(file)).parent
+    return from_document(read(file), source=file.name, folder=folder, environ=environ, overrides=overrides)
+
+
+def from_document(
+    document: object,
+    *,
+    source: str = "configuration",
+    folder: str | os.PathLike[str] = ".",
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Config:
+    """The configuration in a document: what `json.load` or `tomllib.load` returns. It is not changed.
+
+    `source` stands at the head of each problem; `folder` is where relative paths begin. Raises `ConfigError`.
+    """
+    problems: list[Problem] = []
+    overriding = dict(_checked_overrides(os.environ if environ is None else environ, overrides or {}, problems))
+    findings: list[tuple[KeyPath, str]] = []
+    config: Config | None = None
+    if isinstance(document, dict):
+        table = dict(document)
+        if isinstance(table.get(SCHEMA_KEY), str):
+            del table[SCHEMA_KEY]
+        tables = _with_defaults(table.get("apps"), table.get("defaults"))
+        if "apps" in table:
+            table["apps"] = tables
+        config, findings = structure(table, Config)
+        apps = [valid_values(app, App) for app in tables] if isinstance(tables, list) else []
+        paths = dict(_located(apps, Path(folder), findings))
+        findings += check_apps(apps, tables if apps else (), _main_port(table, overriding))
+    else:
+        findings.append(((), f"expected a table, got {show(document)}"))
+    findings.sort(key=_app_index)
+    problems[:0] = [Problem(source, render(at), message) for at, message in findings]
+    if problems or config is None:
+        raise ConfigError(problems)
+    apps_here = tuple(attrs.evolve(app, path=paths[index]) for index, app in enumerate(config.apps))
+    config = attrs.evolve(config, apps=apps_here)
+    for key, value in overriding.items():
+        config = _with_value(config, key, value)
+    return config
+
+
+def single_app(
+    path: str | os.PathLike[str],
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    settings: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Config:
+    """The configuration of `serve --app`: one app, which answers every host, named after its folder or file.
+
+    `settings` holds further keys of the app (`env`, `memory_mb`, ...); `overrides` as in `load`. Relative paths
+    begin at the working directory. Raises `ConfigError`.
+    """
+    app = {"name": app_name(path), "path": os.fspath(path), "default": True, **(settings or {})}
+    given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
+    try:
+        return from_document(
+            {"apps": [app]}, source=_COMMAND_LINE, environ=environ, overrides={**given, **(overrides or {})}
+        )
+    except ConfigError as error:
+        raise ConfigError(map(_as_typed, error.problems)) from None
+
+
+def app_name(path: str | os.PathLike[str]) -> str:
+    """A valid name made of a folder's name or a file's stem; for an index.js, of the folder that holds it."""
+    absolute = Path(os.path.abspath(path))
+    if absolute.name == "index.js":
+        absolute = absolute.parent
+    stem = absolute.name if absolute.is_dir() else absolute.stem
+    ascii_only = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    dashed = re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_only)
+    labels = [label.strip("-_")[:63].strip("-_") for label in dashed.split(".")]
+    name = ".".join(filter(None, labels))[:200].strip("-_.") or "app"
+    # The name is the hostname too, and one that ends in a number, such as v1.2, would be an IPv4 address.
+    return name if is_hostname(name.lower()) else f"app-{name.replace('.', '-')[:59].strip('-_')}"
+
+
+_COMMAND_LINE = "command line"
+
+
+def _app_index(finding: tuple[KeyPath, str]) -> int:
+    """Sorts the general settings to the head, then app by app."""
+    match finding[0]:
+        case ("apps", int(index), *_):
+            return index
+        case _:
+            return -1
+
+
+def _as_typed(problem: Problem) -> Problem:
+    """The problem in the words of the command line, which knows no `apps[0]`."""
+    if problem.source != _COMMAND_LINE:
+        return problem
+    key = problem.key.removeprefix("apps[0].")
+    return attrs.evolve(problem, key="--app" if key == "path" else key)
+
+
+def _with_defaults(apps: object, defaults: object) -> Any:
+    """The apps' tables, each filled up with the sound values of the defaults (the others are reported there)."""
+    if not isinstance(apps, list) or not isinstance(defaults, dict):
+        return apps
+    common = {key: defaults[key] for key in valid_values(defaults, Limits)}
+    return [{**common, **app} if isinstance(app, dict) else app for app in apps]
+
+
+def _located(
+    apps: list[dict[str, Any]], folder: Path, findings: list[tuple[KeyPath, str]]
+) -> Iterator[tuple[int, Path]]:
+    """Where each app lies, by its index; adds to the findings where one does not."""
+    for index, app in enumerate(apps):
+        if "path" in app:
+            try:
+                yield index, locate(app["path"], Path(os.path.abspath(folder)))
+            except Rejected as error:
+                findings += [(("apps", index, "path"), message) for _, message in error.findings]
+
+
+def _main_port(table: Mapping[str, Any], overriding: Mapping[str, Any]) -> int | None:
+    if "port" in overriding:
+        return overriding["port"]  # type: ignore[no-any-return]  # checked by its rule
+    if "port" in table:
+        return valid_values(table, Config).get("port")
+    return attrs.fields(Config).port.default
+
+
+def _checked_overrides(
+    environ: Mapping[str, str], overrides: Mapping[str, object], problems: list[Problem]
+) -> Iterator[tuple[str, Any]]:
+    """The overriding values by key, those of the command line last; adds to the problems what is wrong in them."""
+    given: list[tuple[str, str, str, object]] = [
+        ("environment", variable, key, _number_or_text(environ[variable]) if key == "port" else environ[variable])
+        for variable, key in ENVIRONMENT.items()
+        if variable in environ
+    ]
+    given += [(_COMMAND_LINE, key, key, value) for key, value in overrides.items()]
+    for source, label, key, value in given:
+        table, _, name = key.rpartition(".")
+        cls = attrs.fields_dict(Config)[table].type if table else Config
+        try:
+            yield key, check_value(value, cls, name)  # type: ignore[arg-type]
+        except Rejected as error:
+            problems += [Problem(source, label, message) for _, message in error.findings]
+
+
+def _number_or_text(text: str) -> int | str:
+    """An environment variable is always text; "3000" means the number."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
+
+
+def _with_value(config: Config, key: str, value: object) -> Config:
+    table, _, name = key.rpartition(".")
+    if table:
+        name, value = table, attrs.evolve(getattr(config, table), **{name: value})
+    changes: dict[str, Any] = {name: value}
+    return attrs.evolve(config, **changes)

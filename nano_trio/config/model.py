@@ -1,0 +1,228 @@
+"""The configuration, as the rest of the program sees it: frozen, complete, every value checked.
+
+Each field says in its type what is accepted (a rule) and in its metadata what it means, in which unit, and what a
+reload must do when it changes. Messages, JSON Schema, documentation and `diff` are all read from here.
+"""
+
+import enum
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from attrs import Factory, field, frozen
+
+from nano_trio.config.rules import AppName, AppPath, BindHost, Choice, Env, Hostnames, Number, Port, Switch
+
+_YEAR_S = 365 * 24 * 3600
+_TERABYTE_MB = 1024 * 1024
+
+Milliseconds = Annotated[float, Number(minimum=1, maximum=_YEAR_S * 1000)]
+Seconds = Annotated[float, Number(minimum=0.001, maximum=_YEAR_S)]
+SecondsOrZero = Annotated[float, Number(minimum=0, maximum=_YEAR_S)]
+SecondsOrNever = Annotated[float | None, Number(minimum=0.001, maximum=_YEAR_S, or_none=True)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["json", "text", "apache"]
+HttpParser = Literal["httptools", "h11"]
+
+
+class Reload(enum.Enum):
+    """What a running server must do when a key's value changes."""
+
+    LIVE = "live"
+    """Take the new value; nothing stops."""
+    ISOLATE = "new isolate"
+    """Start the app again beside the old isolate, and drain the old one."""
+    LISTENER = "listeners"
+    """Close and open listeners."""
+    RESTART = "restart"
+    """Only a restart of the process brings it into force."""
+
+
+@frozen
+class About:
+    """What a person should know of a key; stored in its field's metadata under `ABOUT`."""
+
+    text: str
+    reload: Reload
+    unit: str = ""
+    default: str = ""
+    """The default in words, where the field's own default does not say it."""
+
+
+ABOUT = "nano_trio.about"
+
+
+def about(text: str, reload: Reload, *, unit: str = "", default: str = "") -> dict[str, About]:
+    """A field's metadata."""
+    return {ABOUT: About(text, reload, unit, default)}
+
+
+@frozen(kw_only=True)
+class Limits:
+    """What an app may use and how it is supervised. The table `defaults` holds the values for apps that say nothing."""
+
+    timeout_ms: Milliseconds = field(
+        default=5000,
+        metadata=about("CPU time that one turn may use; beyond it the client gets 503", Reload.LIVE, unit="ms"),
+    )
+    memory_mb: Annotated[float, Number(minimum=1, maximum=_TERABYTE_MB)] = field(
+        default=128,
+        metadata=about("memory of the app's isolate; beyond it the turn is stopped: 503", Reload.ISOLATE, unit="MB"),
+    )
+    max_buffer_size_mb: Annotated[float, Number(minimum=0.001, maximum=_TERABYTE_MB)] = field(
+        default=64,
+        metadata=about("the largest body that is read whole into memory", Reload.LIVE, unit="MB"),
+    )
+    request_timeout_ms: Milliseconds = field(
+        default=30000,
+        metadata=about("wall-clock time that one request may take; beyond it: 504", Reload.LIVE, unit="ms"),
+    )
+    max_pending: Annotated[int, Number(minimum=1, maximum=1_000_000, whole=True)] = field(
+        default=1000,
+        metadata=about("requests that may wait in the app's mailbox; beyond it: 503", Reload.LIVE, unit="requests"),
+    )
+    preload: Annotated[bool, Switch()] = field(
+        default=False,
+        metadata=about("start the app with the server, not at its first request", Reload.LIVE),
+    )
+    idle_timeout_s: SecondsOrNever = field(
+        default=None,
+        metadata=about("unload the app after so long without a request; none: never", Reload.LIVE, unit="s"),
+    )
+    max_restarts: Annotated[int, Number(minimum=0, maximum=1_000_000, whole=True)] = field(
+        default=5,
+        metadata=about("restarts within `restart_window_s` before the app counts as failed", Reload.LIVE),
+    )
+    restart_window_s: Seconds = field(
+        default=60,
+        metadata=about("the time over which `max_restarts` counts", Reload.LIVE, unit="s"),
+    )
+
+
+def _canonical(value: Mapping[str, Any]) -> str:
+    """Equal texts for equal JSON: Python holds 1 and True equal, JavaScript does not."""
+    return json.dumps(value, sort_keys=True)
+
+
+@frozen(kw_only=True)
+class App(Limits):
+    """One app: its limits, complete with the defaults, and its identity."""
+
+    name: Annotated[str, AppName()] = field(
+        metadata=about("unique; letters, digits, dash, underscore, dot", Reload.LIVE),
+    )
+    hostname: Annotated[tuple[str, ...], Hostnames()] = field(
+        default=Factory(lambda self: (self.name.lower(),), takes_self=True),
+        eq=frozenset,
+        metadata=about(
+            "one hostname or a list; exact or `*.example.com`; any letter case",
+            Reload.LIVE,
+            default="the name",
+        ),
+    )
+    port: Annotated[int | None, Port(minimum=1)] = field(
+        default=None,
+        metadata=about("a listener of its own; apps may share it", Reload.LISTENER, default="the server's `port`"),
+    )
+    path: Annotated[Path, AppPath()] = field(
+        metadata=about("a folder with index.js, or a file; relative to the configuration's folder", Reload.ISOLATE),
+    )
+    env: Annotated[Mapping[str, Any], Env()] = field(
+        factory=dict,
+        repr=False,  # secrets stay out of logs
+        eq=_canonical,
+        metadata=about("values for the app's `env`: anything that JSON can say", Reload.ISOLATE),
+    )
+    default: Annotated[bool, Switch()] = field(
+        default=False,
+        metadata=about("answer for hosts that no app claims; one app per port at most", Reload.LIVE),
+    )
+
+    @property
+    def entry(self) -> Path:
+        """The main module: `path` itself, or the folder's index.js. Asks the file system."""
+        return self.path / "index.js" if self.path.is_dir() else self.path
+
+
+@frozen(kw_only=True)
+class Http:
+    """The HTTP server: its parser, and what it takes from a client before an app is asked."""
+
+    parser: Annotated[HttpParser, Choice(("httptools", "h11"))] = field(
+        default="httptools",
+        metadata=about("`httptools` (fast, C) or `h11` (pure Python)", Reload.RESTART),
+    )
+    max_request_line_bytes: Annotated[int, Number(minimum=1, maximum=2**20, whole=True)] = field(
+        default=8192,
+        metadata=about("the longest request line; beyond it: 414", Reload.RESTART, unit="bytes"),
+    )
+    max_header_bytes: Annotated[int, Number(minimum=1, maximum=2**24, whole=True)] = field(
+        default=65536,
+        metadata=about("all header fields of a request together; beyond it: 431", Reload.RESTART, unit="bytes"),
+    )
+    max_headers: Annotated[int, Number(minimum=1, maximum=10_000, whole=True)] = field(
+        default=100,
+        metadata=about("header fields of a request; beyond it: 431", Reload.RESTART, unit="fields"),
+    )
+    header_timeout_s: Seconds = field(
+        default=30,
+        metadata=about("time for a request's head to arrive; beyond it: 408", Reload.RESTART, unit="s"),
+    )
+    keep_alive_timeout_s: Seconds = field(
+        default=75,
+        metadata=about("time that a connection may stay open between requests", Reload.RESTART, unit="s"),
+    )
+
+
+@frozen(kw_only=True)
+class Log:
+    """What is logged, and how it is written."""
+
+    level: Annotated[LogLevel, Choice(("debug", "info", "warning", "error"))] = field(
+        default="info",
+        metadata=about("`debug`, `info`, `warning` or `error`", Reload.RESTART),
+    )
+    format: Annotated[LogFormat, Choice(("json", "text", "apache"))] = field(
+        default="text",
+        metadata=about("`json`, `text` or `apache`; `NANO_LOG_FORMAT` overrides it", Reload.RESTART),
+    )
+
+
+@frozen(order=True)
+class Listener:
+    """An address that the server listens on."""
+
+    host: str
+    port: int
+
+
+@frozen(kw_only=True)
+class Config:
+    """The whole configuration."""
+
+    host: Annotated[str, BindHost()] = field(
+        default="127.0.0.1",
+        metadata=about("the address that all listeners bind", Reload.LISTENER),
+    )
+    port: Annotated[int, Port(minimum=0)] = field(
+        default=3000,
+        metadata=about("the server's port; 0: any free one; `NANO_PORT` overrides it", Reload.LISTENER),
+    )
+    drain_timeout_s: SecondsOrZero = field(
+        default=30,
+        metadata=about("time that requests in flight get to finish when they must end", Reload.RESTART, unit="s"),
+    )
+    http: Http = field(factory=Http, metadata=about("the HTTP server", Reload.RESTART))
+    log: Log = field(factory=Log, metadata=about("logging", Reload.RESTART))
+    defaults: Limits = field(factory=Limits, metadata=about("limits for apps that do not set them", Reload.LIVE))
+    apps: tuple[App, ...] = field(metadata=about("the apps", Reload.LIVE))
+
+    def port_of(self, app: App) -> int:
+        """The port on which this app answers."""
+        return self.port if app.port is None else app.port
+
+    @property
+    def listeners(self) -> frozenset[Listener]:
+        """Where to listen: always the server's port, and each port that an app names."""
+        return frozenset(Listener(self.host, port) for port in {self.port, *map(self.port_of, self.apps)})

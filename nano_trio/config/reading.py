@@ -1,0 +1,101 @@
+"""From a file to a document (tables, lists and plain values), and every way in which that can fail."""
+
+import json
+import re
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from nano_trio.config.problems import ConfigError, KeyPath, Problem, render
+
+_TOML_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which keys came twice; `dict` alone would drop all but the last."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def read(path: Path) -> Any:
+    """The document in a .json or .toml file. Raises `ConfigError`."""
+    parsers = {".json": _parse_json, ".toml": _parse_toml}
+    parse = parsers.get(path.suffix.lower())
+    if parse is None:
+        raise _error(path, "expected a file name that ends in .json or .toml")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise _error(path, f"no such file: {path}") from None
+    except IsADirectoryError:
+        raise _error(path, f"expected a file, got a folder: {path}") from None
+    except OSError as error:
+        raise _error(path, f"cannot be read: {error.strerror}: {path}") from None
+    except ValueError:
+        raise _error(path, "is no possible file name") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, column = _position(data[: error.start].decode("utf-8", "replace"))
+        raise _error(path, f"line {line}, column {column}: invalid UTF-8") from None
+    try:
+        return parse(path, text)
+    except RecursionError:
+        raise _error(path, "nested too deeply") from None
+    except ValueError:  # Python converts no integer of more than 4300 digits
+        raise _error(path, "a number has too many digits") from None
+
+
+def _parse_json(path: Path, text: str) -> Any:
+    try:
+        document = json.loads(text, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        message = f"line {error.lineno}, column {error.colno}: invalid JSON: {error.msg}"
+        raise _error(path, message) from None
+    repeated = _repeated_keys(document)
+    if repeated:
+        raise ConfigError(Problem(path.name, render(key), "duplicate key") for key in repeated)
+    return document
+
+
+def _parse_toml(path: Path, text: str) -> Any:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        found = _TOML_POSITION.search(message)
+        line, column = (found[1], found[2]) if found and found[1] else _position(text)
+        reason = message[: found.start()] if found else message
+        raise _error(path, f"line {line}, column {column}: invalid TOML: {reason}") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    table = _Object(pairs)
+    if len(table) < len(pairs):
+        times = Counter(key for key, _ in pairs)
+        table.repeated = tuple(key for key in table if times[key] > 1)
+    return table
+
+
+def _repeated_keys(document: Any) -> list[KeyPath]:
+    """Walks without recursion: the parser's limit on depth may lie above Python's."""
+    repeated: list[KeyPath] = []
+    waiting: list[tuple[KeyPath, Any]] = [((), document)]
+    while waiting:
+        at, value = waiting.pop()
+        if isinstance(value, _Object):
+            repeated += [(*at, key) for key in value.repeated]
+            waiting += reversed([((*at, key), item) for key, item in value.items()])
+        elif isinstance(value, list):
+            waiting += reversed([((*at, index), item) for index, item in enumerate(value)])
+    return repeated
+
+
+def _position(before: str) -> tuple[int, int]:
+    """Line and column, from 1, of the character that follows this text."""
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _error(path: Path, message: str) -> ConfigError:
+    return ConfigError([Problem(path.name, "", message)])

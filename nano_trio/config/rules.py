@@ -1,0 +1,332 @@
+"""What each kind of value must be. A rule stands in a field's type, `Annotated[float, Number(...)]`, so that the check,
+the error message, the JSON Schema and the documentation all come from one place.
+
+A rule takes what JSON or TOML gave and returns the value that the model keeps, or raises `Rejected`. It never raises
+anything else, whatever it is given. `True` is an `int` to Python; here it is never a number.
+"""
+
+import ipaddress
+import math
+import re
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from nano_trio.config.problems import KeyPath, Rejected, rejected, show
+
+Schema = dict[str, Any]
+
+NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
+_NAME = re.compile(NAME_PATTERN)
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_MAX_HOSTNAME = 253
+_MAX_ENV_DEPTH = 64
+_EXACT_INTEGER = 2**53 - 1
+"""JavaScript's Number.MAX_SAFE_INTEGER."""
+
+
+class Rule(ABC):
+    """One kind of value."""
+
+    @property
+    @abstractmethod
+    def expects(self) -> str:
+        """What is accepted, as it reads after "expected"."""
+
+    @abstractmethod
+    def accept(self, value: object) -> object:
+        """The value as the model keeps it. Raises `Rejected`."""
+
+    @abstractmethod
+    def schema(self) -> Schema:
+        """The JSON Schema of what is accepted."""
+
+    def refuse(self, value: object) -> Rejected:
+        return rejected(f"expected {self.expects}, got {show(value)}")
+
+
+@frozen
+class Number(Rule):
+    """A finite number within bounds; with `whole`, an integer (2.0 counts as 2); with `or_none`, null or "none" too."""
+
+    minimum: float
+    maximum: float
+    whole: bool = False
+    or_none: bool = False
+
+    @property
+    def expects(self) -> str:
+        number = "whole number" if self.whole else "number"
+        text = f"a positive {number}" if self.minimum > 0 else f"a {number}, zero or more"
+        return f'{text}, or null ("none" in TOML)' if self.or_none else text
+
+    def accept(self, value: object) -> float | None:
+        if self.or_none and (value is None or value == "none"):
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+            raise self.refuse(value)
+        if value < 0 or (value == 0 and self.minimum > 0) or (self.whole and value != int(value)):
+            raise self.refuse(value)
+        if value < self.minimum:
+            raise rejected(f"expected at least {self.minimum}, got {show(value)}")
+        if value > self.maximum:
+            raise rejected(f"expected at most {self.maximum}, got {show(value)}")
+        return int(value) if self.whole else value
+
+    def schema(self) -> Schema:
+        number = {
+            "type": "integer" if self.whole else "number",
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+        }
+        return {"anyOf": [number, {"enum": [None, "none"]}]} if self.or_none else number
+
+
+@frozen
+class Port(Rule):
+    """A TCP port. Port 0, where allowed, lets the system pick a free one."""
+
+    minimum: int
+
+    @property
+    def expects(self) -> str:
+        return f"a port number from {self.minimum} to 65535"
+
+    def accept(self, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+            raise self.refuse(value)
+        if value != int(value) or not self.minimum <= value <= 65535:
+            raise self.refuse(value)
+        return int(value)
+
+    def schema(self) -> Schema:
+        return {"type": "integer", "minimum": self.minimum, "maximum": 65535}
+
+
+@frozen
+class Switch(Rule):
+    """true or false, and nothing that merely resembles them."""
+
+    @property
+    def expects(self) -> str:
+        return "true or false"
+
+    def accept(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise self.refuse(value)
+        return value
+
+    def schema(self) -> Schema:
+        return {"type": "boolean"}
+
+
+@frozen
+class Choice(Rule):
+    """One of a few words."""
+
+    words: tuple[str, ...] = field(converter=tuple)
+
+    @property
+    def expects(self) -> str:
+        *most, last = map(show, self.words)
+        return f"{', '.join(most)} or {last}"
+
+    def accept(self, value: object) -> str:
+        if not isinstance(value, str) or value not in self.words:
+            raise self.refuse(value)
+        return value
+
+    def schema(self) -> Schema:
+        return {"enum": list(self.words)}
+
+
+@frozen
+class AppName(Rule):
+    """An app's name: it appears in logs, metrics and commands, names files, and is the default hostname."""
+
+    @property
+    def expects(self) -> str:
+        return 'a name of letters, digits, "-", "_" and "." that begins with a letter or digit'
+
+    def accept(self, value: object) -> str:
+        if not isinstance(value, str) or not _NAME.fullmatch(value):
+            raise self.refuse(value)
+        return value
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": f"^{NAME_PATTERN}$"}
+
+
+@frozen
+class Hostnames(Rule):
+    """One hostname or a list of them, kept as a tuple in lower case."""
+
+    @property
+    def expects(self) -> str:
+        return "a hostname or a list of hostnames"
+
+    def accept(self, value: object) -> tuple[str, ...]:
+        if isinstance(value, str):
+            return (self._hostname(value),)
+        if not isinstance(value, list):
+            raise self.refuse(value)
+        if not value:
+            raise rejected("expected at least one hostname, got an empty list")
+        accepted: list[str] = []
+        findings: list[tuple[KeyPath, str]] = []
+        for index, item in enumerate(value):
+            try:
+                hostname = self._hostname(item)
+            except Rejected as error:
+                findings += [((index, *at), message) for at, message in error.findings]
+            else:
+                if hostname in accepted:
+                    findings.append(((index,), f"{show(hostname)} is listed twice"))
+                accepted.append(hostname)
+        if findings:
+            raise Rejected(findings)
+        return tuple(accepted)
+
+    @staticmethod
+    def _hostname(value: object) -> str:
+        if value == "*":
+            raise rejected('"*" is no hostname; to answer every host that no other app claims, set "default" to true')
+        if isinstance(value, str):
+            hostname = value.lower()
+            if is_hostname(hostname) or _is_wildcard(hostname):
+                return f"[{ipaddress.ip_address(hostname[1:-1])}]" if hostname.startswith("[") else hostname
+            before, colon, port = value.rpartition(":")
+            if colon and port.isdigit() and (is_hostname(before.lower()) or _is_wildcard(before.lower())):
+                raise rejected(f'a hostname has no port, got {show(value)}; write {show(before)} and set "port"')
+            if not value.isascii():
+                raise rejected(f"expected an ASCII hostname (punycode, xn--…), got {show(value)}")
+        raise rejected(f'expected a hostname such as "example.com" or "*.example.com", got {show(value)}')
+
+    def schema(self) -> Schema:
+        hostname = {"type": "string", "minLength": 1, "maxLength": _MAX_HOSTNAME + len("*.")}
+        return {"anyOf": [hostname, {"type": "array", "items": hostname, "minItems": 1, "uniqueItems": True}]}
+
+
+@frozen
+class BindHost(Rule):
+    """The address or hostname that listeners bind."""
+
+    @property
+    def expects(self) -> str:
+        return 'an IP address or hostname to listen on, such as "127.0.0.1", "0.0.0.0" or "::"'
+
+    def accept(self, value: object) -> str:
+        if not isinstance(value, str) or not (_is_ip_address(value) or is_hostname(value.lower())):
+            raise self.refuse(value)
+        return value.lower()
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}
+
+
+@frozen
+class AppPath(Rule):
+    """A path as written; whether it exists is checked later, when the configuration's folder is known."""
+
+    @property
+    def expects(self) -> str:
+        return "a path to a folder with index.js, or to a file"
+
+    def accept(self, value: object) -> Path:
+        if not isinstance(value, str) or not value or "\0" in value or not is_unicode(value):
+            raise self.refuse(value)
+        return Path(value)
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}
+
+
+@frozen
+class Env(Rule):
+    """A table of anything that JSON can say and JavaScript can hold exactly."""
+
+    @property
+    def expects(self) -> str:
+        return "a table"
+
+    def accept(self, value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.refuse(value)
+        findings: list[tuple[KeyPath, str]] = []
+        copy = self._copy(value, (), findings)
+        if findings:
+            raise Rejected(findings)
+        return copy  # type: ignore[no-any-return]  # a dict gives a dict
+
+    def _copy(self, value: object, at: KeyPath, findings: list[tuple[KeyPath, str]]) -> Any:
+        """A deep copy, for the model is frozen; adds what is wrong in it to `findings`."""
+        match value:
+            case dict() | list() if len(at) >= _MAX_ENV_DEPTH:
+                findings.append((at, f"nested more than {_MAX_ENV_DEPTH} levels deep"))
+            case dict():
+                for key in value:
+                    if not is_unicode(key):
+                        findings.append(((*at, key), "the key is not valid Unicode (a lone surrogate)"))
+                return {key: self._copy(item, (*at, key), findings) for key, item in value.items()}
+            case list():
+                return [self._copy(item, (*at, index), findings) for index, item in enumerate(value)]
+            case str() if not is_unicode(value):
+                findings.append((at, "the text is not valid Unicode (a lone surrogate)"))
+            case None | bool() | str():
+                return value
+            case int() if abs(value) > _EXACT_INTEGER:
+                findings.append((at, f"{show(value)} is beyond JavaScript's exact integers; write it as a string"))
+            case float() if not math.isfinite(value):
+                findings.append((at, f"expected a finite number, got {show(value)}"))
+            case int() | float():
+                return value
+            case _:
+                expected = "expected a string, number, boolean, null, list or table"
+                findings.append((at, f"{expected}, got {show(value)}; write it as a string"))
+        return None
+
+    def schema(self) -> Schema:
+        return {"type": "object"}
+
+
+def is_hostname(text: str) -> bool:
+    """Is it an exact hostname in lower case, an IPv4 address, or an IPv6 address in brackets (as in a Host header)?
+
+    Underscores are let through: they are common in private names.
+    """
+    if text.startswith("[") and text.endswith("]"):
+        return _is_ip_address(text[1:-1]) and ":" in text and "%" not in text
+    if len(text) > _MAX_HOSTNAME:
+        return False
+    labels = text.split(".")
+    if labels[-1].isdigit():
+        return ":" not in text and _is_ip_address(text)
+    return all(map(_LABEL.fullmatch, labels))
+
+
+def _is_wildcard(text: str) -> bool:
+    rest = text.removeprefix("*.")
+    return rest != text and is_hostname(rest) and not _is_ip_address(rest.strip("[]"))
+
+
+def is_unicode(text: str) -> bool:
+    """Can it be encoded? JSON's \\ud800 gives a lone surrogate, which no file name or UTF-8 text can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_finite(value: float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)

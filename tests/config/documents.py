@@ -1,0 +1,86 @@
+"""Strategies for valid configurations, as the documents that a JSON or TOML parser returns.
+
+Their apps are `one` and `two.js` of the `folder` fixture. Their names come from a few, so that
+two documents drawn at random have apps in common.
+"""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+ENV_VALUES = st.recursive(
+    st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+SECONDS = st.integers(1, 10_000) | st.floats(0.001, 10_000)
+LIMITS: dict[str, st.SearchStrategy[Any]] = {
+    "timeout_ms": st.integers(1, 100_000) | st.floats(1, 100_000),
+    "memory_mb": st.integers(1, 1024) | st.floats(1, 1024),
+    "max_buffer_size_mb": st.integers(1, 1024) | st.floats(0.001, 1024),
+    "request_timeout_ms": st.integers(1, 100_000),
+    "max_pending": st.integers(1, 10_000) | st.just(7.0),
+    "preload": st.booleans(),
+    "idle_timeout_s": SECONDS | st.just("none"),
+    "max_restarts": st.integers(0, 100),
+    "restart_window_s": SECONDS,
+}
+HTTP: dict[str, st.SearchStrategy[Any]] = {
+    "parser": st.sampled_from(["httptools", "h11"]),
+    "max_request_line_bytes": st.integers(1, 100_000),
+    "max_header_bytes": st.integers(1, 100_000),
+    "max_headers": st.integers(1, 1000),
+    "header_timeout_s": SECONDS,
+    "keep_alive_timeout_s": SECONDS,
+}
+LOG: dict[str, st.SearchStrategy[Any]] = {
+    "level": st.sampled_from(["debug", "info", "warning", "error"]),
+    "format": st.sampled_from(["json", "text", "apache"]),
+}
+
+
+def some_of(keys: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=keys)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """A valid configuration. Holds no null, so that TOML could say it."""
+    document: dict[str, Any] = draw(
+        some_of(
+            {
+                "host": st.sampled_from(["127.0.0.1", "0.0.0.0", "::1", "localhost"]),
+                "port": st.sampled_from([0, 3000, 3001]),
+                "drain_timeout_s": st.integers(0, 100) | st.floats(0, 100),
+                "http": some_of(HTTP),
+                "log": some_of(LOG),
+                "defaults": some_of(LIMITS),
+            }
+        )
+    )
+    ports: set[int] = set()
+    apps = []
+    for index in draw(st.lists(st.integers(0, 5), min_size=1, max_size=4, unique=True)):
+        app = draw(some_of({**LIMITS, "env": st.dictionaries(st.text(max_size=5), ENV_VALUES, max_size=3)}))
+        app["name"] = f"app-{index}"
+        app["path"] = draw(st.sampled_from(["one", "two.js", "./one/index.js"]))
+        if draw(st.booleans()):
+            hosts = st.sampled_from([f"{index}.example", f"*.Host{index}.example", f"a{index}", f"[::{index}]"])
+            app["hostname"] = draw(hosts | st.lists(hosts, min_size=1, unique=True))
+        if draw(st.booleans()):
+            app["port"] = draw(st.sampled_from([3000, 3001, 8080, 8081]))
+        port = app.get("port", document.get("port", 3000))
+        if port not in ports and draw(st.booleans()):
+            ports.add(port)
+            app["default"] = True
+        apps.append(app)
+    document["apps"] = apps
+    return document

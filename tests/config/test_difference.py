@@ -1,0 +1,138 @@
+"""A reload does what the difference says: no more, no less."""
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from nano_trio.config import App, Config, ConfigDiff, Http, Limits, Listener, Log, diff, from_document
+
+from tests.config.documents import documents
+
+ONE = App(name="one", path=Path("/one"))
+TWO = App(name="two", path=Path("/two"))
+BASE = Config(apps=(ONE, TWO))
+
+
+def test_nothing_to_do() -> None:
+    assert diff(BASE, BASE) == ConfigDiff()
+    assert not diff(BASE, BASE)
+
+
+def test_the_order_of_apps_and_hostnames_has_no_meaning() -> None:
+    one = attrs.evolve(ONE, hostname=("a", "b"))
+    assert not diff(Config(apps=(one, TWO)), Config(apps=(TWO, attrs.evolve(one, hostname=("b", "a")))))
+
+
+def test_apps_come_and_go_and_a_renamed_app_does_both() -> None:
+    renamed = attrs.evolve(TWO, name="three")
+    found = diff(BASE, Config(apps=(ONE, renamed)))
+    assert found == ConfigDiff(added=(renamed,), removed=(TWO,))
+    assert found
+
+
+@pytest.mark.parametrize(
+    ("changes", "isolate"),
+    [
+        ({"path": Path("/elsewhere")}, True),
+        ({"env": {"A": 1}}, True),
+        ({"memory_mb": 64}, True),
+        ({"memory_mb": 64, "timeout_ms": 1}, True),
+        ({"timeout_ms": 1}, False),
+        ({"max_buffer_size_mb": 1}, False),
+        ({"request_timeout_ms": 1}, False),
+        ({"max_pending": 1}, False),
+        ({"preload": True}, False),
+        ({"idle_timeout_s": 1}, False),
+        ({"max_restarts": 1}, False),
+        ({"restart_window_s": 1}, False),
+        ({"hostname": ("x",)}, False),
+        ({"default": True}, False),
+        ({"port": 3000}, False),
+    ],
+)
+def test_a_changed_app(changes: dict[str, Any], isolate: bool) -> None:
+    new = attrs.evolve(ONE, **changes)
+    found = diff(BASE, Config(apps=(new, TWO)))
+    (change,) = found.changed
+    assert attrs.evolve(found, changed=()) == ConfigDiff()
+    assert (change.name, change.old, change.new) == ("one", ONE, new)
+    assert set(change.keys) == set(changes)
+    assert change.needs_new_isolate is isolate
+
+
+def test_env_from_one_to_true_is_a_change() -> None:
+    """Python holds them equal; JavaScript does not."""
+    old, new = (Config(apps=(attrs.evolve(ONE, env={"A": value}),)) for value in (1, True))
+    (change,) = diff(old, new).changed
+    assert change.keys == ("env",)
+
+
+def test_listeners_close_and_open() -> None:
+    moved = Config(apps=(attrs.evolve(ONE, port=8080), TWO))
+    found = diff(BASE, moved)
+    assert (found.close_listeners, found.open_listeners) == ((), (Listener("127.0.0.1", 8080),))
+    found = diff(moved, attrs.evolve(moved, port=8080))
+    assert (found.close_listeners, found.open_listeners) == ((Listener("127.0.0.1", 3000),), ())
+    found = diff(BASE, attrs.evolve(BASE, host="::"))
+    assert found == ConfigDiff(close_listeners=(Listener("127.0.0.1", 3000),), open_listeners=(Listener("::", 3000),))
+
+
+def test_a_port_stays_open_while_another_app_uses_it() -> None:
+    both = Config(apps=(attrs.evolve(ONE, port=8080), attrs.evolve(TWO, port=8080)))
+    assert diff(both, Config(apps=both.apps[:1])).close_listeners == ()
+
+
+def test_what_needs_a_restart() -> None:
+    new = attrs.evolve(BASE, drain_timeout_s=1, http=Http(parser="h11", max_headers=1), log=Log(level="debug"))
+    assert diff(BASE, new) == ConfigDiff(
+        restart_keys=("drain_timeout_s", "http.parser", "http.max_headers", "log.level")
+    )
+
+
+def test_changed_defaults_show_only_in_the_apps_that_they_reach(folder: Path) -> None:
+    document = {"apps": [{"name": "one", "path": "one"}, {"name": "two", "path": "two.js", "timeout_ms": 7}]}
+    old = from_document(document, folder=folder, environ={})
+    new = from_document({**document, "defaults": {"timeout_ms": 9}}, folder=folder, environ={})
+    found = diff(old, new)
+    assert [(change.name, change.keys, change.new.timeout_ms) for change in found.changed] == [
+        ("one", ("timeout_ms",), 9)
+    ]
+    assert attrs.evolve(found, changed=()) == ConfigDiff()
+    assert not diff(BASE, attrs.evolve(BASE, defaults=Limits(memory_mb=1)))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(first=documents(), second=documents())
+def test_a_difference_applied_gives_the_new_configuration(
+    folder: Path, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    old, new = (from_document(document, folder=folder, environ={}) for document in (first, second))
+    assert not diff(old, old)
+    found = diff(old, new)
+
+    apps = {app.name: app for app in old.apps}
+    for app in found.removed:
+        del apps[app.name]
+    for app in found.added:
+        assert app.name not in apps
+        apps[app.name] = app
+    for change in found.changed:
+        assert apps[change.name] == change.old != change.new
+        changes = {key: getattr(change.new, key) for key in change.keys}
+        apps[change.name] = attrs.evolve(change.old, **changes)
+    assert apps == {app.name: app for app in new.apps}
+
+    assert set(found.close_listeners) <= old.listeners
+    assert not old.listeners & set(found.open_listeners)
+    assert old.listeners - set(found.close_listeners) | set(found.open_listeners) == new.listeners
+
+    restarted: dict[str, Any] = {"drain_timeout_s": old.drain_timeout_s, "http": old.http, "log": old.log}
+    for dotted in found.restart_keys:
+        table, _, key = dotted.rpartition(".")
+        if table:
+            restarted[table] = attrs.evolve(restarted[table], **{key: getattr(getattr(new, table), key)})
+        else:
+            restarted[key] = getattr(new, key)
+    assert restarted == {"drain_timeout_s": new.drain_timeout_s, "http": new.http, "log": new.log}
