@@ -41,7 +41,7 @@ def _leb128(number: int) -> bytes:
 
 def box_latin1(codes: bytes, near: quickjs.Value) -> str | quickjs.Value:
     """The string whose character codes are ``codes``, for the isolate that the value ``near`` belongs to."""
-    if codes.isascii() or len(codes) < _SHORT:
+    if len(codes) < _SHORT:
         return codes.decode("latin-1")
     boxed: quickjs.Value = near.context.read_object(_header() + _leb128(len(codes) << 1) + codes)
     return boxed
@@ -49,7 +49,7 @@ def box_latin1(codes: bytes, near: quickjs.Value) -> str | quickjs.Value:
 
 def box(text: str, near: quickjs.Value) -> str | quickjs.Value:
     """``text`` for the isolate that the value ``near`` belongs to: itself or boxed, whichever costs less."""
-    if text.isascii() or len(text) < _SHORT:
+    if len(text) < _SHORT:
         return text
     try:
         return box_latin1(text.encode("latin-1"), near)
