@@ -39,7 +39,6 @@
     const path = target.slice(origin.length).replace(/[?#].*$/, "");
     if (path in HANDLERS) return HANDLERS[path](new Request(isRequest ? input : target, init));
     const bytes = host.read(path);
-    if (!("Response" in globalThis)) return { json: async () => JSON.parse(host.readText(path)), text: async () => host.readText(path), ok: host.read(path) !== null };
     return new Response(bytes, { status: bytes === null ? 404 : 200, headers: { "Content-Type": host.type(path) } });
   });
 

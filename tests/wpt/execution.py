@@ -1,4 +1,4 @@
-"""Runs one test in an isolate of its own. The only file that knows how an isolate is made."""
+"""Runs one test in an isolate of its own, with the real clock. The only file that knows how an isolate is made."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import quickjs
+import trio
+from nano_trio.engine.errors import JavaScriptError
+from nano_trio.engine.isolate import Limits, StopReason, Turn
+from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.runtime.environment import Environment
 
-from tests.runtime.harness import Bench
 from tests.wpt.manifest import Test
 
 __all__ = ["MEMORY_LIMIT", "Outcome", "execute", "time_limit"]
@@ -45,127 +49,159 @@ def time_limit(test: Test) -> float:
     return 60.0 if test.is_long else 10.0
 
 
-class _RealTimeBench(Bench):
-    """The stand-in isolate with a real clock."""
+class _Sink:
+    """Where the isolate's log goes: only exceptions are kept, to explain a test that never ends."""
 
-    def __init__(self, deadline: float) -> None:
-        self._start = time.monotonic()
-        super().__init__()
-        runtime = self.context.runtime
-        runtime.set_memory_limit(MEMORY_LIMIT)
-        runtime.set_interrupt_handler(lambda: time.monotonic() > deadline)
+    def __init__(self) -> None:
+        self.exceptions: list[str] = []
 
-    def now_ms(self) -> float:
-        return (time.monotonic() - self._start) * 1000
+    def line(self, level: str, text: str) -> None:
+        pass
 
-    def set_timer(self, timer: int, delay_ms: float) -> None:
-        self._now = self.now_ms()
-        super().set_timer(timer, delay_ms)
-
-    def wait_and_step(self, deadline: float) -> bool:
-        """As ``step``, after sleeping until the next timer is due; False when nothing is pending or time is up."""
-        self.drain()
-        if not self._operations and self._timers:
-            due = self._start + self._timers[0][0] / 1000
-            time.sleep(max(0.0, min(due, deadline) - time.monotonic()))
-        return time.monotonic() < deadline and self.step()
+    def exception(self, error: JavaScriptError) -> None:
+        self.exceptions.append(str(error))
 
 
-def execute(root: Path, test: Test) -> Outcome:
-    """Run ``test`` of the checkout ``root`` in a fresh isolate."""
-    begin = time.monotonic()
-    deadline = begin + time_limit(test)
-    bench = _RealTimeBench(deadline)
-    context = bench.context
-    outcome = Outcome("timeout")
-    completed: list[bool] = []
+class _Run:
+    """One test in progress: the host functions of environment.js, and what they learn."""
 
-    def result(text: str) -> None:
-        name, status, message = json.loads(text)
-        # A file may give one name to several subtests; each counts.
-        unique, number = name, 1
-        while unique in outcome.subtests:
-            number += 1
-            unique = f"{name} ({number})"
-        outcome.subtests[unique] = (_STATUSES[status], message or "")
+    def __init__(self, root: Path, test: Test) -> None:
+        self._root = root.resolve()
+        self.test = test
+        self.outcome = Outcome("timeout")
+        self.finished = trio.Event()
+        self.href = f"{_ORIGIN}/{test.path}{test.variant}"
 
-    def complete(text: str) -> None:
-        status, message = json.loads(text)
-        outcome.status, outcome.message = _HARNESS_STATUSES[status], message or ""
-        completed.append(True)
+    def host(self, context: Any) -> dict[str, Any]:
+        return {
+            "result": self._result,
+            "complete": self._complete,
+            "read": self._read,
+            "load": lambda path: self.load(context, path),
+            "resolve": _resolve,
+            "type": lambda path: mimetypes.guess_type(path)[0] or "text/plain",
+        }
 
-    def read(path: str) -> bytes | None:
-        file = (root / _ALIASES.get(path, path).lstrip("/")).resolve()
-        return file.read_bytes() if file.is_relative_to(root.resolve()) and file.is_file() else None
+    def settings(self) -> dict[str, Any]:
+        parts = urlsplit(self.href)
+        return {
+            "href": self.href,
+            "isWorkerFile": self.test.path.endswith(".worker.js"),
+            "isInterfaceTest": self.test.path.endswith("idlharness.any.js"),
+            "parts": {
+                # An app has an opaque origin, whatever server its tests come from.
+                "origin": "null",
+                "protocol": "http:",
+                "host": parts.netloc,
+                "hostname": parts.hostname,
+                "port": str(parts.port),
+                "pathname": parts.path,
+                "search": f"?{parts.query}" if parts.query else "",
+                "hash": "",
+            },
+        }
 
-    def load(path: str) -> None:
-        source = read(path)
+    def evaluate(self, context: Any) -> str | None:
+        """Everything in one turn: the harness takes the first microtask as "all is loaded". Returns what failed."""
+        try:
+            report_results = context.eval(_ENVIRONMENT.read_text("utf-8"), "environment.js")(
+                self.host(context), self.settings()
+            )
+            self.load(context, "/resources/testharness.js")
+            report_results()
+            for script in self.test.scripts:
+                self.load(context, urlsplit(urljoin(f"/{self.test.path}", script)).path)
+            self.load(context, f"/{self.test.path}")
+        except (quickjs.QuickJSError, OSError) as error:
+            return str(error)
+        return None
+
+    def load(self, context: Any, path: str) -> None:
+        """Evaluate a script of the server."""
+        source = self._read(path)
         if source is None:
             raise FileNotFoundError(path)
         context.eval(source.decode("utf-8"), path)
 
-    def resolve(base: str, url: str) -> str | None:
-        joined = urljoin(base, url)
-        return joined if joined.startswith("http") else None
+    def _read(self, path: str) -> bytes | None:
+        file = (self._root / _ALIASES.get(path, path).lstrip("/")).resolve()
+        return file.read_bytes() if file.is_relative_to(self._root) and file.is_file() else None
 
-    def content_type(path: str) -> str:
-        return mimetypes.guess_type(path)[0] or "text/plain"
+    def _result(self, text: str) -> None:
+        name, status, message = json.loads(text)
+        # A file may give one name to several subtests; each counts.
+        unique, number = name, 1
+        while unique in self.outcome.subtests:
+            number += 1
+            unique = f"{name} ({number})"
+        self.outcome.subtests[unique] = (_STATUSES[status], message or "")
 
-    href = f"{_ORIGIN}/{test.path}{test.variant}"
-    parts = urlsplit(href)
-    settings = {
-        "href": href,
-        "isWorkerFile": test.path.endswith(".worker.js"),
-        "isInterfaceTest": test.path.endswith("idlharness.any.js"),
-        "parts": {
-            # An app has an opaque origin, whatever server its tests come from.
-            "origin": "null",
-            "protocol": "http:",
-            "host": parts.netloc,
-            "hostname": parts.hostname,
-            "port": str(parts.port),
-            "pathname": parts.path,
-            "search": f"?{parts.query}" if parts.query else "",
-            "hash": "",
-        },
-    }
-
-    def read_text(path: str) -> str | None:
-        data = read(path)
-        return data.decode("utf-8") if data is not None else None
-
-    host = {
-        "readText": read_text,
-        "result": result,
-        "complete": complete,
-        "read": read,
-        "load": load,
-        "resolve": resolve,
-        "type": content_type,
-    }
-    try:
-        # Everything is evaluated before any microtask runs: the harness takes the first microtask as "all is loaded".
-        report_results = context.eval(_ENVIRONMENT.read_text("utf-8"), "environment.js")(host, settings)
-        load("/resources/testharness.js")
-        report_results()
-        for script in test.scripts:
-            load(urlsplit(urljoin(f"/{test.path}", script)).path)
-        load(f"/{test.path}")
-        while not completed and bench.wait_and_step(deadline):
-            pass
-        if not completed:
-            _give_up(bench, bench.exceptions, outcome)
-    except (quickjs.QuickJSError, OSError) as error:
-        outcome.status = "timeout" if time.monotonic() > deadline else "error"
-        outcome.message = str(error)
-    outcome.seconds = time.monotonic() - begin
-    return outcome
+    def _complete(self, text: str) -> None:
+        status, message = json.loads(text)
+        self.outcome.status, self.outcome.message = _HARNESS_STATUSES[status], message or ""
+        self.finished.set()
 
 
-def _give_up(bench: _RealTimeBench, exceptions: list[tuple[str, str]], outcome: Outcome) -> None:
-    """Nothing more will happen: let the harness say which subtests did not finish."""
-    bench.context.runtime.set_interrupt_handler(None)
-    bench.context.eval("timeout()")
-    bench.drain()
-    outcome.status = "timeout"
-    outcome.message = outcome.message or "; ".join(text for text, _ in exceptions)
+def _resolve(base: str, url: str) -> str | None:
+    joined = urljoin(base, url)
+    return joined if joined.startswith("http") else None
+
+
+def execute(root: Path, test: Test) -> Outcome:
+    """Run ``test`` of the checkout ``root`` in a fresh isolate."""
+    return trio.run(_execute, _Run(root, test))
+
+
+async def _execute(run: _Run) -> Outcome:
+    begin = time.monotonic()
+    limit = time_limit(run.test)
+    scheduler = CpuScheduler()
+    sink = _Sink()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(scheduler.run)
+        limits = Limits(turn_ms=limit * 1000, memory_bytes=MEMORY_LIMIT)
+        environment = Environment(scheduler, None, sink, limits=limits)  # type: ignore[arg-type]
+        await nursery.start(environment.run)
+        isolate = environment.isolate
+        nothing_left = trio.Event()
+
+        def evaluated(turn: Turn) -> None:
+            if turn.result is not None and turn.stopped is None:
+                run.outcome.status, run.outcome.message = "error", str(turn.result)
+                run.finished.set()
+
+        def idle() -> None:
+            if environment.pending == 0:
+                nothing_left.set()
+
+        def stopped(reason: StopReason) -> None:
+            run.outcome.status = "timeout" if reason is StopReason.CPU else "error"
+            run.outcome.message = f"stopped: {reason.value}"
+            run.finished.set()
+
+        isolate.on_idle, isolate.on_stopped = idle, stopped
+        isolate.submit(Turn(run.evaluate, (isolate.context,), evaluated))
+        with trio.move_on_after(limit):
+            await _either(run.finished, nothing_left)
+        if not run.finished.is_set():
+            # Nothing more will happen, or not in time: let the harness say which subtests did not finish.
+            run.outcome.message = "; ".join(sink.exceptions)
+            isolate.submit(Turn(isolate.context.eval, ("timeout()",), None))
+            with trio.move_on_after(2):
+                await run.finished.wait()
+            run.outcome.status = "timeout"
+        environment.close()
+        nursery.cancel_scope.cancel()
+    run.outcome.seconds = time.monotonic() - begin
+    return run.outcome
+
+
+async def _either(*events: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def watch(event: trio.Event) -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        for event in events:
+            nursery.start_soon(watch, event)
