@@ -49,9 +49,11 @@ LAZY_GLOBALS: dict[str, str] = {
     "compression": "CompressionStream DecompressionStream",
     "structuredclone": "structuredClone",
     "messaging": "MessageChannel MessagePort BroadcastChannel",
-    "performance": "performance Performance PerformanceEntry PerformanceMark PerformanceMeasure "
-    "PerformanceObserver PerformanceObserverEntryList",
+    "performance": "performance Performance",
+    "performance_timeline": "PerformanceEntry PerformanceObserver PerformanceObserverEntryList",
+    "user_timing": "PerformanceMark PerformanceMeasure",
     "console": "console",
+    "proxy": "Proxy",
     "timers": "setTimeout setInterval clearTimeout clearInterval",
     "scheduler": "scheduler",
     "microtask": "queueMicrotask",
