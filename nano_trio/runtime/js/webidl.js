@@ -15,6 +15,8 @@
   const charCodeAt = uncurry("String", "charCodeAt");
   const toWellFormed = uncurry("String", "toWellFormed");
   const indexOf = uncurry("Array", "indexOf");
+  const execute = uncurry("RegExp", "exec");
+  const BEYOND_BYTE = /[^\0-\xff]/;
   const symbolIterator = Symbol.iterator;
   const symbolToStringTag = Symbol.toStringTag;
   const String = globalThis.String;
@@ -89,11 +91,9 @@
   }
   function ByteString(value, context) {
     const string = DOMString(value, context);
-    for (let i = 0; i < string.length; i++) {
-      const code = charCodeAt(string, i);
-      if (code > 255) {
-        fail(context, `Cannot convert argument to a ByteString because the character at index ${i} has a value of ${code} which is greater than 255.`);
-      }
+    const match = execute(BEYOND_BYTE, string);
+    if (match !== null) {
+      fail(context, `Cannot convert argument to a ByteString because the character at index ${match.index} has a value of ${charCodeAt(match[0], 0)} which is greater than 255.`);
     }
     return string;
   }
@@ -279,6 +279,7 @@
   /** "Get a copy of the bytes held by the buffer source" (3.2.26), as a new Uint8Array. */
   function copyBytes(source) {
     const part = buffers.isView(source) ? viewInfo(source) : { buffer: source, byteOffset: 0, byteLength: undefined };
+    if (isArrayBuffer(part.buffer) && buffers.detached(part.buffer)) return new constructors.Uint8Array(0);
     const view = new constructors.Uint8Array(part.buffer, part.byteOffset, part.byteLength);
     const copy = new constructors.Uint8Array(view.length);
     uncurry("TypedArray", "set")(copy, view);

@@ -1,0 +1,109 @@
+// Bodies: Fetch, https://fetch.spec.whatwg.org/#bodies and #body-mixin
+//
+// A Request or Response keeps its body in its state object as
+//   kind    NONE (a null body), TEXT, BYTES, STREAM, BLOB or WIRE;
+//   source  TEXT: a well-formed string; BYTES: an ArrayBuffer or Uint8Array that is ours; BLOB: a Blob;
+//           WIRE: { from, id }: `host(from)` reads it by read(id, operation), readAll(id, operation, isText), cancel(id);
+//   stream  the ReadableStream, or null until it is needed: a body with a source is read without one;
+//   used    was it read from the source? (A stream knows itself whether it was disturbed.)
+//   shared  does a clone refer to the same source?
+// and `list`, its header list, for the MIME type. Here is what every app needs; body_source.js has bodies that are no
+// strings, streams and clones, body_consume.js reads a body to its end.
+(platform) => {
+  "use strict";
+  const { load, statics, uncurry } = platform;
+  const { isObject, USVString } = load("webidl");
+  const { getOwnPropertyDescriptors, defineProperty } = statics.Object;
+  const { ownKeys } = statics.Reflect;
+  const toWellFormed = uncurry("String", "toWellFormed");
+  const NONE = 0, TEXT = 1, BYTES = 2, STREAM = 3, BLOB = 4, WIRE = 5;
+  const KINDS = { __proto__: null, NONE, TEXT, BYTES, STREAM, BLOB, WIRE };
+
+  /** Convert to BodyInit: (ReadableStream or Blob or BufferSource or FormData or URLSearchParams or USVString). */
+  function convertBodyInit(value, context) {
+    if (typeof value === "string") return toWellFormed(value);
+    return isObject(value) ? load("body_source").convertObject(value, context) : USVString(value, context);
+  }
+  /** "Extract a body" from a converted BodyInit into `state`; its MIME type or null. */
+  function extract(state, value, context, isKeepalive) {
+    if (typeof value !== "string") return load("body_source").extractObject(state, value, context, isKeepalive);
+    state.kind = TEXT;
+    state.source = value;
+    return "text/plain;charset=UTF-8";
+  }
+
+  /** "Unusable": disturbed or locked. */
+  function isUnusable(state) {
+    if (state.kind === NONE) return false;
+    if (state.used) return true;
+    if (state.stream === null) return false;
+    const { isLocked, isDisturbed } = load("streams_readable");
+    return isLocked(state.stream) || isDisturbed(state.stream);
+  }
+
+  /** Take the body from its source: a stream that exists stays locked, as if it were being read to its end. */
+  function seize(state) {
+    state.used = true;
+    if (state.stream === null) return;
+    const { acquireReader, slots } = load("streams_readable");
+    acquireReader(state.stream);
+    slots(state.stream).disturbed = true;
+  }
+
+  /**
+   * For the host: [kind, body] with kind NONE (null), TEXT (a string), BYTES (an ArrayBuffer or Uint8Array), STREAM (to be
+   * locked by the host's reader), or, where `takesWire`, WIRE (its source). The body is used from now on.
+   */
+  function handOver(state, takesWire) {
+    const { kind, source } = state;
+    if (kind === STREAM || (kind === BLOB && load("blob").sizeOf(source) > 65536) || (kind === WIRE && !takesWire)) {
+      const stream = load("body_source").streamOf(state);
+      state.used = true;
+      return [STREAM, stream];
+    }
+    if (kind === NONE) return [NONE, null];
+    seize(state);
+    state.source = null;
+    return kind === BLOB ? [BYTES, load("blob").bytesOf(source)] : [kind, source];
+  }
+
+  /** Give `Class` the members of Body; `stateOf` is its brand check. */
+  function includeBody(Class, stateOf) {
+    const members = {
+      get body() {
+        const state = stateOf(this);
+        return state.kind === NONE ? null : load("body_source").streamOf(state);
+      },
+      get bodyUsed() {
+        const state = stateOf(this);
+        return (
+          state.kind !== NONE &&
+          (state.used || (state.stream !== null && load("streams_readable").isDisturbed(state.stream)))
+        );
+      },
+      arrayBuffer() {
+        return load("body_consume").consume(this, stateOf, "arrayBuffer");
+      },
+      blob() {
+        return load("body_consume").consume(this, stateOf, "blob");
+      },
+      bytes() {
+        return load("body_consume").consume(this, stateOf, "bytes");
+      },
+      formData() {
+        return load("body_consume").consume(this, stateOf, "formData");
+      },
+      json() {
+        return load("body_consume").consume(this, stateOf, "json");
+      },
+      text() {
+        return load("body_consume").consume(this, stateOf, "text");
+      },
+    };
+    const descriptors = getOwnPropertyDescriptors(members);
+    const names = ownKeys(descriptors);
+    for (let i = 0; i < names.length; i++) defineProperty(Class.prototype, names[i], descriptors[names[i]]);
+  }
+
+  return { __proto__: null, KINDS, convertBodyInit, extract, isUnusable, seize, handOver, includeBody };
+}

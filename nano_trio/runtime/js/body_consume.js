@@ -1,0 +1,59 @@
+// Reading a body to its end: Fetch, https://fetch.spec.whatwg.org/#concept-body-consume-body ; body.js explains the states.
+(platform) => {
+  "use strict";
+  const { load, host, buffers, constructors, statics, uncurry, operation } = platform;
+  const { TypeError, Uint8Array } = constructors;
+  const { bytesForHost, copyBytes } = load("webidl");
+  const { KINDS, isUnusable, seize } = load("body");
+  const { NONE, STREAM, BLOB, WIRE } = KINDS;
+  const { parse } = statics.JSON;
+  const charCodeAt = uncurry("String", "charCodeAt");
+  const slice = uncurry("String", "slice");
+  const { encode, decode } = host("utf8");
+
+  function toText(value) {
+    if (typeof value !== "string") return decode(bytesForHost(value));
+    return value !== "" && charCodeAt(value, 0) === 0xfeff ? slice(value, 1) : value;
+  }
+  /** The bytes as a buffer that may be given away. */
+  function toBuffer(value, isShared) {
+    if (typeof value === "string") return encode(value);
+    const own = isShared ? copyBytes(value) : bytesForHost(value);
+    return buffers.isView(own) ? buffers.viewBuffer(copyBytes(own)) : own;
+  }
+  const convert = {
+    __proto__: null,
+    text: toText,
+    json: (value) => parse(toText(value)),
+    arrayBuffer: toBuffer,
+    bytes: (value, isShared) => new Uint8Array(toBuffer(value, isShared)),
+    blob: (value, isShared, state) => load("blob").makeBlob(toBuffer(value, isShared), load("mime").extractSerialized(state.list)),
+    formData: (value, isShared, state) => load("formdata").parseBody(toBuffer(value, isShared), load("mime").extract(state.list)),
+  };
+
+  /** "Consume body": `how` names the conversion. */
+  async function consume(object, stateOf, how) {
+    const state = stateOf(object);
+    if (isUnusable(state)) throw new TypeError("Body is unusable: it has been read already or is locked.");
+    const { kind, source, shared } = state;
+    let value = source;
+    if (kind === NONE) value = "";
+    else if (kind === STREAM) {
+      const { promise, resolve, reject } = platform.withResolvers();
+      const { acquireReader, readAllBytes } = load("streams_readable");
+      readAllBytes(acquireReader(state.stream), resolve, reject);
+      value = await promise;
+    } else {
+      seize(state);
+      state.source = null;
+      if (kind === BLOB) value = load("blob").bytesOf(source);
+      else if (kind === WIRE) {
+        const isText = how === "text" || how === "json";
+        value = await operation((id) => host(source.from).readAll(source.id, id, isText));
+      }
+    }
+    return convert[how](value, shared, state);
+  }
+
+  return { __proto__: null, consume };
+}

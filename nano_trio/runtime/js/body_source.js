@@ -1,0 +1,172 @@
+// Bodies that are no strings, and bodies as streams: Fetch, https://fetch.spec.whatwg.org/#bodyinit-unions
+//
+// body.js explains the state objects. The streams made here remember whose body they are: a new body made of one that
+// nobody has touched takes over its source, so that `new Response(request.body)` need not run through JavaScript.
+(platform) => {
+  "use strict";
+  const { isLoaded, load, host, buffers, constructors, uncurry, operation, promiseThen } = platform;
+  const { Uint8Array, WeakMap } = constructors;
+  const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
+  const { KINDS, seize } = load("body");
+  const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE } = KINDS;
+  const { encode } = host("utf8");
+  const getOrigin = uncurry("WeakMap", "get");
+  const setOrigin = uncurry("WeakMap", "set");
+  /** Stream → the state of the body it was made for. */
+  const origins = new WeakMap();
+
+  /** Is `value` an object of the platform's class that `file` defines and `check` recognises? Loads nothing. */
+  function isOf(file, check, value) {
+    return isLoaded(file) && load(file)[check](value);
+  }
+
+  /** The conversion of an object to BodyInit: itself, or a string where it is of none of the types. */
+  function convertObject(value, context) {
+    if (buffers.isView(value)) return BufferSource(value, context);
+    const isBodyInit =
+      isOf("streams_readable", "isReadableStream", value) ||
+      isOf("blob", "isBlob", value) ||
+      isOf("url", "isURLSearchParams", value) ||
+      isOf("formdata", "isFormData", value) ||
+      isArrayBuffer(value);
+    return isBodyInit ? value : USVString(value, context);
+  }
+
+  /** "Extract a body" from a converted BodyInit that is no string into `state`; its MIME type or null. */
+  function extractObject(state, value, context, isKeepalive) {
+    if (isOf("streams_readable", "isReadableStream", value)) {
+      const { isLocked, isDisturbed } = load("streams_readable");
+      if (isKeepalive) fail(context, "A request with keepalive cannot have a stream as its body.");
+      if (isLocked(value) || isDisturbed(value)) fail(context, "The stream is locked or was read from already.");
+      // The stream of another body of ours can be short-circuited: its source is known.
+      const origin = getOrigin(origins, value);
+      state.kind = origin === undefined ? STREAM : origin.kind;
+      state.source = origin === undefined ? null : origin.source;
+      state.shared = origin !== undefined && origin.shared;
+      state.stream = value;
+      return null;
+    }
+    if (isOf("blob", "isBlob", value)) {
+      state.kind = BLOB;
+      state.source = value;
+      return load("blob").typeOf(value) || null;
+    }
+    if (isOf("url", "isURLSearchParams", value)) {
+      const { serializeForm, entriesOf } = load("url");
+      state.kind = TEXT;
+      state.source = serializeForm(entriesOf(value));
+      return "application/x-www-form-urlencoded;charset=UTF-8";
+    }
+    if (isOf("formdata", "isFormData", value)) {
+      const [blob, boundary] = load("formdata").encodeMultipart(value);
+      state.kind = BLOB;
+      state.source = blob;
+      return `multipart/form-data; boundary=${boundary}`;
+    }
+    state.kind = BYTES;
+    state.source = copyBytes(value);
+    return null;
+  }
+
+  /** The body's stream, made now if need be; null for a null body. */
+  function streamOf(state) {
+    if (state.stream !== null || state.kind === NONE) return state.stream;
+    const { createReadableByteStream, controllerOf } = load("streams_readable");
+    if (state.used) {
+      state.stream = createReadableByteStream(undefined, undefined, undefined);
+      controllerOf(state.stream).close();
+      seize(state);
+      return state.stream;
+    }
+    const { kind, source } = state;
+    if (kind === BLOB) state.stream = load("blob").streamOf(source);
+    else if (kind === WIRE) {
+      const wire = host(source.from);
+      state.stream = createReadableByteStream(
+        undefined,
+        (controller) =>
+          promiseThen(operation((id) => wire.read(source.id, id)), (chunk) => {
+            if (chunk === null) finish(controller);
+            else controller.enqueue(new Uint8Array(chunk));
+          }),
+        () => wire.cancel(source.id),
+      );
+    } else {
+      state.stream = createReadableByteStream(undefined, (controller) => {
+        const bytes = kind === TEXT ? new Uint8Array(encode(source)) : state.shared ? copyBytes(source) : viewOf(source);
+        if (bytes.length > 0) controller.enqueue(bytes);
+        finish(controller);
+      });
+    }
+    setOrigin(origins, state.stream, state);
+    return state.stream;
+  }
+  /** Close a byte stream, and with it a read into a buffer that waits for more. */
+  function finish(controller) {
+    controller.close();
+    if (controller.stream.state === "closed" && controller.pendingPullIntos.count > 0) controller.respond(0);
+  }
+  function viewOf(bytes) {
+    return buffers.isView(bytes) ? bytes : new Uint8Array(bytes);
+  }
+
+  /** "Clone a body" of `from` into `to`. */
+  function cloneBody(from, to) {
+    const { kind } = from;
+    if (kind === NONE) return;
+    if (from.stream === null && kind !== WIRE) {
+      to.kind = kind;
+      to.source = from.source;
+      to.shared = from.shared = true;
+      return;
+    }
+    const branches = load("streams_readable").tee(streamOf(from), true);
+    from.kind = to.kind = STREAM;
+    from.source = to.source = null;
+    from.stream = branches[0];
+    to.stream = branches[1];
+  }
+
+  /** "Create a proxy" for the body of `from` in `to`: afterwards `from` is used. */
+  function moveBody(from, to) {
+    to.kind = from.kind;
+    to.source = from.source;
+    to.shared = from.shared;
+    if (from.kind === NONE) return;
+    if (from.kind === STREAM) {
+      const { acquireReader, createReadableStream } = load("streams_readable");
+      const reader = acquireReader(from.stream);
+      to.stream = createReadableStream(
+        undefined,
+        (controller) => {
+          const { promise, resolve } = platform.withResolvers();
+          reader.read({
+            __proto__: null,
+            chunk(value) {
+              controller.enqueue(value);
+              resolve();
+            },
+            close() {
+              controller.close();
+              resolve();
+            },
+            error(reason) {
+              controller.error(reason);
+              resolve();
+            },
+          });
+          return promise;
+        },
+        (reason) => reader.cancel(reason),
+        0,
+      );
+      load("streams_readable").slots(from.stream).disturbed = true;
+      from.used = true;
+    } else {
+      seize(from);
+      from.source = null;
+    }
+  }
+
+  return { __proto__: null, convertObject, extractObject, streamOf, cloneBody, moveBody };
+}

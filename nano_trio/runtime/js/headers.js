@@ -1,0 +1,133 @@
+// Headers: Fetch, https://fetch.spec.whatwg.org/#headers-class , over the lists of headerlist.js.
+//
+// Guards: servers may set any header, so of the guards only "immutable" has an effect here (and is a boolean).
+(platform) => {
+  "use strict";
+  const { requireArguments, fail, isObject, defineInterface, definePairIterable } = platform.load("webidl");
+  const { headersClass, normalizeName, convertName, toValue, convertInit, fill, getValue } = platform.load("headerlist");
+  const sort = platform.uncurry("Array", "sort");
+  const INTERNAL = {};
+  let pairsOf, listOf;
+
+  class Headers {
+    #list;
+    #isImmutable = false;
+    /** The sorted pairs for iteration, until the next change. */
+    #pairs = null;
+    constructor(init = undefined, list, isImmutable) {
+      if (init === INTERNAL) {
+        this.#list = list;
+        this.#isImmutable = isImmutable;
+        return;
+      }
+      const context = "Failed to construct 'Headers'";
+      this.#list = init === undefined ? [] : fill([], convertInit(init, context), context);
+    }
+    append(name, value) {
+      const list = this.#list;
+      const context = "Failed to execute 'append' on 'Headers'";
+      if (arguments.length < 2) requireArguments(arguments.length, 2, context);
+      name = convertName(name, context);
+      value = toValue(value, context);
+      name = normalizeName(name, context);
+      this.#change(context);
+      list[list.length] = name;
+      list[list.length] = value;
+    }
+    delete(name) {
+      const list = this.#list;
+      const context = "Failed to execute 'delete' on 'Headers'";
+      if (arguments.length < 1) requireArguments(arguments.length, 1, context);
+      name = normalizeName(convertName(name, context), context);
+      this.#change(context);
+      remove(list, 0, name);
+    }
+    get(name) {
+      const list = this.#list;
+      const context = "Failed to execute 'get' on 'Headers'";
+      if (arguments.length < 1) requireArguments(arguments.length, 1, context);
+      return getValue(list, normalizeName(convertName(name, context), context));
+    }
+    getSetCookie() {
+      const list = this.#list;
+      const values = [];
+      for (let i = 0; i < list.length; i += 2) if (list[i] === "set-cookie") values[values.length] = list[i + 1];
+      return values;
+    }
+    has(name) {
+      const list = this.#list;
+      const context = "Failed to execute 'has' on 'Headers'";
+      if (arguments.length < 1) requireArguments(arguments.length, 1, context);
+      return getValue(list, normalizeName(convertName(name, context), context)) !== null;
+    }
+    set(name, value) {
+      const list = this.#list;
+      const context = "Failed to execute 'set' on 'Headers'";
+      if (arguments.length < 2) requireArguments(arguments.length, 2, context);
+      name = convertName(name, context);
+      value = toValue(value, context);
+      name = normalizeName(name, context);
+      this.#change(context);
+      let at = 0;
+      while (at < list.length && list[at] !== name) at += 2;
+      list[at] = name;
+      list[at + 1] = value;
+      remove(list, at + 2, name);
+    }
+    #change(context) {
+      if (this.#isImmutable) fail(context, "The headers are immutable.");
+      this.#pairs = null;
+    }
+    static {
+      listOf = (value) => (isObject(value) && #list in value ? value.#list : undefined);
+      pairsOf = (headers) => (headers.#pairs ??= sortAndCombine(headers.#list));
+    }
+  }
+
+  /** Remove the headers of that name from the index `start` on, in place: requests and responses share the array. */
+  function remove(list, start, name) {
+    let kept = start;
+    for (let i = start; i < list.length; i += 2) {
+      if (list[i] === name) continue;
+      list[kept] = list[i];
+      list[kept + 1] = list[i + 1];
+      kept += 2;
+    }
+    list.length = kept;
+  }
+  /** "Sort and combine": pairs in the order of their names; only Set-Cookie headers stay several. */
+  function sortAndCombine(list) {
+    const names = [];
+    const values = { __proto__: null };
+    const pairs = [];
+    for (let i = 0; i < list.length; i += 2) {
+      const name = list[i];
+      const value = values[name];
+      if (value === undefined) names[names.length] = name;
+      if (name === "set-cookie") (values[name] ??= [])[value === undefined ? 0 : value.length] = list[i + 1];
+      else values[name] = value === undefined ? list[i + 1] : value + ", " + list[i + 1];
+    }
+    sort(names);
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
+      const value = values[name];
+      if (typeof value === "string") pairs[pairs.length] = [name, value];
+      else for (let j = 0; j < value.length; j++) pairs[pairs.length] = [name, value[j]];
+    }
+    return pairs;
+  }
+
+  defineInterface(Headers);
+  definePairIterable(Headers, "Headers", pairsOf);
+  headersClass.listOf = listOf;
+  headersClass.entries = Headers.prototype.entries;
+
+  return {
+    __proto__: null,
+    Headers,
+    /** A Headers object over `list` itself, not a copy. */
+    makeHeaders: (list, isImmutable) => new Headers(INTERNAL, list, isImmutable),
+    /** The list of a Headers object, undefined for anything else. */
+    listOf,
+  };
+}

@@ -1,0 +1,157 @@
+// Request: Fetch, https://fetch.spec.whatwg.org/#request-class
+//
+// Its state is one object, made without effort for a request from the host: the Headers and the signal come into being
+// when the app touches them. The constructor's steps are in request_init.js, which apps that only receive never load.
+(platform) => {
+  "use strict";
+  const { load, statics, uncurry } = platform;
+  const { requireArguments, fail, isObject, defineInterface } = load("webidl");
+  const { KINDS, isUnusable, includeBody } = load("body");
+  const { defineProperty, getOwnPropertyDescriptor } = statics.Object;
+  const slice = uncurry("Array", "slice");
+  const INTERNAL = {};
+  const DEFAULTS = {
+    __proto__: null,
+    cache: "default",
+    credentials: "same-origin",
+    integrity: "",
+    keepalive: false,
+    mode: "cors",
+    redirect: "follow",
+    referrer: "about:client",
+    referrerPolicy: "",
+  };
+  // What an app receives it may pass on with fetch; redirects are its client's to follow, as in Workers.
+  const RECEIVED = { __proto__: null, ...DEFAULTS, redirect: "manual" };
+  let stateOf, isRequest;
+
+  class Request {
+    #state;
+    constructor(input, init = undefined) {
+      if (input === INTERNAL) {
+        this.#state = init;
+        return;
+      }
+      const context = "Failed to construct 'Request'";
+      if (arguments.length < 1) requireArguments(arguments.length, 1, context);
+      this.#state = load("request_init").initialize(input, init, context);
+    }
+    get method() {
+      return this.#state.method;
+    }
+    get url() {
+      return this.#state.url;
+    }
+    get headers() {
+      const state = this.#state;
+      return (state.headers ??= load("headers").makeHeaders(state.list, state.isImmutable));
+    }
+    get destination() {
+      this.#state;
+      return "";
+    }
+    get isReloadNavigation() {
+      this.#state;
+      return false;
+    }
+    get isHistoryNavigation() {
+      this.#state;
+      return false;
+    }
+    get signal() {
+      return signalOf(this.#state);
+    }
+    get duplex() {
+      this.#state;
+      return "half";
+    }
+    clone() {
+      const state = this.#state;
+      if (isUnusable(state)) fail("Failed to execute 'clone' on 'Request'", "The body has been read already or is locked.");
+      const copy = newState(state.method, state.url, slice(state.list), state.options, state.isImmutable);
+      load("body_source").cloneBody(state, copy);
+      copy.follow = state;
+      return new Request(INTERNAL, copy);
+    }
+    static {
+      stateOf = (request) => request.#state;
+      isRequest = (value) => isObject(value) && #state in value;
+      for (const name in DEFAULTS) {
+        const accessor = {
+          get [name]() {
+            return this.#state.options[name];
+          },
+        };
+        defineProperty(this.prototype, name, getOwnPropertyDescriptor(accessor, name));
+      }
+    }
+  }
+
+  function newState(method, url, list, options, isImmutable) {
+    return {
+      method,
+      url,
+      list,
+      headers: null,
+      isImmutable,
+      options,
+      kind: KINDS.NONE,
+      source: null,
+      stream: null,
+      used: false,
+      shared: false,
+      signal: null,
+      /** What the signal depends on: an AbortSignal, the state of another request, or null. */
+      follow: null,
+      /** [reason] where the host aborted the request before there was a signal. */
+      aborted: null,
+    };
+  }
+
+  /** The request's signal, made at the first use. */
+  function signalOf(state) {
+    if (state.signal === null) {
+      const { newSignal, dependentSignal, isAbortSignal, signalAbort } = load("abort");
+      const { follow, aborted } = state;
+      if (follow === null) state.signal = newSignal();
+      else state.signal = dependentSignal([isAbortSignal(follow) ? follow : signalOf(follow)]);
+      if (aborted !== null) signalAbort(state.signal, aborted[0]);
+    }
+    return state.signal;
+  }
+
+  includeBody(Request, (request) => stateOf(request));
+  defineInterface(Request);
+
+  return {
+    __proto__: null,
+    Request,
+    isRequest,
+    /** The internal state of a Request; throws a TypeError for anything else. */
+    stateOf,
+    newState,
+    DEFAULTS,
+    signalOf,
+    /**
+     * A request that arrived. `flatHeaders`: name, value … with names in lower case; `body`: null, an ArrayBuffer, or
+     * true where it is still on the wire and host("body") reads it by `id`.
+     */
+    fromHost(id, method, url, flatHeaders, body) {
+      const state = newState(method, url, flatHeaders, RECEIVED, true);
+      if (body === true) {
+        state.kind = KINDS.WIRE;
+        state.source = { __proto__: null, from: "body", id };
+      } else if (body !== null) {
+        state.kind = KINDS.BYTES;
+        state.source = body;
+      }
+      return new Request(INTERNAL, state);
+    },
+    /** Abort the request's signal, or see to it that it is aborted when the app first looks. */
+    abortFromHost(request, reason) {
+      const state = stateOf(request);
+      if (state.signal !== null) load("abort").signalAbort(state.signal, reason);
+      else state.aborted ??= [reason];
+    },
+  };
+}

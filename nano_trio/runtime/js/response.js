@@ -1,0 +1,204 @@
+// Response: Fetch, https://fetch.spec.whatwg.org/#response-class
+//
+// Its state is one object; the Headers object comes into being when the app touches it.
+(platform) => {
+  "use strict";
+  const { load, statics, constructors, uncurry } = platform;
+  const { TypeError, RangeError } = constructors;
+  const { requireArguments, fail, isObject, unsignedShort, ByteString, USVString, defineInterface } = load("webidl");
+  const { convertInit, fill, getValue } = load("headerlist");
+  const { KINDS, convertBodyInit, extract, isUnusable, handOver, includeBody } = load("body");
+  const { stringify } = statics.JSON;
+  const exec = uncurry("RegExp", "exec");
+  const slice = uncurry("Array", "slice");
+  const indexOf = uncurry("String", "indexOf");
+  const substring = uncurry("String", "substring");
+  const INTERNAL = {};
+  let stateOf, isResponse;
+
+  class Response {
+    #state;
+    constructor(body = null, init = undefined) {
+      if (body === INTERNAL) {
+        this.#state = init;
+        return;
+      }
+      const context = "Failed to construct 'Response'";
+      if (body !== null) body = convertBodyInit(body, context);
+      const state = (this.#state = newState(200, []));
+      const options = init === undefined ? null : convertResponseInit(init, context);
+      const type = body === null ? null : extract(state, body, context, false);
+      initialize(state, options, body !== null, type, context);
+    }
+    static error() {
+      const state = newState(0, []);
+      state.type = "error";
+      state.isImmutable = true;
+      return new Response(INTERNAL, state);
+    }
+    static redirect(url, status = 302) {
+      const context = "Failed to execute 'redirect' on 'Response'";
+      if (arguments.length < 1) requireArguments(arguments.length, 1, context);
+      url = USVString(url, context);
+      status = unsignedShort(status, context);
+      const href = load("url").parseURL(url);
+      if (href === null) fail(context, `Failed to parse URL from ${url}`);
+      if (status !== 301 && status !== 302 && status !== 303 && status !== 307 && status !== 308) {
+        throw new RangeError(`${context}: Invalid status code ${status}`);
+      }
+      const state = newState(status, ["location", href]);
+      state.isImmutable = true;
+      return new Response(INTERNAL, state);
+    }
+    static json(data, init = undefined) {
+      const context = "Failed to execute 'json' on 'Response'";
+      if (arguments.length < 1) requireArguments(arguments.length, 1, context);
+      const options = init === undefined ? null : convertResponseInit(init, context);
+      const text = stringify(data);
+      if (text === undefined) fail(context, "The data is not JSON serializable.");
+      const state = newState(200, []);
+      state.kind = KINDS.TEXT;
+      state.source = text;
+      initialize(state, options, true, "application/json", context);
+      return new Response(INTERNAL, state);
+    }
+    get type() {
+      return this.#state.type;
+    }
+    get url() {
+      const { url } = this.#state;
+      const fragment = indexOf(url, "#");
+      return fragment < 0 ? url : substring(url, 0, fragment);
+    }
+    get redirected() {
+      return this.#state.redirected;
+    }
+    get status() {
+      return this.#state.status;
+    }
+    get ok() {
+      const { status } = this.#state;
+      return status >= 200 && status <= 299;
+    }
+    get statusText() {
+      return this.#state.statusText;
+    }
+    get headers() {
+      const state = this.#state;
+      return (state.headers ??= load("headers").makeHeaders(state.list, state.isImmutable));
+    }
+    clone() {
+      const state = this.#state;
+      if (isUnusable(state)) fail("Failed to execute 'clone' on 'Response'", "The body has been read already or is locked.");
+      const copy = newState(state.status, slice(state.list));
+      copy.statusText = state.statusText;
+      copy.type = state.type;
+      copy.url = state.url;
+      copy.redirected = state.redirected;
+      copy.isImmutable = state.isImmutable;
+      load("body_source").cloneBody(state, copy);
+      return new Response(INTERNAL, copy);
+    }
+    static {
+      stateOf = (response) => response.#state;
+      isResponse = (value) => isObject(value) && #state in value;
+    }
+  }
+
+  function newState(status, list) {
+    return {
+      status,
+      statusText: "",
+      list,
+      headers: null,
+      isImmutable: false,
+      kind: KINDS.NONE,
+      source: null,
+      stream: null,
+      used: false,
+      shared: false,
+      type: "default",
+      url: "",
+      redirected: false,
+    };
+  }
+
+  /** Convert to ResponseInit: its members in order, those that are absent undefined. */
+  function convertResponseInit(init, context) {
+    if (init === null) return null;
+    if (!isObject(init)) fail(context, "The value cannot be converted to ResponseInit: it is not an object.");
+    let { headers } = init;
+    if (headers !== undefined) headers = convertInit(headers, context);
+    let { status } = init;
+    if (status !== undefined) status = unsignedShort(status, context);
+    let { statusText } = init;
+    if (statusText !== undefined) statusText = ByteString(statusText, context);
+    return { headers, status, statusText };
+  }
+
+  /** "Initialize a response"; `options` are converted, or null. */
+  function initialize(state, options, hasBody, type, context) {
+    const { list } = state;
+    if (options !== null) {
+      const { headers, status, statusText } = options;
+      if (status !== undefined) {
+        if (status < 200 || status > 599) {
+          throw new RangeError(`${context}: The status provided (${status}) is outside the range [200, 599].`);
+        }
+        state.status = status;
+      }
+      if (statusText !== undefined) {
+        if (exec(/[^\t\x20-\x7e\x80-\xff]/, statusText) !== null) fail(context, "Invalid statusText");
+        state.statusText = statusText;
+      }
+      if (headers !== undefined) fill(list, headers, context);
+      if (hasBody && (status === 204 || status === 205 || status === 304)) {
+        fail(context, `Response with the null body status ${status} cannot have a body.`);
+      }
+    }
+    if (type !== null && (list.length === 0 || getValue(list, "content-type") === null)) {
+      list[list.length] = "content-type";
+      list[list.length] = type;
+    }
+  }
+
+  includeBody(Response, (response) => stateOf(response));
+  defineInterface(Response);
+
+  return {
+    __proto__: null,
+    Response,
+    /** Is `value` a Response of the platform? */
+    isResponse,
+    stateOf,
+    /**
+     * What the server needs: [status, statusText, flatHeaders | null, kind, body], with kind 0 none, 1 a string, 2 an
+     * ArrayBuffer or Uint8Array, 3 a ReadableStream; where `takesWire`, 5: { from, id } of an untouched body that the
+     * host has. The body is used from now on; a TypeError where it was used before.
+     */
+    forHost(response, takesWire = false) {
+      const state = stateOf(response);
+      if (isUnusable(state)) throw new TypeError("The response's body has been used already or is locked.");
+      const { list } = state;
+      const body = handOver(state, takesWire);
+      return [state.status, state.statusText, list.length === 0 ? null : list, body[0], body[1]];
+    },
+    /**
+     * A response that arrived: `flatHeaders` with names in lower case; `body` null, an ArrayBuffer, or { from, id } of a
+     * body that the host module `from` reads; `url` the final one; `redirected` whether it is another than the first.
+     */
+    fromHost(status, statusText, flatHeaders, body, url = "", redirected = false, type = "basic") {
+      const state = newState(status, flatHeaders);
+      state.statusText = statusText;
+      state.isImmutable = true;
+      state.type = type;
+      state.url = url;
+      state.redirected = redirected;
+      if (body !== null) {
+        state.kind = platform.buffers.isView(body) || load("webidl").isArrayBuffer(body) ? KINDS.BYTES : KINDS.WIRE;
+        state.source = body;
+      }
+      return new Response(INTERNAL, state);
+    },
+  };
+}
