@@ -33,9 +33,11 @@
 
   const Deferred = internal(
     class {
-      promise = new Promise(capture);
-      resolve = lastResolve;
-      reject = lastReject;
+      constructor() {
+        this.promise = new Promise(capture);
+        this.resolve = lastResolve;
+        this.reject = lastReject;
+      }
     },
   );
 
@@ -54,6 +56,49 @@
     promiseThen(promise, undefined, noop);
     return promise;
   }
+  // The promise of an attribute such as `closed`, made when an app first looks at it; always marked as handled.
+  const LazyPromise = internal(
+    class {
+      constructor() {
+        this.state = "pending";
+        this.value = undefined;
+        this.deferred = undefined;
+      }
+      get() {
+        let { deferred } = this;
+        if (deferred === undefined) {
+          deferred = this.deferred = new Deferred();
+          if (this.state === "resolved") deferred.resolve(undefined);
+          else if (this.state === "rejected") this.reject(this.value);
+        }
+        return deferred.promise;
+      }
+      resolve() {
+        if (this.state !== "pending") return;
+        this.state = "resolved";
+        this.deferred?.resolve(undefined);
+      }
+      reject(reason) {
+        this.state = "rejected";
+        this.value = reason;
+        if (this.deferred !== undefined) {
+          this.deferred.reject(reason);
+          handled(this.deferred.promise);
+        }
+      }
+      /** Become a new pending promise. */
+      renew() {
+        this.state = "pending";
+        this.deferred = undefined;
+      }
+      /** Reject the promise, or, where it is settled, become a new rejected one. */
+      ensureRejected(reason) {
+        if (this.state !== "pending") this.deferred = undefined;
+        this.reject(reason);
+      }
+    },
+  );
+
   /** The promise that an algorithm's result stands for. */
   function promiseOf(result) {
     return isObject(result) ? promiseResolve(result) : settled;
@@ -72,9 +117,9 @@
   // A first-in first-out list whose shift does not move what stays.
   const Fifo = internal(
     class {
-      items = [];
-      head = 0;
-      count = 0;
+      constructor() {
+        this.clear();
+      }
       push(item) {
         const items = this.items;
         items[items.length] = item;
@@ -128,6 +173,7 @@
     settled,
     internal,
     Deferred,
+    LazyPromise,
     Fifo,
     resolved,
     rejected,

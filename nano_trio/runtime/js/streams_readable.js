@@ -10,7 +10,7 @@
   const webidl = platform.load("webidl");
   const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
-  const { noop, settled, internal, Deferred, Fifo, resolved, rejected, handled, promiseOf, promiseCall } = core;
+  const { noop, settled, internal, LazyPromise, Fifo, resolved, rejected, handled, promiseOf, promiseCall } = core;
   const { checkSize, QueuingStrategy, highWaterMarkOf } = core;
   const Promise = constructors.Promise;
   const TOKEN = {};
@@ -21,13 +21,11 @@
   // 4.9.1, 4.9.2 The stream
   const Stream = internal(
     class {
-      state = "readable";
-      reader = undefined;
-      controller = undefined;
-      storedError = undefined;
-      disturbed = false;
-      object = undefined;
-
+      constructor() {
+        this.state = "readable";
+        this.reader = this.controller = this.storedError = this.object = undefined;
+        this.disturbed = false;
+      }
       /** The public ReadableStream. */
       shell() {
         return this.object ?? (this.object = new ReadableStream(TOKEN, this));
@@ -49,7 +47,7 @@
         this.state = "closed";
         const reader = this.reader;
         if (reader === undefined) return;
-        reader.deferred?.resolve(undefined);
+        reader.closed.resolve();
         if (reader.isByob || reader.requests.count === 0) return;
         for (let requests = reader.takeRequests(); requests.count > 0; ) requests.shift().close();
       }
@@ -59,10 +57,7 @@
         this.storedError = error;
         const reader = this.reader;
         if (reader === undefined) return;
-        if (reader.deferred !== undefined) {
-          reader.deferred.reject(error);
-          handled(reader.deferred.promise);
-        }
+        reader.closed.reject(error);
         reader.errorRequests(error);
       }
     },
@@ -70,25 +65,15 @@
 
   // 4.9.3 What default and BYOB readers have in common
   class Reader {
-    isByob = false;
-    requests = new Fifo();
-    deferred = undefined;
-    constructor(stream) {
+    constructor(stream, isByob) {
       if (stream.reader !== undefined) throw lockedError();
       this.stream = stream;
+      this.isByob = isByob;
+      this.requests = new Fifo();
+      const closed = (this.closed = new LazyPromise());
+      if (stream.state === "closed") closed.resolve();
+      else if (stream.state === "errored") closed.reject(stream.storedError);
       stream.reader = this;
-    }
-    /** The promise of `closed`. */
-    closed() {
-      if (this.deferred === undefined) {
-        const deferred = (this.deferred = new Deferred());
-        const { stream } = this;
-        if (stream === undefined || stream.state === "errored") {
-          deferred.reject(stream === undefined ? releasedError() : stream.storedError);
-          handled(deferred.promise);
-        } else if (stream.state === "closed") deferred.resolve(undefined);
-      }
-      return this.deferred.promise;
     }
     takeRequests() {
       const { requests } = this;
@@ -101,14 +86,9 @@
     }
     /** ReadableStreamDefaultReaderRelease, ReadableStreamBYOBReaderRelease */
     release() {
-      const { stream, deferred } = this;
+      const { stream } = this;
       if (stream === undefined) return;
-      if (deferred !== undefined) {
-        if (stream.state === "readable") {
-          deferred.reject(releasedError());
-          handled(deferred.promise);
-        } else this.deferred = undefined;
-      }
+      this.closed.ensureRejected(releasedError());
       stream.controller.releaseSteps();
       stream.reader = this.stream = undefined;
       this.errorRequests(releasedError());
@@ -120,6 +100,9 @@
   internal(Reader);
 
   class DefaultReader extends Reader {
+    constructor(stream) {
+      super(stream, false);
+    }
     /** ReadableStreamDefaultReaderRead. `request` has chunk(value), close() and error(reason). */
     read(request) {
       const { stream } = this;
@@ -132,15 +115,6 @@
 
   // 4.9.4, 4.9.5 What both kinds of controller have in common: starting and pulling
   class Controller {
-    started = false;
-    pulling = false;
-    pullAgain = false;
-    closeRequested = false;
-    queue = new Fifo();
-    total = 0;
-    object = undefined;
-    onSettled = undefined;
-    onFailed = undefined;
     /** Algorithms are called on `receiver` with the public controller, or, where there is none, with this object. */
     constructor(stream, receiver, pull, cancel, highWaterMark) {
       this.stream = stream;
@@ -148,6 +122,10 @@
       this.pullAlgorithm = pull;
       this.cancelAlgorithm = cancel;
       this.highWaterMark = highWaterMark;
+      this.started = this.pulling = this.pullAgain = this.closeRequested = false;
+      this.queue = new Fifo();
+      this.total = 0;
+      this.sizeAlgorithm = this.object = this.onSettled = this.onFailed = undefined;
       stream.controller = this;
     }
     /** The last steps of SetUpReadable…StreamController; what `start` throws is thrown. */
@@ -210,7 +188,6 @@
 
   // 4.9.4 The default controller. The queue holds each chunk followed by its size.
   class DefaultController extends Controller {
-    sizeAlgorithm = undefined;
     shell() {
       return this.object ?? (this.object = new ReadableStreamDefaultController(TOKEN, this));
     }
@@ -266,20 +243,30 @@
     }
   }
 
-  const PromiseReadRequest = internal(
-    class {
-      deferred = new Deferred();
-      chunk(value) {
-        this.deferred.resolve({ value, done: false });
-      }
-      close(value) {
-        this.deferred.resolve({ value, done: true });
-      }
-      error(error) {
-        this.deferred.reject(error);
-      }
-    },
-  );
+  let lastResolve, lastReject;
+  const capture = (resolve, reject) => {
+    lastResolve = resolve;
+    lastReject = reject;
+  };
+  class PromiseReadRequest {
+    constructor(resolve, reject) {
+      this.resolve = resolve;
+      this.error = reject;
+    }
+    chunk(value) {
+      this.resolve({ value, done: false });
+    }
+    close(value) {
+      this.resolve({ value, done: true });
+    }
+  }
+  internal(PromiseReadRequest);
+  /** Read with a promise; `view` and `min` are a BYOB reader's. */
+  function promiseRead(reader, view, min) {
+    const promise = new Promise(capture);
+    reader.read(new PromiseReadRequest(lastResolve, lastReject), view, min);
+    return promise;
+  }
 
   const UnderlyingSource = dictionary("UnderlyingSource", [
     { key: "autoAllocateChunkSize", converter: (value, context) => webidl.unsignedLongLong(value, context, { enforceRange: true }) },
@@ -425,7 +412,7 @@
     }
     get closed() {
       try {
-        return this.#reader.closed();
+        return this.#reader.closed.get();
       } catch (error) {
         return rejected(error);
       }
@@ -445,9 +432,7 @@
         return rejected(error);
       }
       if (reader.stream === undefined) return rejected(releasedError());
-      const request = new PromiseReadRequest();
-      reader.read(request);
-      return request.deferred.promise;
+      return promiseRead(reader);
     }
     releaseLock() {
       this.#reader.release();
@@ -501,9 +486,8 @@
 
   const ReadLoop = internal(
     class {
-      running = false;
-      again = false;
       constructor(reader, onChunk, onClose, onError) {
+        this.running = this.again = false;
         this.reader = reader;
         this.onChunk = onChunk;
         this.close = onClose;
@@ -589,7 +573,7 @@
     close: (controller) => controller.close(),
     error: (controller, error) => controller.error(error),
     errorStream: (stream, error) => slots(stream).controller.error(error),
-    /** Lock the stream: an internal reader with read(request), cancel(reason), release(), closed(). */
+    /** Lock the stream: an internal reader with read(request), cancel(reason), release(), closed.get(). */
     acquireReader: (stream) => new DefaultReader(slots(stream)),
     releaseReader: (reader) => reader.release(),
     /** One read without a promise: calls exactly one of request.chunk(value), .close(), .error(reason). */
@@ -614,7 +598,7 @@
     Reader,
     DefaultReader,
     Controller,
-    PromiseReadRequest,
+    promiseRead,
     createStream,
     releasedError,
   };

@@ -1,0 +1,94 @@
+// ReadableStreamBYOBReader: Streams, https://streams.spec.whatwg.org/#byob-reader-class
+(platform) => {
+  "use strict";
+  const { TypeError, RangeError } = platform.constructors;
+  const { buffers } = platform;
+  const webidl = platform.load("webidl");
+  const { requireArguments, defineInterface, interfaceType, dictionary } = webidl;
+  const { rejected } = platform.load("streams_core");
+  const { slots, isReadableStream, Reader, promiseRead, releasedError } = platform.load("streams_readable");
+  const { ByteController, bufferView } = platform.load("streams_byte");
+  const TOKEN = {};
+
+  class ByobReader extends Reader {
+    constructor(stream) {
+      if (stream.reader === undefined && !(stream.controller instanceof ByteController)) {
+        throw new TypeError("A BYOB reader needs a stream with a byte source.");
+      }
+      super(stream, true);
+    }
+    /** ReadableStreamBYOBReaderRead */
+    read(request, view, min) {
+      const { stream } = this;
+      stream.disturbed = true;
+      if (stream.state === "errored") request.error(stream.storedError);
+      else stream.controller.pullInto(view, min, request);
+    }
+  }
+
+  const ReadOptions = dictionary("ReadableStreamBYOBReaderReadOptions", [
+    {
+      key: "min",
+      converter: (value, context) => webidl.unsignedLongLong(value, context, { enforceRange: true }),
+      defaultValue: 1,
+    },
+  ]);
+
+  class ReadableStreamBYOBReader {
+    #reader;
+    constructor(stream) {
+      if (stream === TOKEN) {
+        this.#reader = arguments[1];
+        return;
+      }
+      const context = "Failed to construct 'ReadableStreamBYOBReader'";
+      requireArguments(arguments.length, 1, context);
+      interfaceType("ReadableStream", isReadableStream)(stream, context);
+      this.#reader = new ByobReader(slots(stream));
+    }
+    get closed() {
+      try {
+        return this.#reader.closed.get();
+      } catch (error) {
+        return rejected(error);
+      }
+    }
+    cancel(reason = undefined) {
+      try {
+        return this.#reader.cancel(reason);
+      } catch (error) {
+        return rejected(error);
+      }
+    }
+    read(view, options = undefined) {
+      try {
+        const reader = this.#reader;
+        const context = "Failed to execute 'read' on 'ReadableStreamBYOBReader'";
+        requireArguments(arguments.length, 1, context);
+        const { buffer, byteLength } = bufferView(view, context);
+        const { min } = ReadOptions(options, context);
+        if (byteLength === 0 || buffers.byteLength(buffer) === 0) webidl.fail(context, "The view is empty.");
+        if (min === 0) webidl.fail(context, "'min' must be greater than 0.");
+        const tag = buffers.viewTag(view);
+        if (min > (tag === undefined ? byteLength : byteLength / platform.constructors[tag].BYTES_PER_ELEMENT)) {
+          throw new RangeError(`${context}: 'min' is larger than the view.`);
+        }
+        if (reader.stream === undefined) throw releasedError();
+        return promiseRead(reader, view, min);
+      } catch (error) {
+        return rejected(error);
+      }
+    }
+    releaseLock() {
+      this.#reader.release();
+    }
+  }
+  defineInterface(ReadableStreamBYOBReader);
+
+  return {
+    __proto__: null,
+    ReadableStreamBYOBReader,
+    ByobReader,
+    acquireReader: (stream) => new ReadableStreamBYOBReader(TOKEN, new ByobReader(stream)),
+  };
+}

@@ -1,0 +1,170 @@
+// ReadableStreamPipeTo: Streams, https://streams.spec.whatwg.org/#readable-stream-pipe-to
+//
+// One chunk at a time: wait until the writer is ready, read, and write in the microtask after the chunk arrived (so that
+// `controller.enqueue` never calls the sink). The pipe itself is the read request and the request of every write: no
+// promise per chunk. `unwritten` counts the chunks that were read but whose writes have not settled.
+(platform) => {
+  "use strict";
+  const { promiseThen } = platform;
+  const { TypeError } = platform.constructors;
+  const { settled, internal, Deferred, resolved } = platform.load("streams_core");
+  const { DefaultReader } = platform.load("streams_readable");
+  const { Writer } = platform.load("streams_writable");
+
+  /** Settles as all of the promises do: undefined, or the first rejection. */
+  function all(promises) {
+    const result = new Deferred();
+    let left = promises.length;
+    const done = () => --left === 0 && result.resolve(undefined);
+    for (let i = 0; i < promises.length; i++) promiseThen(promises[i], done, result.reject);
+    if (left === 0) result.resolve(undefined);
+    return result.promise;
+  }
+
+  class Pipe {
+    constructor(source, destination, options) {
+      this.source = source;
+      this.destination = destination;
+      this.options = options;
+      this.reader = new DefaultReader(source);
+      this.writer = new Writer(destination);
+      source.disturbed = true;
+      this.isShuttingDown = this.isReading = false;
+      this.unwritten = 0;
+      this.pending = undefined;
+      this.afterWrites = this.onAbort = undefined;
+      this.result = new Deferred();
+      this.onStep = () => this.step();
+      this.onChunk = () => this.writeChunk();
+    }
+    start() {
+      const { source, destination, options, reader, writer } = this;
+      const { signal } = options;
+      if (signal !== undefined) {
+        const { isAborted, addAlgorithm } = platform.load("abort");
+        this.onAbort = () => this.abort();
+        if (isAborted(signal)) {
+          this.abort();
+          return;
+        }
+        addAlgorithm(signal, this.onAbort);
+      }
+      // Errors must be propagated forward
+      const onSourceError = (error) => {
+        if (options.preventAbort) this.shutdown(true, error);
+        else this.shutdown(true, error, () => destination.abort(error));
+      };
+      const onDestinationError = (error) => {
+        if (options.preventCancel) this.shutdown(true, error);
+        else this.shutdown(true, error, () => source.cancel(error));
+      };
+      const onSourceClose = () => {
+        if (options.preventClose) this.shutdown(false);
+        else this.shutdown(false, undefined, () => writer.closeWithErrorPropagation());
+      };
+      if (source.state === "errored") onSourceError(source.storedError);
+      // Errors must be propagated backward
+      if (destination.state === "errored") onDestinationError(destination.storedError);
+      else promiseThen(writer.closed.get(), undefined, onDestinationError);
+      // Closing must be propagated forward
+      if (source.state === "closed") onSourceClose();
+      else if (source.state === "readable") promiseThen(reader.closed.get(), onSourceClose, onSourceError);
+      // Closing must be propagated backward
+      if (destination.isClosing() || destination.state === "closed") {
+        const error = new TypeError("The destination is closing or closed already.");
+        if (options.preventCancel) this.shutdown(true, error);
+        else this.shutdown(true, error, () => source.cancel(error));
+      }
+      writer.onReady = () => promiseThen(settled, this.onStep);
+      promiseThen(settled, this.onStep);
+    }
+    /** Read the next chunk, once the destination wants one. */
+    step() {
+      if (this.isShuttingDown || this.isReading) return;
+      const { destination } = this;
+      // A destination that fails or closes is noticed by the promises above; back-pressure that ends calls `onReady`.
+      if (destination.state !== "writable" || destination.isClosing() || destination.backpressure) return;
+      this.isReading = true;
+      this.reader.read(this);
+    }
+    // The read request
+    chunk(chunk) {
+      this.unwritten++;
+      this.pending = chunk;
+      promiseThen(settled, this.onChunk);
+    }
+    close() {}
+    error() {}
+    writeChunk() {
+      const chunk = this.pending;
+      this.pending = undefined;
+      this.isReading = false;
+      this.writer.write(chunk, this);
+      this.step();
+    }
+    // The write request
+    resolve() {
+      if (--this.unwritten === 0 && this.afterWrites !== undefined) this.writesFinished();
+    }
+    reject() {
+      this.resolve();
+    }
+    writesFinished() {
+      promiseThen(settled, () => {
+        if (this.unwritten === 0) this.afterWrites();
+      });
+    }
+    /** The abort algorithm of `signal`. */
+    abort() {
+      const { source, destination, options } = this;
+      const error = options.signal.reason;
+      this.shutdown(true, error, () => {
+        const actions = [];
+        if (!options.preventAbort) {
+          actions[0] = destination.state === "writable" ? destination.abort(error) : resolved(undefined);
+        }
+        if (!options.preventCancel) {
+          actions[actions.length] = source.state === "readable" ? source.cancel(error) : resolved(undefined);
+        }
+        return all(actions);
+      });
+    }
+    /** "Shutdown" and "shutdown with an action" */
+    shutdown(isError, error, action) {
+      if (this.isShuttingDown) return;
+      this.isShuttingDown = true;
+      const { destination } = this;
+      const proceed = () => {
+        if (action === undefined) this.finalize(isError, error);
+        else {
+          promiseThen(
+            action(),
+            () => this.finalize(isError, error),
+            (newError) => this.finalize(true, newError),
+          );
+        }
+      };
+      if (destination.state === "writable" && !destination.isClosing()) {
+        this.afterWrites = proceed;
+        if (this.unwritten === 0) this.writesFinished();
+      } else proceed();
+    }
+    finalize(isError, error) {
+      this.writer.release();
+      this.reader.release();
+      if (this.onAbort !== undefined) platform.load("abort").removeAlgorithm(this.options.signal, this.onAbort);
+      if (isError) this.result.reject(error);
+      else this.result.resolve(undefined);
+    }
+  }
+  internal(Pipe);
+
+  /** Pipe one internal stream into another; both must be unlocked. `options` is a StreamPipeOptions dictionary. */
+  function pipeTo(source, destination, options) {
+    const pipe = new Pipe(source, destination, options);
+    pipe.start();
+    return pipe.result.promise;
+  }
+
+  return { __proto__: null, pipeTo };
+}
