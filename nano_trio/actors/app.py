@@ -116,7 +116,8 @@ class App:
         incarnation = self._current = Incarnation(
             self.settings, self._code, self._scheduler, self.account, self._crashed, dev=self._dev
         )
-        # The entry module's first turn may have ended the incarnation already, and with it cleared _current.
+        incarnation.load()
+        # The entry module may have ended the incarnation already, and with it cleared _current.
         if self._current is incarnation:
             self._spawn(incarnation.run)
         return self._current

@@ -79,8 +79,11 @@ class AppExchange:
             return None
         return await _receive(body) or None
 
-    async def read_whole(self, limit: int) -> bytes:
-        """All that remains of the request's body, at most ``limit`` bytes. Raises :class:`HostError`."""
+    async def read_whole(self, limit: int, text: bool) -> bytes | str:
+        """All that remains of the request's body, at most ``limit`` bytes. Raises :class:`HostError`.
+
+        ``text``: decoded as Encoding's "UTF-8 decode" does, without a byte order mark.
+        """
         body = self.request.body
         if body is None or isinstance(body, bytes):
             return b""
@@ -93,7 +96,8 @@ class AppExchange:
             if size > limit:
                 raise _too_large(limit)
             chunks.append(chunk)
-        return b"".join(chunks)
+        data = b"".join(chunks)
+        return data.decode("utf-8", "replace").removeprefix("\ufeff") if text else data
 
 
 async def _receive(body: BodySource) -> bytes:

@@ -103,7 +103,10 @@ class Incarnation:
         isolate = self._environment.isolate
         isolate.on_stopped = self._stopped
         isolate.on_idle = self._idle
-        self._environment.load(code.main, settings.env)
+
+    def load(self) -> None:
+        """Evaluate the entry module: here and now, as far as its first slice goes."""
+        self._environment.load(self.settings.env)
 
     async def run(self) -> None:
         """Own the environment's timers and operations until the incarnation ends."""
@@ -301,11 +304,11 @@ class Incarnation:
         else:
             self._environment.settle(operation, False, "TypeError", "the request is over; its body is gone")
 
-    def read_whole_body(self, request: int, operation: int) -> None:
+    def read_whole_body(self, request: int, operation: int, text: bool) -> None:
         exchange = self._exchanges.get(request)
         if exchange is not None:
             limit = int(self.settings.max_buffer_size_mb * (1 << 20))
-            self._environment.begin_operation(operation, exchange.read_whole, limit)
+            self._environment.begin_operation(operation, exchange.read_whole, limit, text)
         else:
             self._environment.settle(operation, False, "TypeError", "the request is over; its body is gone")
 

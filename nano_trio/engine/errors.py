@@ -51,10 +51,12 @@ def parse_stack(stack: str) -> tuple[Frame, ...]:
     frames = []
     for text in stack.splitlines():
         match = _FRAME.match(text)
-        if match is None or not match["file"] or match["file"] == "native" or match["file"].startswith("nano:"):
+        if match is None:
+            continue
+        name = match["file"].removeprefix("./")
+        if not name or name == "native" or name.startswith("nano:"):
             continue
         line, column = match["line"], match["column"]
-        name = match["file"].removeprefix("./")
         frames.append(
             Frame(match["function"] or "", name, int(line) if line else None, int(column) if column else None)
         )

@@ -51,8 +51,8 @@ class AppHost(Protocol):
     def read_body(self, request: int, operation: int) -> None:
         """Settle ``operation`` with the next chunk of the request's body, or None at its end."""
 
-    def read_whole_body(self, request: int, operation: int) -> None:
-        """Settle ``operation`` with all that remains of the request's body."""
+    def read_whole_body(self, request: int, operation: int, text: bool) -> None:
+        """Settle ``operation`` with all that remains of the request's body: bytes, or a string where ``text`` is asked."""
 
     def cancel_body(self, request: int) -> None:
         """The app wants no more of the request's body."""

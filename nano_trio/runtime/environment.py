@@ -204,6 +204,7 @@ class Environment:
         entry_points = platform.install(self.isolate, self._host)
         self._enter: Any = entry_points.get("enter")
         self._closed = trio.Event()
+        self._code = code
         if code is not None:
             code.preload(self.isolate.context)
 
@@ -235,17 +236,24 @@ class Environment:
         """Call an entry at once. Only inside a turn of this isolate."""
         self._enter(entry, *args)
 
-    def load(self, main: str, env: Any) -> None:
+    def load(self, env: Any) -> None:
         """Evaluate the app's entry module; the answer is ``loaded`` or ``load_failed`` of the :class:`AppHost`."""
-        self.isolate.submit(Turn(self._load, ("load", main, json.dumps(env)), None))
+        self.isolate.submit(Turn(self._load, ("load", json.dumps(env)), None))
 
-    def run_module(self, main: str) -> None:
-        """Evaluate a module for its effects; answers like :meth:`load`."""
-        self.isolate.submit(Turn(self._load, ("run", main), None))
+    def run_module(self) -> None:
+        """Evaluate the entry module for its effects; answers like :meth:`load`."""
+        self.isolate.submit(Turn(self._load, ("run",), None))
 
     def _load(self, entry: str, *args: Any) -> None:
+        assert self._code is not None
         self.install_entries("dispatch")
-        self._enter(entry, *args)
+        # Its file name makes "./index.js" mean the app's folder, where names of modules begin.
+        importer = self.isolate.context.eval("(name)=>import(name)", "./nano:import")
+        self._enter(entry, importer, self._code.main, *args)
+
+    def set_global(self, name: str, value: Any) -> None:
+        """Define a property of globalThis from plain Python data. Only before the first turn."""
+        self.isolate.context.set(name, value)
 
     def install_entries(self, specification: str) -> None:
         """Load a specification file for its entries. Only inside a turn or before the first."""

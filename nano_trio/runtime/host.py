@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HostError", "Namespace", "Services"]
 
-Namespace = Mapping[str, Callable[..., Any]]
+Namespace = Mapping[str, Callable[..., Any] | int]
+"""Host functions by name, and constants."""
 
 
 class HostError(Exception):

@@ -102,7 +102,7 @@
   function callListeners(id, request) {
     const make = makeFetchEvent.answerOf ? makeFetchEvent : makeFetchEvent();
     const event = make(request, id);
-    platform.load("event").dispatchOnGlobal(event);
+    platform.load("event").fire(undefined, event);
     const answered = make.answerOf(event);
     if (answered === undefined) throw new TypeError("no fetch listener called event.respondWith()");
     return answered.answer;
@@ -114,17 +114,17 @@
   }
 
   /** Import the app's entry module, then tell the host whether it can serve. */
-  entries.load = (main, environment) => {
+  entries.load = (importModule, main, environment) => {
     env = deepFreeze(statics.JSON.parse(environment));
     promiseThen(
-      import(main),
+      importModule(main),
       (namespace) => {
         const exported = namespace.default;
         if (typeof exported === "function") {
           handler = (request, id) => exported(request, env, new ExecutionContext(waiting, id));
         } else if (typeof exported === "object" && exported !== null && typeof exported.fetch === "function") {
           handler = (request, id) => exported.fetch(request, env, new ExecutionContext(waiting, id));
-        } else if (platform.load("event").globalHasListeners("fetch")) {
+        } else if (platform.load("event").hasListeners(undefined, "fetch")) {
           handler = (request, id) => callListeners(id, request);
         } else {
           host.load_failed(
@@ -144,8 +144,8 @@
   };
 
   /** Import a module for its effects (`nano-trio run`). */
-  entries.run = (main) => {
-    promiseThen(import(main), () => host.loaded(), (error) => {
+  entries.run = (importModule, main) => {
+    promiseThen(importModule(main), () => host.loaded(), (error) => {
       const [text, stack] = describe(error);
       host.load_failed(text, stack);
     });
@@ -155,7 +155,7 @@
   entries.evaluated = (value) => {
     promiseThen(
       platform.promiseResolve(value),
-      (result) => host.evaluated(result === undefined ? null : platform.load("console").formatLog([result])),
+      (result) => host.evaluated(result === undefined ? null : platform.load("inspect").formatLog([result])),
       (error) => {
         const [text, stack] = describe(error);
         host.load_failed(text, stack);
@@ -243,7 +243,7 @@
           bytes = platform.load("webidl").bytesForHost(asBytes(chunk));
         } catch (error) {
           forget(id);
-          platform.load("streams_readable").cancelReader(reader, error);
+          reader.cancel(error);
           host.stream_failed(id, ...describe(error));
           return;
         }
@@ -281,7 +281,7 @@
     forget(id);
     if (request !== undefined) abortFromHost(request, platform.makeError(name, message));
     if (reader !== undefined) {
-      platform.load("streams_readable").cancelReader(reader, platform.makeError(name, message));
+      reader.cancel(platform.makeError(name, message));
     }
   };
   return { __proto__: null };

@@ -1,0 +1,160 @@
+"""The command line. Commands parse, call the room that does the work, and turn outcomes into exit codes.
+
+Exit codes: 0 fine, 1 failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import trio
+
+from nano_trio import __version__, logs
+from nano_trio.actors.script import ScriptError, evaluate, run_module
+from nano_trio.config import Config, ConfigError, load, single_app
+from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
+from nano_trio.engine.errors import JavaScriptError
+from nano_trio.engine.modules import ModuleError
+from nano_trio.web.hosting import Hosting, serve_until_signal
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nano-trio")
+def main() -> None:
+    """Many isolated JavaScript apps in one process.
+
+    \b
+    Examples:
+      nano-trio serve --app examples/hello --dev
+      nano-trio serve --config nano.json
+      nano-trio run script.js
+      nano-trio eval "1 + 1"
+    """
+
+
+@main.command()
+@click.option(
+    "--app", "app_path", type=click.Path(path_type=Path), help="Serve one app: a folder with index.js, or a file."
+)
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Serve the apps of a JSON or TOML file.")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.  [default: 3000]")
+@click.option("--http", "parser", type=click.Choice(["httptools", "h11"]), help="HTTP parser.  [default: httptools]")
+@click.option("--log-format", type=click.Choice(["text", "json", "apache"]), help="Log format.  [default: text]")
+@click.option("--access-log/--no-access-log", default=None, help="Log every request.  [default: with --dev or apache]")
+@click.option("--dev", is_flag=True, help="Development: error pages show stacks, requests are logged.")
+def serve(
+    app_path: Path | None,
+    config_path: Path | None,
+    host: str | None,
+    port: int | None,
+    parser: str | None,
+    log_format: str | None,
+    access_log: bool | None,
+    dev: bool,
+) -> None:
+    """Serve apps over HTTP until SIGINT or SIGTERM.
+
+    \b
+    Examples:
+      nano-trio serve --app examples/hello
+      nano-trio serve --app worker.js --port 8080 --dev
+      nano-trio serve --config nano.toml --http h11
+    """
+    if (app_path is None) == (config_path is None):
+        raise click.UsageError("give either --app DIR|FILE or --config FILE")
+    overrides: dict[str, Any] = {
+        key: value
+        for key, value in {"host": host, "port": port, "http.parser": parser, "log.format": log_format}.items()
+        if value is not None
+    }
+    try:
+        if app_path is not None:
+            config = single_app(app_path, settings={"preload": True}, overrides=overrides)
+        else:
+            assert config_path is not None
+            config = load(config_path, overrides=overrides)
+    except ConfigError as error:
+        _fail(str(error))
+    logs.configure(config.log.level, config.log.format)
+    if access_log is None:
+        access_log = dev or config.log.format == "apache"
+
+    async def run() -> None:
+        await serve_until_signal(config, dev=dev, access_log=access_log, started=lambda h: _announce(config, h))
+
+    try:
+        trio.run(run)
+    except* OSError as group:
+        failure = group.exceptions[0]
+        _fail(f"cannot listen on {config.host}:{config.port}: {getattr(failure, 'strerror', None) or failure}")
+
+
+def _announce(config: Config, hosting: Hosting) -> None:
+    """Tell on standard output where the apps are; other programs wait for these lines."""
+    for url in hosting.urls:
+        click.echo(f"nano-trio {__version__} listening on {url}")
+    if len(config.apps) > 1 or not config.apps[0].default:
+        for app in config.apps[:20]:
+            port = hosting.server.port if app.port is None else hosting.server.port_of(app.port)
+            click.echo(f"  {app.name}: " + ", ".join(f"http://{name}:{port}" for name in app.hostname))
+        if len(config.apps) > 20:
+            click.echo(f"  … and {len(config.apps) - 20} more apps")
+    sys.stdout.flush()
+
+
+@main.command("eval")
+@click.argument("code")
+def eval_(code: str) -> None:
+    """Evaluate CODE and print its value. `await` works.
+
+    \b
+    Examples:
+      nano-trio eval "1 + 1"
+      nano-trio eval "await new Response('hi').text()"
+    """
+    try:
+        value = trio.run(evaluate, code, _console)
+    except ScriptError as error:
+        _fail(str(error))
+    if value is not None:
+        click.echo(value)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(file: Path, arguments: tuple[str, ...]) -> None:
+    """Run FILE, a module, until nothing is pending. ARGUMENTS are its global `scriptArgs`.
+
+    \b
+    Example:
+      nano-trio run script.js one two
+    """
+    try:
+        trio.run(run_module, file, list(arguments), _console, BytecodeCache(default_cache_folder()))
+    except (ScriptError, ModuleError, JavaScriptError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _console(level: str, text: str) -> None:
+    """Lines of console: standard error for warnings and errors, standard output for the rest."""
+    stream = sys.stderr if level in ("warn", "error") else sys.stdout
+    try:
+        print(text.encode("utf-8", "replace").decode("utf-8"), file=stream, flush=True)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nobody is left to tell.
+        os._exit(1)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)
