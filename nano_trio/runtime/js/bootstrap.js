@@ -78,7 +78,11 @@
     const captured = (statics[type] = { __proto__: null });
     for (const name of CAPTURED_STATICS[type].split(" ")) captured[name] = globals[type][name];
   }
-  for (const name of ["Proxy", "DataView", "Uint8Array", "TypeError", "RangeError", "SyntaxError", "BigInt", "Symbol"]) {
+  for (const name of (
+    "Proxy TypeError RangeError SyntaxError EvalError ReferenceError URIError AggregateError SharedArrayBuffer " +
+    "Int8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array BigInt64Array BigUint64Array " +
+    "Float16Array Float32Array Float64Array FinalizationRegistry"
+  ).split(" ")) {
     constructors[name] = globals[name];
   }
   const TypedArray = Object.getPrototypeOf(Uint8Array);
@@ -88,6 +92,8 @@
 
   uncurried["Map.size"] = getterOf(Map.prototype, "size");
   uncurried["Set.size"] = getterOf(Set.prototype, "size");
+  uncurried["RegExp.source"] = getterOf(RegExp.prototype, "source");
+  uncurried["RegExp.flags"] = getterOf(RegExp.prototype, "flags");
 
   /** The captured method `name` of `type`, taking its receiver first: uncurry("Array", "push")(array, item). */
   function uncurry(type, name) {
@@ -226,6 +232,12 @@
     promiseThen,
     promiseResolve,
     makeError,
+    /**
+     * What structuredclone.js asks about platform objects: { isInstance(value), serialize(value), deserialize(data) },
+     * and for transfer { isInstance(value), transfer(value), receive(data) }. A file adds its own when it is loaded.
+     */
+    cloneables: [],
+    transferables: [],
     /** Functions that the host may call by name, each in a turn of its own. */
     entries,
   };

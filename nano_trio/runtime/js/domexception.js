@@ -62,10 +62,22 @@
 
     static {
       isDOMException = (value) => isObject(value) && #name in value;
+      // [Serializable], 2.8.2
+      const { cloneables } = platform;
+      cloneables[cloneables.length] = {
+        __proto__: null,
+        isInstance: isDOMException,
+        serialize: (value) => [value.#message, value.#name, value.stack],
+        deserialize(data) {
+          const copy = new DOMException(data[0], data[1]);
+          if (typeof data[2] === "string") setStack(copy, data[2]);
+          return copy;
+        },
+      };
     }
   }
   defineInterface(DOMException, { constants });
   setPrototypeOf(DOMException.prototype, Error.prototype);
 
-  return { __proto__: null, DOMException, isDOMException, setStack };
+  return { __proto__: null, DOMException, isDOMException };
 }

@@ -299,9 +299,18 @@
     throw new TypeError("Illegal constructor");
   }
 
+  const interfacePrototypes = new constructors.WeakSet();
+  const addTo = uncurry("WeakSet", "add");
+  const isIn = uncurry("WeakSet", "has");
+  /** Whether `value` is the prototype of one of the platform's interfaces. */
+  function isInterfacePrototype(value) {
+    return isIn(interfacePrototypes, value);
+  }
+
   // 3.7 Interfaces: make the members enumerable, tag the prototype, hide what is not part of the interface.
   function defineInterface(Class, { name = Class.name, constants } = {}) {
     const prototype = Class.prototype;
+    addTo(interfacePrototypes, prototype);
     const keys = ownKeys(prototype);
     for (let i = 0; i < keys.length; i++) {
       if (keys[i] === "constructor" || typeof keys[i] === "symbol") continue;
@@ -418,6 +427,7 @@
     copyBytes,
     interfaceType,
     illegalConstructor,
+    isInterfacePrototype,
     defineInterface,
     definePairIterable,
   };
