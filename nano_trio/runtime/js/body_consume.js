@@ -18,8 +18,8 @@
   /** The bytes as a buffer that may be given away. */
   function toBuffer(value, isShared) {
     if (typeof value === "string") return encode(value);
-    const own = isShared ? copyBytes(value) : bytesForHost(value);
-    return buffers.isView(own) ? buffers.viewBuffer(copyBytes(own)) : own;
+    const own = isShared ? value : bytesForHost(value);
+    return isShared || buffers.isView(own) ? buffers.viewBuffer(copyBytes(own)) : own;
   }
   const convert = {
     __proto__: null,
@@ -27,7 +27,7 @@
     json: (value) => parse(toText(value)),
     arrayBuffer: toBuffer,
     bytes: (value, isShared) => new Uint8Array(toBuffer(value, isShared)),
-    blob: (value, isShared, state) => load("blob").makeBlob(toBuffer(value, isShared), load("mime").extractSerialized(state.list)),
+    blob: (value, isShared, state) => load("blob").makeBlob(new Uint8Array(toBuffer(value, isShared)), load("mime").extractSerialized(state.list)),
     formData: (value, isShared, state) => load("formdata").parseBody(toBuffer(value, isShared), load("mime").extract(state.list)),
   };
 
@@ -41,8 +41,9 @@
     else if (kind === STREAM) {
       const { promise, resolve, reject } = platform.withResolvers();
       const { acquireReader, readAllBytes } = load("streams_readable");
-      readAllBytes(acquireReader(state.stream), resolve, reject);
-      value = await promise;
+      // In a box, as promises look for a method `then` on what they are resolved with.
+      readAllBytes(acquireReader(state.stream), (bytes) => resolve({ __proto__: null, bytes }), reject);
+      value = (await promise).bytes;
     } else {
       seize(state);
       state.source = null;
@@ -52,7 +53,7 @@
         value = await operation((id) => host(source.from).readAll(source.id, id, isText));
       }
     }
-    return convert[how](value, shared, state);
+    return convert[how](value, shared || kind === BLOB || kind === STREAM, state);
   }
 
   return { __proto__: null, consume };

@@ -168,5 +168,5 @@
     }
   }
 
-  return { __proto__: null, convertObject, extractObject, streamOf, cloneBody, moveBody };
+  return { __proto__: null, convertObject, extractObject, streamOf, finish, cloneBody, moveBody };
 }
