@@ -33,6 +33,8 @@
   const setBytes = uncurry("TypedArray", "set");
   const { Uint8Array } = constructors;
   const { String } = constructors;
+  const globals = platform.global;
+  const host = platform.host("structuredclone");
   const ObjectPrototype = Object.prototype;
 
   function dataCloneError(message) {
@@ -87,8 +89,8 @@
   function cloneObject(value) {
     const known = get(memory, value);
     if (known !== undefined) return known;
+    if (value === globals || isProxy(value)) throw uncloneable(value);
     if (isArray(value)) return cloneArray(value);
-    if (value === platform.global) throw uncloneable(value);
     const prototype = getPrototypeOf(value);
     const isPlain = prototype === ObjectPrototype || prototype === null;
     if (!isPlain) {
@@ -101,26 +103,39 @@
     }
     const keys = keysOf(value);
     // An object of another kind may have been given this prototype; then it has no properties of its own.
-    if (keys.length === 0 && cloneByBrand(value)) return get(memory, value);
+    if (keys.length === 0 && !host.isPlain(value) && cloneByBrand(value)) return get(memory, value);
     const copy = {};
     set(memory, value, copy);
     copyProperties(value, keys, copy);
     return copy;
   }
 
+  function isProxy(value) {
+    return platform.isLoaded("proxy") && platform.load("proxy").proxyTarget(value) !== undefined;
+  }
+
   /** Copy the own properties `keys` of `value`, in order, those apart that a getter removed meanwhile. */
   function copyProperties(value, keys, copy) {
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
-      const item = value[key];
-      if (item === undefined && !hasOwn(value, key)) continue;
-      put(copy, key, typeof item === "object" || typeof item === "function" || typeof item === "symbol" ? clone(item) : item);
+      let item = value[key];
+      const type = typeof item;
+      if (type === "object") {
+        if (item !== null) item = cloneObject(item);
+      } else if (type === "function" || type === "symbol") {
+        throw uncloneable(item);
+      } else if (type === "undefined" && !hasOwn(value, key)) {
+        continue;
+      }
+      if (pendings === null && !(key in copy)) copy[key] = item;
+      else put(copy, key, item);
     }
   }
   /** CreateDataProperty, or a fixup that does it. */
   function put(copy, key, item) {
     if (isPending(item)) {
-      fixups[fixups.length] = () => put(copy, key, item.value);
+      const pending = item;
+      fixups[fixups.length] = () => put(copy, key, pending.value);
       item = undefined;
     }
     if (!(key in copy)) {
@@ -137,7 +152,10 @@
     const keys = keysOf(value);
     if (keys.length === length && (length === 0 || keys[length - 1] === String(length - 1))) {
       for (let i = 0; i < length; i++) {
-        const item = clone(value[i]);
+        let item = value[i];
+        if (typeof item === "object" ? item !== null : typeof item === "function" || typeof item === "symbol") {
+          item = clone(item);
+        }
         if (pendings === null && !(i in copy)) copy[i] = item;
         else put(copy, i, item);
       }
