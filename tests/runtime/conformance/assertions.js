@@ -1,8 +1,11 @@
 // What the conformance cases beside this file assert with. Only what every engine has is used, so that the cases run in
 // other engines too.
+const describe = (value) =>
+  typeof value === "string" ? JSON.stringify(value) : Array.isArray(value) ? `[${value.map(show)}]` : String(value);
 const show = (value) => {
-  try { return typeof value === "string" ? JSON.stringify(value) : Array.isArray(value) ? `[${value.map(show)}]` : String(value); }
-  catch { return Object.prototype.toString.call(value); }
+  let shown;
+  try { shown = describe(value); } catch { shown = Object.prototype.toString.call(value); }
+  return shown.length > 400 ? `${shown.slice(0, 400)}… (${shown.length})` : shown;
 };
 const fail = (message) => { throw new Error(message); };
 const same = (a, b) => Object.is(a, b) ||
