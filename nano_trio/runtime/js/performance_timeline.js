@@ -120,14 +120,14 @@
   function queueTask() {
     if (isTaskQueued) return;
     isTaskQueued = true;
-    platform.load("timers").startTimer(() => {
+    platform.load("timers").queueTask(() => {
       isTaskQueued = false;
       const notified = [];
       forEach(observers, (observer) => {
         notified[notified.length] = observer;
       });
       for (let i = 0; i < notified.length; i++) deliver(notified[i]);
-    }, 0);
+    });
   }
 
   // 5. The PerformanceObserver interface

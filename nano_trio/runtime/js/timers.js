@@ -9,6 +9,7 @@
   const { max } = platform.statics.Math;
   const host = platform.host("timers");
   const slice = platform.uncurry("Array", "slice");
+  const shift = platform.uncurry("Array", "shift");
   const get = platform.uncurry("Map", "get");
   const set = platform.uncurry("Map", "set");
   const remove = platform.uncurry("Map", "delete");
@@ -49,6 +50,14 @@
     if (remove(timers, id)) host.clear(id);
   }
 
+  const tasks = [];
+  const nextTask = () => shift(tasks)();
+  /** "Queue a task": call `steps` in a turn of its own. Tasks run in the order in which they were queued. */
+  function queueTask(steps) {
+    tasks[tasks.length] = steps;
+    startTimer(nextTask, 0);
+  }
+
   /** "Timer initialization steps" from an app's arguments: handler, timeout, and what the handler is called with. */
   function initialize(parameters, name, repeat) {
     const context = `Failed to execute '${name}'`;
@@ -75,5 +84,6 @@
     },
     startTimer,
     stopTimer,
+    queueTask,
   };
 }
