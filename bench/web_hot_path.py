@@ -2,9 +2,9 @@
 
 Serves a constant response and loads it with wrk (a small raw-socket client where wrk is missing)::
 
-    python bench/web_hot_path.py [--http h11] [--connections 32] [--seconds 5] [--vary] [--profile]
+    python bench/web_hot_path.py [--http h11] [--connections 32] [--seconds 5] [--vary] [--pin] [--profile]
 
-Server and client run on cores of their own where the machine allows it. ``--vary`` gives every request its own path
+``--vary`` gives every request its own path
 and so defeats the memo of equal heads. Prints requests/s, latencies (wrk) and the server's CPU time per request.
 """
 
@@ -63,7 +63,8 @@ class Hello:
 
 def run_server(arguments: argparse.Namespace, report: Connection) -> None:
     """The server process: serves until SIGTERM, then reports requests and CPU seconds."""
-    pin(0)
+    if arguments.pin:
+        pin(0)
     app = Hello()
 
     async def main() -> None:
@@ -103,7 +104,7 @@ def load_with_wrk(port: int, arguments: argparse.Namespace) -> None:
             )
             script.flush()
             command += ["-s", script.name]
-        subprocess.run([*command, f"http://127.0.0.1:{port}/"], check=True, preexec_fn=lambda: pin(1))
+        subprocess.run([*command, f"http://127.0.0.1:{port}/"], check=True, preexec_fn=lambda: arguments.pin and pin(1))
 
 
 def load_with_sockets(port: int, arguments: argparse.Namespace) -> None:
@@ -132,6 +133,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--vary", action="store_true", help="a new path for every request")
+    parser.add_argument("--pin", action="store_true", help="server and client on a core each (for a quiet machine)")
     parser.add_argument("--profile", action="store_true", help="profile the server (slows it down)")
     arguments = parser.parse_args()
     here, there = multiprocessing.Pipe()

@@ -74,6 +74,7 @@ class Connection:
         "_fd",
         "_more",
         "_partial",
+        "_waiting_body",
         "_waiting_head",
         "_watched",
         "deadline",
@@ -100,6 +101,7 @@ class Connection:
         self._more = False
         self._watched = INPUT
         self._waiting_head: Head | None = None
+        self._waiting_body: bytearray | None = None
         self._discarded = 0
         listener.connections.add(self)
         self.reactor.add(self._fd, self)
@@ -254,19 +256,25 @@ class Connection:
         if head.expect_continue and reader.in_body and not reader.buffered:
             return WireBody(self, length, expect_continue=True)
         if length is not None:
-            if length > max(self.listener.limits.whole_body, reader.buffered):
-                return WireBody(self, length)
-            if reader.buffered < length:
-                if self._waiting_head is None:
-                    self._waiting_head = head
-                    self._partial = True
-                    self.deadline = self.reactor.now + self.listener.limits.head_timeout
+            waiting = self._waiting_body
+            if waiting is None:
+                if length > self.listener.limits.whole_body and length > reader.buffered:
+                    return WireBody(self, length)
+                content = reader.next_body()
+                if content is not None and len(content) == length:
+                    reader.next_body()
+                    return content
+                self._waiting_head = head
+                self._waiting_body = bytearray(content or b"")
+                self._partial = True
+                self.deadline = self.reactor.now + self.listener.limits.head_timeout
                 return None
-            self._waiting_head = None
-            content = reader.next_body() or b""
-            if content:
-                reader.next_body()
-            return content
+            while content := reader.next_body():
+                waiting += content
+            if content is None:
+                return None
+            self._waiting_head = self._waiting_body = None
+            return bytes(waiting)
         pieces = []
         while chunk := reader.next_body():
             pieces.append(chunk)

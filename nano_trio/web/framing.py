@@ -15,6 +15,7 @@ __all__ = ["Body", "ChunkedBody", "LengthBody", "ProtocolError"]
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~]*)?").fullmatch
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*").fullmatch
 _MAX_SIZE_LINE = 1024
+_MAX_TRAILER = 8 * 1024
 
 
 class ProtocolError(Exception):
@@ -103,7 +104,7 @@ class ChunkedBody:
             else:
                 end = buffer.find(b"\r\n", position)
                 if end < 0:
-                    self._check_partial_line(buffer[position : position + self._overhead + 2])
+                    self._check_partial_line(buffer[position : position + _MAX_TRAILER + 2])
                     break
                 line = buffer[position:end]
                 position = end + 2
@@ -134,6 +135,8 @@ class ChunkedBody:
             return
         if _TRAILER(line) is None:
             raise ProtocolError(400, "malformed trailer field")
+        if len(line) > _MAX_TRAILER:
+            raise ProtocolError(431, "trailer field too large")
         self._spend(len(line) + 2)
 
     def _spend(self, count: int) -> None:
@@ -146,5 +149,5 @@ class ChunkedBody:
             raise ProtocolError(400, "bare CR or LF in the chunked framing")
         if self._part is _Part.SIZE and len(partial) > _MAX_SIZE_LINE:
             raise ProtocolError(400, "chunk extension too long")
-        if len(partial) > self._overhead + 1:
-            raise ProtocolError(431, "chunk extensions or trailers too large")
+        if len(partial) > _MAX_TRAILER:
+            raise ProtocolError(431, "trailer field too large")

@@ -41,14 +41,19 @@ _REQUEST_LINE = re.compile(rb"(%b+) ([!-~]+) HTTP/([0-9])\.([0-9])" % _TOKEN).fu
 _FIELD_NAME = re.compile(rb"%b+" % _TOKEN).fullmatch
 _BARE_LF = re.compile(rb"(?<!\r)\n").search
 _BARE_CR = re.compile(rb"\r(?!\n|\Z)").search
+_NOT_IN_LINE = re.compile(rb"[^ -~]").search
 _ABSOLUTE = re.compile(r"https?://([^/?#@]*)([/?][^#]*)?", re.IGNORECASE).fullmatch
 _ORIGIN = re.compile(r"/[^#]*").fullmatch
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?").fullmatch
 _DIGITS = re.compile(r"[0-9]+").fullmatch
 
 _METHODS = frozenset(
-    """GET HEAD POST PUT DELETE OPTIONS PATCH QUERY COPY LOCK MKCOL MOVE PROPFIND PROPPATCH UNLOCK SEARCH ACL BIND REBIND
-    UNBIND REPORT MKACTIVITY CHECKOUT MERGE MKCALENDAR LINK UNLINK M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PURGE""".split()
+    re.findall(
+        r"[A-Z-]+",
+        """GET HEAD POST PUT DELETE OPTIONS PATCH QUERY COPY LOCK MKCOL MOVE PROPFIND PROPPATCH UNLOCK SEARCH ACL BIND
+        REBIND UNBIND REPORT MKACTIVITY CHECKOUT MERGE MKCALENDAR LINK UNLINK M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE
+        PURGE""",
+    )
 )
 """The methods that both engines know, but for CONNECT and TRACE, which apps never see (forbidden by Fetch)."""
 _SPECIAL = frozenset(("host", "content-length", "transfer-encoding", "connection", "expect"))
@@ -239,21 +244,23 @@ class RequestReader:
     otherwise the next call is ``next_head`` again. A :class:`ProtocolError` from either is final.
     """
 
-    __slots__ = ("_blank", "_body", "_buffer", "_limits", "_parse", "_position", "_scanned")
+    __slots__ = ("_blank", "_body", "_buffer", "_limits", "_line_seen", "_parse", "_partial", "_position", "_scanned")
 
     def __init__(self, parse: HeadParser, limits: Limits) -> None:
         self._parse = parse
         self._limits = limits
         self._buffer = b""
         self._position = 0
+        self._partial: bytearray | None = None
         self._scanned = 0
+        self._line_seen = False
         self._blank = False
         self._body: Body | None = None
 
     @property
     def buffered(self) -> int:
         """Bytes that arrived and are not yet consumed."""
-        return len(self._buffer) - self._position
+        return len(self._buffer) - self._position + (len(self._partial) if self._partial is not None else 0)
 
     @property
     def in_body(self) -> bool:
@@ -267,40 +274,44 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Append what arrived."""
-        if self._position < len(self._buffer):
+        if self._partial is not None:
+            self._partial += data
+        elif self._position < len(self._buffer):
             self._buffer = self._buffer[self._position :] + data
+            self._position = 0
         else:
             self._buffer = data
-        self._scanned = max(0, self._scanned - self._position)
-        self._position = 0
+            self._position = 0
 
     def next_head(self, data: bytes = b"") -> Head | None:
         """Append ``data`` and return the next complete head, or None. Raises :class:`ProtocolError`."""
+        if self._partial is not None:
+            self._partial += data
+            return self._continue_partial()
         if self._buffer:
             if data:
                 self.feed(data)
             data = self._buffer
+        position = self._position
+        end = data.find(b"\r\n\r\n", position) + 4
+        if end < 4 or data[position] == 13:
+            self._buffer = b""
+            self._position = 0
+            self._partial = bytearray(data[position:] if position else data)
+            return self._continue_partial()
+        if end == len(data):
+            self._buffer = b""
+            self._position = 0
+            if position:
+                data = data[position:]
         else:
             self._buffer = data
-        position = self._position
-        end = data.find(b"\r\n\r\n", self._scanned or position) + 4
-        if end < 4 or data[position] == 13:
-            return self._unusual_start()
-        if position == 0 and end == len(data):
-            self._buffer = b""
-        else:
-            if end == len(data):
-                self._buffer = b""
-                self._position = 0
-            else:
-                self._position = end
+            self._position = end
             data = data[position:end]
-        self._scanned = 0
-        self._blank = False
-        limits = self._limits
         if len(data) > 2048:
             self._check_size(data)
         head = self._parse(data)
+        limits = self._limits
         if len(head.headers) > limits.headers:
             raise ProtocolError(431, "too many header fields")
         if head.has_body:
@@ -311,42 +322,57 @@ class RequestReader:
                 raise ProtocolError(413, "request body too large")
             elif length:
                 self._body = LengthBody(length)
+        self._blank = False
         return head
 
-    def _check_size(self, data: bytes) -> None:
-        line = data.find(b"\r\n")
-        if line > self._limits.request_line or (line < 0 and len(data) > self._limits.request_line):
+    def _check_size(self, data: bytes | bytearray) -> None:
+        line = data.find(b"\r\n", 0, self._limits.request_line + 2)
+        if line < 0 and len(data) > self._limits.request_line:
             raise ProtocolError(414, "request line too long")
         if len(data) > self._limits.head:
             raise ProtocolError(431, "request head too large")
 
-    def _unusual_start(self) -> Head | None:
-        """The head is incomplete, or an empty line stands before it (one is ignored: RFC 9112 section 2.2)."""
-        data = self._buffer[self._position :]
-        if data[:2] == b"\r\n":
+    def _continue_partial(self) -> Head | None:
+        """A head that has not arrived whole, or that an empty line precedes (one is ignored: RFC 9112 section 2.2).
+
+        Faults are found as soon as they are there. Every byte is looked at once, however small the pieces.
+        """
+        data = self._partial
+        assert data is not None
+        if self._scanned < 2 and data[:1] == b"\r":
+            if len(data) == 1:
+                return None
+            if data[1] != 10:
+                raise ProtocolError(400, "bare CR in the request head")
             if self._blank:
                 raise ProtocolError(400, "empty lines before the request line")
             self._blank = True
-            self._buffer = data[2:]
-            self._position = self._scanned = 0
-            return self.next_head() if self._buffer else None
+            del data[:2]
+        end = data.find(b"\r\n\r\n", max(0, self._scanned - 3))
+        if end >= 0 and data[0] != 13:
+            self._buffer = bytes(data)
+            self._partial = None
+            self._scanned = 0
+            self._line_seen = False
+            return self.next_head()
         if data[:1] == b"\r" and len(data) > 1:
-            raise ProtocolError(400, "bare CR in the request head")
-        if _BARE_LF(data) or _BARE_CR(data):
+            return self._continue_partial()
+        start = max(0, self._scanned - 1)
+        if _BARE_LF(data, start) or _BARE_CR(data, start):
             raise ProtocolError(400, "bare CR or LF in the request head")
         self._check_size(data)
-        line, complete, _ = data.partition(b"\r\n")
-        if complete:
-            match = _REQUEST_LINE(line)
-            if match is None:
+        if not self._line_seen:
+            line, complete, _ = data.partition(b"\r\n")
+            if complete:
+                self._line_seen = True
+                match = _REQUEST_LINE(line)
+                if match is None:
+                    raise ProtocolError(400, "malformed request line")
+                if match[3] != b"1" or match[4] not in b"01":
+                    raise ProtocolError(505, "this server speaks HTTP/1.0 and HTTP/1.1")
+            elif _NOT_IN_LINE(line.removesuffix(b"\r"), start):
                 raise ProtocolError(400, "malformed request line")
-            if match[3] != b"1" or match[4] not in b"01":
-                raise ProtocolError(505, "this server speaks HTTP/1.0 and HTTP/1.1")
-        elif any(octet < 32 or octet > 126 for octet in line.removesuffix(b"\r")):
-            raise ProtocolError(400, "malformed request line")
-        if data.count(b"\r\n") > self._limits.headers + 1:
-            raise ProtocolError(431, "too many header fields")
-        self._scanned = max(self._position, len(self._buffer) - 3)
+        self._scanned = len(data)
         return None
 
     def next_body(self) -> bytes | None:
