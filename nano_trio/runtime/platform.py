@@ -1,6 +1,6 @@
 """Installs the Web platform into a context: the bootstrap, then each specification when it is first touched.
 
-``runtime/js`` holds one file per specification. A file is minified and compiled to bytecode once per process (the cache
+``runtime/js`` holds one file per specification. A file is compiled to bytecode once per process (the cache
 on disk makes it once per machine); an isolate reads the bytecode of a file when the app first touches one of its globals.
 """
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import quickjs
-import rjsmin
 
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_folder
+from nano_trio.engine.bytecode_source import strip_source
 from nano_trio.runtime.host import Namespace, Services
 
 __all__ = ["FILE_PREFIX", "LAZY_GLOBALS", "Owner", "install"]
@@ -80,10 +80,9 @@ def _cache() -> BytecodeCache:
 @cache
 def _specification(name: str) -> Bytecode:
     source = (_JS_FOLDER / f"{name}.js").read_text("utf-8")
-    # The parentheses make the file's arrow function the script's value. The engine keeps each function's source text,
-    # so comments and indentation would cost every isolate memory.
-    minified = rjsmin.jsmin(source).strip().rstrip(";")
-    return _cache().script(f"({minified})", f"{FILE_PREFIX}{name}.js")
+    # The parentheses make the file's arrow function the script's value.
+    bytecode = _cache().script(f"({source})", f"{FILE_PREFIX}{name}.js")
+    return Bytecode(strip_source(bytecode.code))
 
 
 @cache
