@@ -15,9 +15,15 @@
 
   /** An ArrayBufferView that is neither shared nor resizable (Web IDL without [AllowShared], [AllowResizable]). */
   function bufferView(value, context) {
-    webidl.ArrayBufferView(value, context);
+    if (!buffers.isView(value)) webidl.fail(context, "The value is not of type 'ArrayBufferView'.");
     const info = viewInfo(value);
-    if (buffers.resizable(info.buffer)) webidl.fail(context, "The view's buffer is resizable.");
+    let isFixed = false;
+    try {
+      isFixed = !buffers.resizable(info.buffer);
+    } catch {
+      // A shared buffer
+    }
+    if (!isFixed) webidl.fail(context, "The view's buffer is shared or resizable.");
     return info;
   }
   /** TransferArrayBuffer (8.2) */
@@ -64,15 +70,6 @@
     }
     shell() {
       return this.object ?? (this.object = new ReadableByteStreamController(TOKEN, this));
-    }
-    shouldCallPull() {
-      const { stream } = this;
-      if (stream.state !== "readable" || this.closeRequested || !this.started) return false;
-      return (stream.reader !== undefined && stream.reader.requests.count > 0) || this.total < this.highWaterMark;
-    }
-    hasDefaultReader() {
-      const { reader } = this.stream;
-      return reader !== undefined && !reader.isByob;
     }
     // [[CancelSteps]], [[PullSteps]], [[ReleaseSteps]]
     cancelSteps(reason) {
@@ -123,11 +120,11 @@
       this.clearPendingPullIntos();
       super.error(error);
     }
-    /** ReadableByteStreamControllerEnqueue; `chunk` is a view. */
-    enqueue(chunk) {
-      if (!this.canCloseOrEnqueue()) return;
+    /** ReadableByteStreamControllerEnqueue; `chunk` is a view. False where the stream takes no more chunks. */
+    enqueue(chunk, info = viewInfo(chunk)) {
+      if (!this.canCloseOrEnqueue()) return false;
       const { stream, pendingPullIntos } = this;
-      const { buffer, byteOffset, byteLength } = viewInfo(chunk);
+      const { buffer, byteOffset, byteLength } = info;
       const transferred = transferBuffer(buffer);
       if (pendingPullIntos.count > 0) {
         const first = pendingPullIntos.peek();
@@ -150,6 +147,7 @@
         this.commitAll(this.processPullIntos());
       }
       this.callPullIfNeeded();
+      return true;
     }
     enqueueChunk(buffer, byteOffset, byteLength) {
       this.queue.push(new Entry(buffer, byteOffset, byteLength));
@@ -366,10 +364,9 @@
       const controller = this.#controller;
       const context = "Failed to execute 'enqueue' on 'ReadableByteStreamController'";
       requireArguments(arguments.length, 1, context);
-      const { buffer, byteLength } = bufferView(chunk, context);
-      if (byteLength === 0 || buffers.byteLength(buffer) === 0) webidl.fail(context, "The chunk is empty.");
-      if (!controller.canCloseOrEnqueue()) throw new TypeError("The stream is closed or errored already.");
-      controller.enqueue(chunk);
+      const info = bufferView(chunk, context);
+      if (info.byteLength === 0) webidl.fail(context, "The chunk is empty.");
+      if (!controller.enqueue(chunk, info)) throw new TypeError("The stream is closed or errored already.");
     }
     error(e = undefined) {
       this.#controller.error(e);

@@ -7,7 +7,7 @@
   const { apply } = platform.statics.Reflect;
   const { create, defineProperty, getPrototypeOf } = platform.statics.Object;
   const { isObject } = platform.load("webidl");
-  const { internal, rejected, promiseOf } = platform.load("streams_core");
+  const { settled, internal, derive, rejected } = platform.load("streams_core");
   const { createStream } = platform.load("streams_readable");
   const { asyncIterator, iterator } = Symbol;
   const stateGet = platform.uncurry("WeakMap", "get");
@@ -25,7 +25,12 @@
       this.preventCancel = preventCancel;
       this.ongoing = undefined;
       this.isFinished = false;
-      this.resolve = this.reject = this.nextSteps = undefined;
+      this.resolve = this.reject = this.value = undefined;
+      this.onChunk = () => {
+        const { value } = this;
+        this.ongoing = this.value = undefined;
+        this.resolve({ value, done: false });
+      };
     }
     /** "Get the next iteration result"; this object is the read request. */
     next() {
@@ -41,8 +46,9 @@
       return promise;
     }
     chunk(value) {
-      this.ongoing = undefined;
-      this.resolve({ value, done: false });
+      this.value = value;
+      // The reaction to the promise of the next iteration result
+      promiseThen(settled, this.onChunk);
     }
     close() {
       this.finish();
@@ -59,12 +65,12 @@
     }
     /** "Asynchronous iterator return" */
     return(value) {
-      if (this.isFinished) return promiseThen(promiseOf(undefined), () => ({ value, done: true }));
+      if (this.isFinished) return derive(settled, () => ({ value, done: true }));
       this.isFinished = true;
       const { reader } = this;
-      const promise = this.preventCancel ? promiseOf(undefined) : reader.cancel(value);
+      const promise = this.preventCancel ? settled : reader.cancel(value);
       reader.release();
-      return promiseThen(promise, () => ({ value, done: true }));
+      return derive(promise, () => ({ value, done: true }));
     }
     /** Run `steps` after what is going on. */
     after(steps) {
@@ -98,8 +104,8 @@
       }
     },
   };
-  const prototypeOfAsyncGenerators = getPrototypeOf(getPrototypeOf(async function* () {}).prototype);
-  const asyncIteratorPrototype = create(getPrototypeOf(prototypeOfAsyncGenerators));
+  // %AsyncGeneratorPrototype% inherits from %AsyncIteratorPrototype%.
+  const asyncIteratorPrototype = create(getPrototypeOf(getPrototypeOf(async function* () {}).prototype));
   const property = (value) => ({ __proto__: null, value, writable: true, enumerable: true, configurable: true });
   defineProperty(asyncIteratorPrototype, "next", property(methods.next));
   defineProperty(asyncIteratorPrototype, "return", property(methods.return));

@@ -4,13 +4,13 @@
 // See streams_core.js for the conventions.
 (platform) => {
   "use strict";
-  const { promiseThen, constructors } = platform;
+  const { promiseThen, promiseResolve, constructors } = platform;
   const { TypeError, RangeError, Uint8Array } = constructors;
-  const { apply } = platform.statics.Reflect;
   const webidl = platform.load("webidl");
   const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
-  const { noop, settled, internal, LazyPromise, Fifo, resolved, rejected, handled, promiseOf, promiseCall } = core;
+  const { noop, settled, call, derive, internal, LazyPromise, Fifo } = core;
+  const { resolved, rejected, handled, promiseOf, promiseCall } = core;
   const { checkSize, QueuingStrategy, highWaterMarkOf } = core;
   const Promise = constructors.Promise;
   const TOKEN = {};
@@ -40,7 +40,7 @@
         if (reader !== undefined && reader.isByob) {
           for (let requests = reader.takeRequests(); requests.count > 0; ) requests.shift().close(undefined);
         }
-        return promiseThen(this.controller.cancelSteps(reason), noop);
+        return derive(this.controller.cancelSteps(reason), noop);
       }
       /** ReadableStreamClose */
       close() {
@@ -125,13 +125,13 @@
       this.started = this.pulling = this.pullAgain = this.closeRequested = false;
       this.queue = new Fifo();
       this.total = 0;
-      this.sizeAlgorithm = this.object = this.onSettled = this.onFailed = undefined;
+      this.sizeAlgorithm = this.sizes = this.object = this.onSettled = this.onFailed = undefined;
       stream.controller = this;
     }
     /** The last steps of SetUpReadable…StreamController; what `start` throws is thrown. */
     begin(start) {
       if (this.receiver !== undefined) this.shell();
-      const result = start === undefined ? undefined : apply(start, this.receiver, [this.object ?? this]);
+      const result = start === undefined ? undefined : call(start, this.receiver, this.object ?? this);
       // Without a pull algorithm nothing can tell whether the controller has started.
       if (this.pullAlgorithm !== undefined || isObject(result)) this.react(promiseOf(result));
     }
@@ -147,6 +147,11 @@
       if (promise === settled) promiseThen(promise, this.onSettled);
       else promiseThen(promise, this.onSettled, (this.onFailed ??= (error) => this.error(error)));
     }
+    shouldCallPull() {
+      const { stream } = this;
+      if (!this.started || this.closeRequested || stream.state !== "readable") return false;
+      return this.total < this.highWaterMark || (stream.reader !== undefined && stream.reader.requests.count > 0);
+    }
     callPullIfNeeded() {
       if (this.pullAlgorithm === undefined || !this.shouldCallPull()) return;
       if (this.pulling) {
@@ -154,13 +159,14 @@
         return;
       }
       this.pulling = true;
-      this.react(promiseCall(this.pullAlgorithm, this.receiver, [this.object ?? this]));
+      this.react(promiseCall(this.pullAlgorithm, this.receiver, this.object ?? this));
     }
     clearAlgorithms() {
       this.pullAlgorithm = this.cancelAlgorithm = this.sizeAlgorithm = this.receiver = undefined;
     }
     resetQueue() {
       this.queue.clear();
+      this.sizes?.clear();
       this.total = 0;
     }
     desiredSize() {
@@ -178,7 +184,7 @@
     }
     cancelSteps(reason) {
       this.resetQueue();
-      const promise = promiseCall(this.cancelAlgorithm, this.receiver, [reason]);
+      const promise = promiseCall(this.cancelAlgorithm, this.receiver, reason);
       this.clearAlgorithms();
       return promise;
     }
@@ -186,36 +192,41 @@
   }
   internal(Controller);
 
-  // 4.9.4 The default controller. The queue holds each chunk followed by its size.
+  // 4.9.4 The default controller. Without a size algorithm all sizes are 1, and `sizes` is undefined.
   class DefaultController extends Controller {
+    withSize(sizeAlgorithm) {
+      if (sizeAlgorithm !== undefined) {
+        this.sizeAlgorithm = sizeAlgorithm;
+        this.sizes = new Fifo();
+      }
+      return this;
+    }
     shell() {
       return this.object ?? (this.object = new ReadableStreamDefaultController(TOKEN, this));
     }
-    shouldCallPull() {
-      const { stream } = this;
-      if (this.closeRequested || stream.state !== "readable" || !this.started) return false;
-      return this.total < this.highWaterMark || (stream.reader !== undefined && stream.reader.requests.count > 0);
-    }
+    /** False where the stream takes no more chunks. */
     enqueue(chunk) {
-      if (!this.canCloseOrEnqueue()) return;
-      const { reader } = this.stream;
+      const { stream } = this;
+      if (this.closeRequested || stream.state !== "readable") return false;
+      const { reader } = stream;
       if (reader !== undefined && reader.requests.count > 0) reader.requests.shift().chunk(chunk);
-      else {
-        let size = 1;
-        const { sizeAlgorithm } = this;
-        if (sizeAlgorithm !== undefined) {
-          try {
-            size = checkSize(+sizeAlgorithm(chunk));
-          } catch (error) {
-            this.error(error);
-            throw error;
-          }
-        }
+      else if (this.sizes === undefined) {
         this.queue.push(chunk);
-        this.queue.push(size);
-        this.total += size;
+        this.total++;
+      } else {
+        try {
+          const { sizeAlgorithm } = this;
+          const size = checkSize(+sizeAlgorithm(chunk));
+          this.queue.push(chunk);
+          this.sizes.push(size);
+          this.total += size;
+        } catch (error) {
+          this.error(error);
+          throw error;
+        }
       }
       this.callPullIfNeeded();
+      return true;
     }
     close() {
       if (!this.canCloseOrEnqueue()) return;
@@ -226,18 +237,21 @@
       }
     }
     pullSteps(request) {
-      const { queue, stream } = this;
+      const { queue } = this;
       if (queue.count > 0) {
         const chunk = queue.shift();
-        this.total -= queue.shift();
-        if (this.total < 0) this.total = 0;
+        if (this.sizes === undefined) this.total--;
+        else {
+          this.total -= this.sizes.shift();
+          if (this.total < 0) this.total = 0;
+        }
         if (this.closeRequested && queue.count === 0) {
           this.clearAlgorithms();
-          stream.close();
+          this.stream.close();
         } else this.callPullIfNeeded();
         request.chunk(chunk);
       } else {
-        stream.reader.requests.push(request);
+        this.stream.reader.requests.push(request);
         this.callPullIfNeeded();
       }
     }
@@ -248,24 +262,53 @@
     lastResolve = resolve;
     lastReject = reject;
   };
+  // A read whose promise is made only when it must wait: `state` says how it was settled before that.
   class PromiseReadRequest {
-    constructor(resolve, reject) {
-      this.resolve = resolve;
-      this.error = reject;
+    constructor() {
+      this.state = 0;
+      this.value = this.resolve = this.reject = undefined;
+    }
+    settle(state, value) {
+      if (this.resolve === undefined) {
+        this.state = state;
+        this.value = value;
+      } else if (state === ERROR) this.reject(value);
+      else this.resolve({ value, done: state === CLOSE });
     }
     chunk(value) {
-      this.resolve({ value, done: false });
+      if (this.resolve === undefined) {
+        this.state = CHUNK;
+        this.value = value;
+      } else this.resolve({ value, done: false });
     }
     close(value) {
-      this.resolve({ value, done: true });
+      this.settle(CLOSE, value);
+    }
+    error(error) {
+      this.settle(ERROR, error);
     }
   }
   internal(PromiseReadRequest);
+  const CHUNK = 1;
+  const CLOSE = 2;
+  const ERROR = 3;
+  let spareRequest;
   /** Read with a promise; `view` and `min` are a BYOB reader's. */
   function promiseRead(reader, view, min) {
-    const promise = new Promise(capture);
-    reader.read(new PromiseReadRequest(lastResolve, lastReject), view, min);
-    return promise;
+    const request = spareRequest ?? new PromiseReadRequest();
+    spareRequest = undefined;
+    reader.read(request, view, min);
+    const { state, value } = request;
+    if (state === 0) {
+      const promise = new Promise(capture);
+      request.resolve = lastResolve;
+      request.reject = lastReject;
+      return promise;
+    }
+    request.state = 0;
+    request.value = undefined;
+    spareRequest = request;
+    return state === ERROR ? rejected(value) : promiseResolve({ value, done: state === CLOSE });
   }
 
   const UnderlyingSource = dictionary("UnderlyingSource", [
@@ -323,8 +366,7 @@
       } else {
         const mark = highWaterMarkOf(strategyDict, 1);
         const controller = new DefaultController(stream, receiver, source.pull, source.cancel, mark);
-        controller.sizeAlgorithm = strategyDict.size;
-        controller.begin(source.start);
+        controller.withSize(strategyDict.size).begin(source.start);
       }
     }
     static from(asyncIterable) {
@@ -455,9 +497,7 @@
       controller.close();
     }
     enqueue(chunk = undefined) {
-      const controller = this.#controller;
-      if (!controller.canCloseOrEnqueue()) throw new TypeError("The stream is closed or errored already.");
-      controller.enqueue(chunk);
+      if (!this.#controller.enqueue(chunk)) throw new TypeError("The stream is closed or errored already.");
     }
     error(e = undefined) {
       this.#controller.error(e);
@@ -470,9 +510,7 @@
   /** CreateReadableStream on slots: the internal stream. Algorithms are called with the internal controller. */
   function createStream(start, pull, cancel, highWaterMark = 1, sizeAlgorithm = undefined) {
     const stream = new Stream();
-    const controller = new DefaultController(stream, undefined, pull, cancel, highWaterMark);
-    controller.sizeAlgorithm = sizeAlgorithm;
-    controller.begin(start);
+    new DefaultController(stream, undefined, pull, cancel, highWaterMark).withSize(sizeAlgorithm).begin(start);
     return stream;
   }
   /** A ReadableStream. The algorithms start(controller), pull(controller), cancel(reason) may be undefined. */

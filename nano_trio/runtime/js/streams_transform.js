@@ -4,11 +4,10 @@
   "use strict";
   const { promiseThen, constructors } = platform;
   const { TypeError, RangeError } = constructors;
-  const { apply } = platform.statics.Reflect;
   const webidl = platform.load("webidl");
   const { illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
-  const { settled, internal, Deferred, promiseCall, rejected, QueuingStrategy, highWaterMarkOf } = core;
+  const { settled, call, internal, Deferred, promiseCall, rejected, QueuingStrategy, highWaterMarkOf } = core;
   const readableStreams = platform.load("streams_readable");
   const writableStreams = platform.load("streams_writable");
   const TOKEN = {};
@@ -77,13 +76,14 @@
     /** TransformStreamDefaultControllerEnqueue */
     enqueue(chunk) {
       const { controller } = this.readable;
-      if (!controller.canCloseOrEnqueue()) throw new TypeError("The readable side is closed or errored already.");
+      let isAccepted;
       try {
-        controller.enqueue(chunk);
+        isAccepted = controller.enqueue(chunk);
       } catch (error) {
         this.errorWritable(error);
         throw this.readable.storedError;
       }
+      if (!isAccepted) throw new TypeError("The readable side is closed or errored already.");
       if (!this.backpressure && !controller.shouldCallPull()) this.setBackpressure(true);
     }
     /** TransformStreamDefaultControllerTerminate */
@@ -100,7 +100,7 @@
         } catch (error) {
           promise = rejected(error);
         }
-      } else promise = promiseCall(this.transformAlgorithm, this.receiver, [chunk, this.object ?? this]);
+      } else promise = promiseCall(this.transformAlgorithm, this.receiver, chunk, this.object ?? this);
       if (promise === settled) return undefined;
       return promiseThen(promise, undefined, (error) => {
         this.error(error);
@@ -115,31 +115,35 @@
         return this.performTransform(chunk);
       });
     }
-    /** Run `algorithm`, then settle the finish promise by `onDone`, which returns an error's holder, or by `onFailure`. */
-    finishWith(algorithm, list, onDone, onFailure) {
+    /**
+     * Run the flush or cancel algorithm, then settle the finish promise: by `onDone`, which returns a failed stream or
+     * undefined, or by `onFailure`. Where there is no cancel algorithm to wait for, the other side learns it at once.
+     */
+    finishWith(algorithm, argument, isCancel, onDone, onFailure) {
       if (this.finish !== undefined) return this.finish.promise;
       const finish = (this.finish = new Deferred());
-      const promise = promiseCall(algorithm, this.receiver, list);
+      const promise = promiseCall(algorithm, this.receiver, argument);
       this.clearAlgorithms();
-      promiseThen(
-        promise,
-        () => {
-          const failed = onDone();
-          if (failed === undefined) finish.resolve(undefined);
-          else finish.reject(failed.storedError);
-        },
-        (error) => {
+      const finished = () => {
+        const failed = onDone();
+        if (failed === undefined) finish.resolve(undefined);
+        else finish.reject(failed.storedError);
+      };
+      if (isCancel && algorithm === undefined) finished();
+      else {
+        promiseThen(promise, finished, (error) => {
           onFailure(error);
           finish.reject(error);
-        },
-      );
+        });
+      }
       return finish.promise;
     }
     sinkAbort(reason) {
       const { readable } = this;
       return this.finishWith(
         this.cancelAlgorithm,
-        [reason],
+        reason,
+        true,
         () => {
           if (readable.state === "errored") return readable;
           return readable.controller.error(reason);
@@ -151,7 +155,8 @@
       const { readable } = this;
       return this.finishWith(
         this.flushAlgorithm,
-        [this.object ?? this],
+        this.object ?? this,
+        false,
         () => {
           if (readable.state === "errored") return readable;
           return readable.controller.close();
@@ -168,7 +173,8 @@
       };
       return this.finishWith(
         this.cancelAlgorithm,
-        [reason],
+        reason,
+        true,
         () => (writable.state === "errored" ? writable : fail(reason)),
         fail,
       );
@@ -216,7 +222,7 @@
       const started = dict.start === undefined ? undefined : new Deferred();
       transform.initialize(() => started?.promise, writableMark, writing.size, readableMark, reading.size);
       transform.object = new TransformStreamDefaultController(TOKEN, transform);
-      if (started !== undefined) started.resolve(apply(dict.start, receiver, [transform.object]));
+      if (started !== undefined) started.resolve(call(dict.start, receiver, transform.object));
     }
     get readable() {
       return this.#transform.readable.shell();

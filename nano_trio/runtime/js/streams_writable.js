@@ -6,11 +6,10 @@
   "use strict";
   const { promiseThen, constructors } = platform;
   const { TypeError, RangeError } = constructors;
-  const { apply } = platform.statics.Reflect;
   const webidl = platform.load("webidl");
   const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
-  const { settled, internal, Deferred, LazyPromise, Fifo, resolved, rejected, promiseOf, promiseCall } = core;
+  const { settled, call, internal, Deferred, LazyPromise, Fifo, resolved, rejected, promiseOf, promiseCall, NOTHING } = core;
   const { checkSize, QueuingStrategy, highWaterMarkOf } = core;
   const TOKEN = {};
   const CLOSE = {};
@@ -202,7 +201,7 @@
   }
   internal(Writer);
 
-  // 5.5.4 The controller. The queue holds each chunk followed by its size.
+  // 5.5.4 The controller. Without a size algorithm all sizes are 1, and `sizes` is undefined.
   class Controller {
     constructor(stream, receiver, highWaterMark, sizeAlgorithm) {
       this.stream = stream;
@@ -210,6 +209,7 @@
       this.highWaterMark = highWaterMark;
       this.sizeAlgorithm = sizeAlgorithm;
       this.queue = new Fifo();
+      this.sizes = sizeAlgorithm === undefined ? undefined : new Fifo();
       this.total = 0;
       this.started = this.isAborted = false;
       this.writeAlgorithm = this.closeAlgorithm = this.abortAlgorithm = undefined;
@@ -227,7 +227,7 @@
       const { stream } = this;
       stream.updateBackpressure(this.backpressure());
       if (this.receiver !== undefined) this.shell();
-      const result = start === undefined ? undefined : apply(start, this.receiver, [this.object ?? this]);
+      const result = start === undefined ? undefined : call(start, this.receiver, this.object ?? this);
       promiseThen(
         promiseOf(result),
         () => {
@@ -246,6 +246,7 @@
     }
     resetQueue() {
       this.queue.clear();
+      this.sizes?.clear();
       this.total = 0;
     }
     /** "Signal abort" on [[abortController]], whose signal is made when somebody asks for it. */
@@ -265,7 +266,7 @@
     }
     /** [[AbortSteps]] */
     abortSteps(reason) {
-      const promise = promiseCall(this.abortAlgorithm, this.receiver, [reason]);
+      const promise = promiseCall(this.abortAlgorithm, this.receiver, reason);
       this.clearAlgorithms();
       return promise;
     }
@@ -294,15 +295,17 @@
         return;
       }
       this.queue.push(chunk);
-      this.queue.push(size);
-      this.total += size;
+      if (this.sizes === undefined) this.total++;
+      else {
+        this.sizes.push(size);
+        this.total += size;
+      }
       const { stream } = this;
       if (stream.state === "writable" && !stream.isClosing()) stream.updateBackpressure(this.backpressure());
       this.advanceQueue();
     }
     close() {
       this.queue.push(CLOSE);
-      this.queue.push(0);
       this.advanceQueue();
     }
     /** WritableStreamDefaultControllerError */
@@ -315,8 +318,11 @@
     }
     dequeue() {
       this.queue.shift();
-      this.total -= this.queue.shift();
-      if (this.total < 0) this.total = 0;
+      if (this.sizes === undefined) this.total--;
+      else {
+        this.total -= this.sizes.shift();
+        if (this.total < 0) this.total = 0;
+      }
     }
     /** WritableStreamDefaultControllerAdvanceQueueIfNeeded */
     advanceQueue() {
@@ -335,8 +341,8 @@
       const { stream } = this;
       stream.inFlightCloseRequest = stream.closeRequest;
       stream.closeRequest = undefined;
-      this.dequeue();
-      const promise = promiseCall(this.closeAlgorithm, this.receiver, []);
+      this.queue.shift();
+      const promise = promiseCall(this.closeAlgorithm, this.receiver, NOTHING);
       this.clearAlgorithms();
       promiseThen(
         promise,
@@ -347,7 +353,7 @@
     processWrite(chunk) {
       const { stream } = this;
       stream.inFlightWriteRequest = stream.writeRequests.shift();
-      const promise = promiseCall(this.writeAlgorithm, this.receiver, [chunk, this.object ?? this]);
+      const promise = promiseCall(this.writeAlgorithm, this.receiver, chunk, this.object ?? this);
       const onWritten = (this.onWritten ??= () => {
         stream.inFlightWriteRequest.resolve(undefined);
         stream.inFlightWriteRequest = undefined;

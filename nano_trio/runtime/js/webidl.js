@@ -238,7 +238,7 @@
   /** BufferSource: an ArrayBuffer or a view; shared memory only with [AllowShared]. */
   function BufferSource(value, context, { allowShared = false } = {}) {
     if (buffers.isView(value)) {
-      if (!allowShared && isSharedArrayBuffer(viewInfo(value).buffer)) fail(context, "The view's buffer is shared.");
+      if (!allowShared && !isArrayBuffer(viewInfo(value).buffer)) fail(context, "The view's buffer is shared.");
       return value;
     }
     if (isArrayBuffer(value) || (allowShared && isSharedArrayBuffer(value))) return value;
@@ -246,7 +246,7 @@
   }
   function ArrayBufferView(value, context, { allowShared = false } = {}) {
     if (!buffers.isView(value)) fail(context, "The value is not of type 'ArrayBufferView'.");
-    if (!allowShared && isSharedArrayBuffer(viewInfo(value).buffer)) fail(context, "The view's buffer is shared.");
+    if (!allowShared && !isArrayBuffer(viewInfo(value).buffer)) fail(context, "The view's buffer is shared.");
     return value;
   }
   /** { buffer, byteOffset, byteLength } of a view, read past patched prototypes. */
