@@ -1,36 +1,29 @@
-"""UTF-8 for the platform's own files: what needs neither TextEncoder nor TextDecoder."""
+"""The host half of ``utf8.js``: UTF-8 for the platform's own files, which need neither TextEncoder nor TextDecoder."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import quickjs
 
+from nano_trio.runtime import strings
 from nano_trio.runtime.host import Namespace, Services
-
-if TYPE_CHECKING:
-    import quickjs
 
 __all__ = ["namespace"]
 
 
-def encode(text: str) -> bytes:
-    """UTF-8 encode; a lone surrogate becomes U+FFFD."""
+def encode(text: str | quickjs.Value) -> bytes:
+    """UTF-8 encode a string, which may come boxed; a lone surrogate becomes U+FFFD."""
+    text = strings.unbox(text)
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def decode(source: quickjs.Value) -> str:
-    """UTF-8 decode (Encoding section 6): without a leading byte order mark, errors become U+FFFD."""
+def decode(source: quickjs.Value) -> str | quickjs.Value:
+    """UTF-8 decode (Encoding section 6): without a leading byte order mark, errors become U+FFFD; possibly boxed."""
     data: bytes = source.to_bytes()
-    return data.decode("utf-8-sig", "replace")
-
-
-def decode_without_bom(source: quickjs.Value) -> str:
-    """UTF-8 decode without BOM (Encoding section 6): keeps a byte order mark."""
-    data: bytes = source.to_bytes()
-    return data.decode("utf-8", "replace")
+    return strings.box(data.decode("utf-8-sig", "replace"), source)
 
 
 def namespace(services: Services) -> Namespace:
-    return {"encode": encode, "decode": decode, "decodeWithoutBOM": decode_without_bom}
+    return {"encode": encode, "decode": decode}

@@ -3,17 +3,17 @@
 // A blob's bytes are a list of Uint8Arrays that nobody changes, so slices and blobs made of blobs share them.
 (platform) => {
   "use strict";
-  const { load, host, buffers, constructors, statics, uncurry } = platform;
+  const { load, buffers, constructors, statics, uncurry } = platform;
   const { Uint8Array } = constructors;
   const { min, max } = statics.Math;
   const { now } = statics.Date;
   const webidl = load("webidl");
-  const { requireArguments, isObject, isArrayBuffer, bytesForHost, copyBytes, DOMString, USVString, longLong } = webidl;
+  const { requireArguments, isObject, isArrayBuffer, copyBytes, DOMString, USVString, longLong } = webidl;
   const exec = uncurry("RegExp", "exec");
   const toLowerCase = uncurry("String", "toLowerCase");
   const replaceAll = uncurry("String", "replaceAll");
   const set = uncurry("TypedArray", "set");
-  const { encode, decode } = host("utf8");
+  const { encode, decode } = load("utf8");
   const CHUNK = 65536;
   const INTERNAL = {};
   let stateOf, isBlob, isFile, fileOf;
@@ -50,7 +50,7 @@
       return streamOf(this);
     }
     async text() {
-      return decode(bytesForHost(bytesOf(this)));
+      return decode(bytesOf(this));
     }
     async arrayBuffer() {
       return buffers.viewBuffer(copyBytes(bytesOf(this)));

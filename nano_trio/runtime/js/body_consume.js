@@ -9,10 +9,10 @@
   const { parse } = statics.JSON;
   const charCodeAt = uncurry("String", "charCodeAt");
   const slice = uncurry("String", "slice");
-  const { encode, decode } = host("utf8");
+  const { encode, decode } = load("utf8");
 
   function toText(value) {
-    if (typeof value !== "string") return decode(bytesForHost(value));
+    if (typeof value !== "string") return decode(value);
     return value !== "" && charCodeAt(value, 0) === 0xfeff ? slice(value, 1) : value;
   }
   /** The bytes as a buffer that may be given away. */

@@ -9,7 +9,7 @@
   const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
   const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE } = KINDS;
-  const { encode } = host("utf8");
+  const { encode } = load("utf8");
   const getOrigin = uncurry("WeakMap", "get");
   const setOrigin = uncurry("WeakMap", "set");
   /** Stream → the state of the body it was made for. */

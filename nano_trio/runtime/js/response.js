@@ -179,6 +179,7 @@
     forHost(response, takesWire = false) {
       const state = stateOf(response);
       if (isUnusable(state)) throw new TypeError("The response's body has been used already or is locked.");
+      if (state.status === 0) throw new TypeError("Response.error() is a network error and cannot be sent to a client.");
       const { list } = state;
       const body = handOver(state, takesWire);
       return [state.status, state.statusText, list.length === 0 ? null : list, body[0], body[1]];
