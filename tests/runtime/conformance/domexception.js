@@ -1,0 +1,51 @@
+// Web IDL 2.8: DOMException.
+
+const LEGACY = { IndexSizeError: 1, HierarchyRequestError: 3, WrongDocumentError: 4, InvalidCharacterError: 5,
+  NoModificationAllowedError: 7, NotFoundError: 8, NotSupportedError: 9, InUseAttributeError: 10, InvalidStateError: 11,
+  SyntaxError: 12, InvalidModificationError: 13, NamespaceError: 14, InvalidAccessError: 15, TypeMismatchError: 17,
+  SecurityError: 18, NetworkError: 19, AbortError: 20, URLMismatchError: 21, QuotaExceededError: 22, TimeoutError: 23,
+  InvalidNodeTypeError: 24, DataCloneError: 25 };
+
+test("DOMException: the interface has the shape that WebIDL gives it", async () => {
+  isInterface("DOMException", ["name", "message", "code"], {});
+});
+
+test("DOMException: it inherits from Error's prototype, not from Error", async () => {
+  equal(Object.getPrototypeOf(DOMException), Function.prototype);
+  equal(Object.getPrototypeOf(DOMException.prototype), Error.prototype);
+  ok(new DOMException() instanceof Error);
+});
+
+test("DOMException: message and name default and are converted", async () => {
+  const read = (e) => [e.message, e.name, e.code];
+  equal(read(new DOMException()), ["", "Error", 0]);
+  equal(read(new DOMException(undefined, undefined)), ["", "Error", 0]);
+  equal(read(new DOMException(null, null)), ["null", "null", 0]);
+  equal(read(new DOMException("m", "NoSuchError")), ["m", "NoSuchError", 0]);
+  throws(TypeError, () => new DOMException(Symbol()));
+});
+
+test("DOMException: legacy names have their codes, newer ones 0", async () => {
+  for (const name in LEGACY) equal(new DOMException("", name).code, LEGACY[name], name);
+  for (const name of ["EncodingError", "OperationError", "DataError", "toString", "__proto__"]) {
+    equal(new DOMException("", name).code, 0, name);
+  }
+});
+
+test("DOMException: the constants are on the constructor and the prototype, enumerable and read-only", async () => {
+  const names = Object.keys(DOMException).filter((key) => key.endsWith("_ERR"));
+  equal(names.length, 25);
+  equal([DOMException.INDEX_SIZE_ERR, DOMException.DOMSTRING_SIZE_ERR, DOMException.VALIDATION_ERR], [1, 2, 16]);
+  equal([DOMException.ABORT_ERR, DOMException.DATA_CLONE_ERR, new DOMException().QUOTA_EXCEEDED_ERR], [20, 25, 22]);
+  for (const target of [DOMException, DOMException.prototype]) {
+    const d = Object.getOwnPropertyDescriptor(target, "TIMEOUT_ERR");
+    equal([d.value, d.writable, d.enumerable, d.configurable], [23, false, true, false]);
+  }
+});
+
+test("DOMException: it prints as an error and carries the stack of its making", async () => {
+  const error = new DOMException("gone", "NotFoundError");
+  equal(String(error), "NotFoundError: gone");
+  equal(typeof error.stack, "string");
+  ok(!Object.keys(error).includes("stack"));
+});

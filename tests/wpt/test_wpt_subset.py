@@ -1,0 +1,31 @@
+"""No Web Platform Test may fail that is not known to, with its reason, in ``expectations.json``.
+
+Brings the tests where they are missing; that fails, rather than skips, where they cannot be had.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.wpt import fetch_wpt
+from tests.wpt.expectations import Expectations
+from tests.wpt.manifest import discover
+from tests.wpt.pool import run_all
+from tests.wpt.subset import CI_SUBSET
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    return fetch_wpt.ensure(fetch_wpt.default_folder())
+
+
+@pytest.mark.parametrize("area", CI_SUBSET)
+def test_area(area: str, checkout: Path) -> None:
+    tests = discover(checkout, [area], set())
+    assert tests, f"the set in {checkout} has nothing below {area}"
+    outcomes = {test.name: outcome for test, outcome in run_all(checkout, tests, os.cpu_count() or 1)}
+    comparison = Expectations().compare(outcomes)
+    assert comparison.regressions + comparison.unreviewed == []
