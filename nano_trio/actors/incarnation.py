@@ -84,6 +84,7 @@ class Incarnation:
         self._log = structlog.get_logger("nano_trio.app").bind(app=settings.name)
         self._exchanges: dict[int, AppExchange] = {}
         self._unloaded: list[AppExchange] = []
+        self._fetch: Any = None
         self._last = 0
         self._mailbox = 0
         self._unanswered = 0
@@ -146,10 +147,8 @@ class Incarnation:
             request = exchange.request
             headers = [part for pair in request.headers for part in pair]
             body = request.body
-            self._environment.call_entry(
-                "fetch", exchange.id, request.method, request.url, headers,
-                body if body is None or isinstance(body, bytes) else True,
-            )  # fmt: skip
+            wire = body if body is None or isinstance(body, bytes) else True
+            self._fetch(exchange.id, request.method, request.url, headers, wire)
         return exchange
 
     def _ended(self, turn: Turn) -> None:
@@ -213,6 +212,7 @@ class Incarnation:
     # -- what JavaScript says (AppHost, LogSink): called inside turns --------------------------------------------------
 
     def loaded(self) -> None:
+        self._fetch = self._environment.entry_point("fetch")
         self.life = Life.SERVING
         waiting, self._unloaded = self._unloaded, []
         for exchange in waiting:
@@ -375,6 +375,7 @@ class Incarnation:
                 exchange.stream.fail(text)
         self._exchanges.clear()
         self._unloaded.clear()
+        self._fetch = None
         self._environment.close()
         self._drained.set()
 

@@ -246,25 +246,39 @@
   const isHandler = (name) => name[0] === "o" && name[1] === "n";
 
   defineGlobal("self", globals);
+  const fileOf = { __proto__: null };
   for (const file in lazyGlobals) {
     for (const name of lazyGlobals[file].split(" ")) {
-      defineProperty(globals, name, {
-        __proto__: null,
-        configurable: true,
-        enumerable: false,
-        get() {
-          const value = load(file)[name];
-          if (!isHandler(name)) defineGlobal(name, value);
-          else defineProperty(globals, name, value);
-          return globals[name];
-        },
-        set(value) {
-          if (!isHandler(name)) return defineGlobal(name, value);
-          defineProperty(globals, name, load(file)[name]);
-          globals[name] = value;
-        },
-      });
+      fileOf[name] = file;
+      // There are a hundred of these, so one small closure serves as getter (called without arguments) and setter.
+      const access = (...values) => (values.length === 0 ? touch(name) : assign(name, values[0]));
+      defineProperty(globals, name, { __proto__: null, configurable: true, enumerable: false, get: access, set: access });
     }
+  }
+  function touch(name) {
+    const value = load(fileOf[name])[name];
+    if (!isHandler(name)) defineGlobal(name, value);
+    else defineProperty(globals, name, value);
+    return globals[name];
+  }
+  function assign(name, value) {
+    if (!isHandler(name)) return defineGlobal(name, value);
+    defineProperty(globals, name, load(fileOf[name])[name]);
+    globals[name] = value;
+  }
+
+  // console is a namespace, which scripts may examine before they use it: a data property from the start, whose members
+  // appear when something first looks at them. The handler's one getter fills the target and takes itself away.
+  if (lazyGlobals.console) {
+    const target = { __proto__: {} };
+    const traps = "get set has ownKeys getOwnPropertyDescriptor defineProperty deleteProperty preventExtensions".split(" ");
+    const handler = { __proto__: null };
+    const fill = () => {
+      load("console").define(target);
+      for (let i = 0; i < traps.length; i++) delete handler[traps[i]];
+    };
+    for (const trap of traps) defineProperty(handler, trap, { __proto__: null, get: fill, configurable: true });
+    defineGlobal("console", new constructors.Proxy(target, handler));
   }
 
   /** The host's way in. Never throws, except the uncatchable error that ends a turn. */
@@ -275,5 +289,16 @@
       reportException(error);
     }
   }
-  return { __proto__: null, enter, platform };
+  /** The entry `name` for hosts that call it often: `enter` without its dispatch. */
+  function entryPoint(name) {
+    const entry = entries[name];
+    return (a, b, c, d, e) => {
+      try {
+        return entry(a, b, c, d, e);
+      } catch (error) {
+        reportException(error);
+      }
+    };
+  }
+  return { __proto__: null, enter, entryPoint };
 }
