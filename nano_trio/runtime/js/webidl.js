@@ -271,9 +271,12 @@
    * whole, else a Uint8Array over its part. No copy.
    */
   function bytesForHost(source) {
-    if (!buffers.isView(source)) return source;
-    const { buffer, byteOffset, byteLength } = viewInfo(source);
-    if (byteOffset === 0 && isArrayBuffer(buffer) && buffers.byteLength(buffer) === byteLength) return buffer;
+    const { buffer, byteOffset, byteLength } = buffers.isView(source)
+      ? viewInfo(source)
+      : { __proto__: null, buffer: source, byteOffset: 0, byteLength: undefined };
+    // The binding reads neither views of shared memory nor what is detached.
+    if (!isArrayBuffer(buffer) || buffers.detached(buffer)) return copyBytes(source);
+    if (byteLength === undefined || (byteOffset === 0 && buffers.byteLength(buffer) === byteLength)) return buffer;
     return new constructors.Uint8Array(buffer, byteOffset, byteLength);
   }
   /** "Get a copy of the bytes held by the buffer source" (3.2.26), as a new Uint8Array. */
