@@ -24,8 +24,9 @@ __all__ = ["MEMORY_LIMIT", "Outcome", "execute", "time_limit"]
 MEMORY_LIMIT = 512 << 20
 _ENVIRONMENT = Path(__file__).with_name("environment.js")
 _ORIGIN = "http://web-platform.test:8000"
-# A WPT server answers these paths with other files.
+# These paths are answered with other files: by every WPT server, and by this one.
 _ALIASES = {"/resources/WebIDLParser.js": "/resources/webidl2/lib/webidl2.js"}
+_OWN = {"/common/sab.js": Path(__file__).with_name("sab.js")}
 _STATUSES = ("pass", "fail", "timeout", "not run", "precondition failed")
 _HARNESS_STATUSES = ("ok", "error", "timeout", "precondition failed")
 
@@ -124,6 +125,8 @@ class _Run:
         context.eval(source.decode("utf-8"), path)
 
     def _read(self, path: str) -> bytes | None:
+        if path in _OWN:
+            return _OWN[path].read_bytes()
         file = (self._root / _ALIASES.get(path, path).lstrip("/")).resolve()
         return file.read_bytes() if file.is_relative_to(self._root) and file.is_file() else None
 
