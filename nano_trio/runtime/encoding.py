@@ -62,17 +62,19 @@ def encode_into(text: str | quickjs.Value, size: int) -> tuple[bytes, int]:
     return encoded, len(encoded.decode("utf-8").encode("utf-16-le")) // 2
 
 
-def encode(boxed: quickjs.Value) -> bytes:
-    """The UTF-8 of a well-formed string that came boxed."""
-    is_wide, codes = strings.unbox_bytes(boxed)
-    if is_wide:
-        return codes.decode("utf-16-le", "replace").encode("utf-8")
-    return codes if codes.isascii() else codes.decode("latin-1").encode("utf-8")
+def decode_utf8(
+    source: quickjs.Value, fatal: bool, ignore_bom: bool
+) -> str | quickjs.Value | quickjs.UndefinedType | None:
+    """A whole text in UTF-8, possibly boxed (runtime/strings.py); None where it is malformed and ``fatal``.
 
-
-def decode_utf8(source: quickjs.Value, fatal: bool, ignore_bom: bool) -> str | quickjs.Value | None:
-    """A whole text in UTF-8, possibly boxed (runtime/strings.py); None where it is malformed and ``fatal``."""
-    data = source.to_bytes()
+    Undefined where the binding cannot read ``source``: it is detached.
+    """
+    try:
+        data = source.to_bytes()
+    except TypeError:
+        return quickjs.Undefined
+    if data.isascii():
+        return strings.box_latin1(data, source)
     if not ignore_bom and data.startswith(_BOM):
         data = data[3:]
     try:
@@ -92,8 +94,6 @@ def decode_chunk(
 def namespace(services: Services) -> Namespace:
     return {
         "encodingOf": encoding_of,
-        "encode": str.encode,
-        "encodeBoxed": encode,
         "encodeInto": encode_into,
         "decodeUTF8": decode_utf8,
         "decode": decode_chunk,

@@ -5,26 +5,15 @@
 (platform) => {
   "use strict";
   const webidl = platform.load("webidl");
-  const { requireArguments, fail, isObject, DOMString, USVString, BufferSource, bytesForHost, viewInfo } = webidl;
+  const { requireArguments, fail, isObject, DOMString, USVString } = webidl;
   const { RangeError, Uint8Array } = platform.constructors;
   const { buffers } = platform;
   const substring = platform.uncurry("String", "substring");
   const host = platform.host("encoding");
-  const { encode, encodeBoxed, decodeUTF8 } = host;
-  const LONG = 4096;
+  const { decodeUTF8 } = host;
+  const { encode } = platform.load("utf8");
+  const { viewTag } = buffers;
   const ALLOW_SHARED = { __proto__: null, allowShared: true };
-  let isTextDecoder;
-
-  const unbox = (text) => (typeof text === "string" ? text : text[0]);
-
-  /** The bytes of a well-formed string, as a new Uint8Array. */
-  function utf8Encode(text) {
-    return new Uint8Array(text.length < LONG ? encode(text) : encodeBoxed([text]));
-  }
-  /** "UTF-8 decode" of a buffer source (section 6): without its byte order mark, errors replaced. */
-  function utf8Decode(source) {
-    return unbox(decodeUTF8(bytesForHost(source), false, false));
-  }
 
   class TextEncoder {
     #brand;
@@ -34,27 +23,26 @@
     }
     encode(input = "") {
       this.#brand;
-      return utf8Encode(USVString(input));
+      return new Uint8Array(encode(DOMString(input)));
     }
     encodeInto(source, destination) {
       this.#brand;
       const context = "Failed to execute 'encodeInto' on 'TextEncoder'";
       requireArguments(arguments.length, 2, context);
       const text = USVString(source);
-      if (!isObject(destination) || buffers.viewTag(destination) !== "Uint8Array") {
+      if (!isObject(destination) || viewTag(destination) !== "Uint8Array") {
         fail(context, "parameter 2 is not of type 'Uint8Array'.");
       }
-      const { buffer, byteOffset, byteLength } = viewInfo(destination);
+      const { buffer, byteOffset, byteLength } = webidl.viewInfo(destination);
       // No code unit takes less than a byte, so the rest of a long text is none of the host's business.
       const part = text.length > byteLength ? USVString(substring(text, 0, byteLength + 1)) : text;
-      const [bytes, read] = host.encodeInto(part.length < LONG ? part : [part], byteLength);
+      const [bytes, read] = host.encodeInto(part.length < 4096 ? part : [part], byteLength);
       const written = buffers.byteLength(bytes);
       if (written > 0) platform.uncurry("TypedArray", "set")(new Uint8Array(buffer, byteOffset, written), new Uint8Array(bytes));
       return { read, written };
     }
   }
 
-  /** The members of a dictionary of two booleans that is `undefined` or null in most calls. */
   const toDecoderOptions = webidl.dictionary("TextDecoderOptions", [
     { key: "fatal", converter: webidl.boolean, defaultValue: false },
     { key: "ignoreBOM", converter: webidl.boolean, defaultValue: false },
@@ -71,9 +59,7 @@
     #isBOMSeen = false;
     #isStreaming = false;
     constructor(label = "utf-8", options = undefined) {
-      if (label !== "utf-8") {
-        label = DOMString(label);
-      }
+      label = DOMString(label);
       if (options !== undefined) {
         const { fatal, ignoreBOM } = toDecoderOptions(options, "Failed to construct 'TextDecoder'");
         this.#fatal = fatal;
@@ -97,36 +83,34 @@
       return this.#ignoreBOM;
     }
     decode(input = undefined, options = undefined) {
-      const encoding = this.#encoding;
-      let source;
-      if (input !== undefined) {
-        source = bytesForHost(BufferSource(input, "Failed to execute 'decode' on 'TextDecoder': Argument 1", ALLOW_SHARED));
-      }
-      const stream = options === undefined ? false : toDecodeOptions(options, "Failed to execute 'decode' on 'TextDecoder'").stream;
-      if (encoding === "utf-8" && !stream && !this.#isStreaming) {
-        // The whole text in one call.
-        if (source === undefined) return "";
-        const text = decodeUTF8(source, this.#fatal, this.#ignoreBOM);
+      if (options === undefined && this.#encoding === "utf-8" && !this.#isStreaming && viewTag(input) === "Uint8Array") {
+        // A whole text at once, as it mostly comes.
+        const text = decodeUTF8(input, this.#fatal, this.#ignoreBOM);
+        if (typeof text === "string") return text;
         if (text === null) this.#fail();
-        return unbox(text);
+        if (text !== undefined) return text[0];
       }
+      const context = "Failed to execute 'decode' on 'TextDecoder'";
+      if (input !== undefined) webidl.BufferSource(input, context, ALLOW_SHARED);
+      const { stream } = toDecodeOptions(options, context);
       // 7.2 decode(), steps 1 to 3
       if (!this.#isStreaming) {
         this.#state = "";
         this.#isBOMSeen = false;
       }
       this.#isStreaming = stream;
-      const decoded = host.decode(encoding, source ?? new Uint8Array(), this.#state, !stream, this.#fatal);
+      const source = input === undefined ? new Uint8Array() : webidl.bytesForHost(input);
+      const decoded = host.decode(this.#encoding, source, this.#state, !stream, this.#fatal);
       if (decoded === null) {
         this.#state = "";
         this.#fail();
       }
       this.#state = decoded[1];
-      const text = unbox(decoded[0]);
+      const text = typeof decoded[0] === "string" ? decoded[0] : decoded[0][0];
       // "Serialize I/O queue": one byte order mark of a Unicode encoding is no part of the text.
       if (!this.#isBOMSeen && text !== "") {
         this.#isBOMSeen = true;
-        if (text[0] === "\uFEFF" && !this.#ignoreBOM && substring(encoding, 0, 3) === "utf") return substring(text, 1);
+        if (text[0] === "\uFEFF" && !this.#ignoreBOM && substring(this.#encoding, 0, 3) === "utf") return substring(text, 1);
       }
       return text;
     }
@@ -137,5 +121,5 @@
 
   webidl.defineInterface(TextEncoder);
   webidl.defineInterface(TextDecoder);
-  return { __proto__: null, TextEncoder, TextDecoder, utf8Encode, utf8Decode };
+  return { __proto__: null, TextEncoder, TextDecoder };
 }

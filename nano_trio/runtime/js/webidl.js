@@ -274,7 +274,7 @@
     const { buffer, byteOffset, byteLength } = buffers.isView(source)
       ? viewInfo(source)
       : { __proto__: null, buffer: source, byteOffset: 0, byteLength: undefined };
-    // The binding reads neither views of shared memory nor what is detached.
+    // The binding reads nothing that is detached, and shared memory may change meanwhile.
     if (!isArrayBuffer(buffer) || buffers.detached(buffer)) return copyBytes(source);
     if (byteLength === undefined || (byteOffset === 0 && buffers.byteLength(buffer) === byteLength)) return buffer;
     return new constructors.Uint8Array(buffer, byteOffset, byteLength);
