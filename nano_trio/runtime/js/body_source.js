@@ -58,7 +58,7 @@
       return "application/x-www-form-urlencoded;charset=UTF-8";
     }
     if (isOf("formdata", "isFormData", value)) {
-      const [blob, boundary] = load("formdata").encodeMultipart(value);
+      const { blob, boundary } = load("formdata").encodeMultipart(value);
       state.kind = BLOB;
       state.source = blob;
       return `multipart/form-data; boundary=${boundary}`;

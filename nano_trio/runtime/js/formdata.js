@@ -94,7 +94,7 @@
   function escapeName(name) {
     return replaceAll(replaceAll(replaceAll(name, "\n", "%0A"), "\r", "%0D"), '"', "%22");
   }
-  /** [blob, boundary] of a FormData. */
+  /** { blob, boundary } of a FormData. */
   function encodeMultipart(form) {
     const entries = entriesOf(form);
     let boundary = "----nano-formdata-";
@@ -114,7 +114,7 @@
       parts[parts.length] = "\r\n";
     }
     parts[parts.length] = `--${boundary}--\r\n`;
-    return [makeBlobOfParts(parts, ""), boundary];
+    return { __proto__: null, blob: makeBlobOfParts(parts, ""), boundary };
   }
 
   /** Body's formData() steps: `buffer` is given away, `type` a MIME type of mime.js or null. */

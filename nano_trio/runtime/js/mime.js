@@ -68,9 +68,9 @@
       if (at >= text.length) break;
       let value;
       if (text[at] === '"') {
-        const [quoted, after] = quotedString(text, at);
-        value = quoted;
-        at = find(text, after, ";");
+        const quoted = quotedString(text, at);
+        value = quoted[0];
+        at = find(text, quoted[1], ";");
       } else {
         const end = find(text, at, ";");
         value = slice(text, at, end);

@@ -347,7 +347,7 @@
     const state = new constructors.WeakMap();
     const stateGet = uncurry("WeakMap", "get");
     const stateSet = uncurry("WeakMap", "set");
-    const iteratorPrototype = create(getPrototypeOf(getPrototypeOf([][symbolIterator]())));
+    const iteratorPrototype = create(getPrototypeOf(getPrototypeOf(uncurry("Array", "@@iterator")([]))));
     function next() {
       const current = isObject(this) ? stateGet(state, this) : undefined;
       if (current === undefined) throw new TypeError(`'next' called on an object that is not a ${name} Iterator.`);
@@ -365,6 +365,7 @@
       return iterator;
     }
     const methods = {
+      __proto__: null,
       keys() {
         return makeIterator(this, 0);
       },
@@ -386,7 +387,7 @@
         }
       },
     };
-    for (const key of ["entries", "forEach", "keys", "values"]) {
+    for (const key in methods) {
       defineProperty(Class.prototype, key, { __proto__: null, value: methods[key], writable: true, enumerable: true, configurable: true });
     }
     defineProperty(Class.prototype, symbolIterator, { __proto__: null, value: methods.entries, writable: true, enumerable: false, configurable: true });
