@@ -284,7 +284,8 @@
   /** The host's way in. Never throws, except the uncatchable error that ends a turn. */
   function enter(entry, ...args) {
     try {
-      return entries[entry](...args);
+      // No spread: that would iterate, by a method that an app may have patched.
+      return statics.Reflect.apply(entries[entry], entries, args);
     } catch (error) {
       reportException(error);
     }
