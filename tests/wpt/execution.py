@@ -12,11 +12,11 @@ from urllib.parse import urljoin, urlsplit
 
 import quickjs
 import trio
+
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.runtime.environment import Environment
-
 from tests.wpt.manifest import Test
 
 __all__ = ["MEMORY_LIMIT", "Outcome", "execute", "time_limit"]

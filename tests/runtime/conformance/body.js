@@ -361,3 +361,67 @@ test("reading many times over large bodies keeps the bytes", async () => {
   for (const chunk of await readAll(new Response(big).body)) total += chunk.length;
   equal(total, 200000);
 });
+
+test("piping a body disturbs it at once", async () => {
+  const piped = new Response("x");
+  const done = piped.body.pipeTo(new WritableStream());
+  equal([piped.bodyUsed, piped.body.locked], [true, true]);
+  await rejects(TypeError, piped.text());
+  await done;
+  const through = new Response("x");
+  const readable = through.body.pipeThrough(new TransformStream());
+  equal(through.bodyUsed, true);
+  equal(text(await readBytes(readable)), "x");
+});
+
+test("tee() of a body locks it", async () => {
+  const r = new Response("ab");
+  const [one, two] = r.body.tee();
+  equal([r.body.locked, r.bodyUsed], [true, false]);
+  await rejects(TypeError, r.text());
+  equal([text(await readBytes(one)), text(await readBytes(two))], ["ab", "ab"]);
+});
+
+test("a then on Object.prototype sees nothing of a body's read", async () => {
+  for (const name of ["text", "arrayBuffer", "json"]) {
+    const response = new Response(streamOf(bytes(34, 97, 34)));
+    let promise, seen = 0;
+    Object.defineProperty(Object.prototype, "then", {
+      configurable: true,
+      get() { if ("done" in this || "value" in this) seen++; return undefined; },
+    });
+    try { promise = response[name](); await new Promise((resolve) => setTimeout(resolve, 1)); } finally { delete Object.prototype.then; }
+    await promise;
+    equal(seen, 0, name);
+  }
+});
+
+test("a stream that closes without chunks is an empty body", async () => {
+  equal(await new Response(streamOf()).text(), "");
+  equal((await new Response(streamOf(bytes())).arrayBuffer()).byteLength, 0);
+});
+
+test("an async stream of chunks", async () => {
+  let i = 0;
+  const stream = new ReadableStream({
+    async pull(controller) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      if (i === 5) controller.close(); else controller.enqueue(bytes(97 + i++));
+    },
+  });
+  equal(await new Response(stream).text(), "abcde");
+});
+
+test("cancelling a body cancels its source", async () => {
+  let reason;
+  const r = new Response(new ReadableStream({ cancel(why) { reason = why; } }));
+  await r.body.cancel("enough");
+  equal([reason, r.bodyUsed], ["enough", true]);
+});
+
+test("a read that fails cancels the stream it read from", async () => {
+  let cancelled = false;
+  const stream = new ReadableStream({ start(c) { c.enqueue("no bytes"); }, cancel() { cancelled = true; } });
+  const error = await rejects(TypeError, new Response(stream).text());
+  ok(error instanceof TypeError);
+});

@@ -321,3 +321,53 @@ test("a subclass works", async () => {
   equal([r.extra, r instanceof Mine, await r.text()], ["POST!", true, "x"]);
   equal((await new Request(new Mine("https://e.com/s")).url), "https://e.com/s");
 });
+
+test("a stream body is that stream", () => {
+  const stream = streamOf(bytes(1));
+  const request = new Request("https://e.com", { method: "POST", body: stream, duplex: "half" });
+  equal(request.body, stream);
+  equal(request.bodyUsed, false);
+});
+
+test("duplex may be left out where the body is no stream", () => {
+  for (const body of [null, undefined, "x", bytes(1), new Blob(["x"]), new URLSearchParams(), new FormData()]) {
+    equal(new Request("https://e.com", { method: "POST", body }).duplex, "half");
+    equal(new Request("https://e.com", { method: "POST", body, duplex: "half" }).duplex, "half");
+    throws(TypeError, () => new Request("https://e.com", { method: "POST", body, duplex: "full" }));
+  }
+});
+
+test("a request whose body is locked or was read from cannot be made into another", async () => {
+  const make = () => new Request("https://e.com", { method: "POST", body: streamOf(bytes(1), bytes(2)), duplex: "half" });
+  const locked = make();
+  locked.body.getReader();
+  throws(TypeError, () => new Request(locked));
+  throws(TypeError, () => new Request(locked, { method: "PUT" }));
+  const read = make();
+  const reader = read.body.getReader();
+  await reader.read();
+  reader.releaseLock();
+  equal(read.bodyUsed, true);
+  throws(TypeError, () => new Request(read));
+});
+
+test("a request's stream body moves into the request made of it", async () => {
+  const request = new Request("https://e.com", { method: "POST", body: streamOf(bytes(97)), duplex: "half" });
+  const next = new Request(request);
+  equal([request.bodyUsed, next.bodyUsed, next.duplex], [true, false, "half"]);
+  equal(request.body.locked, true);
+  equal(await next.text(), "a");
+});
+
+test("the priority is one of the enumeration", () => {
+  for (const priority of ["high", "low", "auto", undefined]) new Request("https://e.com", { priority });
+  for (const priority of ["invalid", "", null, 1]) throws(TypeError, () => new Request("https://e.com", { priority }));
+  equal("priority" in Request.prototype, false);
+});
+
+test("arguments are converted before the URL is parsed", () => {
+  const log = [];
+  const input = { toString() { log.push("input"); return "bad"; } };
+  throws(TypeError, () => new Request(input, { get method() { log.push("method"); } }));
+  equal(log, ["input", "method"]);
+});

@@ -230,3 +230,46 @@ test("a subclass works", async () => {
   const r = new Mine("x", { status: 201 });
   equal([r.extra, r instanceof Mine, await r.text()], [202, true, "x"]);
 });
+
+test("a clone's chunks are structured clones, of whatever type they are", async () => {
+  const types = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
+                 Float32Array, Float64Array, BigInt64Array, BigUint64Array];
+  const chunks = types.map((Type) => new Type(new ArrayBuffer(8)));
+  for (const chunk of [...chunks, new ArrayBuffer(8), new DataView(new ArrayBuffer(8)), "text", { a: 1 }]) {
+    const response = new Response(streamOf(chunk));
+    const clone = response.clone();
+    const [first, second] = [await readAll(response.body), await readAll(clone.body)];
+    equal([first.length, second.length], [1, 1]);
+    equal(first[0], chunk, "the original's chunk is the chunk itself");
+    if (typeof chunk !== "object") continue;
+    ok(second[0] !== chunk, "the clone's is another");
+    equal(second[0].constructor, chunk.constructor);
+    if (ArrayBuffer.isView(chunk)) ok(second[0].buffer !== chunk.buffer);
+    equal(second[0].byteLength, chunk.byteLength);
+  }
+});
+
+test("a chunk that cannot be cloned errors both branches of a clone", async () => {
+  const response = new Response(streamOf(() => {}));
+  const clone = response.clone();
+  await rejects("DataCloneError", response.body.getReader().read());
+  await rejects("DataCloneError", clone.body.getReader().read());
+});
+
+test("cancelling one branch of a clone leaves the other", async () => {
+  let cancelled;
+  const stream = new ReadableStream({ start(c) { c.enqueue(bytes(97)); c.close(); }, cancel(reason) { cancelled = reason; } });
+  const response = new Response(stream);
+  const clone = response.clone();
+  response.body.cancel("why");
+  equal(await clone.text(), "a");
+  equal(cancelled, undefined);
+});
+
+test("cancelling both branches cancels the stream with both reasons", async () => {
+  let cancelled;
+  const response = new Response(new ReadableStream({ cancel(reason) { cancelled = reason; } }));
+  const clone = response.clone();
+  await Promise.all([response.body.cancel("a"), clone.body.cancel("b")]);
+  equal(cancelled, ["a", "b"]);
+});
