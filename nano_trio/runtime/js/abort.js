@@ -99,10 +99,11 @@
     }
 
     static {
+      const pin = (signal) => signal.#pin();
       isAbortSignal = (value) => (typeof value === "object" && value !== null) && #sources in value;
       isAborted = (signal) => signal.#reason !== undefined;
       watch = (signal) => {
-        setObserver(signal, () => signal.#pin());
+        setObserver(signal, pin);
         return (signal.#record = { __proto__: null, weak: new WeakRef(signal), pinned: null });
       };
       addAlgorithm = (signal, algorithm) => {

@@ -21,7 +21,7 @@
   const channels = new Map();
   const living = (record) => record.pinned ?? deref(record.weak);
 
-  let isBroadcastChannel;
+  let isBroadcastChannel, pin;
 
   class BroadcastChannel extends EventTarget {
     #name;
@@ -33,7 +33,7 @@
       super();
       this.#name = DOMString(name, "Failed to construct 'BroadcastChannel'");
       this.#record = { __proto__: null, weak: new WeakRef(this), pinned: null };
-      setObserver(this, () => this.#pin());
+      setObserver(this, pin);
       const others = filter(get(channels, this.#name) ?? [], (record) => living(record) !== undefined);
       others[others.length] = this.#record;
       set(channels, this.#name, others);
@@ -78,6 +78,7 @@
     }
 
     static {
+      pin = (channel) => channel.#pin();
       isBroadcastChannel = (value) => isObject(value) && #record in value;
     }
   }

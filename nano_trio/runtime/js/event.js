@@ -203,7 +203,7 @@
     #listeners = null;
     /** The event handlers (onabort …) that were ever set, { value, listener } by event type. */
     #handlers = null;
-    /** Called with the event type after a list of listeners has changed. */
+    /** Called with this target after its listeners have changed. */
     #observer = null;
 
     addEventListener(type, callback) {
@@ -275,7 +275,7 @@
       addListener = (target, type, listener) => {
         const list = ((target.#listeners ??= { __proto__: null })[type] ??= []);
         list[list.length] = listener;
-        target.#observer?.(type);
+        target.#observer?.(target);
       };
       removeListener = (target, type, listener) => {
         const lists = target.#listeners;
@@ -284,7 +284,7 @@
         if (list.length === 1) delete lists[type];
         else splice(list, indexOf(list, listener), 1);
         listener.release?.();
-        target.#observer?.(type);
+        target.#observer?.(target);
       };
     }
   }
