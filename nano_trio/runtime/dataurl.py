@@ -26,7 +26,7 @@ def forgiving_base64_decode(data: bytes) -> bytes | None:
 
 
 def split(url: str) -> tuple[str, bytes] | None:
-    """The data: URL processor but for the MIME type: its text and the body of a URL's serialization; None is failure."""
+    """The data: URL processor, up to the MIME type: its text and the body; None is failure."""
     head, comma, encoded = url.partition("#")[0].removeprefix("data:").partition(",")
     if not comma:
         return None

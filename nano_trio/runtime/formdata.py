@@ -1,8 +1,8 @@
 """The host half of ``formdata.js``: searching bodies for boundaries, and decoding them.
 
-The grammar is Fetch's `multipart/form-data parser`__, and where senders are known to differ from it RFC 7578 and RFC
-2046: parameters of Content-Disposition in any order or as tokens, ``filename*`` (RFC 8187), spaces after a boundary, line
-breaks before the first one, anything after the last.
+The grammar is Fetch's `multipart/form-data parser`__, and where senders are known to differ from it RFC 7578 and
+RFC 2046: parameters of Content-Disposition in any order or as tokens, ``filename*`` (RFC 8187), spaces after a
+boundary, line breaks before the first one, anything after the last.
 
 __ https://fetch.spec.whatwg.org/#multipart-form-data-parser
 """

@@ -1,0 +1,196 @@
+"""The parsers of form bodies, on what senders really send, and on anything at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nano_trio.runtime.formdata import parse_multipart, parse_urlencoded
+
+
+def one_part(headers: str, content: bytes = b"value") -> bytes:
+    return b"--B\r\n" + headers.encode() + b"\r\n\r\n" + content + b"\r\n--B--\r\n"
+
+
+def parse(data: bytes, boundary: str = "B") -> list[Any] | None:
+    """Parts as (name, text) or (name, file name, type, bytes)."""
+    flat = parse_multipart(data, boundary)
+    if flat is None:
+        return None
+    parts: list[Any] = []
+    fields = iter(flat)
+    for name in fields:
+        text = next(fields)
+        if text is not None:
+            parts.append((name, text))
+        else:
+            filename, content_type, start, end = (next(fields) for _ in range(4))
+            assert isinstance(start, int)
+            assert isinstance(end, int)
+            parts.append((name, filename, content_type, data[start:end]))
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ('Content-Disposition: form-data; name="a"', ("a", "value")),
+        ('content-disposition:form-data; name="a"', ("a", "value")),
+        ("Content-Disposition: form-data; name=a", ("a", "value")),
+        ('Content-Disposition: Form-Data ; NAME = "a"', ("a", "value")),
+        ('Content-Disposition: form-data; name="a"\r\nX-Other: ignored; "', ("a", "value")),
+        ('Content-Disposition: form-data; name=""', ("", "value")),
+        ('Content-Disposition: form-data; name="é ü"', ("é ü", "value")),
+        ('Content-Disposition: form-data; name="a%22b%0D%0a%41"', ('a"b\r\n%41', "value")),
+        ('Content-Disposition: form-data; name="a\\"', ("a\\", "value")),
+        ('Content-Disposition: form-data; name="a;b"', ("a;b", "value")),
+        ('Content-Disposition: form-data; name="a"; filename="f"', ("a", "f", "text/plain", b"value")),
+        ('Content-Disposition: form-data; filename="f"; name="a"', ("a", "f", "text/plain", b"value")),
+        ('Content-Disposition: form-data; name="a"; filename=""', ("a", "", "text/plain", b"value")),
+        (
+            'Content-Type: image/png \r\nContent-Disposition: form-data; name="a"; filename="f"',
+            ("a", "f", "image/png", b"value"),
+        ),
+        (
+            'Content-Disposition: form-data; name="a"; filename="f"\r\nContent-Type: é/x',
+            ("a", "f", "", b"value"),
+        ),
+        (
+            'Content-Disposition: form-data; name="a"; filename="plain"; filename*=UTF-8\'\'%e2%82%ac.txt',
+            ("a", "€.txt", "text/plain", b"value"),
+        ),
+        (
+            "Content-Disposition: form-data; name=\"a\"; filename*=iso-8859-1'en'%A3",
+            ("a", "£", "text/plain", b"value"),
+        ),
+        (
+            'Content-Disposition: form-data; name="a"; filename="f"; filename*=koi8-r\'\'%A3',
+            ("a", "f", "text/plain", b"value"),
+        ),
+    ],
+)
+def test_part_headers(headers: str, expected: tuple[Any, ...]) -> None:
+    assert parse(one_part(headers)) == [expected]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "",
+        "X: y",
+        "Content-Disposition: form-data",
+        'Content-Disposition: attachment; name="a"',
+        'Content-Disposition: form-data; name="a',
+        'Content-Disposition: form-data; name="a"b',
+        'Content-Disposition: form-data; name="a"\r\nno colon',
+        'Content-Disposition: form-data; name="a"\r\nb d: c',
+        'Content-Disposition: form-data; name="a"\nX: y',
+    ],
+)
+def test_malformed_part_headers_fail(headers: str) -> None:
+    assert parse(one_part(headers)) is None
+
+
+HEAD = b'Content-Disposition: form-data; name="a"\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"--B--", []),
+        (b"--B--\r\n", []),
+        (b"--B\r\n" + HEAD + b"\r\n--B--", [("a", "")]),
+        (b"--B \t\r\n" + HEAD + b"x\r\n--B--", [("a", "x")]),
+        (b"\r\n\r\n--B\r\n" + HEAD + b"x\r\n--B--\r\nepilogue", [("a", "x")]),
+        (b"--B\r\n" + HEAD + b"1\r\n--B\r\n" + HEAD + b"2\r\n--B--", [("a", "1"), ("a", "2")]),
+        # What only resembles a boundary belongs to the content.
+        (b"--B\r\n" + HEAD + b"\r\n--Bx\r\n--\r\n-B --B\r\n--B--", [("a", "\r\n--Bx\r\n--\r\n-B --B")]),
+        (b"--B\r\n" + HEAD + b"\xef\xbb\xbfx\xff\r\n--B--", [("a", "\ufeffx\ufffd")]),
+        (b"", None),
+        (b"--C--", None),
+        (b"--B", None),
+        (b"--B-", None),
+        (b"--B--x", None),
+        (b"--Bx\r\n" + HEAD + b"\r\n--B--", None),
+        (b"x\r\n--B--", None),
+        (b"--B\r\n" + HEAD + b"x", None),
+        (b"--B\r\n" + HEAD + b"x\n--B--", None),
+        (b"--B\r\n" + HEAD[:-2], None),
+    ],
+)
+def test_framing(data: bytes, expected: list[Any] | None) -> None:
+    assert parse(data) == expected
+
+
+@given(st.lists(st.tuples(st.text(), st.one_of(st.text(), st.tuples(st.text(), st.binary())))))
+def test_what_is_written_is_read(entries: list[tuple[str, Any]]) -> None:
+    def escaped(text: str) -> bytes:
+        text = text.encode("utf-8", "replace").decode()
+        return text.replace("\n", "%0A").replace("\r", "%0D").replace('"', "%22").encode()
+
+    boundary = "----boundary of nobody's text 4711"
+    data = b""
+    expected: list[Any] = []
+    for name, value in entries:
+        data += b"--" + boundary.encode() + b'\r\nContent-Disposition: form-data; name="' + escaped(name) + b'"'
+        plain = escaped(name).decode().replace("%0A", "\n").replace("%0D", "\r").replace("%22", '"')
+        if isinstance(value, str):
+            content = value.encode("utf-8", "replace")
+            expected.append((plain, content.decode()))
+        else:
+            filename, content = value
+            data += b'; filename="' + escaped(filename) + b'"\r\nContent-Type: a/b'
+            file = escaped(filename).decode().replace("%0A", "\n").replace("%0D", "\r").replace("%22", '"')
+            expected.append((plain, file, "a/b", content))
+        data += b"\r\n\r\n" + content + b"\r\n"
+    assert parse(data + b"--" + boundary.encode() + b"--\r\n", boundary) == expected
+
+
+@given(st.lists(st.sampled_from([b"--B", b"--", b"\r\n", b"\r", b"\n", HEAD, b'"', b"x", b"; filename=", b" ", b":"])))
+def test_anything_parses_or_fails(pieces: list[bytes]) -> None:
+    data = b"--B\r\n" + b"".join(pieces)
+    parts = parse(data)
+    assert parts is None or all(part[0] is not None for part in parts)
+
+
+def test_a_large_file_is_found_quickly(run_js: Callable[[str], Any]) -> None:
+    assert run_js("""
+      const big = new Uint8Array(8 << 20).fill(13);
+      const form = new FormData();
+      form.append("big", new File([big], "b.bin"));
+      form.append("after", "x");
+      const back = await new Response(form).formData();
+      const bytes = new Uint8Array(await back.get("big").arrayBuffer());
+      return [bytes.length, bytes.every((byte) => byte === 13), back.get("after")];
+    """) == [8 << 20, True, "x"]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", []),
+        (b"a=1&b=2", ["a", "1", "b", "2"]),
+        (b"a&=b&&c==", ["a", "", "", "b", "c", "="]),
+        (b"a+b=%41%2B+", ["a b", "A+ "]),
+        (b"%zz=%e4%bd%a0&%ff=\xe4\xbd\xa0", ["%zz", "你", "\ufffd", "你"]),
+        (b"?a=1", ["?a", "1"]),
+        (b"\xef\xbb\xbfa=1", ["\ufeffa", "1"]),
+    ],
+)
+def test_urlencoded(data: bytes, expected: list[str]) -> None:
+    assert parse_urlencoded(data) == expected
+
+
+def test_cloned_and_sliced_parts_keep_their_bytes(run_js: Callable[[str], Any]) -> None:
+    assert run_js("""
+      const form = new FormData();
+      form.append("f", new File(["0123456789"], "n", { type: "a/b", lastModified: 5 }));
+      const response = new Response(form);
+      const [one, two] = await Promise.all([response.clone().formData(), response.formData()]);
+      const file = structuredClone(two.get("f"));
+      return [await one.get("f").slice(2, 4).text(), await file.text(), file.name, file.type, file instanceof File];
+    """) == ["23", "0123456789", "n", "a/b", True]
