@@ -31,6 +31,18 @@ def test_causes_and_aggregated_errors_are_named(bench: Bench, run_js: Run) -> No
     assert second.splitlines() == ["AggregateError: all failed", "  [errors[0]] Error: x", "  [errors[1]] TypeError: y"]
 
 
+def test_the_stack_goes_on_with_the_causes_stacks(bench: Bench, run_js: Run) -> None:
+    run_js("""
+        function inner() { return new RangeError("b"); }
+        function outer() { return new Error("a", { cause: inner() }); }
+        reportError(outer());
+    """)
+    [(_, stack)] = bench.exceptions
+    own, cause = stack.split("[cause] RangeError: b\n")
+    assert own.startswith("    at outer (")
+    assert cause.startswith("    at inner (")
+
+
 def test_circular_and_long_chains_of_causes_end(bench: Bench, run_js: Run) -> None:
     run_js("""
         const circle = new Error("c"); circle.cause = circle; reportError(circle);

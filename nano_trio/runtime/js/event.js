@@ -36,6 +36,11 @@
     return (flags & (CANCELABLE | IN_PASSIVE_LISTENER)) === CANCELABLE ? CANCELED : 0;
   }
 
+  function hasCapturing(list) {
+    for (let i = 0; i < list.length; i++) if (list[i].capture) return true;
+    return false;
+  }
+
   let isTrusted, isEvent, initEvent, dispatch, setTrusted, isDispatchable;
 
   class Event {
@@ -155,8 +160,8 @@
         // "Invoke" for the capturing listeners, then, with a fresh copy of the list, for the others.
         for (let pass = 0; pass < 2 && !(event.#flags & STOP_PROPAGATION); pass++) {
           const current = listenersOf(target)?.[type];
-          if (current === undefined) continue;
-          const copy = slice(current);
+          if (current === undefined || (pass === 0 && !hasCapturing(current))) continue;
+          const copy = current.length === 1 ? [current[0]] : slice(current);
           for (let i = 0; i < copy.length; i++) {
             const listener = copy[i];
             if (listener.removed || listener.capture !== (pass === 0)) continue;
@@ -186,8 +191,9 @@
   defineInterface(Event, { constants: { __proto__: null, NONE: 0, CAPTURING_PHASE: 1, AT_TARGET, BUBBLING_PHASE: 3 } });
 
   /** "Inner invoke", steps 8 to 11: call the listener's callback; throws what it throws. */
-  function call({ callback, handler }, event, currentTarget) {
-    if (handler !== undefined) return handler(event, currentTarget);
+  function call(listener, event, currentTarget) {
+    const callback = listener.callback;
+    if (callback === null) return listener.handler(event, currentTarget);
     if (typeof callback === "function") return apply(callback, currentTarget, [event]);
     const handleEvent = callback.handleEvent;
     if (typeof handleEvent !== "function") throw new TypeError("The event listener's handleEvent is not a function.");

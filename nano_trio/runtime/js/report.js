@@ -38,6 +38,21 @@
     return typeof stack === "string" ? stack : "";
   }
 
+  /** An error's stack, followed by its causes' stacks. */
+  function traceOf(error) {
+    let trace = stackOf(error);
+    const seen = [error];
+    for (let depth = 0; depth < MAX_DEPTH && isException(error); depth++) {
+      const each = error;
+      error = guarded(() => each.cause);
+      if (error === undefined || indexOf(seen, error) >= 0) break;
+      seen[seen.length] = error;
+      const stack = stackOf(error);
+      if (stack !== "") trace += `[cause] ${headOf(error)}\n${stack}`;
+    }
+    return trace;
+  }
+
   /** An error's text and its causes', each on a line of its own; `seen` stops circles. */
   function describe(error, depth, seen) {
     let text = headOf(error);
@@ -67,21 +82,21 @@
   }
 
   /** Fire an ErrorEvent at the global object; true where a listener handled the exception. */
-  function dispatch(error, text, stack) {
+  function dispatch(error, stack) {
     const { ErrorEvent } = platform.load("event_types");
     const { filename, lineno, colno } = locate(stack);
-    const init = { __proto__: null, cancelable: true, message: text, filename, lineno, colno, error };
+    const init = { __proto__: null, cancelable: true, message: headOf(error), filename, lineno, colno, error };
     return !platform.load("event").fire(undefined, new ErrorEvent("error", init));
   }
 
   /** "Report an exception": to the global's error listeners, then to the app's log. Never throws. */
   function reportException(error) {
     const text = guarded(() => describe(error, 0, []), "Error");
-    const stack = stackOf(error);
+    const stack = traceOf(error);
     // "In error reporting mode": what an error listener throws is only logged.
     if (!isReporting && platform.isLoaded("event") && platform.load("event").hasListeners(undefined, "error")) {
       isReporting = true;
-      const isHandled = guarded(() => dispatch(error, text, stack), false);
+      const isHandled = guarded(() => dispatch(error, stack), false);
       isReporting = false;
       if (isHandled) return;
     }
@@ -95,5 +110,9 @@
       reportException(error);
     },
     reportException,
+    /** [text, stack] of whatever was thrown, as the log shows it. Never throws. */
+    describe: (error) => [guarded(() => describe(error, 0, []), "Error"), traceOf(error)],
+    /** What a value looks like, in a message about it. Never throws. */
+    describeValue: (value) => guarded(() => platform.load("console").inspect(value), `[${typeof value}]`),
   };
 }

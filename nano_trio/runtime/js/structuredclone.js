@@ -9,7 +9,7 @@
 // ten times as much as the copy of a plain object.
 (platform) => {
   "use strict";
-  const { constructors, statics, buffers } = platform;
+  const { constructors, statics, buffers, isLoaded } = platform;
   const { Map, Set, Array, ArrayBuffer, Date, RegExp, Object, Error } = constructors;
   const { getPrototypeOf, getOwnPropertyDescriptor, defineProperty, keys: keysOf } = statics.Object;
   const { isArray } = statics.Array;
@@ -111,7 +111,7 @@
   }
 
   function isProxy(value) {
-    return platform.isLoaded("proxy") && platform.load("proxy").proxyTarget(value) !== undefined;
+    return isLoaded("proxy") && platform.load("proxy").proxyTarget(value) !== undefined;
   }
 
   /** Copy the own properties `keys` of `value`, in order, those apart that a getter removed meanwhile. */
@@ -417,8 +417,11 @@
     structuredClone: function structuredClone(value) {
       const context = "Failed to execute 'structuredClone'";
       requireArguments(arguments.length, 1, context);
-      const { transfer } = cloneOptions(arguments[1], context);
-      return cloneWithTransfer(value, transfer).value;
+      if (arguments[1] !== undefined) {
+        const { transfer } = cloneOptions(arguments[1], context);
+        return cloneWithTransfer(value, transfer).value;
+      }
+      return isObject(value) ? cloneWithTransfer(value, []).value : clone(value);
     },
     clone: (value) => cloneWithTransfer(value, []).value,
     cloneWithTransfer,

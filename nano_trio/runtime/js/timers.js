@@ -19,6 +19,7 @@
   /** What each timer runs, by number: { callback, args, interval }; interval is null where it runs once. */
   const timers = new platform.constructors.Map();
   let lastTimer = 0;
+  const NONE = [];
 
   platform.entries.timer = (id) => {
     const timer = get(timers, id);
@@ -44,7 +45,7 @@
 
   /** "Run steps after a timeout": call `callback` in a turn after `ms`. Returns a number for stopTimer. */
   function startTimer(callback, ms) {
-    return start(callback, [], ms, null);
+    return start(callback, NONE, ms, null);
   }
   function stopTimer(id) {
     if (remove(timers, id)) host.clear(id);
@@ -63,9 +64,10 @@
     const context = `Failed to execute '${name}'`;
     requireArguments(parameters.length, 1, context);
     const handler = typeof parameters[0] === "function" ? parameters[0] : DOMString(parameters[0], context);
-    const timeout = max(0, long(parameters[1]));
+    const timeout = parameters[1] === undefined ? 0 : max(0, long(parameters[1]));
+    const args = parameters.length > 2 ? slice(parameters, 2) : NONE;
     // An interval of 0 would leave no time to anything else.
-    return start(handler, slice(parameters, 2), timeout, repeat ? max(1, timeout) : null);
+    return start(handler, args, timeout, repeat ? max(1, timeout) : null);
   }
 
   return {
