@@ -1,0 +1,43 @@
+"""The console's host half: the app's log, the clock of its timers, and what JavaScript cannot ask about a value."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import quickjs
+
+from nano_trio.runtime.host import Namespace, Services
+
+__all__ = ["namespace"]
+
+
+def _promise_state(promise: quickjs.Value) -> list[object] | None:
+    """``["pending"]``, ``["fulfilled", value]`` or ``["rejected", text]``; None where it is no promise.
+
+    A rejection's reason reaches Python only as text: ``String(reason)``, and the stack where it is an error.
+    """
+    state = promise.promise_state
+    if state is None:
+        return None
+    if state == "pending":
+        return [state]
+    try:
+        return [state, promise.result()]
+    except quickjs.QuickJSError as error:
+        stack = getattr(error, "js_stack", "").rstrip()
+        return [state, f"{error}\n{stack}" if stack else str(error)]
+
+
+def _width(text: str) -> int:
+    """Columns that ``text`` takes in a terminal: wide characters count two, combining ones none (UAX #11)."""
+    width = 0
+    for character in unicodedata.normalize("NFC", text):
+        if unicodedata.east_asian_width(character) in "FW":
+            width += 2
+        elif unicodedata.category(character) not in ("Mn", "Me", "Cf", "Cc"):
+            width += 1
+    return width
+
+
+def namespace(services: Services) -> Namespace:
+    return {"log": services.log, "now": services.now_ms, "promiseState": _promise_state, "width": _width}
