@@ -187,8 +187,20 @@
     return mark;
   }
 
+  /** Make a kind of stream transferable: `send` and `receive` name functions of streams_transfer.js. */
+  function defineTransfer(isInstance, slots, send, receive) {
+    const list = platform.transferables;
+    list[list.length] = {
+      __proto__: null,
+      isInstance,
+      transfer: (stream) => platform.load("streams_transfer")[send](slots(stream)),
+      receive: (data) => platform.load("streams_transfer")[receive](data),
+    };
+  }
+
   return {
     __proto__: null,
+    defineTransfer,
     noop,
     settled,
     call,

@@ -433,6 +433,7 @@
     }
   }
   defineInterface(ReadableStream);
+  core.defineTransfer(isReadableStream, slots, "sendReadable", "receiveReadable");
   platform.statics.Object.defineProperty(ReadableStream.prototype, Symbol.asyncIterator, {
     __proto__: null,
     value: ReadableStream.prototype.values,

@@ -232,6 +232,7 @@
     }
   }
   defineInterface(TransformStream);
+  core.defineTransfer(isTransformStream, slots, "sendTransform", "receiveTransform");
 
   class TransformStreamDefaultController {
     #transform;

@@ -428,6 +428,7 @@
     }
   }
   defineInterface(WritableStream);
+  core.defineTransfer(isWritableStream, slots, "sendWritable", "receiveWritable");
 
   class WritableStreamDefaultWriter {
     #writer;
