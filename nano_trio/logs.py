@@ -1,7 +1,7 @@
 """Logging for people and machines: structlog in one of three formats, to standard error.
 
-``text`` is for reading, ``json`` is one object a line, ``apache`` is like text with requests in the combined log format.
-A leaf: any room may log; only the command line configures.
+``text`` is for reading, ``json`` is one object a line, ``apache`` is like text with requests in the combined log
+format. A leaf: any room may log; only the command line configures.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
@@ -49,7 +49,7 @@ def _cut_long_values(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
 class _TextRenderer:
     """``12:00:00.000 info  app: event key=value``; errors of several lines are indented below."""
 
-    _COLORS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31"}
+    _COLORS: ClassVar = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31"}
 
     def __init__(self, colors: bool) -> None:
         self._colors = colors

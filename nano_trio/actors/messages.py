@@ -1,9 +1,9 @@
 """What crosses between ``web`` and ``actors``: requests going down, responses coming back up.
 
 A request that arrives whole carries its body as ``bytes``; a larger one carries a :class:`BodySource` that is read only
-as the app pulls. A response likewise carries ``bytes``, ``None`` or a :class:`BodyStream` that the connection pulls chunk
-by chunk, only as the socket drains. Header names and values are ``str`` in Latin-1 (RFC 9110 section 5.5: one character
-an octet), names in lower case for requests.
+as the app pulls. A response likewise carries ``bytes``, ``None`` or a :class:`BodyStream` that the connection pulls
+chunk by chunk, only as the socket drains. Header names and values are ``str`` in Latin-1 (RFC 9110 section 5.5: one
+character an octet), names in lower case for requests.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The registry of apps and the nursery that owns whatever they run: the root of the apps' supervision.
 
-Every incarnation's task lives in one nursery, each inside a guard of its own: what an app does never raises into it, and
-should a defect of ours raise there, it is logged and ends that incarnation alone.
+Every incarnation's task lives in one nursery, each inside a guard of its own: what an app does never raises into it,
+and should a defect of ours raise there, it is logged and ends that incarnation alone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Restart intensity: how often an app may crash before its supervisor stops trying at once (OTP's term and idea).
 
-Up to ``max_restarts`` crashes within ``window_s`` are answered by an immediate restart. One more, and the app has failed:
-it is tried again only after a pause, which doubles with every further failure up to a minute. A window without a crash
-forgets everything. Times are seconds on any monotonic clock; the caller passes them in, so this is a pure state machine.
+Up to ``max_restarts`` crashes within ``window_s`` are answered by an immediate restart. One more, and the app has
+failed: it is tried again only after a pause, which doubles with every further failure up to a minute. A window
+without a crash forgets everything. Times are seconds on any monotonic clock; the caller passes them in, so this is a
+pure state machine.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """JavaScript source to QuickJS bytecode, compiled once per content.
 
 Theory of operation. Compiling needs an engine but no app: a scratch context, made anew for each compilation, compiles
-without running. Bytecode is looked up by a digest of everything that shapes it (engine version, kind, file name, source)
-first in memory, then in a private folder on disk, and only then compiled. A disk entry is a header with a digest of its
-payload; one that is damaged, or that another user could have written, is ignored and written again. Bytecode is trusted
-by the engine without checks, so the folder belongs to this user alone (mode 0700) and entries are replaced atomically.
+without running. Bytecode is looked up by a digest of everything that shapes it (engine version, kind, file name,
+source) first in memory, then in a private folder on disk, and only then compiled. A disk entry is a header with a
+digest of its payload; one that is damaged, or that another user could have written, is ignored and written again.
+Bytecode is trusted by the engine without checks, so the folder belongs to this user alone (mode 0700) and entries are
+replaced atomically.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Takes the source text out of compiled scripts.
 
-QuickJS keeps every function's source text for ``Function.prototype.toString``: a nested function's text is kept once for
-itself and once within each function around it. For the platform's own files, of which each isolate that touches them
-reads a copy, that is a third of their memory; and Web IDL's functions are to print as ``[native code]`` anyway, which is
-what the engine says of a function without text.
+QuickJS keeps every function's source text for ``Function.prototype.toString``: a nested function's text is kept once
+for itself and once within each function around it. For the platform's own files, of which each isolate that touches
+them reads a copy, that is a third of their memory; and Web IDL's functions are to print as ``[native code]`` anyway,
+which is what the engine says of a function without text.
 
-The walk follows the engine's own writer (``JS_WriteObject``, format version 5): a function is its header, its variables,
-its code, its debug information (file name, line table, *source text*), then its constants, among them further functions.
-Whatever is not recognised leaves the code as it was: then it only costs memory.
+The walk follows the engine's own writer (``JS_WriteObject``, format version 5): a function is its header, its
+variables, its code, its debug information (file name, line table, *source text*), then its constants, among them
+further functions. Whatever is not recognised leaves the code as it was: then it only costs memory.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class JavaScriptError(Exception):
 
 
 def parse_stack(stack: str) -> tuple[Frame, ...]:
-    """The frames of ``error.stack`` that belong to the app, innermost first. Lines that are no frames are passed over."""
+    """The app's frames of ``error.stack``, innermost first. Lines that are no frames are passed over."""
     frames = []
     for text in stack.splitlines():
         match = _FRAME.match(text)

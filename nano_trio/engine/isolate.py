@@ -1,30 +1,31 @@
 """Isolates: one JavaScript heap each, whose turns Trio can suspend, resume and stop.
 
-Theory of operation. A *turn* is one call into JavaScript followed by all the microtasks it made. Turns of one isolate run
-one at a time, in the order they were submitted. The states of an isolate:
+Theory of operation. A *turn* is one call into JavaScript followed by all the microtasks it made. Turns of one isolate
+run one at a time, in the order they were submitted. The states of an isolate:
 
     IDLE ──submit──► RUNNING ──slice used up──► SUSPENDED ──granted──► RUNNING ──► IDLE
       └─ no room in this pass ─► QUEUED ──granted──► RUNNING
     RUNNING or SUSPENDED ──limit exceeded, stop()──► STOPPED ──close()──► CLOSED
 
-A turn runs in a greenlet. QuickJS calls :meth:`_Turnstile.on_interrupt` every ~10,000 branches and calls. When the slice
-is used up the handler charges the turn's CPU time, checks the limits and switches back to Trio with the JavaScript frames
-left on the greenlet's (saved) C stack. A grant of the CPU scheduler switches to the greenlet again and the handler
-returns into JavaScript. When the handler returns True instead, QuickJS unwinds with an error that JavaScript cannot
-catch. That is how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterwards in a stopped heap
-cannot be trusted (an interrupted async function rejects its promise, which the app could catch), so no job runs after a
-stop and the isolate is only good for closing.
+A turn runs in a greenlet. QuickJS calls :meth:`_Turnstile.on_interrupt` every ~10,000 branches and calls. When the
+slice is used up the handler charges the turn's CPU time, checks the limits and switches back to Trio with the
+JavaScript frames left on the greenlet's (saved) C stack. A grant of the CPU scheduler switches to the greenlet again
+and the handler returns into JavaScript. When the handler returns True instead, QuickJS unwinds with an error that
+JavaScript cannot catch. That is how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterwards
+in a stopped heap cannot be trusted (an interrupted async function rejects its promise, which the app could catch), so
+no job runs after a stop and the isolate is only good for closing.
 
 A turn that ends within its first slice pays for two greenlet switches and two clock readings: greenlets are parked and
 used again, and no task is switched.
 
 Memory has two limits. Above ``memory_bytes``, checked in the handler and between turns, the turn is stopped by us. The
 engine's own limit lies at twice that plus 32 MiB: QuickJS is memory-unsafe where many small allocations fail, and there
-only a single large one can. Reading the memory use walks the heap, so it is read only as often as costs 2 % of the app's
-CPU time.
+only a single large one can. Reading the memory use walks the heap, so it is read only as often as costs 2 % of the
+app's CPU time.
 
 Rules: nothing calls into a runtime whose turn is suspended; Python keeps no :class:`quickjs.Value` but the entry points
-taken at the start; nothing inside the engine holds the isolate or its context strongly (the binding collects no cycles).
+taken at the start; nothing inside the engine holds the isolate or its context strongly (the binding collects no
+cycles).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ import greenlet
 import quickjs
 import trio
 
+from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.scheduler import Account, CpuScheduler
 
 __all__ = ["Isolate", "IsolateClosed", "Limits", "StopReason", "Turn", "call"]
@@ -49,6 +51,10 @@ __all__ = ["Isolate", "IsolateClosed", "Limits", "StopReason", "Turn", "call"]
 _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
 _NEVER = 1 << 62
+# The time between two polls that is aimed for: short against a slice, long against a poll (about 0.5 µs).
+_POLLS_TOO_RARE_NS = 100_000
+_POLLS_TOO_OFTEN_NS = 30_000
+_JOBS_BETWEEN_LOOKS = 16
 
 
 class StopReason(enum.Enum):
@@ -111,10 +117,16 @@ class Turn:
 class _Turnstile:
     """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
 
-    __slots__ = ("cpu_start", "hub", "isolate", "slice_ends", "stop", "suspended", "turn", "wall_start")
+    __slots__ = (
+        "_counter", "_interval", "_polled", "cpu_start", "hub", "isolate", "slice_ends", "stop", "suspended", "turn",
+        "wall_start",
+    )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
         self.isolate = weakref.ref(isolate)
+        self._counter = poll_counter(isolate.context)
+        self._interval = ENGINE_INTERVAL
+        self._polled = 0
         self.turn: Turn | None = None
         self.hub: greenlet.greenlet | None = None
         self.stop: StopReason | None = None
@@ -125,11 +137,22 @@ class _Turnstile:
 
     def on_interrupt(self) -> bool:
         """QuickJS polls: True unwinds. Outside a turn only clocks are compared. Must not raise."""
-        if _clock() < self.slice_ends:
+        now = _clock()
+        if self._counter is not None:
+            # What the engine counts may take nanoseconds or milliseconds: aim for polls at even times.
+            elapsed = now - self._polled
+            self._polled = now
+            if elapsed > _POLLS_TOO_RARE_NS:
+                self._interval = max(self._interval * _POLLS_TOO_RARE_NS // elapsed, 1)
+            elif elapsed < _POLLS_TOO_OFTEN_NS and self._interval < ENGINE_INTERVAL:
+                self._interval = min(self._interval * 2, ENGINE_INTERVAL)
+            self._counter.value = self._interval
+        if now < self.slice_ends:
             return self.stop is not None
-        return self._slice_used_up()
+        return self.slice_used_up()
 
-    def _slice_used_up(self) -> bool:
+    def slice_used_up(self) -> bool:
+        """Charge, check the limits and wait for the next slice, inside the turn. True when the turn must stop."""
         turn, isolate = self.turn, self.isolate()
         if turn is None or isolate is None or self.hub is None:
             return self.stop is not None
@@ -146,7 +169,12 @@ class _Turnstile:
         self.suspended = True
         self.hub.switch()
         self.suspended = False
+        self._polled = self.wall_start
         return self.stop is not None
+
+    def release(self) -> None:
+        """The context goes away: its counter must not be touched again."""
+        self._counter = None
 
 
 _parked: list[greenlet.greenlet] = []
@@ -270,10 +298,13 @@ class Isolate:
 
     def close(self) -> None:
         """Stop, and free the heap. Must not be called from inside one of the isolate's own turns. Idempotent."""
+        if self.context is None:
+            return
         self.stop()
         assert not self._busy, "close() inside a turn"
         self.on_idle = self.on_stopped = None
         self._runtime.set_interrupt_handler(None)
+        self._turnstile.release()
         self.context = self._execute_pending_job = None
         self._runtime = None
 
@@ -342,10 +373,15 @@ class Isolate:
             turn.result = turn.function(*turn.args)
         except quickjs.JSError as error:
             turn.result = error
+        jobs = 0
         while turnstile.stop is None:
             try:
                 if not execute_pending_job():
                     break
+                jobs += 1
+                # A flood of microtasks has few branches in each: look at the clock between them as well.
+                if jobs % _JOBS_BETWEEN_LOOKS == 0 and _clock() >= turnstile.slice_ends:
+                    turnstile.slice_used_up()
             except quickjs.JSError:
                 # A job that threw: promise jobs never do, and the platform's own report what they catch. What is
                 # left is the uncatchable error of a stop, which the loop's condition sees.

@@ -7,8 +7,8 @@ bytecode in dependency order in an :class:`AppCode`, which all isolates of the a
 that bytecode into a context; the modules are then found there by name. What is left, ``import()`` of a file not read
 yet, is read and compiled at run time.
 
-Nothing outside the folder can be read: a name that climbs out, is absolute or is a URL is refused before the file system
-is asked, and the real path of what is found (symbolic links resolved) must lie below the folder's real path.
+Nothing outside the folder can be read: a name that climbs out, is absolute or is a URL is refused before the file
+system is asked, and the real path of what is found (symbolic links resolved) must lie below the folder's real path.
 """
 
 from __future__ import annotations
@@ -193,7 +193,8 @@ def _load(folder: ModuleFolder, main: str, cache: BytecodeCache) -> AppCode:
     seen: set[str] = set()
     code = AppCode(main, folder, ())
 
-    # An explicit stack instead of recursion: import chains may be long. Each entry is a module and what it still imports.
+    # An explicit stack instead of recursion: import chains may be long. Each entry is a module and what it still
+    # imports.
     def compiled(name: str) -> tuple[Bytecode, list[str]]:
         seen.add(name)
         source = folder.read(name)

@@ -8,12 +8,12 @@ that wait, whatever the number of apps that want to compute:
 2. Beyond that budget a turn waits for the scheduler's task. So 500 hogs that begin in one pass do not make it 500 slices
    long.
 3. The scheduler's task grants per pass: first slices of apps whose last turn was short (up to the budget; these are the
-   well-behaved neighbours, and hogs must not delay them), then *one* slice to one app of the rotation: those that are in
-   the middle of a turn, and newcomers nobody knows yet. An app has one place in the rotation however many turns it
+   well-behaved neighbours, and hogs must not delay them), then *one* slice to one app of the rotation: those that are
+   in the middle of a turn, and newcomers nobody knows yet. An app has one place in the rotation however many turns it
    has waiting, so every app gets an equal share. Newcomers and suspended turns alternate.
 
-A pass is what Trio runs between two looks at the outside world; an instrument marks where one ends. All that became ready
-meanwhile (a neighbour's request, a timer, a cancellation) is run between two grants.
+A pass is what Trio runs between two looks at the outside world; an instrument marks where one ends. All that became
+ready meanwhile (a neighbour's request, a timer, a cancellation) is run between two grants.
 
 What is scheduled is a :class:`Runnable`: an isolate. It asks with :meth:`CpuScheduler.request` and gets one call of
 ``run_slice`` for each request.

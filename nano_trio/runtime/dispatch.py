@@ -24,7 +24,8 @@ class AppHost(Protocol):
     def respond(self, request: int, status: int, reason: str, headers: str | None, kind: int, body: Any) -> None:
         """The response of a request. ``headers``: names and values by turns, joined by line feeds, or None for none.
 
-        ``kind`` 0: no body; 1: ``body`` is text; 2: ``body`` is a Value with bytes; 3: a stream, read by ``pull`` entries.
+        ``kind`` 0: no body; 1: ``body`` is text; 2: ``body`` is a Value with bytes; 3: a stream, read by ``pull``
+        entries.
         """
 
     def failed(self, request: int, text: str, stack: str) -> None:
@@ -52,7 +53,7 @@ class AppHost(Protocol):
         """Settle ``operation`` with the next chunk of the request's body, or None at its end."""
 
     def read_whole_body(self, request: int, operation: int, text: bool) -> None:
-        """Settle ``operation`` with all that remains of the request's body: bytes, or a string where ``text`` is asked."""
+        """Settle ``operation`` with all that remains of the request's body: bytes, or where ``text`` a string."""
 
     def cancel_body(self, request: int) -> None:
         """The app wants no more of the request's body."""
@@ -61,7 +62,5 @@ class AppHost(Protocol):
 def namespace(services: Services) -> Namespace:
     """The functions that ``dispatch.js`` calls."""
     app = services.app
-    names = (
-        "loaded load_failed evaluated respond failed no_response chunk stream_ended stream_failed extend settled"
-    ).split()
+    names = ["loaded", "load_failed", "evaluated", "respond", "failed", "no_response", "chunk", "stream_ended", "stream_failed", "extend", "settled"]
     return {name: getattr(app, name) for name in names}

@@ -1,0 +1,122 @@
+"""Bytecode is compiled once per content, survives a restart, and a damaged cache entry only costs a compilation."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+import quickjs
+
+from nano_trio.engine import bytecode
+from nano_trio.engine.bytecode import BytecodeCache
+from nano_trio.engine.bytecode_source import strip_source
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    names: list[str] = []
+    for kind in ("compile_module", "compile_script"):
+        original = getattr(bytecode, kind)
+
+        def counted(source: str, filename: str, original=original) -> bytecode.Bytecode:  # type: ignore[no-untyped-def]
+            names.append(filename)
+            return original(source, filename)  # type: ignore[no-any-return]
+
+        monkeypatch.setattr(bytecode, kind, counted)
+    return names
+
+
+def value_of(code: bytes) -> object:
+    context = quickjs.Context()
+    return context.eval_function(context.read_object(code))
+
+
+def test_once_per_content_in_memory_and_on_disk(tmp_path: Path, compilations: list[str]) -> None:
+    first = BytecodeCache(tmp_path / "c")
+    for _ in range(3):
+        assert value_of(first.script("40 + 2", "a.js").code) == 42
+    assert value_of(first.script("40 + 3", "a.js").code) == 43
+    again = BytecodeCache(tmp_path / "c")
+    assert value_of(again.script("40 + 2", "a.js").code) == 42
+    assert compilations == ["a.js", "a.js"]
+
+
+def test_modules_keep_what_they_import(tmp_path: Path) -> None:
+    for _ in range(2):
+        cache = BytecodeCache(tmp_path / "c")
+        assert cache.module('import "./x.js"; import y from "./lib/y.js"', "./index.js").imports == (
+            "./x.js",
+            "./lib/y.js",
+        )
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "foreign", "swap"])
+def test_a_damaged_entry_is_compiled_again(tmp_path: Path, compilations: list[str], damage: str) -> None:
+    folder = tmp_path / "c"
+    BytecodeCache(folder).script("1 + 1", "a.js")
+    (entry,) = folder.iterdir()
+    data = entry.read_bytes()
+    if damage == "swap":
+        BytecodeCache(folder).script("6 * 6", "b.js")
+        (other,) = set(folder.iterdir()) - {entry}
+        data = other.read_bytes()
+    elif damage == "truncate":
+        data = data[:-5]
+    elif damage == "flip":
+        data = data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]
+    else:
+        data = b"" if damage == "empty" else b"something else entirely" * 10
+    entry.write_bytes(data)
+    compilations.clear()
+    assert value_of(BytecodeCache(folder).script("1 + 1", "a.js").code) == 2
+    assert compilations == ["a.js"]
+    assert value_of(BytecodeCache(folder).script("1 + 1", "a.js").code) == 2
+    assert compilations == ["a.js"]  # it was mended on disk
+
+
+def test_the_folder_is_private(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir(mode=0o755)
+    (tmp_path / "c").chmod(0o755)
+    BytecodeCache(tmp_path / "c").script("1", "a.js")
+    assert stat.S_IMODE((tmp_path / "c").stat().st_mode) == 0o700
+
+
+def test_a_folder_that_cannot_be_made_only_costs_time(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert value_of(BytecodeCache(tmp_path / "file" / "c").script("5", "a.js").code) == 5
+
+
+def test_memory_is_bounded(tmp_path: Path, compilations: list[str]) -> None:
+    cache = BytecodeCache(None, memory_bytes=2000)
+    for number in range(50):
+        cache.script(f"{number} + {number}", "a.js")
+    cache.script("0 + 0", "a.js")
+    assert len(compilations) == 51
+
+
+SOURCES = [
+    "((a) => { function inner(b) { return a + b; } return inner; })",
+    "(() => { class A { #x = 1n; get x() { return this.#x; } static s = 'é→😀'; } return [new A().x === 1n, A.s, `t${1}`]; })",
+    "(() => ((s, ...v) => s.raw.join() + v)`a\\n${1}b${2}`)",
+    "(() => [1.5, -7, null, undefined, true, /x+/g, async () => {}, function* () {}, { m() {} }].length)",
+]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_stripped_code_does_the_same_without_its_text(source: str) -> None:
+    context = quickjs.Context()
+    code = context.compile(source, "a.js").write_object()
+    stripped = strip_source(code)
+    assert len(stripped) < len(code) - len(source) / 2
+    plain, bare = quickjs.Context(), quickjs.Context()
+    show = "(f) => { const r = f(2); return typeof r === 'function' ? r(3) : String(r); }"
+    expected = plain.eval(show)(plain.eval_function(plain.read_object(code)))
+    function = bare.eval_function(bare.read_object(stripped))
+    assert bare.eval(show)(function) == expected
+    assert "[native code]" in str(function)
+
+
+@pytest.mark.parametrize("code", [b"", b"\x05", b"\x04abc", b"\x05\x00\xff", b"\x05\x00\x01rest", bytes(range(64))])
+def test_code_of_an_unknown_form_is_left_alone(code: bytes) -> None:
+    assert strip_source(code) == code

@@ -1,0 +1,268 @@
+"""Turns: suspended, resumed, limited and stopped in the middle of JavaScript."""
+
+from __future__ import annotations
+
+import gc
+
+import psutil
+import pytest
+import quickjs
+import trio
+
+from nano_trio.engine.isolate import Isolate, IsolateClosed, Limits, StopReason, Turn, call
+from nano_trio.engine.scheduler import CpuScheduler
+
+from .conftest import NewIsolate
+
+
+async def test_a_short_turn_runs_where_it_is_submitted(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate()
+    turn = Turn(isolate.context.get("hi"), ("you",))
+    isolate.submit(turn)
+    assert turn.result == "hi you"  # no await between
+    assert isolate.account.turns == 1
+    assert isolate.account.slices == 0
+
+
+async def test_microtasks_belong_to_the_turn(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate()
+    isolate.submit(Turn(isolate.context.get("later"), (7,)))
+    assert isolate.context.eval("answered.join()") == "7"
+
+
+async def test_a_long_turn_is_suspended_and_gives_the_right_result(new_isolate: NewIsolate) -> None:
+    isolate, reference = new_isolate(), quickjs.Context()
+    reference.eval("function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }")
+    assert await call(isolate, isolate.context.get("fib"), 24) == reference.eval("fib(24)")
+    assert isolate.account.slices > 2
+    assert not isolate.busy
+
+
+async def test_turns_of_one_isolate_run_one_at_a_time_in_order(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(source="const order = []; function step(n, rounds) { order.push(n + '<'); "
+                                 "for (let i = 0; i < rounds; i++); order.push(n + '>'); }")  # fmt: skip
+    step = isolate.context.get("step")
+    async with trio.open_nursery() as nursery:
+        for number, rounds in enumerate((400_000, 10, 200_000, 10)):
+            nursery.start_soon(call, isolate, step, number, rounds)
+            await trio.lowlevel.checkpoint()
+    del step
+    order = isolate.context.eval("order.join(' ')").split()
+    begun = [entry[0] for entry in order if entry.endswith("<")]
+    assert order == [f"{number}{mark}" for number in begun for mark in "<>"]
+
+
+@pytest.mark.parametrize("name", ["spin", "spinInMicrotasks", "spinInPromises"])
+async def test_a_turn_that_never_ends_is_stopped_at_its_cpu_limit(new_isolate: NewIsolate, name: str) -> None:
+    isolate, neighbour = new_isolate(turn_ms=30), new_isolate()
+    turn = Turn(isolate.context.get(name), ())
+    isolate.submit(turn)
+    answers = 0
+    while turn.stopped is None:
+        assert await call(neighbour, neighbour.context.get("hi"), "you") == "hi you"
+        answers += 1
+        await trio.lowlevel.checkpoint()
+    assert turn.stopped is StopReason.CPU
+    assert isolate.stopped is StopReason.CPU
+    assert turn.cpu_ns >= 30e6
+    assert answers > 10  # the neighbour was served all the while
+
+
+async def test_the_cpu_limit_is_no_wall_clock_limit(new_isolate: NewIsolate) -> None:
+    """Ten apps that compute at once: each waits for the others most of the time, and that is not counted."""
+    isolates = [new_isolate(turn_ms=250) for _ in range(10)]
+    results: list[int] = []
+
+    async def compute(isolate: Isolate) -> None:
+        results.append(await call(isolate, isolate.context.get("work"), 600_000))
+
+    async with trio.open_nursery() as nursery:
+        for isolate in isolates:
+            nursery.start_soon(compute, isolate)
+    assert len(results) == 10
+    assert len(set(results)) == 1
+
+
+async def test_cancelling_reaches_into_an_endless_loop(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate()
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call, isolate, isolate.context.get("spin"))
+            for _ in range(5):
+                await trio.lowlevel.checkpoint()
+            scope.cancel()
+    assert scope.cancelled_caught
+    assert isolate.stopped is StopReason.CANCELLED
+
+
+async def test_an_app_cannot_catch_its_end(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(
+        turn_ms=20,
+        source="""
+        let after = 0;
+        async function cling() {
+          for (;;) { try { for (;;); } catch { after++; } finally { after++; } }
+        }
+        async function outer() { for (;;) { try { await cling(); } catch { after++; } } }
+        """,
+    )
+    turn = Turn(isolate.context.get("outer"), ())
+    isolate.submit(turn)
+    while turn.stopped is None:
+        await trio.lowlevel.checkpoint()
+    assert turn.stopped is StopReason.CPU
+    assert isolate.context.eval("after") == 0
+
+
+async def test_no_turn_runs_after_a_stop(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(turn_ms=10)
+    spin, hi = isolate.context.get("spin"), isolate.context.get("hi")
+    isolate.submit(Turn(spin, ()))
+    waiting, late = Turn(hi, ("waiting",)), Turn(hi, ("late",))
+    isolate.submit(waiting)
+    while isolate.stopped is None:
+        await trio.lowlevel.checkpoint()
+    isolate.submit(late)
+    assert waiting.stopped is late.stopped is StopReason.DISCARDED
+    with pytest.raises(IsolateClosed, match="discarded"):
+        await call(isolate, hi, "later")
+
+
+async def test_stop_from_inside_a_turn_ends_it(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate()
+    isolate.context.set("die", lambda: isolate.stop())
+    isolate.context.eval("function diesThenSpins() { die(); for (;;); }")
+    turn = Turn(isolate.context.get("diesThenSpins"), ())
+    isolate.submit(turn)
+    while turn.stopped is None:
+        await trio.lowlevel.checkpoint()
+    assert turn.stopped is StopReason.CANCELLED
+
+
+async def test_a_growing_heap_is_stopped_at_its_limit(new_isolate: NewIsolate) -> None:
+    isolate, neighbour = new_isolate(memory_bytes=16 << 20), new_isolate()
+    turn = Turn(isolate.context.get("hoard"), ())
+    isolate.submit(turn)
+    while turn.stopped is None:
+        assert await call(neighbour, neighbour.context.get("hi"), "you") == "hi you"
+        await trio.lowlevel.checkpoint()
+    assert turn.stopped is StopReason.MEMORY
+    assert 16 << 20 < isolate.memory_used < 40 << 20
+
+
+async def test_garbage_does_not_count_as_memory(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(memory_bytes=16 << 20, source="""
+        function circles(n) { for (let i = 0; i < n; i++) { const a = { data: new Array(100) }; a.self = a; } return "done"; }
+    """)  # fmt: skip
+    assert await call(isolate, isolate.context.get("circles"), 100_000) == "done"
+
+
+async def test_memory_that_grows_turn_by_turn_is_noticed_between_turns(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(
+        memory_bytes=8 << 20,
+        source="const kept = []; function keep() { kept.push('x'.repeat(1 << 17) + kept.length); }",
+    )
+    keep = isolate.context.get("keep")
+    for _ in range(2000):
+        if isolate.stopped is not None:
+            break
+        isolate.submit(Turn(keep, ()))
+        await trio.lowlevel.checkpoint()
+    assert isolate.stopped is StopReason.MEMORY
+    assert isolate.memory_used < 24 << 20
+
+
+async def test_one_huge_allocation_is_an_error_that_the_app_may_catch(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(
+        memory_bytes=8 << 20,
+        source="function huge() { try { return new ArrayBuffer(1 << 30).byteLength; } catch (e) { return 'caught'; } }",
+    )
+    assert await call(isolate, isolate.context.get("huge")) == "caught"
+    assert isolate.stopped is None
+
+
+async def test_a_stack_overflow_is_an_error_that_the_app_may_catch(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate()
+    for _ in range(3):
+        assert await call(isolate, isolate.context.get("tryDeep")) == "InternalError: stack overflow"
+    assert await call(isolate, isolate.context.get("hi"), "you") == "hi you"
+
+
+async def test_suspension_in_the_depth_of_a_host_call(new_isolate: NewIsolate) -> None:
+    """JavaScript -> Python -> JavaScript, suspended in the innermost: all frames wait together."""
+    isolate = new_isolate()
+    work = isolate.context.get("work")
+    isolate.context.set("host", lambda rounds: work(rounds) * 2)
+    isolate.context.eval("function nested(rounds) { return host(rounds) + host(rounds); }")
+    expected = isolate.context.eval("4 * work(300000)")
+    slices = isolate.account.slices
+    assert await call(isolate, isolate.context.get("nested"), 300_000) == expected
+    assert isolate.account.slices > slices
+    isolate.context.set("host", None)
+
+
+async def test_host_functions_may_start_tasks_from_inside_a_turn(
+    new_isolate: NewIsolate, nursery: trio.Nursery
+) -> None:
+    isolate = new_isolate()
+    started = trio.Event()
+
+    async def task() -> None:
+        started.set()
+
+    isolate.context.set("start", lambda: nursery.start_soon(task))
+    isolate.context.eval("function starter() { start(); }")
+    await call(isolate, isolate.context.get("starter"))
+    await started.wait()
+    assert started.is_set()
+
+
+async def test_cpu_time_is_accounted_to_turn_and_app(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate()
+    turn = Turn(isolate.context.get("work"), (400_000,))
+    isolate.submit(turn)
+    while isolate.busy:
+        await trio.lowlevel.checkpoint()
+    assert turn.cpu_ns > isolate.account.slices * 0.4e6
+    assert isolate.account.cpu_ns == turn.cpu_ns
+
+
+async def test_a_throwing_function_is_reported_and_the_isolate_goes_on(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(source="function bad() { throw new TypeError('no'); } function good() { return 1; }")
+    with pytest.raises(quickjs.JSError, match="TypeError: no"):
+        await call(isolate, isolate.context.get("bad"))
+    assert await call(isolate, isolate.context.get("good")) == 1
+
+
+async def test_closing_in_the_middle_of_a_turn(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate()
+    turn = Turn(isolate.context.get("spin"), ())
+    isolate.submit(turn)
+    await trio.lowlevel.checkpoint()
+    assert isolate.busy
+    isolate.close()
+    assert turn.stopped is StopReason.CANCELLED
+    isolate.close()
+
+
+async def test_memory_returns_after_ten_thousand_isolates(scheduler: CpuScheduler) -> None:
+    process = psutil.Process()
+
+    def make_and_close(count: int) -> None:
+        for _ in range(count):
+            isolate = Isolate(scheduler, limits=Limits())
+            isolate.context.set("host", lambda text: len(text))
+            isolate.submit(
+                Turn(isolate.context.eval("(text) => host(text) + [1, 2].map((x) => x * 2).length"), ("abc",))
+            )
+            isolate.close()
+
+    make_and_close(500)
+    gc.collect()
+    before = process.memory_info().rss
+    for _ in range(100):
+        make_and_close(100)
+        await trio.lowlevel.checkpoint()
+    gc.collect()
+    # A leak of even one context in a hundred would be 9 MB.
+    assert process.memory_info().rss - before < 6 << 20

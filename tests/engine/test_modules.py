@@ -1,0 +1,175 @@
+"""ES modules: what an app may import, and what it may not read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import quickjs
+
+from nano_trio.engine.bytecode import BytecodeCache
+from nano_trio.engine.errors import JavaScriptError
+from nano_trio.engine.modules import AppCode, ModuleError, load_app
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = folder / name.replace("__", "/").replace("_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def run(code: AppCode) -> Any:
+    """Import the entry module in a fresh context; its default export, or the error as text."""
+    context = quickjs.Context()
+    code.preload(context)
+    outcome: list[Any] = []
+    importer = context.eval(
+        "(n, ok, bad) => import(n).then((m) => ok(JSON.stringify(m.default)), (e) => bad(String(e)))", "./boot"
+    )
+    importer(code.main, lambda text: outcome.append(context.parse_json(text)), outcome.append)
+    while context.execute_pending_job():
+        pass
+    value = outcome[0]
+    return value.to_python() if isinstance(value, quickjs.Value) else value
+
+
+def test_imports_between_files_and_folders(tmp_path: Path, cache: BytecodeCache) -> None:
+    app = write(
+        tmp_path / "app",
+        index_js='import { x } from "./lib/x.js"; import data from "./data.json" with { type: "json" }; export default [x, data];',
+        lib__x_js='import y from "../y.js"; export const x = y + 1;',
+        y_js="export default 41;",
+        data_json='{"k": [1, null, "é"], "__proto__": 5}',
+    )
+    assert run(load_app(app, cache)) == [42, {"k": [1, None, "é"], "__proto__": 5}]
+
+
+def test_dynamic_import_and_cycles(tmp_path: Path, cache: BytecodeCache) -> None:
+    app = write(
+        tmp_path / "app",
+        index_js='import { b } from "./b.js"; export const a = 1; const late = await import("./late.js"); export default [b(), late.default];',
+        b_js='import { a } from "./index.js"; export const b = () => a + 1;',
+        late_js='import { ten } from "./ten.js"; export default ten + 1;',
+        ten_js="export const ten = 10;",
+    )
+    assert run(load_app(app, cache)) == [2, 11]
+
+
+def test_a_module_is_evaluated_once_however_it_is_imported(tmp_path: Path, cache: BytecodeCache) -> None:
+    app = write(
+        tmp_path / "app",
+        index_js='import "./count.js"; import "./lib/again.js"; await import("./count.js"); export default globalThis.count;',
+        lib__again_js='import "../count.js";',
+        count_js="globalThis.count = (globalThis.count ?? 0) + 1;",
+    )
+    assert run(load_app(app, cache)) == 1
+
+
+def test_import_meta_url_and_columns_of_that_line(tmp_path: Path, cache: BytecodeCache) -> None:
+    app = write(tmp_path / "app", index_js="export default import.meta.url; null.x;", sub_dir__x_js="")
+    code = load_app(app, cache)
+    assert run(code) == "TypeError: cannot read property 'x' of null"
+    rendered = code.render("TypeError: no", "    at <anonymous> (./index.js:1:89)\n")
+    shift = len(code.folder.read("./index.js")) - len((app / "index.js").read_text())
+    assert rendered.frames[0].column == 89 - shift
+    (app / "index.js").write_text("export default import.meta.url;")
+    assert run(load_app(app, cache)) == "file:///index.js"
+
+
+def test_a_single_file_and_index_mjs(tmp_path: Path, cache: BytecodeCache) -> None:
+    app = write(tmp_path / "app", worker_js='import y from "./y.js"; export default y;', y_js="export default 7;")
+    assert run(load_app(app / "worker.js", cache)) == 7
+    other = write(tmp_path / "other", index_mjs="export default 8;")
+    assert run(load_app(other, cache)) == 8
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    (tmp_path / "secret.js").write_text("export default 'secret';")
+    return tmp_path / "secret.js"
+
+
+@pytest.mark.parametrize(
+    ("specifier", "why"),
+    [
+        ("../secret.js", "outside the app's folder"),
+        ("./../secret.js", "outside the app's folder"),
+        ("./lib/../../secret.js", "outside the app's folder"),
+        ("SECRET", "absolute paths"),
+        ("file://SECRET", "only files of the app's folder"),
+        ("https://example.com/x.js", "only files of the app's folder"),
+        ("data:text/javascript,export default 1", "only files of the app's folder"),
+        ("./link.js", "outside the app's folder"),
+        ("./linkdir/secret.js", "outside the app's folder"),
+        ("..\\\\secret.js", "character that no module name has"),
+        ("./nope.js", "no such file"),
+        ("./lib", "no such file"),
+        ("hono", "bare specifiers"),
+        ("node:fs", "only files of the app's folder"),
+    ],
+)
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_nothing_outside_the_folder_can_be_read(
+    tmp_path: Path, cache: BytecodeCache, secret: Path, specifier: str, why: str, dynamic: bool
+) -> None:
+    specifier = specifier.replace("SECRET", str(secret))
+    app = write(tmp_path / "app", lib__x_js="")
+    (app / "link.js").symlink_to(secret)
+    (app / "linkdir").symlink_to(tmp_path)
+    if dynamic:
+        (app / "index.js").write_text(f'export default (await import("{specifier}")).default;')
+        assert why in run(load_app(app, cache))
+    else:
+        (app / "index.js").write_text(f'import x from "{specifier}"; export default x;')
+        with pytest.raises(ModuleError, match=why):
+            load_app(app, cache)
+
+
+def test_links_inside_the_folder_are_fine(tmp_path: Path, cache: BytecodeCache) -> None:
+    app = write(
+        tmp_path / "app", index_js='import x from "./link.js"; export default x;', lib__x_js="export default 3;"
+    )
+    (app / "link.js").symlink_to(app / "lib" / "x.js")
+    assert run(load_app(app, cache)) == 3
+
+
+def test_a_missing_extension_is_pointed_out(tmp_path: Path, cache: BytecodeCache) -> None:
+    app = write(tmp_path / "app", index_js='import "./lib/x";', lib__x_js="")
+    with pytest.raises(ModuleError, match=r'did you mean "lib/x.js"\?'):
+        load_app(app, cache)
+
+
+def test_syntax_errors_name_file_line_and_column(tmp_path: Path, cache: BytecodeCache) -> None:
+    app = write(tmp_path / "app", index_js='import "./lib/bad.js";', lib__bad_js="const a = 1;\nconst b = = 2;\n")
+    with pytest.raises(JavaScriptError) as caught:
+        load_app(app, cache)
+    assert str(caught.value).startswith("lib/bad.js:2:11: SyntaxError")
+    assert "    const b = = 2;\n              ^" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("{", "invalid JSON"), ("NaN", "invalid JSON"), ("[" * 100_000, "invalid JSON"), ("", "invalid JSON")],
+)
+def test_bad_json_is_an_error_of_its_own(tmp_path: Path, cache: BytecodeCache, text: str, why: str) -> None:
+    app = write(tmp_path / "app", index_js='import x from "./data.json"; export default x;', data_json=text)
+    with pytest.raises(ModuleError, match=why):
+        load_app(app, cache)
+
+
+def test_text_that_is_not_utf8(tmp_path: Path, cache: BytecodeCache) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "index.js").write_bytes(b"export default '\xff';")
+    with pytest.raises(ModuleError, match=r"not UTF-8 text \(byte 16\)"):
+        load_app(app, cache)
+
+
+def test_no_entry(tmp_path: Path, cache: BytecodeCache) -> None:
+    with pytest.raises(ModuleError, match=r"the folder has no index\.js"):
+        load_app(tmp_path, cache)
+    with pytest.raises(ModuleError, match="no such file or folder"):
+        load_app(tmp_path / "nope", cache)

@@ -1,0 +1,54 @@
+"""Loops around expensive native calls are preempted as well as plain ones."""
+
+from __future__ import annotations
+
+import pytest
+import quickjs
+import trio
+
+from nano_trio.engine.isolate import Turn
+from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
+
+from .conftest import NewIsolate
+
+
+def test_the_counter_is_found_and_rules_when_the_handler_is_called() -> None:
+    polls: list[int] = []
+    runtime = quickjs.Runtime()
+    context = runtime.new_context()
+    counter = poll_counter(context)
+    assert counter is not None, "the engine's poll counter was not found: expensive loops would starve neighbours"
+    runtime.set_interrupt_handler(lambda: bool(polls.append(counter.value)))
+    loop = context.eval("(count) => { for (let i = 0; i < count; i++); }")
+    polls.clear()
+    counter.value = 100
+    loop(120)
+    assert len(polls) == 1
+    assert polls[0] == ENGINE_INTERVAL
+    runtime.set_interrupt_handler(None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "JSON.parse(text)",
+        "JSON.stringify(data)",
+        "text.split(',').join(';')",
+        "data.slice().sort()",
+        "/(x+)+$/.test('x'.repeat(18) + 'y')",
+        "'x'.repeat(100000).indexOf('y')",
+        "new Uint8Array(200000).fill(7)",
+    ],
+)
+async def test_a_loop_around_something_native_is_suspended_often(new_isolate: NewIsolate, body: str) -> None:
+    """10,000 rounds of these (the engine's own rhythm) take seconds: then no slice would end before the CPU limit."""
+    isolate = new_isolate(
+        turn_ms=150,
+        source="const data = Array.from({ length: 1500 }, (_, i) => ({ i })); const text = JSON.stringify(data);"
+        f"function hog() {{ for (;;) {{ {body}; }} }}",
+    )
+    turn = Turn(isolate.context.get("hog"), ())
+    isolate.submit(turn)
+    while turn.stopped is None:
+        await trio.lowlevel.checkpoint()
+    assert isolate.account.slices >= 15

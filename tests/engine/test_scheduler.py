@@ -1,0 +1,139 @@
+"""Fairness between apps, and how long one pass of the loop may take."""
+
+from __future__ import annotations
+
+import time
+
+import trio
+
+from nano_trio.engine.isolate import Turn, call
+from nano_trio.engine.scheduler import Account, CpuScheduler
+
+from .conftest import NewIsolate
+
+
+class Recorder:
+    """A runnable that notes when it gets a slice, and asks for the next as long as it wants more."""
+
+    def __init__(self, name: str, log: list[str], scheduler: CpuScheduler, account: Account, slices: int) -> None:
+        self.name, self.log, self.scheduler, self.account, self.left = name, log, scheduler, account, slices
+
+    def run_slice(self) -> None:
+        self.log.append(self.name)
+        self.left -= 1
+        if self.left > 0:
+            self.scheduler.request(self, suspended=True)
+
+
+async def _run_until_quiet(scheduler: CpuScheduler) -> None:
+    while scheduler.waiting:
+        await trio.lowlevel.checkpoint()
+    await trio.lowlevel.checkpoint()
+
+
+async def test_each_app_gets_an_equal_share_whatever_its_number_of_turns(scheduler: CpuScheduler) -> None:
+    log: list[str] = []
+    many, one = Account(), Account()
+    for _ in range(5):
+        scheduler.request(Recorder("many", log, scheduler, many, 4), suspended=True)
+    scheduler.request(Recorder("one", log, scheduler, one, 8), suspended=True)
+    await _run_until_quiet(scheduler)
+    shared = log[:16]
+    assert abs(shared.count("one") - shared.count("many")) <= 1
+    assert log.count("one") == 8
+    assert log.count("many") == 20
+
+
+async def test_one_slice_is_granted_a_pass(scheduler: CpuScheduler) -> None:
+    log: list[str] = []
+    for number in range(3):
+        scheduler.request(Recorder(str(number), log, scheduler, Account(), 10), suspended=True)
+    for passes in range(1, 12):
+        await trio.lowlevel.checkpoint()
+        # Trio runs the tasks of a pass in any order, so the scheduler may be one pass ahead of this task.
+        assert passes - 2 <= len(log) <= passes + 1
+    await _run_until_quiet(scheduler)
+    assert len(log) == 30
+
+
+async def test_newcomers_and_suspended_turns_alternate(scheduler: CpuScheduler) -> None:
+    log: list[str] = []
+    for _ in range(4):
+        scheduler.request(Recorder("suspended", log, scheduler, Account(), 1), suspended=True)
+        scheduler.request(Recorder("new", log, scheduler, Account(), 1), suspended=False)
+    await _run_until_quiet(scheduler)
+    assert sorted(log[:4]) == ["new", "new", "suspended", "suspended"]
+
+
+async def test_apps_known_for_short_turns_go_before_the_rotation(scheduler: CpuScheduler) -> None:
+    log: list[str] = []
+    for _ in range(50):
+        scheduler.request(Recorder("hog", log, scheduler, Account(), 3), suspended=True)
+    known = Account()
+    known.trusted = True
+    scheduler.request(Recorder("known", log, scheduler, known, 1), suspended=False)
+    await _run_until_quiet(scheduler)
+    assert log[0] == "known"
+
+
+async def test_a_withdrawn_request_gets_no_slice(scheduler: CpuScheduler) -> None:
+    log: list[str] = []
+    account = Account()
+    gone, stays = Recorder("gone", log, scheduler, account, 1), Recorder("stays", log, scheduler, account, 1)
+    for recorder in (gone, stays):
+        scheduler.request(recorder, suspended=True)
+    scheduler.withdraw(gone)
+    alone = Recorder("alone", log, scheduler, Account(), 1)
+    scheduler.request(alone, suspended=False)
+    scheduler.withdraw(alone)
+    await _run_until_quiet(scheduler)
+    assert log == ["stays"]
+
+
+async def test_first_slices_of_many_turns_that_begin_at_once_are_bounded(
+    scheduler: CpuScheduler, new_isolate: NewIsolate
+) -> None:
+    """200 hogs submitted in one pass: only the pass's budget is spent at once, the rest begins slice by slice."""
+    hogs, neighbour = [new_isolate() for _ in range(200)], new_isolate()
+    await call(neighbour, neighbour.context.get("hi"), "you")
+    for hog in hogs:
+        hog.submit(Turn(hog.context.get("spin"), ()))
+    begun = sum(hog.account.turns for hog in hogs)
+    assert 1 <= begun <= 8  # the budget is two slices; a slice lasts until the engine's next poll
+    assert await call(neighbour, neighbour.context.get("hi"), "you") == "hi you"
+    assert sum(hog.account.turns for hog in hogs) < 100
+    while sum(hog.account.turns for hog in hogs) < 200:
+        await trio.lowlevel.checkpoint()
+    for hog in hogs:
+        hog.close()
+
+
+async def test_a_neighbour_is_served_while_hundreds_spin(scheduler: CpuScheduler, new_isolate: NewIsolate) -> None:
+    hogs = [new_isolate() for _ in range(200)]
+    neighbour = new_isolate()
+    await call(neighbour, neighbour.context.get("hi"), "you")
+    for hog in hogs:
+        hog.submit(Turn(hog.context.get("spin"), ()))
+    grants = []
+    for _ in range(50):
+        before = sum(hog.account.slices for hog in hogs)
+        assert await call(neighbour, neighbour.context.get("hi"), "you") == "hi you"
+        grants.append(sum(hog.account.slices for hog in hogs) - before)
+        await trio.lowlevel.checkpoint()
+    # While a neighbour's call was on its way, at most a pass or two of one slice each went to the hogs.
+    assert max(grants) <= 6
+    for hog in hogs:
+        hog.close()
+
+
+async def test_hogs_share_the_cpu_equally(new_isolate: NewIsolate) -> None:
+    crowd, single = Account(), Account()
+    hogs = [new_isolate(account=crowd) for _ in range(6)] + [new_isolate(account=single)]
+    for hog in hogs:
+        hog.submit(Turn(hog.context.get("spin"), ()))
+    deadline = time.perf_counter() + 5
+    while single.slices + crowd.slices < 200 and time.perf_counter() < deadline:
+        await trio.lowlevel.checkpoint()
+    assert abs(single.slices - crowd.slices) <= 8
+    for hog in hogs:
+        hog.close()
