@@ -144,3 +144,15 @@ def test_structured_clones(run_js: Run) -> None:
       const { blob, file } = structuredClone({ blob: new Blob(["b"], { type: "x/y" }), file: new File(["f"], "n") });
       return [await blob.text(), blob.type, blob instanceof File, await file.text(), file.name];
     """) == ["b", "x/y", False, "f", "n"]
+
+
+def test_blob_urls(run_js: Run) -> None:
+    assert run_js("""
+      const url = URL.createObjectURL(new Blob(["b"])), parsed = new URL(url);
+      const errors = [[], [{}], ["x"], [null]].map((list) => {
+        try { URL.createObjectURL(...list); } catch (e) { return e.constructor.name; }
+      });
+      const uuid = /^blob:null\\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(url);
+      return [uuid, parsed.origin, parsed.protocol, url !== URL.createObjectURL(new File([], "f")), errors,
+              URL.revokeObjectURL(url), URL.revokeObjectURL("nonsense")];
+    """) == [True, "null", "blob:", True, ["TypeError"] * 4, None, None]

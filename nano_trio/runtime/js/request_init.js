@@ -11,6 +11,7 @@
   const exec = uncurry("RegExp", "exec");
   const slice = uncurry("Array", "slice");
   const split = uncurry("String", "split");
+  const startsWith = uncurry("String", "startsWith");
   const toUpperCase = uncurry("String", "toUpperCase");
 
   const oneOf = (name, values) => enumeration(name, split(values, " "));
@@ -78,6 +79,8 @@
     const url = original === null ? parseInput(input, context) : original.url;
     if (init.window !== undefined && init.window !== null) fail(context, "'window' can only be null.");
     const options = { __proto__: null, ...(original === null ? DEFAULTS : original.options) };
+    // A blob URL's entry is that of this moment, even if the URL is revoked before it is fetched.
+    if (original === null && startsWith(url, "blob:")) options.blobURLEntry = load("bloburl").resolve(url);
     if (!isEmpty) {
       options.referrer = init.referrer === undefined ? DEFAULTS.referrer : parseReferrer(init.referrer, context);
       options.referrerPolicy = "";

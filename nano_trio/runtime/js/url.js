@@ -41,6 +41,12 @@
       url = USVString(url);
       return base === undefined ? canParse(url) : canParseWithBase(url, USVString(base));
     }
+    static createObjectURL(object) {
+      return platform.load("bloburl").create(arguments);
+    }
+    static revokeObjectURL(url) {
+      platform.load("bloburl").revoke(arguments);
+    }
     get href() {
       return this.#href;
     }
