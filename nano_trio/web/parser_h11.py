@@ -1,6 +1,7 @@
 """The second engine: h11, in pure Python. Slower; chosen with ``--http h11``.
 
-h11 folds equal Content-Length fields into one where this server refuses them, so that is looked for in the bytes first.
+h11 folds equal Content-Length fields into one where this server refuses them, and lowers the transfer coding's name; so
+these two are taken from the bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from nano_trio.web.http1 import Head, HeadParser, make_head, memoised, refuse
 __all__ = ["h11_parser"]
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:([^\r]*)", re.IGNORECASE).findall
+_CODING = re.compile(rb"\r\ntransfer-encoding:[ \t]*([^\r]*)", re.IGNORECASE).search
 
 
 def h11_parser() -> HeadParser:
@@ -32,6 +34,9 @@ def h11_parser() -> HeadParser:
         if not isinstance(event, h11.Request):
             refuse(block)
         headers = [(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in event.headers]
+        if coding := _CODING(block):
+            value = coding[1].decode("latin-1").strip(" \t")
+            headers = [(name, value if name == "transfer-encoding" else other) for name, other in headers]
         minor = 1 if event.http_version == b"1.1" else 0
         return make_head(event.method.decode("ascii"), event.target.decode("latin-1"), minor, headers)
 

@@ -113,7 +113,7 @@ class Service:
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
-            self._gone = "the client closed the connection"
+            self.hang_up("the client closed the connection")
             self._end()
             return
         self._sent = len(content) if isinstance(content, bytes) else 0
@@ -141,7 +141,7 @@ class Service:
         except _Truncated as error:
             log.error("response cannot be completed", reason=str(error), **self._about())
         except OSError:
-            self._gone = self._gone or "the client closed the connection"
+            self.hang_up("the client closed the connection")
         except Exception:
             log.exception("serving a response failed", **self._about())
         finally:
@@ -266,6 +266,8 @@ class Service:
         """The client left: tell the exchange, stop the task. Never blocks."""
         if not self._gone:
             self._gone = reason
+            if self._body is not None:
+                self._body.detach(reason)
             self._cancel(reason)
             self._scope.cancel()
 
@@ -280,8 +282,8 @@ class Service:
     def _end(self) -> None:
         """Release the exchange and decide what becomes of the connection."""
         connection = self._connection
-        if not self._complete:
-            self._cancel(self._gone or "the response was given up")
+        if not self._complete and not self._gone:
+            self._cancel("the response was given up")
         try:
             self._exchange.finish()
         except Exception:
@@ -290,7 +292,7 @@ class Service:
         broken = awaiting = False
         if body is not None:
             broken, awaiting = body.unfinished, body.awaits_continue
-            body.detach("the response is complete")
+            body.detach(self._gone or "the response is complete")
         if connection.listener.access_log is not None:
             app = self._target.name if self._target is not None else ""
             connection.record(self._request, app, self._status, self._sent, self._started, complete=self._complete)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import ClassVar
 
 import trio
+
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web.router import Route, Router
 from nano_trio.web.server import Server, serve
@@ -66,8 +68,11 @@ class App:
 class Stream:
     """A response body from an async iterator."""
 
+    opened: ClassVar[list[AsyncIterator[bytes]]] = []
+
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
+        self.opened.append(chunks)
         self.pulled = 0
         self.cancelled: list[str] = []
 
@@ -117,6 +122,10 @@ async def running(app: App | Router, **settings: object) -> AsyncIterator[Server
             yield server
         finally:
             nursery.cancel_scope.cancel()
+    while Stream.opened:
+        chunks = Stream.opened.pop()
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
 
 
 class Reply:

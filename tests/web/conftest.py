@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from nano_trio.web.http1 import HeadParser
 from nano_trio.web.parser_h11 import h11_parser
 from nano_trio.web.parser_httptools import httptools_parser

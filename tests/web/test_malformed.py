@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import trio
-from nano_trio.web.http1 import HeadParser
 
+from nano_trio.web.http1 import HeadParser
 from tests.web.apps import Client, connected, echo_app, running
 from tests.web.malformed import CASES, Reading, Requests
 from tests.web.reading import read

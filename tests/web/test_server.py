@@ -1,0 +1,248 @@
+"""Listeners, ports, draining, and what must never stop the accepting."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+import trio.testing
+
+from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
+from nano_trio.web import listener as listener_module
+from nano_trio.web import server as server_module
+from nano_trio.web.listener import open_sockets
+from nano_trio.web.reactor import Reactor, SelectorPoller
+from nano_trio.web.router import Route, Router
+from nano_trio.web.server import Server, serve
+from nano_trio.web.settings import ServerSettings
+from tests.web.apps import App, Client, connected, echo_app, running, text
+
+
+async def test_ipv4_and_ipv6_share_a_port() -> None:
+    app = echo_app()
+    async with running(app, host=None) as server:
+        for address in ("127.0.0.1", "::1"):
+            async with await trio.open_tcp_stream(address, server.port) as stream:
+                assert (await Client(stream).get()).status == 200
+    assert [request.remote_address for request in app.requests] == ["127.0.0.1", "::1"]
+
+
+async def test_http_1_0_over_ipv6_has_a_bracketed_url() -> None:
+    app = echo_app()
+    async with running(app, host="::1") as server, await trio.open_tcp_stream("::1", server.port) as stream:
+        client = Client(stream)
+        await client.send(b"GET /x HTTP/1.0\r\n\r\n")
+        await client.reply()
+        assert app.requests[0].url == f"http://[::1]:{server.port}/x"
+
+
+async def test_an_app_with_its_own_port_is_reached_under_any_host() -> None:
+    (free,) = await open_sockets("127.0.0.1", 0)
+    port = free.getsockname()[1]
+    router = Router([Route(echo_app("main"), ("main",)), Route(App(lambda request: text("own")), ("own",), port=port)])
+    async with running(router, inherited={port: [free]}) as server:
+        async with connected(server, port) as client:
+            assert (await client.get(host="whatever")).text == "own"
+        async with connected(server) as client:
+            assert (await client.get(host="own")).status == 404
+        assert server.port_of(port) == port
+        assert len(server.addresses) == 2
+
+
+async def test_ports_come_and_go_with_the_routes() -> None:
+    (probe,) = await open_sockets("127.0.0.1", 0)
+    port = probe.getsockname()[1]
+    probe.close()
+    main = Route(echo_app("main"), ("main",))
+    router = Router([main])
+    async with running(router) as server:
+        router.replace([main, Route(App(lambda request: text("own")), port=port)])
+        await server.sync()
+        async with connected(server, port) as client:
+            assert (await client.get(host="whatever")).text == "own"
+            router.replace([main])
+            await server.sync()
+            assert await client.closed()
+        with pytest.raises(OSError, match="connect"):
+            await trio.open_tcp_stream("127.0.0.1", port)
+        async with connected(server) as client:
+            assert (await client.get(host="main")).status == 200
+
+
+async def test_inherited_sockets_are_used() -> None:
+    (sock,) = await open_sockets("127.0.0.1", 0)
+    port = sock.getsockname()[1]
+    settings = ServerSettings(port=8080, inherited={8080: [socket.socket(fileno=sock.detach())]})
+    async with trio.open_nursery() as nursery:
+        server: Server = await nursery.start(serve, settings, Router([Route(echo_app(), default=True)]))
+        assert server.port == port
+        async with connected(server) as client:
+            assert (await client.get()).status == 200
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_port_in_use_is_an_error_at_start() -> None:
+    (sock,) = await open_sockets("127.0.0.1", 0)
+    with sock:
+        settings = ServerSettings(host="127.0.0.1", port=sock.getsockname()[1])
+        with pytest.raises(ExceptionGroup) as caught:
+            await serve(settings, Router())
+        assert caught.group_contains(OSError, match="in use")
+
+
+async def test_routes_change_between_requests_of_one_connection() -> None:
+    first, second = Route(App(lambda request: text("1")), ("a",)), Route(App(lambda request: text("2")), ("a",))
+    router = Router([first])
+    async with running(router) as server, connected(server) as client:
+        assert (await client.get(host="a")).text == "1"
+        router.replace([second])
+        assert (await client.get(host="a")).text == "2"
+        router.remove(second.target)
+        assert (await client.get(host="a")).status == 404
+
+
+class Pausing:
+    """An app whose requests wait until told, except ``/quick``."""
+
+    def __init__(self) -> None:
+        self.proceed = trio.Event()
+
+    def __call__(self, request: IncomingRequest) -> OutgoingResponse | Callable[[], Awaitable[OutgoingResponse]]:
+        async def wait() -> OutgoingResponse:
+            await self.proceed.wait()
+            return text("finished")
+
+        return text("quick") if request.url.endswith("/quick") else wait
+
+
+async def test_drain_finishes_what_is_in_flight() -> None:
+    pausing = Pausing()
+    async with trio.open_nursery() as nursery:
+        settings = ServerSettings(host="127.0.0.1", port=0)
+        server: Server = await nursery.start(serve, settings, Router([Route(App(pausing), default=True)]))
+        port = server.port
+        async with connected(server) as idle, connected(server) as busy:
+            await idle.get("/quick")
+            await busy.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(server.drain)
+            assert await idle.closed()
+            with pytest.raises(OSError, match="connect"):
+                await trio.open_tcp_stream("127.0.0.1", port)
+            pausing.proceed.set()
+            reply = await busy.reply()
+            assert (reply.text, reply["connection"]) == ("finished", "close")
+            assert await busy.closed()
+    assert nursery.cancel_scope.cancel_called is False
+
+
+async def test_a_request_that_arrives_while_draining_is_answered_503() -> None:
+    pausing = Pausing()
+    app = App(pausing)
+    async with trio.open_nursery() as nursery:
+        settings = ServerSettings(host="127.0.0.1", port=0)
+        server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
+        async with connected(server) as client:
+            await client.send(b"GET /quick HTTP/1.1\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(server.drain)
+            await trio.testing.wait_all_tasks_blocked()
+            await client.send(b"Host: a\r\n\r\n")
+            reply = await client.reply()
+            assert (reply.status, reply["connection"], reply["retry-after"]) == (503, "close", "1")
+            assert await client.closed()
+    assert app.requests == []
+
+
+async def test_the_drain_deadline_aborts_the_rest(autojump_clock: trio.testing.MockClock) -> None:
+    app = App(Pausing())
+    async with trio.open_nursery() as nursery:
+        settings = ServerSettings(host="127.0.0.1", port=0, drain_timeout=30)
+        server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
+        async with connected(server) as client:
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+            began = trio.current_time()
+            await server.drain()
+            assert 29 < trio.current_time() - began < 33
+            assert await client.closed()
+    assert app.exchanges[0].finished == 1
+    assert app.exchanges[0].left
+
+
+async def test_cancelling_serve_ends_everything() -> None:
+    app = App(Pausing())
+    async with running(app) as server:
+        client = Client(await trio.open_tcp_stream("127.0.0.1", server.port))
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await trio.testing.wait_all_tasks_blocked()
+    assert await client.closed()
+    await client.stream.aclose()
+    assert app.exchanges[0].finished == 1
+
+
+class Faulty:
+    """A listening socket whose next accepts fail."""
+
+    def __init__(self, sock: socket.socket, errors: list[int]) -> None:
+        self._sock = sock
+        self.errors = errors
+
+    def accept(self) -> object:
+        if self.errors:
+            code = self.errors.pop(0)
+            raise OSError(code, "injected")
+        return self._sock.accept()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sock, name)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ECONNABORTED, errno.EPROTO, errno.ENOBUFS])
+async def test_accepting_survives(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener_module, "_RETRY_S", 0.001)
+    (sock,) = await open_sockets("127.0.0.1", 0)
+    faulty = Faulty(sock, [code] * 3)
+    async with running(echo_app(), inherited={0: [faulty]}) as server, connected(server) as client:
+        assert (await client.get()).status == 200
+        assert faulty.errors == []
+
+
+async def test_two_hundred_idle_connections_cost_no_tasks() -> None:
+    async with running(echo_app()) as server:
+        before = trio.lowlevel.current_statistics().tasks_living
+        streams = [await trio.open_tcp_stream("127.0.0.1", server.port) for _ in range(200)]
+        for stream in streams:
+            assert (await Client(stream).get()).status == 200
+        assert trio.lowlevel.current_statistics().tasks_living == before
+        assert server.connections == 200
+        for stream in streams:
+            await stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert server.connections == 0
+
+
+async def test_without_epoll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the selector cannot tell a hang-up from input, the same things happen."""
+    monkeypatch.setattr(server_module, "Reactor", lambda: Reactor(SelectorPoller()))
+    pausing = Pausing()
+    app = App(pausing)
+    async with running(app) as server:
+        async with connected(server) as client:
+            assert (await client.get("/quick")).text == "quick"
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+            await client.send(b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+            pausing.proceed.set()
+            assert (await client.reply()).text == "finished"
+            assert (await client.reply()).text == "quick"
+        pausing.proceed = trio.Event()
+        async with connected(server) as client:
+            await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(5):
+            await app.exchanges[-1].disconnected.wait()
