@@ -1,0 +1,1 @@
+"""Benchmarks beside other servers: ``python -m bench``. See README.md."""

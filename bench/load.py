@@ -1,0 +1,67 @@
+"""The load: wrk where it is installed, else our own raw-socket client.
+
+Both keep connections alive, and on each wait for the answer before they send the next request.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import machine
+
+__all__ = ["Load", "generator", "load"]
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a run of the load generator saw; times in ms."""
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    errors: int
+
+    @property
+    def requests_per_s(self) -> float:
+        return self.requests / self.seconds
+
+
+def generator() -> str:
+    """Which load generator is used."""
+    if shutil.which("wrk"):
+        return "wrk"
+    return "bench.client (in Python, so it may be the bottleneck; better: apt-get install wrk)"
+
+
+def load(port: int, *, connections: int, seconds: float, body: Path | None = None) -> Load:
+    """Load ``http://127.0.0.1:port/`` from the loader's cores; with ``body``, by POST of that file."""
+    url = f"http://127.0.0.1:{port}/"
+    if shutil.which("wrk"):
+        threads = max(1, min(2, len(machine.LOADER_CORES)))
+        command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
+        command += ["-s", str(HERE / "wrk.lua"), url, *(["--", str(body)] if body else [])]
+    else:
+        command = [sys.executable, "-m", "bench.client", str(port), str(connections), str(seconds)]
+        command += [str(body)] if body else []
+    done = subprocess.run(
+        machine.pinned(command, server=False),
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+        cwd=HERE.parent,
+        check=True,
+    )
+    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
+    seen = json.loads(line.removeprefix("RESULT "))
+    return Load(
+        seen["requests"], seen["us"] / 1e6, seen["p50"] / 1e3, seen["p99"] / 1e3, seen["max"] / 1e3, seen["errors"]
+    )

@@ -1,0 +1,286 @@
+"""neighbour: what an app waits for because others on the same server compute for ever.
+
+Measured over HTTP from another process: probes of one quiet app on a fixed schedule (see probe.py), first alone, then
+beside 1, 8, 64 and 500 apps each of which is in `for (;;);` with its client waiting. The wait that the hogs ADD is what
+counts: a quantile with hogs minus the median without. Each quantile is the median of those of several windows of a
+second. A window in which the hypervisor or another process took more than 2 % of a core that is measured on says
+nothing of the server and is left out. Where fewer than three windows are left, all count, and a promise that does not
+hold then is "not measured". The control (sliced.py) computes in slices and does nothing else: what its neighbour waits
+is the machine's share.
+
+Two more phases: 500 hogs that begin within a moment, on apps that were loaded before and on apps that were not (the
+slowest probe due in the second that follows); and hogs with a small CPU limit, each of which must be answered 503.
+workerd, as a peer, gets one hog and one neighbour, with a time-out.
+
+Unfair would be: probing in a closed loop, which leaves out most of what is to be measured; hogs that end during the
+measurement (their limit is ten minutes); a neighbour in the same process as the client; probes so frequent that the
+neighbour is no longer quiet.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from bench import machine, servers
+from bench.probe import Probe, Seen
+from bench.report import Options, Outcome, Table, Verdict, percentile
+from bench.servers import HANDLERS, Absent, Server
+
+__all__ = ["run"]
+
+MUST_P99_MS = 5
+RATE = 200
+"""Probes a second."""
+QUIET = 0.02
+"""The largest share of a core that others may take in a window that counts."""
+HOGS = (1, 8, 64, 500)
+MOST = HOGS[-1]
+
+
+def run(options: Options) -> Outcome:
+    outcome = Outcome("neighbour")
+    steady, calm = _steady(options)
+    control = _control(options)
+    bursts = {"loaded": _burst(warm=True), "not loaded": _burst(warm=False)}
+    ends = _ends()
+    peer = _workerd()
+    outcome.data = {"steady": steady, "control": control, "burst": bursts, "ends": ends, "workerd": peer}
+
+    added = Table(
+        "wait added by hogs, ms: quantile with hogs minus the median without",
+        ["hogs", "p50", "p99", "slowest"],
+    )
+    absolute = Table(
+        f"latency, ms, {RATE} probes/s: medians of the windows' quantiles (lowest–highest of all windows)",
+        ["hogs", "p50", "p99", "slowest", "windows", "left out", "server CPU"],
+        note="server CPU: share of one core; control: the probe of a server that only computes in slices of 0.5 ms",
+    )
+    keys = ("p50", "p99", "max")
+    for hogs, seen in [*steady.items(), ("control", control)]:
+        if hogs:
+            added.rows.append([str(hogs), *(f"{seen[key] - calm:.2f}" for key in keys)])
+        columns = {key: [window[key] for window in seen["windows"]] for key in keys}
+        row = [str(hogs), *(f"{seen[key]:.2f} ({min(columns[key]):.2f}–{max(columns[key]):.2f})" for key in keys)]
+        absolute.rows.append([*row, str(len(seen["windows"])), str(seen["left_out"]), f"{seen['cpu_share']:.0%}"])
+    if "problem" in peer:
+        added.note = f"workerd: {peer['problem']}"
+    elif peer["answered"]:
+        added.note = f"workerd, 1 hog: {peer['answered']} probes answered, slowest {peer['slowest_ms']:.0f} ms"
+    else:
+        added.note = (
+            f"workerd, 1 hog: no probe answered within {peer['timeout_s']} s (alone: {peer['alone_ms']:.2f} ms)"
+        )
+    begin = Table(
+        f"{MOST} hogs begin at once: the probes due in the second after the first hog's request, ms",
+        ["hogs' apps were", "p50", "p99", "slowest", "requests sent within", "kept off", "stolen"],
+    )
+    for name, seen in bursts.items():
+        row = [name, *(f"{seen[key]:.2f}" for key in keys), f"{seen['sending_ms']:.0f}"]
+        begin.rows.append([*row, f"{seen['kept_waiting']:.0%}", f"{seen['stolen']:.0%}"])
+    outcome.ratios.append(added)
+    outcome.absolute += [absolute, begin]
+
+    worst = max(steady[hogs]["p99"] - calm for hogs in HOGS)
+    growth = steady[MOST]["p99"] - steady[1]["p99"]
+    disturbed = any(steady[hogs]["disturbed"] for hogs in HOGS)
+    word = " on a disturbed machine" if disturbed else ""
+    slowest = bursts["loaded"]["max"]
+    outcome.verdicts = [
+        Verdict(
+            "added wait of a neighbour, p99, any number of hogs",
+            f"< {MUST_P99_MS} ms",
+            f"{worst:.2f} ms{word}",
+            _judged(worst < MUST_P99_MS, disturbed),
+        ),
+        Verdict(
+            f"the number of hogs does not matter: p99 with {MOST} over p99 with 1",
+            "< 1 ms",
+            f"{growth:+.2f} ms{word}",
+            _judged(abs(growth) < 1, disturbed),
+        ),
+        Verdict(
+            "hogs answered 503 at their CPU limit",
+            "all",
+            f"{ends['ended_503']} of {ends['hogs']}",
+            ends["ended_503"] == ends["hogs"],
+        ),
+        Verdict(
+            f"{MOST} hogs begin at once on loaded apps: slowest probe of that second (an aim of this bench)",
+            "< 50 ms",
+            f"{slowest:.1f} ms",
+            _judged(slowest < 50, bursts["loaded"]["stolen"] + bursts["loaded"]["kept_waiting"] > QUIET),
+        ),
+    ]
+    return outcome
+
+
+def _judged(holds: bool, disturbed: bool) -> bool | None:
+    """A promise that fails on a disturbed machine has not been measured."""
+    return None if disturbed and not holds else holds
+
+
+def _start(hogs: int, *, timeout_ms: float = 600_000) -> Server:
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        hog = str(HANDLERS / "hog.js")
+        apps = [{"name": "quiet", "path": str(HANDLERS / "hello.js"), "preload": True}]
+        apps += [{"name": f"hog{number}", "path": hog} for number in range(hogs)]
+        defaults = {"timeout_ms": timeout_ms, "request_timeout_ms": 600_000}
+        return servers.start_nano(["--config", str(servers.nano_config(folder, apps, defaults=defaults))])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connect(server: Server, count: int) -> list[socket.socket]:
+    return [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(count)]
+
+
+def _spin(connection: socket.socket, number: int) -> None:
+    """Send a request that will never be answered."""
+    connection.sendall(f"GET /spin HTTP/1.1\r\nHost: hog{number}\r\n\r\n".encode())
+
+
+def _summary(ms: list[float]) -> dict[str, Any]:
+    return {
+        "p50": percentile(ms, 0.5),
+        "p99": percentile(ms, 0.99),
+        "max": max(ms, default=math.nan),
+        "probes": len(ms),
+    }
+
+
+def _steady(options: Options) -> tuple[dict[int, dict[str, Any]], float]:
+    """Latencies beside 0, 1, 8 … hogs, and the median beside none."""
+    windows = max(3, round(options.seconds))
+    server = _start(MOST)
+    connections: list[socket.socket] = []
+    try:
+        results: dict[int, dict[str, Any]] = {}
+        _probe(server, 1.0)  # warm-up
+        for hogs in (0, *HOGS):
+            print(f"bench: neighbour: {hogs} hogs", file=sys.stderr)
+            new = _connect(server, hogs - len(connections))
+            for number, connection in enumerate(new, start=len(connections)):
+                _spin(connection, number)
+            connections += new
+            time.sleep(0.5 + hogs / 100)  # until each hog's app is loaded and computes
+            results[hogs] = _windows(server, windows)
+        return results, results[0]["p50"]
+    finally:
+        for connection in connections:
+            connection.close()
+        server.stop()
+
+
+def _control(options: Options) -> dict[str, Any]:
+    print("bench: neighbour: control", file=sys.stderr)
+    server = servers.start_module("bench.sliced")
+    try:
+        return _windows(server, max(3, round(options.seconds)))
+    finally:
+        server.stop()
+
+
+def _windows(server: Server, count: int) -> dict[str, Any]:
+    """Quantiles over ``count`` windows of a second each, those that others disturbed left out."""
+    seen: list[dict[str, Any]] = []
+    for number in range(2 * count):
+        cpu, start, disturbance = server.cpu_s(), time.monotonic(), machine.Disturbance(server.pid)
+        ms = _probe(server, 1.0).ms
+        seen.append(_summary(ms) | disturbance.shares())
+        seen[-1]["cpu_share"] = (server.cpu_s() - cpu) / (time.monotonic() - start)
+        calm = [window for window in seen if max(window["kept_waiting"], window["stolen"]) <= QUIET]
+        if number + 1 >= count and len(calm) >= 3:
+            break
+    used = calm if len(calm) >= 3 else seen
+    medians = {key: statistics.median(window[key] for window in used) for key in ("p50", "p99", "max", "cpu_share")}
+    return {**medians, "windows": seen, "left_out": len(seen) - len(used), "disturbed": used is seen and used != calm}
+
+
+def _probe(server: Server, seconds: float) -> Seen:
+    probe = Probe(server.port, host="quiet", rate=RATE, seconds=seconds)
+    probe.start()
+    return probe.result()
+
+
+def _burst(*, warm: bool) -> dict[str, Any]:
+    """All hogs begin within a moment while a probe watches."""
+    print(f"bench: neighbour: burst, apps {'' if warm else 'not '}loaded before", file=sys.stderr)
+    server = _start(MOST)
+    connections: list[socket.socket] = []
+    try:
+        if warm:
+            for number in range(MOST):
+                status, _ = servers.get(server.port, host=f"hog{number}")
+                assert status == 200, status
+        connections = _connect(server, MOST)
+        probe = Probe(server.port, host="quiet", rate=RATE, seconds=4, timeout=20)
+        probe.start()
+        time.sleep(1.5)
+        start, disturbance = time.monotonic(), machine.Disturbance(server.pid)
+        for number, connection in enumerate(connections):
+            _spin(connection, number)
+        sent = time.monotonic()
+        time.sleep(1)
+        others = disturbance.shares()
+        return _summary(probe.result().between(start, start + 1)) | others | {"sending_ms": (sent - start) * 1e3}
+    finally:
+        for connection in connections:
+            connection.close()
+        server.stop()
+
+
+def _ends() -> dict[str, Any]:
+    """How many of a few hogs with 200 ms of CPU time are answered 503."""
+    print("bench: neighbour: hogs at their CPU limit", file=sys.stderr)
+    hogs = 16
+    server = _start(hogs, timeout_ms=200)
+    try:
+        start = time.monotonic()
+        with ThreadPoolExecutor(hogs) as pool:
+            answers = pool.map(
+                lambda number: servers.get(server.port, "/spin", host=f"hog{number}", timeout=60), range(hogs)
+            )
+            statuses = [status for status, _ in answers]
+        return {"hogs": hogs, "ended_503": statuses.count(503), "seconds": time.monotonic() - start}
+    finally:
+        server.stop()
+
+
+def _workerd() -> dict[str, Any]:
+    """One hog and one neighbour in one workerd process."""
+    print("bench: neighbour: workerd", file=sys.stderr)
+    timeout = 3
+    try:
+        server = servers.start_workerd({"quiet": HANDLERS / "hello.js", "hog": HANDLERS / "hog.js"})
+    except Absent as reason:
+        return {"problem": f"absent: {reason}"}
+    try:
+        servers.get(server.ports["hog"])
+        start = time.monotonic()
+        servers.get(server.ports["quiet"])
+        alone = (time.monotonic() - start) * 1e3
+        hog = socket.create_connection(("127.0.0.1", server.ports["hog"]))
+        hog.sendall(b"GET /spin HTTP/1.1\r\nHost: hog\r\n\r\n")
+        time.sleep(0.3)
+        probe = Probe(server.ports["quiet"], host="quiet", rate=10, seconds=2, timeout=timeout)
+        probe.start()
+        answered = [ms for ms in probe.result().ms if ms < math.inf]
+        hog.close()
+        return {
+            "timeout_s": timeout,
+            "alone_ms": alone,
+            "answered": len(answered),
+            "slowest_ms": max(answered, default=math.inf),
+        }
+    finally:
+        server.stop()
