@@ -20,6 +20,8 @@ __all__ = ["FetchError", "default_folder", "ensure", "is_checkout"]
 
 _PREFIX = re.compile(r"^[^/]+/test/fixtures/wpt/(.+)$")
 _SOURCES = Path("/etc/apt")
+_PACKAGE = "nodejs"
+_APT_HELPER = "/usr/lib/apt/apt-helper"
 _ATTEMPTS = 3
 
 
@@ -42,9 +44,9 @@ def ensure(folder: Path) -> Path:
     """``folder`` if a set lies there; else the set is brought there. Raises FetchError."""
     if is_checkout(folder):
         return folder
-    missing = [tool for tool in ("apt-get", "dpkg") if shutil.which(tool) is None]
+    missing = [tool for tool in ("apt-get", "apt-cache", _APT_HELPER) if shutil.which(tool) is None]
     if missing:
-        raise FetchError(f"no Web Platform Tests in {folder}, and no {missing[0]} to bring them with")
+        raise FetchError(f"no Web Platform Tests in {folder}, and no {missing[0]} to bring them")
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             _bring(folder)
@@ -70,10 +72,30 @@ def _source_lists(parts: Path) -> None:
             (parts / f"{file.stem}-src.list").write_text(lines, "utf-8")
 
 
-def _apt(options: list[str], *arguments: str, cwd: Path) -> None:
-    result = subprocess.run(["apt-get", *options, *arguments], cwd=cwd, capture_output=True, text=True, timeout=600)
+def _apt(program: str, options: list[str], *arguments: str, cwd: Path) -> str:
+    command = [program, *options, *arguments]
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
     if result.returncode != 0:
-        raise FetchError(f"apt-get {arguments[0]}: {(result.stderr or result.stdout).strip()[-500:]}")
+        name = program.rsplit("/", 1)[-1]
+        raise FetchError(f"{name} {arguments[0]}: {(result.stderr or result.stdout).strip()[-500:]}")
+    return result.stdout
+
+
+def _download(options: list[str], work: Path) -> Path:
+    """The upstream archive of the package, of the first version that the mirror really has."""
+    versions = re.findall(r"^Version: (\S+)$", _apt("apt-cache", options, "showsrc", _PACKAGE, cwd=work), re.MULTILINE)
+    archive = work / "archive.tar"
+    problem = FetchError(f"apt's sources know no package {_PACKAGE}")
+    for version in reversed(versions):
+        # Only this one of the package's files is needed.
+        uris = _apt("apt-get", options, "source", "--print-uris", f"{_PACKAGE}={version}", cwd=work)
+        for uri, checksum in re.findall(r"^'([^']+)' \S+\.orig\.tar\.\w+ \d+ (\S+)$", uris, re.MULTILINE):
+            try:
+                _apt(_APT_HELPER, options, "download-file", uri, str(archive), checksum, cwd=work)
+                return archive
+            except FetchError as error:
+                problem = error
+    raise problem
 
 
 def _bring(folder: Path) -> None:
@@ -95,15 +117,12 @@ def _bring(folder: Path) -> None:
             "-oAcquire::Retries=3",
         ]
         print("tests.wpt: bringing the Web Platform Tests from Debian's nodejs source package", file=sys.stderr)
-        _apt(options, "update", cwd=work)
-        _apt(options, "source", "--download-only", "nodejs", cwd=work)
-        archives = sorted(work.glob("nodejs_*.orig.tar.*"))
-        if not archives:
-            raise FetchError("Debian's nodejs source package holds no archive")
+        _apt("apt-get", options, "update", cwd=work)
+        downloaded = _download(options, work)
         # Unpacked beside the folder, then renamed, so that a broken download leaves nothing half done.
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="wpt-") as fresh:
             target = Path(fresh) / "wpt"
-            with tarfile.open(archives[0]) as archive:
+            with tarfile.open(downloaded) as archive:
                 for member in archive:
                     if (match := _PREFIX.match(member.name)) and (member.isfile() or member.isdir()):
                         member.name = match[1]
@@ -117,4 +136,7 @@ def _bring(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(ensure(Path(sys.argv[1]) if len(sys.argv) > 1 else default_folder()))
+    try:
+        print(ensure(Path(sys.argv[1]) if len(sys.argv) > 1 else default_folder()))
+    except FetchError as problem:
+        sys.exit(f"tests.wpt: {problem}")
