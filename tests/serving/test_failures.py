@@ -1,0 +1,364 @@
+"""The failure table of the design, row by row; each time a neighbour app does not notice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpcore
+import pytest
+import trio
+
+from .conftest import NEIGHBOUR, Site, SiteMaker, unnoticed
+
+GOES_ON = """
+  if (new URL(request.url).pathname === "/fine") return new Response("fine " + (globalThis.seen = (globalThis.seen ?? 0) + 1));
+"""
+
+
+def app(body: str, **keys: Any) -> dict[str, Any]:
+    return {"source": f"export default {{ async fetch(request, env, ctx) {{ {GOES_ON} {body} }} }};", **keys}
+
+
+async def goes_on(site: Site, name: str = "app") -> int:
+    """The app answers; the number of such answers from this isolate."""
+    answer = await site.get(name, "/fine")
+    assert answer.status == 200
+    return int(answer.text.removeprefix("fine "))
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("throw new TypeError('out of cheese');", "TypeError: out of cheese"),
+        ("await null; throw new RangeError('later');", "RangeError: later"),
+        ("return Promise.reject(new Error('rejected'));", "Error: rejected"),
+        ("null.x;", "cannot read property 'x' of null"),
+        ("throw 'a string';", "'a string'"),
+        ("throw undefined;", "undefined"),
+        ("throw Object.create(null);", "Uncaught"),
+        ("throw { get message() { throw 1 }, toString() { throw 2 } };", "Uncaught"),
+        ("throw new Proxy({}, { get() { throw 1 } });", "Uncaught"),
+    ],
+)
+async def test_the_handler_throws_or_rejects(serve: SiteMaker, body: str, text: str) -> None:
+    async with serve({"app": app(body), "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        assert await goes_on(site) == 1
+        answer = await site.get("app")
+        assert answer.status == 500
+        assert "request " in answer.text
+        assert text not in answer.text  # details are for the log
+        assert text in site.logged("app")
+        assert await goes_on(site) == 2  # the same isolate
+
+
+async def test_with_dev_the_page_shows_the_stack(serve: SiteMaker) -> None:
+    async with serve({"app": app("\n  null.x;")}, dev=True) as site:
+        answer = await site.get("app")
+        assert answer.status == 500
+        assert "index.js:4:7: TypeError" in answer.text
+        assert "\n          ^\n" in answer.text
+        assert "nano:" not in answer.text
+        assert answer.headers["content-type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("undefined", "undefined"),
+        ("'text'", "'text'"),
+        ("42", "42"),
+        ("({ status: 200 })", "{ status: 200 }"),
+        ("null", "null"),
+    ],
+)
+async def test_it_returns_something_that_is_no_response(serve: SiteMaker, value: str, shown: str) -> None:
+    async with serve({"app": app(f"return {value};"), "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        answer = await site.get("app")
+        assert answer.status == 500
+        assert f"returned {shown}; it must return a Response" in site.logged("app")
+        assert await goes_on(site) == 1
+
+
+async def test_a_response_that_was_used_before(serve: SiteMaker) -> None:
+    source = """
+      const once = new Response("once");
+      export default () => once;
+    """
+    async with serve({"app": source}) as site:
+        assert (await site.get("app")).text == "once"
+        assert (await site.get("app")).status == 500
+        assert "used" in site.logged("app")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "await new Promise(() => {});",
+        "return { then() {} };",
+        "await new Response(new ReadableStream({})).text();",
+        "const { promise } = Promise.withResolvers(); return promise;",
+    ],
+)
+async def test_nothing_is_pending_and_no_response_can_ever_come(serve: SiteMaker, body: str) -> None:
+    async with serve({"app": app(body), "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        with trio.fail_after(5):
+            answer = await site.get("app")
+        assert answer.status == 500
+        assert "will never generate a response" in site.logged("app")
+        assert await goes_on(site) == 1
+
+
+async def test_a_request_that_waits_for_another_is_not_hung(serve: SiteMaker) -> None:
+    source = """
+      let release, held = new Promise((resolve) => { release = resolve; });
+      export default {
+        async fetch(request) {
+          const { pathname } = new URL(request.url);
+          if (pathname === "/hold") { await held; return new Response("released"); }
+          if (pathname === "/slow") { await new Promise((r) => setTimeout(r, 200)); release(); }
+          return new Response("done");
+        },
+      };
+    """
+    async with serve({"app": source}) as site:
+        answers: list[str] = []
+
+        async def ask(path: str) -> None:
+            answers.append((await site.get("app", path)).text)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, "/slow")
+            await trio.testing.wait_all_tasks_blocked(0.02)
+            nursery.start_soon(ask, "/hold")
+        assert answers.count("released") == 1
+
+
+@pytest.mark.parametrize("loop", ["for (;;);", "for (;;) await null;", "(function f() { Promise.resolve().then(f) })(); await new Promise(() => {});", "try { for (;;); } catch { return new Response('caught'); }"])  # fmt: skip
+async def test_a_turn_exceeds_its_cpu_limit(serve: SiteMaker, loop: str) -> None:
+    apps = {"app": app(loop, timeout_ms=100), "neighbour": NEIGHBOUR}
+    async with serve(apps) as site, unnoticed(site):
+        assert await goes_on(site) == 1
+        answer = await site.get("app")
+        assert answer.status == 503
+        assert "more than 100 ms of CPU time" in answer.text
+        assert "timeout_ms" in site.logged("app")
+        assert await goes_on(site) == 1  # a fresh isolate
+
+
+async def test_other_requests_of_a_stopped_isolate_are_answered(serve: SiteMaker) -> None:
+    body = """
+      if (request.url.endsWith("/spin")) for (;;);
+      await new Promise((resolve) => setTimeout(resolve, 60_000));
+    """
+    async with serve({"app": app(body, timeout_ms=100, request_timeout_ms=60_000), "neighbour": NEIGHBOUR}) as site:
+        statuses: list[int] = []
+
+        async def wait() -> None:
+            statuses.append((await site.get("app", "/wait")).status)
+
+        async with trio.open_nursery() as nursery, unnoticed(site):
+            for _ in range(3):
+                nursery.start_soon(wait)
+            while len(site.app("app")._current._exchanges) < 3 if site.app("app")._current else True:
+                await trio.lowlevel.checkpoint()
+            assert (await site.get("app", "/spin")).status == 503
+        assert statuses == [503, 503, 503]
+
+
+async def test_the_app_outgrows_its_memory(serve: SiteMaker) -> None:
+    body = "const kept = []; for (;;) kept.push(new Array(1000).fill(kept.length));"
+    async with serve({"app": app(body, memory_mb=16), "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        assert await goes_on(site) == 1
+        answer = await site.get("app")
+        assert answer.status == 503
+        assert "memory limit of 16 MB" in answer.text
+        assert "outgrew memory_mb" in site.logged("app")
+        assert await goes_on(site) == 1
+
+
+async def test_one_allocation_beyond_the_hard_limit(serve: SiteMaker) -> None:
+    body = """
+      const huge = () => new ArrayBuffer(2 ** 30);
+      if (request.url.endsWith("/caught")) { try { huge(); } catch (error) { return new Response("caught " + error.name); } }
+      huge();
+    """
+    async with serve({"app": app(body, memory_mb=16), "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        assert (await site.get("app", "/caught")).text.startswith("caught ")
+        assert (await site.get("app")).status == 500
+        assert await goes_on(site) == 1
+        assert await goes_on(site) == 2
+
+
+async def test_stack_overflow(serve: SiteMaker) -> None:
+    body = """
+      const deep = () => deep() + 1;
+      if (request.url.endsWith("/caught")) { try { deep(); } catch (error) { return new Response(error.message); } }
+      deep();
+    """
+    async with serve({"app": app(body), "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        assert (await site.get("app", "/caught")).text == "stack overflow"
+        assert (await site.get("app")).status == 500
+        assert "stack overflow" in site.logged("app")
+        assert await goes_on(site) == 1
+
+
+async def test_more_restarts_than_allowed(serve: SiteMaker) -> None:
+    apps = {"app": app("for (;;);", timeout_ms=20, max_restarts=2, restart_window_s=60), "neighbour": NEIGHBOUR}
+    async with serve(apps) as site, unnoticed(site):
+        for _ in range(3):
+            assert (await site.get("app")).status == 503
+        answer = await site.get("app", "/fine")
+        assert answer.status == 503
+        assert 1 <= int(answer.headers["retry-after"]) <= 2
+        assert site.app("app").state.value == "failed"
+        assert "too many crashes" in site.logged("app")
+
+
+async def test_a_failed_app_is_tried_again_after_its_pause(
+    serve: SiteMaker, autojump_clock: trio.testing.MockClock
+) -> None:
+    # Virtual time, and so no sockets in the way of it: the actor alone.
+    async with serve({"app": app("for (;;);", timeout_ms=20, max_restarts=0)}) as site:
+        target = site.app("app")
+        request = make_request("/spin")
+        assert (await target.begin(request).wait()).status == 503
+        pause = int(dict((await target.begin(make_request("/fine")).wait()).headers)["retry-after"])
+        await trio.sleep(pause)
+        assert (await target.begin(make_request("/fine")).wait()).body == b"fine 1"
+        # The next failure pauses longer.
+        assert (await target.begin(request).wait()).status == 503
+        longer = int(dict((await target.begin(make_request("/fine")).wait()).headers)["retry-after"])
+        assert longer > pause
+
+
+def make_request(path: str) -> Any:
+    from nano_trio.actors.messages import IncomingRequest
+
+    return IncomingRequest("GET", f"http://app{path}", [("host", "app")], None, "127.0.0.1", "test-1")
+
+
+async def test_the_wall_clock_limit_of_a_request(serve: SiteMaker, autojump_clock: trio.testing.MockClock) -> None:
+    body = """
+      request.signal.addEventListener("abort", () => { globalThis.why = request.signal.reason.name; });
+      if (request.url.endsWith("/why")) return new Response(globalThis.why);
+      await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+    """
+    async with serve({"app": app(body, request_timeout_ms=5000)}) as site:
+        start = trio.current_time()
+        answer = await site.app("app").begin(make_request("/slow")).wait()
+        assert answer.status == 504
+        assert b"5000 ms" in answer.body
+        assert 5 <= trio.current_time() - start < 6
+        why = await site.app("app").begin(make_request("/why")).wait()
+        assert why.body == b"TimeoutError"
+
+
+async def test_the_mailbox_is_full(serve: SiteMaker) -> None:
+    body = "if (request.url.endsWith('/spin')) { const end = Date.now() + 300; while (Date.now() < end); } return new Response('ok');"
+    async with serve({"app": app(body, max_pending=2), "neighbour": NEIGHBOUR}) as site:
+        answers: list[Any] = []
+
+        async def ask(path: str) -> None:
+            answers.append(await site.get("app", path))
+
+        async with unnoticed(site), trio.open_nursery() as nursery:
+            nursery.start_soon(ask, "/spin")
+            while not (site.app("app")._current and site.app("app")._current._environment.isolate.busy):
+                await trio.lowlevel.checkpoint()
+            for _ in range(6):
+                nursery.start_soon(ask, "/")
+        full = [answer for answer in answers if answer.status == 503]
+        assert len(full) == 4
+        assert all(answer.headers["retry-after"] == "1" for answer in full)
+        assert [answer.text for answer in answers if answer.status == 200] == ["ok"] * 3
+        assert await goes_on(site) == 1
+
+
+async def test_draining(serve: SiteMaker) -> None:
+    body = "await new Promise((resolve) => setTimeout(resolve, 150)); return new Response('finished');"
+    async with serve({"app": app(body)}) as site:
+        answers: list[Any] = []
+
+        async def ask() -> None:
+            answers.append(await site.get("app"))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            while not (site.app("app")._current and site.app("app")._current._exchanges):
+                await trio.lowlevel.checkpoint()
+            nursery.start_soon(site.hosting.drain)
+        assert answers[0].text == "finished"
+        with pytest.raises((httpcore.ConnectError, httpcore.RemoteProtocolError, httpcore.ReadError)):
+            await site.get("app")
+
+
+async def test_a_removed_app_refuses_with_connection_close(serve: SiteMaker) -> None:
+    async with serve({"app": app(""), "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        await goes_on(site)
+        await site.app("app").drain()
+        answer = await site.get("app", "/fine")
+        assert answer.status == 503
+        assert answer.headers["connection"] == "close"
+
+
+async def test_no_app_for_that_host(serve: SiteMaker) -> None:
+    async with serve({"app": app("")}) as site:
+        answer = await site.get("nobody.example")
+        assert answer.status == 404
+        assert "nobody.example" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("source", "logged"),
+    [
+        ("export default { fetch( { } }", "index.js:1:29: SyntaxError"),
+        ("import './nope.js';", 'cannot load "nope.js": no such file'),
+        ("import { nope } from './index.js';", "nope"),
+        ("throw new Error('at load');", "index.js:1:16: Error: at load"),
+        ("await null; throw new Error('later');", "Error: later"),
+        ("await new Promise(() => {});", "top-level await waits for nothing"),
+        ("export const x = 1;", "the module has no handler"),
+        ("export default { notFetch() {} };", "the module has no handler"),
+        ("for (;;);", "more than timeout_ms"),
+    ],
+)
+async def test_an_app_that_does_not_load(serve: SiteMaker, source: str, logged: str) -> None:
+    apps = {"app": {"source": source, "timeout_ms": 100}, "neighbour": NEIGHBOUR}
+    async with serve(apps) as site, unnoticed(site):
+        assert (await site.get("app")).status == 503
+        assert logged in site.logged("app")
+
+
+async def test_a_mended_app_loads_at_the_next_request(serve: SiteMaker) -> None:
+    async with serve({"app": "export default {"}) as site:
+        assert (await site.get("app")).status == 503
+        (site.app("app").settings.path / "index.js").write_text("export default () => new Response('mended');")
+        assert (await site.get("app")).text == "mended"
+
+
+async def test_two_apps_share_nothing_and_a_bad_third_stops_neither(serve: SiteMaker) -> None:
+    source = """
+      globalThis.count = (globalThis.count ?? 0) + 1;
+      Object.prototype.leaked = "yes";
+      export default { fetch(request, env) {
+        globalThis.seen = [...(globalThis.seen ?? []), env.NAME];
+        let frozen = true;
+        try { env.NAME = "changed"; frozen = false; } catch {}
+        try { env.nested.deep.push(1); frozen = false; } catch {}
+        return Response.json({ name: env.NAME, seen: globalThis.seen, other: Object.keys(env), frozen });
+      } };
+    """
+    apps = {
+        "one": {"source": source, "env": {"NAME": "first", "nested": {"deep": [1]}}},
+        "two": {"source": source, "env": {"NAME": "second", "SECRET": "s", "nested": {"deep": []}}},
+        "three": "export default {\n  fetch() { return new Response('x' }\n};",
+    }
+    async with serve(apps) as site:
+        for _ in range(2):
+            one, two = await site.get("one"), await site.get("two")
+        assert one.text == '{"name":"first","seen":["first","first"],"other":["NAME","nested"],"frozen":true}'
+        assert '"second"' in two.text
+        assert "first" not in two.text
+        assert (await site.get("three")).status == 503
+        assert "index.js:2:37: SyntaxError" in site.logged("three")
+        assert "fetch() { return new Response('x' }" in site.logged("three")
