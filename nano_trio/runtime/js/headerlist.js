@@ -5,7 +5,7 @@
 // `convertInit` is the Web IDL conversion, `fill` validates what it gave and appends.
 (platform) => {
   "use strict";
-  const { ByteString, fail, isObject, sequence, sequenceFromIterable } = platform.load("webidl");
+  const { ByteString, fail, isObject, sequenceFromIterable, iteratesAsArray } = platform.load("webidl");
   const { statics, uncurry } = platform;
   const { ownKeys } = statics.Reflect;
   const isOwnEnumerable = uncurry("Object", "propertyIsEnumerable");
@@ -57,8 +57,20 @@
     );
   }
 
-  const toByteStrings = sequence(ByteString);
-  /** Convert `init` to HeadersInit: a flat array of name, value, is the value clean?; a name of null was no pair. */
+  /** A name and a value, converted, and whether the value is clean; [null] for a sequence of another length. */
+  function toPair(value, context) {
+    if (!isObject(value)) fail(context, "A header pair must be a sequence.");
+    const method = value[iterator];
+    if (iteratesAsArray(value, method) && value.length === 2) {
+      const name = convertName(value[0], context);
+      const item = value[1];
+      const clean = isClean(item);
+      return [name, clean ? item : ByteString(item, context), clean];
+    }
+    const pair = sequenceFromIterable(value, method, ByteString, context);
+    return pair.length === 2 ? [pair[0], pair[1], false] : [null];
+  }
+  /** Convert `init` to HeadersInit: an array of what `toPair` gives. */
   function convertInit(init, context) {
     if (!isObject(init)) {
       fail(context, "The provided value is not of type '(record<ByteString, ByteString> or sequence<sequence<ByteString>>)'.");
@@ -71,18 +83,13 @@
         for (let i = 0; i < list.length; i += 2) raw[raw.length] = [list[i], list[i + 1], true];
         return raw;
       }
-      const pairs = sequenceFromIterable(init, method, toByteStrings, context);
-      for (let i = 0; i < pairs.length; i++) {
-        const pair = pairs[i];
-        raw[raw.length] = pair.length === 2 ? [pair[0], pair[1], false] : [null];
-      }
-      return raw;
+      return sequenceFromIterable(init, method, toPair, context);
     }
     const keys = ownKeys(init);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
       if (!isOwnEnumerable(init, key)) continue;
-      if (typeof key === "symbol" || known[key] === undefined) ByteString(key, context);
+      convertName(key, context);
       const value = init[key];
       const clean = isClean(value);
       raw[raw.length] = [key, clean ? value : ByteString(value, context), clean];
@@ -102,6 +109,10 @@
     return list;
   }
 
+  /** The normalized name that an only argument is. */
+  function toName(name, context) {
+    return (typeof name === "string" ? known[name] : undefined) ?? normalizeName(ByteString(name, context), context);
+  }
   /** A name argument's conversion to ByteString, to be normalized when the other arguments are converted too. */
   function convertName(name, context) {
     return typeof name === "string" && known[name] !== undefined ? name : ByteString(name, context);
@@ -120,5 +131,5 @@
     return value;
   }
 
-  return { __proto__: null, headersClass, normalizeName, convertName, toValue, convertInit, fill, getValue };
+  return { __proto__: null, headersClass, normalizeName, toName, convertName, toValue, convertInit, fill, getValue };
 }

@@ -4,7 +4,7 @@
 (platform) => {
   "use strict";
   const { requireArguments, fail, isObject, defineInterface, definePairIterable } = platform.load("webidl");
-  const { headersClass, normalizeName, convertName, toValue, convertInit, fill, getValue } = platform.load("headerlist");
+  const { headersClass, normalizeName, toName, convertName, toValue, convertInit, fill, getValue } = platform.load("headerlist");
   const sort = platform.uncurry("Array", "sort");
   const INTERNAL = {};
   let pairsOf, listOf;
@@ -38,7 +38,7 @@
       const list = this.#list;
       const context = "Failed to execute 'delete' on 'Headers'";
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
-      name = normalizeName(convertName(name, context), context);
+      name = toName(name, context);
       this.#change(context);
       remove(list, 0, name);
     }
@@ -46,7 +46,7 @@
       const list = this.#list;
       const context = "Failed to execute 'get' on 'Headers'";
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
-      return getValue(list, normalizeName(convertName(name, context), context));
+      return getValue(list, toName(name, context));
     }
     getSetCookie() {
       const list = this.#list;
@@ -58,7 +58,7 @@
       const list = this.#list;
       const context = "Failed to execute 'has' on 'Headers'";
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
-      return getValue(list, normalizeName(convertName(name, context), context)) !== null;
+      return getValue(list, toName(name, context)) !== null;
     }
     set(name, value) {
       const list = this.#list;

@@ -8,8 +8,9 @@
   "use strict";
   const { constructors, statics, uncurry, buffers } = platform;
   const { TypeError, Map } = constructors;
-  const { defineProperty, getOwnPropertyDescriptor, create, getPrototypeOf } = statics.Object;
+  const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, setPrototypeOf } = statics.Object;
   const { ownKeys, apply } = statics.Reflect;
+  const { isArray } = statics.Array;
   const { floor, trunc, fround, min, max } = statics.Math;
   const { isFinite, isNaN } = statics.Number;
   const charCodeAt = uncurry("String", "charCodeAt");
@@ -147,8 +148,20 @@
       return sequenceFromIterable(value, method, converter, context);
     };
   }
+  const arrayValues = constructors.Array.prototype[symbolIterator];
+  const arrayIteratorPrototype = getPrototypeOf(uncurry("Array", "@@iterator")([]));
+  const arrayIteratorNext = arrayIteratorPrototype.next;
+  /** Would iterating `value` by `method`, its @@iterator, read the elements of an array one after the other? */
+  function iteratesAsArray(value, method) {
+    return method === arrayValues && isArray(value) && arrayIteratorPrototype.next === arrayIteratorNext;
+  }
   /** 3.2.21.1 Creating a sequence from an iterable: `method` is its @@iterator, looked up once. */
   function sequenceFromIterable(iterable, method, converter, context) {
+    if (iteratesAsArray(iterable, method)) {
+      const items = [];
+      for (let i = 0; i < iterable.length; i++) items[i] = converter(iterable[i], context);
+      return items;
+    }
     if (typeof method !== "function") fail(context, "The object must have a callable @@iterator property.");
     const iterator = apply(method, iterable, []);
     if (!isObject(iterator)) fail(context, "@@iterator did not return an object.");
@@ -344,36 +357,37 @@
   // 3.7.9 Iterable declarations with pairs. `entriesOf(instance)` returns the live array-like of [key, value] pairs, or
   // throws a TypeError where the receiver is no instance.
   function definePairIterable(Class, name, entriesOf) {
-    const state = new constructors.WeakMap();
-    const stateGet = uncurry("WeakMap", "get");
-    const stateSet = uncurry("WeakMap", "set");
-    const iteratorPrototype = create(getPrototypeOf(getPrototypeOf(uncurry("Array", "@@iterator")([]))));
-    function next() {
-      const current = isObject(this) ? stateGet(state, this) : undefined;
-      if (current === undefined) throw new TypeError(`'next' called on an object that is not a ${name} Iterator.`);
-      const entries = entriesOf(current.target);
-      if (current.index >= entries.length) return { value: undefined, done: true };
-      const pair = entries[current.index++];
-      return { value: current.kind === 0 ? pair[0] : current.kind === 1 ? pair[1] : [pair[0], pair[1]], done: false };
+    class PairIterator {
+      #target;
+      #kind;
+      #index = 0;
+      constructor(target, kind) {
+        entriesOf(target);
+        this.#target = target;
+        this.#kind = kind;
+      }
+      next() {
+        const entries = entriesOf(this.#target);
+        if (this.#index >= entries.length) return { value: undefined, done: true };
+        const pair = entries[this.#index++];
+        return { value: this.#kind === 2 ? [pair[0], pair[1]] : pair[this.#kind], done: false };
+      }
     }
-    defineProperty(iteratorPrototype, "next", { __proto__: null, value: next, writable: true, enumerable: true, configurable: true });
-    defineProperty(iteratorPrototype, symbolToStringTag, { __proto__: null, value: `${name} Iterator`, configurable: true });
-    function makeIterator(target, kind) {
-      entriesOf(target);
-      const iterator = create(iteratorPrototype);
-      stateSet(state, iterator, { target, kind, index: 0 });
-      return iterator;
-    }
+    const { prototype } = PairIterator;
+    delete prototype.constructor;
+    setPrototypeOf(prototype, getPrototypeOf(arrayIteratorPrototype));
+    defineProperty(prototype, "next", { __proto__: null, enumerable: true });
+    defineProperty(prototype, symbolToStringTag, { __proto__: null, value: `${name} Iterator`, configurable: true });
     const methods = {
       __proto__: null,
       keys() {
-        return makeIterator(this, 0);
+        return new PairIterator(this, 0);
       },
       values() {
-        return makeIterator(this, 1);
+        return new PairIterator(this, 1);
       },
       entries() {
-        return makeIterator(this, 2);
+        return new PairIterator(this, 2);
       },
       forEach(callback) {
         entriesOf(this);
@@ -420,6 +434,7 @@
     nullable,
     sequence,
     sequenceFromIterable,
+    iteratesAsArray,
     record,
     dictionary,
     isArrayBuffer,
