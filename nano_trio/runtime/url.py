@@ -6,6 +6,7 @@ returns the new serialization. Strings from JavaScript are scalar value strings:
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote_to_bytes
 
 import can_ada
@@ -13,6 +14,8 @@ import can_ada
 from nano_trio.runtime.host import Namespace, Services
 
 __all__ = ["namespace"]
+
+_PORT = re.compile("[\\t\\n\\r]*[0-9]")
 
 _FORM_UNSAFE = {
     byte: f"%{byte:02X}"
@@ -27,6 +30,9 @@ def set_component(href: str, component: str, value: str) -> str:
     try:
         url = can_ada.parse(href)
     except ValueError:
+        return href
+    if component == "port" and value and not _PORT.match(value):
+        # The port state fails at once (section 4.4); Ada's setter would remove the port for some of these.
         return href
     setattr(url, component, value)
     return str(url.href)

@@ -12,7 +12,7 @@ from nano_trio.runtime.host import Namespace, Services
 __all__ = ["namespace"]
 
 _IPV6 = re.compile(r"[0-9A-Fa-f:\[\]]*\Z")
-_DEFAULT_PORTS = {"http", "https", "ws", "wss", "ftp"}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 
 
 def components(url: str, base: str | None) -> list[str] | None:
@@ -40,12 +40,6 @@ def _set(component: str, value: str, url: str = "https://dummy.invalid/") -> str
     return str(getattr(dummy, component))
 
 
-def _set_or_fail(component: str, value: str, urls: tuple[str, str]) -> str | None:
-    """Like :func:`_set` for setters that leave an invalid value out: then two URLs do not agree."""
-    first, second = (_set(component, value, url) for url in urls)
-    return first if first == second else None
-
-
 def _protocol(value: str) -> str | None:
     try:
         return str(can_ada.parse(value + "://dummy.invalid/").protocol[:-1])
@@ -54,7 +48,9 @@ def _protocol(value: str) -> str | None:
 
 
 def _hostname(value: str) -> str | None:
-    return _set_or_fail("hostname", value, ("https://dummy.invalid/", "https://other.invalid/"))
+    # The setter leaves an invalid name out; then what two dummies have is not the same.
+    first, second = (_set("hostname", value, url) for url in ("https://dummy.invalid/", "https://other.invalid/"))
+    return first if first == second else None
 
 
 def _ipv6_hostname(value: str) -> str | None:
@@ -62,8 +58,12 @@ def _ipv6_hostname(value: str) -> str | None:
 
 
 def _port(value: str, protocol: str) -> str | None:
-    scheme = protocol if protocol in _DEFAULT_PORTS else "dummy"
-    return _set_or_fail("port", value, (f"{scheme}://dummy.invalid:1/", f"{scheme}://dummy.invalid:2/"))
+    # The port state of the parser reads digits; any other character ends them. Ada's setter takes more than that.
+    digits = re.match("[0-9]+", re.sub("[\t\n\r]", "", value))
+    if digits is None or int(digits[0]) > 65535:
+        return None
+    port = int(digits[0])
+    return "" if _DEFAULT_PORTS.get(protocol) == port else str(port)
 
 
 def _pathname(value: str) -> str:
