@@ -121,6 +121,8 @@
     return isObject(result) ? promiseResolve(result) : settled;
   }
   const NOTHING = {};
+  /** What a transform's algorithms return instead of a promise: it tells the controller itself when they are done. */
+  const PENDING = {};
   /** Call an algorithm with one argument (none: NOTHING) or two; what it throws rejects the promise. */
   function promiseCall(algorithm, receiver, argument, second) {
     if (algorithm === undefined) return settled;
@@ -215,6 +217,7 @@
     promiseOf,
     promiseCall,
     NOTHING,
+    PENDING,
     checkSize,
     QueuingStrategy,
     highWaterMarkOf,

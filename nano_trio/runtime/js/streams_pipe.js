@@ -1,8 +1,9 @@
 // ReadableStreamPipeTo: Streams, https://streams.spec.whatwg.org/#readable-stream-pipe-to
 //
-// One chunk at a time: wait until the writer is ready, read, and write in the microtask after the chunk arrived (so that
-// `controller.enqueue` never calls the sink). The pipe itself is the read request and the request of every write: no
-// promise per chunk. `unwritten` counts the chunks that were read but whose writes have not settled.
+// One chunk at a time: wait until the writer is ready, read, write. A chunk that arrives while the app's code runs is
+// written in the microtask after it, so that `controller.enqueue` never calls the sink. The pipe itself is the read
+// request and the request of every write: no promise per chunk. `unwritten` counts the chunks that were read but whose
+// writes have not settled.
 (platform) => {
   "use strict";
   const { promiseThen } = platform;
@@ -29,13 +30,16 @@
       this.reader = new DefaultReader(source);
       this.writer = new Writer(destination);
       source.disturbed = true;
-      this.isShuttingDown = this.isReading = false;
+      this.isShuttingDown = this.isReading = this.isStepping = this.hasChunk = false;
       this.unwritten = 0;
       this.pending = undefined;
       this.afterWrites = this.onAbort = undefined;
       this.result = new Deferred();
       this.onStep = () => this.step();
-      this.onChunk = () => this.writeChunk();
+      this.onChunk = () => {
+        this.write();
+        this.step();
+      };
     }
     start() {
       const { source, destination, options, reader, writer } = this;
@@ -75,32 +79,36 @@
         if (options.preventCancel) this.shutdown(true, error);
         else this.shutdown(true, error, () => source.cancel(error));
       }
-      writer.onReady = () => promiseThen(settled, this.onStep);
+      writer.onReady = this.onStep;
       promiseThen(settled, this.onStep);
     }
-    /** Read the next chunk, once the destination wants one. */
+    /** Read and write while the destination wants chunks and the source has them. */
     step() {
-      if (this.isShuttingDown || this.isReading) return;
       const { destination } = this;
       // A destination that fails or closes is noticed by the promises above; back-pressure that ends calls `onReady`.
-      if (destination.state !== "writable" || destination.isClosing() || destination.backpressure) return;
-      this.isReading = true;
-      this.reader.read(this);
+      while (!this.isShuttingDown && !this.isReading && destination.state === "writable") {
+        if (destination.backpressure || destination.isClosing()) return;
+        this.isReading = this.isStepping = true;
+        this.reader.read(this);
+        this.isStepping = false;
+        if (!this.hasChunk) return;
+        this.write();
+      }
     }
     // The read request
     chunk(chunk) {
       this.unwritten++;
       this.pending = chunk;
-      promiseThen(settled, this.onChunk);
+      this.hasChunk = true;
+      if (!this.isStepping) promiseThen(settled, this.onChunk);
     }
     close() {}
     error() {}
-    writeChunk() {
+    write() {
       const chunk = this.pending;
       this.pending = undefined;
-      this.isReading = false;
+      this.isReading = this.hasChunk = false;
       this.writer.write(chunk, this);
-      this.step();
     }
     // The write request
     resolve() {

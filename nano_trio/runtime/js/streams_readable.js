@@ -10,7 +10,7 @@
   const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
   const { noop, settled, call, derive, internal, LazyPromise, Fifo } = core;
-  const { resolved, rejected, handled, promiseOf, promiseCall } = core;
+  const { resolved, rejected, handled, promiseOf, promiseCall, PENDING } = core;
   const { checkSize, QueuingStrategy, highWaterMarkOf } = core;
   const Promise = constructors.Promise;
   const TOKEN = {};
@@ -133,10 +133,8 @@
       if (this.receiver !== undefined) this.shell();
       const result = start === undefined ? undefined : call(start, this.receiver, this.object ?? this);
       // Without a pull algorithm nothing can tell whether the controller has started.
-      if (this.pullAlgorithm !== undefined || isObject(result)) this.react(promiseOf(result));
-    }
-    react(promise) {
-      this.onSettled ??= () => {
+      if (this.pullAlgorithm === undefined && !isObject(result)) return;
+      this.onSettled = () => {
         if (this.started) {
           this.pulling = false;
           if (!this.pullAgain) return;
@@ -144,6 +142,9 @@
         } else this.started = true;
         this.callPullIfNeeded();
       };
+      this.react(promiseOf(result));
+    }
+    react(promise) {
       if (promise === settled) promiseThen(promise, this.onSettled);
       else promiseThen(promise, this.onSettled, (this.onFailed ??= (error) => this.error(error)));
     }
@@ -152,14 +153,25 @@
       if (!this.started || this.closeRequested || stream.state !== "readable") return false;
       return this.total < this.highWaterMark || (stream.reader !== undefined && stream.reader.requests.count > 0);
     }
+    // Once or twice per chunk; so shouldCallPull is repeated here, and `settled` needs no promiseCall.
     callPullIfNeeded() {
-      if (this.pullAlgorithm === undefined || !this.shouldCallPull()) return;
+      const { stream, pullAlgorithm } = this;
+      if (pullAlgorithm === undefined || !this.started || this.closeRequested || stream.state !== "readable") return;
+      if (this.total >= this.highWaterMark && (stream.reader === undefined || stream.reader.requests.count === 0)) return;
       if (this.pulling) {
         this.pullAgain = true;
         return;
       }
       this.pulling = true;
-      this.react(promiseCall(this.pullAlgorithm, this.receiver, this.object ?? this));
+      let result;
+      try {
+        result = call(pullAlgorithm, this.receiver, this.object ?? this);
+        if (result !== undefined && result !== PENDING) result = promiseOf(result);
+      } catch (error) {
+        result = rejected(error);
+      }
+      if (result === undefined) promiseThen(settled, this.onSettled);
+      else if (result !== PENDING) this.react(result);
     }
     clearAlgorithms() {
       this.pullAlgorithm = this.cancelAlgorithm = this.sizeAlgorithm = this.receiver = undefined;
@@ -236,21 +248,24 @@
         this.stream.close();
       }
     }
-    pullSteps(request) {
+    /** The part of [[PullSteps]] that takes a chunk from the queue. */
+    take() {
       const { queue } = this;
-      if (queue.count > 0) {
-        const chunk = queue.shift();
-        if (this.sizes === undefined) this.total--;
-        else {
-          this.total -= this.sizes.shift();
-          if (this.total < 0) this.total = 0;
-        }
-        if (this.closeRequested && queue.count === 0) {
-          this.clearAlgorithms();
-          this.stream.close();
-        } else this.callPullIfNeeded();
-        request.chunk(chunk);
-      } else {
+      const chunk = queue.shift();
+      if (this.sizes === undefined) this.total--;
+      else {
+        this.total -= this.sizes.shift();
+        if (this.total < 0) this.total = 0;
+      }
+      if (this.closeRequested && queue.count === 0) {
+        this.clearAlgorithms();
+        this.stream.close();
+      } else this.callPullIfNeeded();
+      return chunk;
+    }
+    pullSteps(request) {
+      if (this.queue.count > 0) request.chunk(this.take());
+      else {
         this.stream.reader.requests.push(request);
         this.callPullIfNeeded();
       }
@@ -474,7 +489,13 @@
       } catch (error) {
         return rejected(error);
       }
-      if (reader.stream === undefined) return rejected(releasedError());
+      const { stream } = reader;
+      if (stream === undefined) return rejected(releasedError());
+      const { controller } = stream;
+      if (stream.state === "readable" && controller.queue.count > 0 && controller.take !== undefined) {
+        stream.disturbed = true;
+        return promiseResolve({ value: controller.take(), done: false });
+      }
       return promiseRead(reader);
     }
     releaseLock() {

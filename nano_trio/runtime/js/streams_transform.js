@@ -7,7 +7,7 @@
   const webidl = platform.load("webidl");
   const { illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
-  const { settled, call, internal, Deferred, promiseCall, rejected, QueuingStrategy, highWaterMarkOf } = core;
+  const { settled, call, internal, Deferred, promiseCall, PENDING, rejected, QueuingStrategy, highWaterMarkOf } = core;
   const readableStreams = platform.load("streams_readable");
   const writableStreams = platform.load("streams_writable");
   const TOKEN = {};
@@ -23,8 +23,9 @@
       this.isIdentity = transform === undefined;
       this.backpressure = true;
       this.readable = this.writable = this.object = undefined;
-      /** [[backpressureChangePromise]], made where somebody waits for it */
-      this.change = undefined;
+      // Instead of [[backpressureChangePromise]]: who waits for it. A pull waits for back-pressure, a write for its end.
+      this.isPullWaiting = this.isWriteWaiting = false;
+      this.waitingChunk = this.onUnblocked = this.change = undefined;
       /** [[finishPromise]] */
       this.finish = undefined;
     }
@@ -47,13 +48,21 @@
       );
       return this;
     }
+    /** The promise of the next change, for a transform that waits between pieces. */
     changed() {
       return (this.change ??= new Deferred()).promise;
     }
     setBackpressure(backpressure) {
+      this.backpressure = backpressure;
       this.change?.resolve(undefined);
       this.change = undefined;
-      this.backpressure = backpressure;
+      if (backpressure) {
+        if (this.isPullWaiting) promiseThen(settled, this.readable.controller.onSettled);
+        this.isPullWaiting = false;
+      } else if (this.isWriteWaiting) {
+        this.isWriteWaiting = false;
+        promiseThen(settled, this.onUnblocked);
+      }
     }
     clearAlgorithms() {
       this.transformAlgorithm = this.flushAlgorithm = this.cancelAlgorithm = this.receiver = undefined;
@@ -110,10 +119,17 @@
     // 6.4.4 Sinks
     sinkWrite(chunk) {
       if (!this.backpressure) return this.performTransform(chunk);
-      return promiseThen(this.changed(), () => {
-        if (this.writable.state === "erroring") throw this.writable.storedError;
-        return this.performTransform(chunk);
-      });
+      this.onUnblocked ??= () => {
+        const { writable, waitingChunk } = this;
+        this.waitingChunk = undefined;
+        const isErroring = writable.state === "erroring";
+        writable.controller.finishWrite(
+          isErroring ? rejected(writable.storedError) : this.performTransform(waitingChunk),
+        );
+      };
+      this.isWriteWaiting = true;
+      this.waitingChunk = chunk;
+      return PENDING;
     }
     /**
      * Run the flush or cancel algorithm, then settle the finish promise: by `onDone`, which returns a failed stream or
@@ -181,7 +197,8 @@
     }
     sourcePull() {
       this.setBackpressure(false);
-      return this.changed();
+      this.isPullWaiting = true;
+      return PENDING;
     }
   }
   internal(Transform);

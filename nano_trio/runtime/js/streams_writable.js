@@ -9,7 +9,7 @@
   const webidl = platform.load("webidl");
   const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
-  const { settled, call, internal, Deferred, LazyPromise, Fifo, resolved, rejected, promiseOf, promiseCall, NOTHING } = core;
+  const { noop, settled, call, internal, Deferred, LazyPromise, Fifo, resolved, rejected, promiseOf, promiseCall, NOTHING, PENDING } = core;
   const { checkSize, QueuingStrategy, highWaterMarkOf } = core;
   const TOKEN = {};
   const CLOSE = {};
@@ -130,14 +130,14 @@
     }
     updateBackpressure(backpressure) {
       const { writer } = this;
-      if (writer !== undefined && backpressure !== this.backpressure) {
-        if (backpressure) writer.ready.renew();
-        else {
-          writer.ready.resolve();
-          writer.onReady?.();
-        }
-      }
+      if (backpressure === this.backpressure) return;
       this.backpressure = backpressure;
+      if (writer === undefined) return;
+      if (backpressure) writer.ready.renew();
+      else {
+        writer.ready.resolve();
+        writer.onReady?.();
+      }
     }
   }
   internal(Stream);
@@ -353,21 +353,33 @@
     processWrite(chunk) {
       const { stream } = this;
       stream.inFlightWriteRequest = stream.writeRequests.shift();
-      const promise = promiseCall(this.writeAlgorithm, this.receiver, chunk, this.object ?? this);
+      let result;
+      try {
+        result = call(this.writeAlgorithm ?? noop, this.receiver, chunk, this.object ?? this);
+        if (result !== undefined && result !== PENDING) result = promiseOf(result);
+      } catch (error) {
+        result = rejected(error);
+      }
+      if (result !== PENDING) this.finishWrite(result);
+    }
+    /** What follows the write algorithm; `result` is undefined or its promise. */
+    finishWrite(result) {
+      const { stream } = this;
       const onWritten = (this.onWritten ??= () => {
-        stream.inFlightWriteRequest.resolve(undefined);
+        const request = stream.inFlightWriteRequest;
         stream.inFlightWriteRequest = undefined;
+        request.resolve(undefined);
         this.dequeue();
         if (stream.state === "writable" && !stream.isClosing()) stream.updateBackpressure(this.backpressure());
         this.advanceQueue();
       });
-      if (promise === settled) promiseThen(promise, onWritten);
+      if (result === undefined) promiseThen(settled, onWritten);
       else {
         this.onFailed ??= (error) => {
           if (stream.state === "writable") this.clearAlgorithms();
           stream.failWrite(error);
         };
-        promiseThen(promise, onWritten, this.onFailed);
+        promiseThen(result, onWritten, this.onFailed);
       }
     }
   }
