@@ -27,8 +27,13 @@
     json: (value) => parse(toText(value)),
     arrayBuffer: toBuffer,
     bytes: (value, isShared) => new Uint8Array(toBuffer(value, isShared)),
-    blob: (value, isShared, state) => load("blob").makeBlob(new Uint8Array(toBuffer(value, isShared)), load("mime").extractSerialized(state.list)),
-    formData: (value, isShared, state) => load("formdata").parseBody(toBuffer(value, isShared), load("mime").extract(state.list)),
+    blob(value, isShared, state) {
+      const bytes = new Uint8Array(toBuffer(value, isShared));
+      return load("blob").makeBlob(bytes, load("mime").extractSerialized(state.list));
+    },
+    formData(value, isShared, state) {
+      return load("formdata").parseBody(toBuffer(value, isShared), load("mime").extract(state.list));
+    },
   };
 
   /** "Consume body": `how` names the conversion. */
