@@ -26,6 +26,9 @@
     }
   }
 
+  const GetReaderOptions = dictionary("ReadableStreamGetReaderOptions", [
+    { key: "mode", converter: webidl.enumeration("ReadableStreamReaderMode", ["byob"]) },
+  ]);
   const ReadOptions = dictionary("ReadableStreamBYOBReaderReadOptions", [
     {
       key: "min",
@@ -89,6 +92,10 @@
     __proto__: null,
     ReadableStreamBYOBReader,
     ByobReader,
-    acquireReader: (stream) => new ReadableStreamBYOBReader(TOKEN, new ByobReader(stream)),
+    /** ReadableStream.prototype.getReader with options; undefined where they ask for a default reader. */
+    getReader(stream, options) {
+      const { mode } = GetReaderOptions(options, "Failed to execute 'getReader' on 'ReadableStream'");
+      return mode === undefined ? undefined : new ReadableStreamBYOBReader(TOKEN, new ByobReader(stream));
+    },
   };
 }

@@ -6,9 +6,9 @@
   const { TypeError, Promise, WeakMap } = platform.constructors;
   const { apply } = platform.statics.Reflect;
   const { create, defineProperty, getPrototypeOf } = platform.statics.Object;
-  const { isObject } = platform.load("webidl");
+  const { isObject, boolean, dictionary } = platform.load("webidl");
   const { settled, internal, derive, rejected } = platform.load("streams_core");
-  const { createStream } = platform.load("streams_readable");
+  const { createStream, DefaultReader } = platform.load("streams_readable");
   const { asyncIterator, iterator } = Symbol;
   const stateGet = platform.uncurry("WeakMap", "get");
   const stateSet = platform.uncurry("WeakMap", "set");
@@ -115,8 +115,13 @@
     configurable: true,
   });
 
-  /** The iterator of `stream.values()`. */
-  function iterate(reader, preventCancel) {
+  const IteratorOptions = dictionary("ReadableStreamIteratorOptions", [
+    { key: "preventCancel", converter: boolean, defaultValue: false },
+  ]);
+  /** ReadableStream.prototype.values, after the check of its receiver. */
+  function values(stream, options) {
+    const { preventCancel } = IteratorOptions(options, "Failed to execute 'values' on 'ReadableStream'");
+    const reader = new DefaultReader(stream);
     const object = create(asyncIteratorPrototype);
     stateSet(iterations, object, new Iteration(reader, preventCancel));
     return object;
@@ -175,5 +180,5 @@
     return stream.shell();
   }
 
-  return { __proto__: null, iterate, from };
+  return { __proto__: null, values, from };
 }

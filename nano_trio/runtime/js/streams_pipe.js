@@ -8,9 +8,25 @@
   "use strict";
   const { promiseThen } = platform;
   const { TypeError } = platform.constructors;
-  const { settled, internal, Deferred, resolved } = platform.load("streams_core");
-  const { DefaultReader } = platform.load("streams_readable");
-  const { Writer } = platform.load("streams_writable");
+  const { boolean, dictionary, interfaceType } = platform.load("webidl");
+  const { settled, internal, Deferred, handled, resolved } = platform.load("streams_core");
+  const { DefaultReader, isReadableStream, lockedError } = platform.load("streams_readable");
+  const { Writer, isWritableStream, slots } = platform.load("streams_writable");
+
+  const writableStream = interfaceType("WritableStream", isWritableStream);
+  const PipeOptions = dictionary("StreamPipeOptions", [
+    { key: "preventAbort", converter: boolean, defaultValue: false },
+    { key: "preventCancel", converter: boolean, defaultValue: false },
+    { key: "preventClose", converter: boolean, defaultValue: false },
+    {
+      key: "signal",
+      converter: (value, context) => interfaceType("AbortSignal", platform.load("abort").isAbortSignal)(value, context),
+    },
+  ]);
+  const Pair = dictionary("ReadableWritablePair", [
+    { key: "readable", converter: interfaceType("ReadableStream", isReadableStream), required: true },
+    { key: "writable", converter: writableStream, required: true },
+  ]);
 
   /** Settles as all of the promises do: undefined, or the first rejection. */
   function all(promises) {
@@ -174,5 +190,28 @@
     return pipe.result.promise;
   }
 
-  return { __proto__: null, pipeTo };
+  /** ReadableStream.prototype.pipeTo, after the check of its receiver. */
+  function pipeToStream(stream, destination, options) {
+    const context = "Failed to execute 'pipeTo' on 'ReadableStream'";
+    const sink = slots(writableStream(destination, context));
+    const pipeOptions = PipeOptions(options, context);
+    requireUnlocked(stream, sink);
+    return pipeTo(stream, sink, pipeOptions);
+  }
+  /** ReadableStream.prototype.pipeThrough, after the check of its receiver. */
+  function pipeThrough(stream, transform, options) {
+    const context = "Failed to execute 'pipeThrough' on 'ReadableStream'";
+    const { readable, writable } = Pair(transform, context);
+    const pipeOptions = PipeOptions(options, context);
+    const sink = slots(writable);
+    requireUnlocked(stream, sink);
+    handled(pipeTo(stream, sink, pipeOptions));
+    return readable;
+  }
+  function requireUnlocked(stream, sink) {
+    if (stream.reader !== undefined) throw lockedError();
+    if (sink.writer !== undefined) throw new TypeError("The writable stream is locked to a writer.");
+  }
+
+  return { __proto__: null, pipeTo, pipeToStream, pipeThrough };
 }

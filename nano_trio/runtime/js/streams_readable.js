@@ -5,7 +5,7 @@
 (platform) => {
   "use strict";
   const { promiseThen, promiseResolve, constructors } = platform;
-  const { TypeError, RangeError, Uint8Array } = constructors;
+  const { TypeError, RangeError } = constructors;
   const webidl = platform.load("webidl");
   const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
@@ -333,28 +333,6 @@
     { key: "start", converter: callbackFunction },
     { key: "type", converter: webidl.enumeration("ReadableStreamType", ["bytes"]) },
   ]);
-  const GetReaderOptions = dictionary("ReadableStreamGetReaderOptions", [
-    { key: "mode", converter: webidl.enumeration("ReadableStreamReaderMode", ["byob"]) },
-  ]);
-  const StreamPipeOptions = dictionary("StreamPipeOptions", [
-    { key: "preventAbort", converter: webidl.boolean, defaultValue: false },
-    { key: "preventCancel", converter: webidl.boolean, defaultValue: false },
-    { key: "preventClose", converter: webidl.boolean, defaultValue: false },
-    {
-      key: "signal",
-      converter: (value, context) => {
-        const { isAbortSignal } = platform.load("abort");
-        return webidl.interfaceType("AbortSignal", isAbortSignal)(value, context);
-      },
-    },
-  ]);
-  const IteratorOptions = dictionary("ReadableStreamIteratorOptions", [
-    { key: "preventCancel", converter: webidl.boolean, defaultValue: false },
-  ]);
-  function writableStream(value, context) {
-    return webidl.interfaceType("WritableStream", platform.load("streams_writable").isWritableStream)(value, context);
-  }
-
   let slots, isReadableStream;
   class ReadableStream {
     #stream;
@@ -401,38 +379,20 @@
     }
     getReader(options = undefined) {
       const stream = this.#stream;
-      if (options !== undefined) {
-        const { mode } = GetReaderOptions(options, "Failed to execute 'getReader' on 'ReadableStream'");
-        if (mode !== undefined) return platform.load("streams_byob").acquireReader(stream);
-      }
-      return new ReadableStreamDefaultReader(TOKEN, new DefaultReader(stream));
+      // Options load the file of the only mode there is.
+      const byobReader = options === undefined ? undefined : platform.load("streams_byob").getReader(stream, options);
+      return byobReader ?? new ReadableStreamDefaultReader(TOKEN, new DefaultReader(stream));
     }
     pipeThrough(transform, options = undefined) {
       const stream = this.#stream;
-      const context = "Failed to execute 'pipeThrough' on 'ReadableStream'";
-      requireArguments(arguments.length, 1, context);
-      const pair = dictionary("ReadableWritablePair", [
-        { key: "readable", converter: webidl.interfaceType("ReadableStream", isReadableStream), required: true },
-        { key: "writable", converter: writableStream, required: true },
-      ])(transform, context);
-      const pipeOptions = StreamPipeOptions(options, context);
-      if (stream.reader !== undefined) throw lockedError();
-      const destination = platform.load("streams_writable").slots(pair.writable);
-      if (destination.writer !== undefined) throw new TypeError("The writable stream is locked to a writer.");
-      handled(platform.load("streams_pipe").pipeTo(stream, destination, pipeOptions));
-      return pair.readable;
+      requireArguments(arguments.length, 1, "Failed to execute 'pipeThrough' on 'ReadableStream'");
+      return platform.load("streams_pipe").pipeThrough(stream, transform, options);
     }
     pipeTo(destination, options = undefined) {
       try {
         const stream = this.#stream;
-        const context = "Failed to execute 'pipeTo' on 'ReadableStream'";
-        requireArguments(arguments.length, 1, context);
-        writableStream(destination, context);
-        const pipeOptions = StreamPipeOptions(options, context);
-        if (stream.reader !== undefined) throw lockedError();
-        const sink = platform.load("streams_writable").slots(destination);
-        if (sink.writer !== undefined) throw new TypeError("The writable stream is locked to a writer.");
-        return platform.load("streams_pipe").pipeTo(stream, sink, pipeOptions);
+        requireArguments(arguments.length, 1, "Failed to execute 'pipeTo' on 'ReadableStream'");
+        return platform.load("streams_pipe").pipeToStream(stream, destination, options);
       } catch (error) {
         return rejected(error);
       }
@@ -442,9 +402,7 @@
       return [branches[0].shell(), branches[1].shell()];
     }
     values(options = undefined) {
-      const stream = this.#stream;
-      const { preventCancel } = IteratorOptions(options, "Failed to execute 'values' on 'ReadableStream'");
-      return platform.load("streams_iteration").iterate(new DefaultReader(stream), preventCancel);
+      return platform.load("streams_iteration").values(this.#stream, options);
     }
   }
   defineInterface(ReadableStream);
@@ -544,74 +502,6 @@
     return platform.load("streams_byte").createByteStream(start, pull, cancel, highWaterMark).shell();
   }
 
-  const ReadLoop = internal(
-    class {
-      constructor(reader, onChunk, onClose, onError) {
-        this.running = this.again = false;
-        this.reader = reader;
-        this.onChunk = onChunk;
-        this.close = onClose;
-        this.error = onError;
-      }
-      run() {
-        this.running = true;
-        do {
-          this.again = false;
-          this.reader.read(this);
-        } while (this.again);
-        this.running = false;
-      }
-      chunk(value) {
-        if (this.onChunk(value) === false) return;
-        // A chunk that came at once is followed by the loop above, not by recursion.
-        if (this.running) this.again = true;
-        else this.run();
-      }
-    },
-  );
-  /** Read `reader` to its end, without promises: onChunk(value) until it returns false, then onClose() or onError(e). */
-  function readLoop(reader, onChunk, onClose, onError) {
-    new ReadLoop(reader, onChunk, onClose, onError).run();
-  }
-
-  /**
-   * "Read all bytes" from a reader of `acquireReader`: onSuccess(Uint8Array) or onFailure(error). A chunk that is no
-   * Uint8Array is a TypeError; more than `maxBytes` bytes are a RangeError, and the stream is cancelled.
-   */
-  function readAllBytes(reader, onSuccess, onFailure, maxBytes = Infinity) {
-    const chunks = [];
-    let total = 0;
-    readLoop(
-      reader,
-      (chunk) => {
-        if (platform.buffers.viewTag(chunk) !== "Uint8Array") {
-          onFailure(new TypeError("The stream's chunks must be Uint8Arrays."));
-          return false;
-        }
-        chunks[chunks.length] = chunk;
-        total += platform.buffers.viewByteLength(chunk);
-        if (total > maxBytes) {
-          const error = new RangeError(`The body is larger than ${maxBytes} bytes.`);
-          handled(reader.cancel(error));
-          onFailure(error);
-          return false;
-        }
-        return true;
-      },
-      () => {
-        if (chunks.length === 1) return onSuccess(chunks[0]);
-        const bytes = new Uint8Array(total);
-        const set = platform.uncurry("TypedArray", "set");
-        for (let i = 0, at = 0; i < chunks.length; i++) {
-          set(bytes, chunks[i], at);
-          at += platform.buffers.viewByteLength(chunks[i]);
-        }
-        return onSuccess(bytes);
-      },
-      onFailure,
-    );
-  }
-
   return {
     __proto__: null,
     ReadableStream,
@@ -638,8 +528,12 @@
     releaseReader: (reader) => reader.release(),
     /** One read without a promise: calls exactly one of request.chunk(value), .close(), .error(reason). */
     readChunk: (reader, request) => reader.read(request),
-    readLoop,
-    readAllBytes,
+    /** Read to the end: onChunk(value) until it returns false, then onClose() or onError(e). */
+    readLoop: (reader, onChunk, onClose, onError) =>
+      platform.load("streams_consume").readLoop(reader, onChunk, onClose, onError),
+    /** "Read all bytes": onSuccess(Uint8Array) or onFailure(error); `maxBytes` may bound them. */
+    readAllBytes: (reader, onSuccess, onFailure, maxBytes) =>
+      platform.load("streams_consume").readAllBytes(reader, onSuccess, onFailure, maxBytes),
     /** For the host: a function that reads one chunk at each call and answers by one of the three callbacks. */
     pump(reader, onChunk, onClose, onError) {
       const request = { __proto__: null, chunk: onChunk, close: onClose, error: onError };
@@ -661,5 +555,6 @@
     promiseRead,
     createStream,
     releasedError,
+    lockedError,
   };
 }
