@@ -17,6 +17,7 @@ from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode, load_app
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
 
 __all__ = ["ScriptError", "evaluate", "run_module"]
@@ -34,7 +35,7 @@ class ScriptError(Exception):
     """The script failed; the text is the error with its place."""
 
 
-class _Script:
+class _Script(NoRequests):
     """Implements AppHost and LogSink for one script."""
 
     def __init__(self, write: Write, code: AppCode | None, memory_mb: float) -> None:
@@ -104,39 +105,6 @@ class _Script:
     def evaluated(self, text: str | None) -> None:
         self._settled = True
         self.value = text
-
-    def respond(self, request: int, status: int, reason: str, headers: str | None, kind: int, body: Any) -> None:
-        """Scripts get no requests; nor do the methods below, for the same reason."""
-
-    def failed(self, request: int, text: str, stack: str) -> None:
-        """See :meth:`respond`."""
-
-    def no_response(self, request: int, text: str) -> None:
-        """See :meth:`respond`."""
-
-    def chunk(self, request: int, data: Any) -> None:
-        """See :meth:`respond`."""
-
-    def stream_ended(self, request: int) -> None:
-        """See :meth:`respond`."""
-
-    def stream_failed(self, request: int, text: str, stack: str) -> None:
-        """See :meth:`respond`."""
-
-    def extend(self, request: int) -> None:
-        """See :meth:`respond`."""
-
-    def settled(self, request: int) -> None:
-        """See :meth:`respond`."""
-
-    def read_body(self, request: int, operation: int) -> None:
-        """See :meth:`respond`."""
-
-    def read_whole_body(self, request: int, operation: int, text: bool) -> None:
-        """See :meth:`respond`."""
-
-    def cancel_body(self, request: int) -> None:
-        """See :meth:`respond`."""
 
 
 async def run_module(

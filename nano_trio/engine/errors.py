@@ -36,30 +36,43 @@ class Frame:
 
 @attrs.define
 class JavaScriptError(Exception):
-    """An error that JavaScript threw and nothing caught: ``text`` as String(error), and the frames of the app."""
+    """An error that JavaScript threw and nothing caught."""
 
     text: str
+    """String(error), with its causes."""
     frames: tuple[Frame, ...] = ()
+    """The app's frames of the error itself, innermost first."""
     excerpt: str = ""
+    """The line of the innermost frame and a caret below it, where the source is known."""
+    trace: str = ""
+    """The stack without the platform's frames, a line each; the stacks of causes follow below their heads."""
 
     def __str__(self) -> str:
-        return describe(self.text, self.frames, self.excerpt)
+        head = f"{self.frames[0].place}: {self.text}" if self.frames else self.text
+        return "\n".join(part for part in (head, self.excerpt, self.trace) if part)
+
+
+def _parse(line: str) -> Frame | None | bool:
+    """A frame of the app; None for one of the platform or the engine; False for a line that is no frame."""
+    match = _FRAME.match(line)
+    if match is None:
+        return False
+    name = match["file"].removeprefix("./")
+    if not name or name == "native" or name.startswith("nano:"):
+        return None
+    row, column = match["line"], match["column"]
+    return Frame(match["function"] or "", name, int(row) if row else None, int(column) if column else None)
 
 
 def parse_stack(stack: str) -> tuple[Frame, ...]:
-    """The app's frames of ``error.stack``, innermost first. Lines that are no frames are passed over."""
+    """The app's frames of ``error.stack``, innermost first, up to the first line that is no frame."""
     frames = []
-    for text in stack.splitlines():
-        match = _FRAME.match(text)
-        if match is None:
-            continue
-        name = match["file"].removeprefix("./")
-        if not name or name == "native" or name.startswith("nano:"):
-            continue
-        line, column = match["line"], match["column"]
-        frames.append(
-            Frame(match["function"] or "", name, int(line) if line else None, int(column) if column else None)
-        )
+    for line in stack.splitlines():
+        frame = _parse(line)
+        if frame is False:
+            break
+        if isinstance(frame, Frame):
+            frames.append(frame)
     return tuple(frames)
 
 
@@ -67,12 +80,18 @@ def render_error(text: str, stack: str, source: SourceLookup | None = None) -> J
     """An error with its frames and, where ``source`` knows the innermost frame's file, the line and a caret."""
     frames = parse_stack(stack)
     excerpt = ""
-    for frame in frames:
-        found = source(frame.file) if source is not None and frame.line is not None else None
+    if frames and source is not None and frames[0].line is not None:
+        found = source(frames[0].file)
         if found is not None:
-            excerpt = _excerpt(found, frame)
-            break
-    return JavaScriptError(text, frames, excerpt)
+            excerpt = _excerpt(found, frames[0])
+    trace = []
+    for line in stack.splitlines():
+        frame = _parse(line)
+        if isinstance(frame, Frame):
+            trace.append(f"    at {frame.function or '<anonymous>'} ({frame.place})")
+        elif frame is False and line:
+            trace.append(line)
+    return JavaScriptError(text, frames, excerpt, "\n".join(trace))
 
 
 def _excerpt(source: str, frame: Frame) -> str:
@@ -88,10 +107,3 @@ def _excerpt(source: str, frame: Frame) -> str:
     marker = "".join("\t" if character == "\t" else " " for character in part[: column - 1 - start]) + "^"
     return f"    {part}\n    {marker}"
 
-
-def describe(text: str, frames: tuple[Frame, ...], excerpt: str) -> str:
-    """The error as it is printed: place and message, the excerpt, then the frames."""
-    head = f"{frames[0].place}: {text}" if frames else text
-    parts = [head, excerpt] if excerpt else [head]
-    parts += [f"    at {f.function or '<anonymous>'} ({f.place})" for f in frames]
-    return "\n".join(parts)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from nano_trio.runtime.host import Namespace, Services
 
-__all__ = ["AppHost", "namespace"]
+__all__ = ["AppHost", "NoRequests", "namespace"]
 
 
 class AppHost(Protocol):
@@ -59,8 +59,38 @@ class AppHost(Protocol):
         """The app wants no more of the request's body."""
 
 
+class NoRequests:
+    """The part of :class:`AppHost` about requests, for isolates that get none: scripts."""
+
+    def respond(self, request: int, status: int, reason: str, headers: str | None, kind: int, body: Any) -> None:
+        """Never called, like all below: without requests there are no handlers."""
+
+    def failed(self, request: int, text: str, stack: str) -> None: ...
+    def no_response(self, request: int, text: str) -> None: ...
+    def chunk(self, request: int, data: Any) -> None: ...
+    def stream_ended(self, request: int) -> None: ...
+    def stream_failed(self, request: int, text: str, stack: str) -> None: ...
+    def extend(self, request: int) -> None: ...
+    def settled(self, request: int) -> None: ...
+    def read_body(self, request: int, operation: int) -> None: ...
+    def read_whole_body(self, request: int, operation: int, text: bool) -> None: ...
+    def cancel_body(self, request: int) -> None: ...
+
+
 def namespace(services: Services) -> Namespace:
     """The functions that ``dispatch.js`` calls."""
     app = services.app
-    names = ["loaded", "load_failed", "evaluated", "respond", "failed", "no_response", "chunk", "stream_ended", "stream_failed", "extend", "settled"]
+    names = [
+        "loaded",
+        "load_failed",
+        "evaluated",
+        "respond",
+        "failed",
+        "no_response",
+        "chunk",
+        "stream_ended",
+        "stream_failed",
+        "extend",
+        "settled",
+    ]
     return {name: getattr(app, name) for name in names}

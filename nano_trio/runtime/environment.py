@@ -1,9 +1,9 @@
 """One isolate with the Web platform, on Trio: its clock, timers, operations and log.
 
-Theory of operation. An :class:`Environment` joins an isolate and the host functions inside it. Everything that happens to
-the isolate from outside is a turn: a timer that is due, an operation that has ended, a request. Host functions run inside
-turns, where nothing can be awaited; what they start runs in the environment's nursery (:meth:`Environment.run`), which
-ends with the environment, and so no timer and no operation outlives it.
+Theory of operation. An :class:`Environment` joins an isolate and the host functions inside it. Everything that
+happens to the isolate from outside is a turn: a timer that is due, an operation that has ended, a request. Host
+functions run inside turns, where nothing can be awaited; what they start runs in the environment's nursery
+(:meth:`Environment.run`), which ends with the environment, and so no timer and no operation outlives it.
 
 The host functions hold :class:`_Host`, which reaches the isolate only through a weak reference: the engine's binding
 collects no cycles.
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import trio
 
-from nano_trio.engine.errors import JavaScriptError
+from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.isolate import Isolate, Limits, Turn
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
@@ -78,7 +78,7 @@ class _Host:
     def render(self, text: str, stack: str) -> JavaScriptError:
         if self._code is not None:
             return self._code.render(text, stack)
-        return JavaScriptError(text)
+        return render_error(text, stack)
 
     # -- timers: a heap for the environment; one task sleeps until the first is due ----------------------------------
 
@@ -227,6 +227,7 @@ class Environment:
                 await self._closed.wait()
             finally:
                 host.nursery = None
+                host.timers_run = False
             nursery.cancel_scope.cancel()
 
     def enter(self, entry: str, *args: Any, on_end: Callable[[Turn], None] | None = None) -> None:

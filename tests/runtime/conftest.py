@@ -10,7 +10,10 @@ from .harness import Bench
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    yield Bench()
+    bench = Bench()
+    yield bench
+    bench.context = None
+    bench.close()
 
 
 @pytest.fixture

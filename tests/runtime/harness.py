@@ -1,107 +1,98 @@
-"""A small stand for specification files: a context with the platform, virtual time, jobs drained at once."""
+"""A real environment for specification files: an isolate with the platform, on a clock that jumps when all wait."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Awaitable, Callable
+import json
 from typing import Any
 
-import quickjs
 import trio
+import trio.testing
 
-from nano_trio.runtime import platform
-from nano_trio.runtime.host import HostError
+from nano_trio.engine.errors import JavaScriptError
+from nano_trio.engine.isolate import Limits, Turn
+from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.runtime.dispatch import NoRequests
+from nano_trio.runtime.environment import Environment
 
 
-class Bench:
-    """A context with the platform installed. ``run(source)`` evaluates an async function body and returns its result."""
+class _Bench(NoRequests):
+    def loaded(self) -> None: ...
+    def load_failed(self, text: str, stack: str) -> None: ...
+    def evaluated(self, text: str | None) -> None: ...
+
+
+class Bench(_Bench):
+    """An environment that outlives its runs. ``run(source)`` evaluates an async function body and returns its result."""
 
     def __init__(self) -> None:
         self.logs: list[tuple[str, str]] = []
         self.exceptions: list[tuple[str, str]] = []
-        self._now = 0.0
-        self._timers: list[tuple[float, int, int]] = []
-        self._cleared: set[int] = set()
-        self._sequence = 0
-        self._operations: list[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = []
-        self.max_buffer_bytes = 64 << 20
-        self.context = quickjs.Runtime().new_context()
-        result = platform.install(self, self)
-        self._enter = result.get("enter")
+        self._clock = trio.testing.MockClock(autojump_threshold=0)
+        self._environment: Environment = self._in_trio(self._make)
+        self.context = self._environment.isolate.context
 
-    def now_ms(self) -> float:
-        return self._now
+    def _in_trio(self, work: Any, *args: Any) -> Any:
+        return trio.run(work, *args, clock=self._clock)
 
-    def time_origin_ms(self) -> float:
-        return 1_700_000_000_000.0
+    async def _make(self) -> Environment:
+        self._scheduler = CpuScheduler()
+        return Environment(self._scheduler, self, self, limits=Limits(turn_ms=60_000, memory_bytes=1 << 30))
 
-    def log(self, level: str, text: str) -> None:
+    def line(self, level: str, text: str) -> None:
         self.logs.append((level, text))
 
-    def exception(self, text: str, stack: str) -> None:
-        self.exceptions.append((text, stack))
+    def exception(self, error: JavaScriptError) -> None:
+        self.exceptions.append((error.text, f"{error.trace}\n"))
 
-    def set_timer(self, timer: int, delay_ms: float) -> None:
-        self._sequence += 1
-        self._cleared.discard(timer)
-        heapq.heappush(self._timers, (self._now + delay_ms, self._sequence, timer))
+    def run(self, source: str) -> Any:
+        """The result as Python data (through JSON). A throw, and a promise that can never settle, fail the test."""
+        return self._in_trio(self._run, source)
 
-    def clear_timer(self, timer: int) -> None:
-        self._cleared.add(timer)
+    async def _run(self, source: str) -> Any:
+        outcome: list[tuple[Any, ...]] = []
+        over = trio.Event()
 
-    def operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        self._operations.append((operation, work, args))
+        def done(*args: Any) -> None:
+            outcome.append(args)
+            over.set()
 
-    def cancel_operation(self, operation: int) -> None:
-        self._operations = [entry for entry in self._operations if entry[0] != operation]
+        def begin() -> None:
+            self.context.set("__done", done)
+            self.context.eval(
+                "(async()=>{" + source + "\n})().then(v=>__done(true,JSON.stringify({v})),"
+                "e=>__done(false,String(e),String(e&&e.stack)))",
+                "test.js",
+            )
+
+        def idle() -> None:
+            if self._environment.pending == 0:
+                over.set()
+
+        isolate = self._environment.isolate
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._scheduler.run)
+            await nursery.start(self._environment.run)
+            isolate.on_idle = idle
+            turn = Turn(begin, ())
+            isolate.submit(turn)
+            await over.wait()
+            # The turn that settled it may still have microtasks to run.
+            while isolate.busy:
+                await trio.lowlevel.checkpoint()
+            isolate.on_idle = None
+            nursery.cancel_scope.cancel()
+        if isinstance(turn.result, Exception):
+            raise AssertionError(f"{turn.result}\n{getattr(turn.result, 'js_stack', '')}")
+        if not outcome:
+            raise AssertionError(f"the promise never settles ({isolate.stopped}); exceptions: {self.exceptions!r}")
+        if not outcome[0][0]:
+            raise AssertionError(f"{outcome[0][1]}\n{outcome[0][2]}")
+        return json.loads(outcome[0][1]).get("v")
 
     def drain(self) -> None:
+        """Run the microtasks that a test queued through ``context``."""
         while self.context.execute_pending_job():
             pass
 
-    def enter(self, entry: str, *args: Any) -> Any:
-        result = self._enter(entry, *args)
-        self.drain()
-        return result
-
-    def step(self) -> bool:
-        """Settle one operation or fire the next timer; False when nothing is pending."""
-        self.drain()
-        if self._operations:
-            number, work, args = self._operations.pop(0)
-            try:
-
-                async def run() -> Any:
-                    return await work(*args)
-
-                self.enter("settle", number, True, trio.run(run))
-            except HostError as error:
-                self.enter("settle", number, False, error.name, error.message)
-            return True
-        while self._timers:
-            due, _, timer = heapq.heappop(self._timers)
-            if timer in self._cleared:
-                self._cleared.discard(timer)
-                continue
-            self._now = max(self._now, due)
-            self.enter("timer", timer)
-            return True
-        return False
-
-    def run(self, source: str, max_steps: int = 100_000) -> Any:
-        outcome: list[Any] = []
-        self.context.set("__done", lambda *args: outcome.append(args))
-        # The value crosses as JSON where it is plain data, so that tests compare Python values.
-        self.context.eval(
-            "(async()=>{" + source + "\n})().then(v=>__done(true,JSON.stringify({v})),"
-            "e=>__done(false,String(e),String(e&&e.stack)))",
-            "test.js",
-        )
-        self.drain()
-        while not outcome and max_steps and self.step():
-            max_steps -= 1
-        if not outcome:
-            raise AssertionError("the promise never settles; exceptions: " + repr(self.exceptions))
-        if not outcome[0][0]:
-            raise AssertionError(f"{outcome[0][1]}\n{outcome[0][2]}")
-        return self.context.parse_json(outcome[0][1]).to_python().get("v") if outcome[0][1] != "{}" else None
+    def close(self) -> None:
+        self._environment.close()
