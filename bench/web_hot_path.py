@@ -27,6 +27,7 @@ import time
 from multiprocessing.connection import Connection
 
 import trio
+
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web.router import Route, Router
 from nano_trio.web.server import serve

@@ -34,6 +34,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+import can_ada
 import structlog
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, Target
@@ -193,6 +194,8 @@ class Connection:
         listener = self.listener
         target = listener.routes.memo.get(head.host)
         if target is None:
+            if head.host and not can_ada.can_parse(f"{listener.scheme}{head.host}/"):
+                raise ProtocolError(400, "invalid Host header")
             target = listener.routes.find(head.host)
             if target is None:
                 return self._own_answer(head, body, 404, f"no app is configured for the host {head.host or '(none)'!r}")

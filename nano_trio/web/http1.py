@@ -62,7 +62,7 @@ _MEMO_HEADS = 256
 _MEMO_BYTES = 1024
 
 
-@attrs.frozen(eq=True)
+@attrs.define
 class Head:
     """A request head that passed all three stations. Shared between equal requests: never modify it."""
 

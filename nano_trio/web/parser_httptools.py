@@ -16,6 +16,8 @@ from nano_trio.web.http1 import Head, HeadParser, make_head, memoised, refuse
 
 __all__ = ["httptools_parser"]
 
+_BLANK = (b" ", b"\t")
+
 
 class _Fields:
     """What the callbacks gather of one head."""
@@ -37,7 +39,8 @@ class _Fields:
             known = name.decode("latin-1").lower()
             if len(names) < 512 and len(name) < 64:
                 names[name] = known
-        self.append((known, value.decode("latin-1").strip(" \t")))
+        text = value.decode("latin-1")
+        self.append((known, text.rstrip(" \t") if value[-1:] in _BLANK else text))
 
 
 def httptools_parser() -> HeadParser:
@@ -58,7 +61,7 @@ def httptools_parser() -> HeadParser:
             engine = httptools.HttpRequestParser(fields)
             refuse(block)
         method = engine.get_method().decode("ascii")
-        minor = 1 if engine.get_http_version() == "1.1" else 0
+        minor = block[block.index(b"\r\n") - 1] - 48
         try:
             head = make_head(method, fields.target.decode("latin-1"), minor, headers)
         except BaseException:

@@ -31,9 +31,12 @@ import time
 from collections import deque
 from typing import Protocol
 
+import structlog
 import trio
 
 __all__ = ["HANG_UP", "INPUT", "Poller", "Reactor", "SelectorPoller", "Watched"]
+
+log = structlog.get_logger("nano_trio.web")
 
 INPUT = 1
 HANG_UP = 2
@@ -57,6 +60,9 @@ class Watched(Protocol):
 
     def expire(self) -> None:
         """The deadline has passed."""
+
+    def abort(self) -> None:
+        """Close at once."""
 
 
 class Poller(Protocol):
@@ -174,14 +180,20 @@ class Reactor:
             end = clock() + _PASS
             for ready in poll():
                 connection = connections.get(ready)
-                if connection is not None and connection.ready():
-                    again.append(connection)
+                try:
+                    if connection is not None and connection.ready():
+                        again.append(connection)
+                except Exception:
+                    self._failed(connection)
                 if clock() > end:
                     break
             for _ in range(len(again)):
                 connection = again.popleft()
-                if connection.resume():
-                    again.append(connection)
+                try:
+                    if connection.resume():
+                        again.append(connection)
+                except Exception:
+                    self._failed(connection)
                 if clock() > end:
                     break
 
@@ -193,9 +205,18 @@ class Reactor:
             for index, connection in enumerate(list(self.connections.values())):
                 if connection.deadline <= now:
                     connection.deadline = math.inf
-                    connection.expire()
+                    try:
+                        connection.expire()
+                    except Exception:
+                        self._failed(connection)
                 if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
                     await trio.lowlevel.checkpoint()
+
+    def _failed(self, connection: Watched | None) -> None:
+        """A bug, ours or an app's, must cost no more than its connection. To be called while handling the exception."""
+        log.exception("a connection failed")
+        if connection is not None:
+            connection.abort()
 
     def close(self) -> None:
         """Release the descriptor."""

@@ -147,11 +147,20 @@ class Service:
         finally:
             self._end()
         if connection.reading and connection.reader.buffered:
+            await self._serve_pipelined()
+
+    async def _serve_pipelined(self) -> None:
+        """Go on with the requests that arrived together with this one."""
+        connection = self._connection
+        try:
             await trio.lowlevel.checkpoint()
             more = connection.reading and connection.process(b"")
             while more:
                 await trio.lowlevel.checkpoint()
                 more = connection.resume()
+        except Exception:
+            log.exception("a connection failed", **self._about())
+            connection.abort()
 
     async def _respond(self, response: OutgoingResponse) -> None:
         body = self._body

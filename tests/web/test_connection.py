@@ -475,3 +475,29 @@ async def test_many_medium_answers_to_a_client_that_reads_late() -> None:
         assert len(app.requests) < 400
         for _ in range(400):
             assert (await client.reply()).body == body
+
+
+async def test_an_exchange_whose_finish_raises_costs_one_connection() -> None:
+    app = echo_app()
+    begin = app.begin
+
+    def faulty(request: IncomingRequest) -> object:
+        exchange = begin(request)
+        if "bad" in request.url:
+            exchange.finish = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+        return exchange
+
+    app.begin = faulty  # type: ignore[method-assign, assignment]
+    async with running(app) as server:
+        async with connected(server) as client:
+            await client.get("/bad")
+            assert await client.closed()
+        async with connected(server) as client:
+            assert (await client.get("/good")).status == 200
+
+
+@pytest.mark.parametrize("host", ["1.2.3.4.5", "300.1.1.1", "[::1::2]", "0x.1.x.9999999999"])
+async def test_a_host_that_makes_no_url_is_refused(host: str) -> None:
+    async with running(echo_app()) as server, connected(server) as client:
+        assert (await client.get(host=host)).status == 400
+        assert await client.closed()
