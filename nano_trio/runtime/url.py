@@ -15,6 +15,7 @@ from nano_trio.runtime.host import Namespace, Services
 
 __all__ = ["namespace"]
 
+_FRAGMENT = re.compile("[\\x00-\\x20]*#")
 _PORT = re.compile("[\\t\\n\\r]*[0-9]")
 
 _FORM_UNSAFE = {
@@ -34,16 +35,45 @@ def set_component(href: str, component: str, value: str) -> str:
     if component == "port" and value and not _PORT.match(value):
         # The port state fails at once (section 4.4); Ada's setter would remove the port for some of these.
         return href
+    if component in ("host", "hostname") and url.host == "" and url.protocol != "file:":
+        return _set_first_host(href, url.protocol, component, value)
     setattr(url, component, value)
     return str(url.href)
+
+
+def _set_first_host(href: str, scheme: str, component: str, value: str) -> str:
+    """Set the host of a URL that has none, which Ada's setters get wrong: they are right where there is one."""
+    rest = href[len(scheme) :].removeprefix("//")
+    if not href.startswith("/", len(scheme)):
+        return href  # an opaque path
+    first, second = can_ada.parse(f"{scheme}//a/"), can_ada.parse(f"{scheme}//b/")
+    setattr(first, component, value)
+    setattr(second, component, value)
+    if first.host != second.host:
+        return href
+    # "/." kept a path that begins with two slashes from being read as a host.
+    return f"{scheme}//{first.host}{rest.removeprefix('/.') if href.startswith('/.//', len(scheme)) else rest}"
 
 
 def parse_with_base(url: str, base: str) -> str | None:
     """Like ``parse``, against a base URL."""
     try:
-        return str((can_ada.parse(base) + url).href)
+        base_url = can_ada.parse(base)
+        if not base.startswith("http") and _is_relative_to_opaque(base_url, url):
+            return None
+        return str((base_url + url).href)
     except ValueError:
         return None
+
+
+def _is_relative_to_opaque(base: can_ada.URL, url: str) -> bool:
+    """Whether ``url`` is a relative reference that only a path can resolve, and ``base`` has an opaque one.
+
+    Ada resolves it nevertheless where there is a fragment.
+    """
+    if base.pathname.startswith("/") or base.href.startswith("//", len(base.protocol)) or can_ada.can_parse(url):
+        return False
+    return not _FRAGMENT.match(url)
 
 
 def can_parse(url: str) -> bool:
@@ -51,7 +81,7 @@ def can_parse(url: str) -> bool:
 
 
 def can_parse_with_base(url: str, base: str) -> bool:
-    return bool(can_ada.can_parse(url, base))
+    return parse_with_base(url, base) is not None
 
 
 def parse_form(text: str) -> list[str]:

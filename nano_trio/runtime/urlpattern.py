@@ -8,6 +8,7 @@ from collections.abc import Callable
 import can_ada
 
 from nano_trio.runtime.host import Namespace, Services
+from nano_trio.runtime.url import parse_with_base
 
 __all__ = ["namespace"]
 
@@ -17,10 +18,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 
 def components(url: str, base: str | None) -> list[str] | None:
     """The components in the order of `COMPONENTS` in urlpattern.js, without their delimiters; None on failure."""
-    try:
-        parsed = can_ada.parse(url) if base is None else can_ada.parse(base) + url
-    except ValueError:
+    href = url if base is None else parse_with_base(url, base)
+    if href is None or not can_ada.can_parse(href):
         return None
+    parsed = can_ada.parse(href)
     return [
         parsed.protocol[:-1],
         parsed.username,
