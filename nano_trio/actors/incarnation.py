@@ -29,6 +29,7 @@ from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime.environment import Environment
+from nano_trio.runtime.host import text_of
 
 __all__ = ["AppSettings", "Incarnation", "Life"]
 
@@ -235,17 +236,17 @@ class Incarnation:
         if headers is None:
             pairs = []
         else:
-            parts = headers.split("\n")
+            parts = text_of(headers).split("\n")
             pairs = list(zip(parts[::2], parts[1::2], strict=True))
         content: bytes | ResponseStream | None = None
         if kind == 1:
-            content = body.encode("utf-8", "replace")
+            content = text_of(body).encode("utf-8", "replace")
         elif kind == 2:
             content = body.to_bytes()
         elif kind == 3:
             content = exchange.stream = ResponseStream(exchange)
         self._unanswered -= 1
-        exchange.answer(OutgoingResponse(status, reason, pairs, content))
+        exchange.answer(OutgoingResponse(status, text_of(reason), pairs, content))
 
     def failed(self, request: int, text: str, stack: str) -> None:
         exchange = self._exchanges.get(request)
@@ -256,7 +257,7 @@ class Incarnation:
 
     def no_response(self, request: int, text: str) -> None:
         exchange = self._exchanges.get(request)
-        message = f"the fetch handler returned {text}; it must return a Response or a promise of one"
+        message = f"the fetch handler returned {text_of(text)}; it must return a Response or a promise of one"
         self._log.error("no response", request=self._request_id(exchange), error=message)
         if exchange is not None:
             self._answer(exchange, self._error_page(exchange, message))
@@ -284,7 +285,7 @@ class Incarnation:
         if stream is not None:
             error = self._environment.render(text, stack)
             self._log.error("the response's stream failed", request=self._request_id(stream.exchange), error=str(error))
-            stream.fail(text)
+            stream.fail(text_of(text))
 
     def _stream(self, request: int) -> ResponseStream | None:
         exchange = self._exchanges.get(request)

@@ -19,6 +19,7 @@ from nano_trio.engine.modules import AppCode, load_app
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
+from nano_trio.runtime.host import text_of
 
 __all__ = ["ScriptError", "evaluate", "run_module"]
 
@@ -104,7 +105,7 @@ class _Script(NoRequests):
 
     def evaluated(self, text: str | None) -> None:
         self._settled = True
-        self.value = text
+        self.value = None if text is None else text_of(text)
 
 
 async def run_module(

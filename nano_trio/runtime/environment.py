@@ -26,7 +26,7 @@ from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime import platform
 from nano_trio.runtime.dispatch import AppHost
-from nano_trio.runtime.host import HostError
+from nano_trio.runtime.host import HostError, text_of
 
 __all__ = ["Environment", "LogSink"]
 
@@ -70,12 +70,13 @@ class _Host:
         return self._origin_ms
 
     def log(self, level: str, text: str) -> None:
-        self._sink.line(level, text)
+        self._sink.line(level, text_of(text))
 
     def exception(self, text: str, stack: str) -> None:
         self._sink.exception(self.render(text, stack))
 
     def render(self, text: str, stack: str) -> JavaScriptError:
+        text, stack = text_of(text), text_of(stack)
         if self._code is not None:
             return self._code.render(text, stack)
         return render_error(text, stack)

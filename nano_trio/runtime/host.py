@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from nano_trio.runtime.dispatch import AppHost
 
-__all__ = ["HostError", "Namespace", "Services"]
+__all__ = ["HostError", "Namespace", "Services", "text_of"]
 
 Namespace = Mapping[str, Callable[..., Any] | int]
 """Host functions by name, and constants."""
+
+
+def text_of(value: Any) -> str:
+    """A string that JavaScript passed: the binding hands long concatenations over as a Value."""
+    return value if type(value) is str else str(value)
 
 
 class HostError(Exception):

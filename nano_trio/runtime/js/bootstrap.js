@@ -131,7 +131,10 @@
   /** The result of the specification file `name`, loaded at the first call. */
   function load(name) {
     let result = loaded[name];
-    if (result === undefined) result = loaded[name] = loadSpecification(name)(platform);
+    if (result === undefined) {
+      result = loaded[name] = loadSpecification(name)(platform);
+      if (lazyGlobals[name] !== undefined) settleGlobals(lazyGlobals[name], result);
+    }
     return result;
   }
 
@@ -256,15 +259,27 @@
     }
   }
   function touch(name) {
-    const value = load(fileOf[name])[name];
-    if (!isHandler(name)) defineGlobal(name, value);
-    else defineProperty(globals, name, value);
+    load(fileOf[name]);
     return globals[name];
   }
   function assign(name, value) {
-    if (!isHandler(name)) return defineGlobal(name, value);
-    defineProperty(globals, name, load(fileOf[name])[name]);
-    globals[name] = value;
+    if (isHandler(name)) {
+      load(fileOf[name]);
+      globals[name] = value;
+    } else {
+      delete fileOf[name];
+      defineGlobal(name, value);
+    }
+  }
+  /** A file was loaded: its globals, but those that the app has assigned, become what they would be without laziness. */
+  function settleGlobals(names, result) {
+    const list = uncurry("String", "split")(names, " ");
+    for (let i = 0; i < list.length; i++) {
+      if (fileOf[list[i]] === undefined) continue;
+      delete fileOf[list[i]];
+      if (isHandler(list[i])) defineProperty(globals, list[i], result[list[i]]);
+      else defineGlobal(list[i], result[list[i]]);
+    }
   }
 
   // console is a namespace, which scripts may examine before they use it: a data property from the start, whose members
@@ -278,6 +293,7 @@
       for (let i = 0; i < traps.length; i++) delete handler[traps[i]];
     };
     for (const trap of traps) defineProperty(handler, trap, { __proto__: null, get: fill, configurable: true });
+    delete fileOf.console;
     defineGlobal("console", new constructors.Proxy(target, handler));
   }
 
