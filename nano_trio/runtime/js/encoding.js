@@ -14,6 +14,7 @@
   const { encode } = platform.load("utf8");
   const { viewTag } = buffers;
   const ALLOW_SHARED = { __proto__: null, allowShared: true };
+  let decodeChunk, describe;
 
   class TextEncoder {
     #brand;
@@ -92,7 +93,18 @@
       }
       const context = "Failed to execute 'decode' on 'TextDecoder'";
       if (input !== undefined) webidl.BufferSource(input, context, ALLOW_SHARED);
-      const { stream } = toDecodeOptions(options, context);
+      return decodeChunk(this, input, toDecodeOptions(options, context).stream);
+    }
+    static {
+      decodeChunk = (decoder, input, stream) => decoder.#decodeChunk(input, stream);
+      describe = (decoder) => ({
+        __proto__: null,
+        encoding: decoder.#encoding,
+        fatal: decoder.#fatal,
+        ignoreBOM: decoder.#ignoreBOM,
+      });
+    }
+    #decodeChunk(input, stream) {
       // 7.2 decode(), steps 1 to 3
       if (!this.#isStreaming) {
         this.#state = "";
@@ -121,5 +133,5 @@
 
   webidl.defineInterface(TextEncoder);
   webidl.defineInterface(TextDecoder);
-  return { __proto__: null, TextEncoder, TextDecoder };
+  return { __proto__: null, TextEncoder, TextDecoder, decodeChunk, describe };
 }
