@@ -1,12 +1,14 @@
 """The command line. Commands parse, call the room that does the work, and turn outcomes into exit codes.
 
-Exit codes: 0 fine, 1 failed, 2 wrong usage.
+Exit codes: 0 fine, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C).
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -89,11 +91,22 @@ def serve(
     async def run() -> None:
         await serve_until_signal(config, dev=dev, access_log=access_log, started=lambda h: _announce(config, h))
 
+    failure: OSError | None = None
     try:
         trio.run(run)
     except* OSError as group:
-        failure = group.exceptions[0]
-        _fail(f"cannot listen on {config.host}:{config.port}: {getattr(failure, 'strerror', None) or failure}")
+        failure = _first(group)
+    except* KeyboardInterrupt:
+        pass  # before the signals were in our hands: there is nothing to drain yet
+    if failure is not None:
+        places = " or ".join(f"{at.host}:{at.port}" for at in sorted(config.listeners))
+        _fail(f"cannot listen on {places}: {failure.strerror or failure}")
+
+
+def _first(group: BaseExceptionGroup[OSError]) -> OSError:
+    """The first error in a group of groups, as nested nurseries make them."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _announce(config: Config, hosting: Hosting) -> None:
@@ -118,13 +131,18 @@ def eval_(code: str) -> None:
     Examples:
       nano-trio eval "1 + 1"
       nano-trio eval "await new Response('hi').text()"
+      nano-trio eval -- "-1"      (code that begins with a dash)
     """
+
+    async def work() -> None:
+        value = await evaluate(code, _console)
+        if value is not None:
+            _console("log", value)
+
     try:
-        value = trio.run(evaluate, code, _console)
+        trio.run(_until_interrupted, work)
     except ScriptError as error:
         _fail(str(error))
-    if value is not None:
-        click.echo(value)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -137,12 +155,40 @@ def run(file: Path, arguments: tuple[str, ...]) -> None:
     Example:
       nano-trio run script.js one two
     """
+
+    async def work() -> None:
+        await run_module(file, list(arguments), _console, BytecodeCache(default_cache_folder()))
+
     try:
-        trio.run(run_module, file, list(arguments), _console, BytecodeCache(default_cache_folder()))
+        trio.run(_until_interrupted, work)
     except (ScriptError, ModuleError, JavaScriptError) as error:
         _fail(str(error))
-    except KeyboardInterrupt:
+
+
+async def _until_interrupted(work: Callable[[], Awaitable[None]]) -> None:
+    """Run ``work``; SIGINT cancels it, even in the middle of a loop of JavaScript, and ends the process with 130."""
+    interrupted = False
+    failure: Exception | None = None
+
+    async def watch(*, task_status: trio.TaskStatus[None]) -> None:
+        nonlocal interrupted
+        with trio.open_signal_receiver(signal.SIGINT) as signals:
+            task_status.started()
+            async for _ in signals:
+                interrupted = True
+                nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(watch)
+        try:
+            await work()
+        except Exception as error:  # raised below: a nursery would make it a group
+            failure = error
+        nursery.cancel_scope.cancel()
+    if interrupted:
         sys.exit(130)
+    if failure is not None:
+        raise failure
 
 
 def _console(level: str, text: str) -> None:
