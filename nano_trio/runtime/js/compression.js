@@ -7,7 +7,7 @@
   "use strict";
   const { promiseThen, buffers } = platform;
   const { TypeError, Uint8Array } = platform.constructors;
-  const { requireArguments, enumeration, defineInterface, BufferSource, bytesForHost } = platform.load("webidl");
+  const { requireArguments, enumeration, defineInterface, BufferSource, bytesForHost, viewInfo } = platform.load("webidl");
   const { createTransformStream } = platform.load("streams_transform");
   const host = platform.host("compression");
   const CompressionFormat = enumeration("CompressionFormat", ["brotli", "deflate", "deflate-raw", "gzip", "zstd"]);
@@ -55,7 +55,7 @@
         BufferSource(chunk, "The chunk");
         const bytes = bytesForHost(chunk);
         isFirst = true;
-        inputLeft = bytes.byteLength;
+        inputLeft = buffers.isView(bytes) ? viewInfo(bytes).byteLength : buffers.byteLength(bytes);
         return advance(step(bytes));
       },
       () => {
