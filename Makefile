@@ -1,0 +1,100 @@
+# What there is to do here; `make` alone prints this list.
+#
+#   make serve    install what is needed into .venv and serve the example apps   (PORT=8080 for another port)
+#   make test     lint, types and every test; installs what it needs             (WORKERS=2, TESTS=tests/web)
+#   make lint     only ruff and mypy
+#   make bench    compare with other servers (downloads them)                    (ARGS="hello --quick")
+#   make stress   five minutes of hostile apps                                   (ARGS=…)
+#   make wpt      the Web Platform Tests (downloads them)                        (ARGS="url streams")
+#   make clean    remove everything that these made in this folder
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PORT ?=
+WORKERS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+TESTS ?=
+ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help serve test lint bench stress wpt clean install install-dev
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+# -- the environment: stamps within .venv say what was done, so that a second run is quick ----------------------------
+
+# The newest Python that can make an environment (Debian keeps that in a package of its own).
+$(VENV)/.made:
+	@if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  found=; without_venv=; \
+	  for python in python3.15 python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	    if $$python -c 'import venv, ensurepip' 2>/dev/null; then found=$$python; break; fi; \
+	    without_venv=$${without_venv:-$$python}; \
+	  done; \
+	  if [ -z "$$found" ] && [ -n "$$without_venv" ]; then \
+	    echo "make: $$without_venv cannot make virtual environments; on Debian and Ubuntu: apt install $$without_venv-venv" >&2; exit 1; \
+	  elif [ -z "$$found" ]; then \
+	    echo "make: nano-trio needs Python 3.11 or later; there is no python3.11, python3.12, … on the PATH" >&2; exit 1; \
+	  fi; \
+	  echo "Making $(VENV) with $$($$found --version)"; \
+	  rm -rf $(VENV); \
+	  $$found -m venv $(VENV); \
+	fi
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/.made
+	@echo "Installing nano-trio and what it needs into $(VENV)"
+	@$(PYTHON) -m pip install --quiet --editable . || { \
+	  echo "make: the installation failed, see above. It needs a way to a Python package index; where a package has" \
+	    "no wheel for this machine, also gcc and Python's headers (apt install gcc python3-dev)." >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.made
+	@echo "Installing nano-trio with the tools of its tests into $(VENV)"
+	@$(PYTHON) -m pip install --quiet --editable '.[dev]' || { \
+	  echo "make: the installation failed, see above. It needs a way to a Python package index; where a package has" \
+	    "no wheel for this machine, also gcc and Python's headers (apt install gcc python3-dev)." >&2; exit 1; }
+	@touch $@ $(VENV)/.installed
+
+install: $(VENV)/.installed
+
+install-dev: $(VENV)/.installed-dev
+
+# -- serving ----------------------------------------------------------------------------------------------------------
+
+serve: install
+	@echo "The example apps, each at its own address; Ctrl-C ends."
+	@exec $(VENV)/bin/nano-trio serve --config examples/nano.toml --access-log $(if $(PORT),--port $(PORT))
+
+# -- checks -----------------------------------------------------------------------------------------------------------
+
+lint: install-dev
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+# Without npm the tests with routers from npm are left out. The Web Platform Tests are brought before the tests start,
+# so that no two of them do; where that fails, their test says why.
+test: lint
+	-@$(PYTHON) -m tests.wpt.fetch_wpt >/dev/null
+	@command -v npm >/dev/null || echo "There is no npm: tests/npm is left out."
+	$(PYTHON) -m pytest -n $(WORKERS) $$(command -v npm >/dev/null || echo --ignore=tests/npm) $(TESTS)
+
+bench: install-dev
+	$(PYTHON) -m bench $(ARGS)
+
+stress: install-dev
+	$(PYTHON) -m tests.stress $(ARGS)
+
+wpt: install-dev
+	$(PYTHON) -m tests.wpt $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/.npm bench/.peers
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
