@@ -2,7 +2,6 @@
 (platform) => {
   "use strict";
   const { TypeError, RangeError } = platform.constructors;
-  const { buffers } = platform;
   const webidl = platform.load("webidl");
   const { requireArguments, defineInterface, interfaceType, dictionary } = webidl;
   const { rejected } = platform.load("streams_core");
@@ -18,11 +17,11 @@
       super(stream, true);
     }
     /** ReadableStreamBYOBReaderRead */
-    read(request, view, min) {
+    read(request, info, min) {
       const { stream } = this;
       stream.disturbed = true;
       if (stream.state === "errored") request.error(stream.storedError);
-      else stream.controller.pullInto(view, min, request);
+      else stream.controller.pullInto(info, min, request);
     }
   }
 
@@ -67,17 +66,17 @@
       try {
         const reader = this.#reader;
         const context = "Failed to execute 'read' on 'ReadableStreamBYOBReader'";
-        requireArguments(arguments.length, 1, context);
-        const { buffer, byteLength } = bufferView(view, context);
-        const { min } = ReadOptions(options, context);
-        if (byteLength === 0 || buffers.byteLength(buffer) === 0) webidl.fail(context, "The view is empty.");
+        if (view === undefined) requireArguments(arguments.length, 1, context);
+        const info = bufferView(view, context);
+        const { byteLength, tag } = info;
+        const min = options === undefined ? 1 : ReadOptions(options, context).min;
+        if (byteLength === 0) webidl.fail(context, "The view is empty.");
         if (min === 0) webidl.fail(context, "'min' must be greater than 0.");
-        const tag = buffers.viewTag(view);
-        if (min > (tag === undefined ? byteLength : byteLength / platform.constructors[tag].BYTES_PER_ELEMENT)) {
+        if (min > 1 && min > byteLength / (tag === undefined ? 1 : platform.constructors[tag].BYTES_PER_ELEMENT)) {
           throw new RangeError(`${context}: 'min' is larger than the view.`);
         }
         if (reader.stream === undefined) throw releasedError();
-        return promiseRead(reader, view, min);
+        return promiseRead(reader, info, min);
       } catch (error) {
         return rejected(error);
       }

@@ -12,8 +12,12 @@
   const set = platform.uncurry("TypedArray", "set");
   const transfer = platform.uncurry("ArrayBuffer", "transfer");
   const TOKEN = {};
+  const NONE = [];
 
-  /** An ArrayBufferView that is neither shared nor resizable (Web IDL without [AllowShared], [AllowResizable]). */
+  /**
+   * The viewInfo and the `tag` (undefined: a DataView) of an ArrayBufferView whose buffer is neither shared nor resizable
+   * (Web IDL without [AllowShared] and [AllowResizable]).
+   */
   function bufferView(value, context) {
     if (!buffers.isView(value)) webidl.fail(context, "The value is not of type 'ArrayBufferView'.");
     const info = viewInfo(value);
@@ -24,6 +28,7 @@
       // A shared buffer
     }
     if (!isFixed) webidl.fail(context, "The view's buffer is shared or resizable.");
+    info.tag = buffers.viewTag(value);
     return info;
   }
   /** TransferArrayBuffer (8.2) */
@@ -224,6 +229,7 @@
     }
     /** ReadableByteStreamControllerProcessPullIntoDescriptorsUsingQueue: those that are filled now. */
     processPullIntos() {
+      if (this.total === 0) return NONE;
       const { pendingPullIntos } = this;
       const filled = [];
       while (pendingPullIntos.count > 0 && this.total > 0 && this.fillFromQueue(pendingPullIntos.peek())) {
@@ -241,11 +247,10 @@
     commitAll(pullIntos) {
       for (let i = 0; i < pullIntos.length; i++) this.commit(pullIntos[i]);
     }
-    /** ReadableByteStreamControllerPullInto */
-    pullInto(view, minimum, request) {
+    /** ReadableByteStreamControllerPullInto; `info` is the view's viewInfo with its `tag`. */
+    pullInto(info, minimum, request) {
       const { stream, pendingPullIntos } = this;
-      const { buffer, byteOffset, byteLength } = viewInfo(view);
-      const tag = buffers.viewTag(view);
+      const { buffer, byteOffset, byteLength, tag } = info;
       const View = constructors[tag ?? "DataView"];
       const elementSize = tag === undefined ? 1 : View.BYTES_PER_ELEMENT;
       let transferred;
@@ -399,10 +404,11 @@
     respond(bytesWritten) {
       const context = "Failed to execute 'respond' on 'ReadableStreamBYOBRequest'";
       const view = this.#view;
-      requireArguments(arguments.length, 1, context);
-      const count = webidl.unsignedLongLong(bytesWritten, context, { enforceRange: true });
+      if (bytesWritten === undefined) requireArguments(arguments.length, 1, context);
+      const isPlain = bytesWritten >>> 0 === bytesWritten;
+      const count = isPlain ? bytesWritten : webidl.unsignedLongLong(bytesWritten, context, { enforceRange: true });
       this.#checkValid();
-      if (buffers.detached(buffers.viewBuffer(view))) webidl.fail(context, "The BYOB request's buffer is detached.");
+      if (view !== null && buffers.detached(buffers.viewBuffer(view))) webidl.fail(context, "The BYOB request's buffer is detached.");
       this.#controller.respond(count);
     }
     respondWithNewView(view) {

@@ -308,11 +308,11 @@
   const CLOSE = 2;
   const ERROR = 3;
   let spareRequest;
-  /** Read with a promise; `view` and `min` are a BYOB reader's. */
-  function promiseRead(reader, view, min) {
+  /** Read with a promise; `info` of the view and `min` are a BYOB reader's. */
+  function promiseRead(reader, info, min) {
     const request = spareRequest ?? new PromiseReadRequest();
     spareRequest = undefined;
-    reader.read(request, view, min);
+    reader.read(request, info, min);
     const { state, value } = request;
     if (state === 0) {
       const promise = new Promise(capture);

@@ -140,8 +140,10 @@
         this.reader = new Reader(this.stream);
         this.forwardReaderError();
       }
-      if (isByob) this.reader.read(this, platform.load("streams_byte").viewOf(request), 1);
-      else this.reader.read(this);
+      if (isByob) {
+        const { bufferView, viewOf } = platform.load("streams_byte");
+        this.reader.read(this, bufferView(viewOf(request)), 1);
+      } else this.reader.read(this);
     }
     isCanceled(branch) {
       return branch === this.branch1 ? this.isCanceled1 : this.isCanceled2;

@@ -102,26 +102,29 @@
     return stream;
   }
 
-  function requireUnlocked(lock) {
-    if (lock !== undefined) throw platform.makeError("DataCloneError", "A locked stream cannot be transferred.");
+  function requireTransferable(stream, lock) {
+    if (lock === undefined && stream.isDetached !== true) return;
+    throw platform.makeError("DataCloneError", "A locked or transferred stream cannot be transferred.");
   }
 
   /** The transfer steps of an internal ReadableStream: what `receive` makes the new stream of. */
   function sendReadable(stream) {
-    requireUnlocked(stream.reader);
+    requireTransferable(stream, stream.reader);
+    stream.isDetached = true;
     const ends = entangle();
     handled(pipeTo(stream, createWritable(ends[0]), PIPE_OPTIONS));
     return ends[1];
   }
   function sendWritable(stream) {
-    requireUnlocked(stream.writer);
+    requireTransferable(stream, stream.writer);
+    stream.isDetached = true;
     const ends = entangle();
     handled(pipeTo(createReadable(ends[0]), stream, PIPE_OPTIONS));
     return ends[1];
   }
   function sendTransform(transform) {
-    requireUnlocked(transform.readable.reader);
-    requireUnlocked(transform.writable.writer);
+    requireTransferable(transform.readable, transform.readable.reader);
+    requireTransferable(transform.writable, transform.writable.writer);
     return [sendReadable(transform.readable), sendWritable(transform.writable)];
   }
 
