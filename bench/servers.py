@@ -135,6 +135,15 @@ class Server:
                 total += times.user + times.system
         return total
 
+    @property
+    def worker_pid(self) -> int:
+        """The process that does the work: the one that has used most CPU time."""
+        used: dict[int, float] = {self.pid: 0.0}
+        for process in machine.tree(self.pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                used[process.pid] = sum(process.cpu_times()[:2])
+        return max(used, key=lambda pid: used[pid])
+
     def log(self) -> str:
         """The end of what the server wrote."""
         return (self.folder / "log").read_text(errors="replace")[-2000:]
