@@ -18,10 +18,10 @@ no job runs after a stop and the isolate is only good for closing.
 A turn that ends within its first slice pays for two greenlet switches and two clock readings: greenlets are parked and
 used again, and no task is switched.
 
-Memory has two limits. Above ``memory_bytes``, checked in the handler and between turns, the turn is stopped by us. The
+Memory has two limits. Above ``memory_bytes``, checked at every poll and between turns, the turn is stopped by us. The
 engine's own limit lies at twice that plus 32 MiB: QuickJS is memory-unsafe where many small allocations fail, and there
-only a single large one can. Reading the memory use walks the heap, so it is read only as often as costs 2 % of the
-app's CPU time.
+only a single large one can. Where the heap's size cannot be read directly (:mod:`nano_trio.engine.heap_size`) the
+engine walks the heap for it: then it is read as often as costs 2 % of the app's CPU time, or as its growth demands.
 
 Rules: nothing calls into a runtime whose turn is suspended; Python keeps no :class:`quickjs.Value` but the entry points
 taken at the start; nothing inside the engine holds the isolate or its context strongly (the binding collects no
@@ -43,6 +43,7 @@ import greenlet
 import quickjs
 import trio
 
+from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.scheduler import Account, CpuScheduler
 
@@ -118,8 +119,8 @@ class _Turnstile:
     """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
 
     __slots__ = (
-        "_counter", "_interval", "_polled", "cpu_start", "hub", "isolate", "slice_ends", "stop", "suspended", "turn",
-        "wall_start",
+        "_counter", "_interval", "_polled", "cpu_start", "heap", "heap_trigger", "hub", "isolate", "slice_ends", "stop",
+        "suspended", "turn", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
@@ -127,6 +128,8 @@ class _Turnstile:
         self._counter = poll_counter(isolate.context)
         self._interval = ENGINE_INTERVAL
         self._polled = 0
+        self.heap = heap_size(isolate._runtime)
+        self.heap_trigger = isolate.limits.memory_bytes
         self.turn: Turn | None = None
         self.hub: greenlet.greenlet | None = None
         self.stop: StopReason | None = None
@@ -147,12 +150,15 @@ class _Turnstile:
             elif elapsed < _POLLS_TOO_OFTEN_NS and self._interval < ENGINE_INTERVAL:
                 self._interval = min(self._interval * 2, ENGINE_INTERVAL)
             self._counter.value = self._interval
-        if now < self.slice_ends:
+        if now < self.slice_ends and (self.heap is None or self.heap.value <= self.heap_trigger):
             return self.stop is not None
-        return self.slice_used_up()
+        return self.look()
 
-    def slice_used_up(self) -> bool:
-        """Charge, check the limits and wait for the next slice, inside the turn. True when the turn must stop."""
+    def look(self) -> bool:
+        """Charge, check the limits and, where the slice is used up, wait for the next, inside the turn.
+
+        True when the turn must stop.
+        """
         turn, isolate = self.turn, self.isolate()
         if turn is None or isolate is None or self.hub is None:
             return self.stop is not None
@@ -165,6 +171,8 @@ class _Turnstile:
         if isolate._outgrown():
             self.stop = StopReason.MEMORY
             return True
+        if _clock() < self.slice_ends:
+            return False
         del isolate
         self.suspended = True
         self.hub.switch()
@@ -173,8 +181,8 @@ class _Turnstile:
         return self.stop is not None
 
     def release(self) -> None:
-        """The context goes away: its counter must not be touched again."""
-        self._counter = None
+        """The context goes away: what lies inside it must not be touched again."""
+        self._counter = self.heap = None
 
 
 _parked: list[greenlet.greenlet] = []
@@ -222,7 +230,7 @@ class Isolate:
         self._turn: Turn | None = None
         self._busy = False
         self._requested = False
-        self._memory_due_ns = 0
+        self._memory_due_ns = self._memory_looked_ns = 0
         self.memory_used = 0
         """Heap size in bytes when it was last read."""
         self.stopped: StopReason | None = None
@@ -314,9 +322,10 @@ class Isolate:
         self._runtime.run_gc()
 
     def read_memory(self) -> int:
-        """The heap's size in bytes, read now (walks the heap). Only between turns."""
+        """The heap's size in bytes, read now. Only between turns."""
         assert not self._busy
-        self.memory_used = self._runtime.compute_memory_usage()["malloc_size"]
+        heap = self._turnstile.heap
+        self.memory_used = heap.value if heap is not None else self._runtime.compute_memory_usage()["malloc_size"]
         return self.memory_used
 
     # -- the inside of a turn ----------------------------------------------------------------------------------------
@@ -381,7 +390,7 @@ class Isolate:
                 jobs += 1
                 # A flood of microtasks has few branches in each: look at the clock between them as well.
                 if jobs % _JOBS_BETWEEN_LOOKS == 0 and _clock() >= turnstile.slice_ends:
-                    turnstile.slice_used_up()
+                    turnstile.look()
             except quickjs.JSError:
                 # A job that threw: promise jobs never do, and the platform's own report what they catch. What is
                 # left is the uncatchable error of a stop, which the loop's condition sees.
@@ -407,18 +416,36 @@ class Isolate:
         self._scheduler.used_ns += wall
 
     def _outgrown(self) -> bool:
-        """Whether the heap is above its limit; looks only as often as costs 2 % of the app's CPU time."""
+        """Whether the heap is above its limit, without the cycles that nobody holds any more."""
+        turnstile, limit = self._turnstile, self.limits.memory_bytes
+        if turnstile.heap is None:
+            return self._outgrown_by_walk()
+        self.memory_used = turnstile.heap.value
+        if self.memory_used <= turnstile.heap_trigger:
+            return False
+        self._runtime.run_gc()
+        self.memory_used = used = turnstile.heap.value
+        # A heap that is all but full must not be collected at every poll.
+        turnstile.heap_trigger = max(limit, used + limit // 8)
+        return bool(used > limit)
+
+    def _outgrown_by_walk(self) -> bool:
         if self.account.cpu_ns < self._memory_due_ns:
             return False
-        start = _clock()
+        limit, before, start = self.limits.memory_bytes, self.memory_used, _clock()
         used = self._runtime.compute_memory_usage()["malloc_size"]
-        if used > self.limits.memory_bytes:
-            # Cycles that nobody holds any more do not count: what remains is what the app keeps.
+        if used > limit:
             self._runtime.run_gc()
             used = self._runtime.compute_memory_usage()["malloc_size"]
         self.memory_used = used
-        self._memory_due_ns = self.account.cpu_ns + 50 * (_clock() - start)
-        return bool(used > self.limits.memory_bytes)
+        pause, grown = 50 * (_clock() - start), used - before
+        if grown > 0:
+            # At the present rate the heap must not come near the engine's own limit before the next look.
+            room = (self.limits.hard_memory_bytes - used) // 4
+            pause = min(pause, (self.account.cpu_ns - self._memory_looked_ns) * room // grown)
+        self._memory_looked_ns = self.account.cpu_ns
+        self._memory_due_ns = self._memory_looked_ns + pause
+        return bool(used > limit)
 
     # -- between turns -----------------------------------------------------------------------------------------------
 
@@ -431,7 +458,7 @@ class Isolate:
             # Still busy, so that what on_end submits queues up instead of nesting.
             if turnstile.stop is not None:
                 turn.stopped = self.stopped = turnstile.stop
-            elif self.account.cpu_ns >= self._memory_due_ns and self._outgrown():
+            elif self._outgrown():
                 # The turn itself ran to its end, and its result counts.
                 self.stopped = turnstile.stop = StopReason.MEMORY
             if turn.on_end is not None:

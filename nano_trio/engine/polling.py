@@ -1,8 +1,8 @@
 """How often the engine polls for interrupts.
 
 QuickJS counts branches and calls and asks the interrupt handler every 10,000 of them. For a plain loop that is every
-0.1 ms, but each of those 10,000 may be a call of something native: a loop around ``JSON.parse`` of a long text polls once
-in many seconds, and all neighbours wait. The engine has no function to change the number, so this module sets the
+0.1 ms, but each of those 10,000 may be a call of something native: a loop around ``JSON.parse`` of a long text polls
+once in many seconds, and all neighbours wait. The engine has no function to change the number, so this module sets the
 counter where it lies: in the context's own structure, at an offset that is *measured* on a scratch context when the
 process starts, by watching which integer counts down while loops of known lengths run, and proved by setting it and
 seeing the handler called. It is used only with a binding whose object layout is known; wherever measurement or proof
@@ -21,14 +21,14 @@ from typing import Any
 
 import quickjs
 
-__all__ = ["ENGINE_INTERVAL", "poll_counter"]
+__all__ = ["ENGINE_INTERVAL", "POINTER_AT", "layout_is_known", "poll_counter"]
 
 ENGINE_INTERVAL = 10_000
 """The engine's own number of branches and calls between two polls."""
 
 _KNOWN_BINDINGS = {"0.1.1"}
-# struct ContextObject of the binding: PyObject_HEAD, then JSContext *.
-_POINTER_AT = object.__basicsize__
+POINTER_AT = object.__basicsize__
+"""Where the binding's Runtime and Context objects keep the engine's pointer: behind PyObject_HEAD."""
 # The part of struct JSContext in which the counter is looked for: behind its header and list links.
 _FROM, _TO = 104, 472
 
@@ -43,20 +43,24 @@ def poll_counter(context: quickjs.Context) -> Any | None:
 
 
 def _address(context: quickjs.Context) -> int:
-    return int(ctypes.c_void_p.from_address(id(context) + _POINTER_AT).value or 0)
+    return int(ctypes.c_void_p.from_address(id(context) + POINTER_AT).value or 0)
+
+
+@cache
+def layout_is_known() -> bool:
+    """Whether the layout of the binding's objects is one that was examined."""
+    try:
+        known = importlib.metadata.version("quickjs-bindings") in _KNOWN_BINDINGS
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    if not known or struct.calcsize("P") != 8 or sys.implementation.name != "cpython":
+        return False
+    return not (sysconfig.get_config_var("Py_TRACE_REFS") or sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 @cache
 def _offset() -> int | None:
-    try:
-        known = importlib.metadata.version("quickjs-bindings") in _KNOWN_BINDINGS
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    if not known or struct.calcsize("P") != 8 or sys.implementation.name != "cpython":
-        return None
-    if sysconfig.get_config_var("Py_TRACE_REFS") or sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return None
-    return _measure()
+    return _measure() if layout_is_known() else None
 
 
 def _measure() -> int | None:

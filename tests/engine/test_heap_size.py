@@ -1,0 +1,80 @@
+"""The heap's size is known at every poll, so that our limit stops a turn long before the engine's own."""
+
+from __future__ import annotations
+
+import pytest
+import quickjs
+import trio
+
+from nano_trio.engine import isolate as isolate_module
+from nano_trio.engine.heap_size import heap_size
+from nano_trio.engine.isolate import StopReason, Turn
+
+from .conftest import NewIsolate
+
+GROWING = {
+    "small objects": "for (;;) kept.push({ a: 1, b: 2 });",
+    "small objects, then arrays": "for (let i = 0; i < 1e5; i++) kept.push({}); for (;;) kept.push(new Array(100).fill(i));",
+    "typed arrays": "for (;;) kept.push(new Uint8Array(1000));",
+    "strings": "for (;;) kept.push('x'.repeat(10000) + kept.length);",
+    "array fill": "for (;;) kept.push(new Array(1000).fill(0));",
+    "map": "const map = new Map(); for (let i = 0; ; i++) map.set(i, { i });",
+    "split": "const text = 'ab,'.repeat(1000); for (;;) kept.push(text.split(','));",
+    "parse": "const text = JSON.stringify(Array(500).fill({ a: 1 })); for (;;) kept.push(JSON.parse(text));",
+}
+
+
+def test_the_size_is_found_and_is_the_engines_own() -> None:
+    runtime = quickjs.Runtime()
+    context = runtime.new_context()
+    size = heap_size(runtime)
+    assert size is not None, "the heap's size was not found: memory limits would be looked at rarely"
+    for source in ("globalThis.a = new ArrayBuffer(1e6)", "globalThis.b = Array(1e4).fill('x')", "a = b = null"):
+        context.eval(source)
+        assert size.value == runtime.compute_memory_usage()["malloc_size"]
+
+
+@pytest.mark.parametrize("name", GROWING)
+async def test_a_growing_heap_is_stopped_close_to_its_limit(new_isolate: NewIsolate, name: str) -> None:
+    """None of these may come near the engine's limit (64 MB here), where small allocations would fail."""
+    isolate = new_isolate(
+        memory_bytes=16 << 20, source=f"function grow() {{ const kept = []; let i = 0; {GROWING[name]} }}"
+    )
+    turn = Turn(isolate.context.get("grow"), ())
+    isolate.submit(turn)
+    while turn.stopped is None:
+        assert isolate.busy, turn.result
+        await trio.lowlevel.checkpoint()
+    assert turn.stopped is StopReason.MEMORY
+    assert 16 << 20 < isolate.memory_used < 22 << 20
+
+
+async def test_without_the_number_the_walk_stops_small_allocations_too(
+    new_isolate: NewIsolate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolate_module, "heap_size", lambda runtime: None)
+    isolate = new_isolate(
+        memory_bytes=16 << 20, source=f"function grow() {{ const kept = []; {GROWING['small objects']} }}"
+    )
+    turn = Turn(isolate.context.get("grow"), ())
+    isolate.submit(turn)
+    while turn.stopped is None:
+        assert isolate.busy, turn.result
+        await trio.lowlevel.checkpoint()
+    assert turn.stopped is StopReason.MEMORY
+    assert 16 << 20 < isolate.memory_used < 60 << 20
+
+
+async def test_a_full_heap_of_garbage_cycles_is_not_collected_at_every_poll(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(
+        memory_bytes=8 << 20,
+        source="const kept = Array.from({ length: 8 }, () => new ArrayBuffer(970000));"
+        "function churn() { for (let i = 0; i < 50000; i++) { const a = { data: [i] }; a.self = a; } return kept.length; }",
+    )
+    assert isolate.read_memory() > 7 << 20
+    turn = Turn(isolate.context.get("churn"), ())
+    isolate.submit(turn)
+    while isolate.busy:
+        await trio.lowlevel.checkpoint()
+    assert turn.result == 8
+    assert turn.cpu_ns < 2e9
