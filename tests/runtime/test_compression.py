@@ -12,6 +12,8 @@ from typing import Any
 import brotli
 import pytest
 from backports import zstd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from .harness import Bench
 
@@ -275,3 +277,34 @@ def test_patched_builtins_change_nothing(run_js: RunJs) -> None:
         return value.length;"""
     )
     assert got == 3
+
+
+@given(
+    kind=st.sampled_from(FORMATS),
+    pieces=st.lists(st.binary(max_size=200), max_size=8),
+    cuts=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_data_comes_back(run_js: RunJs, kind: str, pieces: list[bytes], cuts: list[int]) -> None:
+    got = run_js(
+        HELPERS
+        + f"""
+        const packed = bytesOf(await through(new CompressionStream('{kind}'), {", ".join(map(as_js, pieces))}));
+        const cuts = {cuts}, chunks = [];
+        for (let at = 0, i = 0; at < packed.length; at += cuts[i++ % cuts.length]) {{
+          chunks.push(new Uint8Array(packed.slice(at, at + cuts[i % cuts.length])));
+        }}
+        return bytesOf(await through(new DecompressionStream('{kind}'), ...chunks));"""
+    )
+    assert bytes(got) == b"".join(pieces)
+
+
+@given(kind=st.sampled_from(FORMATS), data=st.binary(max_size=60), flip=st.integers(0, 2**31), bit=st.integers(0, 7))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_data_never_fails_but_with_a_type_error(
+    run_js: RunJs, kind: str, data: bytes, flip: int, bit: int
+) -> None:
+    damaged = bytearray(compress(kind, data))
+    damaged[flip % len(damaged)] ^= 1 << bit
+    stream = f"through(new DecompressionStream('{kind}'), {as_js(bytes(damaged))})"
+    assert run_js(HELPERS + f"return await failure({stream})") in ("none", "TypeError")

@@ -17,7 +17,7 @@
 
   const living = (record) => record.pinned ?? deref(record.weak);
 
-  let isAbortSignal, isAborted, addAlgorithm, removeAlgorithm, signalAbort, dependentSignal, watch;
+  let isAbortSignal, isAborted, reasonOf, addAlgorithm, removeAlgorithm, signalAbort, dependentSignal, watch;
 
   class AbortSignal extends EventTarget {
     /** The abort reason; undefined while the signal is not aborted. */
@@ -102,6 +102,7 @@
       const pin = (signal) => signal.#pin();
       isAbortSignal = (value) => (typeof value === "object" && value !== null) && #sources in value;
       isAborted = (signal) => signal.#reason !== undefined;
+      reasonOf = (signal) => signal.#reason;
       watch = (signal) => {
         setObserver(signal, pin);
         return (signal.#record = { __proto__: null, weak: new WeakRef(signal), pinned: null });
@@ -181,6 +182,7 @@
     newSignal: () => new AbortSignal(TOKEN),
     isAbortSignal,
     isAborted,
+    reasonOf,
     addAlgorithm,
     removeAlgorithm,
     signalAbort,

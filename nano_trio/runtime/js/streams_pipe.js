@@ -141,7 +141,7 @@
     /** The abort algorithm of `signal`. */
     abort() {
       const { source, destination, options } = this;
-      const error = options.signal.reason;
+      const error = platform.load("abort").reasonOf(options.signal);
       this.shutdown(true, error, () => {
         const actions = [];
         if (!options.preventAbort) {

@@ -277,30 +277,29 @@
     lastResolve = resolve;
     lastReject = reject;
   };
-  // A read whose promise is made only when it must wait: `state` says how it was settled before that.
+  // A read whose promise is made only when it must wait. Until then `settle` is undefined and `state` says what came.
   class PromiseReadRequest {
     constructor() {
       this.state = 0;
-      this.value = this.resolve = this.reject = undefined;
-    }
-    settle(state, value) {
-      if (this.resolve === undefined) {
-        this.state = state;
-        this.value = value;
-      } else if (state === ERROR) this.reject(value);
-      else this.resolve({ value, done: state === CLOSE });
+      this.value = this.settle = undefined;
     }
     chunk(value) {
-      if (this.resolve === undefined) {
+      if (this.settle === undefined) {
         this.state = CHUNK;
         this.value = value;
-      } else this.resolve({ value, done: false });
+      } else this.settle({ value, done: false });
     }
     close(value) {
-      this.settle(CLOSE, value);
+      if (this.settle === undefined) {
+        this.state = CLOSE;
+        this.value = value;
+      } else this.settle({ value, done: true });
     }
     error(error) {
-      this.settle(ERROR, error);
+      if (this.settle === undefined) {
+        this.state = ERROR;
+        this.value = error;
+      } else this.value(error);
     }
   }
   internal(PromiseReadRequest);
@@ -316,8 +315,8 @@
     const { state, value } = request;
     if (state === 0) {
       const promise = new Promise(capture);
-      request.resolve = lastResolve;
-      request.reject = lastReject;
+      request.settle = lastResolve;
+      request.value = lastReject;
       return promise;
     }
     request.state = 0;
