@@ -86,6 +86,7 @@ class Incarnation:
         self._exchanges: dict[int, AppExchange] = {}
         self._unloaded: list[AppExchange] = []
         self._fetch: Any = None
+        self._streams: set[ResponseStream] = set()
         self._last = 0
         self._mailbox = 0
         self._unanswered = 0
@@ -177,6 +178,8 @@ class Incarnation:
     def release(self, exchange: AppExchange) -> None:
         """The connection is done with the exchange."""
         if self._exchanges.pop(exchange.id, None) is not None:
+            if exchange.stream is not None:
+                self._streams.discard(exchange.stream)
             if exchange.response is None:
                 self._answer(exchange, plain_response(503, "given up"))
             self._check_drained()
@@ -198,6 +201,7 @@ class Incarnation:
     def _abort(self, exchange: AppExchange, name: str, message: str) -> None:
         if exchange.stream is not None:
             exchange.stream.fail(message)
+            self._streams.discard(exchange.stream)
         if exchange.began and self.life is Life.SERVING:
             self._environment.enter("abort", exchange.id, name, message)
         elif exchange.response is None:
@@ -245,6 +249,7 @@ class Incarnation:
             content = body.to_bytes()
         elif kind == 3:
             content = exchange.stream = ResponseStream(exchange)
+            self._streams.add(content)
         self._unanswered -= 1
         exchange.answer(OutgoingResponse(status, text_of(reason), pairs, content))
 
@@ -279,6 +284,7 @@ class Incarnation:
         stream = self._stream(request)
         if stream is not None:
             stream.end()
+            self._streams.discard(stream)
 
     def stream_failed(self, request: int, text: str, stack: str) -> None:
         stream = self._stream(request)
@@ -286,6 +292,7 @@ class Incarnation:
             error = self._environment.render(text, stack)
             self._log.error("the response's stream failed", request=self._request_id(stream.exchange), error=str(error))
             stream.fail(text_of(text))
+            self._streams.discard(stream)
 
     def _stream(self, request: int) -> ResponseStream | None:
         exchange = self._exchanges.get(request)
@@ -326,12 +333,11 @@ class Incarnation:
 
     def _idle(self) -> None:
         """After the last turn: does anybody wait for what can never come?"""
-        if self._unanswered == 0 and self.life is not Life.LOADING:
+        if self._unanswered == 0 and not self._streams and self.life is not Life.LOADING:
             return
         if self._environment.pending:
             return
-        streams = [e.stream for e in self._exchanges.values() if e.stream is not None and e.stream.open]
-        if any(not stream.wanted for stream in streams):
+        if any(not stream.wanted for stream in self._streams):
             return  # its next pull is another turn
         if self.life is Life.LOADING:
             self._load_error = "the entry module's top-level await waits for nothing that could still happen"
@@ -341,6 +347,9 @@ class Incarnation:
         for exchange in [e for e in self._exchanges.values() if e.response is None and e.began]:
             self._log.error("no response", request=self._request_id(exchange), error=_HUNG)
             self._answer(exchange, self._error_page(exchange, _HUNG))
+        for stream in list(self._streams):
+            self._log.error("the response's stream hangs", request=self._request_id(stream.exchange), error=_HUNG)
+            self._abort(stream.exchange, "AbortError", _HUNG)
 
     def _stopped(self, reason: StopReason) -> None:
         """The isolate takes no further turns: a limit, or a load that failed."""
@@ -375,6 +384,7 @@ class Incarnation:
             if exchange.stream is not None:
                 exchange.stream.fail(text)
         self._exchanges.clear()
+        self._streams.clear()
         self._unloaded.clear()
         self._fetch = None
         self._environment.close()

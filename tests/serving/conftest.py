@@ -38,6 +38,7 @@ class Site:
         self.pool = pool
         self.logs = logs
         self.port = hosting.server.port
+        self.streams: list[trio.SocketStream] = []
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -60,6 +61,21 @@ class Site:
             key = name.decode().lower()
             fields[key] = f"{fields[key]}, {value.decode('latin-1')}" if key in fields else value.decode("latin-1")
         return Answer(response.status, fields, response.content)
+
+    async def connect(self) -> trio.SocketStream:
+        """A raw connection, closed with the site."""
+        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        self.streams.append(stream)
+        return stream
+
+    async def begun(self, name: str, count: int = 1) -> None:
+        """Wait until the handler of that many requests has been called."""
+        with trio.fail_after(5):
+            while True:
+                current = self.app(name)._current
+                if current is not None and sum(e.began for e in current._exchanges.values()) >= count:
+                    return
+                await trio.lowlevel.checkpoint()
 
     def app(self, name: str) -> Any:
         return self.hosting.registry.apps[name]
@@ -95,7 +111,10 @@ class SiteMaker:
 
                 hosting = await nursery.start(run)
                 async with httpcore.AsyncConnectionPool(max_connections=64) as pool:
-                    yield Site(hosting, pool, logs)
+                    site = Site(hosting, pool, logs)
+                    yield site
+                for stream in site.streams:
+                    stream.socket.close()
                 nursery.cancel_scope.cancel()
 
 

@@ -159,8 +159,7 @@ async def test_other_requests_of_a_stopped_isolate_are_answered(serve: SiteMaker
         async with trio.open_nursery() as nursery, unnoticed(site):
             for _ in range(3):
                 nursery.start_soon(wait)
-            while len(site.app("app")._current._exchanges) < 3 if site.app("app")._current else True:
-                await trio.lowlevel.checkpoint()
+            await site.begun("app", 3)
             assert (await site.get("app", "/spin")).status == 503
         assert statuses == [503, 503, 503]
 
@@ -284,8 +283,7 @@ async def test_draining(serve: SiteMaker) -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
-            while not (site.app("app")._current and site.app("app")._current._exchanges):
-                await trio.lowlevel.checkpoint()
+            await site.begun("app")
             nursery.start_soon(site.hosting.drain)
         assert answers[0].text == "finished"
         with pytest.raises((httpcore.ConnectError, httpcore.RemoteProtocolError, httpcore.ReadError)):
