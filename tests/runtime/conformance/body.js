@@ -425,3 +425,25 @@ test("a read that fails cancels the stream it read from", async () => {
   const error = await rejects(TypeError, new Response(stream).text());
   ok(error instanceof TypeError);
 });
+
+test("formData() without a body: empty where the type is urlencoded, else an error", async () => {
+  const make = (type) => POST(undefined, { headers: type === undefined ? {} : { "Content-Type": type } });
+  equal(pairs(await make("application/x-www-form-urlencoded").formData()), []);
+  await rejects(TypeError, make().formData());
+  await rejects(TypeError, make("multipart/form-data; boundary=b").formData());
+  await rejects(TypeError, make("text/plain").formData());
+});
+
+test("the first Content-Type that is a MIME type counts, combined ones by the rules of Fetch", async () => {
+  const type = async (...values) => {
+    const headers = new Headers();
+    for (const value of values) headers.append("Content-Type", value);
+    return (await new Response("x", { headers }).blob()).type.toLowerCase();
+  };
+  equal(await type("text/plain", "text/html"), "text/html", "the last essence");
+  equal(await type("text/html;charset=gbk", "text/plain"), "text/plain");
+  equal(await type("text/html;charset=gbk", "text/html"), "text/html;charset=gbk", "the charset stays with its essence");
+  equal(await type("text/html;charset=gbk", "bad", "text/html;x=y"), "text/html;x=y;charset=gbk");
+  equal(await type("text/html", "*/*"), "text/html", "*/* does not count");
+  equal(await type('text/html;x=",text/plain"'), 'text/html;x=",text/plain"', "a comma within quotes");
+});

@@ -172,3 +172,38 @@ test("much data compresses well and comes back", async () => {
     equal([total, sum], [1 << 20, big.reduce((a, b) => a + b)], format);
   }
 });
+
+test("a detached chunk is an empty one", async () => {
+  for (const make of [(b) => b, (b) => new Uint8Array(b)]) {
+    const buffer = new ArrayBuffer(4), chunk = make(buffer);
+    structuredClone(buffer, { transfer: [buffer] });
+    equal(await decompress("gzip", new Uint8Array(await compress("gzip", bytes(1), chunk, bytes(2)))), [1, 2]);
+  }
+});
+
+test("gzip's optional header fields are skipped", async () => {
+  const [, , , , ...rest] = await compress("gzip", bytes(97));
+  const body = rest.slice(6);
+  const withFlags = (flags, ...fields) => bytes(0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3, ...fields, ...body);
+  equal(await decompress("gzip", withFlags(0)), [97]);
+  equal(await decompress("gzip", withFlags(1)), [97], "FTEXT");
+  equal(await decompress("gzip", withFlags(4, 2, 0, 9, 9)), [97], "FEXTRA");
+  equal(await decompress("gzip", withFlags(8, 110, 0)), [97], "FNAME");
+  equal(await decompress("gzip", withFlags(16, 110, 0)), [97], "FCOMMENT");
+  equal(await decompress("gzip", withFlags(8 | 16, 110, 0, 0)), [97]);
+  await rejects(TypeError, decompress("gzip", bytes(0x1f, 0x8b, 7, 0, 0, 0, 0, 0, 0, 3, ...body)), "another method");
+  await rejects(TypeError, decompress("gzip", withFlags(0xe0)), "reserved flags");
+});
+
+test("a second gzip member is input after the end", async () => {
+  const member = await compress("gzip", bytes(97));
+  await rejects(TypeError, decompress("gzip", new Uint8Array([...member, ...member])));
+});
+
+test("zlib's header is checked", async () => {
+  const packed = await compress("deflate", bytes(97));
+  const changed = (index, value) => { const copy = packed.slice(); copy[index] = value; return new Uint8Array(copy); };
+  await rejects(TypeError, decompress("deflate", changed(0, 0x79)), "another method");
+  await rejects(TypeError, decompress("deflate", changed(1, packed[1] ^ 1)), "the check bits");
+  await rejects(TypeError, decompress("deflate", bytes(0x78, 0xbb, ...packed.slice(2))), "a dictionary is asked for");
+});

@@ -371,3 +371,8 @@ test("arguments are converted before the URL is parsed", () => {
   throws(TypeError, () => new Request(input, { get method() { log.push("method"); } }));
   equal(log, ["input", "method"]);
 });
+
+test("navigation attributes are there and false", () => {
+  const request = new Request("https://e.com");
+  equal([request.isReloadNavigation, request.isHistoryNavigation], [false, false]);
+});
