@@ -33,22 +33,28 @@
     host.log(level, toWellFormed(text));
   }
 
-  // 2.1 Logger, 2.2 Formatter
+  // 2.1 Logger. `args` is the caller's to change.
   function format(args) {
+    if (args.length > 1 && typeof args[0] === "string" && includes(args[0], "%")) {
+      platform.load("formatter").formatSpecifiers(args);
+    }
     let text = "";
     for (let i = 0; i < args.length; i++) {
       const value = args[i];
       const type = typeof value;
-      if (type === "string" ? i === 0 && args.length > 1 && includes(value, "%") : !isPlain(value, type)) {
-        return platform.load("inspect").formatLog(args);
-      }
-      text += i === 0 ? value : ` ${value}`;
+      const shown = type === "string" || isPlain(value, type) ? value : platform.load("inspect").inspect(value);
+      text += i === 0 ? shown : ` ${shown}`;
     }
     return text;
   }
   /** Whether a value that is no string shows as String(value). */
   function isPlain(value, type) {
-    return (type === "number" && (value !== 0 || 1 / value > 0)) || type === "boolean" || value === null || value === undefined;
+    return (
+      (type === "number" && (value !== 0 || 1 / value > 0)) ||
+      type === "boolean" ||
+      value === null ||
+      value === undefined
+    );
   }
 
   function labelOf(label, method) {
@@ -100,7 +106,10 @@
       if (properties !== undefined) {
         properties = sequence(DOMString)(properties, "Failed to execute 'table' on 'console': Argument 2");
       }
-      print("log", isObject(tabularData) ? platform.load("console_table").table(tabularData, properties) : format([tabularData]));
+      print(
+        "log",
+        isObject(tabularData) ? platform.load("console_table").table(tabularData, properties) : format([tabularData]),
+      );
     },
     trace(...data) {
       const frames = platform.load("inspect").cleanStack(new platform.constructors.Error().stack);
@@ -167,7 +176,13 @@
   /** Define the namespace object's members (WebIDL 3.13.1) on `console`, which bootstrap.js made. */
   function define(console) {
     for (const name in members) {
-      defineProperty(console, name, { __proto__: null, value: members[name], writable: true, enumerable: true, configurable: true });
+      defineProperty(console, name, {
+        __proto__: null,
+        value: members[name],
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
     }
     defineProperty(console, Symbol.toStringTag, { __proto__: null, value: "console", configurable: true });
   }

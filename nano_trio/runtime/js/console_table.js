@@ -5,7 +5,7 @@
   const { isArray } = statics.Array;
   const { keys: keysOf } = statics.Object;
   const { max } = statics.Math;
-  const { inspect, formatLog, widthOf, attempt, ownDescriptor, proxyTarget, isObject } = platform.load("inspect");
+  const { inspect, widthOf, attempt, ownDescriptor, proxyTarget, isObject } = platform.load("inspect");
   const { items } = platform.load("inspect_classes");
   const join = uncurry("Array", "join");
   const indexOf = uncurry("Array", "indexOf");
@@ -41,7 +41,8 @@
     };
     const line = (cells) => {
       const padded = [];
-      for (let i = 0; i < widths.length; i++) padded[i] = ` ${cells[i]}${repeat(" ", widths[i] - widthOf(cells[i]) + 1)}`;
+      for (let i = 0; i < widths.length; i++)
+        padded[i] = ` ${cells[i]}${repeat(" ", widths[i] - widthOf(cells[i]) + 1)}`;
       return "│" + join(padded, "│") + "│";
     };
     let text = `${rule("┌", "┬", "┐")}\n${line(heads)}\n${rule("├", "┼", "┤")}\n`;
@@ -51,7 +52,7 @@
 
   /** `tabularData`, an object, as a table; `properties` names the columns where it is given. */
   function table(tabularData, properties) {
-    if (!isRow(tabularData)) return formatLog([tabularData]);
+    if (!isRow(tabularData)) return inspect(tabularData);
     const collection = items(tabularData, MAX_ROWS);
     const rows = [];
     let heads;
@@ -77,7 +78,8 @@
         const names = properties ?? keysOf(row);
         for (let j = 0; j < names.length && j < MAX_COLUMNS; j++) {
           const descriptor = attempt(() => ownDescriptor(row, names[j]));
-          if (properties === undefined && indexOf(columns, names[j]) < 0 && columns.length < MAX_COLUMNS) columns[columns.length] = names[j];
+          if (properties === undefined && indexOf(columns, names[j]) < 0 && columns.length < MAX_COLUMNS)
+            columns[columns.length] = names[j];
           if (descriptor !== undefined) cells[i][names[j]] = cell(descriptor.value);
         }
       }

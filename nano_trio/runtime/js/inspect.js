@@ -1,5 +1,4 @@
-// inspect: values as text for people, in the form that Node's util.inspect has made familiar; and the Formatter of the
-// Console Standard, https://console.spec.whatwg.org/#formatter .
+// inspect: values as text for people, in the form that Node's util.inspect has made familiar.
 //
 // Theory of operation. One walk, depth first, builds each object's entries as strings; `layout` then decides whether
 // they fit on a line. What is shown must never get in the app's way, so
@@ -13,8 +12,13 @@
 (platform) => {
   "use strict";
   const { constructors, statics, uncurry, buffers } = platform;
-  const { getOwnPropertyDescriptor, getPrototypeOf, setPrototypeOf, keys: keysOf, getOwnPropertySymbols } = statics.Object;
-  const { isExtensible } = statics.Object;
+  const {
+    getOwnPropertyDescriptor,
+    getPrototypeOf,
+    setPrototypeOf,
+    keys: keysOf,
+    getOwnPropertySymbols,
+  } = statics.Object;
   const { apply, ownKeys } = statics.Reflect;
   const { isArray } = statics.Array;
   const { floor, min, max, round } = statics.Math;
@@ -49,17 +53,35 @@
   const MAX_LENGTH = 100_000;
   // Beyond this many elements, an array is not searched for further properties.
   const MAX_SEARCHED = 10_000;
+  const NOT_ASCII = /[^\x20-\x7e]/;
   const IDENTIFIER = /^[a-zA-Z_]\w*$/;
-  const NEEDS_ESCAPE = /[\x00-\x1f'\\\x7f-\x9f]/;
+  const NEEDS_ESCAPE = /[\x00-\x1f'\\\x7f-\x9f\ud800-\udfff]/;
   const ESCAPES = { __proto__: null, 8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 92: "\\\\" };
   const DEFAULTS = {
-    __proto__: null, showHidden: false, depth: 2, colors: false, customInspect: true, maxArrayLength: 100,
-    maxStringLength: 10_000, breakLength: 80, compact: 3, sorted: false,
+    __proto__: null,
+    showHidden: false,
+    depth: 2,
+    colors: false,
+    customInspect: true,
+    maxArrayLength: 100,
+    maxStringLength: 10_000,
+    breakLength: 80,
+    compact: 3,
+    sorted: false,
   };
   // The codes that switch a style on and off.
   const STYLES = {
-    __proto__: null, number: "33 39", bigint: "33 39", boolean: "33 39", string: "32 39", symbol: "32 39",
-    undefined: "90 39", null: "1 22", date: "35 39", regexp: "31 39", special: "36 39",
+    __proto__: null,
+    number: "33 39",
+    bigint: "33 39",
+    boolean: "33 39",
+    string: "32 39",
+    symbol: "32 39",
+    undefined: "90 39",
+    null: "1 22",
+    date: "35 39",
+    regexp: "31 39",
+    special: "36 39",
   };
   const plain = (text) => text;
   const colored = (text, kind) => {
@@ -73,8 +95,13 @@
 
   /** The target of a proxy, null of a revoked one, undefined where `value` is no proxy that the app made. */
   function proxyTarget(value) {
-    return platform.isLoaded("proxy") ? platform.load("proxy").proxyTarget(value) : undefined;
+    if (targetOf === undefined) {
+      if (!platform.isLoaded("proxy")) return undefined;
+      targetOf = platform.load("proxy").proxyTarget;
+    }
+    return targetOf(value);
   }
+  let targetOf;
   function isObject(value) {
     return typeof value === "function" || (typeof value === "object" && value !== null);
   }
@@ -105,7 +132,7 @@
     return holder !== null;
   }
   function inherits(object, prototype) {
-    for (let holder = object; holder !== null && proxyTarget(holder) === undefined; ) {
+    for (let holder = object; holder !== null && proxyTarget(holder) === undefined;) {
       holder = getPrototypeOf(holder);
       if (holder === prototype) return true;
     }
@@ -152,8 +179,8 @@
   // ------------------------------------------------------------------ primitives
 
   function quote(text) {
+    if (exec(NEEDS_ESCAPE, text) === null) return `'${text}'`;
     const malformed = !isWellFormed(text);
-    if (!malformed && exec(NEEDS_ESCAPE, text) === null) return `'${text}'`;
     let mark = "'";
     if (contains(text, "'")) {
       if (!contains(text, '"')) mark = '"';
@@ -205,7 +232,7 @@
       }
       text += rest;
     } else if (type === "number") {
-      text = ctx.style(value === 0 && 1 / value < 0 ? "-0" : `${value}`, "number");
+      text = ctx.style(value === 0 && 1 / value < 0 ? "-0" : "" + value, "number");
     } else if (type === "bigint") {
       text = ctx.style(`${value}n`, "bigint");
     } else if (type === "symbol") {
@@ -267,10 +294,20 @@
     const names = { __proto__: null, name: constructorName(value), tag: "" };
     const tag = lookup(value, tagSymbol);
     // A tag that is a property like any other is shown as one.
-    if (typeof tag === "string" && !(ctx.showHidden ? hasOwn(value, tagSymbol) : isEnumerable(value, tagSymbol))) names.tag = tag;
+    if (typeof tag === "string" && !(ctx.showHidden ? hasOwn(value, tagSymbol) : isEnumerable(value, tagSymbol)))
+      names.tag = tag;
 
-    const shape = { __proto__: null, open: "{", close: "}", base: "", style: undefined, fill: undefined, isList: false,
-      indexed: -1, keys: undefined };
+    const shape = {
+      __proto__: null,
+      open: "{",
+      close: "}",
+      base: "",
+      style: undefined,
+      fill: undefined,
+      isList: false,
+      indexed: -1,
+      keys: undefined,
+    };
     if (isArray(value)) {
       const { length } = value;
       shape.indexed = length;
@@ -323,9 +360,14 @@
   }
 
   function formatProperty(ctx, object, depth, key, isElement = false) {
-    const descriptor = attempt(() => ownDescriptor(object, key));
+    let descriptor;
+    try {
+      descriptor = ownDescriptor(object, key);
+    } catch {
+      // a module's variable that has no value yet
+    }
     let text;
-    if (descriptor === undefined) text = ctx.style("<uninitialized>", "special"); // a module's variable
+    if (descriptor === undefined) text = ctx.style("<uninitialized>", "special");
     else if (descriptor.get !== undefined) text = ctx.style(descriptor.set ? "[Getter/Setter]" : "[Getter]", "special");
     else if (descriptor.set !== undefined) text = ctx.style("[Setter]", "special");
     else {
@@ -352,8 +394,13 @@
     let at = 0;
     let i = 0;
     while (i < length && output.length < ctx.maxArrayLength && ctx.length <= MAX_LENGTH) {
-      if (hasOwn(array, i)) {
-        output[output.length] = formatProperty(ctx, array, depth, i++, true);
+      const descriptor = getOwnPropertyDescriptor(array, i);
+      if (descriptor !== undefined) {
+        const isSimple = !isObject(descriptor.value) && hasOwn(descriptor, "value");
+        output[output.length] = isSimple
+          ? formatPrimitive(ctx, descriptor.value)
+          : formatProperty(ctx, array, depth, i, true);
+        i++;
         continue;
       }
       indices ??= keysOf(array);
@@ -378,7 +425,7 @@
   /** The columns that `text` takes in a terminal. */
   function widthOf(text) {
     // toWellFormed also flattens: a concatenation would reach the host as an object.
-    return exec(/[^\x20-\x7e]/, text) === null ? text.length : platform.host("console").width(toWellFormed(text));
+    return exec(NOT_ASCII, text) === null ? text.length : platform.host("console").width(toWellFormed(text));
   }
   function withoutColors(ctx, text) {
     return ctx.colors ? uncurry("RegExp", "@@replace")(/\x1b\[\d+m/g, text, "") : text;
@@ -411,10 +458,11 @@
     const hasMore = output.length > ctx.maxArrayLength;
     const count = hasMore ? output.length - 1 : output.length;
     const widths = [];
+    const isAscii = !ctx.colors && exec(NOT_ASCII, join(output, "")) === null;
     let widest = 0;
     let total = 0;
     for (let i = 0; i < count; i++) {
-      widths[i] = widthOf(withoutColors(ctx, output[i]));
+      widths[i] = isAscii ? output[i].length : widthOf(withoutColors(ctx, output[i]));
       total += widths[i] + 2;
       widest = max(widest, widths[i]);
     }
@@ -462,7 +510,15 @@
    * Throws only what reading `options` throws.
    */
   function inspect(value, options, customInspect = true) {
-    const ctx = { __proto__: null, seen: undefined, circular: undefined, indentation: 0, currentDepth: 0, length: 0, style: plain };
+    const ctx = {
+      __proto__: null,
+      seen: undefined,
+      circular: undefined,
+      indentation: 0,
+      currentDepth: 0,
+      length: 0,
+      style: plain,
+    };
     for (const key in DEFAULTS) {
       const option = isObject(options) ? options[key] : undefined;
       ctx[key] = option === undefined ? DEFAULTS[key] : option === null ? Infinity : option;
@@ -490,71 +546,10 @@
     }
   }
 
-  /** 2.2 Formatter of the Console Standard, and the rest of the arguments as Printer joins them. */
-  function formatLog(args) {
-    let text = "";
-    let next = 0;
-    if (typeof args[0] === "string") {
-      next = 1;
-      text = args.length === 1 ? args[0] : "";
-      for (let from = 0; args.length > 1; ) {
-        const at = find(args[0], "%", from);
-        const specifier = at < 0 ? "" : (args[0][at + 1] ?? "");
-        const replaced = specifier === "%" ? "%" : specifier !== "" && next < args.length ? substitute(specifier, args[next]) : undefined;
-        text += slice(args[0], from, at < 0 ? undefined : replaced === undefined ? at + 1 : at);
-        if (at < 0) break;
-        if (replaced === undefined) from = at + 1;
-        else {
-          text += replaced;
-          from = at + 2;
-          if (specifier !== "%") next++;
-        }
-      }
-    }
-    for (; next < args.length; next++) {
-      if (next > 0) text += " ";
-      text += typeof args[next] === "string" ? args[next] : inspect(args[next]);
-    }
-    return text;
-  }
-  /** What a format specifier makes of its argument; undefined where it is none. */
-  function substitute(specifier, value) {
-    const type = typeof value;
-    if (specifier === "s") {
-      if (type === "string") return value;
-      if (isObject(value) && hasOwnText(value)) return attempt(() => String(value)) ?? inspect(value, { depth: 0 });
-      return isObject(value) ? inspect(value, { depth: 0 }) : inspect(value);
-    }
-    if (specifier === "d" || specifier === "i" || specifier === "f") {
-      if (type === "symbol") return "NaN";
-      if (type === "bigint") return specifier === "f" ? `${Number(value)}` : `${value}n`;
-      const { parseInt, parseFloat } = statics.Number;
-      if (isObject(value) && (specifier === "d" || inheritsFromProxy(value))) return "NaN";
-      const convert = specifier === "d" ? Number : specifier === "i" ? parseInt : parseFloat;
-      return inspect(attempt(() => convert(value)) ?? NaN);
-    }
-    if (specifier === "o") return inspect(value, { depth: 4, showHidden: true });
-    if (specifier === "O") return inspect(value);
-    return specifier === "c" ? "" : undefined;
-  }
-  /** Whether String(value) says more than the language's own toString would: a class of the app's, a URL, a function. */
-  function hasOwnText(value) {
-    if (inheritsFromProxy(value)) return false;
-    if (typeof value === "function") return true;
-    const toString = lookup(value, "toString");
-    if (typeof toString !== "function") return false;
-    const plainer = ["Object", "Array", "Error", "Date"];
-    for (let i = 0; i < plainer.length; i++) {
-      if (toString === ownDescriptor(constructors[plainer[i]].prototype, "toString")?.value) return false;
-    }
-    return true;
-  }
-
   return {
     __proto__: null,
     inspect,
-    formatLog,
-    /** For inspect_classes.js and console_table.js. */
+    /** For the files beside this one. */
     formatValue,
     formatPrimitive,
     formatProperty,
@@ -573,6 +568,8 @@
     proxyTarget,
     fillArray,
     MAX_LENGTH,
+    inheritsFromProxy,
+    formatLog: (args) => platform.load("console").formatLog(args),
     cleanStack: (stack) => platform.load("inspect_classes").cleanStack(stack),
   };
 }

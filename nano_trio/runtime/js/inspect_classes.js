@@ -17,8 +17,24 @@
   const { min, max } = statics.Math;
   const { Map } = constructors;
   const { Set, String } = globalThis;
-  const { formatValue, formatPrimitive, formatKey, visibleKeys, prefix, more, plain, lookup, attempt, ownDescriptor, inherits,
-    functionName, isObject, proxyTarget, inspect, fillArray, MAX_LENGTH } = platform.load("inspect");
+  const {
+    formatValue,
+    formatPrimitive,
+    formatKey,
+    visibleKeys,
+    prefix,
+    more,
+    plain,
+    lookup,
+    attempt,
+    inherits,
+    functionName,
+    isObject,
+    proxyTarget,
+    inspect,
+    fillArray,
+    MAX_LENGTH,
+  } = platform.load("inspect");
   const host = platform.host("console");
 
   const hasOwn = uncurry("Object", "hasOwnProperty");
@@ -82,8 +98,16 @@
     }
     shape.open = `${prefix(names, "DataView")}{`;
     shape.fill = (ctx, depth) => {
-      const show = (getter) => formatValue(ctx, attempt(() => getter(value)), depth);
-      const output = [`byteLength: ${show(buffers.dataViewByteLength)}`, `byteOffset: ${show(buffers.dataViewByteOffset)}`];
+      const show = (getter) =>
+        formatValue(
+          ctx,
+          attempt(() => getter(value)),
+          depth,
+        );
+      const output = [
+        `byteLength: ${show(buffers.dataViewByteLength)}`,
+        `byteOffset: ${show(buffers.dataViewByteOffset)}`,
+      ];
       ctx.indentation += 2;
       output[2] = `buffer: ${show(buffers.dataViewBuffer)}`;
       ctx.indentation -= 2;
@@ -195,28 +219,40 @@
     addBuiltin(RegExp, getterOf(RegExp.prototype, "source"), (shape, value, source, names) => {
       standAlone(shape, names, "RegExp", `/${source}/${attempt(() => flagsOf(value)) ?? ""}`, "regexp");
     });
-    addBuiltin(Promise, (value) => host.promiseState(value) ?? undefined, (shape, value, state, names) => {
-      shape.open = `${prefix(names, "Promise")}{`;
-      shape.fill = (ctx, depth) => {
-        if (state[0] === "pending") return [ctx.style("<pending>", "special")];
-        ctx.indentation += 2;
-        let text;
-        if (state[0] === "fulfilled") text = formatValue(ctx, state[1], depth);
-        else text = `${ctx.style("<rejected>", "special")} ${indent(ctx, cleanStack(state[1]))}`;
-        ctx.indentation -= 2;
-        return [text];
-      };
-    });
-    addBuiltin(WeakRef, (value) => (uncurry("WeakRef", "deref")(value), true), (shape, value, checked, names) => {
-      shape.open = `${prefix(names, "WeakRef")}{`;
-    });
+    addBuiltin(
+      Promise,
+      (value) => host.promiseState(value) ?? undefined,
+      (shape, value, state, names) => {
+        shape.open = `${prefix(names, "Promise")}{`;
+        shape.fill = (ctx, depth) => {
+          if (state[0] === "pending") return [ctx.style("<pending>", "special")];
+          ctx.indentation += 2;
+          let text;
+          if (state[0] === "fulfilled") text = formatValue(ctx, state[1], depth);
+          else text = `${ctx.style("<rejected>", "special")} ${indent(ctx, cleanStack(state[1]))}`;
+          ctx.indentation -= 2;
+          return [text];
+        };
+      },
+    );
+    addBuiltin(
+      WeakRef,
+      (value) => (uncurry("WeakRef", "deref")(value), true),
+      (shape, value, checked, names) => {
+        shape.open = `${prefix(names, "WeakRef")}{`;
+      },
+    );
     for (let i = 0; i < 2; i++) {
       const type = i === 0 ? "WeakMap" : "WeakSet";
       const has = uncurry(type, "has");
-      addBuiltin(constructors[type], (value) => (has(value, value), true), (shape, value, checked, names) => {
-        shape.open = `${prefix(names, type)}{`;
-        shape.fill = (ctx) => [ctx.style("<items unknown>", "special")];
-      });
+      addBuiltin(
+        constructors[type],
+        (value) => (has(value, value), true),
+        (shape, value, checked, names) => {
+          shape.open = `${prefix(names, type)}{`;
+          shape.fill = (ctx) => [ctx.style("<items unknown>", "special")];
+        },
+      );
     }
     addBuiltin(ArrayBuffer, buffers.byteLength, describeBuffer);
     addBuiltin(globalThis.SharedArrayBuffer, buffers.sharedByteLength, describeBuffer);
@@ -286,7 +322,11 @@
       builtin.show(shape, value, checked, names, ctx);
       return true;
     };
-    for (let holder = getPrototypeOf(value); holder !== null && proxyTarget(holder) === undefined; holder = getPrototypeOf(holder)) {
+    for (
+      let holder = getPrototypeOf(value);
+      holder !== null && proxyTarget(holder) === undefined;
+      holder = getPrototypeOf(holder)
+    ) {
       const builtin = mapGet(builtins, holder);
       if (builtin !== undefined) return verify(builtin);
     }
@@ -352,7 +392,11 @@
   function describePlatform(shape, value) {
     addReadable();
     let attributes = [];
-    for (let holder = getPrototypeOf(value); holder !== null && proxyTarget(holder) === undefined; holder = getPrototypeOf(holder)) {
+    for (
+      let holder = getPrototypeOf(value);
+      holder !== null && proxyTarget(holder) === undefined;
+      holder = getPrototypeOf(holder)
+    ) {
       const found = mapGet(readable, holder);
       // Those of the base class come first.
       if (found !== undefined) attributes = uncurry("Array", "concat")(uncurry("Array", "slice")(found, 1), attributes);
@@ -364,11 +408,22 @@
       ctx.indentation += 2;
       for (let i = 0; i < attributes.length; i++) {
         const { name, isPairs, read } = attributes[i];
-        if (!isPairs) output[output.length] = `${name}: ${formatValue(ctx, attempt(() => apply(read, value, [])), depth)}`;
-        else attempt(() => apply(read, value, [(item, key) => {
-          const text = formatValue(ctx, item, depth);
-          output[output.length] = name === ":" ? `${formatKey(ctx, key)}: ${text}` : `${formatPrimitive(ctx, key)} => ${text}`;
-        }]));
+        if (!isPairs)
+          output[output.length] = `${name}: ${formatValue(
+            ctx,
+            attempt(() => apply(read, value, [])),
+            depth,
+          )}`;
+        else
+          attempt(() =>
+            apply(read, value, [
+              (item, key) => {
+                const text = formatValue(ctx, item, depth);
+                output[output.length] =
+                  name === ":" ? `${formatKey(ctx, key)}: ${text}` : `${formatPrimitive(ctx, key)} => ${text}`;
+              },
+            ]),
+          );
       }
       ctx.indentation -= 2;
       return output;

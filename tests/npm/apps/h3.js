@@ -36,7 +36,8 @@ app.use("/api/**", (event) => {
   if (answer !== false) return answer;
 });
 app.use("/admin/**", (event) => {
-  if (event.req.headers.get("authorization") !== "Bearer secret") throw new HTTPError({ status: 401, message: "Unauthorized" });
+  if (event.req.headers.get("authorization") !== "Bearer secret")
+    throw new HTTPError({ status: 401, message: "Unauthorized" });
 });
 
 app.get("/", () => "Hello from h3");
@@ -70,7 +71,10 @@ app.get("/login", (event) => {
   setCookie(event, "theme", "dark", { maxAge: 60 });
   return "welcome";
 });
-app.get("/whoami", (event) => ({ session: getCookie(event, "session") ?? null, theme: getCookie(event, "theme") ?? null }));
+app.get("/whoami", (event) => ({
+  session: getCookie(event, "session") ?? null,
+  theme: getCookie(event, "theme") ?? null,
+}));
 app.get("/stream", () =>
   iterable(async function* () {
     for (let i = 1; i <= 5; i++) {

@@ -25,7 +25,12 @@ const router = AutoRouter({
 
 router
   .get("/", () => text("Hello from itty"))
-  .get("/users/:id", ({ params, query, by }) => ({ id: params.id, q: query.q ?? null, tags: [query.tag ?? []].flat(), by }))
+  .get("/users/:id", ({ params, query, by }) => ({
+    id: params.id,
+    q: query.q ?? null,
+    tags: [query.tag ?? []].flat(),
+    by,
+  }))
   .get("/posts/:year/:slug", ({ params }) => params)
   .get("/files/:path+", ({ params }) => text(params.path))
   .post("/users", async (request) => {
@@ -77,13 +82,18 @@ router
         else controller.enqueue(`event: tick\ndata: tick ${i}\nid: ${i}\n\n`);
       },
     });
-    return new Response(events.pipeThrough(new TextEncoderStream()), { headers: { "content-type": "text/event-stream" } });
+    return new Response(events.pipeThrough(new TextEncoderStream()), {
+      headers: { "content-type": "text/event-stream" },
+    });
   })
   .post("/upload", async (request) => {
     const bytes = new Uint8Array(await request.arrayBuffer());
     return { size: bytes.length, last: bytes[bytes.length - 1] };
   })
-  .post("/echo", (request) => new Response(request.body, { headers: { "content-type": request.headers.get("content-type") } }))
+  .post(
+    "/echo",
+    (request) => new Response(request.body, { headers: { "content-type": request.headers.get("content-type") } }),
+  )
   .get("/old", () => new Response(null, { status: 301, headers: { location: "/" } }))
   .get("/boom", () => {
     throw new TypeError("boom");
