@@ -234,7 +234,7 @@ def test_url_request_response_and_event_name_their_parts(logged: Callable[[str],
         "  extra: 1\n}",
         "Response {\n  status: 404,",
         "CustomEvent {\n  type: 'ready',",
-        "  detail: { a: 1 },",
+        "  detail: { a: 1 }\n}",
     ]:
         assert part in text
 

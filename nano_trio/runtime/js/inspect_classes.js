@@ -27,6 +27,7 @@
     plain,
     lookup,
     attempt,
+    ownDescriptor,
     inherits,
     functionName,
     isObject,
@@ -77,7 +78,7 @@
       shape.keys.length--; // Symbol.toStringTag, which is last
     } else if (!describeBuiltin(ctx, shape, value, names)) {
       if (names.name !== "Object" || names.tag !== "") shape.open = `${prefix(names, "Object")}{`;
-      describePlatform(shape, value);
+      describePlatform(ctx, shape, value);
     }
   }
 
@@ -389,7 +390,7 @@
       delete READABLE[file];
     }
   }
-  function describePlatform(shape, value) {
+  function describePlatform(ctx, shape, value) {
     addReadable();
     let attributes = [];
     for (
@@ -403,6 +404,8 @@
     }
     if (attributes.length === 0) return;
     if (!attributes[0].isPairs && attempt(() => [apply(attributes[0].read, value, [])]) === undefined) return; // a prototype
+    // The own accessors of events (isTrusted) are attributes like others.
+    shape.keys = uncurry("Array", "filter")(visibleKeys(ctx, value, -1), (key) => !ownDescriptor(value, key).get);
     shape.fill = (ctx, depth) => {
       const output = [];
       ctx.indentation += 2;
