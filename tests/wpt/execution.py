@@ -182,6 +182,8 @@ async def _execute(run: _Run) -> Outcome:
                 nothing_left.set()
 
         def stopped(reason: StopReason) -> None:
+            if run.finished.is_set():
+                return  # the harness has reported, and close() met what still ran
             run.outcome.status = "timeout" if reason is StopReason.CPU else "error"
             run.outcome.message = f"stopped: {reason.value}"
             run.finished.set()
