@@ -59,9 +59,12 @@
       this.View = View;
       this.readerType = readerType;
     }
-    /** ReadableByteStreamControllerConvertPullIntoDescriptor */
+    /**
+     * ReadableByteStreamControllerConvertPullIntoDescriptor. The buffer was transferred when the bytes came (respond,
+     * enqueue, read), and nobody has seen it since; so it is not transferred once more.
+     */
     toView() {
-      return new this.View(transferBuffer(this.buffer), this.byteOffset, this.bytesFilled / this.elementSize);
+      return new this.View(this.buffer, this.byteOffset, this.bytesFilled / this.elementSize);
     }
   }
   internal(PullInto);
