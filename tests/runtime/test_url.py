@@ -1,0 +1,100 @@
+"""URL and URLSearchParams against properties that hold for every input."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nano_trio.runtime.url import form_encode, namespace, parse_form, set_component
+
+from .harness import Bench
+
+COMPONENTS = ["protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "hash"]
+_services: Any = None
+host = namespace(_services)
+
+pieces = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            "b.c",
+            "/",
+            "//",
+            "..",
+            ".",
+            "?",
+            "#",
+            ":",
+            "@",
+            "%41",
+            "%",
+            " ",
+            "\t",
+            "é",
+            "[::1]",
+            "80",
+            "\\",
+            "|",
+            "&",
+            "=",
+            "+",
+            "x:",
+        ]
+    ),
+    max_size=8,
+).map("".join)
+urls = st.tuples(
+    st.sampled_from(["http://h", "https://u:p@h:81", "file://", "foo:", "foo:/", "foo://h", "web+x:/.//", "blob:"]),
+    pieces,
+).map("".join)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(urls, min_size=20, max_size=40))
+def test_the_components_make_up_the_serialization(inputs: list[str]) -> None:
+    Bench().run(
+        f"for (const input of {json.dumps(inputs)}) {{"
+        + """
+          const url = URL.parse(input);
+          if (url === null) continue;
+          const { href, protocol, username, password, host, hostname, port, pathname, search, hash } = url;
+          const credentials = username || password ? username + (password && ":" + password) + "@" : "";
+          const rest = href.slice(protocol.length);
+          const authority = rest.startsWith("//") ? "//" + credentials + host : rest.startsWith("/.//") ? "/." : "";
+          const shown = [];
+          for (const q of search ? [search] : ["", "?"]) {
+            for (const f of hash ? [hash] : ["", "#"]) shown.push(protocol + authority + pathname + q + f);
+          }
+          if (!shown.includes(href)) throw new Error(href);
+          if (host !== hostname + (port && ":" + port)) throw new Error(href);
+          if (new URL(href).href !== href || !URL.canParse(href)) throw new Error("not idempotent: " + href);
+        }"""
+    )
+
+
+@settings(deadline=None)
+@given(urls, st.sampled_from(COMPONENTS), pieces)
+def test_setters_leave_a_url_that_parses_to_itself(url: str, component: str, value: str) -> None:
+    href = host["parse"](url)
+    if href is not None:
+        changed = set_component(href, component, value)
+        assert host["parse"](changed) == changed
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))))
+def test_a_form_comes_back_from_its_serialization(entries: list[tuple[str, str]]) -> None:
+    text = "&".join(f"{form_encode(name)}={form_encode(value)}" for name, value in entries)
+    assert text.isascii()
+    assert parse_form(text) == [part for entry in entries for part in entry]
+
+
+def test_what_was_parsed_last_is_not_confused() -> None:
+    parse = namespace(_services)["parse"]
+    assert parse("") is None
+    assert [parse("http://A"), parse("http://A"), parse("http://a/"), parse("bad"), parse("http://A")] == [
+        "http://a/", "http://a/", "http://a/", None, "http://a/",
+    ]  # fmt: skip
