@@ -37,7 +37,9 @@
       const { buffer, byteOffset, byteLength } = webidl.viewInfo(destination);
       // No code unit takes less than a byte, so the rest of a long text is none of the host's business.
       const part = text.length > byteLength ? USVString(substring(text, 0, byteLength + 1)) : text;
-      const [bytes, read] = host.encodeInto(part.length < 4096 ? part : [part], byteLength);
+      const answer = host.encodeInto(part.length < 4096 ? part : [part], byteLength);
+      const bytes = answer[0];
+      const read = answer[1];
       const written = buffers.byteLength(bytes);
       if (written > 0) platform.uncurry("TypedArray", "set")(new Uint8Array(buffer, byteOffset, written), new Uint8Array(bytes));
       return { read, written };

@@ -80,7 +80,9 @@
         url.#bounds = undefined;
         if (isQueryNew && url.#query !== undefined) fill(url.#query, components.search(href, boundsOf(url)));
       };
-      for (const name of ["protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "hash"]) {
+      const names = ["protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "hash"];
+      for (let i = 0; i < names.length; i++) {
+        const name = names[i];
         const accessors = {
           get [name]() {
             const bounds = boundsOf(this);
