@@ -189,7 +189,7 @@
       const { stream } = this;
       if (stream === undefined) return request.reject(releasedError());
       const { controller } = stream;
-      const size = controller.sizeOf(chunk);
+      const size = controller.sizeAlgorithm === undefined ? 1 : controller.sizeOf(chunk);
       if (stream !== this.stream) return request.reject(releasedError());
       if (stream.state !== "writable" || stream.isClosing()) {
         const isFailed = stream.state === "errored" || (stream.state === "erroring" && !stream.isClosing());
@@ -276,10 +276,15 @@
     backpressure() {
       return this.highWaterMark <= this.total;
     }
+    updateBackpressure() {
+      const { stream } = this;
+      const backpressure = this.highWaterMark <= this.total;
+      if (backpressure === stream.backpressure || stream.state !== "writable" || stream.isClosing()) return;
+      stream.updateBackpressure(backpressure);
+    }
     /** WritableStreamDefaultControllerGetChunkSize */
     sizeOf(chunk) {
       const { sizeAlgorithm } = this;
-      if (sizeAlgorithm === undefined) return 1;
       try {
         return +sizeAlgorithm(chunk);
       } catch (error) {
@@ -288,20 +293,18 @@
       }
     }
     write(chunk, size) {
-      try {
-        checkSize(size);
-      } catch (error) {
-        this.errorIfNeeded(error);
-        return;
-      }
-      this.queue.push(chunk);
       if (this.sizes === undefined) this.total++;
       else {
-        this.sizes.push(size);
+        try {
+          this.sizes.push(checkSize(size));
+        } catch (error) {
+          this.errorIfNeeded(error);
+          return;
+        }
         this.total += size;
       }
-      const { stream } = this;
-      if (stream.state === "writable" && !stream.isClosing()) stream.updateBackpressure(this.backpressure());
+      this.queue.push(chunk);
+      this.updateBackpressure();
       this.advanceQueue();
     }
     close() {
@@ -370,7 +373,7 @@
         stream.inFlightWriteRequest = undefined;
         request.resolve(undefined);
         this.dequeue();
-        if (stream.state === "writable" && !stream.isClosing()) stream.updateBackpressure(this.backpressure());
+        this.updateBackpressure();
         this.advanceQueue();
       });
       if (result === undefined) promiseThen(settled, onWritten);
