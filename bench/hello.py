@@ -4,8 +4,8 @@ Measured: requests a second and the slowest request of a run, for one server pro
 on other cores. Each server runs handlers/hello.js; `node http` is Node's own http module without Request and Response.
 
 Unfair would be: letting a server use several cores (workerd and Deno have helper threads: the core is pinned, not the
-thread count); measuring Node without its Workers adapter only; a run so short that one garbage collection decides about
-the slowest request.
+thread count); measuring Node without its Workers adapter only; a run so short that one garbage collection decides
+about the slowest request.
 """
 
 from __future__ import annotations

@@ -1,0 +1,126 @@
+"""coldstart: the first byte from an app that is not loaded.
+
+Measured: over 1,000 apps in one process, one at a time, from another process: from the request on an open connection
+to the first byte of the answer; then a second request to the same app, for what of it is not the start. Twice: with an
+empty bytecode cache (the first start of that source ever) and, by a new server process, with a filled one. No two apps
+have the same source.
+
+Unfair would be: the same source a thousand times (compiled once); a new connection for each request; a warm-up of the
+apps that count (a few others are asked before). Node's figure is a process' start until it answers.
+"""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import machine, servers
+from bench.fleet import start_fleet
+from bench.report import Options, Outcome, Table, Verdict, percentile
+from bench.servers import Absent, Server
+
+__all__ = ["run"]
+
+MUST_MS, AIM_MS = 3, 1
+WARM_UP = 5
+
+
+def run(options: Options) -> Outcome:
+    outcome = Outcome("coldstart")
+    count = 200 if options.quick else 1000
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        runs = {}
+        for what in ("never compiled before", "compiled before"):
+            print(f"bench: coldstart: {count} apps, {what}", file=sys.stderr)
+            server = start_fleet(Path(name), count + WARM_UP)
+            try:
+                runs[what] = _measure(server, count)
+            finally:
+                server.stop()
+    node = _node()
+    table = Table(
+        f"time to first byte, ms, {count} apps",
+        ["", "p50", "p99", "slowest", "its own CPU: p50", "p99", "second request p50", "stolen"],
+        note=f"node: a process until it answers: {node}",
+    )
+    for what, seen in runs.items():
+        figures = [seen[key] for key in ("p50", "p99", "max", "cpu_p50", "cpu_p99", "again_p50")]
+        table.rows.append([what, *(f"{figure:.2f}" for figure in figures), f"{seen['stolen']:.0%}"])
+    outcome.absolute = [table]
+    outcome.data = {"runs": runs, "node": node}
+    seen = runs["compiled before"]
+    disturbed = max(seen["stolen"], seen["kept_waiting"]) > 0.02
+    value = seen["cpu_p99"] if disturbed else seen["p99"]
+    note = " of its own CPU (the machine is disturbed)" if disturbed else ""
+    outcome.verdicts = [
+        Verdict(
+            f"cold start, p99 (aim < {AIM_MS} ms)",
+            f"< {MUST_MS} ms",
+            f"{value:.2f} ms{note}; p50 {seen['p50']:.2f} ms",
+            value < MUST_MS,
+        )
+    ]
+    return outcome
+
+
+def _measure(server: Server, count: int) -> dict[str, Any]:
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    pid = server.worker_pid
+    clock = (~pid << 3) | 2  # the CPU clock of another process; see probe.py
+    cold, again, cpu = [], [], []
+    for number in range(count, count + WARM_UP):
+        _first_byte(connection, number)
+    disturbance = machine.Disturbance(server.pid)
+    for number in range(count):
+        used = time.clock_gettime(clock)
+        cold.append(_first_byte(connection, number))
+        cpu.append((time.clock_gettime(clock) - used) * 1e3)
+        again.append(_first_byte(connection, number))
+    connection.close()
+    return {
+        "p50": percentile(cold, 0.5),
+        "p99": percentile(cold, 0.99),
+        "max": max(cold),
+        "cpu_p50": percentile(cpu, 0.5),
+        "cpu_p99": percentile(cpu, 0.99),
+        "again_p50": percentile(again, 0.5),
+        "ms": cold,
+        **disturbance.shares(),
+    }
+
+
+def _first_byte(connection: socket.socket, number: int) -> float:
+    start = time.perf_counter()
+    connection.sendall(f"GET / HTTP/1.1\r\nHost: app{number}\r\n\r\n".encode())
+    data = connection.recv(65536)
+    passed = (time.perf_counter() - start) * 1e3
+    while not data.endswith(b"!\n"):
+        part = connection.recv(65536)
+        if not part:
+            raise RuntimeError("the connection ended")
+        data += part
+    if not data.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"app{number}: {data[:80]!r}")
+    return passed
+
+
+def _node() -> str:
+    times = []
+    try:
+        for _ in range(5):
+            start = time.perf_counter()
+            server = servers.start("node", "hello")
+            try:
+                servers.get(server.port)
+                times.append((time.perf_counter() - start) * 1e3)
+            finally:
+                server.stop()
+    except Absent as reason:
+        return f"absent: {reason}"
+    return f"{statistics.median(times):.0f} ms"
