@@ -7,6 +7,7 @@ returns the new serialization. Strings from JavaScript are scalar value strings:
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 import can_ada
@@ -58,12 +59,16 @@ def _set_first_host(href: str, scheme: str, component: str, value: str) -> str:
 def parse_with_base(url: str, base: str) -> str | None:
     """Like ``parse``, against a base URL."""
     try:
-        base_url = can_ada.parse(base)
+        base_url = _parse_base(base) if len(base) < 256 else can_ada.parse(base)
         if not base.startswith("http") and _is_relative_to_opaque(base_url, url):
             return None
         return str((base_url + url).href)
     except ValueError:
         return None
+
+
+# Apps resolve against few bases, again and again.
+_parse_base = lru_cache(maxsize=64)(can_ada.parse)
 
 
 def _is_relative_to_opaque(base: can_ada.URL, url: str) -> bool:

@@ -10,7 +10,7 @@
   const webidl = platform.load("webidl");
   const { requireArguments, fail, isObject, USVString } = webidl;
   const indexOf = uncurry("String", "indexOf");
-  const substring = uncurry("String", "substring");
+  const slice = uncurry("String", "slice");
   const execute = uncurry("RegExp", "exec");
   const { parse, parseWithBase, canParse, canParseWithBase, set, parseForm, formEncode } = platform.host("url");
   const { iterator } = Symbol;
@@ -126,12 +126,12 @@
   function authority(href, bounds) {
     const scheme = bounds[0];
     const isThere = href[scheme] === "/" && href[scheme + 1] === "/";
-    const text = isThere ? substring(href, scheme + 2, bounds[1]) : "";
+    const text = isThere ? slice(href, scheme + 2, bounds[1]) : "";
     return execute(/^(?:([^:@]*)(?::([^@]*))?@)?(\[.*\]|[^:]*)(?::(.*))?$/, text);
   }
   const components = {
     __proto__: null,
-    protocol: (href, bounds) => substring(href, 0, bounds[0]),
+    protocol: (href, bounds) => slice(href, 0, bounds[0]),
     username: (href, bounds) => authority(href, bounds)[1] ?? "",
     password: (href, bounds) => authority(href, bounds)[2] ?? "",
     host(href, bounds) {
@@ -140,9 +140,9 @@
     },
     hostname: (href, bounds) => authority(href, bounds)[3],
     port: (href, bounds) => authority(href, bounds)[4] ?? "",
-    pathname: (href, bounds) => substring(href, bounds[1], bounds[2]),
-    search: (href, bounds) => (bounds[3] - bounds[2] < 2 ? "" : substring(href, bounds[2], bounds[3])),
-    hash: (href, bounds) => (href.length - bounds[3] < 2 ? "" : substring(href, bounds[3])),
+    pathname: (href, bounds) => slice(href, bounds[1], bounds[2]),
+    search: (href, bounds) => (bounds[3] - bounds[2] < 2 ? "" : slice(href, bounds[2], bounds[3])),
+    hash: (href, bounds) => (href.length - bounds[3] < 2 ? "" : slice(href, bounds[3])),
   };
   /** 4.7 Origin, serialized. */
   function originOf(href, bounds) {
@@ -289,9 +289,25 @@
   /** The entries of a query or form; one leading question mark is skipped. */
   function parseEntries(text) {
     const entries = [];
-    if (text === "") return entries;
-    const flat = parseForm(text[0] === "?" ? substring(text, 1) : text);
-    for (let i = 0; i < flat.length; i += 2) entries[entries.length] = [flat[i], flat[i + 1]];
+    const start = text[0] === "?" ? 1 : 0;
+    if (indexOf(text, "%") >= 0 || indexOf(text, "+") >= 0) {
+      const flat = parseForm(slice(text, start));
+      for (let i = 0; i < flat.length; i += 2) entries[entries.length] = [flat[i], flat[i + 1]];
+      return entries;
+    }
+    // Nothing to decode: most queries are short and plain.
+    let equals = -1;
+    for (let at = start, end; at < text.length; at = end + 1) {
+      end = indexOf(text, "&", at);
+      if (end < 0) end = text.length;
+      if (end === at) continue;
+      if (equals < at) {
+        equals = indexOf(text, "=", at);
+        if (equals < 0) equals = text.length;
+      }
+      const middle = equals < end ? equals : end;
+      entries[entries.length] = [slice(text, at, middle), slice(text, middle + 1, end)];
+    }
     return entries;
   }
   /** 5.2 The application/x-www-form-urlencoded serializer of [name, value] entries. */

@@ -42,7 +42,7 @@
       this.#components = create(input, base, toOptions(options, CONSTRUCT).ignoreCase);
     }
     test(input = undefined, baseURL = undefined) {
-      return match(this.#components, input, baseURL, "Failed to execute 'test' on 'URLPattern'") !== null;
+      return match(this.#components, input, baseURL, "Failed to execute 'test' on 'URLPattern'", true) !== null;
     }
     exec(input = undefined, baseURL = undefined) {
       return match(this.#components, input, baseURL, "Failed to execute 'exec' on 'URLPattern'");
@@ -103,8 +103,8 @@
     return components;
   }
 
-  /** "match": a URLPatternResult or null. */
-  function match(components, input, baseURL, context) {
+  /** "match": a URLPatternResult (for a test anything) or null. */
+  function match(components, input, baseURL, context, isTest = false) {
     input = toInput(input, context);
     if (baseURL !== undefined) baseURL = USVString(baseURL, context);
     const inputs = [];
@@ -131,9 +131,11 @@
     const matches = { __proto__: null };
     for (let i = 0; i < COMPONENTS.length; i++) {
       const name = COMPONENTS[i];
+      if (isTest && components[name].pattern === "*") continue;
       const found = (matches[name] = execute(components[name].regexp, values[name]));
       if (found === null) return null;
     }
+    if (isTest) return matches;
     const result = {};
     for (let i = 0; i < SORTED.length; i++) {
       const name = SORTED[i];
