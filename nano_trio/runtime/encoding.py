@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codecs import utf_8_decode, utf_16_be_decode, utf_16_le_decode
+from time import perf_counter
 
 import quickjs
 
@@ -85,10 +86,13 @@ def decode_utf8(
 
 def decode_chunk(
     encoding: str, source: quickjs.Value, state: str, final: bool, fatal: bool
-) -> tuple[str | quickjs.Value, str] | None:
-    """:func:`decode` for JavaScript; the text may be boxed."""
+) -> tuple[str | quickjs.Value, str, bool] | None:
+    """:func:`decode` for JavaScript: the text, which may be boxed, the state, and whether this took more than 1 ms."""
+    start = perf_counter()
     decoded = decode(encoding, source.to_bytes(), state, final, fatal)
-    return None if decoded is None else (strings.box(decoded[0], source), decoded[1])
+    if decoded is None:
+        return None
+    return strings.box(decoded[0], source), decoded[1], perf_counter() - start > 0.001
 
 
 def namespace(services: Services) -> Namespace:

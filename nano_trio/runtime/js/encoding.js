@@ -14,6 +14,8 @@
   const { encode } = platform.load("utf8");
   const { viewTag } = buffers;
   const ALLOW_SHARED = { __proto__: null, allowShared: true };
+  /** Host functions cannot be suspended. So the legacy encodings, whose errors take time, are decoded in pieces. */
+  const PIECE = 16384;
   let decodeChunk, describe;
 
   class TextEncoder {
@@ -114,19 +116,34 @@
       }
       this.#isStreaming = stream;
       const source = input === undefined ? new Uint8Array() : webidl.bytesForHost(input);
-      const decoded = host.decode(this.#encoding, source, this.#state, !stream, this.#fatal);
-      if (decoded === null) {
-        this.#state = "";
-        this.#fail();
+      const size = buffers.isView(source) ? buffers.viewByteLength(source) : buffers.byteLength(source);
+      let text = "";
+      if (size <= PIECE || this.#encoding === "utf-8") {
+        text = this.#decodePiece(source, !stream);
+      } else {
+        const { buffer, byteOffset } = buffers.isView(source) ? webidl.viewInfo(source) : { buffer: source, byteOffset: 0 };
+        for (let at = 0; at < size; at += PIECE) {
+          const length = size - at < PIECE ? size - at : PIECE;
+          text += this.#decodePiece(new Uint8Array(buffer, byteOffset + at, length), !stream && at + length === size);
+        }
       }
-      this.#state = decoded[1];
-      const text = typeof decoded[0] === "string" ? decoded[0] : decoded[0][0];
       // "Serialize I/O queue": one byte order mark of a Unicode encoding is no part of the text.
       if (!this.#isBOMSeen && text !== "") {
         this.#isBOMSeen = true;
         if (text[0] === "\uFEFF" && !this.#ignoreBOM && substring(this.#encoding, 0, 3) === "utf") return substring(text, 1);
       }
       return text;
+    }
+    #decodePiece(source, isLast) {
+      const decoded = host.decode(this.#encoding, source, this.#state, isLast, this.#fatal);
+      if (decoded === null) {
+        this.#state = "";
+        this.#fail();
+      }
+      this.#state = decoded[1];
+      // The engine lets others run, or ends a turn that has no time left, only after so many branches of JavaScript.
+      if (decoded[2]) for (let i = 0; i < 10000; i++);
+      return typeof decoded[0] === "string" ? decoded[0] : decoded[0][0];
     }
     #fail() {
       fail("Failed to execute 'decode' on 'TextDecoder'", `The encoded data was not valid for encoding ${this.#encoding}`);
