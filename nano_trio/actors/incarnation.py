@@ -16,9 +16,11 @@ any more: the isolate was stopped, or it is idle and nothing pending could ever 
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import can_ada
 import structlog
 import trio
 
@@ -60,6 +62,15 @@ class Life(enum.Enum):
     SERVING = "serving"
     RETIRED = "retired"
     CRASHED = "crashed"
+
+
+@functools.lru_cache(4096)
+def _normal_url(url: str) -> str:
+    """The URL as ``request.url`` has it: parsed and serialized (URL Standard). ``web`` has checked its host."""
+    try:
+        return str(can_ada.parse(url).href)
+    except ValueError:
+        return url
 
 
 _HUNG = "the app's code hangs: it waits for nothing that could still happen, and will never generate a response"
@@ -150,7 +161,7 @@ class Incarnation:
             headers = [part for pair in request.headers for part in pair]
             body = request.body
             wire = body if body is None or isinstance(body, bytes) else True
-            self._fetch(exchange.id, request.method, request.url, headers, wire)
+            self._fetch(exchange.id, request.method, _normal_url(request.url), headers, wire)
         return exchange
 
     def _ended(self, turn: Turn) -> None:

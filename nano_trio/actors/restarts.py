@@ -41,7 +41,7 @@ class RestartIntensity:
 
     def retry_in(self, now: float) -> float:
         """Seconds until the app may be started again; 0.0 when it may be now."""
-        return max(0.0, self._retry_at - now)
+        return min(max(0.0, self._retry_at - now), _LONGEST_PAUSE_S)
 
     def _forget(self, now: float) -> None:
         # A pause counts as quiet only from its end on: else every failure with a long pause would start afresh.

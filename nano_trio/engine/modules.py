@@ -25,7 +25,12 @@ import quickjs
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache
 from nano_trio.engine.errors import JavaScriptError, render_error
 
-__all__ = ["AppCode", "ModuleError", "ModuleFolder", "load_app", "load_source"]
+__all__ = ["TAKE_MODULE", "TAKE_NAMESPACE", "AppCode", "ModuleError", "ModuleFolder", "load_app", "load_source"]
+
+TAKE_MODULE = "./nano:take"
+"""A module of ours that exports ``take``, the value of the global :data:`TAKE_NAMESPACE`, and removes that global."""
+TAKE_NAMESPACE = "nano:take"
+_TAKE_SOURCE = f'export const take = globalThis["{TAKE_NAMESPACE}"]; delete globalThis["{TAKE_NAMESPACE}"];'
 
 _MAX_MODULE_BYTES = 64 << 20
 _URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
@@ -145,7 +150,7 @@ class AppCode:
         folder = self.folder
 
         def load(name: str) -> str:
-            return folder.read(name)
+            return _TAKE_SOURCE if name == TAKE_MODULE else folder.read(name)
 
         context.set_module_loader(load)
         for module in self.modules:

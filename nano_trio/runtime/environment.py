@@ -18,11 +18,12 @@ import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+import quickjs
 import trio
 
 from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.isolate import Isolate, Limits, Turn
-from nano_trio.engine.modules import AppCode
+from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime import platform
 from nano_trio.runtime.dispatch import AppHost
@@ -257,9 +258,18 @@ class Environment:
     def _load(self, entry: str, *args: Any) -> None:
         assert self._code is not None
         self.install_entries("dispatch")
-        # Its file name makes "./index.js" mean the app's folder, where names of modules begin.
-        importer = self.isolate.context.eval("(name)=>import(name)", "./nano:import")
-        self._enter(entry, importer, self._code.main, *args)
+        context = self.isolate.context
+        # A module of ours imports the app's: unlike import(), that needs no `then`, which the app may have replaced by
+        # the time it is loaded. The function that takes the namespace is gone before the app's code runs.
+        context.set(TAKE_NAMESPACE, self._entry_point("take"))
+        source = f'import {{ take }} from "{TAKE_MODULE}"; import * as app from "{self._code.main}"; take(app);'
+        try:
+            evaluated = context.eval(source, "./nano:main", module=True)
+        except quickjs.JSError as error:
+            # The graph cannot be linked: an export is missing, say. What modules throw rejects the promise instead.
+            self._host.app.load_failed(str(error), getattr(error, "js_stack", "") or "")
+        else:
+            self._enter(entry, evaluated, *args)
 
     def set_global(self, name: str, value: Any) -> None:
         """Define a property of globalThis from plain Python data. Only before the first turn."""

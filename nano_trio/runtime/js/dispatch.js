@@ -113,12 +113,18 @@
     return platform.load("report").describe(error);
   }
 
-  /** Import the app's entry module, then tell the host whether it can serve. */
-  entries.load = (importModule, main, environment) => {
+  let namespace;
+  /** The app's entry module was evaluated: its namespace. */
+  entries.take = (value) => {
+    namespace = value;
+  };
+
+  /** The entry module is being evaluated: when that is done, tell the host whether the app can serve. */
+  entries.load = (evaluated, environment) => {
     env = deepFreeze(statics.JSON.parse(environment));
     promiseThen(
-      importModule(main),
-      (namespace) => {
+      evaluated,
+      () => {
         const exported = namespace.default;
         if (typeof exported === "function") {
           handler = (request, id) => exported(request, env, new ExecutionContext(waiting, id));
@@ -137,17 +143,17 @@
         host.loaded();
       },
       (error) => {
-        const [text, stack] = describe(error);
-        host.load_failed(text, stack);
+        const described = describe(error);
+        host.load_failed(described[0], described[1]);
       },
     );
   };
 
-  /** Import a module for its effects (`nano-trio run`). */
-  entries.run = (importModule, main) => {
-    promiseThen(importModule(main), () => host.loaded(), (error) => {
-      const [text, stack] = describe(error);
-      host.load_failed(text, stack);
+  /** A module is being evaluated for its effects (`nano-trio run`). */
+  entries.run = (evaluated) => {
+    promiseThen(evaluated, () => host.loaded(), (error) => {
+      const described = describe(error);
+      host.load_failed(described[0], described[1]);
     });
   };
 
@@ -157,8 +163,8 @@
       platform.promiseResolve(value),
       (result) => host.evaluated(result === undefined ? null : platform.load("inspect").formatLog([result])),
       (error) => {
-        const [text, stack] = describe(error);
-        host.load_failed(text, stack);
+        const described = describe(error);
+        host.load_failed(described[0], described[1]);
       },
     );
   };
@@ -201,8 +207,8 @@
   };
 
   function fail(id, error) {
-    const [text, stack] = describe(error);
-    host.failed(id, text, stack);
+    const described = describe(error);
+    host.failed(id, described[0], described[1]);
   }
 
   function respond(id, response, request) {
@@ -244,7 +250,7 @@
         } catch (error) {
           forget(id);
           reader.cancel(error);
-          host.stream_failed(id, ...describe(error));
+          streamFailed(id, error);
           return;
         }
         host.chunk(id, bytes);
@@ -255,10 +261,15 @@
       },
       error(reason) {
         forget(id);
-        host.stream_failed(id, ...describe(reason));
+        streamFailed(id, reason);
       },
     });
   };
+
+  function streamFailed(id, error) {
+    const described = describe(error);
+    host.stream_failed(id, described[0], described[1]);
+  }
 
   function forget(id) {
     mapDelete(readers, id);
