@@ -1,7 +1,8 @@
 """Installs the Web platform into a context: the bootstrap, then each specification when it is first touched.
 
 ``runtime/js`` holds one file per specification. A file is compiled to bytecode once per process (the cache
-on disk makes it once per machine); an isolate reads the bytecode of a file when the app first touches one of its globals.
+on disk makes it once per machine); an isolate reads the bytecode of a file when the app first touches one of its
+globals.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ FILE_PREFIX = "nano:"
 """Begins the file names of the platform's own code in stack traces."""
 
 LAZY_GLOBALS: dict[str, str] = {
-    "url": "URL URLSearchParams",
+    "url": "URL",
+    "urlsearchparams": "URLSearchParams",
     "urlpattern": "URLPattern",
     "encoding": "TextEncoder TextDecoder",
     "encoding_streams": "TextEncoderStream TextDecoderStream",

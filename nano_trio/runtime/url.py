@@ -89,22 +89,10 @@ def can_parse_with_base(url: str, base: str) -> bool:
     return parse_with_base(url, base) is not None
 
 
-def parse_form(text: str) -> list[str]:
-    """The application/x-www-form-urlencoded parser (URL section 5.1): name, value, name, value …"""
-    flat: list[str] = []
-    is_plain = "%" not in text and "+" not in text
-    for sequence in text.split("&"):
-        if sequence:
-            name, _, value = sequence.partition("=")
-            flat += (name, value) if is_plain else (_form_decode(name), _form_decode(value))
-    return flat
-
-
-def _form_decode(text: str) -> str:
-    if "+" in text:
-        text = text.replace("+", " ")
+def form_decode(text: str) -> str:
+    """A name or value of an application/x-www-form-urlencoded string (URL section 5.1)."""
     # CPython replaces malformed UTF-8 as the Encoding Standard does: one U+FFFD for each maximal subpart.
-    return unquote_to_bytes(text).decode("utf-8", "replace") if "%" in text else text
+    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace")
 
 
 def form_encode(text: str) -> str:
@@ -134,6 +122,6 @@ def namespace(services: Services) -> Namespace:
         "canParse": can_parse,
         "canParseWithBase": can_parse_with_base,
         "set": set_component,
-        "parseForm": parse_form,
+        "formDecode": form_decode,
         "formEncode": form_encode,
     }

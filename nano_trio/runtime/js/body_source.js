@@ -26,7 +26,7 @@
     const isBodyInit =
       isOf("streams_readable", "isReadableStream", value) ||
       isOf("blob", "isBlob", value) ||
-      isOf("url", "isURLSearchParams", value) ||
+      isOf("urlsearchparams", "isURLSearchParams", value) ||
       isOf("formdata", "isFormData", value) ||
       isArrayBuffer(value);
     return isBodyInit ? value : USVString(value, context);
@@ -51,8 +51,8 @@
       state.source = value;
       return load("blob").typeOf(value) || null;
     }
-    if (isOf("url", "isURLSearchParams", value)) {
-      const { serializeForm, entriesOf } = load("url");
+    if (isOf("urlsearchparams", "isURLSearchParams", value)) {
+      const { serializeForm, entriesOf } = load("urlsearchparams");
       state.kind = TEXT;
       state.source = serializeForm(entriesOf(value));
       return "application/x-www-form-urlencoded;charset=UTF-8";

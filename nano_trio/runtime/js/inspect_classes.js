@@ -364,8 +364,9 @@
     streams_readable: "ReadableStream locked",
     streams_transform: "TransformStream readable writable",
     streams_writable: "WritableStream locked",
-    url: "URL href origin protocol username password host hostname port pathname search searchParams hash|URLSearchParams =>",
+    url: "URL href origin protocol username password host hostname port pathname search searchParams hash",
     urlpattern: "URLPattern protocol username password hostname port pathname search hash hasRegExpGroups",
+    urlsearchparams: "URLSearchParams =>",
     user_timing: "PerformanceMark detail|PerformanceMeasure detail",
     websocket: "WebSocket url readyState protocol extensions binaryType",
   };

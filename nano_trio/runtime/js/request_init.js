@@ -7,7 +7,7 @@
   const { convertInit, fill, getValue } = load("headerlist");
   const { KINDS, convertBodyInit, extract, isUnusable } = load("body");
   const { isRequest, stateOf, newState, DEFAULTS } = load("request");
-  const { parseURL } = load("url");
+  const { parse: parseURL } = platform.host("url");
   const exec = uncurry("RegExp", "exec");
   const slice = uncurry("Array", "slice");
   const split = uncurry("String", "split");

@@ -41,7 +41,7 @@
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
       url = USVString(url, context);
       status = unsignedShort(status, context);
-      const href = load("url").parseURL(url);
+      const href = platform.host("url").parse(url);
       if (href === null) fail(context, `Failed to parse URL from ${url}`);
       if (status !== 301 && status !== 302 && status !== 303 && status !== 307 && status !== 308) {
         throw new RangeError(`${context}: Invalid status code ${status}`);

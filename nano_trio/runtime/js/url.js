@@ -1,4 +1,4 @@
-// URL: https://url.spec.whatwg.org/ , sections 5 (application/x-www-form-urlencoded) and 6 (API).
+// URL: https://url.spec.whatwg.org/ , section 6.1. URLSearchParams is in urlsearchparams.js.
 //
 // A URL is kept as its serialization; Ada parses in the host. The serialization is unambiguous, so the components are
 // substrings of it, whose bounds are found when the first of them is read. `searchParams` is made when it is first read;
@@ -12,10 +12,9 @@
   const indexOf = uncurry("String", "indexOf");
   const slice = uncurry("String", "slice");
   const execute = uncurry("RegExp", "exec");
-  const { parse, parseWithBase, canParse, canParseWithBase, set, parseForm, formEncode } = platform.host("url");
-  const { iterator } = Symbol;
+  const { parse, parseWithBase, canParse, canParseWithBase, set } = platform.host("url");
   const PARSED = {};
-  let boundsOf, hrefOf, change, entriesOf, fill, isURL, isURLSearchParams;
+  let boundsOf, hrefOf, change, isURL;
 
   // --- URL ---------------------------------------------------------------------------------------------------------
 
@@ -61,7 +60,9 @@
       return originOf(this.#href, bounds);
     }
     get searchParams() {
-      return (this.#query ??= new URLSearchParams(PARSED, this, components.search(this.#href, boundsOf(this))));
+      return (this.#query ??= platform
+        .load("urlsearchparams")
+        .create(components.search(this.#href, boundsOf(this)), (query) => change(this, set(this.#href, "search", query))));
     }
     toString() {
       return this.#href;
@@ -75,10 +76,10 @@
       /** [end of the scheme's colon, start of the path, end of the path, end of the query]. */
       boundsOf = (url) => (url.#bounds ??= findBounds(url.#href));
       /** Give `url` another serialization; `isQueryNew` replaces the entries of `searchParams` as well. */
-      change = (url, href, isQueryNew) => {
+      change = (url, href, isQueryNew = false) => {
         url.#href = href;
         url.#bounds = undefined;
-        if (isQueryNew && url.#query !== undefined) fill(url.#query, components.search(href, boundsOf(url)));
+        if (isQueryNew && url.#query !== undefined) platform.load("urlsearchparams").fill(url.#query, components.search(href, boundsOf(url)));
       };
       const names = ["protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "hash"];
       for (let i = 0; i < names.length; i++) {
@@ -93,7 +94,8 @@
             change(this, set(href, name, USVString(value)), name === "search");
           },
         };
-        defineProperty(this.prototype, name, getOwnPropertyDescriptor(accessors, name));
+        const { get, set: setter } = getOwnPropertyDescriptor(accessors, name);
+        defineProperty(this.prototype, name, { __proto__: null, get, set: setter, configurable: true });
       }
     }
   }
@@ -161,180 +163,6 @@
     return "null";
   }
 
-  // --- URLSearchParams ---------------------------------------------------------------------------------------------
-
-  const toSequence = webidl.sequence(USVString);
-  const toRecord = webidl.record(USVString, USVString);
-
-  class URLSearchParams {
-    #entries;
-    #url;
-    constructor(init = undefined, url, query) {
-      if (init === PARSED) {
-        this.#url = url;
-        this.#entries = parseEntries(query);
-      } else if (isObject(init)) {
-        this.#entries = entriesFrom(init);
-      } else {
-        this.#entries = init === undefined ? [] : parseEntries(USVString(init));
-      }
-    }
-    get size() {
-      return this.#entries.length;
-    }
-    append(name, value) {
-      begin(this, arguments.length, 2, "append");
-      name = USVString(name);
-      value = USVString(value);
-      const entries = this.#entries;
-      entries[entries.length] = [name, value];
-      this.#update();
-    }
-    delete(name, value = undefined) {
-      begin(this, arguments.length, 1, "delete");
-      name = USVString(name);
-      if (value !== undefined) value = USVString(value);
-      remove(this.#entries, 0, name, value);
-      this.#update();
-    }
-    get(name) {
-      begin(this, arguments.length, 1, "get");
-      name = USVString(name);
-      const entries = this.#entries;
-      const at = find(entries, 0, name);
-      return at < 0 ? null : entries[at][1];
-    }
-    getAll(name) {
-      begin(this, arguments.length, 1, "getAll");
-      name = USVString(name);
-      const entries = this.#entries;
-      const values = [];
-      for (let at = -1; (at = find(entries, at + 1, name)) >= 0; ) values[values.length] = entries[at][1];
-      return values;
-    }
-    has(name, value = undefined) {
-      begin(this, arguments.length, 1, "has");
-      name = USVString(name);
-      if (value !== undefined) value = USVString(value);
-      return find(this.#entries, 0, name, value) >= 0;
-    }
-    set(name, value) {
-      begin(this, arguments.length, 2, "set");
-      name = USVString(name);
-      value = USVString(value);
-      const entries = this.#entries;
-      const at = find(entries, 0, name);
-      if (at < 0) {
-        entries[entries.length] = [name, value];
-      } else {
-        entries[at][1] = value;
-        remove(entries, at + 1, name);
-      }
-      this.#update();
-    }
-    sort() {
-      // The engine's sort is stable, and its comparison of strings is by code units.
-      uncurry("Array", "sort")(this.#entries, (a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
-      this.#update();
-    }
-    toString() {
-      return serializeForm(this.#entries);
-    }
-    /** 6.2 "update": the URL's query becomes the serialized entries. */
-    #update() {
-      const url = this.#url;
-      if (url !== undefined) change(url, set(hrefOf(url), "search", serializeForm(this.#entries)), false);
-    }
-    static {
-      isURLSearchParams = (value) => isObject(value) && #entries in value;
-      entriesOf = (params) => params.#entries;
-      fill = (params, query) => {
-        params.#entries = parseEntries(query);
-      };
-    }
-  }
-
-  /** What every method does first: the brand check, then the number of arguments. */
-  function begin(params, count, required, method) {
-    entriesOf(params);
-    if (count < required) requireArguments(count, required, `Failed to execute '${method}' on 'URLSearchParams'`);
-  }
-  /** The index of the first entry from `start` on with that name (and value, unless undefined), or -1. */
-  function find(entries, start, name, value) {
-    for (let i = start; i < entries.length; i++) {
-      if (entries[i][0] === name && (value === undefined || entries[i][1] === value)) return i;
-    }
-    return -1;
-  }
-  function remove(entries, start, name, value) {
-    let kept = find(entries, start, name, value);
-    if (kept < 0) return;
-    for (let i = kept + 1; i < entries.length; i++) {
-      const entry = entries[i];
-      if (entry[0] !== name || (value !== undefined && entry[1] !== value)) entries[kept++] = entry;
-    }
-    entries.length = kept;
-  }
-  /** The entries of an object: pairs where it is iterable, else its own properties. */
-  function entriesFrom(init) {
-    const context = "Failed to construct 'URLSearchParams'";
-    const method = init[iterator];
-    if (method === undefined || method === null) return toRecord(init, context);
-    const entries = webidl.sequenceFromIterable(init, method, toSequence, context);
-    for (let i = 0; i < entries.length; i++) {
-      if (entries[i].length !== 2) fail(context, "Each query pair must be an iterable [name, value] tuple");
-    }
-    return entries;
-  }
-  /** The entries of a query or form; one leading question mark is skipped. */
-  function parseEntries(text) {
-    const entries = [];
-    const start = text[0] === "?" ? 1 : 0;
-    if (indexOf(text, "%") >= 0 || indexOf(text, "+") >= 0) {
-      const flat = parseForm(slice(text, start));
-      for (let i = 0; i < flat.length; i += 2) entries[entries.length] = [flat[i], flat[i + 1]];
-      return entries;
-    }
-    // Nothing to decode: most queries are short and plain.
-    let equals = -1;
-    for (let at = start, end; at < text.length; at = end + 1) {
-      end = indexOf(text, "&", at);
-      if (end < 0) end = text.length;
-      if (end === at) continue;
-      if (equals < at) {
-        equals = indexOf(text, "=", at);
-        if (equals < 0) equals = text.length;
-      }
-      const middle = equals < end ? equals : end;
-      entries[entries.length] = [slice(text, at, middle), slice(text, middle + 1, end)];
-    }
-    return entries;
-  }
-  /** 5.2 The application/x-www-form-urlencoded serializer of [name, value] entries. */
-  function serializeForm(entries) {
-    let text = "";
-    for (let i = 0; i < entries.length; i++) {
-      text += `${i === 0 ? "" : "&"}${encode(entries[i][0])}=${encode(entries[i][1])}`;
-    }
-    return text;
-  }
-  function encode(text) {
-    return execute(/[^A-Za-z0-9*\-._]/, text) === null ? text : formEncode(text);
-  }
-
   webidl.defineInterface(URL);
-  webidl.defineInterface(URLSearchParams);
-  webidl.definePairIterable(URLSearchParams, "URLSearchParams", entriesOf);
-  return {
-    __proto__: null,
-    URL,
-    URLSearchParams,
-    parseURL,
-    hrefOf,
-    isURL,
-    isURLSearchParams,
-    entriesOf,
-    parseEntries,
-    serializeForm,
-  };
+  return { __proto__: null, URL, parseURL, hrefOf, isURL };
 }

@@ -60,7 +60,8 @@
             return this.#components[name].pattern;
           },
         };
-        defineProperty(this.prototype, name, getOwnPropertyDescriptor(accessor, name));
+        const { get } = getOwnPropertyDescriptor(accessor, name);
+        defineProperty(this.prototype, name, { __proto__: null, get, configurable: true });
       }
     }
   }

@@ -8,7 +8,7 @@
   "use strict";
   const { constructors, statics, uncurry, buffers } = platform;
   const { TypeError, Map } = constructors;
-  const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, setPrototypeOf } = statics.Object;
+  const { defineProperty, getPrototypeOf, setPrototypeOf } = statics.Object;
   const { ownKeys, apply } = statics.Reflect;
   const { isArray } = statics.Array;
   const { floor, trunc, fround, min, max } = statics.Math;
@@ -330,17 +330,13 @@
     const keys = ownKeys(prototype);
     for (let i = 0; i < keys.length; i++) {
       if (keys[i] === "constructor" || typeof keys[i] === "symbol") continue;
-      const descriptor = getOwnPropertyDescriptor(prototype, keys[i]);
-      descriptor.enumerable = true;
-      defineProperty(prototype, keys[i], descriptor);
+      defineProperty(prototype, keys[i], { __proto__: null, enumerable: true });
     }
     const statics_ = ownKeys(Class);
     for (let i = 0; i < statics_.length; i++) {
       const key = statics_[i];
       if (key === "prototype" || key === "name" || key === "length" || typeof key === "symbol") continue;
-      const descriptor = getOwnPropertyDescriptor(Class, key);
-      descriptor.enumerable = true;
-      defineProperty(Class, key, descriptor);
+      defineProperty(Class, key, { __proto__: null, enumerable: true });
     }
     defineProperty(prototype, symbolToStringTag, { __proto__: null, value: name, configurable: true });
     if (constants) {
