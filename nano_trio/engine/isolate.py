@@ -56,6 +56,7 @@ _NEVER = 1 << 62
 _POLLS_TOO_RARE_NS = 100_000
 _POLLS_TOO_OFTEN_NS = 30_000
 _JOBS_BETWEEN_LOOKS = 16
+_LEAST_SLICE_NS = 50_000
 
 
 class StopReason(enum.Enum):
@@ -119,8 +120,8 @@ class _Turnstile:
     """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
 
     __slots__ = (
-        "_counter", "_interval", "_polled", "cpu_start", "heap", "heap_trigger", "hub", "isolate", "slice_ends", "stop",
-        "suspended", "turn", "wall_start",
+        "_counter", "_interval", "_polled", "cpu_start", "heap", "heap_trigger", "hub", "isolate", "slice_ends",
+        "slice_left", "stop", "suspended", "turn", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
@@ -134,6 +135,7 @@ class _Turnstile:
         self.hub: greenlet.greenlet | None = None
         self.stop: StopReason | None = None
         self.slice_ends = _NEVER
+        self.slice_left = 0
         self.wall_start = 0
         self.cpu_start = -1
         self.suspended = False
@@ -171,7 +173,14 @@ class _Turnstile:
         if isolate._outgrown():
             self.stop = StopReason.MEMORY
             return True
-        if _clock() < self.slice_ends:
+        now = _clock()
+        if now < self.slice_ends:
+            return False
+        if self.cpu_start < 0:
+            self.cpu_start = _cpu_clock()
+        if self.slice_left > _LEAST_SLICE_NS:
+            # Another process had the core meanwhile: a slice is CPU time, and that of this turn is not used up.
+            self.slice_ends = now + self.slice_left
             return False
         del isolate
         self.suspended = True
@@ -190,9 +199,14 @@ _parked: list[greenlet.greenlet] = []
 _MOST_PARKED = 64
 
 
-def _run_turns(isolate: Isolate) -> None:
-    """The body of a greenlet: run a turn, park, run the next."""
+def _run_turns() -> None:
+    """The body of a greenlet: wait for an isolate, run its turn, park, run the next."""
     me = greenlet.getcurrent()
+    starter = me.parent
+    assert starter is not None
+    # Not an argument: a greenlet keeps those as long as it lives, and so the first isolate that it served.
+    isolate = starter.switch()
+    del starter
     while True:
         isolate._execute()
         hub = isolate._turnstile.hub
@@ -265,21 +279,21 @@ class Isolate:
             self._queue.append(turn)
         elif self._scheduler.may_begin():
             self._busy = True
-            if self._begin(turn):
+            if self._begin(turn, self._slice_ns):
                 self._proceed()
         else:
             self._queue.append(turn)
             self._request(suspended=False)
 
-    def run_slice(self) -> None:
+    def run_slice(self, slice_ns: int) -> None:
         """A grant of the scheduler: resume the suspended turn or begin the next one."""
         self._requested = False
         if self._turnstile.suspended:
-            if not self._resume():
+            if not self._resume(slice_ns):
                 return
         elif self._queue and not self._busy:
             self._busy = True
-            if not self._begin(self._queue.popleft()):
+            if not self._begin(self._queue.popleft(), slice_ns):
                 return
         else:
             return
@@ -296,7 +310,7 @@ class Isolate:
         if self._turnstile.suspended:
             self._scheduler.withdraw(self)
             self._requested = False
-            if self._resume():
+            if self._resume(self._slice_ns):
                 self._proceed()
         elif not self._busy:
             self.stopped = reason
@@ -330,7 +344,7 @@ class Isolate:
 
     # -- the inside of a turn ----------------------------------------------------------------------------------------
 
-    def _begin(self, turn: Turn) -> bool:
+    def _begin(self, turn: Turn, slice_ns: int) -> bool:
         """Run the first slice. True when the turn has ended."""
         turnstile = self._turnstile
         self._turn = turnstile.turn = turn
@@ -338,8 +352,9 @@ class Isolate:
         self.account.turns += 1
         self._greenlet = runner = _parked.pop() if _parked else _new_runner()
         turnstile.cpu_start = -1
+        turnstile.slice_left = slice_ns
         turnstile.wall_start = start = _clock()
-        turnstile.slice_ends = start + self._slice_ns
+        turnstile.slice_ends = start + slice_ns
         runner.switch(self)
         if turnstile.suspended:
             self._suspend()
@@ -347,14 +362,15 @@ class Isolate:
         self.account.trusted = True
         return True
 
-    def _resume(self) -> bool:
+    def _resume(self, slice_ns: int) -> bool:
         """Run a further slice, or unwind where a stop is asked for. True when the turn has ended."""
         turnstile, runner = self._turnstile, self._greenlet
         assert runner is not None
         turnstile.hub = greenlet.getcurrent()
+        turnstile.slice_left = slice_ns
         turnstile.cpu_start = _cpu_clock()
         turnstile.wall_start = start = _clock()
-        turnstile.slice_ends = start + self._slice_ns
+        turnstile.slice_ends = start + slice_ns
         runner.switch()
         if turnstile.suspended:
             self._suspend()
@@ -411,9 +427,13 @@ class Isolate:
             cpu_now = _cpu_clock()
             used = min(wall, cpu_now - turnstile.cpu_start)
             turnstile.cpu_start = cpu_now
+        elif wall > self._slice_ns:
+            # A turn's beginning is not timed on the CPU clock, which is a system call; the pass's beginning is.
+            used = min(wall, _cpu_clock() - self._scheduler.pass_cpu_ns)
+        turnstile.slice_left -= used
         turn.cpu_ns += used
         self.account.cpu_ns += used
-        self._scheduler.used_ns += wall
+        self._scheduler.used_ns += used
 
     def _outgrown(self) -> bool:
         """Whether the heap is above its limit, without the cycles that nobody holds any more."""
@@ -476,7 +496,7 @@ class Isolate:
                 self._busy = False
                 self._request(suspended=False)
                 return
-            if not self._begin(self._queue.popleft()):
+            if not self._begin(self._queue.popleft(), self._slice_ns):
                 return
 
     def _stopped_by_turn(self, reason: StopReason) -> None:
@@ -497,6 +517,7 @@ def _new_runner() -> greenlet.greenlet:
     runner = greenlet.greenlet(_run_turns)
     # Greenlets start with an empty context, in which libraries would not find Trio.
     runner.gr_context = contextvars.copy_context()
+    runner.switch()
     return runner
 
 

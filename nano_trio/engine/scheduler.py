@@ -21,6 +21,7 @@ What is scheduled is a :class:`Runnable`: an isolate. It asks with :meth:`CpuSch
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import Protocol
 
@@ -52,8 +53,8 @@ class Runnable(Protocol):
 
     account: Account
 
-    def run_slice(self) -> None:
-        """Run for one slice: resume the suspended turn or begin the next. Must not raise."""
+    def run_slice(self, slice_ns: int) -> None:
+        """Run for one slice of that many ns: resume the suspended turn or begin the next. Must not raise."""
 
 
 class _PassMark(trio.abc.Instrument):
@@ -62,6 +63,7 @@ class _PassMark(trio.abc.Instrument):
 
     def after_io_wait(self, timeout: float) -> None:
         self._scheduler.used_ns = 0
+        self._scheduler.pass_cpu_ns = time.thread_time_ns()
 
 
 class CpuScheduler:
@@ -72,6 +74,8 @@ class CpuScheduler:
         self._budget_ns = int(slice_ms * 1e6 * pass_budget_slices)
         self.used_ns = 0
         """CPU time of turns in this pass, in ns; isolates add to it."""
+        self.pass_cpu_ns = time.thread_time_ns()
+        """The thread's CPU time when this pass began, in ns."""
         self._short: deque[Runnable] = deque()
         self._newcomers: deque[Account] = deque()
         self._suspended: deque[Account] = deque()
@@ -127,10 +131,14 @@ class CpuScheduler:
 
     def _grant(self) -> None:
         # Only those that wait now: a runnable that asks again while it runs waits for the next pass.
-        for _ in range(len(self._short)):
-            if self.used_ns >= self._budget_ns or not self._short:
-                break
-            self._short.popleft().run_slice()
+        count = len(self._short)
+        if count:
+            # The more of them wait, the shorter the slice in which they must prove to be what they are known for.
+            slice_ns = max(min(self.slice_ns, self._budget_ns // count), self.slice_ns // 5)
+            for _ in range(count):
+                if self.used_ns >= self._budget_ns or not self._short:
+                    break
+                self._short.popleft().run_slice(slice_ns)
         first, second = self._newcomers, self._suspended
         if not self._newcomers_next:
             first, second = second, first
@@ -141,4 +149,4 @@ class CpuScheduler:
             runnable = account.waiting.popleft()
             if account.waiting:
                 self._suspended.append(account)
-            runnable.run_slice()
+            runnable.run_slice(self.slice_ns)

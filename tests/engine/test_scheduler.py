@@ -18,7 +18,7 @@ class Recorder:
     def __init__(self, name: str, log: list[str], scheduler: CpuScheduler, account: Account, slices: int) -> None:
         self.name, self.log, self.scheduler, self.account, self.left = name, log, scheduler, account, slices
 
-    def run_slice(self) -> None:
+    def run_slice(self, slice_ns: int) -> None:
         self.log.append(self.name)
         self.left -= 1
         if self.left > 0:
