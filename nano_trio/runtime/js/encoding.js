@@ -43,7 +43,10 @@
       const bytes = answer[0];
       const read = answer[1];
       const written = buffers.byteLength(bytes);
-      if (written > 0) platform.uncurry("TypedArray", "set")(new Uint8Array(buffer, byteOffset, written), new Uint8Array(bytes));
+      if (written > 0) {
+        const target = new Uint8Array(buffer, byteOffset, written);
+        platform.uncurry("TypedArray", "set")(target, new Uint8Array(bytes));
+      }
       return { read, written };
     }
   }
@@ -73,7 +76,7 @@
       if (label !== "utf-8") {
         const encoding = host.encodingOf(label);
         if (encoding === null || encoding === "replacement") {
-          throw new RangeError(`Failed to construct 'TextDecoder': The encoding label provided ('${label}') is invalid.`);
+          throw new RangeError(`Failed to construct 'TextDecoder': '${label}' is no label of an encoding.`);
         }
         this.#encoding = encoding;
       }
@@ -121,7 +124,9 @@
       if (size <= PIECE || this.#encoding === "utf-8") {
         text = this.#decodePiece(source, !stream);
       } else {
-        const { buffer, byteOffset } = buffers.isView(source) ? webidl.viewInfo(source) : { buffer: source, byteOffset: 0 };
+        const isView = buffers.isView(source);
+        const buffer = isView ? buffers.viewBuffer(source) : source;
+        const byteOffset = isView ? buffers.viewByteOffset(source) : 0;
         for (let at = 0; at < size; at += PIECE) {
           const length = size - at < PIECE ? size - at : PIECE;
           text += this.#decodePiece(new Uint8Array(buffer, byteOffset + at, length), !stream && at + length === size);
@@ -130,7 +135,9 @@
       // "Serialize I/O queue": one byte order mark of a Unicode encoding is no part of the text.
       if (!this.#isBOMSeen && text !== "") {
         this.#isBOMSeen = true;
-        if (text[0] === "\uFEFF" && !this.#ignoreBOM && substring(this.#encoding, 0, 3) === "utf") return substring(text, 1);
+        if (text[0] === "\uFEFF" && !this.#ignoreBOM && substring(this.#encoding, 0, 3) === "utf") {
+          return substring(text, 1);
+        }
       }
       return text;
     }

@@ -1,8 +1,8 @@
 // URL: https://url.spec.whatwg.org/ , section 6.1. URLSearchParams is in urlsearchparams.js.
 //
 // A URL is kept as its serialization; Ada parses in the host. The serialization is unambiguous, so the components are
-// substrings of it, whose bounds are found when the first of them is read. `searchParams` is made when it is first read;
-// from then on the URL tells it about a new query, and it tells the URL.
+// substrings of it, whose bounds are found when the first of them is read. `searchParams` is made when it is first
+// read; from then on the URL tells it about a new query, and it tells the URL.
 (platform) => {
   "use strict";
   const { statics, uncurry } = platform;
@@ -62,7 +62,9 @@
     get searchParams() {
       return (this.#query ??= platform
         .load("urlsearchparams")
-        .create(components.search(this.#href, boundsOf(this)), (query) => change(this, set(this.#href, "search", query))));
+        .create(components.search(this.#href, boundsOf(this)), (query) => {
+          change(this, set(this.#href, "search", query));
+        }));
     }
     toString() {
       return this.#href;
@@ -79,7 +81,9 @@
       change = (url, href, isQueryNew = false) => {
         url.#href = href;
         url.#bounds = undefined;
-        if (isQueryNew && url.#query !== undefined) platform.load("urlsearchparams").fill(url.#query, components.search(href, boundsOf(url)));
+        if (isQueryNew && url.#query !== undefined) {
+          platform.load("urlsearchparams").fill(url.#query, components.search(href, boundsOf(url)));
+        }
       };
       const names = ["protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "hash"];
       for (let i = 0; i < names.length; i++) {

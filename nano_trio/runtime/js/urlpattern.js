@@ -284,10 +284,13 @@
     return result;
   }
   /** The states in the order in which a string passes through them. */
-  const ORDER = { __proto__: null, protocol: 0, authority: 1, username: 2, password: 3, hostname: 4, port: 5, pathname: 6, search: 7, hash: 8 };
+  const ORDER = { __proto__: null };
+  const STATES = ["protocol", "authority", "username", "password", "hostname", "port", "pathname", "search", "hash"];
+  for (let i = 0; i < STATES.length; i++) ORDER[STATES[i]] = i;
 
   function compileProtocol(pattern) {
-    return compile(pattern, { __proto__: null, delimiter: "", prefix: "", ignoreCase: false }, (value) => canonical("protocol", value));
+    const options = { __proto__: null, delimiter: "", prefix: "", ignoreCase: false };
+    return compile(pattern, options, (value) => canonical("protocol", value));
   }
 
   // --- 3.2 Processing of a URLPatternInit ----------------------------------------------------------------------------

@@ -127,8 +127,11 @@
       for (let token; (token = tryConsume("char") ?? tryConsume("escaped-char")) !== null; ) text += token.value;
       return text;
     }
+    function add(type, value, modifier, name, prefix, suffix) {
+      parts[parts.length] = { __proto__: null, type, value, modifier, name, prefix, suffix };
+    }
     function addFixed(value, modifier) {
-      parts[parts.length] = { __proto__: null, type: "fixed-text", value: encode(value), modifier, name: "", prefix: "", suffix: "" };
+      add("fixed-text", encode(value), modifier, "", "", "");
     }
     function flushPending() {
       if (pending === "") return;
@@ -153,7 +156,7 @@
       if (type !== "regexp") value = "";
       const name = nameToken !== null ? nameToken.value : `${nextNumericName++}`;
       for (let i = 0; i < parts.length; i++) if (parts[i].name === name) invalid(`The name '${name}' is used twice.`);
-      parts[parts.length] = { __proto__: null, type, value, modifier, name, prefix: encode(prefix), suffix: encode(suffix) };
+      add(type, value, modifier, name, encode(prefix), encode(suffix));
     }
 
     while (index < tokens.length) {

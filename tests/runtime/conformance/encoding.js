@@ -222,4 +222,5 @@ test("a patched platform changes nothing", () => {
   globalThis.Uint8Array = null;
   const decoder = new TextDecoder("utf-8", { __proto__: null });
   equal([decoder.decode(source), decoder.decode(source, { stream: false }), new TextEncoder().encode("é").length], ["é", "é", 2]);
+  equal(new TextEncoder().encodeInto("é", source).written, 2);
 });
