@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import psutil
 import pytest
@@ -243,6 +244,20 @@ async def test_closing_in_the_middle_of_a_turn(new_isolate: NewIsolate) -> None:
     isolate.close()
     assert turn.stopped is StopReason.CANCELLED
     isolate.close()
+
+
+async def test_parked_greenlets_keep_no_isolate(scheduler: CpuScheduler) -> None:
+    isolates = [Isolate(scheduler) for _ in range(5)]
+    for isolate in isolates:
+        isolate.submit(Turn(isolate.context.eval("() => { for (;;); }"), ()))
+    await trio.lowlevel.checkpoint()
+    assert all(isolate.busy for isolate in isolates)
+    gone = [weakref.ref(isolate) for isolate in isolates]
+    while isolates:
+        isolates.pop().close()
+    del isolate
+    gc.collect()
+    assert [reference() for reference in gone] == [None] * 5
 
 
 async def test_memory_returns_after_ten_thousand_isolates(scheduler: CpuScheduler) -> None:
