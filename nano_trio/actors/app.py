@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ import trio
 
 from nano_trio.actors.exchange import AppExchange, plain_response
 from nano_trio.actors.incarnation import AppSettings, Incarnation
-from nano_trio.actors.messages import IncomingRequest
+from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.restarts import RestartIntensity
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
@@ -80,22 +81,48 @@ class App:
         self._dev = dev
         self._code: AppCode | None = None
         self._current: Incarnation | None = None
+        self._unstarted: list[AppExchange] = []
         self._turns_seen = -1
         self._idle_since = 0.0
         self._log: Any = structlog.get_logger("nano_trio.app").bind(app=settings.name)
 
     def begin(self, request: IncomingRequest) -> AppExchange:
         """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""
-        incarnation = self._current
-        if incarnation is None:
-            if self.state is AppState.DRAINING:
-                return self._refuse(request, "the app is going away", ("connection", "close"))
-            incarnation = self._start()
-            if incarnation is None:
-                return self._refuse_failed(request)
-        elif self.state is AppState.DRAINING:
-            return self._refuse(request, "the app is going away", ("connection", "close"))
-        return incarnation.accept(request)
+        exchange = AppExchange(request)
+        if self.state is AppState.DRAINING:
+            exchange.answer(plain_response(503, "the app is going away", ("connection", "close")))
+        elif self._current is not None:
+            self._current.accept(exchange)
+        elif self._unstarted or not self._scheduler.may_begin():
+            self._wait_for_start(exchange)
+        else:
+            self._start_for(exchange)
+        return exchange
+
+    def _start_for(self, exchange: AppExchange) -> None:
+        incarnation = self._current or self._start()
+        if incarnation is not None:
+            incarnation.accept(exchange)
+        else:
+            exchange.answer(self._failed_page())
+
+    # -- starts that had no room in the pass in which they were asked for -------------------------------------------
+
+    def _wait_for_start(self, exchange: AppExchange) -> None:
+        if len(self._unstarted) >= self.settings.max_pending:
+            exchange.answer(plain_response(503, "the app's mailbox is full", ("retry-after", "1")))
+            return
+        if not self._unstarted:
+            self._scheduler.request(self, suspended=False)
+        exchange.deadline = trio.current_time() + self.settings.request_timeout_ms / 1e3
+        self._unstarted.append(exchange)
+
+    def run_slice(self, slice_ns: int) -> None:
+        """A grant of the scheduler: start now, for those that wait for it."""
+        waiting, self._unstarted = self._unstarted, []
+        for exchange in waiting:
+            if exchange.response is None:
+                self._start_for(exchange)
 
     def start(self) -> None:
         """Load the app now, as ``preload`` asks for. What goes wrong is logged."""
@@ -106,6 +133,14 @@ class App:
         """A new incarnation, or None where the app has failed or does not load."""
         if self.restarts.retry_in(trio.current_time()) > 0:
             return None
+        begun = time.perf_counter_ns()
+        try:
+            return self._start_now()
+        finally:
+            # Building an isolate takes the pass's time as turns do.
+            self._scheduler.used_ns += time.perf_counter_ns() - begun
+
+    def _start_now(self) -> Incarnation | None:
         try:
             if self._code is None:
                 self._code = load_app(self.settings.path, self._cache)
@@ -145,17 +180,12 @@ class App:
         await trio.lowlevel.checkpoint()
         self.start()
 
-    def _refuse_failed(self, request: IncomingRequest) -> AppExchange:
+    def _failed_page(self) -> OutgoingResponse:
         pause = self.restarts.retry_in(trio.current_time())
         text = "Service Unavailable: the app could not be started"
         if self._dev and self.last_error:
             text += f"\n\n{self.last_error}"
-        return self._refuse(request, text, ("retry-after", str(max(1, math.ceil(pause)))))
-
-    def _refuse(self, request: IncomingRequest, text: str, *headers: tuple[str, str]) -> AppExchange:
-        exchange = AppExchange(request)
-        exchange.answer(plain_response(503, text, *headers))
-        return exchange
+        return plain_response(503, text, ("retry-after", str(max(1, math.ceil(pause)))))
 
     def sweep(self, now: float) -> None:
         """Put the app to sleep where it has had nothing to do for ``idle_timeout_s``. Call about once a second."""
@@ -174,6 +204,10 @@ class App:
     async def drain(self) -> None:
         """Take no further requests and wait for those in progress. Cancel the wait to give up on them."""
         self.state = AppState.DRAINING
+        self._scheduler.withdraw(self)
+        for exchange in self._unstarted:
+            exchange.answer(plain_response(503, "the app is going away", ("connection", "close")))
+        self._unstarted.clear()
         incarnation = self._current
         if incarnation is not None:
             try:

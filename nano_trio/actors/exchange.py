@@ -24,15 +24,15 @@ def plain_response(status: int, text: str, *headers: tuple[str, str]) -> Outgoin
 class AppExchange:
     """Implements :class:`nano_trio.actors.messages.Exchange` for an app's incarnation.
 
-    ``incarnation`` is None for a request that never reached one (the app is failed, full or draining).
+    ``incarnation`` is None for a request that has not reached one: the app is still to be started, or refuses.
     """
 
     __slots__ = ("_answered", "began", "deadline", "id", "incarnation", "request", "response", "stream")
 
-    def __init__(self, request: IncomingRequest, incarnation: Incarnation | None = None, number: int = 0) -> None:
+    def __init__(self, request: IncomingRequest) -> None:
         self.request = request
-        self.incarnation = incarnation
-        self.id = number
+        self.incarnation: Incarnation | None = None
+        self.id = 0
         self.response: OutgoingResponse | None = None
         self.stream: ResponseStream | None = None
         self.began = False
@@ -54,8 +54,10 @@ class AppExchange:
             with trio.move_on_at(self.deadline):
                 await self._answered.wait()
         if self.response is None:
-            assert self.incarnation is not None
-            self.incarnation.timed_out(self)
+            if self.incarnation is not None:
+                self.incarnation.timed_out(self)
+            else:
+                self.answer(plain_response(504, "the app was not started in time"))
         response = self.response
         assert response is not None
         return response
@@ -64,6 +66,8 @@ class AppExchange:
         """The client left."""
         if self.incarnation is not None:
             self.incarnation.abandon(self, reason)
+        else:
+            self.answer(plain_response(503, "given up"))
 
     def finish(self) -> None:
         """The response is on the wire."""

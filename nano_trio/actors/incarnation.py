@@ -25,7 +25,7 @@ import structlog
 import trio
 
 from nano_trio.actors.exchange import AppExchange, ResponseStream, plain_response
-from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
+from nano_trio.actors.messages import BodySource, OutgoingResponse
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode
@@ -71,6 +71,32 @@ def _normal_url(url: str) -> str:
         return str(can_ada.parse(url).href)
     except ValueError:
         return url
+
+
+def _crossing(body: bytes | BodySource | None) -> str | bytes | bool | None:
+    """A request's body as JavaScript gets it; see ``fromHost`` in request.js."""
+    if body is None:
+        return None
+    if not isinstance(body, bytes):
+        return True
+    # Nearly all bodies are text, and text crosses at half the price of bytes. UTF-8 gives back the very same bytes.
+    try:
+        return body.decode("utf-8") if not body.startswith(b"\xef\xbb\xbf") else body
+    except UnicodeDecodeError:
+        return body
+
+
+def _pairs(joined: str) -> list[tuple[str, str]]:
+    return _split_pairs(joined) if len(joined) > 512 else _known_pairs(joined)
+
+
+def _split_pairs(joined: str) -> list[tuple[str, str]]:
+    parts = joined.split("\n")
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+# Apps answer with a handful of header sets. Nobody changes the lists.
+_known_pairs = functools.lru_cache(1024)(_split_pairs)
 
 
 _HUNG = "the app's code hangs: it waits for nothing that could still happen, and will never generate a response"
@@ -131,24 +157,22 @@ class Incarnation:
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
-    def accept(self, request: IncomingRequest) -> AppExchange:
+    def accept(self, exchange: AppExchange) -> None:
         """Take a request: its turn runs here and now where the isolate is free. Never blocks."""
         if self._mailbox >= self.settings.max_pending:
-            exchange = AppExchange(request)
             exchange.answer(plain_response(503, "the app's mailbox is full", ("retry-after", "1")))
-            return exchange
-        self._last = number = self._last + 1
-        exchange = AppExchange(request, self, number)
-        self._exchanges[number] = exchange
+            return
+        self._last = exchange.id = self._last + 1
+        exchange.incarnation = self
+        self._exchanges[exchange.id] = exchange
         self._mailbox += 1
         self._unanswered += 1
         if self.life is Life.LOADING:
             self._unloaded.append(exchange)
         else:
             self._submit(exchange)
-        if exchange.response is None:
+        if exchange.response is None and not exchange.deadline:
             exchange.deadline = trio.current_time() + self._timeout_s
-        return exchange
 
     def _submit(self, exchange: AppExchange) -> None:
         self._environment.isolate.submit(Turn(self._begin, (exchange,), self._ended))
@@ -158,10 +182,10 @@ class Incarnation:
         self._left_mailbox(exchange)
         if exchange.response is None:
             request = exchange.request
-            headers = [part for pair in request.headers for part in pair]
-            body = request.body
-            wire = body if body is None or isinstance(body, bytes) else True
-            self._fetch(exchange.id, request.method, _normal_url(request.url), headers, wire)
+            fields = request.headers
+            # One string crosses faster than many, and most handlers look at few headers or none.
+            headers = "\n".join([part for pair in fields for part in pair]) if fields else None
+            self._fetch(exchange.id, request.method, _normal_url(request.url), headers, _crossing(request.body))
         return exchange
 
     def _ended(self, turn: Turn) -> None:
@@ -248,11 +272,7 @@ class Incarnation:
             if kind == 3:
                 self._environment.enter("abort", request, "AbortError", "the response is no longer wanted")
             return
-        if headers is None:
-            pairs = []
-        else:
-            parts = text_of(headers).split("\n")
-            pairs = list(zip(parts[::2], parts[1::2], strict=True))
+        pairs = [] if headers is None else _pairs(text_of(headers))
         content: bytes | ResponseStream | None = None
         if kind == 1:
             content = text_of(body).encode("utf-8", "replace")

@@ -66,7 +66,7 @@ def run(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Run:
     prelude = """
       const { load, isLoaded: loaded } = queueMicrotask;
       const request = load("request"), response = load("response");
-      const incoming = (body, headers = ["a", "1", "b", "2", "a", "3"]) =>
+      const incoming = (body, headers = "a\\n1\\nb\\n2\\na\\n3") =>
         request.fromHost(7, "POST", "http://a.example/?q#f", headers, body);
     """
     return lambda source: bench.run(prelude + source)

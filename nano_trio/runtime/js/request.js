@@ -9,6 +9,7 @@
   const { KINDS, isUnusable, includeBody } = load("body");
   const { defineProperty, getOwnPropertyDescriptor } = statics.Object;
   const slice = uncurry("Array", "slice");
+  const split = uncurry("String", "split");
   const INTERNAL = {};
   const DEFAULTS = {
     __proto__: null,
@@ -87,11 +88,20 @@
     }
   }
 
-  function newState(method, url, list, options, isImmutable) {
+  // A received request's headers come as one string and become a list when somebody looks.
+  const STATE = {
+    __proto__: null,
+    get list() {
+      return (this.fields ??= split(this.raw, "\n"));
+    },
+  };
+  function newState(method, url, fields, options, isImmutable, raw) {
     return {
+      __proto__: STATE,
       method,
       url,
-      list,
+      fields,
+      raw,
       headers: null,
       isImmutable,
       options,
@@ -133,12 +143,16 @@
     DEFAULTS,
     signalOf,
     /**
-     * A request that arrived. `flatHeaders`: name, value … with names in lower case; `body`: null, an ArrayBuffer, or
-     * true where it is still on the wire and host("body") reads it by `id`.
+     * A request that arrived. `raw`: name, value … joined by line feeds, with names in lower case, null for none;
+     * `body`: null, text where its bytes are UTF-8 without a byte order mark, an ArrayBuffer, or true where it is still
+     * on the wire and host("body") reads it by `id`.
      */
-    fromHost(id, method, url, flatHeaders, body) {
-      const state = newState(method, url, flatHeaders, RECEIVED, true);
-      if (body === true) {
+    fromHost(id, method, url, raw, body) {
+      const state = newState(method, url, raw === null ? [] : null, RECEIVED, true, raw);
+      if (typeof body === "string") {
+        state.kind = KINDS.TEXT;
+        state.source = body;
+      } else if (body === true) {
         state.kind = KINDS.WIRE;
         state.source = { __proto__: null, from: "body", id };
       } else if (body !== null) {
