@@ -48,6 +48,7 @@ LAZY_GLOBALS: dict[str, str] = {
     "headers": "Headers",
     "request": "Request",
     "response": "Response",
+    "fetch": "fetch",
     "compression": "CompressionStream DecompressionStream",
     "structuredclone": "structuredClone",
     "messaging": "MessageChannel MessagePort",
@@ -62,6 +63,8 @@ LAZY_GLOBALS: dict[str, str] = {
     "microtask": "queueMicrotask",
     "navigator": "navigator Navigator",
     "crypto": "crypto Crypto",
+    "subtlecrypto": "SubtleCrypto",
+    "cryptokey": "CryptoKey",
 }
 """The globals each specification file defines, installed when first touched."""
 

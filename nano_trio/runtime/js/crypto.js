@@ -17,6 +17,10 @@
       if (arguments[0] !== TOKEN) illegalConstructor();
     }
 
+    get subtle() {
+      this.#isCrypto;
+      return platform.load("subtlecrypto").subtle;
+    }
     getRandomValues(array) {
       const context = "Failed to execute 'getRandomValues' on 'Crypto'";
       this.#isCrypto;

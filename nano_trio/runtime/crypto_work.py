@@ -1,0 +1,175 @@
+"""Where cryptography is computed: in the turn that asks for it, on a worker thread, or in a process of its own.
+
+Theory of operation. A host function says what is to be computed and how heavy it is (:class:`Weight`):
+
+- ``LIGHT`` work (a digest of short data, HMAC, AES, one elliptic-curve signature) is done at once, for as long as the
+  app has not spent more than ``_BUDGET_S`` so in a few milliseconds: native code is not polled, so a loop of such calls
+  would otherwise hold the process for long. Beyond that budget it becomes heavy.
+- ``HEAVY`` work runs on one of Trio's worker threads. An app has two at a time, and all apps as many as there are
+  cores, so an app that asks for a thousand keys delays its neighbour's signature by no more than its share.
+- ``ENDLESS`` work (PBKDF2 with billions of iterations) cannot be stopped on a thread; it runs in a process that is
+  killed when the app no longer waits.
+
+:meth:`Work.run` answers with the result, with a string ``"Name\\nmessage"`` for an error, or with None: the work has been
+put aside and JavaScript starts it as an operation, :meth:`Work.proceed`. The operation settles without a value;
+:meth:`Work.take` then hands out the result, which so never passes through a promise that app code could look into.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from nano_trio.runtime.host import HostError, Services
+
+__all__ = ["BIG", "Operations", "Weight", "Work", "by_data", "light"]
+
+BIG = 65536
+"""From how many bytes of data work is heavy."""
+
+_BUDGET_S = 0.001
+_WINDOW_S = 0.01
+_PER_APP = 2
+_FAILED = "The operation failed for an operation-specific reason."
+
+_threads = functools.cache(lambda: trio.CapacityLimiter(max(2, os.cpu_count() or 2)))
+
+
+class Weight(enum.Enum):
+    LIGHT = enum.auto()
+    HEAVY = enum.auto()
+    ENDLESS = enum.auto()
+
+    @staticmethod
+    def of(*data: bytes) -> Weight:
+        """The weight of one pass over ``data``."""
+        return Weight.HEAVY if sum(map(len, data)) > BIG else Weight.LIGHT
+
+
+Operations = dict[str, tuple[Callable[..., Any], Callable[..., Weight]]]
+"""What a kind of key can do: ``compute(key, *arguments)`` and the weight of that, ``weigh(key, *arguments)``."""
+
+
+def light(*_: Any) -> Weight:
+    return Weight.LIGHT
+
+
+def by_data(key: Any, data: bytes, *_: Any) -> Weight:
+    return Weight.of(data)
+
+
+class _Job:
+    """Work put aside. ``size``: the bytes it holds outside the app's heap, which are to count as the app's."""
+
+    __slots__ = ("compute", "present", "result", "size", "weight")
+
+    def __init__(self, weight: Weight, size: int, compute: Callable[[], Any], present: Callable[[Any], Any]) -> None:
+        self.weight = weight
+        self.size = size
+        self.compute = compute
+        self.present = present
+        self.result: Any = None
+
+
+def _guard(function: Callable[..., Any], *args: Any) -> Any:
+    """The result, or an error as a string. What OpenSSL refuses is an OperationError without details."""
+    try:
+        return function(*args)
+    except HostError as error:
+        return f"{error.name}\n{error.message}"
+    except Exception:
+        return f"OperationError\n{_FAILED}"
+
+
+class Work:
+    """The cryptographic work of one isolate."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._spent = 0.0
+        self._window = 0.0
+        self._limiter = trio.Semaphore(_PER_APP)
+        self._next: _Job | None = None
+        self._finished: dict[int, _Job] = {}
+
+    def run(
+        self,
+        weight: Weight,
+        size: int,
+        compute: Callable[[], Any],
+        present: Callable[[Any], Any] = lambda result: result,
+    ) -> Any:
+        """Compute, now or later. ``present`` makes the result a value for JavaScript; it runs in the app's turn."""
+        if weight is Weight.LIGHT:
+            begin = time.perf_counter()
+            if begin - self._window > _WINDOW_S:
+                self._window, self._spent = begin, 0.0
+            if self._spent < _BUDGET_S:
+                result = _guard(compute)
+                self._spent += time.perf_counter() - begin
+                return result if type(result) is str else _guard(present, result)
+        self._next = _Job(weight, size, compute, present)
+        return None
+
+    def proceed(self, operation: int) -> int:
+        """Start what :meth:`run` has put aside; the bytes it holds meanwhile."""
+        job, self._next = self._next, None
+        assert job is not None
+        self._services.operation(operation, self._perform, operation, job)
+        return job.size
+
+    def take(self, operation: int) -> Any:
+        """The result of an operation that has settled. Once."""
+        job = self._finished.pop(operation)
+        return job.result if type(job.result) is str else _guard(job.present, job.result)
+
+    async def _perform(self, operation: int, job: _Job) -> None:
+        async with self._limiter:
+            if job.weight is Weight.ENDLESS:
+                job.result = await _in_process(job.compute)
+            else:
+                job.result = await trio.to_thread.run_sync(
+                    _guard, job.compute, limiter=_threads(), abandon_on_cancel=True
+                )
+        self._finished[operation] = job
+        # Another turn has begun or will: what it computes at once counts anew.
+        self._spent = 0.0
+
+
+async def _in_process(compute: Callable[[], Any]) -> Any:
+    """Compute in a process that is killed on cancellation. ``compute`` and its result must be picklable."""
+    done = await trio.run_process(
+        [sys.executable, "-P", "-m", "nano_trio.runtime.crypto_work"],
+        stdin=pickle.dumps(compute),
+        capture_stdout=True,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        deliver_cancel=_kill,
+    )
+    if done.returncode != 0:
+        return f"OperationError\n{_FAILED}"
+    return pickle.loads(done.stdout)
+
+
+async def _kill(process: trio.Process) -> None:
+    process.kill()
+
+
+def _main() -> None:
+    # Others' turns come first.
+    os.nice(5)
+    compute = pickle.load(sys.stdin.buffer)
+    sys.stdout.buffer.write(pickle.dumps(_guard(compute)))
+
+
+if __name__ == "__main__":
+    _main()
