@@ -18,6 +18,7 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import can_ada
@@ -30,8 +31,11 @@ from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.runtime.dispatch import WireBody
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
+from nano_trio.runtime.net_connect import Network
+from nano_trio.runtime.net_policy import NetPolicy
 
 __all__ = ["AppSettings", "Incarnation", "Life"]
 
@@ -53,6 +57,10 @@ class AppSettings(Protocol):
     def request_timeout_ms(self) -> float: ...
     @property
     def max_pending(self) -> int: ...
+    @property
+    def allow_net(self) -> tuple[str, ...]: ...
+    @property
+    def extra_ca_certs(self) -> tuple[Path, ...]: ...
 
 
 class Life(enum.Enum):
@@ -138,6 +146,7 @@ class Incarnation:
             account=account,
             limits=Limits(turn_ms=settings.timeout_ms, memory_bytes=int(settings.memory_mb * (1 << 20))),
             max_buffer_bytes=int(settings.max_buffer_size_mb * (1 << 20)),
+            network=Network(NetPolicy(settings.allow_net, open_loopback=dev), settings.extra_ca_certs, self._timeout_s),
             code=code,
         )
         isolate = self._environment.isolate
@@ -353,6 +362,14 @@ class Incarnation:
 
     def cancel_body(self, request: int) -> None:
         """Nothing to do: what the app does not read stays on the wire, and the connection deals with it."""
+
+    def request_body(self, request: int) -> WireBody | None:
+        exchange = self._exchanges.get(request)
+        if exchange is None:
+            return None
+        body = exchange.request.body
+        length = len(body) if isinstance(body, bytes) else body.length if body is not None else 0
+        return length, exchange.read_chunk
 
     def line(self, level: str, text: str) -> None:
         getattr(self._log, _LOG_METHODS[level])(text, console=level)

@@ -19,6 +19,8 @@ from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
+from nano_trio.runtime.net_connect import Network
+from nano_trio.runtime.net_policy import NetPolicy
 
 __all__ = ["ScriptError", "evaluate", "run_module"]
 
@@ -46,7 +48,9 @@ class _Script(NoRequests):
         self.value: str | None = None
         self.scheduler = CpuScheduler()
         limits = Limits(turn_ms=1e12, memory_bytes=int(memory_mb * (1 << 20)))
-        self.environment = Environment(self.scheduler, self, self, limits=limits, code=code)
+        self.environment = Environment(
+            self.scheduler, self, self, limits=limits, network=Network(NetPolicy.unrestricted()), code=code
+        )
         self.environment.isolate.on_idle = self._idle
         self.environment.isolate.on_stopped = self._stopped
 
@@ -79,7 +83,8 @@ class _Script(NoRequests):
     def _stopped(self, reason: StopReason) -> None:
         if reason is StopReason.MEMORY:
             limit = self.environment.isolate.limits.memory_bytes / (1 << 20)
-            self._error = self._error or f"the script outgrew its memory limit of {limit:g} MB"
+            # The stop unwinds the code as an error, which is not the reason.
+            self._error = f"the script outgrew its memory limit of {limit:g} MB"
         self._ended.set()
 
     # -- LogSink, AppHost --------------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ Works on the sound values of each app, so that a fault in one key does not hide 
 """
 
 import os
+import ssl
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nano_trio.config.problems import KeyPath, rejected, show
+from nano_trio.config.problems import KeyPath, Rejected, rejected, show
 from nano_trio.config.rules import is_hostname
 
 Values = Mapping[str, Any]
@@ -75,6 +76,25 @@ def locate(path: Path, folder: Path) -> Path:
     if not os.access(entry, os.R_OK):
         raise rejected(f"{written} cannot be read: permission denied (looked for {entry})")
     return absolute
+
+
+def locate_certificates(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]:
+    """The absolute paths of PEM files with certificates. Raises `Rejected` for those that are none."""
+    located: list[Path] = []
+    findings: list[tuple[KeyPath, str]] = []
+    for index, path in enumerate(paths):
+        absolute = Path(os.path.normpath(folder / path))
+        located.append(absolute)
+        try:
+            ssl.create_default_context(cafile=str(absolute))
+        except ssl.SSLError:
+            findings.append(((index,), f"{show(str(path))} is no PEM file with certificates (looked at {absolute})"))
+        except OSError as error:
+            reason = (error.strerror or "unknown error").lower()
+            findings.append(((index,), f"{show(str(path))} cannot be read: {reason} (looked for {absolute})"))
+    if findings:
+        raise Rejected(findings)
+    return tuple(located)
 
 
 def _mode(path: Path, written: str) -> int | None:

@@ -7,13 +7,13 @@ checked where it stands, so that an override does not hide a fault in the file.
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from nano_trio.config.checks import check_apps, locate
+from nano_trio.config.checks import check_apps, locate, locate_certificates
 from nano_trio.config.model import App, Config, Limits
 from nano_trio.config.problems import ConfigError, KeyPath, Problem, Rejected, render, show
 from nano_trio.config.reading import read
@@ -76,7 +76,7 @@ def from_document(
     problems[:0] = [Problem(source, render(at), message) for at, message in findings]
     if problems or config is None:
         raise ConfigError(problems)
-    apps_here = tuple(attrs.evolve(app, path=paths[index]) for index, app in enumerate(config.apps))
+    apps_here = tuple(attrs.evolve(app, **paths[index]) for index, app in enumerate(config.apps))
     config = attrs.evolve(config, apps=apps_here)
     for key, value in overriding.items():
         config = _with_value(config, key, value)
@@ -149,16 +149,23 @@ def _with_defaults(apps: object, defaults: object) -> Any:
     return [{**common, **app} if isinstance(app, dict) else app for app in apps]
 
 
+_LOCATORS: dict[str, Callable[[Any, Path], Any]] = {"path": locate, "extra_ca_certs": locate_certificates}
+
+
 def _located(
     apps: list[dict[str, Any]], folder: Path, findings: list[tuple[KeyPath, str]]
-) -> Iterator[tuple[int, Path]]:
-    """Where each app lies, by its index; adds to the findings where one does not."""
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Where each app and its certificates lie, by its index; adds to the findings where one does not."""
+    folder = Path(os.path.abspath(folder))
     for index, app in enumerate(apps):
-        if "path" in app:
-            try:
-                yield index, locate(app["path"], Path(os.path.abspath(folder)))
-            except Rejected as error:
-                findings += [(("apps", index, "path"), message) for _, message in error.findings]
+        located: dict[str, Any] = {}
+        for key, find in _LOCATORS.items():
+            if app.get(key):
+                try:
+                    located[key] = find(app[key], folder)
+                except Rejected as error:
+                    findings += [(("apps", index, key, *at), message) for at, message in error.findings]
+        yield index, located
 
 
 def _main_port(table: Mapping[str, Any], overriding: Mapping[str, Any]) -> int | None:

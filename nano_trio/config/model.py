@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from attrs import Factory, field, frozen
 
-from nano_trio.config.rules import AppName, AppPath, BindHost, Choice, Env, Hostnames, Number, Port, Switch
+from nano_trio.config.net_rules import NetRules
+from nano_trio.config.rules import AppName, AppPath, BindHost, Choice, Env, FilePaths, Hostnames, Number, Port, Switch
 
 _YEAR_S = 365 * 24 * 3600
 _TERABYTE_MB = 1024 * 1024
@@ -97,6 +98,22 @@ class Limits:
     restart_window_s: Seconds = field(
         default=60,
         metadata=about("the time over which `max_restarts` counts", Reload.LIVE, unit="s"),
+    )
+    allow_net: Annotated[tuple[str, ...], NetRules()] = field(
+        default=(),
+        metadata=about(
+            "what `fetch` may reach beyond the public Internet: hosts, `*.example.com`, addresses, networks, "
+            "`loopback`, `private`; each with `:port` or `:from-to` if need be",
+            Reload.ISOLATE,
+        ),
+    )
+    extra_ca_certs: Annotated[tuple[Path, ...], FilePaths()] = field(
+        default=(),
+        metadata=about(
+            "PEM files of certificate authorities that `fetch` trusts besides the system's; relative to the "
+            "configuration's folder",
+            Reload.ISOLATE,
+        ),
     )
 
 

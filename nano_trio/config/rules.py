@@ -195,10 +195,10 @@ class Hostnames(Rule):
             raise rejected('"*" is no hostname; to answer every host that no other app claims, set "default" to true')
         if isinstance(value, str):
             hostname = value.lower()
-            if is_hostname(hostname) or _is_wildcard(hostname):
+            if is_hostname(hostname) or is_wildcard(hostname):
                 return f"[{ipaddress.ip_address(hostname[1:-1])}]" if hostname.startswith("[") else hostname
             before, colon, port = value.rpartition(":")
-            if colon and port.isdigit() and (is_hostname(before.lower()) or _is_wildcard(before.lower())):
+            if colon and port.isdigit() and (is_hostname(before.lower()) or is_wildcard(before.lower())):
                 raise rejected(f'a hostname has no port, got {show(value)}; write {show(before)} and set "port"')
             if not value.isascii():
                 raise rejected(f"expected an ASCII hostname (punycode, xn--…), got {show(value)}")
@@ -241,6 +241,33 @@ class AppPath(Rule):
 
     def schema(self) -> Schema:
         return {"type": "string", "minLength": 1}
+
+
+@frozen
+class FilePaths(Rule):
+    """A path to a file or a list of them, as written; whether they exist is checked later, as with `AppPath`."""
+
+    @property
+    def expects(self) -> str:
+        return "a path to a file, or a list of them"
+
+    def accept(self, value: object) -> tuple[Path, ...]:
+        if isinstance(value, str):
+            value = [value]
+        if not isinstance(value, list):
+            raise self.refuse(value)
+        findings = [
+            ((index,), f"expected a path to a file, got {show(item)}")
+            for index, item in enumerate(value)
+            if not isinstance(item, str) or not item or "\0" in item or not is_unicode(item)
+        ]
+        if findings:
+            raise Rejected(findings)
+        return tuple(map(Path, value))
+
+    def schema(self) -> Schema:
+        item = {"type": "string", "minLength": 1}
+        return {"anyOf": [item, {"type": "array", "items": item}]}
 
 
 @frozen
@@ -306,7 +333,8 @@ def is_hostname(text: str) -> bool:
     return all(map(_LABEL.fullmatch, labels))
 
 
-def _is_wildcard(text: str) -> bool:
+def is_wildcard(text: str) -> bool:
+    """Is it `*.` and a hostname in lower case?"""
     rest = text.removeprefix("*.")
     return rest != text and is_hostname(rest) and not _is_ip_address(rest.strip("[]"))
 

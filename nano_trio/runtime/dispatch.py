@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from nano_trio.runtime.host import Namespace, Services
 
-__all__ = ["AppHost", "NoRequests", "namespace"]
+__all__ = ["AppHost", "NoRequests", "WireBody", "namespace"]
+
+WireBody = tuple[int | None, Callable[[], Awaitable[bytes | None]]]
+"""The length of a body on the wire where it is known, and what reads its next piece (None at the end)."""
 
 
 class AppHost(Protocol):
@@ -58,6 +62,9 @@ class AppHost(Protocol):
     def cancel_body(self, request: int) -> None:
         """The app wants no more of the request's body."""
 
+    def request_body(self, request: int) -> WireBody | None:
+        """The request's body for a fetch to send on; None where the request is over."""
+
 
 class NoRequests:
     """The part of :class:`AppHost` about requests, for isolates that get none: scripts."""
@@ -75,6 +82,7 @@ class NoRequests:
     def read_body(self, request: int, operation: int) -> None: ...
     def read_whole_body(self, request: int, operation: int, text: bool) -> None: ...
     def cancel_body(self, request: int) -> None: ...
+    def request_body(self, request: int) -> WireBody | None: ...
 
 
 def namespace(services: Services) -> Namespace:

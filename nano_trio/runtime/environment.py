@@ -16,6 +16,7 @@ import json
 import time
 import weakref
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import Any, Protocol
 
 import quickjs
@@ -27,7 +28,9 @@ from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime import platform
 from nano_trio.runtime.dispatch import AppHost
+from nano_trio.runtime.fetch import Fetches
 from nano_trio.runtime.host import HostError, text_of
+from nano_trio.runtime.net_connect import Network
 
 __all__ = ["Environment", "LogSink"]
 
@@ -46,13 +49,20 @@ class _Host:
     """What host functions hold: implements :class:`nano_trio.runtime.host.Services`."""
 
     def __init__(
-        self, environment: Environment, code: AppCode | None, app: AppHost, sink: LogSink, buffer: int
+        self,
+        environment: Environment,
+        code: AppCode | None,
+        app: AppHost,
+        sink: LogSink,
+        buffer: int,
+        network: Network,
     ) -> None:
         self._environment = weakref.ref(environment)
         self._code = code
         self._sink = sink
         self.app = app
         self.max_buffer_bytes = buffer
+        self.network = network
         self._epoch = trio.current_time()
         self._origin_ms = time.time() * 1e3
         self.timers: list[tuple[float, int, int]] = []
@@ -62,7 +72,12 @@ class _Host:
         self.operations: dict[int, trio.CancelScope] = {}
         self.nursery: trio.Nursery | None = None
         self.deferred: list[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = []
+        self.deferred_background: list[Callable[[], Awaitable[None]]] = []
         self.timers_run = False
+
+    @cached_property
+    def fetches(self) -> Fetches:
+        return Fetches(self)
 
     def now_ms(self) -> float:
         return (trio.current_time() - self._epoch) * 1e3
@@ -177,6 +192,17 @@ class _Host:
 
         environment.enter("settle", operation, succeeded, value, message, on_end=settled)
 
+    def background(self, work: Callable[[], Awaitable[None]]) -> None:
+        if self.nursery is None:
+            self.deferred_background.append(work)
+        else:
+            self.nursery.start_soon(work)
+
+    def enter(self, entry: str, *args: Any) -> None:
+        environment = self._environment()
+        if environment is not None:
+            environment.enter(entry, *args)
+
     def operation_ended(self) -> None:
         environment = self._environment()
         if environment is not None and not environment.isolate.busy and environment.isolate.on_idle is not None:
@@ -199,10 +225,11 @@ class Environment:
         account: Account | None = None,
         limits: Limits | None = None,
         max_buffer_bytes: int = 64 << 20,
+        network: Network | None = None,
         code: AppCode | None = None,
     ) -> None:
         self.isolate = Isolate(scheduler, account, limits)
-        self._host = _Host(self, code, app, sink, max_buffer_bytes)
+        self._host = _Host(self, code, app, sink, max_buffer_bytes, network or Network())
         entry_points = platform.install(self.isolate, self._host)
         self._enter: Any = entry_points.get("enter")
         self._entry_point: Any = entry_points.get("entryPoint")
@@ -219,6 +246,9 @@ class Environment:
         host = self._host
         async with trio.open_nursery() as nursery:
             host.nursery = nursery
+            background, host.deferred_background = host.deferred_background, []
+            for task in background:
+                nursery.start_soon(task)
             deferred, host.deferred = host.deferred, []
             for operation, work, args in deferred:
                 nursery.start_soon(host.run_operation, operation, work, args)
@@ -290,6 +320,11 @@ class Environment:
     def render(self, text: str, stack: str) -> JavaScriptError:
         """An error with its place in the app's source."""
         return self._host.render(text, stack)
+
+    @property
+    def fetches(self) -> Fetches:
+        """The app's outgoing requests."""
+        return self._host.fetches
 
     @property
     def pending(self) -> int:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from nano_trio.runtime.dispatch import AppHost
+    from nano_trio.runtime.fetch import Fetches
+    from nano_trio.runtime.net_connect import Network
 
 __all__ = ["HostError", "Namespace", "Services", "text_of"]
 
@@ -68,6 +70,12 @@ class Services(Protocol):
     def cancel_operation(self, operation: int) -> None:
         """Cancel what :meth:`operation` started; its promise stays pending. Unknown numbers are ignored."""
 
+    def background(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run ``await work()`` in the app's nursery until the app ends. Nobody waits for it."""
+
+    def enter(self, entry: str, *args: Any) -> None:
+        """Submit a turn that calls an entry."""
+
     @property
     def app(self) -> AppHost:
         """Who receives what the app's handlers answer."""
@@ -75,3 +83,11 @@ class Services(Protocol):
     @property
     def max_buffer_bytes(self) -> int:
         """The most bytes a body reader may gather (``max_buffer_size_mb``)."""
+
+    @property
+    def network(self) -> Network:
+        """What the app may reach outside."""
+
+    @property
+    def fetches(self) -> Fetches:
+        """The app's fetches."""

@@ -32,6 +32,7 @@ LIMITS: dict[str, st.SearchStrategy[Any]] = {
     "idle_timeout_s": SECONDS | st.just("none"),
     "max_restarts": st.integers(0, 100),
     "restart_window_s": SECONDS,
+    "allow_net": st.sampled_from(["loopback", [], ["api.internal", "*.corp.example:443"], ["10.0.0.0/8", "[::1]:1-9"]]),
 }
 HTTP: dict[str, st.SearchStrategy[Any]] = {
     "parser": st.sampled_from(["httptools", "h11"]),

@@ -38,6 +38,8 @@ def test_apps_come_and_go_and_a_renamed_app_does_both() -> None:
         ({"path": Path("/elsewhere")}, True),
         ({"env": {"A": 1}}, True),
         ({"memory_mb": 64}, True),
+        ({"allow_net": ("loopback",)}, True),
+        ({"extra_ca_certs": (Path("/ca.pem"),)}, True),
         ({"memory_mb": 64, "timeout_ms": 1}, True),
         ({"timeout_ms": 1}, False),
         ({"max_buffer_size_mb": 1}, False),

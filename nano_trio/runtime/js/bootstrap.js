@@ -26,6 +26,7 @@
     DataView: "getUint8 setUint8 getUint16 setUint16 getUint32 setUint32",
     Date: "getTime toISOString",
     Error: "toString",
+    FinalizationRegistry: "register",
     Function: "call apply bind toString",
     Map: "get set has delete clear forEach entries keys values",
     Number: "toString toFixed valueOf",
@@ -81,7 +82,7 @@
   for (const name of (
     "Proxy TypeError RangeError SyntaxError EvalError ReferenceError URIError AggregateError SharedArrayBuffer " +
     "Int8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array BigInt64Array BigUint64Array " +
-    "Float16Array Float32Array Float64Array FinalizationRegistry"
+    "Float16Array Float32Array Float64Array"
   ).split(" ")) {
     constructors[name] = globals[name];
   }
@@ -193,8 +194,11 @@
     });
     return { __proto__: null, promise, resolve, reject };
   }
+  /** What makes errors of host failures with names of their own, by name. */
+  const errorMakers = { __proto__: null };
   /** The error that a host failure `name`, `message` stands for. */
   function makeError(name, message) {
+    if (errorMakers[name] !== undefined) return errorMakers[name](message);
     if (name === "TypeError") return new constructors.TypeError(message);
     if (name === "RangeError") return new constructors.RangeError(message);
     if (name === "SyntaxError") return new constructors.SyntaxError(message);
@@ -235,6 +239,7 @@
     promiseThen,
     promiseResolve,
     makeError,
+    errorMakers,
     /**
      * What structuredclone.js asks about platform objects: { isInstance(value), serialize(value), deserialize(data) },
      * and for transfer { isInstance(value), transfer(value), receive(data) }. A file adds its own when it is loaded.

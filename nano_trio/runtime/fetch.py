@@ -1,0 +1,259 @@
+"""The host half of ``fetch.js``.
+
+A fetch has the number of the JavaScript operation that awaits its head. Failures reach JavaScript as
+``HostError("fetch", number, code and message by line feeds)``, of which ``fetch.js`` makes a TypeError with a cause, or
+the reason of the signal that aborted it.
+
+Bodies cross by kind: 0 none, 1 text, 2 bytes, 3 a stream that JavaScript reads chunk by chunk when the entry ``upload``
+asks, 4 the body of a request that is still on the wire, 5 the body of another fetch. The last two stay with the host.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+import trio
+
+from nano_trio.runtime.fetch_client import Fetch, FetchClient, FetchRequest
+from nano_trio.runtime.fetch_errors import FetchError
+from nano_trio.runtime.fetch_http1 import RequestBody
+from nano_trio.runtime.fetch_integrity import matches
+from nano_trio.runtime.host import HostError, Namespace, Services, text_of
+
+__all__ = ["Fetches", "namespace"]
+
+_UPLOAD_ABORTED = FetchError("ERR_BODY", "the request's body failed")
+
+
+def host_error(number: int, error: FetchError) -> HostError:
+    """The error as JavaScript gets it."""
+    return HostError("fetch", f"{number}\n{error.code}\n{error.message}")
+
+
+class _Upload:
+    """A request body that JavaScript streams: each :meth:`receive` is a turn that reads one chunk."""
+
+    def __init__(self, services: Services, number: int) -> None:
+        self._services = services
+        self._number = number
+        self._chunk: bytes | None = None
+        self._failed = False
+        self._arrived = trio.Event()
+
+    async def receive(self) -> bytes:
+        while True:
+            self._arrived = trio.Event()
+            self._services.enter("upload", self._number)
+            await self._arrived.wait()
+            if self._failed:
+                raise _UPLOAD_ABORTED
+            chunk, self._chunk = self._chunk, None
+            if chunk != b"":
+                return chunk or b""
+
+    def put(self, chunk: bytes | None, *, failed: bool = False) -> None:
+        """A chunk from JavaScript, None at the end."""
+        self._chunk = chunk
+        self._failed = failed
+        self._arrived.set()
+
+
+class Fetches:
+    """The fetches of one isolate."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._client: FetchClient | None = None
+        self._uploads: dict[int, _Upload] = {}
+
+    def start(
+        self,
+        number: int,
+        method: str,
+        url: str,
+        headers: str | None,
+        redirect: str,
+        cache: str,
+        integrity: str,
+        kind: int,
+        body: Any,
+    ) -> None:
+        """Fetch; the operation is settled with [status, reason, headers, has a body, URL, redirected]."""
+        client = self._client
+        if client is None or client.ended:
+            client = self._client = FetchClient(self._services.network, _report)
+            self._services.background(client.run)
+        parts = [] if headers is None else text_of(headers).split("\n")
+        request = FetchRequest(method, text_of(url), list(zip(parts[::2], parts[1::2], strict=True)), redirect, cache)
+        try:
+            request.body = self._body(number, kind, body)
+            fetch = client.begin(number)
+        except FetchError as error:
+            self._services.operation(number, _raise, host_error(number, error))
+            return
+        self._services.operation(number, self._run, fetch, request, text_of(integrity))
+
+    async def _run(self, fetch: Fetch, request: FetchRequest, integrity: str) -> list[Any]:
+        try:
+            await fetch.start(request, self._services.network.timeout_s)
+            if integrity and fetch.has_body:
+                data = await self._gather_in_time(fetch)
+                if not matches(data, integrity):
+                    raise FetchError("ERR_INTEGRITY", "the response does not match the request's integrity")
+                fetch.reopen(data)
+        except FetchError as error:
+            raise host_error(fetch.number, error) from None
+        finally:
+            if not fetch.status:
+                self._uploads.pop(fetch.number, None)
+        flat = [part for pair in fetch.headers for part in pair]
+        return [fetch.status, fetch.reason, flat, fetch.has_body, fetch.url, fetch.redirected]
+
+    def _body(self, number: int, kind: int, body: Any) -> RequestBody | None:
+        if kind == 0:
+            return None
+        if kind == 1:
+            return RequestBody(text_of(body).encode("utf-8", "replace"))
+        if kind == 2:
+            return RequestBody(body.to_bytes())
+        if kind == 3:
+            upload = self._uploads[number] = _Upload(self._services, number)
+            return RequestBody(receive=upload.receive)
+        if kind == 4:
+            return self._body_of_request(body)
+        source = self.take(body)
+        if source is None:
+            raise FetchError("ERR_BODY", "the body has been used")
+        return RequestBody(receive=source.receive)
+
+    def _body_of_request(self, request: int) -> RequestBody:
+        found = self._services.app.request_body(request)
+        if found is None:
+            raise FetchError("ERR_BODY", "the request is over; its body is gone")
+        length, receive_chunk = found
+
+        async def receive() -> bytes:
+            try:
+                return await receive_chunk() or b""
+            except HostError as error:
+                raise FetchError("ERR_BODY", error.message) from None
+
+        return RequestBody(receive=receive, length=length)
+
+    def take(self, number: int) -> Fetch | None:
+        """The fetch of that number, for somebody on the host's side to read its body; None where it is over."""
+        fetch = self._known(number)
+        if fetch is not None:
+            fetch.taken = True
+        return fetch
+
+    # -- what JavaScript calls ---------------------------------------------------------------------------------------
+
+    def read(self, number: int, operation: int) -> None:
+        """Settle ``operation`` with the next piece of a response's body, or None at its end."""
+        self._services.operation(operation, self._read, number)
+
+    async def _read(self, number: int) -> bytes | None:
+        try:
+            fetch = self._open(number)
+            return None if fetch is None else await fetch.receive() or None
+        except FetchError as error:
+            raise host_error(number, error) from None
+
+    def read_all(self, number: int, operation: int, text: bool) -> None:
+        """Settle ``operation`` with all that remains of a response's body: bytes, or where ``text`` a string."""
+        self.take(number)
+        self._services.operation(operation, self._read_all, number, text)
+
+    async def _read_all(self, number: int, text: bool) -> bytes | str:
+        try:
+            fetch = self._open(number)
+            data = b"" if fetch is None else await self._gather_in_time(fetch)
+        except FetchError as error:
+            raise host_error(number, error) from None
+        return data.decode("utf-8", "replace").removeprefix("\ufeff") if text else data
+
+    async def _gather_in_time(self, fetch: Fetch) -> bytes:
+        timeout = self._services.network.timeout_s
+        with trio.move_on_after(timeout):
+            return await self._gather(fetch)
+        raise FetchError("ETIMEDOUT", f"the body did not end within {timeout:g} s")
+
+    async def _gather(self, fetch: Fetch) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        limit = self._services.max_buffer_bytes
+        try:
+            while chunk := await fetch.receive():
+                size += len(chunk)
+                if size > limit:
+                    megabytes = limit / (1 << 20)
+                    raise HostError("RangeError", f"the body is larger than max_buffer_size_mb ({megabytes:g} MB)")
+                chunks.append(chunk)
+        finally:
+            fetch.close()
+        return b"".join(chunks)
+
+    def _open(self, number: int) -> Fetch | None:
+        """The fetch while its body has not ended. Raises :class:`FetchError` where it broke off."""
+        client = self._client
+        if client is None:
+            return None
+        if number in client.failed:
+            raise client.failed[number]
+        return client.fetches.get(number)
+
+    def cancel(self, number: int) -> None:
+        """The app wants no more of a response."""
+        fetch = self._known(number)
+        if fetch is not None:
+            fetch.abort(FetchError("ERR_CLOSED", "the response was given up"))
+
+    def drop(self, number: int) -> None:
+        """JavaScript has lost the last reference to a response's body."""
+        fetch = self._known(number)
+        if fetch is not None and not fetch.taken and not fetch.is_reading:
+            fetch.close()
+        if self._client is not None:
+            self._client.failed.pop(number, None)
+
+    def _known(self, number: int) -> Fetch | None:
+        return None if self._client is None else self._client.fetches.get(number)
+
+    def chunk(self, number: int, data: Any) -> None:
+        """The next chunk of a streamed request body, None at its end."""
+        upload = self._uploads.get(number)
+        if upload is not None:
+            upload.put(None if data is None else data.to_bytes())
+        if data is None:
+            self._uploads.pop(number, None)
+
+    def upload_failed(self, number: int) -> None:
+        """A request body's stream errored, or gave something that is no bytes."""
+        upload = self._uploads.pop(number, None)
+        if upload is not None:
+            upload.put(None, failed=True)
+
+
+async def _raise(error: HostError) -> None:
+    raise error
+
+
+def _report(error: Exception) -> None:
+    structlog.get_logger("nano_trio").error("internal error in fetch", exc_info=error)
+
+
+def namespace(services: Services) -> Namespace:
+    """The functions that ``fetch.js`` calls, and those with which ``body.js`` reads a body that comes from a fetch."""
+    fetches = services.fetches
+    return {
+        "start": fetches.start,
+        "abort": fetches.cancel,
+        "read": fetches.read,
+        "readAll": fetches.read_all,
+        "cancel": fetches.cancel,
+        "drop": fetches.drop,
+        "chunk": fetches.chunk,
+        "uploadFailed": fetches.upload_failed,
+    }

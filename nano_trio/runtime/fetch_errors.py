@@ -1,0 +1,56 @@
+"""What goes wrong on the way to a response: one exception with a code, as Node names them where it has a name."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+__all__ = ["FetchError", "network_errors"]
+
+
+class FetchError(Exception):
+    """A fetch failed. ``code`` is for programs (``ECONNREFUSED``, ``ERR_BLOCKED`` …), the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@contextmanager
+def network_errors(doing: str) -> Iterator[None]:
+    """Turn the errors of sockets, TLS and names into :class:`FetchError`; ``doing`` begins the message."""
+    try:
+        yield
+    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, UnicodeError) as error:
+        raise _translate(error, doing) from None
+
+
+def _translate(error: Exception, doing: str) -> FetchError:
+    cause: BaseException = error
+    while isinstance(cause, trio.BrokenResourceError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return FetchError(
+                "ERR_TLS_CERTIFICATE", f"{doing}: the server's certificate is not valid: {cause.verify_message}"
+            )
+        case ssl.SSLError():
+            return FetchError("ERR_TLS", f"{doing}: {_reason_of(cause)}")
+        case socket.gaierror() if cause.errno == socket.EAI_AGAIN:
+            return FetchError("EAI_AGAIN", f"{doing}: the name could not be resolved for now")
+        case socket.gaierror() | UnicodeError():
+            return FetchError("ENOTFOUND", f"{doing}: there is no such host")
+        case OSError(errno=int(number)):
+            return FetchError(errno.errorcode.get(number, "ERR_NETWORK"), f"{doing}: {(cause.strerror or '').lower()}")
+        case _:
+            return FetchError("ECONNRESET", f"{doing}: the connection was closed")
+
+
+def _reason_of(error: ssl.SSLError) -> str:
+    return (error.reason or str(error)).replace("_", " ").lower()

@@ -1,0 +1,274 @@
+"""HTTP/1.1 to a server (RFC 9112): one connection, one exchange at a time, on h11.
+
+The request's body is sent by a task of its own while the response is read, so a server that answers before it has read
+everything (an echo, a refusal) blocks nobody. Bytes of the response are read from the socket only when
+:meth:`Http1Response.receive` asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+import h11
+import trio
+
+from nano_trio.runtime.fetch_errors import FetchError, network_errors
+from nano_trio.runtime.net_connect import Connected
+
+__all__ = ["Http1Connection", "RequestBody", "Response", "WireRequest"]
+
+MAX_HEAD_BYTES = 256 * 1024
+_READ_BYTES = 128 * 1024
+_MOST_INTERIM_RESPONSES = 32
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@attrs.define
+class RequestBody:
+    """A request's body: bytes, which can be sent again, or a source that is read once."""
+
+    content: bytes = b""
+    receive: Callable[[], Awaitable[bytes]] | None = None
+    """Gives the next piece, ``b""`` at the end. Raises :class:`FetchError`."""
+    length: int | None = None
+    """Of what ``receive`` gives, where it is known."""
+
+
+@attrs.frozen
+class WireRequest:
+    """What goes to a server. ``headers`` hold none of framing or connection: those each protocol adds."""
+
+    method: str
+    authority: str
+    scheme: str
+    target: str
+    headers: Headers
+    body: RequestBody | None
+
+
+class Response:
+    """A response whose body is still on its way."""
+
+    status: int
+    reason: bytes
+    headers: Headers
+
+    async def receive(self) -> bytes:
+        """The next non-empty piece of the body as it came, ``b""`` at the end. Raises :class:`FetchError`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Want no more of it. Never blocks, idempotent."""
+        raise NotImplementedError
+
+
+class Http1Connection:
+    """``released`` is called when the connection can take another exchange, or is closed."""
+
+    http2 = False
+
+    def __init__(self, connected: Connected, nursery: trio.Nursery, released: Callable[[Any], None]) -> None:
+        self._connected = connected
+        self._nursery = nursery
+        self._released = released
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._upload: trio.CancelScope | None = None
+        self._upload_error: FetchError | None = None
+        self.answered = False
+        """A byte of the current response has come."""
+        self.exchanges = 0
+        self.closed = False
+        self.idle_since = 0.0
+
+    def is_usable(self) -> bool:
+        """Whether an idle connection can be used again: nothing may have come, not even the server's goodbye."""
+        return not self.closed and not self._connected.socket.is_readable()
+
+    async def exchange(self, request: WireRequest) -> Response:
+        """Send a request and wait for the response's head. Raises :class:`FetchError`, and is closed then."""
+        self.exchanges += 1
+        self.answered = False
+        self._upload_error = None
+        try:
+            await self._send(request)
+            event = await self._receive_head()
+        except FetchError as error:
+            self.close()
+            raise self._upload_error or error from None
+        except BaseException:
+            self.close()
+            raise
+        return Http1Response(self, event)
+
+    async def _send(self, request: WireRequest) -> None:
+        body = request.body
+        headers = [(b"host", request.authority.encode("ascii")), *request.headers]
+        if body is not None and body.receive is not None:
+            if body.length is None:
+                headers.append((b"transfer-encoding", b"chunked"))
+            else:
+                headers.append((b"content-length", b"%d" % body.length))
+        elif body is not None:
+            headers.append((b"content-length", b"%d" % len(body.content)))
+        elif request.method in ("POST", "PUT", "PATCH"):
+            headers.append((b"content-length", b"0"))
+        try:
+            data = self._h11.send(
+                h11.Request(method=request.method, target=request.target.encode("ascii"), headers=headers)
+            )
+        except h11.LocalProtocolError as error:
+            raise FetchError("ERR_INVALID_REQUEST", f"the request cannot be sent: {error}") from None
+        assert data is not None
+        if body is not None and body.receive is not None:
+            await self._write(data)
+            self._upload = trio.CancelScope()
+            self._nursery.start_soon(self._send_body, body.receive, self._upload)
+            return
+        parts = [data]
+        if body is not None and body.content:
+            parts += self._h11.send_with_data_passthrough(h11.Data(data=body.content)) or ()
+        parts += self._h11.send_with_data_passthrough(h11.EndOfMessage()) or ()
+        if len(parts) == 1:
+            await self._write(parts[0])
+            return
+        # The head is small and the body may be large: the response may come before all of it is sent.
+        content = b"".join(parts)
+        if len(content) <= 65536:
+            await self._write(content)
+            return
+        self._upload = trio.CancelScope()
+        self._nursery.start_soon(self._send_rest, content, self._upload)
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            with network_errors("sending the request"):
+                await self._connected.stream.send_all(data)
+        except FetchError:
+            # The server may have answered before it closed; if not, reading the response says what happened.
+            return
+
+    async def _send_rest(self, content: bytes, scope: trio.CancelScope) -> None:
+        with scope:
+            await self._write(content)
+        self._upload_ended(scope)
+
+    async def _send_body(self, receive: Callable[[], Awaitable[bytes]], scope: trio.CancelScope) -> None:
+        """Send the body from its source. Where that fails the exchange cannot succeed any more."""
+        with scope:
+            try:
+                while chunk := await receive():
+                    for part in self._h11.send_with_data_passthrough(h11.Data(data=chunk)) or ():
+                        with network_errors("sending the request"):
+                            await self._connected.stream.send_all(part)
+                for part in self._h11.send_with_data_passthrough(h11.EndOfMessage()) or ():
+                    with network_errors("sending the request"):
+                        await self._connected.stream.send_all(part)
+            except h11.LocalProtocolError as error:
+                self._fail_upload(FetchError("ERR_BODY_LENGTH", f"the request's body: {error}"))
+            except FetchError as error:
+                if error.code not in ("EPIPE", "ECONNRESET"):
+                    self._fail_upload(error)
+        self._upload_ended(scope)
+
+    def _fail_upload(self, error: FetchError) -> None:
+        self._upload_error = error
+        self._connected.close()
+
+    def _upload_ended(self, scope: trio.CancelScope) -> None:
+        if self._upload is scope:
+            self._upload = None
+
+    async def _receive_head(self) -> h11.Response:
+        for _ in range(_MOST_INTERIM_RESPONSES):
+            event = await self.next_event()
+            if isinstance(event, h11.Response):
+                return event
+            if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
+                raise FetchError("ERR_PROTOCOL", "the server switched protocols, which was not asked for")
+            if not isinstance(event, h11.InformationalResponse):
+                break
+        raise FetchError("ERR_PROTOCOL", "the server sent no response")
+
+    async def next_event(self) -> Any:
+        """The next event of the response. Raises :class:`FetchError`."""
+        while True:
+            try:
+                event = self._h11.next_event()
+            except h11.RemoteProtocolError as error:
+                raise self._upload_error or _protocol_error(error) from None
+            if event is not h11.NEED_DATA:
+                return event
+            try:
+                with network_errors("reading the response"):
+                    data = await self._connected.stream.receive_some(_READ_BYTES)
+            except FetchError as error:
+                raise self._upload_error or error from None
+            if data:
+                self.answered = True
+            elif self._h11.their_state is h11.SEND_RESPONSE:
+                raise self._upload_error or FetchError(
+                    "ECONNRESET", "the server closed the connection without a response"
+                )
+            self._h11.receive_data(bytes(data))
+
+    def finished(self) -> None:
+        """The response is at its end, or unwanted."""
+        if self.closed:
+            return
+        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE and self._upload is None:
+            self._h11.start_next_cycle()
+            self._released(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close the socket now. Never blocks, idempotent."""
+        if not self.closed:
+            self.closed = True
+            if self._upload is not None:
+                self._upload.cancel()
+            self._connected.close()
+            self._released(self)
+
+
+class Http1Response(Response):
+    """The response of the connection's current exchange."""
+
+    def __init__(self, connection: Http1Connection, event: h11.Response) -> None:
+        self.status = event.status_code
+        self.reason = bytes(event.reason)
+        self.headers = [(bytes(name), bytes(value)) for name, value in event.headers]
+        self._connection: Http1Connection | None = connection
+
+    async def receive(self) -> bytes:
+        connection = self._connection
+        while connection is not None:
+            try:
+                event = await connection.next_event()
+            except BaseException:
+                self._connection = None
+                connection.close()
+                raise
+            if isinstance(event, h11.Data):
+                if event.data:
+                    return bytes(event.data)
+            else:
+                self.close()
+                connection = None
+        return b""
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.finished()
+
+
+def _protocol_error(error: h11.RemoteProtocolError) -> FetchError:
+    if "without sending complete message body" in str(error) or "incomplete chunked read" in str(error):
+        return FetchError("ERR_INCOMPLETE_BODY", "the server closed the connection before the end of the body")
+    if "Receive buffer too long" in str(error):
+        return FetchError("ERR_HEADERS_TOO_LARGE", "the response's headers are too large")
+    return FetchError("ERR_PROTOCOL", f"the response is malformed: {error}")

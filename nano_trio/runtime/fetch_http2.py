@@ -1,0 +1,387 @@
+"""HTTP/2 to a server (RFC 9113): one connection, many exchanges at once, on h2.
+
+Two tasks belong to a connection. The reader takes what the server sends, hands events to their streams and notices at
+once when the server goes away; the writer is the only one that writes, so cancelling an exchange never leaves half a
+frame on the wire. A stream's data counts against its flow-control window until the app has read it, so the server sends
+no more than ``_STREAM_WINDOW`` ahead. The connection's own window is so large that no stream can starve the others. An
+exchange that is given up resets its stream; the others go on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
+import h2.settings
+import trio
+
+from nano_trio.runtime.fetch_errors import FetchError, network_errors
+from nano_trio.runtime.fetch_http1 import Response, WireRequest
+from nano_trio.runtime.net_connect import Connected
+
+__all__ = ["Http2Connection"]
+
+_READ_BYTES = 128 * 1024
+_STREAM_WINDOW = 1 << 20
+_CONNECTION_WINDOW = (1 << 31) - 1
+_MAX_HEADER_BYTES = 256 * 1024
+_MOST_STREAMS = 100
+_MOST_UNSENT = 256 * 1024
+
+
+class Http2Connection:
+    """``released`` is called when the connection can take another exchange, or is closed."""
+
+    http2 = True
+
+    def __init__(self, connected: Connected, nursery: trio.Nursery, released: Callable[[Any], None]) -> None:
+        self._connected = connected
+        self._nursery = nursery
+        self._released = released
+        self._streams: dict[int, _Stream] = {}
+        self._wake_writer = trio.Event()
+        self._drained = trio.Event()
+        self._unsent = b""
+        self._going_away = False
+        self.closed = False
+        self.exchanges = 0
+        self.idle_since = trio.current_time()
+        config = h2.config.H2Configuration(client_side=True, header_encoding=None)
+        self._h2 = h2.connection.H2Connection(config=config)
+        codes = h2.settings.SettingCodes
+        self._h2.local_settings = h2.settings.Settings(
+            client=True,
+            initial_values={
+                codes.ENABLE_PUSH: 0,
+                codes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
+                codes.MAX_CONCURRENT_STREAMS: _MOST_STREAMS,
+                codes.MAX_HEADER_LIST_SIZE: _MAX_HEADER_BYTES,
+            },
+        )
+        self._h2.initiate_connection()
+        self._h2.increment_flow_control_window(_CONNECTION_WINDOW - 65535)
+        self.flush()
+        self._scope = trio.CancelScope()
+        nursery.start_soon(self._run)
+
+    def has_room(self) -> bool:
+        """Whether another exchange may begin now."""
+        if self.closed or self._going_away:
+            return False
+        most = min(self._h2.remote_settings.max_concurrent_streams, _MOST_STREAMS)
+        return len(self._streams) < most and self._h2.highest_outbound_stream_id < (1 << 30)
+
+    def is_idle(self) -> bool:
+        return not self._streams
+
+    def is_usable(self) -> bool:
+        return not self.closed and not self._going_away
+
+    async def exchange(self, request: WireRequest) -> Response:
+        """Send a request and wait for the response's head. Raises :class:`FetchError`; the connection lives on."""
+        if not self.has_room():
+            raise FetchError("ERR_STREAM_REFUSED", "the connection takes no further requests")
+        self.exchanges += 1
+        body = request.body
+        headers = [
+            (b":method", request.method.encode("ascii")),
+            (b":scheme", request.scheme.encode("ascii")),
+            (b":authority", request.authority.encode("ascii")),
+            (b":path", request.target.encode("ascii")),
+            *request.headers,
+        ]
+        if body is not None:
+            length = len(body.content) if body.receive is None else body.length
+            if length is not None:
+                headers.append((b"content-length", b"%d" % length))
+        elif request.method in ("POST", "PUT", "PATCH"):
+            headers.append((b"content-length", b"0"))
+        has_content = body is not None and (body.receive is not None or bool(body.content))
+        number: int = self._h2.get_next_available_stream_id()
+        stream = _Stream(self, number, ended_upload=not has_content)
+        try:
+            self._h2.send_headers(number, headers, end_stream=not has_content)
+        except h2.exceptions.ProtocolError as error:
+            raise FetchError("ERR_INVALID_REQUEST", f"the request cannot be sent: {error}") from None
+        self._streams[number] = stream
+        self.flush()
+        if body is not None and has_content:
+            self._nursery.start_soon(stream.upload, body.content, body.receive)
+        try:
+            await stream.wait_for_head()
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    # -- for streams -------------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Let the writer send what h2 has to say."""
+        self._wake_writer.set()
+
+    async def send_data(self, stream: _Stream, data: bytes, at: int) -> int:
+        """Send some of ``data`` from ``at`` on, as far as the windows have room; where to go on."""
+        while not stream.over:
+            room = min(self._h2.local_flow_control_window(stream.number), self._h2.max_outbound_frame_size)
+            if room > 0 and len(self._unsent) < _MOST_UNSENT:
+                end = min(at + room, len(data))
+                self._h2.send_data(stream.number, data[at:end])
+                self.flush()
+                await trio.lowlevel.checkpoint()
+                return end
+            await (stream.window if room <= 0 else self._drained).wait()
+            stream.window = trio.Event()
+        return len(data)
+
+    def end_upload(self, stream: _Stream) -> None:
+        """The request is sent."""
+        if not stream.over:
+            self._h2.end_stream(stream.number)
+            self.flush()
+
+    def acknowledge(self, stream: _Stream, size: int) -> None:
+        """``size`` bytes of the response were read: the server may send as many more."""
+        if size and not self.closed:
+            try:
+                self._h2.acknowledge_received_data(size, stream.number)
+            except h2.exceptions.ProtocolError:
+                return
+            self.flush()
+
+    def forget(self, stream: _Stream, *, reset: bool) -> None:
+        """An exchange is over."""
+        if self._streams.pop(stream.number, None) is None:
+            return
+        if reset and not self.closed:
+            try:
+                self._h2.reset_stream(stream.number, h2.errors.ErrorCodes.CANCEL)
+                self.flush()
+            except h2.exceptions.ProtocolError:
+                pass
+        if self._going_away and not self._streams:
+            self.close()
+        elif not self.closed:
+            self._released(self)
+
+    # -- the connection's tasks --------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        error = FetchError("ECONNRESET", "the connection was closed")
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write)
+                    try:
+                        await self._read()
+                    except FetchError as failure:
+                        error = failure
+                    nursery.cancel_scope.cancel()
+        finally:
+            self._fail(error)
+
+    async def _read(self) -> None:
+        while True:
+            while len(self._unsent) > _MOST_UNSENT:
+                await self._drained.wait()
+            with network_errors("reading the response"):
+                data = await self._connected.stream.receive_some(_READ_BYTES)
+            if not data:
+                raise FetchError("ECONNRESET", "the server closed the connection")
+            try:
+                events = self._h2.receive_data(data)
+            except h2.exceptions.ProtocolError as error:
+                self.flush()
+                raise FetchError("ERR_PROTOCOL", f"the server broke HTTP/2: {error}") from None
+            for event in events:
+                self._handle(event)
+            self.flush()
+
+    def _handle(self, event: h2.events.Event) -> None:
+        if isinstance(event, h2.events.ConnectionTerminated):
+            self._going_away = True
+            last = event.last_stream_id or 0
+            for number, stream in list(self._streams.items()):
+                if number > last:
+                    stream.fail(FetchError("ERR_STREAM_REFUSED", "the server is going away"))
+            if not self._streams:
+                self.close()
+            return
+        if isinstance(event, h2.events.RemoteSettingsChanged):
+            for stream in self._streams.values():
+                stream.window.set()
+            return
+        stream_id = getattr(event, "stream_id", None)
+        if isinstance(event, h2.events.WindowUpdated) and not stream_id:
+            for stream in self._streams.values():
+                stream.window.set()
+            return
+        found = self._streams.get(stream_id) if stream_id else None
+        if found is not None:
+            found.handle(event)
+        elif isinstance(event, h2.events.DataReceived) and event.stream_id and event.flow_controlled_length:
+            # A stream that was given up: its bytes count on the connection all the same.
+            try:
+                self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            except h2.exceptions.ProtocolError:
+                return
+
+    async def _write(self) -> None:
+        while True:
+            self._unsent = self._h2.data_to_send()
+            if self._unsent:
+                with network_errors("sending the request"):
+                    try:
+                        await self._connected.stream.send_all(self._unsent)
+                    except (trio.BrokenResourceError, trio.ClosedResourceError):
+                        return  # the reader hears of it as well, after what the server still had to say
+                self._unsent = b""
+                self._drained.set()
+                self._drained = trio.Event()
+                continue
+            self._wake_writer = trio.Event()
+            await self._wake_writer.wait()
+
+    def _fail(self, error: FetchError) -> None:
+        for stream in list(self._streams.values()):
+            stream.fail(error)
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket now. Never blocks, idempotent."""
+        if not self.closed:
+            self.closed = True
+            self._scope.cancel()
+            self._connected.close()
+            self._released(self)
+
+
+class _Stream(Response):
+    """One exchange."""
+
+    def __init__(self, connection: Http2Connection, number: int, *, ended_upload: bool) -> None:
+        self.number = number
+        self.status = 0
+        self.reason = b""
+        self.headers = []
+        self.over = False
+        """Nothing more may be sent."""
+        self.window = trio.Event()
+        """Set when a flow-control window has grown, or the stream is over."""
+        self._connection = connection
+        self._chunks: deque[tuple[bytes, int]] = deque()
+        self._error: FetchError | None = None
+        self._ended = False
+        self._uploaded = ended_upload
+        self._arrived = trio.Event()
+        self._upload_scope = trio.CancelScope()
+
+    async def wait_for_head(self) -> None:
+        while self.status == 0:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                raise FetchError("ERR_PROTOCOL", "the server sent no response")
+            self._arrived = trio.Event()
+            await self._arrived.wait()
+
+    async def receive(self) -> bytes:
+        while True:
+            if self._chunks:
+                data, size = self._chunks.popleft()
+                self._connection.acknowledge(self, size)
+                if data:
+                    await trio.lowlevel.checkpoint()
+                    return data
+                continue
+            if self._error is not None:
+                error = self._error
+                self.close()
+                raise error
+            if self._ended:
+                self.close()
+                return b""
+            self._arrived = trio.Event()
+            await self._arrived.wait()
+
+    def handle(self, event: h2.events.Event) -> None:
+        if isinstance(event, h2.events.ResponseReceived):
+            for name, value in event.headers or ():
+                if name == b":status":
+                    self.status = int(value)
+                elif not name.startswith(b":"):
+                    self.headers.append((bytes(name), bytes(value)))
+        elif isinstance(event, h2.events.DataReceived):
+            self._chunks.append((bytes(event.data or b""), event.flow_controlled_length or 0))
+        elif isinstance(event, h2.events.StreamEnded):
+            self._ended = True
+            if self._uploaded:
+                self._connection.forget(self, reset=False)
+        elif isinstance(event, h2.events.StreamReset):
+            if self._ended or event.error_code == h2.errors.ErrorCodes.NO_ERROR:
+                # The response is complete; the server wants no more of the request.
+                self.over = True
+            else:
+                self.fail(_reset(event.error_code))
+        elif isinstance(event, h2.events.WindowUpdated):
+            self.window.set()
+            return
+        else:
+            return
+        self._arrived.set()
+
+    async def upload(self, content: bytes, receive: Callable[[], Awaitable[bytes]] | None) -> None:
+        """Send the request's body."""
+        with self._upload_scope:
+            try:
+                while True:
+                    chunk = content if receive is None else await receive()
+                    if not chunk:
+                        break
+                    at = 0
+                    while at < len(chunk):
+                        at = await self._connection.send_data(self, chunk, at)
+                    if receive is None:
+                        break
+                self._connection.end_upload(self)
+            except h2.exceptions.ProtocolError as error:
+                if self._error is None and not self.over:
+                    self.fail(FetchError("ERR_PROTOCOL", f"sending the request: {error}"))
+            except FetchError as error:
+                self.fail(error)
+        self._uploaded = True
+        if self._ended:
+            self._connection.forget(self, reset=False)
+
+    def fail(self, error: FetchError) -> None:
+        """The exchange cannot go on."""
+        if self._error is None and not self._ended:
+            self._error = error
+            self._end()
+
+    def close(self) -> None:
+        if not (self._ended and self._uploaded) and self._error is None:
+            self._error = FetchError("ERR_CLOSED", "the response was given up")
+        self._end()
+        while self._chunks:
+            self._connection.acknowledge(self, self._chunks.popleft()[1])
+
+    def _end(self) -> None:
+        self.over = True
+        self.window.set()
+        self._arrived.set()
+        self._upload_scope.cancel()
+        self._connection.forget(self, reset=True)
+
+
+def _reset(code: int | h2.errors.ErrorCodes | None) -> FetchError:
+    if code == h2.errors.ErrorCodes.REFUSED_STREAM:
+        return FetchError("ERR_STREAM_REFUSED", "the server refused the request")
+    name = code.name if isinstance(code, h2.errors.ErrorCodes) else str(code)
+    return FetchError("ECONNRESET", f"the server reset the stream ({name})")
