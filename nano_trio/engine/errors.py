@@ -106,4 +106,3 @@ def _excerpt(source: str, frame: Frame) -> str:
     part = line[start : start + 120]
     marker = "".join("\t" if character == "\t" else " " for character in part[: column - 1 - start]) + "^"
     return f"    {part}\n    {marker}"
-

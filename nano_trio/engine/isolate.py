@@ -45,7 +45,7 @@ import trio
 
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
-from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.scheduler import SHORT_TURN_SLICES, Account, CpuScheduler
 
 __all__ = ["Isolate", "IsolateClosed", "Limits", "StopReason", "Turn", "call"]
 
@@ -231,6 +231,7 @@ class Isolate:
         self.limits = limits
         self._scheduler = scheduler
         self._slice_ns = scheduler.slice_ns
+        self._short_turn_ns = SHORT_TURN_SLICES * scheduler.slice_ns
         self._turn_limit_ns = int(limits.turn_ms * 1e6)
         self._runtime: Any = quickjs.Runtime()
         self._runtime.set_memory_limit(limits.hard_memory_bytes)
@@ -359,7 +360,6 @@ class Isolate:
         if turnstile.suspended:
             self._suspend()
             return False
-        self.account.trusted = True
         return True
 
     def _resume(self, slice_ns: int) -> bool:
@@ -379,7 +379,10 @@ class Isolate:
 
     def _suspend(self) -> None:
         self.account.slices += 1
-        self.account.trusted = False
+        turn = self._turn
+        assert turn is not None
+        if turn.cpu_ns > self._short_turn_ns:
+            self.account.trust = 0
         self._turnstile.slice_ends = _NEVER
         self._request(suspended=True)
 
@@ -475,6 +478,8 @@ class Isolate:
         while True:
             turn, self._turn = self._turn, None
             assert turn is not None
+            if turn.cpu_ns <= self._short_turn_ns:
+                self.account.trust += 1
             # Still busy, so that what on_end submits queues up instead of nesting.
             if turnstile.stop is not None:
                 turn.stopped = self.stopped = turnstile.stop

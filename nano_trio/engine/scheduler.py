@@ -7,10 +7,12 @@ that wait, whatever the number of apps that want to compute:
    loop have used less than ``pass_budget``. Most turns take microseconds, so under normal load nobody ever queues.
 2. Beyond that budget a turn waits for the scheduler's task. So 500 hogs that begin in one pass do not make it 500 slices
    long.
-3. The scheduler's task grants per pass: first slices of apps whose last turn was short (up to the budget; these are the
-   well-behaved neighbours, and hogs must not delay them), then *one* slice to one app of the rotation: those that are
-   in the middle of a turn, and newcomers nobody knows yet. An app has one place in the rotation however many turns it
-   has waiting, so every app gets an equal share. Newcomers and suspended turns alternate.
+3. The scheduler's task grants per pass: first slices of apps whose last turns were short, those with a long record
+   first, within the same budget (these are the well-behaved neighbours, and hogs must not delay them); then one slice to
+   an app with a long record whose turn was interrupted, by a collection of its garbage, say: only a turn that is longer
+   than a few slices costs the app its record; then *one* slice to one app of the rotation: those in the middle of a long
+   turn, and newcomers nobody knows yet, by turns. An app has one place in the rotation however many turns it has
+   waiting, so every app gets an equal share.
 
 A pass is what Trio runs between two looks at the outside world; an instrument marks where one ends. All that became
 ready meanwhile (a neighbour's request, a timer, a cancellation) is run between two grants.
@@ -27,13 +29,17 @@ from typing import Protocol
 
 import trio
 
-__all__ = ["Account", "CpuScheduler", "Runnable"]
+__all__ = ["SHORT_TURN_SLICES", "Account", "CpuScheduler", "Runnable"]
+
+SHORT_TURN_SLICES = 4
+"""A turn that needs no more slices than these is a short one."""
+_PROVEN_TURNS = 16
 
 
 class Account:
     """What one app has used, shared by all isolates that the app has had."""
 
-    __slots__ = ("cpu_ns", "slices", "trusted", "turns", "waiting")
+    __slots__ = ("cpu_ns", "slices", "trust", "turns", "waiting")
 
     def __init__(self) -> None:
         self.cpu_ns = 0
@@ -42,8 +48,8 @@ class Account:
         """Turns begun."""
         self.slices = 0
         """Slices that ended in a suspension: preemptions."""
-        self.trusted = False
-        """The last turn ended within its first slice."""
+        self.trust = 0
+        """How many turns in a row were short: ``SHORT_TURN_SLICES`` at most."""
         self.waiting: deque[Runnable] = deque()
         """Isolates of this app that wait in the rotation."""
 
@@ -69,14 +75,17 @@ class _PassMark(trio.abc.Instrument):
 class CpuScheduler:
     """Grants slices of ``slice_ns`` fairly between apps. One a process; :meth:`run` is its task."""
 
-    def __init__(self, slice_ms: float = 0.5, pass_budget_slices: float = 2) -> None:
+    def __init__(self, slice_ms: float = 0.5, pass_budget_slices: float = 1) -> None:
         self.slice_ns = int(slice_ms * 1e6)
         self._budget_ns = int(slice_ms * 1e6 * pass_budget_slices)
         self.used_ns = 0
         """CPU time of turns in this pass, in ns; isolates add to it."""
         self.pass_cpu_ns = time.thread_time_ns()
         """The thread's CPU time when this pass began, in ns."""
-        self._short: deque[Runnable] = deque()
+        self._proven: deque[Runnable] = deque()
+        self._promising: deque[Runnable] = deque()
+        self._interrupted: deque[Runnable] = deque()
+        self._queues = (self._proven, self._promising, self._interrupted)
         self._newcomers: deque[Account] = deque()
         self._suspended: deque[Account] = deque()
         self._newcomers_next = True
@@ -89,8 +98,11 @@ class CpuScheduler:
     def request(self, runnable: Runnable, *, suspended: bool) -> None:
         """Ask for one call of ``runnable.run_slice()``. ``suspended``: it is in the middle of a turn."""
         account = runnable.account
-        if account.trusted and not suspended:
-            self._short.append(runnable)
+        proven = account.trust >= _PROVEN_TURNS
+        if suspended and proven:
+            self._interrupted.append(runnable)
+        elif account.trust and not suspended:
+            (self._proven if proven else self._promising).append(runnable)
         else:
             account.waiting.append(runnable)
             if len(account.waiting) == 1:
@@ -99,8 +111,9 @@ class CpuScheduler:
 
     def withdraw(self, runnable: Runnable) -> None:
         """Forget the requests of ``runnable``: it was closed."""
-        while runnable in self._short:
-            self._short.remove(runnable)
+        for queue in self._queues:
+            while runnable in queue:
+                queue.remove(runnable)
         account = runnable.account
         while runnable in account.waiting:
             account.waiting.remove(runnable)
@@ -112,7 +125,7 @@ class CpuScheduler:
     @property
     def waiting(self) -> int:
         """How many isolates wait for a slice."""
-        return len(self._short) + sum(len(a.waiting) for r in (self._newcomers, self._suspended) for a in r)
+        return sum(map(len, self._queues)) + sum(len(a.waiting) for r in (self._newcomers, self._suspended) for a in r)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Grant slices until cancelled."""
@@ -121,7 +134,7 @@ class CpuScheduler:
         task_status.started()
         try:
             while True:
-                if not (self._short or self._newcomers or self._suspended):
+                if not (any(self._queues) or self._newcomers or self._suspended):
                     self._work = trio.Event()
                     await self._work.wait()
                 self._grant()
@@ -130,15 +143,26 @@ class CpuScheduler:
             trio.lowlevel.remove_instrument(mark)
 
     def _grant(self) -> None:
+        self._grant_first_slices(self._proven)
+        self._grant_first_slices(self._promising)
+        # These slices are their own: they must not keep others from beginning in this pass.
+        used_ns = self.used_ns
+        if self._interrupted:
+            self._interrupted.popleft().run_slice(self.slice_ns)
+        self._grant_one_slice()
+        self.used_ns = used_ns
+
+    def _grant_first_slices(self, queue: deque[Runnable]) -> None:
+        # The more of them wait, the shorter the slice in which they must prove to be what they are known for.
+        count = len(queue)
+        slice_ns = max(min(self.slice_ns, self._budget_ns // max(count, 1)), self.slice_ns // 5)
         # Only those that wait now: a runnable that asks again while it runs waits for the next pass.
-        count = len(self._short)
-        if count:
-            # The more of them wait, the shorter the slice in which they must prove to be what they are known for.
-            slice_ns = max(min(self.slice_ns, self._budget_ns // count), self.slice_ns // 5)
-            for _ in range(count):
-                if self.used_ns >= self._budget_ns or not self._short:
-                    break
-                self._short.popleft().run_slice(slice_ns)
+        for _ in range(count):
+            if self.used_ns >= self._budget_ns or not queue:
+                break
+            queue.popleft().run_slice(slice_ns)
+
+    def _grant_one_slice(self) -> None:
         first, second = self._newcomers, self._suspended
         if not self._newcomers_next:
             first, second = second, first

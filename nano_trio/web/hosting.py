@@ -6,6 +6,7 @@ run ─┬─ registry: CPU scheduler, apps          (outlives the server, so th
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Callable
 
@@ -118,6 +119,7 @@ async def serve_until_signal(
     async with trio.open_nursery() as nursery:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             hosting: Hosting = await nursery.start(_host, config, dev, access_log)
+            _calm_garbage_collection()
             started(hosting)
             first = True
             async for number in signals:
@@ -129,6 +131,16 @@ async def serve_until_signal(
                 log.info("draining", signal=name, timeout_s=config.drain_timeout_s)
                 nursery.start_soon(_drain_then_end, hosting, nursery.cancel_scope)
             nursery.cancel_scope.cancel()
+
+
+def _calm_garbage_collection() -> None:
+    """What is here stays: keep the collector off it, and let it look at the rest less often (Python's ``gc``).
+
+    A full collection stops everything for tens of milliseconds, and requests make next to no cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 async def _host(config: Config, dev: bool, access_log: bool, *, task_status: trio.TaskStatus[Hosting]) -> None:

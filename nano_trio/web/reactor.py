@@ -41,7 +41,7 @@ log = structlog.get_logger("nano_trio.web")
 INPUT = 1
 HANG_UP = 2
 
-_PASS = 0.0005
+_PASS = 0.002
 _BATCH = 64
 _SWEEP_CHUNK = 2000
 

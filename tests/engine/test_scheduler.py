@@ -70,10 +70,32 @@ async def test_apps_known_for_short_turns_go_before_the_rotation(scheduler: CpuS
     for _ in range(50):
         scheduler.request(Recorder("hog", log, scheduler, Account(), 3), suspended=True)
     known = Account()
-    known.trusted = True
+    known.trust = 1
     scheduler.request(Recorder("known", log, scheduler, known, 1), suspended=False)
     await _run_until_quiet(scheduler)
     assert log[0] == "known"
+
+
+async def test_the_longer_record_goes_first(scheduler: CpuScheduler) -> None:
+    log: list[str] = []
+    for number in range(50):
+        account = Account()
+        account.trust = 1 if number != 49 else 1000
+        name = "brief" if number != 49 else "long"
+        scheduler.request(Recorder(name, log, scheduler, account, 1), suspended=False)
+    await _run_until_quiet(scheduler)
+    assert log[0] == "long"
+
+
+async def test_an_interrupted_turn_of_a_proven_app_does_not_wait_for_the_rotation(scheduler: CpuScheduler) -> None:
+    log: list[str] = []
+    for _ in range(100):
+        scheduler.request(Recorder("hog", log, scheduler, Account(), 3), suspended=True)
+    proven = Account()
+    proven.trust = 1000
+    scheduler.request(Recorder("proven", log, scheduler, proven, 3), suspended=True)
+    await _run_until_quiet(scheduler)
+    assert log[:6].count("proven") == 3
 
 
 async def test_a_withdrawn_request_gets_no_slice(scheduler: CpuScheduler) -> None:
