@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import trio
 
 from nano_trio.actors.messages import BodyBroken, BodySource, IncomingRequest, OutgoingResponse
+from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.host import HostError
 
 if TYPE_CHECKING:
     from nano_trio.actors.incarnation import Incarnation
 
-__all__ = ["AppExchange", "ResponseStream", "plain_response"]
+__all__ = ["AppExchange", "PipedBody", "ResponseStream", "plain_response"]
 
 
 def plain_response(status: int, text: str, *headers: tuple[str, str]) -> OutgoingResponse:
@@ -27,7 +29,7 @@ class AppExchange:
     ``incarnation`` is None for a request that has not reached one: the app is still to be started, or refuses.
     """
 
-    __slots__ = ("_answered", "began", "deadline", "id", "incarnation", "request", "response", "stream")
+    __slots__ = ("_answered", "began", "deadline", "id", "incarnation", "pipe", "request", "response", "stream")
 
     def __init__(self, request: IncomingRequest) -> None:
         self.request = request
@@ -35,6 +37,7 @@ class AppExchange:
         self.id = 0
         self.response: OutgoingResponse | None = None
         self.stream: ResponseStream | None = None
+        self.pipe: PipedBody | None = None
         self.began = False
         """Its turn has begun: it is no longer in the mailbox."""
         self.deadline = 0.0
@@ -82,6 +85,10 @@ class AppExchange:
         if body is None or isinstance(body, bytes):
             return None
         return await _receive(body) or None
+
+    async def read_bytes(self) -> bytes:
+        """Like :meth:`read_chunk`, ``b""`` at the end."""
+        return await self.read_chunk() or b""
 
     async def read_whole(self, limit: int, text: bool) -> bytes | str:
         """All that remains of the request's body, at most ``limit`` bytes. Raises :class:`HostError`.
@@ -178,3 +185,43 @@ class ResponseStream:
         self.wanted = False
         if self._arrived is not None:
             self._arrived.set()
+
+
+class PipedBody:
+    """A response body that never enters JavaScript: a fetch's or a request's, handed on untouched.
+
+    ``receive`` gives its next piece, ``close`` gives it up.
+    """
+
+    __slots__ = ("_close", "_error", "_exchange", "_receive")
+
+    def __init__(
+        self,
+        exchange: AppExchange,
+        receive: Callable[[], Awaitable[bytes]],
+        close: Callable[[], None],
+    ) -> None:
+        self._exchange = exchange
+        self._receive = receive
+        self._close = close
+        self._error: str | None = None
+
+    async def receive(self) -> bytes:
+        """The next piece, ``b""`` at the end. Raises :class:`BodyBroken`."""
+        if self._error is not None:
+            raise BodyBroken(self._error)
+        try:
+            return await self._receive()
+        except (FetchError, HostError) as error:
+            raise BodyBroken(self._error or error.message) from None
+
+    def cancel(self, reason: str) -> None:
+        """The client left."""
+        self.fail(reason)
+        self._exchange.disconnect(reason)
+
+    def fail(self, text: str) -> None:
+        """Nobody wants it, or the app's isolate is gone."""
+        if self._error is None:
+            self._error = text
+            self._close()

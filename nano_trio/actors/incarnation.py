@@ -25,8 +25,8 @@ import can_ada
 import structlog
 import trio
 
-from nano_trio.actors.exchange import AppExchange, ResponseStream, plain_response
-from nano_trio.actors.messages import BodySource, OutgoingResponse
+from nano_trio.actors.exchange import AppExchange, PipedBody, ResponseStream, plain_response
+from nano_trio.actors.messages import BodySource, BodyStream, OutgoingResponse
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode
@@ -224,13 +224,17 @@ class Incarnation:
         if self._exchanges.pop(exchange.id, None) is not None:
             if exchange.stream is not None:
                 self._streams.discard(exchange.stream)
+            if exchange.pipe is not None:
+                exchange.pipe.fail("the response is over")
+                if self.life is Life.SERVING:
+                    self._environment.enter("piped", exchange.id)
             if exchange.response is None:
                 self._answer(exchange, plain_response(503, "given up"))
             self._check_drained()
 
     def abandon(self, exchange: AppExchange, reason: str) -> None:
         """The client left: abort the request's signal, cancel its body stream."""
-        if exchange.id in self._exchanges and (exchange.response is None or exchange.stream is not None):
+        if exchange.id in self._exchanges and (exchange.response is None or exchange.stream or exchange.pipe):
             self._abort(exchange, "AbortError", f"the client disconnected: {reason}")
         self.release(exchange)
 
@@ -246,6 +250,9 @@ class Incarnation:
         if exchange.stream is not None:
             exchange.stream.fail(message)
             self._streams.discard(exchange.stream)
+        pipe, exchange.pipe = exchange.pipe, None
+        if pipe is not None:
+            pipe.fail(message)
         if exchange.began and self.life is Life.SERVING:
             self._environment.enter("abort", exchange.id, name, message)
         elif exchange.response is None:
@@ -280,9 +287,13 @@ class Incarnation:
         if exchange is None or exchange.response is not None:
             if kind == 3:
                 self._environment.enter("abort", request, "AbortError", "the response is no longer wanted")
+            elif kind == 5:
+                self._environment.fetches.cancel(body)
+            if kind in (4, 5):
+                self._environment.enter("piped", request)
             return
         pairs = [] if headers is None else _pairs(text_of(headers))
-        content: bytes | ResponseStream | None = None
+        content: bytes | BodyStream | None = None
         if kind == 1:
             content = text_of(body).encode("utf-8", "replace")
         elif kind == 2:
@@ -290,8 +301,31 @@ class Incarnation:
         elif kind == 3:
             content = exchange.stream = ResponseStream(exchange)
             self._streams.add(content)
+        elif kind in (4, 5):
+            pairs, content = self._pipe(exchange, pairs, kind, body)
         self._unanswered -= 1
         exchange.answer(OutgoingResponse(status, text_of(reason), pairs, content))
+
+    def _pipe(
+        self, exchange: AppExchange, headers: list[tuple[str, str]], kind: int, number: int
+    ) -> tuple[list[tuple[str, str]], PipedBody | None]:
+        """The body of the fetch or request of that number as the response's, and the headers it then has."""
+        if kind == 4:
+            source = self._exchanges.get(number)
+            if source is not None:
+                exchange.pipe = PipedBody(exchange, source.read_bytes, lambda: None)
+            return headers, exchange.pipe
+        fetch = self._environment.fetches.take(number)
+        if fetch is None:
+            return headers, None
+        encoding = ", ".join(value for name, value in headers if name == "content-encoding")
+        if encoding == fetch.content_encoding:
+            receive = fetch.receive_raw
+        else:
+            receive = fetch.receive
+            headers = [pair for pair in headers if pair[0] != "content-length"]
+        exchange.pipe = PipedBody(exchange, receive, fetch.close)
+        return headers, exchange.pipe
 
     def failed(self, request: int, text: str, stack: str) -> None:
         exchange = self._exchanges.get(request)
@@ -431,6 +465,8 @@ class Incarnation:
             self._answer(exchange, plain_response(503, page, ("retry-after", "1")))
             if exchange.stream is not None:
                 exchange.stream.fail(text)
+            if exchange.pipe is not None:
+                exchange.pipe.fail(text)
         self._exchanges.clear()
         self._streams.clear()
         self._unloaded.clear()

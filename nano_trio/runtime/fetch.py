@@ -82,7 +82,7 @@ class Fetches:
         """Fetch; the operation is settled with [status, reason, headers, has a body, URL, redirected]."""
         client = self._client
         if client is None or client.ended:
-            client = self._client = FetchClient(self._services.network, _report)
+            client = self._client = FetchClient(self._services.network, self._closed, _report)
             self._services.background(client.run)
         parts = [] if headers is None else text_of(headers).split("\n")
         request = FetchRequest(method, text_of(url), list(zip(parts[::2], parts[1::2], strict=True)), redirect, cache)
@@ -210,13 +210,25 @@ class Fetches:
         if fetch is not None:
             fetch.abort(FetchError("ERR_CLOSED", "the response was given up"))
 
-    def drop(self, number: int) -> None:
-        """JavaScript has lost the last reference to a response's body."""
-        fetch = self._known(number)
-        if fetch is not None and not fetch.taken and not fetch.is_reading:
-            fetch.close()
+    def drop(self, number: int, release: bool) -> bool:
+        """JavaScript has lost the last reference to a response's body. True where the host still reads it.
+
+        ``release``: then the entry ``release`` is called at the end.
+        """
         if self._client is not None:
             self._client.failed.pop(number, None)
+        fetch = self._known(number)
+        if fetch is None:
+            return False
+        if fetch.taken or fetch.is_reading:
+            fetch.release = release
+            return True
+        fetch.close()
+        return False
+
+    def _closed(self, fetch: Fetch) -> None:
+        if fetch.release:
+            self._services.enter("release", fetch.number)
 
     def _known(self, number: int) -> Fetch | None:
         return None if self._client is None else self._client.fetches.get(number)

@@ -85,6 +85,8 @@ class Fetch:
         self.has_body = False
         self.taken = False
         """Somebody on the host's side reads it: it no longer matters whether JavaScript knows it."""
+        self.release = False
+        """JavaScript no longer knows it, and wants to be told when it is over."""
         self.touched = 0.0
         self._response: Response | None = None
         self._codings: list[str] = []
@@ -266,8 +268,11 @@ class Fetch:
 class FetchClient:
     """The fetches and connections of one app. Start :meth:`run` in the app's nursery."""
 
-    def __init__(self, network: Network, report: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, network: Network, on_closed: Callable[[Fetch], None], report: Callable[[Exception], None]
+    ) -> None:
         self._network = network
+        self._on_closed = on_closed
         self._report = report
         self._running = trio.Event()
         self._work = trio.Event()
@@ -287,8 +292,11 @@ class FetchClient:
 
     def closed(self, fetch: Fetch) -> None:
         """A fetch is over."""
-        if self.fetches.pop(fetch.number, None) is not None and fetch.has_body and fetch.failure is not None:
+        if self.fetches.pop(fetch.number, None) is None:
+            return
+        if fetch.has_body and fetch.failure is not None and not fetch.release:
             self.failed[fetch.number] = fetch.failure
+        self._on_closed(fetch)
 
     def unexpected(self, error: Exception) -> FetchError:
         """What an app gets where a defect of ours shows."""

@@ -218,7 +218,7 @@
     }
     let parts;
     try {
-      parts = forHost(response);
+      parts = forHost(response, true);
     } catch (error) {
       fail(id, error);
       return;
@@ -232,10 +232,17 @@
       mapSet(waiting, id, request);
       mapSet(readers, id, platform.load("streams_readable").acquireReader(parts[4]));
       host.respond(id, parts[0], parts[1], joined, kind, null);
+    } else if (kind === 5) {
+      // A body that nothing here has read: the host pipes it, and says by the entry `piped` when it is through.
+      mapSet(waiting, id, request);
+      host.respond(id, parts[0], parts[1], joined, parts[4].from === "fetch" ? 5 : 4, parts[4].id);
     } else {
       host.respond(id, parts[0], parts[1], joined, kind, kind === 0 ? null : parts[4]);
     }
   }
+
+  /** A response body that the host piped is over. */
+  entries.piped = (id) => mapDelete(waiting, id);
 
   /** The socket has room: hand over the next chunk of a streamed response. */
   entries.pull = (id) => {

@@ -55,12 +55,14 @@
     if (record.onAbort !== null) load("abort").removeAlgorithm(record.signal, record.onAbort);
   }
 
+  platform.entries.release = release;
+
   let registry = null;
   /** Tell the host when nothing in JavaScript can read the body any more. */
   function watch(source) {
     registry ??= new FinalizationRegistry((id) => {
-      host.drop(id);
-      release(id);
+      // Where the host still reads it, its signal may yet abort: the host says when that is over.
+      if (!host.drop(id, get(records, id) !== undefined)) release(id);
     });
     register(registry, source, source.id);
   }
