@@ -89,7 +89,7 @@ class _Run:
         return {
             "href": self.href,
             "isWorkerFile": self.test.path.endswith(".worker.js"),
-            "isInterfaceTest": self.test.path.endswith("idlharness.any.js"),
+            "isInterfaceTest": self.test.path.endswith(("idlharness.any.js", "idlharness.https.any.js")),
             "parts": {
                 # An app has an opaque origin, whatever server its tests come from.
                 "origin": "null",
