@@ -41,6 +41,8 @@ def pbkdf2_weight(key: bytes, hash_name: str, salt: bytes, iterations: int, leng
 
 def pbkdf2(key: bytes, hash_name: str, salt: bytes, iterations: int, length: int | None) -> bytes:
     size = _size(length)
+    if size == 0:
+        raise HostError("OperationError", "PBKDF2 derives at least 8 bits.")
     if iterations == 0:
         raise HostError("OperationError", "PBKDF2 needs at least one iteration.")
-    return PBKDF2HMAC(HASHES[hash_name], size, salt, iterations).derive(key) if size else b""
+    return PBKDF2HMAC(HASHES[hash_name], size, salt, iterations).derive(key)

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
 from nano_trio.runtime.crypto_digest import HASHES
 from nano_trio.runtime.crypto_formats import FormatError, algorithm_of, base64url
 from nano_trio.runtime.crypto_work import Operations, Weight, light
-from nano_trio.runtime.host import HostError
 
 __all__ = [
-    "PRIVATE_OPERATIONS", "PUBLIC_OPERATIONS", "facts", "from_der", "from_numbers", "generate", "generate_weight", "problem_of",
+    "PRIVATE_OPERATIONS", "PUBLIC_OPERATIONS", "facts", "from_der", "from_numbers", "generate", "generate_weight",
+    "problem_of",
 ]  # fmt: skip
 
 _RSA_ENCRYPTION = bytes.fromhex("2a864886f70d010101")
@@ -47,11 +47,11 @@ def generate_weight(modulus_length: int) -> Weight:
 
 def generate(modulus_length: int, exponent: int) -> bytes:
     """A new private key as PKCS#8, which a process can hand over."""
-    key = rsa.generate_private_key(_COMMON_EXPONENT, modulus_length)
-    if exponent != _COMMON_EXPONENT:
-        key = _with_exponent(key, exponent)
-        while key is None:
-            key = _with_exponent(rsa.generate_private_key(_COMMON_EXPONENT, modulus_length), exponent)
+    key: rsa.RSAPrivateKey | None = None
+    while key is None:
+        key = rsa.generate_private_key(_COMMON_EXPONENT, modulus_length)
+        if exponent != _COMMON_EXPONENT:
+            key = _with_exponent(key, exponent)
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
@@ -83,9 +83,10 @@ def from_der(format: str, data: bytes) -> rsa.RSAPublicKey | rsa.RSAPrivateKey:
         raise FormatError from None
     if isinstance(key, rsa.RSAPrivateKey):
         _check_private(key.private_numbers())
-    elif not isinstance(key, rsa.RSAPublicKey):
-        raise FormatError
-    return key
+        return key
+    if isinstance(key, rsa.RSAPublicKey):
+        return key
+    raise FormatError
 
 
 def from_numbers(

@@ -10,8 +10,8 @@ Theory of operation. A host function says what is to be computed and how heavy i
 - ``ENDLESS`` work (PBKDF2 with billions of iterations) cannot be stopped on a thread; it runs in a process that is
   killed when the app no longer waits.
 
-:meth:`Work.run` answers with the result, with a string ``"Name\\nmessage"`` for an error, or with None: the work has been
-put aside and JavaScript starts it as an operation, :meth:`Work.proceed`. The operation settles without a value;
+:meth:`Work.run` answers with the result, with a string ``"Name\\nmessage"`` for an error, or with None: the work has
+been put aside and JavaScript starts it as an operation, :meth:`Work.proceed`. The operation settles without a value;
 :meth:`Work.take` then hands out the result, which so never passes through a promise that app code could look into.
 """
 

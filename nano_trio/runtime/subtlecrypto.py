@@ -16,11 +16,11 @@ from functools import partial
 from typing import Any
 
 import quickjs
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from nano_trio.runtime import crypto_curves, crypto_rsa, crypto_secret
-from nano_trio.runtime.crypto_digest import digest, new_hash
+from nano_trio.runtime.crypto_digest import digest
 from nano_trio.runtime.crypto_formats import FormatError, from_base64url
 from nano_trio.runtime.crypto_work import Operations, Weight, Work
 from nano_trio.runtime.host import Namespace, Services, text_of
