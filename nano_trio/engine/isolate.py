@@ -101,14 +101,20 @@ class Turn:
     ``result`` holds what the function returned. It must not raise.
     """
 
-    __slots__ = ("args", "cpu_ns", "function", "on_end", "result", "stopped")
+    __slots__ = ("args", "cause", "cpu_ns", "function", "on_end", "result", "stopped")
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], on_end: Callable[[Turn], None] | None = None
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        on_end: Callable[[Turn], None] | None = None,
+        cause: Any = None,
     ) -> None:
         self.function = function
         self.args = args
         self.on_end = on_end
+        self.cause = cause
+        """On whose behalf it runs; what it starts is on the same behalf (:attr:`Isolate.cause`)."""
         self.result: Any = None
         self.stopped: StopReason | None = None
         self.cpu_ns = 0
@@ -261,6 +267,11 @@ class Isolate:
     def busy(self) -> bool:
         """A turn is running or suspended, or some wait."""
         return self._busy or bool(self._queue)
+
+    @property
+    def cause(self) -> Any:
+        """The cause of the turn that is running or suspended; None between turns."""
+        return None if self._turn is None else self._turn.cause
 
     @property
     def queued(self) -> int:

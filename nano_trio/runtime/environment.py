@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import quickjs
+import structlog
 import trio
 
 from nano_trio.engine.errors import JavaScriptError, render_error
@@ -27,12 +28,15 @@ from nano_trio.engine.isolate import Isolate, Limits, Turn
 from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime import platform
+from nano_trio.runtime.cache import AppCache
 from nano_trio.runtime.dispatch import AppHost
 from nano_trio.runtime.fetch import Fetches
 from nano_trio.runtime.host import HostError, text_of
 from nano_trio.runtime.net_connect import Network
 
 __all__ = ["Environment", "LogSink"]
+
+_log = structlog.get_logger("nano_trio")
 
 
 class LogSink(Protocol):
@@ -56,6 +60,7 @@ class _Host:
         sink: LogSink,
         buffer: int,
         network: Network,
+        cache: AppCache | None,
     ) -> None:
         self._environment = weakref.ref(environment)
         self._code = code
@@ -63,6 +68,7 @@ class _Host:
         self.app = app
         self.max_buffer_bytes = buffer
         self.network = network
+        self._cache = cache
         self._epoch = trio.current_time()
         self._origin_ms = time.time() * 1e3
         self.timers: list[tuple[float, int, int]] = []
@@ -70,6 +76,8 @@ class _Host:
         self._sequence = 0
         self.timers_changed = trio.Event()
         self.operations: dict[int, trio.CancelScope] = {}
+        self.causes: dict[int, Any] = {}
+        self.timer_causes: dict[int, Any] = {}
         self.nursery: trio.Nursery | None = None
         self.deferred: list[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = []
         self.deferred_background: list[Callable[[], Awaitable[None]]] = []
@@ -78,6 +86,15 @@ class _Host:
     @cached_property
     def fetches(self) -> Fetches:
         return Fetches(self)
+
+    @cached_property
+    def cache(self) -> AppCache:
+        return self._cache if self._cache is not None else AppCache()
+
+    @property
+    def cause(self) -> Any:
+        environment = self._environment()
+        return None if environment is None else environment.isolate.cause
 
     def now_ms(self) -> float:
         return (trio.current_time() - self._epoch) * 1e3
@@ -102,6 +119,8 @@ class _Host:
     def set_timer(self, timer: int, delay_ms: float) -> None:
         self._sequence += 1
         self.timer_generation[timer] = self._sequence
+        if self.cause is not None:
+            self.timer_causes[timer] = self.cause
         due = trio.current_time() + delay_ms / 1e3
         heapq.heappush(self.timers, (due, self._sequence, timer))
         if self.timers[0][1] == self._sequence:
@@ -110,6 +129,7 @@ class _Host:
             self.start_timers()
 
     def clear_timer(self, timer: int) -> None:
+        self.timer_causes.pop(timer, None)
         if self.timer_generation.pop(timer, None) is not None:
             # Cleared entries stay in the heap until they are due; sweep when they are the most of it.
             if len(self.timers) > 64 and len(self.timers) > 2 * len(self.timer_generation):
@@ -147,14 +167,17 @@ class _Host:
             # An interval has set itself anew by now; a timer that only ended stops being pending after its turn.
             if self.timer_generation.get(timer) == sequence:
                 del self.timer_generation[timer]
+                self.timer_causes.pop(timer, None)
 
-        environment.enter("timer", timer, on_end=fired)
+        environment.enter("timer", timer, on_end=fired, cause=self.timer_causes.get(timer))
 
     # -- operations --------------------------------------------------------------------------------------------------
 
     def operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
         scope = trio.CancelScope()
         self.operations[operation] = scope
+        if self.cause is not None:
+            self.causes[operation] = self.cause
         if self.nursery is None:
             self.deferred.append((operation, work, args))
         else:
@@ -175,7 +198,12 @@ class _Host:
                 outcome = (True, await work(*args))
             except HostError as error:
                 outcome = (False, error.name, error.message)
+            except Exception as error:
+                # A defect of ours: it costs this operation, not the app.
+                _log.exception("internal error in an operation")
+                outcome = (False, "OperationError", f"internal error ({type(error).__name__})")
         if outcome is None:
+            self.causes.pop(operation, None)
             self.operations.pop(operation, None)
             self.operation_ended()
         else:
@@ -190,7 +218,8 @@ class _Host:
         def settled(_: Turn) -> None:
             self.operations.pop(operation, None)
 
-        environment.enter("settle", operation, succeeded, value, message, on_end=settled)
+        cause = self.causes.pop(operation, None)
+        environment.enter("settle", operation, succeeded, value, message, on_end=settled, cause=cause)
 
     def background(self, work: Callable[[], Awaitable[None]]) -> None:
         if self.nursery is None:
@@ -226,10 +255,11 @@ class Environment:
         limits: Limits | None = None,
         max_buffer_bytes: int = 64 << 20,
         network: Network | None = None,
+        cache: AppCache | None = None,
         code: AppCode | None = None,
     ) -> None:
         self.isolate = Isolate(scheduler, account, limits)
-        self._host = _Host(self, code, app, sink, max_buffer_bytes, network or Network())
+        self._host = _Host(self, code, app, sink, max_buffer_bytes, network or Network(), cache)
         entry_points = platform.install(self.isolate, self._host)
         self._enter: Any = entry_points.get("enter")
         self._entry_point: Any = entry_points.get("entryPoint")
@@ -262,9 +292,9 @@ class Environment:
                 host.timers_run = False
             nursery.cancel_scope.cancel()
 
-    def enter(self, entry: str, *args: Any, on_end: Callable[[Turn], None] | None = None) -> None:
+    def enter(self, entry: str, *args: Any, on_end: Callable[[Turn], None] | None = None, cause: Any = None) -> None:
         """Submit a turn that calls the JavaScript entry of that name (``platform.entries``)."""
-        self.isolate.submit(Turn(self._enter, (entry, *args), on_end))
+        self.isolate.submit(Turn(self._enter, (entry, *args), on_end, cause))
 
     def entry_point(self, entry: str) -> Any:
         """A function that calls an entry with at most five arguments, for entries called often.

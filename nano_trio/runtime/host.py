@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from nano_trio.runtime.cache import AppCache
     from nano_trio.runtime.dispatch import AppHost
     from nano_trio.runtime.fetch import Fetches
     from nano_trio.runtime.net_connect import Network
@@ -61,6 +62,11 @@ class Services(Protocol):
     def clear_timer(self, timer: int) -> None:
         """Forget a timer; unknown numbers are ignored."""
 
+    @property
+    def cause(self) -> Any:
+        """The number of the request on whose behalf the present turn runs, or None: of those that began it, the one
+        whose operation or timer led here."""
+
     def operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run ``await work(*args)`` in the app's nursery; its result settles the JavaScript operation of that number.
 
@@ -91,3 +97,7 @@ class Services(Protocol):
     @property
     def fetches(self) -> Fetches:
         """The app's fetches."""
+
+    @property
+    def cache(self) -> AppCache:
+        """The app's caches."""
