@@ -31,6 +31,7 @@ from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.runtime.cache import AppCache
 from nano_trio.runtime.dispatch import WireBody
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
@@ -121,6 +122,7 @@ class Incarnation:
         account: Account,
         on_crash: Callable[[Incarnation, str], None],
         *,
+        cache: AppCache | None = None,
         dev: bool = False,
     ) -> None:
         self.settings = settings
@@ -147,6 +149,7 @@ class Incarnation:
             limits=Limits(turn_ms=settings.timeout_ms, memory_bytes=int(settings.memory_mb * (1 << 20))),
             max_buffer_bytes=int(settings.max_buffer_size_mb * (1 << 20)),
             network=Network(NetPolicy(settings.allow_net, open_loopback=dev), settings.extra_ca_certs, self._timeout_s),
+            cache=cache,
             code=code,
         )
         isolate = self._environment.isolate
@@ -184,7 +187,7 @@ class Incarnation:
             exchange.deadline = trio.current_time() + self._timeout_s
 
     def _submit(self, exchange: AppExchange) -> None:
-        self._environment.isolate.submit(Turn(self._begin, (exchange,), self._ended))
+        self._environment.isolate.submit(Turn(self._begin, (exchange,), self._ended, exchange.id))
 
     def _begin(self, exchange: AppExchange) -> AppExchange:
         """The first thing in a request's turn: call the handler."""
@@ -261,7 +264,7 @@ class Incarnation:
     def pull(self, exchange: AppExchange) -> None:
         """Read the next chunk of a streamed response."""
         if self.life is Life.SERVING:
-            self._environment.enter("pull", exchange.id)
+            self._environment.enter("pull", exchange.id, cause=exchange.id)
         elif exchange.stream is not None:
             exchange.stream.fail("the app's isolate was replaced")
 
