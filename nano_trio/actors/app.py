@@ -28,6 +28,7 @@ from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode, ModuleError, load_app
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.runtime.cache import AppCache, cache_file
 
 __all__ = ["App", "AppState", "SupervisedSettings"]
 
@@ -45,6 +46,8 @@ class SupervisedSettings(AppSettings, Protocol):
     def max_restarts(self) -> int: ...
     @property
     def restart_window_s(self) -> float: ...
+    @property
+    def cache_max_mb(self) -> float: ...
 
 
 class AppState(enum.Enum):
@@ -66,6 +69,7 @@ class App:
         cache: BytecodeCache,
         spawn: Callable[..., None],
         *,
+        state_dir: Path | None = None,
         dev: bool = False,
     ) -> None:
         self.name = settings.name
@@ -85,6 +89,11 @@ class App:
         self._turns_seen = -1
         self._idle_since = 0.0
         self._log: Any = structlog.get_logger("nano_trio.app").bind(app=settings.name)
+        self._caches = AppCache(
+            None if state_dir is None else cache_file(state_dir, settings.name),
+            int(settings.cache_max_mb * (1 << 20)),
+            log=self._log,
+        )
 
     def begin(self, request: IncomingRequest) -> AppExchange:
         """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""
@@ -149,7 +158,13 @@ class App:
             return None
         self.state = AppState.AWAKE
         incarnation = self._current = Incarnation(
-            self.settings, self._code, self._scheduler, self.account, self._crashed, dev=self._dev
+            self.settings,
+            self._code,
+            self._scheduler,
+            self.account,
+            self._crashed,
+            cache=self._caches,
+            dev=self._dev,
         )
         incarnation.load()
         # The entry module may have ended the incarnation already, and with it cleared _current.

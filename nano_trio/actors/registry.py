@@ -7,6 +7,7 @@ and should a defect of ours raise there, it is logged and ends that incarnation 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -25,14 +26,20 @@ class Registry:
     """All apps of the process by name. Enter :meth:`run` before the first request."""
 
     def __init__(
-        self, apps: Iterable[SupervisedSettings], *, dev: bool = False, cache: BytecodeCache | None = None
+        self,
+        apps: Iterable[SupervisedSettings],
+        *,
+        state_dir: Path | None = None,
+        dev: bool = False,
+        cache: BytecodeCache | None = None,
     ) -> None:
         self.scheduler = CpuScheduler()
         self._cache = cache if cache is not None else BytecodeCache(default_cache_folder())
         self._nursery: trio.Nursery | None = None
         self._log = structlog.get_logger("nano_trio")
         self.apps: dict[str, App] = {
-            settings.name: App(settings, self.scheduler, self._cache, self._spawn, dev=dev) for settings in apps
+            settings.name: App(settings, self.scheduler, self._cache, self._spawn, state_dir=state_dir, dev=dev)
+            for settings in apps
         }
 
     def _spawn(self, work: Callable[[], Awaitable[Any]]) -> None:

@@ -77,7 +77,8 @@ def from_document(
     if problems or config is None:
         raise ConfigError(problems)
     apps_here = tuple(attrs.evolve(app, **paths[index]) for index, app in enumerate(config.apps))
-    config = attrs.evolve(config, apps=apps_here)
+    state_dir = Path(os.path.abspath(Path(folder) / config.state_dir))
+    config = attrs.evolve(config, apps=apps_here, state_dir=state_dir)
     for key, value in overriding.items():
         config = _with_value(config, key, value)
     return config

@@ -6,6 +6,7 @@ reload must do when it changes. Messages, JSON Schema, documentation and `diff` 
 
 import enum
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +14,19 @@ from typing import Annotated, Any, Literal
 from attrs import Factory, field, frozen
 
 from nano_trio.config.net_rules import NetRules
-from nano_trio.config.rules import AppName, AppPath, BindHost, Choice, Env, FilePaths, Hostnames, Number, Port, Switch
+from nano_trio.config.rules import (
+    AppName,
+    AppPath,
+    BindHost,
+    Choice,
+    Env,
+    FilePaths,
+    FolderPath,
+    Hostnames,
+    Number,
+    Port,
+    Switch,
+)
 
 _YEAR_S = 365 * 24 * 3600
 _TERABYTE_MB = 1024 * 1024
@@ -115,6 +128,14 @@ class Limits:
             Reload.ISOLATE,
         ),
     )
+    cache_max_mb: Annotated[float, Number(minimum=1, maximum=_TERABYTE_MB)] = field(
+        default=256,
+        metadata=about(
+            "what the app's `caches` may take on disk; beyond it what was used least recently is removed",
+            Reload.ISOLATE,
+            unit="MB",
+        ),
+    )
 
 
 def _canonical(value: Mapping[str, Any]) -> str:
@@ -206,6 +227,12 @@ class Log:
     )
 
 
+def default_state_dir() -> Path:
+    """``$XDG_STATE_HOME/nano-trio``, by default below ``~/.local/state``."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return Path(os.path.abspath(base)) / "nano-trio"
+
+
 @frozen(order=True)
 class Listener:
     """An address that the server listens on."""
@@ -229,6 +256,15 @@ class Config:
     drain_timeout_s: SecondsOrZero = field(
         default=30,
         metadata=about("time that requests in flight get to finish when they must end", Reload.RESTART, unit="s"),
+    )
+    state_dir: Annotated[Path, FolderPath()] = field(
+        factory=default_state_dir,
+        metadata=about(
+            "a folder for what outlives the process, such as the apps' caches; made where it does not exist; relative "
+            "to the configuration's folder",
+            Reload.RESTART,
+            default="`$XDG_STATE_HOME/nano-trio`",
+        ),
     )
     http: Http = field(factory=Http, metadata=about("the HTTP server", Reload.RESTART))
     log: Log = field(factory=Log, metadata=about("logging", Reload.RESTART))

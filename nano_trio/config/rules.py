@@ -244,6 +244,23 @@ class AppPath(Rule):
 
 
 @frozen
+class FolderPath(Rule):
+    """A path to a folder as written, which need not exist yet."""
+
+    @property
+    def expects(self) -> str:
+        return "a path to a folder"
+
+    def accept(self, value: object) -> Path:
+        if not isinstance(value, str) or not value or "\0" in value or not is_unicode(value):
+            raise self.refuse(value)
+        return Path(value)
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}
+
+
+@frozen
 class FilePaths(Rule):
     """A path to a file or a list of them, as written; whether they exist is checked later, as with `AppPath`."""
 

@@ -49,6 +49,7 @@ LAZY_GLOBALS: dict[str, str] = {
     "request": "Request",
     "response": "Response",
     "fetch": "fetch",
+    "cache": "caches Cache CacheStorage",
     "compression": "CompressionStream DecompressionStream",
     "structuredclone": "structuredClone",
     "messaging": "MessageChannel MessagePort",

@@ -59,7 +59,7 @@ async def host(
 
     Raises OSError where a port cannot be had.
     """
-    registry = Registry(config.apps, dev=dev)
+    registry = Registry(config.apps, state_dir=config.state_dir, dev=dev)
     router = Router(Route(registry.apps[app.name], app.hostname, app.port, app.default) for app in config.apps)
     settings = ServerSettings(
         host=config.host,

@@ -32,6 +32,7 @@ LIMITS: dict[str, st.SearchStrategy[Any]] = {
     "idle_timeout_s": SECONDS | st.just("none"),
     "max_restarts": st.integers(0, 100),
     "restart_window_s": SECONDS,
+    "cache_max_mb": st.integers(1, 1024) | st.floats(1, 1024),
     "allow_net": st.sampled_from(["loopback", [], ["api.internal", "*.corp.example:443"], ["10.0.0.0/8", "[::1]:1-9"]]),
 }
 HTTP: dict[str, st.SearchStrategy[Any]] = {
@@ -61,6 +62,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
                 "host": st.sampled_from(["127.0.0.1", "0.0.0.0", "::1", "localhost"]),
                 "port": st.sampled_from([0, 3000, 3001]),
                 "drain_timeout_s": st.integers(0, 100) | st.floats(0, 100),
+                "state_dir": st.sampled_from(["state", "./a/../b", "/var/lib/nano"]),
                 "http": some_of(HTTP),
                 "log": some_of(LOG),
                 "defaults": some_of(LIMITS),

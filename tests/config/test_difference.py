@@ -40,6 +40,7 @@ def test_apps_come_and_go_and_a_renamed_app_does_both() -> None:
         ({"memory_mb": 64}, True),
         ({"allow_net": ("loopback",)}, True),
         ({"extra_ca_certs": (Path("/ca.pem"),)}, True),
+        ({"cache_max_mb": 8}, True),
         ({"memory_mb": 64, "timeout_ms": 1}, True),
         ({"timeout_ms": 1}, False),
         ({"max_buffer_size_mb": 1}, False),

@@ -102,7 +102,8 @@ class SiteMaker:
             folder.mkdir(exist_ok=True)
             (folder / "index.js").write_text(document.pop("source"))
             documents.append({"name": name, "path": str(folder), **document})
-        config = from_document({"port": 0, "apps": documents, **settings}, environ={})
+        state = str(self._folder / "state")
+        config = from_document({"port": 0, "state_dir": state, "apps": documents, **settings}, environ={})
         with structlog.testing.capture_logs() as logs:
             async with trio.open_nursery() as nursery:
 
