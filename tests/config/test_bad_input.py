@@ -14,8 +14,8 @@ HOSTNAME = 'a hostname such as "example.com" or "*.example.com"'
 HOST = 'an IP address or hostname to listen on, such as "127.0.0.1", "0.0.0.0" or "::"'
 OR_NULL = 'or null ("none" in TOML)'
 LIMITS = (
-    "allow_net, extra_ca_certs, idle_timeout_s, max_buffer_size_mb, max_pending, max_restarts, memory_mb, preload, "
-    "request_timeout_ms, restart_window_s, timeout_ms"
+    "allow_net, cache_max_mb, extra_ca_certs, idle_timeout_s, max_buffer_size_mb, max_pending, max_restarts, "
+    "memory_mb, preload, request_timeout_ms, restart_window_s, timeout_ms"
 )
 
 
@@ -130,7 +130,7 @@ OF_AN_APP: list[tuple[dict[str, Any], str]] = [
     ({"drain_timeout_s": 1}, "drain_timeout_s: unknown key here; it belongs in the top level"),
     (
         {"zzz": 1},
-        "zzz: unknown key; accepted keys: allow_net, default, env, extra_ca_certs, hostname, idle_timeout_s, max_buffer_size_mb, max_pending, "
+        "zzz: unknown key; accepted keys: allow_net, cache_max_mb, default, env, extra_ca_certs, hostname, idle_timeout_s, max_buffer_size_mb, max_pending, "
         "max_restarts, memory_mb, name, path, port, preload, request_timeout_ms, restart_window_s, timeout_ms",
     ),
 ]
@@ -247,7 +247,7 @@ OF_THE_WHOLE: list[tuple[Any, list[str]]] = [
 
 @pytest.mark.parametrize(("document", "expected"), OF_THE_WHOLE, ids=[lines[0][:60] for _, lines in OF_THE_WHOLE])
 def test_the_whole(folder: Path, document: Any, expected: list[str]) -> None:
-    top = "apps, defaults, drain_timeout_s, host, http, log, port"
+    top = "apps, defaults, drain_timeout_s, host, http, log, port, state_dir"
     found = problems(folder, document)
     assert found == [f"config.json: {line}".replace("FOLDER", str(folder)).replace("TOP", top) for line in expected]
 

@@ -88,9 +88,10 @@ def test_a_port_stays_open_while_another_app_uses_it() -> None:
 
 
 def test_what_needs_a_restart() -> None:
-    new = attrs.evolve(BASE, drain_timeout_s=1, http=Http(parser="h11", max_headers=1), log=Log(level="debug"))
+    state = Path("/elsewhere")
+    new = attrs.evolve(BASE, drain_timeout_s=1, state_dir=state, http=Http(parser="h11", max_headers=1), log=Log(level="debug"))
     assert diff(BASE, new) == ConfigDiff(
-        restart_keys=("drain_timeout_s", "http.parser", "http.max_headers", "log.level")
+        restart_keys=("drain_timeout_s", "state_dir", "http.parser", "http.max_headers", "log.level")
     )
 
 
@@ -131,11 +132,16 @@ def test_a_difference_applied_gives_the_new_configuration(
     assert not old.listeners & set(found.open_listeners)
     assert old.listeners - set(found.close_listeners) | set(found.open_listeners) == new.listeners
 
-    restarted: dict[str, Any] = {"drain_timeout_s": old.drain_timeout_s, "http": old.http, "log": old.log}
+    restarted: dict[str, Any] = {
+        "drain_timeout_s": old.drain_timeout_s,
+        "state_dir": old.state_dir,
+        "http": old.http,
+        "log": old.log,
+    }
     for dotted in found.restart_keys:
         table, _, key = dotted.rpartition(".")
         if table:
             restarted[table] = attrs.evolve(restarted[table], **{key: getattr(getattr(new, table), key)})
         else:
             restarted[key] = getattr(new, key)
-    assert restarted == {"drain_timeout_s": new.drain_timeout_s, "http": new.http, "log": new.log}
+    assert restarted == {key: getattr(new, key) for key in restarted}

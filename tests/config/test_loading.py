@@ -290,3 +290,16 @@ def inline(value: Any) -> str:
 def quoted(text: str) -> str:
     """JSON's escapes are TOML's, but for surrogate pairs (TOML: as it is) and DEL (TOML: escaped)."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def test_where_state_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document: dict[str, Any] = {"apps": [{"name": "one", "path": "one"}]}
+    monkeypatch.setenv("XDG_STATE_HOME", "/var/state")
+    assert from_document(document, folder=folder, environ={}).state_dir == Path("/var/state/nano-trio")
+    monkeypatch.setenv("XDG_STATE_HOME", "")
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert from_document(document, folder=folder, environ={}).state_dir == Path("/home/someone/.local/state/nano-trio")
+    relative = from_document({**document, "state_dir": "x/../state"}, folder=folder, environ={})
+    assert relative.state_dir == folder / "state"
+    with pytest.raises(ConfigError, match="state_dir: expected a path to a folder, got 7"):
+        from_document({**document, "state_dir": 7}, folder=folder, environ={})
