@@ -69,6 +69,7 @@ class App:
         cache: BytecodeCache,
         spawn: Callable[..., None],
         *,
+        find: Callable[[str], App | None] = lambda name: None,
         state_dir: Path | None = None,
         dev: bool = False,
     ) -> None:
@@ -82,6 +83,7 @@ class App:
         self._scheduler = scheduler
         self._cache = cache
         self._spawn = spawn
+        self._find = find
         self._dev = dev
         self._code: AppCode | None = None
         self._current: Incarnation | None = None
@@ -164,6 +166,7 @@ class App:
             self.account,
             self._crashed,
             cache=self._caches,
+            find=self._find,
             dev=self._dev,
         )
         incarnation.load()

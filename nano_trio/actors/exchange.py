@@ -29,7 +29,7 @@ class AppExchange:
     ``incarnation`` is None for a request that has not reached one: the app is still to be started, or refuses.
     """
 
-    __slots__ = ("_answered", "began", "deadline", "id", "incarnation", "pipe", "request", "response", "stream")
+    __slots__ = ("_answered", "began", "deadline", "extended", "id", "incarnation", "pipe", "request", "response", "stream")
 
     def __init__(self, request: IncomingRequest) -> None:
         self.request = request
@@ -40,6 +40,8 @@ class AppExchange:
         self.pipe: PipedBody | None = None
         self.began = False
         """Its turn has begun: it is no longer in the mailbox."""
+        self.extended = False
+        """Its handler called waitUntil: what it began may outlive it."""
         self.deadline = 0.0
         self._answered: trio.Event | None = None
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +26,8 @@ import structlog
 import trio
 
 from nano_trio.actors.exchange import AppExchange, PipedBody, ResponseStream, plain_response
-from nano_trio.actors.messages import BodySource, BodyStream, OutgoingResponse
+from nano_trio.actors.messages import BodySource, BodyStream, OutgoingResponse, Target
+from nano_trio.actors.services import AppService
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode
@@ -58,6 +59,8 @@ class AppSettings(Protocol):
     def request_timeout_ms(self) -> float: ...
     @property
     def max_pending(self) -> int: ...
+    @property
+    def services(self) -> Mapping[str, str]: ...
     @property
     def allow_net(self) -> tuple[str, ...]: ...
     @property
@@ -123,6 +126,7 @@ class Incarnation:
         on_crash: Callable[[Incarnation, str], None],
         *,
         cache: AppCache | None = None,
+        find: Callable[[str], Target | None] = lambda name: None,
         dev: bool = False,
     ) -> None:
         self.settings = settings
@@ -150,11 +154,19 @@ class Incarnation:
             max_buffer_bytes=int(settings.max_buffer_size_mb * (1 << 20)),
             network=Network(NetPolicy(settings.allow_net, open_loopback=dev), settings.extra_ca_certs, self._timeout_s),
             cache=cache,
+            bindings={
+                name: AppService(settings.name, target, find, self._chain_of)
+                for name, target in settings.services.items()
+            },
             code=code,
         )
         isolate = self._environment.isolate
         isolate.on_stopped = self._stopped
         isolate.on_idle = self._idle
+
+    def _chain_of(self, request: int | None) -> tuple[str, ...]:
+        exchange = None if request is None else self._exchanges.get(request)
+        return () if exchange is None else exchange.request.chain
 
     def load(self) -> None:
         """Evaluate the entry module: here and now, as far as its first slice goes."""
@@ -258,6 +270,8 @@ class Incarnation:
             pipe.fail(message)
         if exchange.began and self.life is Life.SERVING:
             self._environment.enter("abort", exchange.id, name, message)
+            if not exchange.extended:
+                self._environment.abort_fetches(exchange.id, message)
         elif exchange.response is None:
             self._answer(exchange, plain_response(503, message))
 
@@ -377,6 +391,9 @@ class Incarnation:
 
     def extend(self, request: int) -> None:
         self._extended += 1
+        exchange = self._exchanges.get(request)
+        if exchange is not None:
+            exchange.extended = True
 
     def settled(self, request: int) -> None:
         self._extended -= 1

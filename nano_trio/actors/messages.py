@@ -59,6 +59,8 @@ class IncomingRequest:
     """The client's address without the port, e.g. ``127.0.0.1`` or ``::1``."""
     id: str = ""
     """The request id that error pages and logs show; made by ``web``."""
+    chain: tuple[str, ...] = ()
+    """The apps through which it came by service bindings, the first caller first."""
 
 
 @attrs.define(slots=True, eq=False)

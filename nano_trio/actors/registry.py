@@ -38,9 +38,14 @@ class Registry:
         self._nursery: trio.Nursery | None = None
         self._log = structlog.get_logger("nano_trio")
         self.apps: dict[str, App] = {
-            settings.name: App(settings, self.scheduler, self._cache, self._spawn, state_dir=state_dir, dev=dev)
+            settings.name: App(
+                settings, self.scheduler, self._cache, self._spawn, find=self._find, state_dir=state_dir, dev=dev
+            )
             for settings in apps
         }
+
+    def _find(self, name: str) -> App | None:
+        return self.apps.get(name)
 
     def _spawn(self, work: Callable[[], Awaitable[Any]]) -> None:
         assert self._nursery is not None, "the registry does not run"

@@ -7,9 +7,11 @@ documents), `structure` (documents to the `model`, by its `rules`), `checks` (be
 """
 
 from nano_trio.config.difference import AppChange, ConfigDiff, diff
-from nano_trio.config.loading import app_name, from_document, load, single_app
+from nano_trio.config.loading import app_name, from_document, load, parse_hostnames, single_app
 from nano_trio.config.model import (
     App,
+    AppTls,
+    ClientAuth,
     Config,
     Http,
     HttpParser,
@@ -19,6 +21,8 @@ from nano_trio.config.model import (
     LogFormat,
     LogLevel,
     Reload,
+    Tls,
+    TlsVersion,
 )
 from nano_trio.config.problems import ConfigError, Problem
 from nano_trio.config.schema import KeyDescription, describe_keys, json_schema, markdown_table, to_document
@@ -26,6 +30,8 @@ from nano_trio.config.schema import KeyDescription, describe_keys, json_schema, 
 __all__ = [
     "App",
     "AppChange",
+    "AppTls",
+    "ClientAuth",
     "Config",
     "ConfigDiff",
     "ConfigError",
@@ -39,6 +45,8 @@ __all__ = [
     "LogLevel",
     "Problem",
     "Reload",
+    "Tls",
+    "TlsVersion",
     "app_name",
     "describe_keys",
     "diff",
@@ -46,6 +54,7 @@ __all__ = [
     "json_schema",
     "load",
     "markdown_table",
+    "parse_hostnames",
     "single_app",
     "to_document",
 ]

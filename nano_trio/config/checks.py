@@ -3,6 +3,7 @@
 Works on the sound values of each app, so that a fault in one key does not hide a clash in another.
 """
 
+import difflib
 import os
 import ssl
 import stat
@@ -56,6 +57,20 @@ def check_apps(
             if owner != index:
                 both = f"both {labels[owner]} and {labels[index]} claim it"
                 yield ("apps", index, "default"), f"port {port} can have one default app: {both}"
+
+
+def check_services(apps: Sequence[Values]) -> Iterator[tuple[KeyPath, str]]:
+    """Bindings to apps that do not exist, or under names that `env` has already."""
+    names = [app["name"] for app in apps if "name" in app]
+    for index, app in enumerate(apps):
+        for binding, target in app.get("services", {}).items():
+            at: KeyPath = ("apps", index, "services", binding)
+            if target not in names:
+                near = difflib.get_close_matches(target, names, 1)
+                hint = f"; did you mean {show(near[0])}?" if near else ""
+                yield at, f"there is no app {show(target)}{hint}"
+            if binding in app.get("env", {}):
+                yield at, '"env" has this name too'
 
 
 def locate(path: Path, folder: Path) -> Path:

@@ -7,18 +7,19 @@ checked where it stands, so that an override does not hide a fault in the file.
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from nano_trio.config.checks import check_apps, locate, locate_certificates
-from nano_trio.config.model import App, Config, Limits
+from nano_trio.config.checks import check_apps, check_services, locate, locate_certificates
+from nano_trio.config.model import App, Config, Limits, Tls
 from nano_trio.config.problems import ConfigError, KeyPath, Problem, Rejected, render, show
 from nano_trio.config.reading import read
 from nano_trio.config.rules import is_hostname
 from nano_trio.config.structure import check_value, structure, valid_values
+from nano_trio.config.tls_checks import check_ports, locate_pair, locate_tls
 
 ENVIRONMENT = {"NANO_PORT": "port", "NANO_LOG_FORMAT": "log.format"}
 """Environment variables and the keys that they override."""
@@ -70,6 +71,9 @@ def from_document(
         apps = [valid_values(app, App) for app in tables] if isinstance(tables, list) else []
         paths = dict(_located(apps, Path(folder), findings))
         findings += check_apps(apps, tables if apps else (), _main_port(table, overriding))
+        findings += check_services(apps)
+        tls = locate_tls(valid_values(table.get("tls"), Tls), Path(os.path.abspath(folder)), findings)
+        findings += check_ports(apps, _main_port(table, overriding), _secure_port(table, overriding))
     else:
         findings.append(((), f"expected a table, got {show(document)}"))
     findings.sort(key=_app_index)
@@ -78,7 +82,7 @@ def from_document(
         raise ConfigError(problems)
     apps_here = tuple(attrs.evolve(app, **paths[index]) for index, app in enumerate(config.apps))
     state_dir = Path(os.path.abspath(Path(folder) / config.state_dir))
-    config = attrs.evolve(config, apps=apps_here, state_dir=state_dir)
+    config = attrs.evolve(config, apps=apps_here, tls=attrs.evolve(config.tls, **tls), state_dir=state_dir)
     for key, value in overriding.items():
         config = _with_value(config, key, value)
     return config
@@ -106,6 +110,15 @@ def single_app(
         )
     except ConfigError as error:
         raise ConfigError(map(_as_typed, error.problems)) from None
+
+
+def parse_hostnames(texts: Iterable[str]) -> tuple[str, ...]:
+    """Hostnames and addresses from the command line, as an app's `hostname` would hold them. Raises `ConfigError`."""
+    bracketed = [f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text for text in texts]
+    try:
+        return check_value(bracketed, App, "hostname") if bracketed else ()  # type: ignore[no-any-return]
+    except Rejected as error:
+        raise ConfigError(Problem(_COMMAND_LINE, "HOST", message) for _, message in error.findings) from None
 
 
 def app_name(path: str | os.PathLike[str]) -> str:
@@ -150,7 +163,11 @@ def _with_defaults(apps: object, defaults: object) -> Any:
     return [{**common, **app} if isinstance(app, dict) else app for app in apps]
 
 
-_LOCATORS: dict[str, Callable[[Any, Path], Any]] = {"path": locate, "extra_ca_certs": locate_certificates}
+_LOCATORS: dict[str, Callable[[Any, Path], Any]] = {
+    "path": locate,
+    "extra_ca_certs": locate_certificates,
+    "tls": locate_pair,
+}
 
 
 def _located(
@@ -175,6 +192,11 @@ def _main_port(table: Mapping[str, Any], overriding: Mapping[str, Any]) -> int |
     if "port" in table:
         return valid_values(table, Config).get("port")
     return attrs.fields(Config).port.default
+
+
+def _secure_port(table: Mapping[str, Any], overriding: Mapping[str, Any]) -> int | None:
+    port: int | None = overriding.get("tls.port", valid_values(table.get("tls"), Tls).get("port"))
+    return port
 
 
 def _checked_overrides(

@@ -20,11 +20,13 @@ from nano_trio.config.rules import (
     BindHost,
     Choice,
     Env,
+    FilePath,
     FilePaths,
     FolderPath,
     Hostnames,
     Number,
     Port,
+    Services,
     Switch,
 )
 
@@ -38,6 +40,8 @@ SecondsOrNever = Annotated[float | None, Number(minimum=0.001, maximum=_YEAR_S, 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "text", "apache"]
 HttpParser = Literal["httptools", "h11"]
+TlsVersion = Literal["1.2", "1.3"]
+ClientAuth = Literal["none", "optional", "required"]
 
 
 class Reload(enum.Enum):
@@ -144,6 +148,34 @@ def _canonical(value: Mapping[str, Any]) -> str:
 
 
 @frozen(kw_only=True)
+class AppTls:
+    """HTTPS for one app: its own certificate, and the HTTPS listener beside its own port."""
+
+    cert: Annotated[Path | None, FilePath()] = field(
+        default=None,
+        metadata=about(
+            "a PEM file with the app's certificate and its chain; relative to the configuration's folder; "
+            "files that change are read again",
+            Reload.RESTART,
+            default="a local one",
+        ),
+    )
+    key: Annotated[Path | None, FilePath()] = field(
+        default=None,
+        metadata=about("a PEM file with the certificate's private key", Reload.RESTART, default="a local one"),
+    )
+    port: Annotated[int | None, Port(minimum=1)] = field(
+        default=None,
+        metadata=about("the HTTPS port beside the app's own `port`", Reload.LISTENER),
+    )
+
+    @property
+    def own_certificate(self) -> tuple[Path, Path] | None:
+        """The certificate's file and the key's; None: a local one is to be made."""
+        return None if self.cert is None or self.key is None else (self.cert, self.key)
+
+
+@frozen(kw_only=True)
 class App(Limits):
     """One app: its limits, complete with the defaults, and its identity."""
 
@@ -172,10 +204,20 @@ class App(Limits):
         eq=_canonical,
         metadata=about("values for the app's `env`: anything that JSON can say", Reload.ISOLATE),
     )
+    services: Annotated[Mapping[str, str], Services()] = field(
+        factory=dict,
+        eq=_canonical,
+        metadata=about(
+            "other apps that this one calls as `env.NAME.fetch(request)`, without a socket: names to apps' names",
+            Reload.ISOLATE,
+            default="empty",
+        ),
+    )
     default: Annotated[bool, Switch()] = field(
         default=False,
         metadata=about("answer for hosts that no app claims; one app per port at most", Reload.LIVE),
     )
+    tls: AppTls = field(factory=AppTls, metadata=about("the app's own certificate and HTTPS port", Reload.RESTART))
 
     @property
     def entry(self) -> Path:
@@ -214,6 +256,45 @@ class Http:
 
 
 @frozen(kw_only=True)
+class Tls:
+    """HTTPS: where, with which certificates, and what is asked of clients."""
+
+    port: Annotated[int | None, Port(minimum=0)] = field(
+        default=None,
+        metadata=about("the HTTPS port beside the server's `port`; 0: any free one; none: no HTTPS", Reload.LISTENER),
+    )
+    certs: Annotated[Path, FolderPath()] = field(
+        default=Path("certs"),
+        metadata=about(
+            "the folder of the local authority and its certificates, made for hostnames without a certificate of "
+            "their own; relative to the configuration's folder",
+            Reload.RESTART,
+            default="`certs`",
+        ),
+    )
+    redirect: Annotated[bool, Switch()] = field(
+        default=False,
+        metadata=about("HTTP listeners that have an HTTPS one beside them only redirect there: 308", Reload.RESTART),
+    )
+    min_version: Annotated[TlsVersion, Choice(("1.2", "1.3"))] = field(
+        default="1.2",
+        metadata=about("the oldest version of TLS that is spoken: `1.2` or `1.3`", Reload.RESTART),
+    )
+    client_auth: Annotated[ClientAuth, Choice(("none", "optional", "required"))] = field(
+        default="none",
+        metadata=about("whether clients are asked for a certificate: `none`, `optional`, `required`", Reload.RESTART),
+    )
+    client_ca: Annotated[Path | None, FilePath()] = field(
+        default=None,
+        metadata=about(
+            "a PEM file with the authorities whose client certificates are accepted; relative to the "
+            "configuration's folder",
+            Reload.RESTART,
+        ),
+    )
+
+
+@frozen(kw_only=True)
 class Log:
     """What is logged, and how it is written."""
 
@@ -239,6 +320,7 @@ class Listener:
 
     host: str
     port: int
+    tls: bool = False
 
 
 @frozen(kw_only=True)
@@ -267,6 +349,7 @@ class Config:
         ),
     )
     http: Http = field(factory=Http, metadata=about("the HTTP server", Reload.RESTART))
+    tls: Tls = field(factory=Tls, metadata=about("HTTPS", Reload.RESTART))
     log: Log = field(factory=Log, metadata=about("logging", Reload.RESTART))
     defaults: Limits = field(factory=Limits, metadata=about("limits for apps that do not set them", Reload.LIVE))
     apps: tuple[App, ...] = field(metadata=about("the apps", Reload.LIVE))
@@ -276,6 +359,16 @@ class Config:
         return self.port if app.port is None else app.port
 
     @property
+    def secure_ports(self) -> dict[int | None, int]:
+        """The HTTPS ports by the port that they stand beside: an app's own, or None for the server's."""
+        ports: dict[int | None, int] = {}
+        if self.tls.port is not None:
+            ports[None] = self.tls.port
+        ports.update((app.port, app.tls.port) for app in self.apps if app.port is not None and app.tls.port is not None)
+        return ports
+
+    @property
     def listeners(self) -> frozenset[Listener]:
-        """Where to listen: always the server's port, and each port that an app names."""
-        return frozenset(Listener(self.host, port) for port in {self.port, *map(self.port_of, self.apps)})
+        """Where to listen: always the server's port, each port that an app names, and the HTTPS ports beside them."""
+        plain = {Listener(self.host, port) for port in {self.port, *map(self.port_of, self.apps)}}
+        return frozenset(plain | {Listener(self.host, port, tls=True) for port in self.secure_ports.values()})

@@ -244,12 +244,54 @@ class AppPath(Rule):
 
 
 @frozen
+class Services(Rule):
+    """A table of names to apps' names; whether there are such apps is checked later."""
+
+    @property
+    def expects(self) -> str:
+        return "a table of names to apps' names"
+
+    def accept(self, value: object) -> dict[str, str]:
+        if not isinstance(value, dict):
+            raise self.refuse(value)
+        findings: list[tuple[KeyPath, str]] = []
+        for name, app in value.items():
+            if not is_unicode(name) or not name:
+                findings.append(((name,), "the name is empty or not valid Unicode"))
+            elif not isinstance(app, str) or not app:
+                findings.append(((name,), f"expected an app's name, got {show(app)}"))
+        if findings:
+            raise Rejected(findings)
+        return dict(value)
+
+    def schema(self) -> Schema:
+        return {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}}
+
+
+@frozen
 class FolderPath(Rule):
     """A path to a folder as written, which need not exist yet."""
 
     @property
     def expects(self) -> str:
         return "a path to a folder"
+
+    def accept(self, value: object) -> Path:
+        if not isinstance(value, str) or not value or "\0" in value or not is_unicode(value):
+            raise self.refuse(value)
+        return Path(value)
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}
+
+
+@frozen
+class FilePath(Rule):
+    """A path to a file as written; whether it exists is checked later, as with `AppPath`."""
+
+    @property
+    def expects(self) -> str:
+        return "a path to a file"
 
     def accept(self, value: object) -> Path:
         if not isinstance(value, str) or not value or "\0" in value or not is_unicode(value):

@@ -10,9 +10,30 @@ import attrs
 from attrs import frozen
 
 from nano_trio.config.loading import SCHEMA_KEY
-from nano_trio.config.model import ABOUT, About, App, Config, Http, Limits, Log, Reload
+from nano_trio.config.model import ABOUT, About, App, AppTls, Config, Http, Limits, Log, Reload, Tls
 from nano_trio.config.rules import Schema
 from nano_trio.config.structure import rule_of
+
+TABLES: dict[str, type[attrs.AttrsInstance]] = {
+    "": Config,
+    "apps[]": App,
+    "apps[].tls": AppTls,
+    "apps[], defaults": Limits,
+    "http": Http,
+    "tls": Tls,
+    "log": Log,
+}
+"""Where each class's own keys stand."""
+
+DEFINITIONS: dict[str, type[attrs.AttrsInstance]] = {
+    "app": App,
+    "app_tls": AppTls,
+    "limits": Limits,
+    "http": Http,
+    "tls": Tls,
+    "log": Log,
+}
+"""The classes by their names in the JSON Schema."""
 
 
 @frozen
@@ -20,7 +41,7 @@ class KeyDescription:
     """One key of the configuration, for people."""
 
     table: str
-    """Where the key stands: empty for the top level, else `apps[]`, `apps[], defaults`, `http` or `log`."""
+    """Where the key stands: empty for the top level, else `apps[]`, `apps[].tls`, `apps[], defaults`, `http`, ..."""
     key: str
     accepts: str
     default: str
@@ -34,7 +55,7 @@ def describe_keys() -> tuple[KeyDescription, ...]:
     """Every key that is accepted, in the order in which one would explain them."""
     return tuple(
         KeyDescription(table, field.name, rule.expects, _default_text(field), about.unit, about.text, about.reload)
-        for table, cls in {"": Config, "apps[]": App, "apps[], defaults": Limits, "http": Http, "log": Log}.items()
+        for table, cls in TABLES.items()
         for field in _own_fields(cls)
         if (rule := rule_of(field.type)) and (about := _about(field))
     )
@@ -54,19 +75,16 @@ def json_schema() -> dict[str, Any]:
 
     It says what each value must be; clashes between apps, hostnames in detail and the existence of paths it cannot say.
     """
-    definitions = {"app": App, "limits": Limits, "http": Http, "log": Log}
     top = _table_schema(Config)
     top["properties"] |= {
         SCHEMA_KEY: {"type": "string", "description": "where editors find this schema"},
         "apps": {"type": "array", "items": {"$ref": "#/$defs/app"}, "minItems": 1, "description": "the apps"},
     }
-    for key, definition in {"defaults": "limits", "http": "http", "log": "log"}.items():
-        top["properties"][key] = {"$ref": f"#/$defs/{definition}"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "nano-trio configuration",
         **top,
-        "$defs": {name: _table_schema(cls) for name, cls in definitions.items()},
+        "$defs": {name: _table_schema(cls) for name, cls in DEFINITIONS.items()},
     }
 
 
@@ -119,6 +137,9 @@ def _property_schemas(fields: "list[attrs.Attribute[Any]]") -> Iterator[tuple[st
             if field.default is not attrs.NOTHING and not _in_words(field):
                 schema["default"] = field.default
             yield field.name, schema
+        for name, cls in DEFINITIONS.items():
+            if field.type is cls:
+                yield field.name, {"$ref": f"#/$defs/{name}"}
 
 
 def _own_fields(cls: type[attrs.AttrsInstance]) -> "list[attrs.Attribute[Any]]":

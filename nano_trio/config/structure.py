@@ -11,7 +11,7 @@ from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, Ite
 from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn
 
-from nano_trio.config.model import App, Config, Http, Limits, Log
+from nano_trio.config.model import App, AppTls, Config, Http, Limits, Log, Tls
 from nano_trio.config.problems import KeyPath, Rejected, rejected, show
 from nano_trio.config.rules import Rule
 
@@ -25,6 +25,8 @@ TABLES: dict[str, type[attrs.AttrsInstance]] = {
     "an app": App,
     '"http"': Http,
     '"log"': Log,
+    '"tls"': Tls,
+    'an app\'s "tls"': AppTls,
 }
 """Where the keys of each class stand in the file."""
 

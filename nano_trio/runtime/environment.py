@@ -15,7 +15,7 @@ import heapq
 import json
 import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -33,6 +33,7 @@ from nano_trio.runtime.dispatch import AppHost
 from nano_trio.runtime.fetch import Fetches
 from nano_trio.runtime.host import HostError, text_of
 from nano_trio.runtime.net_connect import Network
+from nano_trio.runtime.service import Service
 
 __all__ = ["Environment", "LogSink"]
 
@@ -61,6 +62,7 @@ class _Host:
         buffer: int,
         network: Network,
         cache: AppCache | None,
+        bindings: Mapping[str, Service],
     ) -> None:
         self._environment = weakref.ref(environment)
         self._code = code
@@ -69,6 +71,7 @@ class _Host:
         self.max_buffer_bytes = buffer
         self.network = network
         self._cache = cache
+        self.bindings = bindings
         self._epoch = trio.current_time()
         self._origin_ms = time.time() * 1e3
         self.timers: list[tuple[float, int, int]] = []
@@ -256,10 +259,11 @@ class Environment:
         max_buffer_bytes: int = 64 << 20,
         network: Network | None = None,
         cache: AppCache | None = None,
+        bindings: Mapping[str, Service] | None = None,
         code: AppCode | None = None,
     ) -> None:
         self.isolate = Isolate(scheduler, account, limits)
-        self._host = _Host(self, code, app, sink, max_buffer_bytes, network or Network(), cache)
+        self._host = _Host(self, code, app, sink, max_buffer_bytes, network or Network(), cache, bindings or {})
         entry_points = platform.install(self.isolate, self._host)
         self._enter: Any = entry_points.get("enter")
         self._entry_point: Any = entry_points.get("entryPoint")
@@ -309,7 +313,7 @@ class Environment:
 
     def load(self, env: Any) -> None:
         """Evaluate the app's entry module; the answer is ``loaded`` or ``load_failed`` of the :class:`AppHost`."""
-        self.isolate.submit(Turn(self._load, ("load", json.dumps(env)), None))
+        self.isolate.submit(Turn(self._load, ("load", json.dumps(env), json.dumps(list(self._host.bindings)))))
 
     def run_module(self) -> None:
         """Evaluate the entry module for its effects; answers like :meth:`load`."""
@@ -338,6 +342,11 @@ class Environment:
     def install_entries(self, specification: str) -> None:
         """Load a specification file for its entries. Only inside a turn or before the first."""
         self._enter("require", specification)
+
+    def abort_fetches(self, cause: Any, why: str) -> None:
+        """Stop what the app fetches on behalf of ``cause``."""
+        if "fetches" in vars(self._host):
+            self._host.fetches.abort_caused_by(cause, why)
 
     def settle(self, operation: int, succeeded: bool, value: Any, message: str | None = None) -> None:
         """End an operation that was started by :meth:`begin_operation`."""

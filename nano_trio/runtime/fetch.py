@@ -78,17 +78,25 @@ class Fetches:
         integrity: str,
         kind: int,
         body: Any,
+        service: str | None,
     ) -> None:
-        """Fetch; the operation is settled with [status, reason, headers, has a body, URL, redirected]."""
+        """Fetch, by the service binding of that name where there is one.
+
+        The operation is settled with [status, reason, headers, has a body, URL, redirected].
+        """
         client = self._client
         if client is None or client.ended:
             client = self._client = FetchClient(self._services.network, self._closed, _report)
             self._services.background(client.run)
         parts = [] if headers is None else text_of(headers).split("\n")
         request = FetchRequest(method, text_of(url), list(zip(parts[::2], parts[1::2], strict=True)), redirect, cache)
+        request.cause = self._services.cause
         try:
+            if service is not None:
+                request.service = self._services.bindings[service]
             request.body = self._body(number, kind, body)
             fetch = client.begin(number)
+            fetch.cause = request.cause
         except FetchError as error:
             self._services.operation(number, _raise, host_error(number, error))
             return
@@ -194,6 +202,13 @@ class Fetches:
         finally:
             fetch.close()
         return b"".join(chunks)
+
+    def abort_caused_by(self, cause: Any, why: str) -> None:
+        """The request on whose behalf they were begun is over before its time: stop its fetches."""
+        if self._client is not None:
+            for fetch in list(self._client.fetches.values()):
+                if fetch.cause == cause:
+                    fetch.abort(FetchError("ERR_ABORTED", why))
 
     def _open(self, number: int) -> Fetch | None:
         """The fetch while its body has not ended. Raises :class:`FetchError` where it broke off."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import attrs
 import can_ada
@@ -22,6 +23,7 @@ from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_http1 import RequestBody, Response, WireRequest
 from nano_trio.runtime.fetch_pool import ConnectionPool
 from nano_trio.runtime.net_connect import Connector, Network, Origin
+from nano_trio.runtime.service import Service, ServiceRequest
 
 __all__ = ["IDLE_BODY_S", "MOST_FETCHES", "Fetch", "FetchClient", "FetchRequest"]
 
@@ -69,6 +71,9 @@ class FetchRequest:
     redirect: str
     cache: str = "default"
     body: RequestBody | None = None
+    service: Service | None = None
+    """Another app, which answers instead of a server."""
+    cause: Any = None
 
 
 class Fetch:
@@ -87,6 +92,8 @@ class Fetch:
         """Somebody on the host's side reads it: it no longer matters whether JavaScript knows it."""
         self.release = False
         """JavaScript no longer knows it, and wants to be told when it is over."""
+        self.cause: Any = None
+        """On whose behalf it was begun."""
         self.touched = 0.0
         self._response: Response | None = None
         self._codings: list[str] = []
@@ -142,6 +149,10 @@ class Fetch:
 
     async def _send(self, request: FetchRequest) -> Response:
         """ "HTTP-network fetch". Tries once more where a kept connection had just been closed by the server."""
+        if request.service is not None:
+            return await request.service.fetch(
+                ServiceRequest(request.method, request.url, request.headers, request.body, request.cause)
+            )
         wire, origin = _to_wire(request)
         body = request.body
         is_repeatable = body is None or body.receive is None

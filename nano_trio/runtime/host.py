@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nano_trio.runtime.dispatch import AppHost
     from nano_trio.runtime.fetch import Fetches
     from nano_trio.runtime.net_connect import Network
+    from nano_trio.runtime.service import Service
 
 __all__ = ["HostError", "Namespace", "Services", "text_of"]
 
@@ -81,6 +82,10 @@ class Services(Protocol):
 
     def enter(self, entry: str, *args: Any) -> None:
         """Submit a turn that calls an entry."""
+
+    @property
+    def bindings(self) -> Mapping[str, Service]:
+        """Other apps that this one may call, by the names of the bindings."""
 
     @property
     def app(self) -> AppHost:

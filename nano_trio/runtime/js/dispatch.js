@@ -120,8 +120,11 @@
   };
 
   /** The entry module is being evaluated: when that is done, tell the host whether the app can serve. */
-  entries.load = (evaluated, environment) => {
-    env = deepFreeze(statics.JSON.parse(environment));
+  entries.load = (evaluated, environment, services) => {
+    env = statics.JSON.parse(environment);
+    const names = statics.JSON.parse(services);
+    for (let i = 0; i < names.length; i++) env[names[i]] = platform.load("service").makeFetcher(names[i]);
+    deepFreeze(env);
     promiseThen(
       evaluated,
       () => {

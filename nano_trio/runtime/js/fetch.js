@@ -126,7 +126,7 @@
   }
 
   /** Start the fetch of a request's state; its promise. */
-  function start(state, signal) {
+  function start(state, signal, service) {
     const record = { __proto__: null, signal, onAbort: null, reason: null, reader: null, cause: null, weak: null };
     const body = takeBody(state, record);
     const { promise, resolve, reject } = withResolvers();
@@ -136,7 +136,7 @@
       if (signal !== null || record.reader !== null) set(records, id, record);
       const { list, options } = state;
       const headers = list.length === 0 ? null : join(list, "\n");
-      host.start(id, state.method, state.url, headers, options.redirect, options.cache, options.integrity, body[0], body[1]);
+      host.start(id, state.method, state.url, headers, options.redirect, options.cache, options.integrity, body[0], body[1], service);
     });
     if (signal !== null) {
       record.onAbort = () => abort(number, record, reject, signal.reason);
@@ -172,24 +172,33 @@
     return promise;
   }
 
+  /** fetch(), by a server or by the service binding of the name `service`. */
+  function perform(input, init, service) {
+    try {
+      const state = load("request_init").initialize(input, init, context);
+      const signal = state.follow === null ? null : signalOf(state);
+      if (signal !== null && load("abort").isAborted(signal)) {
+        if (state.kind !== KINDS.NONE) discard(state, signal.reason);
+        return rejected(signal.reason);
+      }
+      const scheme = slice(state.url, 0, indexOf(state.url, ":"));
+      if (scheme !== "http" && scheme !== "https") return load("fetch_local").fetchLocal(scheme, state, networkError);
+      if (state.options.cache === "only-if-cached") throw networkError("ERR_CACHE_MISS", "there is no cache to answer");
+      return start(state, signal, service);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
   // A method's shorthand, as fetch() is no constructor.
   const { fetch } = {
     fetch(input, init = undefined) {
       try {
         if (arguments.length < 1) requireArguments(arguments.length, 1, context);
-        const state = load("request_init").initialize(input, init, context);
-        const signal = state.follow === null ? null : signalOf(state);
-        if (signal !== null && load("abort").isAborted(signal)) {
-          if (state.kind !== KINDS.NONE) discard(state, signal.reason);
-          return rejected(signal.reason);
-        }
-        const scheme = slice(state.url, 0, indexOf(state.url, ":"));
-        if (scheme !== "http" && scheme !== "https") return load("fetch_local").fetchLocal(scheme, state, networkError);
-        if (state.options.cache === "only-if-cached") throw networkError("ERR_CACHE_MISS", "there is no cache to answer");
-        return start(state, signal);
       } catch (error) {
         return rejected(error);
       }
+      return perform(input, init, null);
     },
   };
 
@@ -199,5 +208,5 @@
     if (body[0] === KINDS.STREAM) load("streams_readable").acquireReader(body[1]).cancel(reason);
   }
 
-  return { __proto__: null, fetch };
+  return { __proto__: null, fetch, perform };
 }
