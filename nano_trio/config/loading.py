@@ -116,7 +116,7 @@ def parse_hostnames(texts: Iterable[str]) -> tuple[str, ...]:
     """Hostnames and addresses from the command line, as an app's `hostname` would hold them. Raises `ConfigError`."""
     bracketed = [f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text for text in texts]
     try:
-        return check_value(bracketed, App, "hostname") if bracketed else ()  # type: ignore[no-any-return]
+        return check_value(bracketed, App, "hostname") if bracketed else ()
     except Rejected as error:
         raise ConfigError(Problem(_COMMAND_LINE, "HOST", message) for _, message in error.findings) from None
 

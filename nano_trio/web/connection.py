@@ -45,6 +45,7 @@ from nano_trio.web.request_body import WireBody
 from nano_trio.web.response_head import build, quick
 from nano_trio.web.service import Service
 from nano_trio.web.settings import AccessRecord
+from nano_trio.web.tls_socket import TLSSocket
 
 if TYPE_CHECKING:
     from nano_trio.web.listener import Listener
@@ -68,7 +69,7 @@ class State(enum.Enum):
 
 
 class Connection:
-    """A client's connection on an accepted, non-blocking socket."""
+    """A client's connection on an accepted, non-blocking socket, plain or (its handshake done) with TLS."""
 
     __slots__ = (
         "_discarded",
@@ -88,7 +89,7 @@ class Connection:
         "state",
     )
 
-    def __init__(self, sock: socket.socket, remote: str, listener: Listener) -> None:
+    def __init__(self, sock: socket.socket | TLSSocket, remote: str, listener: Listener) -> None:
         self.sock = sock
         self.remote = remote
         self.listener = listener

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 import trio
 
 from nano_trio.actors.registry import Registry
-from nano_trio.config import Config
+from nano_trio.config import App, Config
 from nano_trio.logs import access_line
+from nano_trio.web.certificates import Certificates, Pair, TLSSettings
+from nano_trio.web.local_ca import CertificateError, LocalCertificates
 from nano_trio.web.router import Route, Router
 from nano_trio.web.server import Server, serve
-from nano_trio.web.settings import AccessRecord, Limits, ServerSettings
+from nano_trio.web.settings import AccessRecord, Limits, Secure, ServerSettings
 
-__all__ = ["Hosting", "host", "serve_until_signal"]
+__all__ = ["Hosting", "host", "local_hostnames", "serve_until_signal"]
 
 log = structlog.get_logger("nano_trio")
 
@@ -35,10 +37,20 @@ class Hosting:
 
     @property
     def urls(self) -> list[str]:
-        """Where the main listener answers, one URL an address."""
+        """Where the server answers, one URL for each address: HTTP, then HTTPS."""
+        places = [("http", *place) for place in self.server.addresses]
+        places += [("https", *place) for place in self.server.secure_addresses]
         return [
-            f"http://{f'[{address}]' if ':' in address else address}:{port}" for address, port in self.server.addresses
+            f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}" for scheme, address, port in places
         ]
+
+    def urls_of(self, app: App) -> list[str]:
+        """Where one app answers: its hostnames, with HTTP and HTTPS."""
+        ports = {"http": self.server.port if app.port is None else self.server.port_of(app.port)}
+        secure = self.server.secure_port_of(app.port)
+        if secure is not None:
+            ports["https"] = secure
+        return [f"{scheme}://{name}:{port}" for name in app.hostname for scheme, port in ports.items()]
 
     async def drain(self) -> None:
         """Stop accepting, let requests finish for at most ``drain_timeout_s``, then end."""
@@ -57,7 +69,7 @@ async def host(
 ) -> None:
     """Serve the configured apps until drained or cancelled; reports the :class:`Hosting` once every port is open.
 
-    Raises OSError where a port cannot be had.
+    Raises OSError where a port cannot be had, and :class:`CertificateError` for certificates that cannot serve.
     """
     registry = Registry(config.apps, state_dir=config.state_dir, dev=dev)
     router = Router(Route(registry.apps[app.name], app.hostname, app.port, app.default) for app in config.apps)
@@ -75,11 +87,56 @@ async def host(
         drain_timeout=config.drain_timeout_s,
         dev=dev,
         access_log=_access_logger(config.log.format) if access_log else None,
+        secure=await trio.to_thread.run_sync(_secure, config) if config.secure_ports else {},
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(registry.run)
         server = await nursery.start(_serve_in, nursery, settings, router)
         task_status.started(Hosting(config, registry, server))
+
+
+def local_hostnames(config: Config) -> list[str]:
+    """The hostnames whose certificates are to be made locally, and the address if it is one that clients use."""
+    served = [app for app in config.apps if app.port in config.secure_ports and app.tls.own_certificate is None]
+    hostnames = [hostname for app in served for hostname in app.hostname]
+    if config.host not in ("0.0.0.0", "::"):
+        hostnames.append(config.host)
+    return hostnames
+
+
+def _secure(config: Config) -> dict[int | None, Secure]:
+    """The HTTPS listeners, with their certificates; makes local ones that are missing. Blocks."""
+    ports = config.secure_ports
+    local = LocalCertificates(config.tls.certs)
+    if any(app.tls.own_certificate is None for app in config.apps if app.port in ports):
+        local.ensure(local_hostnames(config))
+    settings = TLSSettings(
+        min_version=config.tls.min_version, client_auth=config.tls.client_auth, client_ca=config.tls.client_ca
+    )
+    secure: dict[int | None, Secure] = {}
+    for beside, port in ports.items():
+        apps = [app for app in config.apps if app.port == beside]
+        pairs = {name: _pair(app, name, local) for app in apps for name in app.hostname}
+        try:
+            certificates = Certificates(_default_pair(apps, local), pairs, settings)
+        except OSError as error:
+            raise CertificateError(f"the certificates for port {port} cannot be loaded: {error}") from None
+        secure[beside] = Secure(port=port, certificates=certificates, redirect=config.tls.redirect)
+    return secure
+
+
+def _default_pair(apps: Sequence[App], local: LocalCertificates) -> Pair:
+    """For clients that name no hostname, or an unknown one: the default app's, else a local one if there is any."""
+    for app in apps:
+        if app.default and app.tls.own_certificate is not None:
+            return Pair(*app.tls.own_certificate)
+    own = [app.tls.own_certificate for app in apps]
+    return Pair(*own[0]) if own and own[0] is not None and None not in own else local.pair("localhost")
+
+
+def _pair(app: App, hostname: str, local: LocalCertificates) -> Pair:
+    own = app.tls.own_certificate
+    return Pair(*own) if own is not None else local.pair(hostname)
 
 
 async def _serve_in(

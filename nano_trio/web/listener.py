@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from nano_trio.web.certificates import Certificates
 from nano_trio.web.connection import Connection
+from nano_trio.web.handshake import Handshake
 from nano_trio.web.http1 import HeadParser
 from nano_trio.web.reactor import Reactor
 from nano_trio.web.router import RouteTable
@@ -70,7 +72,7 @@ async def open_sockets(host: str | None, port: int, backlog: int = 1024) -> list
 
 
 class Listener:
-    """Accepts connections on one socket and owns them. Takes over ``sock``."""
+    """Accepts connections on one socket and owns them. Takes over ``sock``. With ``certificates`` it speaks TLS."""
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class Listener:
         routes: RouteTable,
         reactor: Reactor,
         parse_head: HeadParser,
+        certificates: Certificates | None = None,
     ) -> None:
         sock.setblocking(False)
         self.sock = sock
@@ -89,9 +92,10 @@ class Listener:
         self.limits = settings.limits
         self.access_log = settings.access_log
         self.dev = settings.dev
-        self.scheme = "http://"
+        self.certificates = certificates
+        self.scheme = "http://" if certificates is None else "https://"
         self.draining = False
-        self.connections: set[Connection] = set()
+        self.connections: set[Connection | Handshake] = set()
         self.nursery: Nursery
         name = sock.getsockname()
         self.port: int = name[1] if isinstance(name, tuple) else 0
@@ -117,6 +121,7 @@ class Listener:
     async def _accept(self) -> None:
         sock = self.sock
         reactor = self.reactor
+        begin = Connection if self.certificates is None else Handshake
         complained = False
         while True:
             await trio.lowlevel.wait_readable(sock)
@@ -141,7 +146,7 @@ class Listener:
                     client.setblocking(False)
                     with contextlib.suppress(OSError):
                         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    Connection(client, _remote(address), self)
+                    begin(client, _remote(address), self)
                 except OSError:
                     client.close()
 
@@ -160,7 +165,7 @@ class Listener:
         if self.connections:
             await self._empty.wait()
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Connection | Handshake) -> None:
         """A connection is closed."""
         self.connections.discard(connection)
         if self.draining and not self.connections:

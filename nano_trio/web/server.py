@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 
 import structlog
 import trio
 
+from nano_trio.web.certificates import Certificates
 from nano_trio.web.http1 import HeadParser
 from nano_trio.web.listener import Listener, open_sockets
 from nano_trio.web.parser_h11 import h11_parser
 from nano_trio.web.parser_httptools import httptools_parser
 from nano_trio.web.reactor import Reactor
-from nano_trio.web.router import Router
+from nano_trio.web.redirect import Redirects
+from nano_trio.web.router import Router, RouteTable
 from nano_trio.web.settings import ServerSettings
 
 __all__ = ["Server", "serve"]
@@ -33,6 +34,9 @@ class Server:
         self._reactor = reactor
         self._parse_head = _ENGINES[settings.http]()
         self._listeners: dict[int | None, list[Listener]] = {}
+        self._secure: dict[int | None, list[Listener]] = {}
+        """The HTTPS listeners, by the plain ones that they stand beside."""
+        self._watching: dict[int | None, trio.CancelScope] = {}
 
     @property
     def port(self) -> int:
@@ -41,43 +45,80 @@ class Server:
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Address and port of every listening socket."""
-        names = [listener.sock.getsockname() for group in self._listeners.values() for listener in group]
-        return [(name[0], name[1]) for name in names]
+        """Address and port of every socket that listens for HTTP."""
+        return _names(self._listeners)
+
+    @property
+    def secure_addresses(self) -> list[tuple[str, int]]:
+        """Address and port of every socket that listens for HTTPS."""
+        return _names(self._secure)
 
     @property
     def connections(self) -> int:
         """The number of open connections."""
-        return sum(len(listener.connections) for group in self._listeners.values() for listener in group)
+        return sum(len(listener.connections) for listener in self._all())
 
     def port_of(self, port: int) -> int:
         """The real port of the listener that was opened for an app's configured ``port``."""
         return self._listeners[port][0].port
 
+    def secure_port_of(self, port: int | None) -> int | None:
+        """The real port of the HTTPS listener beside the main one (None) or an app's; None if there is none."""
+        group = self._secure.get(port)
+        return group[0].port if group else None
+
+    def _all(self) -> list[Listener]:
+        return [
+            listener for groups in (self._listeners, self._secure) for group in groups.values() for listener in group
+        ]
+
     async def open(self, port: int | None = None) -> None:
         """Listen on the main port (None) or on an app's. Raises OSError, opening nothing, when that cannot be."""
         if port in self._listeners:
             return
+        routes = self.router.table(port)
+        secure = self.settings.secure.get(port)
+        if secure is None:
+            self._listeners[port] = await self._listen(self.settings.port if port is None else port, routes)
+            return
+        encrypted = self._secure[port] = await self._listen(secure.port, routes, secure.certificates)
+        try:
+            self._listeners[port] = await self._listen(
+                self.settings.port if port is None else port,
+                Redirects(encrypted[0].port) if secure.redirect else routes,
+            )
+        except OSError:
+            self._stop(self._secure.pop(port))
+            raise
+        scope = self._watching[port] = trio.CancelScope()
+        self._nursery.start_soon(_watch, secure.certificates, scope)
+
+    async def _listen(
+        self, number: int, routes: RouteTable, certificates: Certificates | None = None
+    ) -> list[Listener]:
         settings = self.settings
-        number = settings.port if port is None else port
         sockets = list(settings.inherited.get(number, ()))
         if not sockets:
             sockets = await open_sockets(settings.host, number, settings.backlog)
-        await self._listen(port, sockets)
-
-    async def _listen(self, port: int | None, sockets: list[socket.socket]) -> None:
-        group = self._listeners[port] = []
+        group = []
         for sock in sockets:
             listener = Listener(
                 sock,
-                settings=self.settings,
-                routes=self.router.table(port),
+                settings=settings,
+                routes=routes,
                 reactor=self._reactor,
                 parse_head=self._parse_head,
+                certificates=certificates,
             )
             group.append(listener)
             await self._nursery.start(listener.run)
-            log.info("listening", address=listener.address)
+            log.info("listening", address=listener.address, **({"tls": True} if certificates else {}))
+        return group
+
+    @staticmethod
+    def _stop(group: list[Listener]) -> None:
+        for listener in group:
+            listener.stop()
 
     async def sync(self) -> None:
         """After the router's routes changed: open the ports that apps gained, stop those they lost.
@@ -87,8 +128,10 @@ class Server:
         wanted = self.router.ports
         for port in list(self._listeners):
             if port is not None and port not in wanted:
-                for listener in self._listeners.pop(port):
-                    listener.stop()
+                self._stop(self._listeners.pop(port))
+                if port in self._secure:
+                    self._stop(self._secure.pop(port))
+                    self._watching.pop(port).cancel()
         failure: OSError | None = None
         for port in sorted(wanted):
             try:
@@ -100,16 +143,23 @@ class Server:
 
     async def drain(self, timeout: float | None = None) -> None:
         """Stop gracefully; ``serve`` then returns. After ``timeout`` seconds (else the settings') abort the rest."""
-        for group in self._listeners.values():
-            for listener in group:
-                listener.stop()
+        self._stop(self._all())
         with trio.move_on_after(self.settings.drain_timeout if timeout is None else timeout) as scope:
-            for group in self._listeners.values():
-                for listener in group:
-                    await listener.gone()
+            for listener in self._all():
+                await listener.gone()
         if scope.cancelled_caught:
             log.warning("drain deadline passed", aborted=self.connections)
         self._nursery.cancel_scope.cancel()
+
+
+async def _watch(certificates: Certificates, scope: trio.CancelScope) -> None:
+    with scope:
+        await certificates.watch()
+
+
+def _names(groups: dict[int | None, list[Listener]]) -> list[tuple[str, int]]:
+    names = [listener.sock.getsockname() for group in groups.values() for listener in group]
+    return [(name[0], name[1]) for name in names]
 
 
 async def serve(

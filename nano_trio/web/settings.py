@@ -9,7 +9,9 @@ from typing import Literal
 
 import attrs
 
-__all__ = ["AccessLog", "AccessRecord", "Limits", "ServerSettings"]
+from nano_trio.web.certificates import Certificates
+
+__all__ = ["AccessLog", "AccessRecord", "Limits", "Secure", "ServerSettings"]
 
 
 @attrs.frozen
@@ -26,6 +28,8 @@ class Limits:
     """Bytes of a request body; more are answered 413. (Apps have their own, smaller limits.)"""
     head_timeout: float = 30.0
     """Seconds from a head's first byte to its last, and likewise for a small body; then 408."""
+    handshake_timeout: float = 10.0
+    """Seconds that a TLS handshake may take; then the connection is closed."""
     idle_timeout: float = 75.0
     """Seconds that a connection may wait between requests; then it is closed."""
     stall_timeout: float = 60.0
@@ -61,6 +65,17 @@ AccessLog = Callable[[AccessRecord], None]
 
 
 @attrs.frozen(kw_only=True)
+class Secure:
+    """The HTTPS listener beside a plain one."""
+
+    port: int
+    """0 lets the system choose."""
+    certificates: Certificates
+    redirect: bool = False
+    """Whether the plain listener only redirects here."""
+
+
+@attrs.frozen(kw_only=True)
 class ServerSettings:
     """Where and how a server listens."""
 
@@ -76,5 +91,7 @@ class ServerSettings:
     dev: bool = False
     """Show stacks on error pages."""
     access_log: AccessLog | None = None
+    secure: Mapping[int | None, Secure] = attrs.field(factory=dict)
+    """HTTPS listeners by the plain listener that they stand beside: an app's configured ``port``, None for the main."""
     inherited: Mapping[int, Sequence[socket.socket]] = attrs.field(factory=dict)
     """Listening sockets from a parent process, by configured port; used instead of opening that port."""

@@ -43,6 +43,13 @@ HTTP: dict[str, st.SearchStrategy[Any]] = {
     "header_timeout_s": SECONDS,
     "keep_alive_timeout_s": SECONDS,
 }
+TLS: dict[str, st.SearchStrategy[Any]] = {
+    "port": st.just(0) | st.sampled_from([3443, 8443]),
+    "certs": st.sampled_from(["certs", "../certs"]),
+    "redirect": st.booleans(),
+    "min_version": st.sampled_from(["1.2", "1.3"]),
+    "client_auth": st.just("none"),
+}
 LOG: dict[str, st.SearchStrategy[Any]] = {
     "level": st.sampled_from(["debug", "info", "warning", "error"]),
     "format": st.sampled_from(["json", "text", "apache"]),
@@ -64,6 +71,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
                 "drain_timeout_s": st.integers(0, 100) | st.floats(0, 100),
                 "state_dir": st.sampled_from(["state", "./a/../b", "/var/lib/nano"]),
                 "http": some_of(HTTP),
+                "tls": some_of(TLS),
                 "log": some_of(LOG),
                 "defaults": some_of(LIMITS),
             }
@@ -80,6 +88,8 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
             app["hostname"] = draw(hosts | st.lists(hosts, min_size=1, unique=True))
         if draw(st.booleans()):
             app["port"] = draw(st.sampled_from([3000, 3001, 8080, 8081]))
+            if draw(st.booleans()):
+                app["tls"] = {"port": app["port"] + 1000}
         port = app.get("port", document.get("port", 3000))
         if port not in ports and draw(st.booleans()):
             ports.add(port)

@@ -131,7 +131,7 @@ OF_AN_APP: list[tuple[dict[str, Any], str]] = [
     (
         {"zzz": 1},
         "zzz: unknown key; accepted keys: allow_net, cache_max_mb, default, env, extra_ca_certs, hostname, idle_timeout_s, max_buffer_size_mb, max_pending, "
-        "max_restarts, memory_mb, name, path, port, preload, request_timeout_ms, restart_window_s, timeout_ms",
+        "max_restarts, memory_mb, name, path, port, preload, request_timeout_ms, restart_window_s, services, timeout_ms, tls",
     ),
 ]
 
@@ -183,7 +183,7 @@ OF_THE_WHOLE: list[tuple[Any, list[str]]] = [
     ({"apps": [ONE], "memory_mb": 1}, ['memory_mb: unknown key here; it belongs in "defaults" or an app']),
     ({"apps": [ONE], "aps": 1}, ['aps: unknown key; did you mean "apps"?']),
     ({"apps": [ONE], "a b": 1}, ['["a b"]: unknown key; accepted keys: TOP']),
-    ({"apps": [ONE], "tls": {}}, ["tls: unknown key; accepted keys: TOP"]),
+    ({"apps": [ONE], "tsl": {}}, ['tsl: unknown key; did you mean "tls"?']),
     ({"apps": [ONE], "admin": {}}, ["admin: unknown key; accepted keys: TOP"]),
     ({"apps": [ONE], "workers": 2}, ["workers: unknown key; accepted keys: TOP"]),
     ({"apps": [ONE], "$schema": 1}, ["$schema: unknown key; accepted keys: TOP"]),
@@ -247,7 +247,7 @@ OF_THE_WHOLE: list[tuple[Any, list[str]]] = [
 
 @pytest.mark.parametrize(("document", "expected"), OF_THE_WHOLE, ids=[lines[0][:60] for _, lines in OF_THE_WHOLE])
 def test_the_whole(folder: Path, document: Any, expected: list[str]) -> None:
-    top = "apps, defaults, drain_timeout_s, host, http, log, port, state_dir"
+    top = "apps, defaults, drain_timeout_s, host, http, log, port, state_dir, tls"
     found = problems(folder, document)
     assert found == [f"config.json: {line}".replace("FOLDER", str(folder)).replace("TOP", top) for line in expected]
 

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
-from nano_trio.config import App, Config, Http, Limits, Log, Reload, describe_keys, from_document, json_schema
+from nano_trio.config import App, AppTls, Config, Http, Limits, Log, Reload, Tls, describe_keys, from_document, json_schema
 from nano_trio.config import markdown_table as table_of_keys
 
 from tests.config.documents import documents
@@ -81,7 +81,10 @@ ONE = {"name": "one", "path": "one"}
         {"apps": []},
         {"apps": [{}]},
         {"apps": [{"name": "a b", "path": "x"}]},
-        {"apps": [ONE], "tls": {}},
+        {"apps": [ONE], "tls": {"port": -1}},
+        {"apps": [ONE], "tls": {"client_auth": "maybe"}},
+        {"apps": [{**ONE, "tls": {"cert": 1}}]},
+        {"apps": [{**ONE, "tls": {"crt": "x"}}]},
         {"apps": [{**ONE, "memory_mb": "x"}]},
         {"apps": [{**ONE, "memory_mb": 0}]},
         {"apps": [{**ONE, "memory_mb": True}]},
@@ -112,13 +115,22 @@ def test_the_schema_is_json_and_says_the_defaults() -> None:
 
 def test_every_key_is_described() -> None:
     described = {(key.table, key.key) for key in describe_keys()}
-    tables = {"": Config, "apps[]": App, "apps[], defaults": Limits, "http": Http, "log": Log}
+    tables = {
+        "": Config,
+        "apps[]": App,
+        "apps[].tls": AppTls,
+        "apps[], defaults": Limits,
+        "http": Http,
+        "tls": Tls,
+        "log": Log,
+    }
     expected = {
         (table, field.name)
         for table, cls in tables.items()
         for field in attrs.fields(cls)
         if not field.inherited
-        and (table, field.name) not in {("", name) for name in ("apps", "defaults", "http", "log")}
+        and (table, field.name) not in {("", name) for name in ("apps", "defaults", "http", "tls", "log")}
+        and (table, field.name) != ("apps[]", "tls")
     }
     assert described == expected
     assert all(key.text and key.accepts and key.default for key in describe_keys())

@@ -1,0 +1,142 @@
+"""What no single value of the TLS keys shows: files that are no certificates, keys of others, ports that clash.
+
+Works on sound values, as `checks` does.
+"""
+
+import datetime
+import os
+import ssl
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from nano_trio.config.checks import Values, locate_certificates
+from nano_trio.config.model import AppTls
+from nano_trio.config.problems import KeyPath, Rejected, show
+
+Finding = tuple[KeyPath, str]
+
+
+def locate_pair(tls: AppTls, folder: Path) -> AppTls:
+    """The absolute paths of an app's certificate and key. Raises `Rejected` where they cannot serve today."""
+    if tls.cert is None and tls.key is None:
+        return tls
+    if tls.cert is None or tls.key is None:
+        missing, given = ("key", "cert") if tls.key is None else ("cert", "key")
+        raise Rejected([((missing,), f'required beside "{given}"')])
+    cert, key = (Path(os.path.normpath(folder / path)) for path in (tls.cert, tls.key))
+    findings: list[Finding] = [
+        ((name,), problem) for name, path in (("cert", cert), ("key", key)) if (problem := _unreadable(path))
+    ]
+    if not findings:
+        findings = list(_unusable(cert, key))
+    if findings:
+        raise Rejected(findings)
+    return attrs.evolve(tls, cert=cert, key=key)
+
+
+def locate_tls(values: Values, folder: Path, findings: list[Finding]) -> dict[str, Any]:
+    """The absolute paths in the table `tls`, by key; adds to the findings what is wrong."""
+    located = {"certs": Path(os.path.normpath(folder / values.get("certs", "certs")))}
+    auth, authorities = values.get("client_auth", "none"), values.get("client_ca")
+    if authorities is None:
+        if auth != "none":
+            findings.append((("tls", "client_ca"), f'required where "client_auth" is {show(auth)}'))
+        return located
+    if auth == "none":
+        wanted = 'nothing asks for client certificates; set "client_auth" to "optional" or "required"'
+        findings.append((("tls", "client_ca"), wanted))
+    try:
+        (located["client_ca"],) = locate_certificates([authorities], folder)
+    except Rejected as error:
+        findings += [(("tls", "client_ca"), message) for _, message in error.findings]
+    return located
+
+
+def check_ports(apps: Sequence[Values], main_port: int | None, secure_port: int | None) -> Iterator[Finding]:
+    """Clashes between ports. `main_port` and `secure_port` are the server's; None: invalid, or none."""
+    plain = {app["port"]: f"apps[{index}]" for index, app in enumerate(apps) if app.get("port")}
+    if main_port:
+        plain[main_port] = "the server"
+    beside: dict[int | None, int] = {}
+    owners: dict[int, int | None] = {}
+    if secure_port:
+        beside[None] = secure_port
+        owners[secure_port] = None
+        if secure_port in plain:
+            yield ("tls", "port"), f"port {secure_port} serves HTTP already, for {plain[secure_port]}"
+    for index, app in enumerate(apps):
+        tls = app.get("tls")
+        if tls is None or tls.port is None:
+            continue
+        at = ("apps", index, "tls", "port")
+        own = app.get("port")
+        if own is None:
+            yield at, 'set the app\'s own "port" too: without one, the server\'s "tls.port" serves the app'
+        elif tls.port in plain:
+            yield at, f"port {tls.port} serves HTTP already, for {plain[tls.port]}"
+        elif beside.setdefault(own, tls.port) != tls.port:
+            yield at, f"apps that share port {own} share its HTTPS port too: both {beside[own]} and {tls.port} are set"
+        elif owners.setdefault(tls.port, own) != own:
+            other = owners[tls.port] or "the server's port"
+            yield at, f"port {tls.port} is the HTTPS port beside {other} already"
+
+
+def _unreadable(path: Path) -> str:
+    try:
+        path.read_bytes()
+    except OSError as error:
+        return f"cannot be read: {(error.strerror or 'unknown error').lower()} (looked for {path})"
+    return ""
+
+
+def _unusable(cert: Path, key: Path) -> Iterator[Finding]:
+    """What keeps a pair of readable files from serving."""
+    # Costs 30 ms, which only those pay who have certificates of their own.
+    from cryptography import x509
+
+    try:
+        chain = x509.load_pem_x509_certificates(cert.read_bytes())
+    except (OSError, ValueError):
+        yield ("cert",), f"no PEM file with certificates (looked at {cert})"
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_refuse_password)
+    except _EncryptedError:
+        yield ("key",), f"the private key is encrypted; store it without a passphrase (looked at {key})"
+        return
+    except ssl.SSLError as error:
+        if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+            yield (
+                ("key",),
+                f"not the key of the certificate in {cert.name}; is the app's own certificate the first there?",
+            )
+        elif (error.reason and "TOO_SMALL" in error.reason) or error.reason == "CA_MD_TOO_WEAK":
+            yield ("cert",), f"too weak for TLS: {error.reason.replace('_', ' ').lower()} (looked at {cert})"
+        else:
+            yield ("key",), f"no PEM file with a private key (looked at {key})"
+        return
+    except OSError as error:
+        yield ("key",), f"cannot be read: {(error.strerror or 'unknown error').lower()} (looked for {key})"
+        return
+    now = datetime.datetime.now(datetime.UTC)
+    looked = f" (looked at {cert})"
+    for number, certificate in enumerate(chain):
+        which = "the certificate" if number == 0 else f"certificate {number + 1} of the chain"
+        if certificate.not_valid_after_utc < now:
+            yield ("cert",), f"{which} expired on {certificate.not_valid_after_utc:%Y-%m-%d}{looked}"
+        elif certificate.not_valid_before_utc > now:
+            yield (
+                ("cert",),
+                f"{which} is valid only from {certificate.not_valid_before_utc:%Y-%m-%d} (looked at {cert})",
+            )
+
+
+class _EncryptedError(Exception):
+    pass
+
+
+def _refuse_password() -> str:
+    raise _EncryptedError

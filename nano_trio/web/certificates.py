@@ -1,0 +1,181 @@
+"""Which certificate a TLS handshake gets, and taking new ones without a restart.
+
+A listener has one :class:`Certificates`: a default pair of files, and pairs by hostname. The client's SNI picks: an
+exact name before wildcards, the longest wildcard first, else the default. Each pair becomes an ``SSLContext`` of its
+own when it is first asked for; they differ in nothing but the certificate.
+
+:meth:`Certificates.watch` looks at the files of the loaded pairs every few seconds, in a thread. A pair that changed is
+loaded anew and serves the handshakes from then on; established connections keep theirs. What cannot be loaded changes
+nothing: the old pair stays, the log says so once, and the files are tried again when they change again.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import attrs
+import structlog
+import trio
+
+__all__ = ["Certificates", "ClientAuth", "Pair", "TLSSettings", "server_context"]
+
+log = structlog.get_logger("nano_trio.web")
+
+ClientAuth = Literal["none", "optional", "required"]
+Stamp = tuple[tuple[int, int, int] | None, ...]
+
+_LOOK_S = 2.0
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""For TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has no others."""
+_VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+
+
+@attrs.frozen
+class Pair:
+    """PEM files: a certificate with its chain, and the private key."""
+
+    cert: Path
+    key: Path
+
+
+@attrs.frozen(kw_only=True)
+class TLSSettings:
+    """What all handshakes of a listener have in common."""
+
+    min_version: Literal["1.2", "1.3"] = "1.2"
+    client_auth: ClientAuth = "none"
+    client_ca: Path | None = None
+    """PEM file of the authorities whose client certificates are accepted."""
+
+
+@attrs.frozen(eq=False)
+class _Loaded:
+    context: ssl.SSLContext
+    stamp: Stamp
+
+
+def server_context(pair: Pair, settings: TLSSettings) -> ssl.SSLContext:
+    """A context for the server's end. Raises OSError (``ssl.SSLError`` among them) for files that will not do."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if settings.min_version == "1.3" else ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_ciphers(_CIPHERS)
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(pair.cert, pair.key, password=_no_password)
+    context.verify_mode = _VERIFY[settings.client_auth]
+    if settings.client_ca is not None and settings.client_auth != "none":
+        context.load_verify_locations(settings.client_ca)
+    return context
+
+
+def _no_password() -> str:
+    raise ssl.SSLError("the private key is encrypted")
+
+
+class Certificates:
+    """The certificates of one listener."""
+
+    def __init__(self, default: Pair, named: Mapping[str, Pair] | None = None, settings: TLSSettings | None = None):
+        """``named`` maps hostnames (lower case; exact, or ``*.`` and a name) to pairs.
+
+        Loads the default pair. Raises OSError if that cannot be.
+        """
+        self._default = default
+        self._named = dict(named or {})
+        self._settings = settings or TLSSettings()
+        self._loaded: dict[Pair, _Loaded] = {}
+        self._refused: dict[Pair, Stamp] = {}
+        self._loaded[default] = self._load(default)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context to begin a handshake with."""
+        return self._loaded[self._default].context
+
+    def pair_for(self, name: str | None) -> Pair:
+        """The pair for a client's SNI (None: it sent none, as for an IP address)."""
+        if name is None:
+            return self._default
+        name = name.lower().removesuffix(".")
+        pair = self._named.get(name)
+        while pair is None and name:
+            name = name.partition(".")[2]
+            pair = self._named.get(f"*.{name}")
+        return pair or self._default
+
+    def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        """OpenSSL asks for the context that fits the name. A pair that cannot be loaded is stood in for."""
+        pair = self.pair_for(name)
+        loaded = self._loaded.get(pair)
+        if loaded is None:
+            stamp = self._stamp(pair)
+            if self._refused.get(pair) == stamp:
+                return
+            try:
+                loaded = self._loaded[pair] = self._load(pair)
+            except OSError as error:
+                self._refused[pair] = stamp
+                log.error("a certificate cannot be loaded", cert=str(pair.cert), reason=_reason(error))
+                return
+        connection.context = loaded.context
+
+    def _load(self, pair: Pair) -> _Loaded:
+        stamp = self._stamp(pair)  # first: what changes while it is read is seen at the next look
+        context = server_context(pair, self._settings)
+        if pair == self._default:
+            context.sni_callback = self._choose
+        return _Loaded(context, stamp)
+
+    def _stamp(self, pair: Pair) -> Stamp:
+        files = (pair.cert, pair.key, self._settings.client_ca)
+        return tuple(None if file is None else _file_stamp(file) for file in files)
+
+    async def watch(self) -> None:
+        """Take changed files, for ever."""
+        while True:
+            await trio.sleep(_LOOK_S)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Look at the files once, and take those that changed."""
+        before = dict(self._loaded)
+        for pair, found in (await trio.to_thread.run_sync(self._look, before)).items():
+            if isinstance(found, _Loaded):
+                self._loaded[pair] = found
+                self._refused.pop(pair, None)
+                log.info("certificate reloaded", cert=str(pair.cert))
+            else:
+                stamp, error = found
+                self._refused[pair] = stamp
+                log.error("a changed certificate cannot be loaded", cert=str(pair.cert), reason=_reason(error))
+
+    def _look(self, loaded: Mapping[Pair, _Loaded]) -> dict[Pair, _Loaded | tuple[Stamp, OSError]]:
+        """In a thread: the changed pairs, loaded or with what kept them from it."""
+        found: dict[Pair, _Loaded | tuple[Stamp, OSError]] = {}
+        for pair, old in loaded.items():
+            stamp = self._stamp(pair)
+            if stamp == old.stamp or stamp == self._refused.get(pair):
+                continue
+            try:
+                found[pair] = self._load(pair)
+            except OSError as error:
+                found[pair] = (stamp, error)
+        return found
+
+
+def _file_stamp(file: Path) -> tuple[int, int, int]:
+    try:
+        facts = os.stat(file)
+    except OSError:
+        return (0, 0, 0)
+    return (facts.st_mtime_ns, facts.st_ino, facts.st_size)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    return (error.strerror or str(error)).lower()
