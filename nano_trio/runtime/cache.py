@@ -229,13 +229,13 @@ class _Session:
         """Settle with the requests, each as its lines."""
         self._start(operation, self._keys, int(cache), None if request is None else text_of(request), flags)
 
-    async def _keys(self, cache: int, request: str | None, flags: int) -> list[list[str]]:
+    async def _keys(self, cache: int, request: str | None, flags: int) -> list[str]:
         query = None if request is None else _query(request, flags)
 
         def work() -> list[Entry]:
             return self._store.find([cache], query, self._cache.clock(), first=False, heads=True)
 
-        return [entry.request.split("\n") for entry in await self._cache.run(work)]
+        return [entry.request for entry in await self._cache.run(work)]
 
     def remove(self, operation: int, cache: float, request: Any, flags: int) -> None:
         query = _query(text_of(request), flags)

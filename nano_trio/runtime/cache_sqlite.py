@@ -1,7 +1,7 @@
 """Cached responses in SQLite: a database file for each app, or one in memory where there is no state directory.
 
 Theory of operation. A lock makes the methods take turns. What the event loop must say without waiting (``release``,
-``discard``, ``forget``) only appends to a queue that the next call works off in its transaction. ``put`` removes what
+``discard``, ``forget``) only appends to a queue that the next call works off first. ``put`` removes what
 the new entries replace, makes room, and inserts, all in one transaction. Loose bodies that a crash left behind are
 swept when the file is opened.
 
@@ -261,9 +261,9 @@ class SqliteStore:
         self._errands.append(("forget", cache))
 
     def _run_errands(self, db: sqlite3.Connection) -> None:
-        """Inside a transaction: what the event loop asked for since the last call."""
+        """In a transaction of its own: what the event loop asked for since the last call."""
         while self._errands:
-            errand, number = self._errands[0]
+            errand, number = self._errands.popleft()
             if errand == "discard":
                 self._drop_body(db, number)
             else:
@@ -275,7 +275,6 @@ class SqliteStore:
                         self._drop_body(db, number)
                     elif errand == "forget" and number in self._nameless:
                         self._drop_cache(db, number)
-            self._errands.popleft()
 
     # -- removal -----------------------------------------------------------------------------------------------------
 
@@ -331,7 +330,7 @@ class SqliteStore:
 
     def _look(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
-            return self._attempt(work, changes=bool(self._errands))
+            return self._attempt(work, changes=False)
 
     def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
@@ -341,10 +340,12 @@ class SqliteStore:
         for last in (False, True):
             try:
                 db = self._open()
+                if self._errands:
+                    with _transaction(db):
+                        self._run_errands(db)
                 if not changes:
                     return work(db)
                 with _transaction(db):
-                    self._run_errands(db)
                     return work(db)
             except sqlite3.Error as error:
                 if (

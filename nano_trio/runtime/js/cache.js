@@ -18,6 +18,8 @@
   const host = platform.host("cache");
   const join = uncurry("Array", "join");
   const exec = uncurry("RegExp", "exec");
+  const indexOf = uncurry("String", "indexOf");
+  const slice = uncurry("String", "slice");
   const split = uncurry("String", "split");
   const trim = uncurry("String", "trim");
   const register = uncurry("FinalizationRegistry", "register");
@@ -45,6 +47,14 @@
   function linesOf(state) {
     const { url, list } = state;
     return list.length === 0 ? url : url + "\n" + join(list, "\n");
+  }
+  /** The Request that such lines stand for. */
+  function fromLines(lines, options) {
+    const end = indexOf(lines, "\n");
+    const request =
+      end < 0 ? makeRequest(0, "GET", lines, null, null) : makeRequest(0, "GET", slice(lines, 0, end), slice(lines, end + 1), null);
+    requestState(request).options = options;
+    return request;
   }
   /** What is asked for: { lines, flags }; null where a method other than GET matches nothing. */
   function toQuery(info, options, context) {
@@ -166,13 +176,10 @@
     };
     const one = async (index) => {
       const state = states[index];
-      const { url, list, options } = state;
       const init = { __proto__: null, signal: dependentSignal([abort, signalOf(state)]) };
-      const request = makeRequest(0, "GET", url, list, null);
-      requestState(request).options = options;
-      const response = responseState(await fetch(request, init));
+      const response = responseState(await fetch(fromLines(linesOf(state), state.options), init));
       if (response.status < 200 || response.status > 299) {
-        fail(context, `The response of ${url} has the status ${response.status}.`);
+        fail(context, `The response of ${state.url} has the status ${response.status}.`);
       }
       checkResponse(response, context);
       const number = await upload(state, response);
@@ -263,11 +270,7 @@
       const context = "Failed to execute 'keys' on 'Cache'";
       const query = this.#optionalQuery(arguments[0], arguments[1], context);
       const found = query === null ? [] : await operation((id) => host.keys(id, cache, query.lines, query.flags));
-      for (let i = 0; i < found.length; i++) {
-        const url = uncurry("Array", "shift")(found[i]);
-        found[i] = makeRequest(0, "GET", url, found[i], null);
-        requestState(found[i]).options = DEFAULTS;
-      }
+      for (let i = 0; i < found.length; i++) found[i] = fromLines(found[i], DEFAULTS);
       return freeze(found);
     }
     #optionalQuery(request, options, context) {
