@@ -20,7 +20,8 @@ import pytest
 
 HERE = Path(__file__).parent
 INSTALLED = HERE.parent / ".npm"
-APPS = ("hono", "itty", "h3")
+ROUTERS = ("hono", "itty", "h3")
+APPS = (*ROUTERS, "jose")
 
 # As wrangler bundles for Workers.
 ESBUILD = ["--bundle", "--format=esm", "--platform=browser", "--conditions=workerd,worker,browser", "--target=es2023"]
@@ -151,7 +152,7 @@ def server(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
             process.stdout.close()
 
 
-@pytest.fixture(params=APPS)
+@pytest.fixture(params=ROUTERS)
 def app(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
