@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import keywrap, padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from nano_trio.runtime.crypto_work import BIG, Weight
+from nano_trio.runtime.crypto_work import Weight
 from nano_trio.runtime.host import HostError
 
 __all__ = [
@@ -172,10 +172,8 @@ def _decrypt_any_iv(key: bytes, ciphertext: bytes, tag: bytes, iv: bytes, aad: b
 
 
 def wrap_weight(key: bytes, data: bytes) -> Weight:
-    """Each 8 bytes cost microseconds of Python."""
-    if len(data) > BIG:
-        return Weight.ENDLESS
-    return Weight.HEAVY if len(data) > 2048 else Weight.LIGHT
+    """Each 8 bytes cost microseconds of Python, which other threads wait for."""
+    return Weight.ENDLESS if len(data) > 8192 else Weight.LIGHT
 
 
 def wrap(key: bytes, data: bytes) -> bytes:

@@ -117,7 +117,7 @@ def from_jwk(curve: str, x: bytes | None, y: bytes | None, d: bytes | None) -> A
             private = ec.derive_private_key(int.from_bytes(d, "big"), nist)
         else:
             raise FormatError
-    except ValueError:
+    except Exception:
         raise FormatError from None
     if public_bytes(private.public_key()) != public_bytes(public):
         raise FormatError

@@ -22,11 +22,12 @@ from nano_trio.runtime.crypto_work import Operations, Weight, light
 
 __all__ = [
     "PRIVATE_OPERATIONS", "PUBLIC_OPERATIONS", "facts", "from_der", "from_numbers", "generate", "generate_weight",
-    "problem_of",
+    "load", "problem_of", "recover",
 ]  # fmt: skip
 
 _RSA_ENCRYPTION = bytes.fromhex("2a864886f70d010101")
 _COMMON_EXPONENT = 65537
+_MAX_BITS = 16384
 
 
 # -- making keys ------------------------------------------------------------------------------------------------------
@@ -34,8 +35,8 @@ _COMMON_EXPONENT = 65537
 
 def problem_of(modulus_length: int, exponent: int) -> str | None:
     """Why there is no key with these parameters."""
-    if not 1024 <= modulus_length <= 16384:
-        return "The modulus of an RSA key must have from 1024 to 16384 bits."
+    if not 1024 <= modulus_length <= _MAX_BITS:
+        return f"The modulus of an RSA key must have from 1024 to {_MAX_BITS} bits."
     if exponent < 3 or exponent % 2 == 0 or exponent.bit_length() > 256:
         return "The public exponent of an RSA key must be an odd number from 3 to 2^256."
     return None
@@ -82,9 +83,11 @@ def from_der(format: str, data: bytes) -> rsa.RSAPublicKey | rsa.RSAPrivateKey:
     except Exception:
         raise FormatError from None
     if isinstance(key, rsa.RSAPrivateKey):
+        if key.key_size > _MAX_BITS:
+            raise FormatError
         _check_private(key.private_numbers())
         return key
-    if isinstance(key, rsa.RSAPublicKey):
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size <= _MAX_BITS:
         return key
     raise FormatError
 
@@ -93,20 +96,42 @@ def from_numbers(
     n: int, e: int, d: int | None, p: int | None, q: int | None, dp: int | None, dq: int | None, qi: int | None
 ) -> rsa.RSAPublicKey | rsa.RSAPrivateKey:
     """The key of a JSON Web Key's members (RFC 7518 section 6.3)."""
+    _check_sizes(n, e, d, p, q, dp, dq, qi)
     public = rsa.RSAPublicNumbers(e, n)
     try:
         if d is None:
             return public.public_key()
         if p is None or q is None or dp is None or dq is None or qi is None:
-            if not p is q is dp is dq is qi is None:
-                raise FormatError
-            p, q = rsa.rsa_recover_prime_factors(n, e, d)
-            return _private_key(p, q, d, e, n)
+            raise FormatError
         numbers = rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, public)
         _check_private(numbers)
         return numbers.private_key(unsafe_skip_rsa_key_validation=True)
     except (ValueError, ZeroDivisionError):
         raise FormatError from None
+
+
+def recover(n: int, e: int, d: int) -> bytes:
+    """The key of which only ``d`` is known (RFC 7518 section 6.3.2), as PKCS#8. Takes long, all of it Python."""
+    _check_sizes(n, e, d)
+    try:
+        p, q = rsa.rsa_recover_prime_factors(n, e, d)
+        key = _private_key(p, q, d, e, n)
+    except (ValueError, ZeroDivisionError):
+        raise FormatError from None
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def load(der: bytes) -> rsa.RSAPrivateKey:
+    """The key that :func:`generate` or :func:`recover` gave."""
+    key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
+
+
+def _check_sizes(n: int, *others: int | None) -> None:
+    """Arithmetic with larger numbers takes long, and OpenSSL refuses them anyway."""
+    if n.bit_length() > _MAX_BITS or any(other is not None and other > n for other in others):
+        raise FormatError
 
 
 def _check_private(numbers: rsa.RSAPrivateNumbers) -> None:

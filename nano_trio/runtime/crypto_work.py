@@ -8,7 +8,7 @@ Theory of operation. A host function says what is to be computed and how heavy i
 - ``HEAVY`` work runs on one of Trio's worker threads. An app has two at a time, and all apps as many as there are
   cores, so an app that asks for a thousand keys delays its neighbour's signature by no more than its share.
 - ``ENDLESS`` work (PBKDF2 with billions of iterations) cannot be stopped on a thread; it runs in a process that is
-  killed when the app no longer waits.
+  killed when the app no longer waits, one at a time for an app.
 
 :meth:`Work.run` answers with the result, with a string ``"Name\\nmessage"`` for an error, or with None: the work has
 been put aside and JavaScript starts it as an operation, :meth:`Work.proceed`. The operation settles without a value;
@@ -39,6 +39,8 @@ BIG = 65536
 _BUDGET_S = 0.001
 _WINDOW_S = 0.01
 _PER_APP = 2
+_ALLOWANCE = 4 << 20
+"""Bytes that the work of an app may hold outside its heap before they count as the app's memory."""
 _FAILED = "The operation failed for an operation-specific reason."
 
 _threads = functools.cache(lambda: trio.CapacityLimiter(max(2, os.cpu_count() or 2)))
@@ -97,9 +99,11 @@ class Work:
         self._services = services
         self._spent = 0.0
         self._window = 0.0
-        self._limiter = trio.Semaphore(_PER_APP)
+        self._threads = trio.Semaphore(_PER_APP)
+        self._processes = trio.Semaphore(1)
         self._next: _Job | None = None
         self._finished: dict[int, _Job] = {}
+        self._held = 0
 
     def run(
         self,
@@ -121,22 +125,25 @@ class Work:
         return None
 
     def proceed(self, operation: int) -> int:
-        """Start what :meth:`run` has put aside; the bytes it holds meanwhile."""
+        """Start what :meth:`run` has put aside; how many bytes it is to count for in the app's heap meanwhile."""
         job, self._next = self._next, None
         assert job is not None
         self._services.operation(operation, self._perform, operation, job)
-        return job.size
+        self._held += job.size
+        return job.size if self._held > _ALLOWANCE else 0
 
     def take(self, operation: int) -> Any:
         """The result of an operation that has settled. Once."""
         job = self._finished.pop(operation)
+        self._held -= job.size
         return job.result if type(job.result) is str else _guard(job.present, job.result)
 
     async def _perform(self, operation: int, job: _Job) -> None:
-        async with self._limiter:
-            if job.weight is Weight.ENDLESS:
+        if job.weight is Weight.ENDLESS:
+            async with self._processes:
                 job.result = await _in_process(job.compute)
-            else:
+        else:
+            async with self._threads:
                 job.result = await trio.to_thread.run_sync(
                     _guard, job.compute, limiter=_threads(), abandon_on_cancel=True
                 )
@@ -149,6 +156,7 @@ async def _in_process(compute: Callable[[], Any]) -> Any:
     """Compute in a process that is killed on cancellation. ``compute`` and its result must be picklable."""
     done = await trio.run_process(
         [sys.executable, "-P", "-m", "nano_trio.runtime.crypto_work"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdin=pickle.dumps(compute),
         capture_stdout=True,
         stderr=subprocess.DEVNULL,

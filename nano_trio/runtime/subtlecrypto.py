@@ -17,12 +17,11 @@ from typing import Any
 
 import quickjs
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from nano_trio.runtime import crypto_curves, crypto_rsa, crypto_secret
-from nano_trio.runtime.crypto_digest import digest
+from nano_trio.runtime.crypto_digest import digest, new_hash
 from nano_trio.runtime.crypto_formats import FormatError, from_base64url
-from nano_trio.runtime.crypto_work import Operations, Weight, Work
+from nano_trio.runtime.crypto_work import Operations, Weight, Work, by_data, light
 from nano_trio.runtime.host import Namespace, Services, text_of
 
 __all__ = ["namespace"]
@@ -69,6 +68,14 @@ def _wrap(work: Work, key: Any) -> _Handle:
     return _Handle(work, key, crypto_curves.PUBLIC_OPERATIONS, {"publicBytes": crypto_curves.public_bytes(key)})
 
 
+def _update(hash_: Any, data: bytes) -> bool:
+    hash_.update(data)
+    return True
+
+
+_HASH_OPERATIONS: Operations = {"update": (_update, by_data), "digest": (lambda hash_: hash_.digest(), light)}
+
+
 class _Keys:
     """The functions that make keys. Each answers with a handle, an error string, or None."""
 
@@ -101,7 +108,7 @@ class _Keys:
             crypto_rsa.generate_weight(modulus_length),
             0,
             partial(crypto_rsa.generate, modulus_length, number),
-            lambda der: self._wrap(load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)),
+            lambda der: self._wrap(crypto_rsa.load(der)),
         )
 
     def import_rsa(self, format: str, data: Any) -> Any:
@@ -111,16 +118,16 @@ class _Keys:
     def import_rsa_jwk(self, *members: Any) -> Any:
         """``members``: n, e, d, p, q, dp, dq, qi."""
 
-        def compute() -> Any:
-            numbers = [None if data is None else int.from_bytes(data, "big") for data in _decode(members)]
-            n, e, *private = numbers
+        try:
+            n, e, *private = [None if data is None else int.from_bytes(data, "big") for data in _decode(members)]
             if n is None or e is None:
                 raise FormatError
-            return crypto_rsa.from_numbers(n, e, *private)
-
-        # Finding the primes of a key that does not name them takes some milliseconds.
-        is_short = members[2] is not quickjs.Undefined and quickjs.Undefined in members[3:]
-        return self._work.run(Weight.HEAVY if is_short else Weight.LIGHT, 0, compute, self._wrap)
+        except FormatError as error:
+            return f"{error.name}\n{error.message}"
+        if private[0] is not None and private[1:] == [None] * 5:
+            recover = partial(crypto_rsa.recover, n, e, private[0])
+            return self._work.run(Weight.ENDLESS, 0, recover, lambda der: self._wrap(crypto_rsa.load(der)))
+        return self._work.run(Weight.LIGHT, 0, partial(crypto_rsa.from_numbers, n, e, *private), self._wrap)
 
     def generate_curve(self, curve: str) -> Any:
         return self._work.run(Weight.LIGHT, 0, partial(crypto_curves.generate, curve), self._wrap)
@@ -166,10 +173,14 @@ def namespace(services: Services) -> Namespace:
         plain = data.to_bytes()
         return work.run(Weight.of(plain), len(plain), partial(digest, name, plain))
 
+    def make_hash(name: str) -> _Handle:
+        return _Handle(work, new_hash(name), _HASH_OPERATIONS, {})
+
     functions: dict[str, Callable[..., Any]] = {
         "proceed": work.proceed,
         "take": work.take,
         "digest": compute_digest,
+        "newHash": make_hash,
         "equal": _equal,
         "fromBase64": lambda text: from_base64url(text_of(text)),
         "importSecret": keys.import_secret,

@@ -21,6 +21,11 @@
       this.#isCrypto;
       return platform.load("subtlecrypto").subtle;
     }
+    /** Workers' addition. */
+    get DigestStream() {
+      this.#isCrypto;
+      return platform.load("digeststream").DigestStream;
+    }
     getRandomValues(array) {
       const context = "Failed to execute 'getRandomValues' on 'Crypto'";
       this.#isCrypto;

@@ -5,7 +5,7 @@
 (platform) => {
   "use strict";
   const { complete, error } = platform.load("subtlecrypto");
-  const { TypeError } = platform.constructors;
+  const { TypeError, ArrayBuffer, Uint8Array } = platform.constructors;
   const { byteLength, isView, viewByteLength } = platform.buffers;
   const host = platform.host("subtlecrypto");
 
@@ -87,7 +87,7 @@
       const own = name === "HMAC" ? { __proto__: null, name, hash: algorithm.hash, length } : algorithm;
       return {
         answer: host.generateSecret(length),
-        finish: (handle) => record("secret", extractable, own, usages, handle),
+        finish: (handle) => reserve(record("secret", extractable, own, usages, handle), length / 8),
       };
     }
     requirePermitted(usages, permitted[0] | permitted[1]);
@@ -112,7 +112,6 @@
     const publicExponent = new Uint8Array(handle("publicExponent"));
     return { __proto__: null, name, modulusLength: handle("modulusLength"), publicExponent, hash };
   }
-  const { Uint8Array } = platform.constructors;
 
   /**
    * "Import key": hands the record to `finish`. `data` are bytes (an ArrayBuffer or a Uint8Array that nothing else
@@ -175,9 +174,11 @@
   }
   function secret(extractable, algorithm, usages, bytes, length = null) {
     const key = record("secret", extractable, algorithm, usages, host.importSecret(bytes, length));
-    // The host keeps the bytes; a long key counts as the app's memory all the same.
-    const size = isView(bytes) ? viewByteLength(bytes) : byteLength(bytes);
-    if (size > 1024) key.reserved = new platform.constructors.ArrayBuffer(size);
+    return reserve(key, isView(bytes) ? viewByteLength(bytes) : byteLength(bytes));
+  }
+  /** The host keeps a secret key's bytes; where they are many they count as the app's memory all the same. */
+  function reserve(key, size) {
+    if (size > 1024) key.reserved = new ArrayBuffer(size);
     return key;
   }
   function unsupportedFormat(format, { name }) {
