@@ -37,6 +37,9 @@ from nano_trio.runtime.service import Service
 
 __all__ = ["Environment", "LogSink"]
 
+_SMALL_HEAP = 4 << 20
+"""Bytes that are collected in some ms."""
+
 _log = structlog.get_logger("nano_trio")
 
 
@@ -234,6 +237,14 @@ class _Host:
         environment = self._environment()
         if environment is not None:
             environment.enter(entry, *args)
+
+    def collect_garbage(self) -> None:
+        environment = self._environment()
+        if environment is not None and not environment.isolate.busy and environment.isolate.stopped is None:
+            if environment.isolate.read_memory() <= _SMALL_HEAP:
+                environment.isolate.collect_garbage()
+                # Finalizers are jobs, which a turn runs.
+                environment.enter("release", 0)
 
     def operation_ended(self) -> None:
         environment = self._environment()

@@ -86,7 +86,9 @@ class Fetches:
         """
         client = self._client
         if client is None or client.ended:
-            client = self._client = FetchClient(self._services.network, self._closed, _report)
+            client = self._client = FetchClient(
+                self._services.network, self._closed, self._services.collect_garbage, _report
+            )
             self._services.background(client.run)
         parts = [] if headers is None else text_of(headers).split("\n")
         request = FetchRequest(method, text_of(url), list(zip(parts[::2], parts[1::2], strict=True)), redirect, cache)

@@ -280,9 +280,14 @@ class FetchClient:
     """The fetches and connections of one app. Start :meth:`run` in the app's nursery."""
 
     def __init__(
-        self, network: Network, on_closed: Callable[[Fetch], None], report: Callable[[Exception], None]
+        self,
+        network: Network,
+        on_closed: Callable[[Fetch], None],
+        collect: Callable[[], None],
+        report: Callable[[Exception], None],
     ) -> None:
         self._network = network
+        self._collect = collect
         self._on_closed = on_closed
         self._report = report
         self._running = trio.Event()
@@ -339,8 +344,14 @@ class FetchClient:
 
     def _sweep(self) -> None:
         now = trio.current_time()
-        for fetch in list(self.fetches.values()):
-            if fetch.status and not fetch.is_reading and not fetch.taken and now - fetch.touched >= IDLE_BODY_S:
+        lying = [
+            fetch for fetch in self.fetches.values() if fetch.status and not fetch.is_reading and not fetch.taken
+        ]
+        if any(_SWEEP_S <= now - fetch.touched < 2 * _SWEEP_S for fetch in lying):
+            # Perhaps nobody refers to them any more, which only the collector finds out.
+            self._collect()
+        for fetch in lying:
+            if now - fetch.touched >= IDLE_BODY_S:
                 fetch.abort(FetchError("ETIMEDOUT", f"the response's body lay unread for {IDLE_BODY_S:g} s"))
         self.pool.close_expired()
 

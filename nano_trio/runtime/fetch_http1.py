@@ -209,20 +209,32 @@ class Http1Connection:
             if data:
                 self.answered = True
             elif self._h11.their_state is h11.SEND_RESPONSE:
-                raise self._upload_error or FetchError(
-                    "ECONNRESET", "the server closed the connection without a response"
-                )
+                raise self._upload_error or self._closed_early()
             self._h11.receive_data(bytes(data))
+
+    def _closed_early(self) -> FetchError:
+        if self.answered:
+            return FetchError("ERR_PROTOCOL", "the server closed the connection in the middle of the response's head")
+        return FetchError("ECONNRESET", "the server closed the connection without a response")
 
     def finished(self) -> None:
         """The response is at its end, or unwanted."""
         if self.closed:
             return
+        self._skip_received()
         if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE and self._upload is None:
             self._h11.start_next_cycle()
             self._released(self)
         else:
             self.close()
+
+    def _skip_received(self) -> None:
+        """Pass over what has come already: the end of a response without content comes with its head."""
+        try:
+            while isinstance(self._h11.next_event(), h11.Data):
+                pass
+        except h11.RemoteProtocolError:
+            return  # which leaves no state to go on from
 
     def close(self) -> None:
         """Close the socket now. Never blocks, idempotent."""

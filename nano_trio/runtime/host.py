@@ -87,6 +87,9 @@ class Services(Protocol):
     def bindings(self) -> Mapping[str, Service]:
         """Other apps that this one may call, by the names of the bindings."""
 
+    def collect_garbage(self) -> None:
+        """Run the collector where the heap is small enough for nobody to notice, and what it finds to finalize."""
+
     @property
     def app(self) -> AppHost:
         """Who receives what the app's handlers answer."""

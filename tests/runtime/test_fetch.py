@@ -1,0 +1,631 @@
+"""fetch() over real sockets: what an app notices when servers behave."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import trio
+
+from nano_trio import __version__
+
+from .fetching import OPEN, fetching
+from .upstream import TEXT, running
+
+
+async def test_a_get() -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            """
+            const response = await fetch(url + "/text?text=hello#fragment");
+            const { status, statusText, ok, type, url: final, redirected, bodyUsed } = response;
+            return [status, statusText, ok, type, final, redirected, bodyUsed, response.headers.get("content-type"),
+              await response.text(), response.bodyUsed];
+            """,
+            url=upstream.url,
+        )
+        final = f"{upstream.url}/text?text=hello"
+        assert result == [200, "Fine", True, "basic", final, False, False, "text/plain", "hello", True]
+        method, target, headers, body = upstream.requests[0]
+        assert (method, target, body) == ("GET", "/text?text=hello", b"")
+        assert headers == {
+            "host": f"127.0.0.1:{upstream.port}",
+            "accept": "*/*",
+            "accept-encoding": "gzip, deflate, br, zstd",
+            "user-agent": f"nano-trio/{__version__}",
+        }
+
+
+@pytest.mark.parametrize(
+    ("init", "method", "body", "headers"),
+    [
+        ("{ method: 'post', body: 'text' }", "POST", "text", {"content-length": "4", "content-type": "text/plain;charset=UTF-8"}),
+        ("{ method: 'PUT', body: new Uint8Array([104, 105]) }", "PUT", "hi", {"content-length": "2"}),
+        ("{ method: 'POST', body: new URLSearchParams({ a: 'b c' }) }", "POST", "a=b+c", {"content-length": "5"}),
+        ("{ method: 'POST', body: new Blob(['blob'], { type: 'x/y' }) }", "POST", "blob", {"content-length": "4", "content-type": "x/y"}),
+        ("{ method: 'POST' }", "POST", "", {"content-length": "0"}),
+        ("{ method: 'DELETE' }", "DELETE", "", {}),
+        ("{ method: 'PATCH', body: '' }", "PATCH", "", {"content-length": "0"}),
+        ("{ method: 'custom', body: 'x' }", "custom", "x", {"content-length": "1"}),
+        (
+            "{ method: 'POST', duplex: 'half', body: new Blob(['stre', 'am']).stream() }",
+            "POST",
+            "stream",
+            {"transfer-encoding": "chunked"},
+        ),
+        (
+            "{ method: 'POST', duplex: 'half', body: new Blob(['pulled']).stream().pipeThrough(new TransformStream()) }",
+            "POST",
+            "pulled",
+            {"transfer-encoding": "chunked"},
+        ),
+        ("{ headers: { 'X-A': 'b', Accept: 'text/html', 'User-Agent': 'mine', 'Accept-Encoding': 'br' } }", "GET", "", {"x-a": "b", "accept": "text/html", "user-agent": "mine", "accept-encoding": "br"}),
+        ("{ headers: { Range: 'bytes=0-1' } }", "GET", "", {"range": "bytes=0-1", "accept-encoding": "identity"}),
+        ("{ headers: [['x', 'é'], ['x', '2']] }", "GET", "", {"x": "2"}),
+        ("{ cache: 'no-store' }", "GET", "", {"cache-control": "no-cache", "pragma": "no-cache"}),
+        ("{ cache: 'no-cache' }", "GET", "", {"cache-control": "max-age=0"}),
+    ],
+)  # fmt: skip
+async def test_what_is_sent(init: str, method: str, body: str, headers: dict[str, str]) -> None:
+    async with running() as upstream, fetching() as js:
+        seen = await js.run(f"return (await fetch(url, {init})).json()", url=f"{upstream.url}/echo")
+        assert (seen["method"], seen["body"]) == (method, body)
+        assert headers.items() <= seen["headers"].items()
+        assert ("transfer-encoding" in seen["headers"]) == ("transfer-encoding" in headers)
+
+
+async def test_a_form_with_a_file() -> None:
+    async with running() as upstream, fetching() as js:
+        seen = await js.run(
+            """
+            const form = new FormData();
+            form.append("field", "value");
+            form.append("file", new File(["content"], "name.txt"));
+            return (await fetch(url, { method: "POST", body: form })).json();
+            """,
+            url=f"{upstream.url}/echo",
+        )
+        assert seen["headers"]["content-type"].startswith("multipart/form-data; boundary=")
+        assert 'name="file"; filename="name.txt"' in seen["body"]
+        assert int(seen["headers"]["content-length"]) == len(seen["body"])
+
+
+async def test_framing_and_connection_headers_are_ours() -> None:
+    async with running() as upstream, fetching() as js:
+        seen = await js.run(
+            """
+            const headers = { Host: "evil.example", "Content-Length": "3", "Transfer-Encoding": "chunked", TE: "trailers",
+              Connection: "close, x-secret", "Keep-Alive": "1", Upgrade: "websocket", Trailer: "x", Expect: "100-continue",
+              "Proxy-Connection": "keep-alive", "X-Kept": "yes" };
+            return (await fetch(url, { method: "POST", body: "longer than three", headers })).json();
+            """,
+            url=f"{upstream.url}/echo",
+        )
+        assert seen["body"] == "longer than three"
+        assert seen["headers"]["host"] == f"127.0.0.1:{upstream.port}"
+        assert seen["headers"]["content-length"] == "17"
+        assert seen["headers"]["x-kept"] == "yes"
+        gone = {
+            "transfer-encoding",
+            "connection",
+            "keep-alive",
+            "upgrade",
+            "trailer",
+            "expect",
+            "te",
+            "proxy-connection",
+        }
+        assert not gone & seen["headers"].keys()
+
+
+async def test_a_request_object_and_its_body() -> None:
+    async with running() as upstream, fetching() as js:
+        seen = await js.run(
+            """
+            const request = new Request(url, { method: "POST", body: "once", headers: { "x-a": "b" } });
+            const seen = await (await fetch(request)).json();
+            let again;
+            try { await fetch(request); } catch (error) { again = error.name; }
+            const init = await (await fetch(new Request(url, { headers: { a: "b" } }), { method: "PUT", body: "i" })).json();
+            return [seen.body, seen.headers["x-a"], request.bodyUsed, again, init.method, init.body, init.headers.a];
+            """,
+            url=f"{upstream.url}/echo",
+        )
+        assert seen == ["once", "b", True, "TypeError", "PUT", "i", "b"]
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "message"),
+    [
+        ("fetch()", "TypeError", "1 argument required"),
+        ("fetch('no url')", "TypeError", "Failed to parse URL from no url"),
+        ("fetch('http://user:secret@localhost/')", "TypeError", "credentials"),
+        ("fetch(url, { method: 'GET', body: 'x' })", "TypeError", "GET or HEAD"),
+        ("fetch(url, { method: 'CONNECT' })", "TypeError", "unsupported"),
+        ("fetch(url, { method: 'a b' })", "TypeError", "not a valid HTTP method"),
+        ("fetch(url, { headers: { 'a b': 'c' } })", "TypeError", "not a valid header name"),
+        ("fetch(url, { headers: { a: 'b\\nc' } })", "TypeError", "line feed"),
+        ("fetch(url, { headers: { a: '\\u0100' } })", "TypeError", ""),
+        ("fetch(url, { method: 'POST', body: new ReadableStream() })", "TypeError", "duplex"),
+        ("fetch(url, { redirect: 'sometimes' })", "TypeError", "RequestRedirect"),
+        ("fetch(url, { signal: {} })", "TypeError", "AbortSignal"),
+        ("fetch('ftp://localhost/')", "TypeError", "scheme"),
+        ("fetch('file:///etc/passwd')", "TypeError", "scheme"),
+        ("fetch('about:blank')", "TypeError", "scheme"),
+        ("fetch(url, { cache: 'only-if-cached', mode: 'same-origin' })", "TypeError", "cache"),
+    ],
+)
+async def test_what_cannot_be_fetched_rejects_and_sends_nothing(code: str, name: str, message: str) -> None:
+    async with running() as upstream, fetching() as js:
+        failure = await js.failure(
+            f"const promise = {code}; if (!(promise instanceof Promise)) return 1; await promise;", url=upstream.url
+        )
+        assert failure[0] == name
+        assert message in failure[1]
+        assert upstream.requests == []
+
+
+async def test_the_shape_of_the_function() -> None:
+    async with fetching() as js:
+        assert await js.run(
+            """
+            fetch;
+            const { value, writable, configurable } = Object.getOwnPropertyDescriptor(globalThis, "fetch");
+            let constructs = true;
+            try { new fetch("data:,"); } catch { constructs = false; }
+            return [typeof value, value.name, value.length, writable, configurable, constructs, "prototype" in fetch];
+            """
+        ) == ["function", "fetch", 1, True, True, False, False]
+
+
+async def test_headers_of_a_response_are_read_only_and_complete() -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            """
+            const response = await fetch(url + "/status?code=200");
+            let refused;
+            try { response.headers.set("a", "b"); } catch (error) { refused = error.name; }
+            const echo = await fetch(url + "/echo");
+            await echo.text();
+            return [response.headers.getSetCookie(), refused, echo.headers.get("x-two")];
+            """,
+            url=upstream.url,
+        )
+        assert result == [["a=1", "b=2"], "TypeError", "1, 2"]
+
+
+@pytest.mark.parametrize("code", [204, 304])
+async def test_a_status_without_a_body(code: int) -> None:
+    async with running() as upstream, fetching() as js:
+        for _ in range(2):
+            result = await js.run(
+                f"const r = await fetch(url + '/status?code={code}'); return [r.status, r.body, await r.text()]",
+                url=upstream.url,
+            )
+            assert result == [code, None, ""]
+        assert upstream.connections == 1
+
+
+async def test_a_head_request() -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            "const r = await fetch(url, { method: 'HEAD' }); return [r.status, r.body, await r.text()]",
+            url=f"{upstream.url}/echo",
+        )
+        assert result == [200, None, ""]
+
+
+async def test_bodies_by_every_reader() -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            """
+            const get = () => fetch(url + "/text?text=[1]");
+            const chunks = [];
+            for await (const chunk of (await get()).body) chunks.push(...chunk);
+            return [await (await get()).json(), (await (await get()).arrayBuffer()).byteLength, await (await get()).text(),
+              [...await (await get()).bytes()], (await (await get()).blob()).type, chunks,
+              await (await get()).clone().text()];
+            """,
+            url=upstream.url,
+        )
+        assert result == [[1], 3, "[1]", [91, 49, 93], "text/plain", [91, 49, 93], "[1]"]
+
+
+async def test_a_clone_and_its_original_both_read() -> None:
+    async with running() as upstream, fetching() as js:
+        text = (
+            "const r = await fetch(url); const c = r.clone(); return [await r.text(), await c.text(), c.url === r.url]"
+        )
+        assert await js.run(text, url=f"{upstream.url}/text") == ["text", "text", True]
+
+
+async def test_connections_are_used_again() -> None:
+    async with running() as upstream, fetching() as js:
+        await js.run("for (let i = 0; i < 20; i++) await (await fetch(url)).text()", url=f"{upstream.url}/text")
+        assert upstream.connections == 1
+        await js.run(
+            "await Promise.all(Array.from({ length: 20 }, async () => (await fetch(url)).text()))",
+            url=f"{upstream.url}/text",
+        )
+        assert 2 <= upstream.connections <= 20
+        assert js.open_fetches == 0
+
+
+async def test_a_kept_connection_that_the_server_closed_is_not_noticed() -> None:
+    async with running() as upstream, fetching() as js:
+        for _ in range(3):
+            result = await js.run("return (await fetch(url + '/until-close')).text()", url=upstream.url)
+            assert result == "read me until I close"
+        await js.run("await (await fetch(url + '/text')).text()", url=upstream.url)
+        assert upstream.open == 1
+
+
+# -- redirects ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "then", "body"),
+    [
+        (301, "GET", "GET", ""),
+        (301, "POST", "GET", ""),
+        (302, "POST", "GET", ""),
+        (303, "POST", "GET", ""),
+        (303, "PUT", "GET", ""),
+        (303, "HEAD", "HEAD", ""),
+        (302, "PUT", "PUT", "body"),
+        (307, "POST", "POST", "body"),
+        (308, "PUT", "PUT", "body"),
+    ],
+)
+async def test_a_redirect_rewrites_what_it_must(status: int, method: str, then: str, body: str) -> None:
+    async with running() as upstream, fetching() as js:
+        sent = (
+            "" if method in ("GET", "HEAD") else ", body: 'body', headers: { 'content-language': 'en', 'x-kept': '1' }"
+        )
+        result = await js.run(
+            f"const r = await fetch(url, {{ method: '{method}'{sent} }}); return [r.redirected, r.url, r.status];",
+            url=f"{upstream.url}/redirect?status={status}&to=/echo",
+        )
+        assert result == [True, f"{upstream.url}/echo", 200]
+        seen = upstream.requests[1]
+        assert (seen[0], seen[3].decode()) == (then, body)
+        if sent:
+            assert seen[2]["x-kept"] == "1"
+            assert ("content-type" in seen[2]) == ("content-language" in seen[2]) == bool(body)
+        assert upstream.connections == 1
+
+
+async def test_redirect_modes() -> None:
+    async with running() as upstream, fetching() as js:
+        url = f"{upstream.url}/redirect?to=/text"
+        result = await js.run(
+            """
+            const r = await fetch(url, { redirect: "manual" });
+            return [r.status, r.headers.get("location"), r.redirected, await r.text()];
+            """,
+            url=url,
+        )
+        assert result == [302, "/text", False, "moved"]
+        assert (await js.failure("await fetch(url, { redirect: 'error' })", url=url))[2] == "ERR_REDIRECT"
+        assert await js.run("return (await fetch(url)).status", url=f"{upstream.url}/no-location") == 302
+
+
+@pytest.mark.parametrize(
+    ("to", "code"),
+    [
+        ("ftp://example.com/", "ERR_INVALID_REDIRECT"),
+        ("data:,hello", "ERR_INVALID_REDIRECT"),
+        ("http://[", "ERR_INVALID_REDIRECT"),
+        ("http://user:secret@127.0.0.1/", "ERR_INVALID_REDIRECT"),
+        ("/loop", "ERR_TOO_MANY_REDIRECTS"),
+    ],
+)
+async def test_redirects_that_fail(to: str, code: str) -> None:
+    async with running() as upstream, fetching() as js:
+        name, _, found = await js.failure("await fetch(url)", url=f"{upstream.url}/redirect?to={to}")
+        assert (name, found) == ("TypeError", code)
+        assert len(upstream.requests) <= 22
+
+
+async def test_a_streamed_body_cannot_be_sent_again() -> None:
+    async with running() as upstream, fetching() as js:
+        code = "await fetch(url, { method: 'POST', duplex: 'half', body: new Response('x').body.pipeThrough(new TransformStream()) })"
+        url = f"{upstream.url}/redirect?to=/echo&status="
+        assert (await js.failure(code, url=f"{url}307"))[2] == "ERR_REDIRECT"
+        await js.run(code, url=f"{url}303")
+
+
+async def test_credentials_do_not_follow_to_another_origin() -> None:
+    async with running() as first, running() as second, fetching() as js:
+        headers = "{ Authorization: 'a', Cookie: 'b', 'Proxy-Authorization': 'c', 'X-D': 'd' }"
+        await js.run(f"await fetch(url, {{ headers: {headers} }})", url=f"{first.url}/redirect?to={second.url}/text")
+        assert second.requests[0][2]["x-d"] == "d"
+        assert not {"authorization", "cookie", "proxy-authorization"} & second.requests[0][2].keys()
+        await js.run(f"await fetch(url, {{ headers: {headers} }})", url=f"{first.url}/redirect?to=/text")
+        assert first.requests[-1][2]["authorization"] == "a"
+
+
+async def test_fragments_follow_redirects_out_of_sight() -> None:
+    async with running() as upstream, fetching() as js:
+        url = f"{upstream.url}/redirect?to=/text"
+        assert await js.run("return (await fetch(url + '#a')).url", url=url) == f"{upstream.url}/text"
+        assert upstream.requests[1][1] == "/text"
+
+
+# -- content codings ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "br", "zstd", "gzip,br", "deflate,gzip,zstd"])
+async def test_codings(coding: str) -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            """
+            const response = await fetch(url);
+            const streamed = await new Response((await fetch(url)).body.pipeThrough(new TransformStream())).text();
+            return [await response.text(), streamed, response.headers.get("content-encoding")];
+            """,
+            url=f"{upstream.url}/coded?as={coding}",
+        )
+        assert result == [TEXT.decode(), TEXT.decode(), coding]
+        assert upstream.connections <= 2
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/raw-deflate", TEXT.decode()),
+        ("/label?as=unknown", "plain"),
+        ("/label?as=identity", "plain"),
+        ("/label?as=gzip,+unknown", "plain"),
+        ("/coded?as=gzip&append=garbage", TEXT.decode()),
+    ],
+)
+async def test_codings_as_browsers_take_them(path: str, text: str) -> None:
+    async with running() as upstream, fetching() as js:
+        assert await js.run("return (await fetch(url)).text()", url=f"{upstream.url}{path}") == text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/coded?as=gzip&cut=100",
+        "/coded?as=br&cut=20",
+        "/coded?as=zstd&cut=20",
+        "/coded?as=deflate&cut=30",
+        "/label?as=gzip",
+        "/label?as=br",
+        "/label?as=zstd",
+        "/label?as=gzip,gzip,gzip,gzip,gzip,gzip",
+    ],
+)
+async def test_codings_that_are_broken(path: str) -> None:
+    async with running() as upstream, fetching() as js:
+        failure = await js.failure("await (await fetch(url)).text()", url=f"{upstream.url}{path}")
+        assert (failure[0], failure[2]) == ("TypeError", "ERR_CONTENT_DECODING")
+        assert js.open_fetches == 0
+
+
+async def test_a_bomb_is_bounded_by_what_is_read() -> None:
+    async with running() as upstream, fetching() as js:
+        name, message, _ = await js.failure("await (await fetch(url)).text()", url=f"{upstream.url}/bomb")
+        assert name == "RangeError"
+        assert "max_buffer_size_mb" in message
+        size = await js.run(
+            "const reader = (await fetch(url)).body.getReader(); return (await reader.read()).value.length",
+            url=f"{upstream.url}/bomb",
+        )
+        assert size <= 65536
+
+
+# -- streams -----------------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_read_that_nobody_asks_for() -> None:
+    async with running() as upstream, fetching() as js:
+        await js.run(
+            "globalThis.reader = (await fetch(url)).body.getReader(); await reader.read();",
+            url=f"{upstream.url}/forever",
+        )
+        await trio.sleep(0.1)
+        sent = upstream.sent
+        await trio.sleep(0.1)
+        assert upstream.sent == sent  # the socket's buffers are full, and stay so
+        await js.run("await reader.cancel()")
+        await upstream.settled()
+        assert js.open_fetches == 0
+
+
+async def test_an_upload_is_pulled_as_the_server_reads() -> None:
+    async with running() as upstream, fetching() as js:
+        pulled = await js.run(
+            """
+            globalThis.pulled = 0;
+            const body = new ReadableStream({ pull(controller) {
+              pulled++;
+              controller.enqueue(new Uint8Array(1 << 20));
+            } }, { highWaterMark: 0 });
+            const controller = new AbortController();
+            const promise = fetch(url, { method: "POST", body, duplex: "half", signal: controller.signal });
+            promise.catch(() => {});
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            const after = pulled;
+            controller.abort();
+            return after;
+            """,
+            url=f"{upstream.url}/early-nothing?",
+        )
+        assert pulled > 0
+        await upstream.settled()
+
+
+async def test_the_answer_may_come_before_the_request_is_sent() -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            """
+            const body = new ReadableStream({ pull(controller) { controller.enqueue(new Uint8Array(65536)); } });
+            const response = await fetch(url, { method: "POST", body, duplex: "half" });
+            return [response.status, await response.text()];
+            """,
+            url=f"{upstream.url}/refuse",
+        )
+        assert result == [413, "too big"]
+        result = await js.run(
+            """
+            const body = new Uint8Array(8 << 20).fill(7);
+            const response = await fetch(url, { method: "POST", body });
+            const bytes = await response.bytes();
+            return [bytes.length, bytes[0], bytes.at(-1)];
+            """,
+            url=f"{upstream.url}/mirror",
+        )
+        assert result == [8 << 20, 7, 7]
+        await upstream.settled()
+
+
+@pytest.mark.parametrize(
+    ("stream", "cause"),
+    [
+        ("{ pull(c) { c.error(new RangeError('mine')) } }", "RangeError: mine"),
+        ("{ pull(c) { c.enqueue('text') } }", "TypeError"),
+        ("{ pull() { throw new Error('thrown') } }", "Error: thrown"),
+    ],
+)
+async def test_a_body_that_breaks(stream: str, cause: str) -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            f"""
+            try {{ await fetch(url, {{ method: "POST", duplex: "half", body: new ReadableStream({stream}) }}); }}
+            catch (error) {{ return [error.name, String(error.cause)]; }}
+            """,
+            url=f"{upstream.url}/count",
+        )
+        assert result[0] == "TypeError"
+        assert cause in result[1]
+        await upstream.settled()
+        assert js.open_fetches == 0
+
+
+async def test_another_fetchs_body_is_sent_on() -> None:
+    async with running() as upstream, fetching() as js:
+        turns = js.environment.isolate.account.turns
+        result = await js.run(
+            """
+            const source = await fetch(url + "/big?mb=20");
+            const response = await fetch(url + "/count", { method: "POST", body: source.body, duplex: "half" });
+            return [await response.text(), source.bodyUsed];
+            """,
+            url=upstream.url,
+        )
+        assert result == [str(20 << 20), True]
+        assert js.environment.isolate.account.turns - turns < 10
+
+
+# -- without a network -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("data:,hello%20world", [200, "OK", "text/plain;charset=US-ASCII", "hello world"]),
+        ("data:text/html;base64,PGI+", [200, "OK", "text/html", "<b>"]),
+        ("data:application/json,[1]#x", [200, "OK", "application/json", "[1]"]),
+    ],
+)
+async def test_data_urls(code: str, expected: list[Any]) -> None:
+    async with fetching() as js:
+        code = f"const r = await fetch('{code}'); return [r.status, r.statusText, r.headers.get('content-type'), await r.text()]"
+        assert await js.run(code) == expected
+
+
+async def test_data_urls_that_are_none() -> None:
+    async with fetching() as js:
+        assert (await js.failure("await fetch('data:text/plain')"))[0] == "TypeError"
+        assert await js.run("return (await fetch('data:,x', { method: 'HEAD' })).body") is None
+
+
+@pytest.mark.parametrize(
+    ("range_", "expected"),
+    [
+        (None, [200, "hello world", None, "11"]),
+        ("bytes=0-4", [206, "hello", "bytes 0-4/11", "5"]),
+        ("bytes=6-", [206, "world", "bytes 6-10/11", "5"]),
+        ("bytes=-3", [206, "rld", "bytes 8-10/11", "3"]),
+        ("bytes=0-100", [206, "hello world", "bytes 0-10/11", "11"]),
+        ("bytes=-100", [206, "hello world", "bytes 0-10/11", "11"]),
+        ("bytes=11-", None),
+        ("bytes=5-2", None),
+        ("bytes=-", None),
+        ("lines=1-2", None),
+        ("bytes=1-2,4-5", None),
+    ],
+)
+async def test_blob_urls(range_: str | None, expected: list[Any] | None) -> None:
+    async with fetching() as js:
+        init = "{}" if range_ is None else json.dumps({"headers": {"Range": range_}})
+        code = f"""
+          const url = URL.createObjectURL(new Blob(["hello ", "world"], {{ type: "a/b" }}));
+          const promise = fetch(url, {init});
+          URL.revokeObjectURL(url);
+          const r = await promise;
+          return [r.status, await r.text(), r.headers.get("content-range"), r.headers.get("content-length")];
+        """
+        if expected is None:
+            assert (await js.failure(code))[2] == "ERR_RANGE"
+        else:
+            assert await js.run(code) == expected
+
+
+async def test_blob_urls_that_are_gone_or_of_another_method() -> None:
+    async with fetching() as js:
+        assert (await js.failure("await fetch('blob:null/nothing')"))[2] == "ERR_BLOB_NOT_FOUND"
+        make = "const url = URL.createObjectURL(new Blob(['x']));"
+        assert (await js.failure(f"{make} await fetch(url, {{ method: 'HEAD' }})"))[2] == "ERR_METHOD"
+
+
+@pytest.mark.parametrize(
+    ("integrity", "fits"),
+    [
+        ("sha256-mC2euMsZkU0E/nK5QdlZHsjL+LXuZfIjjw5Qk3VJ8wo=", None),
+        ("sha256-wrong", False),
+        ("md5-ignored", True),
+        ("", True),
+    ],
+)
+async def test_integrity(integrity: str, fits: bool | None) -> None:
+    import base64
+    import hashlib
+
+    digest = base64.b64encode(hashlib.sha256(b"text").digest()).decode()
+    strong = base64.b64encode(hashlib.sha512(b"text").digest()).decode()
+    cases = [(integrity, fits)] if fits is not None else [
+        (f"sha256-{digest}", True),
+        (f"sha256-{digest} sha512-wrong", False),
+        (f"sha256-wrong sha512-{strong}", True),
+        (f"sha512-{strong}?option", True),
+    ]  # fmt: skip
+    async with running() as upstream, fetching() as js:
+        for metadata, expected in cases:
+            code = f"return (await fetch(url, {{ integrity: '{metadata}' }})).text()"
+            if expected:
+                assert await js.run(code, url=f"{upstream.url}/text") == "text"
+            else:
+                assert (await js.failure(code, url=f"{upstream.url}/text"))[2] == "ERR_INTEGRITY"
+
+
+async def test_patched_builtins_change_nothing() -> None:
+    async with running() as upstream, fetching(OPEN) as js:
+        result = await js.run(
+            """
+            for (const name of ["get", "set", "has", "delete"]) Map.prototype[name] = () => { throw 1; };
+            Array.prototype.join = Array.prototype.push = Array.prototype.slice = () => { throw 2; };
+            String.prototype.split = String.prototype.slice = String.prototype.indexOf = () => { throw 3; };
+            WeakRef.prototype.deref = FinalizationRegistry.prototype.register = () => { throw 4; };
+            Array.prototype[Symbol.iterator] = () => { throw 5; };
+            const then = Promise.prototype.then;
+            const response = await fetch(url, { method: "POST", body: "x", signal: new AbortController().signal });
+            return [response.status, (await response.text()).length > 10];
+            """,
+            url=f"{upstream.url}/echo",
+        )
+        assert result == [200, True]
