@@ -91,6 +91,8 @@
           }),
         () => wire.cancel(source.id),
       );
+      // For what can break the body while nobody reads: the signal of a fetch.
+      source.stream = state.stream;
     } else {
       state.stream = createReadableByteStream(undefined, (controller) => {
         const bytes = kind === TEXT ? new Uint8Array(encode(source)) : state.shared ? copyBytes(source) : viewOf(source);
