@@ -84,8 +84,6 @@ class Connector:
 
     async def _connect(self, origin: Origin) -> Connected:
         policy = self._network.policy
-        if not policy.allows_port(origin.host, origin.port):
-            raise FetchError("ERR_BLOCKED", f"connecting to {origin}: port {origin.port} is not for the Web")
         addresses = await self._resolve(origin)
         allowed = [address for address in addresses if policy.allows(origin.host, origin.port, address)]
         if not allowed:

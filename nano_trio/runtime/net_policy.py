@@ -120,18 +120,10 @@ class NetPolicy:
         """For scripts, which act for the person who runs them."""
         return cls(everything=True)
 
-    def allows_port(self, host: str, port: int) -> bool:
-        """Whether a port may be used at all: not those of mail and its like, unless an entry names them."""
-        return (
-            port not in _BAD_PORTS
-            or self._everything
-            or any(rule.ports is not None and rule.covers_port(port) for rule in self._rules)
-        )
-
     def allows(self, host: str, port: int, address: str) -> bool:
         """Whether a connection to ``address``, which ``host`` (lower case) resolved to, may be made.
 
-        Addresses that make no sense are refused.
+        Addresses that make no sense are refused, and the ports of mail and its like unless an entry names them.
         """
         try:
             parsed = ipaddress.ip_address(address)
@@ -144,11 +136,12 @@ class NetPolicy:
         parts: list[Address] = [parsed]
         if isinstance(parsed, ipaddress.IPv6Address) and int(parsed) > 1:
             parts += _carried(parsed)
-        rules = [rule for rule in self._rules if rule.covers_port(port)]
+        is_bad = port in _BAD_PORTS
+        rules = [rule for rule in self._rules if rule.covers_port(port) and not (is_bad and rule.ports is None)]
         name = host.removesuffix(".")
         by_name = any(rule.covers_host(name) for rule in rules)
         return all(
-            (_is_public(part) and part not in _METADATA)
+            (not is_bad and _is_public(part) and part not in _METADATA)
             or (by_name and part not in _METADATA)
             or any(_opens(rule, part) for rule in rules)
             for part in parts
