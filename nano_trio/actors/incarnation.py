@@ -306,7 +306,9 @@ class Incarnation:
                 self._environment.enter("abort", request, "AbortError", "the response is no longer wanted")
             elif kind == 5:
                 self._environment.fetches.cancel(body)
-            if kind in (4, 5):
+            elif kind == 6:
+                self._environment.caches.cancel(body)
+            if kind in (4, 5, 6):
                 self._environment.enter("piped", request)
             return
         pairs = [] if headers is None else _pairs(text_of(headers))
@@ -318,7 +320,7 @@ class Incarnation:
         elif kind == 3:
             content = exchange.stream = ResponseStream(exchange)
             self._streams.add(content)
-        elif kind in (4, 5):
+        elif kind in (4, 5, 6):
             pairs, content = self._pipe(exchange, pairs, kind, body)
         self._unanswered -= 1
         exchange.answer(OutgoingResponse(status, text_of(reason), pairs, content))
@@ -326,11 +328,16 @@ class Incarnation:
     def _pipe(
         self, exchange: AppExchange, headers: list[tuple[str, str]], kind: int, number: int
     ) -> tuple[list[tuple[str, str]], PipedBody | None]:
-        """The body of the fetch or request of that number as the response's, and the headers it then has."""
+        """The body of that number, of the kind that :meth:`AppHost.respond` names, and the headers it then has."""
         if kind == 4:
             source = self._exchanges.get(number)
             if source is not None:
                 exchange.pipe = PipedBody(exchange, source.read_bytes, lambda: None)
+            return headers, exchange.pipe
+        if kind == 6:
+            cached = self._environment.caches.take(number)
+            if cached is not None:
+                exchange.pipe = PipedBody(exchange, cached.receive, cached.close)
             return headers, exchange.pipe
         fetch = self._environment.fetches.take(number)
         if fetch is None:

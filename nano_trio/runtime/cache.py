@@ -1,8 +1,8 @@
 """The host half of ``cache.js``: an app's caches, on worker threads.
 
-:class:`AppCache` belongs to an app and outlives its isolates; each isolate has a :class:`_Session` with the responses
-it is storing and the bodies it is reading. All work on the store is done by one thread at a time for each app, so a
-slow disk makes that app's caches wait and nothing else.
+:class:`AppCache` belongs to an app and outlives its isolates; each isolate has a :class:`CacheSession` with the
+responses it is storing and the bodies it is reading. All work on the store is done by one thread at a time for each
+app, so a slow disk makes that app's caches wait and nothing else.
 
 Heads cross as one string with line feeds, which no URL, header or reason phrase can hold. A stored request is its URL
 and headers; a stored response its status, reason, type, whether it was redirected, URL and headers.
@@ -47,7 +47,7 @@ from nano_trio.runtime.cache_store import (
 )
 from nano_trio.runtime.host import HostError, Namespace, Services, text_of
 
-__all__ = ["DEFAULT_MAX_BYTES", "AppCache", "cache_file", "namespace"]
+__all__ = ["DEFAULT_MAX_BYTES", "AppCache", "CacheSession", "CachedBody", "cache_file", "namespace"]
 
 T = TypeVar("T")
 
@@ -128,16 +128,43 @@ class _Upload:
         self.body: int | None = None
 
 
-class _Reading:
-    """A stored body being read: bytes ``at`` to ``end``."""
+class CachedBody:
+    """A stored body being read: bytes ``at`` to ``end`` of it."""
 
-    def __init__(self, body: int, at: int, end: int) -> None:
-        self.body = body
-        self.at = at
-        self.end = end
+    def __init__(self, cache: AppCache, body: int, at: int, end: int) -> None:
+        self._cache = cache
+        self._body = body
+        self._at = at
+        self._end = end
+        self._is_open = True
+        self.taken = False
+        """Somebody reads it: it no longer matters whether JavaScript knows it."""
+
+    @property
+    def length(self) -> int:
+        """Bytes still to be read."""
+        return self._end - self._at
+
+    async def receive(self) -> bytes:
+        """The next piece, ``b""`` at the end. Raises :class:`HostError`."""
+        if not self._is_open:
+            return b""
+        index, skip = divmod(self._at, CHUNK)
+        data = await self._cache.run(self._cache.store.read, self._body, index, 1)
+        piece = data[skip : skip + self.length]
+        self._at += len(piece)
+        if self.length == 0:
+            self.close()
+        return piece
+
+    def close(self) -> None:
+        """It is not read any further. Idempotent, never blocks."""
+        if self._is_open:
+            self._is_open = False
+            self._cache.store.release(self._body)
 
 
-class _Session:
+class CacheSession:
     """What one isolate does with its app's caches."""
 
     def __init__(self, services: Services, cache: AppCache) -> None:
@@ -145,7 +172,7 @@ class _Session:
         self._cache = cache
         self._store = cache.store
         self._uploads: dict[int, _Upload] = {}
-        self._readings: dict[int, _Reading] = {}
+        self._bodies: dict[int, CachedBody] = {}
         self._last = 0
         self._opened: list[int] = []
         cache.begin()
@@ -155,8 +182,8 @@ class _Session:
         try:
             await trio.sleep_forever()
         finally:
-            for reading in self._readings.values():
-                self._store.release(reading.body)
+            for body in self._bodies.values():
+                body.close()
             for upload in self._uploads.values():
                 if upload.body is not None:
                     self._store.discard(upload.body)
@@ -183,7 +210,7 @@ class _Session:
     async def _has(self, name: str) -> bool:
         return await self._cache.run(self._store.find_cache, name) is not None
 
-    def drop(self, operation: int, name: Any) -> None:
+    def delete_cache(self, operation: int, name: Any) -> None:
         self._start(operation, self._cache.run, self._store.delete_cache, text_of(name))
 
     def names(self, operation: int) -> None:
@@ -312,50 +339,59 @@ class _Session:
             return entry.data[part.start : part.end]
         assert entry.body is not None
         self._last += 1
-        self._readings[self._last] = _Reading(entry.body, part.start, part.end)
+        self._bodies[self._last] = CachedBody(self._cache, entry.body, part.start, part.end)
         return self._last
 
     # -- reading bodies ----------------------------------------------------------------------------------------------
+
+    def take(self, number: int) -> CachedBody | None:
+        """The body of that number, for somebody on the host's side to read; None where it is over."""
+        body = self._bodies.get(number)
+        if body is not None:
+            body.taken = True
+        return body
 
     def read(self, number: int, operation: int) -> None:
         """Settle ``operation`` with the next piece of a body, None at its end."""
         self._start(operation, self._read, number)
 
     async def _read(self, number: int) -> bytes | None:
-        reading = self._readings.get(number)
-        if reading is None:
-            return None
-        index, skip = divmod(reading.at, CHUNK)
-        data = await self._cache.run(self._store.read, reading.body, index, 1)
-        piece = data[skip : skip + reading.end - reading.at]
-        reading.at += len(piece)
-        if reading.at >= reading.end:
+        body = self._bodies.get(number)
+        piece = b"" if body is None else await body.receive()
+        if body is not None and body.length == 0:
             self.cancel(number)
-        return piece
+        return piece or None
 
     def read_all(self, number: int, operation: int, text: bool) -> None:
         """Settle ``operation`` with all that remains of a body: bytes, or where ``text`` a string."""
+        self.take(number)
         self._start(operation, self._read_all, number, text)
 
     async def _read_all(self, number: int, text: bool) -> bytes | str:
-        reading = self._readings.get(number)
+        body = self._bodies.get(number)
         pieces: list[bytes] = []
-        if reading is not None:
+        if body is not None:
             limit = self._services.max_buffer_bytes
-            if reading.end - reading.at > limit:
+            if body.length > limit:
                 self.cancel(number)
                 megabytes = limit / (1 << 20)
                 raise HostError("RangeError", f"the body is larger than max_buffer_size_mb ({megabytes:g} MB)")
-            while (piece := await self._read(number)) is not None:
+            while piece := await self._read(number):
                 pieces.append(piece)
         data = b"".join(pieces)
         return data.decode("utf-8", "replace").removeprefix("\ufeff") if text else data
 
     def cancel(self, number: int) -> None:
         """The body is not read any further."""
-        reading = self._readings.pop(number, None)
-        if reading is not None:
-            self._store.release(reading.body)
+        body = self._bodies.pop(number, None)
+        if body is not None:
+            body.close()
+
+    def drop_body(self, number: int) -> None:
+        """JavaScript has lost the last reference to a body."""
+        body = self._bodies.get(number)
+        if body is not None and not body.taken:
+            self.cancel(number)
 
     # -- storing -----------------------------------------------------------------------------------------------------
 
@@ -366,10 +402,12 @@ class _Session:
         expires = expiry(fields, self._cache.clock())
         if expires == NEVER:
             return 0
-        private = withheld(fields)
-        if private:
+        left_out = withheld(fields)
+        if type_ == "basic" and "content-encoding" in fields:
+            left_out |= _OF_CODING  # what comes from a fetch is decoded
+        if left_out:
             pairs = zip(headers[::2], headers[1::2], strict=True)
-            headers = [part for pair in pairs if pair[0] not in private for part in pair]
+            headers = [part for pair in pairs if pair[0] not in left_out for part in pair]
         head = "\n".join((status, reason, type_, redirected, url, *headers))
         self._last += 1
         upload = self._uploads[self._last] = _Upload(text_of(request), head, expires)
@@ -437,6 +475,7 @@ class _Session:
 
 _CONDITIONS = ("if-none-match", "if-modified-since", "range")
 _LENGTHS = ("content-length", "content-range")
+_OF_CODING = frozenset(("content-encoding", "content-length"))
 _OF_CONTENT = ("content-length", "content-range", "content-type", "content-encoding", "content-language")
 
 
@@ -473,11 +512,11 @@ def _new_entry(upload: _Upload) -> NewEntry:
 
 def namespace(services: Services) -> Namespace:
     """The functions that ``cache.js`` calls, and those with which ``body.js`` reads a cached body."""
-    session = _Session(services, services.cache)
+    session = services.caches
     return {
         "open": session.open,
         "has": session.has,
-        "drop": session.drop,
+        "deleteCache": session.delete_cache,
         "names": session.names,
         "match": session.match,
         "matchAll": session.match_all,
@@ -491,4 +530,5 @@ def namespace(services: Services) -> Namespace:
         "read": session.read,
         "readAll": session.read_all,
         "cancel": session.cancel,
+        "drop": session.drop_body,
     }

@@ -30,7 +30,7 @@ class AppHost(Protocol):
 
         ``kind`` 0: no body; 1: ``body`` is text; 2: ``body`` is a Value with bytes; 3: a stream, read by ``pull``
         entries; 4: the body of the request of number ``body``, as it comes from the wire; 5: the body of the fetch of
-        number ``body``. Of the last two the entry ``piped`` tells the end.
+        number ``body``; 6: the cached body of that number. Of the last three the entry ``piped`` tells the end.
         """
 
     def failed(self, request: int, text: str, stack: str) -> None:

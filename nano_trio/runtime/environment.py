@@ -28,7 +28,7 @@ from nano_trio.engine.isolate import Isolate, Limits, Turn
 from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime import platform
-from nano_trio.runtime.cache import AppCache
+from nano_trio.runtime.cache import AppCache, CacheSession
 from nano_trio.runtime.dispatch import AppHost
 from nano_trio.runtime.fetch import Fetches
 from nano_trio.runtime.host import HostError, text_of
@@ -94,8 +94,8 @@ class _Host:
         return Fetches(self)
 
     @cached_property
-    def cache(self) -> AppCache:
-        return self._cache if self._cache is not None else AppCache()
+    def caches(self) -> CacheSession:
+        return CacheSession(self, self._cache if self._cache is not None else AppCache())
 
     @property
     def cause(self) -> Any:
@@ -375,6 +375,11 @@ class Environment:
     def fetches(self) -> Fetches:
         """The app's outgoing requests."""
         return self._host.fetches
+
+    @property
+    def caches(self) -> CacheSession:
+        """The isolate's part in the app's caches."""
+        return self._host.caches
 
     @property
     def pending(self) -> int:

@@ -132,6 +132,8 @@ class Fetches:
             return RequestBody(receive=upload.receive)
         if kind == 4:
             return self._body_of_request(body)
+        if kind == 6:
+            return self._cached_body(body)
         source = self.take(body)
         if source is None:
             raise FetchError("ERR_BODY", "the body has been used")
@@ -150,6 +152,19 @@ class Fetches:
                 raise FetchError("ERR_BODY", error.message) from None
 
         return RequestBody(receive=receive, length=length)
+
+    def _cached_body(self, number: int) -> RequestBody:
+        cached = self._services.caches.take(number)
+        if cached is None:
+            raise FetchError("ERR_BODY", "the body has been used")
+
+        async def receive() -> bytes:
+            try:
+                return await cached.receive()
+            except HostError as error:
+                raise FetchError("ERR_BODY", error.message) from None
+
+        return RequestBody(receive=receive, length=cached.length)
 
     def take(self, number: int) -> Fetch | None:
         """The fetch of that number, for somebody on the host's side to read its body; None where it is over."""

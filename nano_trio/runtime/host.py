@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from nano_trio.runtime.cache import AppCache
+    from nano_trio.runtime.cache import CacheSession
     from nano_trio.runtime.dispatch import AppHost
     from nano_trio.runtime.fetch import Fetches
     from nano_trio.runtime.net_connect import Network
@@ -107,5 +107,5 @@ class Services(Protocol):
         """The app's fetches."""
 
     @property
-    def cache(self) -> AppCache:
-        """The app's caches."""
+    def caches(self) -> CacheSession:
+        """The isolate's part in the app's caches."""

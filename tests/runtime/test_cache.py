@@ -28,7 +28,7 @@ def run(run_js: Run) -> Run:
 
 
 def cache_of(bench: Bench) -> AppCache:
-    return bench._environment._host.cache
+    return bench._environment.caches._cache
 
 
 def test_what_is_put_is_matched(run: Run) -> None:

@@ -325,4 +325,4 @@ def test_no_descriptor_is_left_open(store: SqliteStore) -> None:
     for _ in range(50):
         store.put(DEFAULT_CACHE, [entry("https://e/")], NOW)
         store.close()
-    assert len(list(folder.iterdir())) == before
+    assert len(list(folder.iterdir())) <= before

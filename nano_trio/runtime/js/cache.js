@@ -71,7 +71,7 @@
     if (typeof body === "number") {
       body = { __proto__: null, from: "cache", id: body };
       // Its chunks are kept while somebody may read them.
-      registry ??= new FinalizationRegistry((id) => host.cancel(id));
+      registry ??= new FinalizationRegistry((id) => host.drop(id));
       register(registry, body, body.id);
     }
     return makeResponse(found[0], found[1], found[5], body, found[4], found[3], found[2]);
@@ -313,7 +313,7 @@
     }
     async delete(cacheName) {
       const name = nameOf(this, arguments.length, cacheName, "delete");
-      return operation((id) => host.drop(id, name));
+      return operation((id) => host.deleteCache(id, name));
     }
     async keys() {
       isStorage(this);

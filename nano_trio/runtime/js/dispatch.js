@@ -16,6 +16,8 @@
   const mapDelete = uncurry("Map", "delete");
   const join = uncurry("Array", "join");
   const symbolToStringTag = Symbol.toStringTag;
+  /** How bodies that the host pipes are told apart: by the host module they come from. */
+  const PIPED = { __proto__: null, body: 4, fetch: 5, cache: 6 };
   const waiting = new Map();
   const readers = new Map();
   let handler = null;
@@ -238,7 +240,7 @@
     } else if (kind === 5) {
       // A body that nothing here has read: the host pipes it, and says by the entry `piped` when it is through.
       mapSet(waiting, id, request);
-      host.respond(id, parts[0], parts[1], joined, parts[4].from === "fetch" ? 5 : 4, parts[4].id);
+      host.respond(id, parts[0], parts[1], joined, PIPED[parts[4].from], parts[4].id);
     } else {
       host.respond(id, parts[0], parts[1], joined, kind, kind === 0 ? null : parts[4]);
     }

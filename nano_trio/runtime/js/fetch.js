@@ -76,7 +76,7 @@
     }
     const body = handOver(state, true);
     if (body[0] === KINDS.STREAM) record.reader = load("streams_readable").acquireReader(body[1]);
-    if (body[0] === KINDS.WIRE) return body[1].from === "fetch" ? [5, body[1].id] : [4, body[1].id];
+    if (body[0] === KINDS.WIRE) return [body[1].from === "fetch" ? 5 : body[1].from === "cache" ? 6 : 4, body[1].id];
     return body;
   }
 
