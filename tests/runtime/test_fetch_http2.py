@@ -1,0 +1,154 @@
+"""fetch() over HTTP/2, where the server offers it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+import trustme
+
+from .fetching import OPEN, Fetching, fetching
+from .upstream_http2 import Http2Upstream, running_http2
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[tuple[Fetching, Http2Upstream]]:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("localhost").configure_cert(context)
+    network = attrs.evolve(OPEN, extra_ca_certs=(tmp_path / "ca.pem",), timeout_s=1)
+    async with running_http2(context) as upstream:
+        async with fetching(network) as js:
+            yield js, upstream
+        await upstream.settled()
+
+
+async def test_a_get_and_a_post(pair: tuple[Fetching, Http2Upstream]) -> None:
+    js, upstream = pair
+    result = await js.run(
+        """
+        const get = await fetch(url + "/text?x", { headers: { Connection: "x", Host: "evil", "X-A": "b" } });
+        const post = await fetch(url + "/post", { method: "POST", body: "hello" });
+        return [get.status, get.statusText, get.headers.get("x-protocol"), await get.json(), await post.json()];
+        """,
+        url=upstream.url,
+    )
+    assert result[:3] == [200, "", "h2"]
+    headers = result[3]["headers"]
+    assert (headers[":method"], headers[":path"], headers["x-a"]) == ("GET", "/text?x", "b")
+    assert headers[":authority"] == f"localhost:{upstream.port}"
+    assert not {"connection", "host", "transfer-encoding"} & headers.keys()
+    assert (result[4]["body"], result[4]["headers"]["content-length"]) == ("hello", "5")
+    assert upstream.connections == 1
+
+
+async def test_many_at_once_share_a_connection(pair: tuple[Fetching, Http2Upstream]) -> None:
+    js, upstream = pair
+    count = await js.run(
+        """
+        const answers = await Promise.all(Array.from({ length: 60 }, async () => (await fetch(url)).json()));
+        return answers.length;
+        """,
+        url=f"{upstream.url}/slow",
+    )
+    assert count == 60
+    assert upstream.connections == 1
+    assert upstream.most_streams > 30
+
+
+async def test_large_bodies_both_ways(pair: tuple[Fetching, Http2Upstream]) -> None:
+    js, upstream = pair
+    result = await js.run(
+        """
+        const download = await (await fetch(url + "/big6")).arrayBuffer();
+        const upload = await (await fetch(url + "/post", { method: "POST", body: new Uint8Array(5 << 20) })).json();
+        const chunks = new Blob([new Uint8Array(3 << 20)]).stream().pipeThrough(new TransformStream());
+        const streamed = await (await fetch(url + "/post", { method: "POST", body: chunks, duplex: "half" })).json();
+        const mirror = await fetch(url + "/mirror", { method: "POST", body: new Uint8Array(5 << 20) });
+        return [download.byteLength, upload.size, streamed.size, (await mirror.arrayBuffer()).byteLength];
+        """,
+        url=upstream.url,
+    )
+    assert result == [6 << 20, 5 << 20, 3 << 20, 5 << 20]
+
+
+async def test_nothing_more_is_sent_than_is_read_and_others_go_on(pair: tuple[Fetching, Http2Upstream]) -> None:
+    js, upstream = pair
+    await js.run(
+        """
+        globalThis.readers = await Promise.all(Array.from({ length: 20 }, async () =>
+          (await fetch(url + "/forever")).body.getReader()));
+        await readers[0].read();
+        """,
+        url=upstream.url,
+    )
+    sent = -1
+    while sent != upstream.sent:
+        sent = upstream.sent
+        await trio.sleep(0.2)
+    assert 1 << 20 < sent <= 22 << 20
+    assert (await js.run("return (await (await fetch(url)).json()).size", url=upstream.url)) == 0
+    assert upstream.sent < sent + 1000
+    await js.run("await Promise.all(readers.map((reader) => reader.cancel()))")
+    await trio.sleep(0.05)
+    assert len(upstream.resets) == 20
+    assert (await js.run("return (await (await fetch(url)).json()).size", url=upstream.url)) == 0
+    assert upstream.connections == 1
+    assert js.open_fetches == 0
+
+
+async def test_an_aborted_request_resets_its_stream_alone(pair: tuple[Fetching, Http2Upstream]) -> None:
+    js, upstream = pair
+    result = await js.run(
+        """
+        await (await fetch(url)).text();
+        const slow = fetch(url + "/slow");
+        const controller = new AbortController();
+        setTimeout(() => controller.abort(), 20);
+        let name;
+        try { await fetch(url + "/never", { signal: controller.signal }); } catch (error) { name = error.name; }
+        return [name, (await slow).status];
+        """,
+        url=upstream.url,
+    )
+    assert result == ["AbortError", 200]
+    await trio.sleep(0.02)
+    assert len(upstream.resets) == 1
+    assert upstream.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/reset", "ECONNRESET"),
+        ("/half", "ECONNRESET"),
+        ("/cut", "ECONNRESET"),
+        ("/nonsense", "ERR_PROTOCOL"),
+        ("/never", "ETIMEDOUT"),
+        ("/goaway", "ERR_STREAM_REFUSED"),
+    ],
+)
+async def test_faults(pair: tuple[Fetching, Http2Upstream], path: str, code: str) -> None:
+    js, upstream = pair
+    failure = await js.failure("await (await fetch(url)).text()", url=f"{upstream.url}{path}")
+    assert (failure[0], failure[2]) == ("TypeError", code)
+    assert js.open_fetches == 0
+    assert (await js.run("return (await fetch(url)).status", url=upstream.url)) == 200
+
+
+async def test_the_answer_may_come_before_the_request_is_sent(pair: tuple[Fetching, Http2Upstream]) -> None:
+    js, upstream = pair
+    result = await js.run(
+        """
+        const response = await fetch(url, { method: "POST", body: new Uint8Array(20 << 20) });
+        return [response.status, await response.text()];
+        """,
+        url=f"{upstream.url}/refuse",
+    )
+    assert result == [413, "too big"]
+    assert (await js.run("return (await fetch(url)).status", url=upstream.url)) == 200
