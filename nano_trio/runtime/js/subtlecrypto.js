@@ -243,6 +243,8 @@
   function invoke(name, isReceiver, values) {
     const promise = new Promise(capture);
     const deferred = { __proto__: null, resolve: lastResolve, reject: lastReject };
+    // These would keep the promise, and the key it may hold.
+    lastResolve = lastReject = undefined;
     const context = `Failed to execute '${name}' on 'SubtleCrypto'`;
     try {
       if (!isReceiver) throw new TypeError("Illegal invocation");
