@@ -108,11 +108,9 @@ def _unusable(cert: Path, key: Path) -> Iterator[Finding]:
         yield ("key",), f"the private key is encrypted; store it without a passphrase (looked at {key})"
         return
     except ssl.SSLError as error:
-        if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
-            yield (
-                ("key",),
-                f"not the key of the certificate in {cert.name}; is the app's own certificate the first there?",
-            )
+        # The last is what OpenSSL says of a key of another kind, RSA beside ECDSA.
+        if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
+            yield ("key",), f"not the key of the first certificate in {cert} (looked at {key})"
         elif (error.reason and "TOO_SMALL" in error.reason) or error.reason == "CA_MD_TOO_WEAK":
             yield ("cert",), f"too weak for TLS: {error.reason.replace('_', ' ').lower()} (looked at {cert})"
         else:
