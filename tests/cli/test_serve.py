@@ -1,0 +1,203 @@
+"""``nano-trio serve``: its start, its output, its end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import Nano, Running, Start, get
+
+
+def test_an_app_is_served_for_every_host(start: Start, app: Path) -> None:
+    running = start("serve", "--app", "app", "--port", "0")
+    port = running.port()
+    assert get(port) == (200, "hello")
+    assert get(port, host="anything.example") == (200, "hello")
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert result.code == 0
+    assert result.out == f"nano-trio 0.1.0 listening on http://127.0.0.1:{port}\n"
+    assert "Traceback" not in result.err
+
+
+def test_apps_of_a_configuration_are_told_apart_and_listed(start: Start, app: Path, tmp_path: Path) -> None:
+    (tmp_path / "two.js").write_text("export default () => new Response('two')")
+    (tmp_path / "nano.toml").write_text(
+        """
+        port = 0
+        [[apps]]
+        name = "app"
+        path = "app"
+        [[apps]]
+        name = "two"
+        hostname = ["two.localhost", "*.two.localhost"]
+        path = "two.js"
+        """
+    )
+    running = start("serve", "--config", "nano.toml")
+    port = running.port()
+    assert get(port) == (200, "hello")
+    assert get(port, host="a.two.localhost") == (200, "two")
+    status, text = get(port, host="nobody")
+    assert status == 404
+    assert "nobody" in text
+    running.signal(signal.SIGINT)
+    result = running.end()
+    assert result.code == 0
+    assert f"  two: http://two.localhost:{port}, http://*.two.localhost:{port}\n" in result.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_requests_finish(start: Start, app: Path, number: signal.Signals) -> None:
+    running = start("serve", "--app", "app", "--port", "0")
+    port = running.port()
+    answers: list[tuple[int, str]] = []
+    client = threading.Thread(target=lambda: answers.append(get(port, "/slow")))
+    client.start()
+    running.wait_for("slow")
+    running.signal(number)
+    client.join()
+    assert answers == [(200, "hello")]
+    assert running.end().code == 0
+
+
+def _ask_to_spin(running: Running, port: int) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port))
+    client.sendall(b"GET /spin HTTP/1.1\r\nHost: app\r\n\r\n")
+    running.wait_for("spinning")
+    return client
+
+
+def test_a_second_signal_ends_at_once_even_in_an_endless_loop(start: Start, app: Path) -> None:
+    (app.parent / "nano.json").write_text(
+        json.dumps({"port": 0, "apps": [{"name": "app", "path": "app", "timeout_ms": 600_000}]})
+    )
+    running = start("serve", "--config", "nano.json")
+    with _ask_to_spin(running, running.port()):
+        running.signal(signal.SIGINT)
+        running.wait_for("draining")
+        began = time.monotonic()
+        running.signal(signal.SIGINT)
+        result = running.end()
+    assert time.monotonic() - began < 5
+    assert result.code == 0
+    assert "Traceback" not in result.err
+
+
+def test_the_drain_deadline_ends_an_endless_loop(start: Start, app: Path) -> None:
+    (app.parent / "nano.json").write_text(
+        json.dumps({"port": 0, "drain_timeout_s": 0.3, "apps": [{"name": "app", "path": "app", "timeout_ms": 600_000}]})
+    )
+    running = start("serve", "--config", "nano.json")
+    with _ask_to_spin(running, running.port()):
+        running.signal(signal.SIGTERM)
+        began = time.monotonic()
+        result = running.end()
+    assert time.monotonic() - began < 5
+    assert result.code == 0
+    assert "Traceback" not in result.err
+
+
+def test_a_port_in_use(nano: Nano, app: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = nano("serve", "--app", "app", "--port", str(port))
+    assert result.code == 1
+    assert result.err.strip() == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--app", "nope"], 'command line: --app: "nope" does not exist'),
+        (["--app", "empty"], "index.js"),
+        (["--config", "nope.toml"], "nope.toml: no such file"),
+        (["--config", "broken.json"], "broken.json"),
+        (["--config", "nano.yaml"], "nano.yaml"),
+    ],
+)
+def test_what_is_not_there(nano: Nano, tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "nano.yaml").write_text("apps: []")
+    result = nano("serve", *arguments)
+    assert result.code == 1
+    assert result.out == ""
+    assert message in result.err
+
+
+def test_all_that_is_wrong_is_listed(nano: Nano, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text('prot = 3\n[[apps]]\nname = "a"\npath = "nope"\nmemory_mb = -1\n')
+    result = nano("serve", "--config", "bad.toml", NANO_PORT="abc")
+    assert result.code == 1
+    assert result.out == ""
+    assert 'bad.toml: prot: unknown key; did you mean "port"?' in result.err
+    assert "bad.toml: apps[0].memory_mb: expected a positive number, got -1" in result.err
+    assert 'bad.toml: apps[0].path: "nope" does not exist' in result.err
+    assert "NANO_PORT: expected a port number" in result.err
+    assert len(result.err.splitlines()) == 4
+
+
+def test_the_environment_overrides_the_file_and_the_command_line_both(start: Start, app: Path) -> None:
+    (app.parent / "nano.json").write_text(json.dumps({"port": 1, "apps": [{"name": "app", "path": "app"}]}))
+    for arguments, environ in (([], {"NANO_PORT": "0"}), (["--port", "0"], {"NANO_PORT": "1"})):
+        running = start("serve", "--config", "nano.json", *arguments, **environ)
+        assert get(running.port()) == (200, "hello")
+
+
+def test_every_line_of_the_json_log_is_json(start: Start, app: Path) -> None:
+    running = start("serve", "--app", "app", "--port", "0", "--access-log", NANO_LOG_FORMAT="json")
+    port = running.port()
+    assert get(port, "/slow?a=%C3%A9") == (200, "hello")
+    running.wait_for("/slow?")
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    entries = [json.loads(line) for line in result.err.splitlines()]
+    assert all({"event", "level", "timestamp"} <= entry.keys() for entry in entries)
+    assert any(entry.get("console") == "log" and entry["event"] == "slow" for entry in entries)
+    requests = [entry for entry in entries if entry["event"].startswith("GET ")]
+    assert len(requests) == 1
+    assert requests[0]["app"] == "app"
+    assert requests[0]["request"]
+
+
+def test_requests_are_logged_only_when_asked_for(start: Start, app: Path) -> None:
+    for arguments, logged in (
+        ([], False),
+        (["--access-log"], True),
+        (["--dev"], True),
+        (["--log-format", "apache"], True),
+    ):
+        running = start("serve", "--app", "app", "--port", "0", *arguments)
+        assert get(running.port(), "/page")[0] == 200
+        running.signal(signal.SIGTERM)
+        assert ("/page" in running.end().err) is logged
+    running = start("serve", "--app", "app", "--port", "0", "--dev", "--no-access-log")
+    assert get(running.port(), "/page")[0] == 200
+    running.signal(signal.SIGTERM)
+    assert "/page" not in running.end().err
+
+
+@pytest.mark.parametrize("parser", ["httptools", "h11"])
+def test_either_parser(start: Start, app: Path, parser: str) -> None:
+    running = start("serve", "--app", "app", "--port", "0", "--http", parser)
+    assert get(running.port()) == (200, "hello")
+
+
+def test_an_app_that_does_not_load_is_no_reason_not_to_start(start: Start, app: Path) -> None:
+    (app / "index.js").write_text("export default {\n  fetch( }")
+    running = start("serve", "--app", "app", "--port", "0", "--dev")
+    port = running.port()
+    status, text = get(port)
+    assert status == 503
+    assert "index.js:2:" in text
+    (app / "index.js").write_text("export default () => new Response('mended')")
+    assert get(port) == (200, "mended")
