@@ -12,7 +12,7 @@
 (platform) => {
   "use strict";
   const { load, statics, uncurry } = platform;
-  const { isObject, USVString } = load("webidl");
+  const { isObject, USVString } = load("webidl_core");
   const { getOwnPropertyDescriptors, defineProperty } = statics.Object;
   const { ownKeys } = statics.Reflect;
   const toWellFormed = uncurry("String", "toWellFormed");

@@ -258,7 +258,7 @@
       chunk(chunk) {
         let bytes;
         try {
-          bytes = platform.load("webidl").bytesForHost(asBytes(chunk));
+          bytes = platform.load("webidl_core").bytesForHost(asBytes(chunk));
         } catch (error) {
           forget(id);
           reader.cancel(error);

@@ -5,7 +5,7 @@
 // `convertInit` is the Web IDL conversion, `fill` validates what it gave and appends.
 (platform) => {
   "use strict";
-  const { ByteString, fail, isObject, sequenceFromIterable, iteratesAsArray } = platform.load("webidl");
+  const { ByteString, fail, isObject, iteratesAsArray } = platform.load("webidl_core");
   const { statics, uncurry } = platform;
   const { ownKeys } = statics.Reflect;
   const isOwnEnumerable = uncurry("Object", "propertyIsEnumerable");
@@ -67,7 +67,7 @@
       const clean = isClean(item);
       return [name, clean ? item : ByteString(item, context), clean];
     }
-    const pair = sequenceFromIterable(value, method, ByteString, context);
+    const pair = platform.load("webidl").sequenceFromIterable(value, method, ByteString, context);
     return pair.length === 2 ? [pair[0], pair[1], false] : [null];
   }
   /** Convert `init` to HeadersInit: an array of what `toPair` gives. */
@@ -83,7 +83,7 @@
         for (let i = 0; i < list.length; i += 2) raw[raw.length] = [list[i], list[i + 1], true];
         return raw;
       }
-      return sequenceFromIterable(init, method, toPair, context);
+      return platform.load("webidl").sequenceFromIterable(init, method, toPair, context);
     }
     const keys = ownKeys(init);
     for (let i = 0; i < keys.length; i++) {

@@ -5,7 +5,7 @@
 (platform) => {
   "use strict";
   const { load, statics, uncurry } = platform;
-  const { requireArguments, fail, isObject, defineInterface } = load("webidl");
+  const { requireArguments, fail, isObject, defineInterface } = load("webidl_core");
   const { KINDS, isUnusable, includeBody } = load("body");
   const { defineProperty, getOwnPropertyDescriptor } = statics.Object;
   const slice = uncurry("Array", "slice");

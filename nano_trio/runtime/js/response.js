@@ -5,7 +5,7 @@
   "use strict";
   const { load, statics, constructors, uncurry } = platform;
   const { TypeError, RangeError } = constructors;
-  const { requireArguments, fail, isObject, unsignedShort, ByteString, USVString, defineInterface } = load("webidl");
+  const { requireArguments, fail, isObject, unsignedShort, ByteString, USVString, defineInterface } = load("webidl_core");
   const { convertInit, fill, getValue } = load("headerlist");
   const { KINDS, convertBodyInit, extract, isUnusable, handOver, includeBody } = load("body");
   const { stringify } = statics.JSON;
@@ -196,7 +196,7 @@
       state.url = url;
       state.redirected = redirected;
       if (body !== null) {
-        state.kind = platform.buffers.isView(body) || load("webidl").isArrayBuffer(body) ? KINDS.BYTES : KINDS.WIRE;
+        state.kind = platform.buffers.isView(body) || load("webidl_core").isArrayBuffer(body) ? KINDS.BYTES : KINDS.WIRE;
         state.source = body;
       }
       return new Response(INTERNAL, state);
