@@ -315,6 +315,9 @@ class Incarnation:
         content: bytes | BodyStream | None = None
         if kind == 1:
             content = text_of(body).encode("utf-8", "replace")
+            if headers is not None and "content-encoding" in text_of(headers):
+                # A text is not compressed: these are the headers of a fetched response whose text the app has changed.
+                pairs = [pair for pair in pairs if pair[0] != "content-encoding"]
         elif kind == 2:
             content = body.to_bytes()
         elif kind == 3:
