@@ -63,6 +63,7 @@ LAZY_GLOBALS: dict[str, str] = {
     "scheduler": "scheduler",
     "microtask": "queueMicrotask",
     "navigator": "navigator Navigator",
+    "htmlrewriter": "HTMLRewriter",
     "crypto": "crypto Crypto",
     "subtlecrypto": "SubtleCrypto",
     "cryptokey": "CryptoKey",

@@ -177,6 +177,21 @@ SCENARIOS = {
         await c.readable.getReader().read();
     """,
     "crypto": "crypto.getRandomValues(new Uint8Array(4)); crypto.randomUUID();",
+    "html rewriter": """
+        const r = new HTMLRewriter()
+          .on("p[a].x:not(.y):nth-child(1), svg > b", {
+            async element(e) {
+              e.setAttribute("b", "ü").removeAttribute("a").before(e.getAttribute("b")).append("<").prepend(new Response("é"));
+              e.attributes.next(); e.tagName = "q"; e.onEndTag((t) => { t.before("x"); });
+            },
+            text(t) { t.text; t.after("é"); }, comments(c) { c.text += "é"; },
+          })
+          .onDocument({ doctype(d) { d.name; }, end(e) { e.append("x"); } });
+        const page = "<!doctype html><p a=é class='x z'>té<br><!-- é --></p><svg><b/><![CDATA[x]]></svg><script><!--x</script>";
+        const reader = r.transform(new Response(page, { headers: { "content-type": "text/html;charset=latin1" } })).body.getReader();
+        while (!(await reader.read()).done);
+        try { r.on("a:hover", {}); } catch {}
+    """,
     "domexception": 'new DOMException("a", "AbortError").code;',
     "report": 'addEventListener("error", (e) => e.preventDefault()); reportError(new Error("x"));',
 }
