@@ -246,8 +246,10 @@ def test_an_app_that_patches_builtins_sees_no_key(run_js: Run) -> None:
         const { apply, ownKeys, getOwnPropertyDescriptor, has, getPrototypeOf } = Reflect;
         const { defineProperty } = Object;
         let isOn = false;
+        const { isArray } = Array;
         const spy = (value, where) => {
           if (!isOn) return;
+          if (isArray(value)) for (let i = 0; i < value.length; i++) if (!isArray(value[i])) spy(value[i], where);
           isOn = false;
           // The functions that host functions return have no name.
           const isHandle = typeof value === "function" && getOwnPropertyDescriptor(value, "name")?.value === ""

@@ -110,7 +110,7 @@
     };
   }
 
-  /** Each method's argument converters, how many arguments it needs, and its steps. */
+  /** Each method's argument converters, and its steps. */
   const METHODS = {
     __proto__: null,
     // 14.3.1, 14.3.2
@@ -174,7 +174,6 @@
         requireUsage(normalized, baseKey, DERIVE_BITS);
         complete(deferred, operations().deriveBits(normalized, baseKey, length), deferred.resolve);
       },
-      2,
     ],
     // 14.3.9
     importKey: [
@@ -250,7 +249,8 @@
       if (!isReceiver) throw new TypeError("Illegal invocation");
       const method = METHODS[name];
       const converters = method[0];
-      requireArguments(values.length, method[2] ?? converters.length, context);
+      const optional = name === "deriveBits" ? 1 : 0;
+      requireArguments(values.length, converters.length - optional, context);
       // Its elements exist from the start: nothing an app defines on Array.prototype sees them.
       const converted = [deferred, context, 0, 0, 0, 0, 0, 0, 0];
       for (let i = 0; i < converters.length; i++) {
