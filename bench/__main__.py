@@ -16,6 +16,7 @@ from bench.report import Options, Outcome
 
 BENCHMARKS = {
     "hello": "bench.hello",
+    "https": "bench.https",
     "neighbour": "bench.neighbour",
     "json": "bench.json_body",
     "stream": "bench.stream",

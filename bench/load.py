@@ -42,9 +42,9 @@ def generator() -> str:
     return "bench.client (in Python, so it may be the bottleneck; better: apt-get install wrk)"
 
 
-def load(port: int, *, connections: int, seconds: float, body: Path | None = None) -> Load:
-    """Load ``http://127.0.0.1:port/`` from the loader's cores; with ``body``, by POST of that file."""
-    url = f"http://127.0.0.1:{port}/"
+def load(port: int, *, connections: int, seconds: float, body: Path | None = None, scheme: str = "http") -> Load:
+    """Load ``http://127.0.0.1:port/`` from the loader's cores; with ``body``, by POST of that file. https needs wrk."""
+    url = f"{scheme}://127.0.0.1:{port}/"
     if shutil.which("wrk"):
         threads = max(1, min(2, len(machine.LOADER_CORES)))
         command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]

@@ -38,6 +38,7 @@ __all__ = [
     "start",
     "start_module",
     "start_nano",
+    "start_node_https",
     "start_workerd",
     "started",
 ]
@@ -125,6 +126,13 @@ class Server:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    @property
+    def secure_port(self) -> int:
+        """The HTTPS port, from what the server printed."""
+        found = re.search(r"listening on https://127\.0\.0\.1:(\d+)", (self.folder / "log").read_text(errors="replace"))
+        assert found is not None, self.log()
+        return int(found[1])
 
     def cpu_s(self) -> float:
         """CPU seconds of the server's processes so far."""
@@ -221,6 +229,12 @@ def start_nano(arguments: Sequence[str], *, name: str = "nano-trio", env: dict[s
     command = [sys.executable, "-m", "nano_trio", "serve", *arguments]
     root = str(HERE.parent)
     return _launch(name, command, None, folder, {"PYTHONPATH": root, **(env or {})})
+
+
+def start_node_https(cert: Path, key: Path) -> Server:
+    """Node's own https and http modules, with ``hello``."""
+    command = [binary("node"), str(HERE / "adapters/node_https.mjs"), str(cert), str(key)]
+    return _launch("node https", command, None, Path(tempfile.mkdtemp(prefix="bench-")), {"NODE_ENV": "production"})
 
 
 def start_module(module: str) -> Server:
