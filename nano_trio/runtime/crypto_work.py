@@ -4,7 +4,8 @@ Theory of operation. A host function says what is to be computed and how heavy i
 
 - ``LIGHT`` work (a digest of short data, HMAC, AES, one elliptic-curve signature) is done at once, for as long as the
   app has not spent more than ``_BUDGET_S`` so in a few milliseconds: native code is not polled, so a loop of such calls
-  would otherwise hold the process for long. Beyond that budget it becomes heavy.
+  would otherwise hold the process for long. Beyond that budget it is put aside; of all light work put aside by all
+  apps, one piece is done in each pass of the Trio loop. (A thread takes longer to wake than such work takes.)
 - ``HEAVY`` work runs on one of Trio's worker threads. An app has two at a time, and all apps as many as there are
   cores, so an app that asks for a thousand keys delays its neighbour's signature by no more than its share.
 - ``ENDLESS`` work (PBKDF2 with billions of iterations) cannot be stopped on a thread; it runs in a process that is
@@ -44,6 +45,8 @@ _ALLOWANCE = 4 << 20
 _FAILED = "The operation failed for an operation-specific reason."
 
 _threads = functools.cache(lambda: trio.CapacityLimiter(max(2, os.cpu_count() or 2)))
+_pass = functools.cache(trio.Lock)
+"""Held by the one piece of light work of this pass."""
 
 
 class Weight(enum.Enum):
@@ -139,7 +142,11 @@ class Work:
         return job.result if type(job.result) is str else _guard(job.present, job.result)
 
     async def _perform(self, operation: int, job: _Job) -> None:
-        if job.weight is Weight.ENDLESS:
+        if job.weight is Weight.LIGHT:
+            async with self._threads, _pass():
+                await trio.lowlevel.checkpoint()
+                job.result = _guard(job.compute)
+        elif job.weight is Weight.ENDLESS:
             async with self._processes:
                 job.result = await _in_process(job.compute)
         else:

@@ -6,6 +6,11 @@ __all__ = ["CI_SUBSET"]
 
 CI_SUBSET = [
     "FileAPI/",
+    "WebCryptoAPI/digest/",
+    "WebCryptoAPI/encrypt_decrypt/",
+    "WebCryptoAPI/import_export/",
+    "WebCryptoAPI/sign_verify/",
+    "WebCryptoAPI/wrapKey_unwrapKey/",
     "console/",
     "dom/",
     "encoding/",
