@@ -35,6 +35,8 @@ BODY_TIMEOUT_S = 300.0
 """The longest wait for the next piece of a body."""
 _SWEEP_S = 5.0
 _MOST_REDIRECTS = 20
+_ATTEMPTS = 3
+"""Connections that a request is tried on where servers close those they had kept open."""
 _DRAIN_BYTES = 16384
 _DRAIN_S = 1.0
 
@@ -148,7 +150,7 @@ class Fetch:
             self.redirected = True
 
     async def _send(self, request: FetchRequest) -> Response:
-        """ "HTTP-network fetch". Tries once more where a kept connection had just been closed by the server."""
+        """ "HTTP-network fetch". Tries again where a kept connection had just been closed by the server."""
         if request.service is not None:
             return await request.service.fetch(
                 ServiceRequest(request.method, request.url, request.headers, request.body, request.cause)
@@ -156,18 +158,18 @@ class Fetch:
         wire, origin = _to_wire(request)
         body = request.body
         is_repeatable = body is None or body.receive is None
-        while True:
+        for attempt in range(_ATTEMPTS):
             connection = await self._client.pool.acquire(origin)
             was_used = connection.exchanges > 0
             try:
                 return await connection.exchange(wire)
             except FetchError as error:
                 is_refused = error.code == "ERR_STREAM_REFUSED"
-                is_stale = was_used and error.code in ("ECONNRESET", "EPIPE") and request.method in _REPEATABLE
-                if not is_repeatable or not (is_refused or (is_stale and not _has_answered(connection))):
+                is_stale = error.code in ("ECONNRESET", "EPIPE") and not connection.answered
+                may_repeat = is_refused or (is_stale and request.method in _REPEATABLE)
+                if not (was_used and is_repeatable and may_repeat) or attempt == _ATTEMPTS - 1:
                     raise
-                if is_refused and not was_used:
-                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     # -- the response ------------------------------------------------------------------------------------------------
 
@@ -185,6 +187,10 @@ class Fetch:
         except FetchError:
             self.close()
             raise
+        if ("content-length", "0") in self.headers:
+            # Nothing is left to read: the connection need not wait for the app to do so.
+            response.close()
+            self.reopen(b"")
 
     @property
     def content_encoding(self) -> str:
@@ -344,9 +350,7 @@ class FetchClient:
 
     def _sweep(self) -> None:
         now = trio.current_time()
-        lying = [
-            fetch for fetch in self.fetches.values() if fetch.status and not fetch.is_reading and not fetch.taken
-        ]
+        lying = [fetch for fetch in self.fetches.values() if fetch.status and not fetch.is_reading and not fetch.taken]
         if any(_SWEEP_S <= now - fetch.touched < 2 * _SWEEP_S for fetch in lying):
             # Perhaps nobody refers to them any more, which only the collector finds out.
             self._collect()
@@ -354,10 +358,6 @@ class FetchClient:
             if now - fetch.touched >= IDLE_BODY_S:
                 fetch.abort(FetchError("ETIMEDOUT", f"the response's body lay unread for {IDLE_BODY_S:g} s"))
         self.pool.close_expired()
-
-
-def _has_answered(connection: object) -> bool:
-    return bool(getattr(connection, "answered", False))
 
 
 def _to_wire(request: FetchRequest) -> tuple[WireRequest, Origin]:

@@ -68,8 +68,6 @@ class Response:
 class Http1Connection:
     """``released`` is called when the connection can take another exchange, or is closed."""
 
-    http2 = False
-
     def __init__(self, connected: Connected, nursery: trio.Nursery, released: Callable[[Any], None]) -> None:
         self._connected = connected
         self._nursery = nursery

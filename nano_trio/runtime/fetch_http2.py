@@ -38,7 +38,8 @@ _MOST_UNSENT = 256 * 1024
 class Http2Connection:
     """``released`` is called when the connection can take another exchange, or is closed."""
 
-    http2 = True
+    answered = False
+    """A server that closes or refuses has not dealt with the request."""
 
     def __init__(self, connected: Connected, nursery: trio.Nursery, released: Callable[[Any], None]) -> None:
         self._connected = connected
@@ -195,12 +196,10 @@ class Http2Connection:
             if not data:
                 raise FetchError("ECONNRESET", "the server closed the connection")
             try:
-                events = self._h2.receive_data(data)
-            except h2.exceptions.ProtocolError as error:
-                self.flush()
+                for event in self._h2.receive_data(data):
+                    self._handle(event)
+            except (h2.exceptions.ProtocolError, LookupError, ValueError) as error:
                 raise FetchError("ERR_PROTOCOL", f"the server broke HTTP/2: {error}") from None
-            for event in events:
-                self._handle(event)
             self.flush()
 
     def _handle(self, event: h2.events.Event) -> None:

@@ -30,7 +30,7 @@ class _Place:
 
     def __init__(self) -> None:
         self.idle: list[Http1Connection] = []
-        self.http2: Http2Connection | None = None
+        self.http2: list[Http2Connection] = []
         self.speaks_http2: bool | None = None
         self.learning = trio.Lock()
 
@@ -81,8 +81,9 @@ class ConnectionPool:
         return place
 
     def _take(self, place: _Place) -> Connection | None:
-        if place.http2 is not None and place.http2.has_room():
-            return place.http2
+        for shared in place.http2:
+            if shared.has_room():
+                return shared
         while place.idle:
             connection = place.idle.pop()
             if connection.is_usable():
@@ -115,13 +116,14 @@ class ConnectionPool:
             raise
         self._opening -= 1
         place.speaks_http2 = connected.http2
-        new: Connection
         if connected.http2:
-            new = place.http2 = Http2Connection(connected, self._nursery, self._released)
-        else:
-            new = Http1Connection(connected, self._nursery, self._released)
-        self._connections[new] = origin
-        return new
+            shared = Http2Connection(connected, self._nursery, self._released)
+            place.http2.append(shared)
+            self._connections[shared] = origin
+            return shared
+        own = Http1Connection(connected, self._nursery, self._released)
+        self._connections[own] = origin
+        return own
 
     def _released(self, connection: Connection) -> None:
         """A connection can take another request, or is closed."""
@@ -131,8 +133,8 @@ class ConnectionPool:
         place = self._place(origin)
         if connection.closed:
             del self._connections[connection]
-            if place.http2 is connection:
-                place.http2 = None
+            if isinstance(connection, Http2Connection):
+                place.http2.remove(connection)
             elif connection in place.idle:
                 place.idle.remove(connection)
         else:
@@ -146,10 +148,10 @@ class ConnectionPool:
             self._waiting.popleft().set()
 
     def _idle(self) -> list[Connection]:
-        idle: list[Connection] = [connection for place in self._places.values() for connection in place.idle]
+        idle: list[Connection] = []
         for place in self._places.values():
-            if place.http2 is not None and place.http2.is_idle():
-                idle.append(place.http2)
+            idle += place.idle
+            idle += [connection for connection in place.http2 if connection.is_idle()]
         return idle
 
     def _close_oldest_idle(self) -> bool:

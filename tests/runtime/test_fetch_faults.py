@@ -167,7 +167,7 @@ async def test_the_signals_reason_is_what_rejects() -> None:
             url=upstream.url,
         )
         assert result == ["my reason", "before", "TimeoutError", "TimeoutError", "my reason"]
-        assert len(upstream.requests) == 3
+        assert len(upstream.requests) <= 3
         await upstream.settled()
 
 

@@ -1,0 +1,176 @@
+"""fetch(): content codings and streams over real sockets."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from .fetching import fetching
+from .upstream import TEXT, running
+
+# -- content codings ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "br", "zstd", "gzip,br", "deflate,gzip,zstd"])
+async def test_codings(coding: str) -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            """
+            const response = await fetch(url);
+            const streamed = await new Response((await fetch(url)).body.pipeThrough(new TransformStream())).text();
+            return [await response.text(), streamed, response.headers.get("content-encoding")];
+            """,
+            url=f"{upstream.url}/coded?as={coding}",
+        )
+        assert result == [TEXT.decode(), TEXT.decode(), coding]
+        assert upstream.connections <= 2
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/raw-deflate", TEXT.decode()),
+        ("/label?as=unknown", "plain"),
+        ("/label?as=identity", "plain"),
+        ("/label?as=gzip,+unknown", "plain"),
+        ("/coded?as=gzip&append=garbage", TEXT.decode()),
+    ],
+)
+async def test_codings_as_browsers_take_them(path: str, text: str) -> None:
+    async with running() as upstream, fetching() as js:
+        assert await js.run("return (await fetch(url)).text()", url=f"{upstream.url}{path}") == text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/coded?as=gzip&cut=100",
+        "/coded?as=br&cut=20",
+        "/coded?as=zstd&cut=20",
+        "/coded?as=deflate&cut=30",
+        "/label?as=gzip",
+        "/label?as=br",
+        "/label?as=zstd",
+        "/label?as=gzip,gzip,gzip,gzip,gzip,gzip",
+    ],
+)
+async def test_codings_that_are_broken(path: str) -> None:
+    async with running() as upstream, fetching() as js:
+        failure = await js.failure("await (await fetch(url)).text()", url=f"{upstream.url}{path}")
+        assert (failure[0], failure[2]) == ("TypeError", "ERR_CONTENT_DECODING")
+        assert js.open_fetches == 0
+
+
+async def test_a_bomb_is_bounded_by_what_is_read() -> None:
+    async with running() as upstream, fetching() as js:
+        name, message, _ = await js.failure("await (await fetch(url)).text()", url=f"{upstream.url}/bomb")
+        assert name == "RangeError"
+        assert "max_buffer_size_mb" in message
+        size = await js.run(
+            "const reader = (await fetch(url)).body.getReader(); return (await reader.read()).value.length",
+            url=f"{upstream.url}/bomb",
+        )
+        assert size <= 65536
+
+
+# -- streams -----------------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_read_that_nobody_asks_for() -> None:
+    async with running() as upstream, fetching() as js:
+        await js.run(
+            "globalThis.reader = (await fetch(url)).body.getReader(); await reader.read();",
+            url=f"{upstream.url}/forever",
+        )
+        await trio.sleep(0.1)
+        sent = upstream.sent
+        await trio.sleep(0.1)
+        assert upstream.sent == sent  # the socket's buffers are full, and stay so
+        await js.run("await reader.cancel()")
+        await upstream.settled()
+        assert js.open_fetches == 0
+
+
+async def test_an_upload_is_pulled_as_the_server_reads() -> None:
+    async with running() as upstream, fetching() as js:
+        pulled = await js.run(
+            """
+            globalThis.pulled = 0;
+            const body = new ReadableStream({ pull(controller) {
+              pulled++;
+              controller.enqueue(new Uint8Array(1 << 20));
+            } }, { highWaterMark: 0 });
+            const controller = new AbortController();
+            const promise = fetch(url, { method: "POST", body, duplex: "half", signal: controller.signal });
+            promise.catch(() => {});
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            const after = pulled;
+            controller.abort();
+            return after;
+            """,
+            url=f"{upstream.url}/early-nothing?",
+        )
+        assert pulled > 0
+        await upstream.settled()
+
+
+async def test_the_answer_may_come_before_the_request_is_sent() -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            """
+            const body = new ReadableStream({ pull(controller) { controller.enqueue(new Uint8Array(65536)); } });
+            const response = await fetch(url, { method: "POST", body, duplex: "half" });
+            return [response.status, await response.text()];
+            """,
+            url=f"{upstream.url}/refuse",
+        )
+        assert result == [413, "too big"]
+        result = await js.run(
+            """
+            const body = new Uint8Array(8 << 20).fill(7);
+            const response = await fetch(url, { method: "POST", body });
+            const bytes = await response.bytes();
+            return [bytes.length, bytes[0], bytes.at(-1)];
+            """,
+            url=f"{upstream.url}/mirror",
+        )
+        assert result == [8 << 20, 7, 7]
+        await upstream.settled()
+
+
+@pytest.mark.parametrize(
+    ("stream", "cause"),
+    [
+        ("{ pull(c) { c.error(new RangeError('mine')) } }", "RangeError: mine"),
+        ("{ pull(c) { c.enqueue('text') } }", "TypeError"),
+        ("{ pull() { throw new Error('thrown') } }", "Error: thrown"),
+    ],
+)
+async def test_a_body_that_breaks(stream: str, cause: str) -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            f"""
+            try {{ await fetch(url, {{ method: "POST", duplex: "half", body: new ReadableStream({stream}) }}); }}
+            catch (error) {{ return [error.name, String(error.cause)]; }}
+            """,
+            url=f"{upstream.url}/count",
+        )
+        assert result[0] == "TypeError"
+        assert cause in result[1]
+        await upstream.settled()
+        assert js.open_fetches == 0
+
+
+async def test_another_fetchs_body_is_sent_on() -> None:
+    async with running() as upstream, fetching() as js:
+        turns = js.environment.isolate.account.turns
+        result = await js.run(
+            """
+            const source = await fetch(url + "/big?mb=20");
+            const response = await fetch(url + "/count", { method: "POST", body: source.body, duplex: "half" });
+            return [await response.text(), source.bodyUsed];
+            """,
+            url=upstream.url,
+        )
+        assert result == [str(20 << 20), True]
+        assert js.environment.isolate.account.turns - turns < 10
