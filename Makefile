@@ -1,6 +1,6 @@
 # What there is to do here; `make` alone prints this list.
 #
-#   make serve    install what is needed into .venv and serve the example apps   (PORT=8080 for another port)
+#   make serve    install what is needed into .venv and serve the example apps   (PORT=8080 TLS_PORT=8443 for other ports)
 #   make test     lint, types and every test; installs what it needs             (WORKERS=2, TESTS=tests/web)
 #   make lint     only ruff and mypy
 #   make bench    compare with other servers (downloads them)                    (ARGS="hello --quick")
@@ -16,6 +16,7 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PORT ?=
+TLS_PORT ?=
 WORKERS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 TESTS ?=
 ARGS ?=
@@ -70,7 +71,8 @@ install-dev: $(VENV)/.installed-dev
 
 serve: install
 	@echo "The example apps, each at its own address; Ctrl-C ends."
-	@exec $(VENV)/bin/nano-trio serve --config examples/nano.toml --access-log $(if $(PORT),--port $(PORT))
+	@exec $(VENV)/bin/nano-trio serve --config examples/nano.toml --access-log --tls \
+	  $(if $(PORT),--port $(PORT)) $(if $(TLS_PORT),--tls-port $(TLS_PORT))
 
 # -- checks -----------------------------------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ class Session:
 
     def _serve(self, command: str) -> None:
         self.end_server()
-        command = command.replace("make serve", "make -o install serve")
+        command = command.replace("make serve", f"make -o install serve TLS_PORT={self.secure_port}")
         with self._log.open("w") as log:
             self._server = subprocess.Popen(
                 ["bash", "-c", command],
