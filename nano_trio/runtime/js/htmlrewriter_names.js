@@ -40,6 +40,8 @@
       this.mode = known.mode ?? DATA;
       this.isVoid = known.isVoid === true;
       this.root = known.root ?? HTML;
+      /** Does the tokenizer go on after it as before, outside of foreign content? */
+      this.isPlain = this.mode === DATA && this.root === HTML;
       this.leaves = known.leaves === true;
       this.integrates = known.integrates ?? HTML;
       /** How many elements of the name are open. */
@@ -49,16 +51,14 @@
     }
   }
 
-  /** The names of one document, by their spelling. As a document may invent names without end, unused ones are dropped. */
+  /** What is known of the names of one document, by their spelling. As a document may invent names without end, unused ones are dropped. */
   class Names {
     constructor() {
       this.infos = { __proto__: null };
       this.count = 0;
       this.limit = 500;
     }
-    get(spelling) {
-      return this.infos[spelling] ?? this.add(spelling);
-    }
+    /** A spelling that `infos` lacks. */
     add(spelling) {
       if (this.count >= this.limit) this.sweep();
       const name = lower(spelling);

@@ -273,7 +273,8 @@
 
     /** A tag is complete: `end` and `raw` are set. What the tree builder would tell the tokenizer follows from it. */
     tag(isEnd, spelling) {
-      const info = (this.info = this.names.get(spelling));
+      const { names } = this;
+      const info = (this.info = names.infos[spelling] ?? names.add(spelling));
       this.start = this.at;
       this.at = this.end;
       this.parsedAttributes = undefined;
@@ -281,15 +282,14 @@
         if (this.namespaces.length > 0) this.leaveAt(info);
         return END_TAG;
       }
+      this.tagNamespace = HTML;
+      if (info.isPlain && this.namespace === HTML) return START_TAG;
       if (this.namespace !== HTML && info.leaves) this.leaveForeign(info);
       if (this.namespace !== HTML || info.root !== HTML) this.enter(info);
-      else {
-        this.tagNamespace = HTML;
-        if (info.mode !== DATA) {
-          this.mode = info.mode;
-          this.closer = info.name;
-          this.escaped = 0;
-        }
+      else if (info.mode !== DATA) {
+        this.mode = info.mode;
+        this.closer = info.name;
+        this.escaped = 0;
       }
       return START_TAG;
     }

@@ -76,10 +76,11 @@
     return slice(value, 1, value.length > 1 && value[value.length - 1] === value[0] ? -1 : value.length);
   }
 
-  class ElementUnit extends Unit {
+  class ElementUnit {
     /** Of the start tag that the tokenizer is at. */
     constructor(tokenizer, hasContent) {
-      super();
+      this.before = this.after = this.replacement = "";
+      this.isRemoved = this.isTouched = false;
       this.tokenizer = tokenizer;
       this.hasContent = hasContent;
       this.newName = this.newAttributes = null;
@@ -128,14 +129,11 @@
       this.dropsContent = true;
     }
     replace(content) {
-      super.replace(content);
-      this.removeRest();
+      this.replacement = content;
+      this.remove();
     }
     remove() {
-      super.remove();
-      this.removeRest();
-    }
-    removeRest() {
+      this.isRemoved = true;
       if (!this.hasContent) return;
       this.dropContent();
       this.atEnd().isRemoved = true;
