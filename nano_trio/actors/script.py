@@ -147,6 +147,8 @@ async def evaluate(code: str, write: Write, *, memory_mb: float = 1024) -> str |
             try:
                 value = isolate.context.eval(before + code + after, _CODE_NAME)
             except quickjs.JSError as error:
+                if isolate.stopping:
+                    return
                 first = first or error
                 if str(error).startswith("SyntaxError"):
                     continue

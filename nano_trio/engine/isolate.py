@@ -269,6 +269,11 @@ class Isolate:
         return self._busy or bool(self._queue)
 
     @property
+    def stopping(self) -> bool:
+        """The current turn is being stopped, or the isolate was: what JavaScript throws now means nothing."""
+        return self._turnstile.stop is not None
+
+    @property
     def cause(self) -> Any:
         """The cause of the turn that is running or suspended; None between turns."""
         return None if self._turn is None else self._turn.cause
