@@ -78,7 +78,7 @@ async def _main(batches: int) -> Outcome:
         nursery.cancel_scope.cancel()
     costs["pass of the Trio loop"] = await _passes(batches)
     alone, wall = await _suspensions(1, batches)
-    many, _ = await _suspensions(500, max(3, batches // 8))
+    many, _ = await _suspensions(500, max(5, batches // 4))
     costs["suspension and resume, 1 isolate"] = alone
     costs["suspension and resume, 500 isolates in turns"] = many
     outcome = Outcome("turns", data={"us": costs, "slices_of_ms": wall})
