@@ -445,12 +445,11 @@ class Incarnation:
 
     def _idle(self) -> None:
         """After the last turn: does anybody wait for what can never come?"""
-        if self._unanswered == 0 and not self._streams and self.life is not Life.LOADING:
+        if self._unanswered == 0 and self.life is not Life.LOADING:
             return
-        if self._environment.pending:
+        # A stream's next pull, or its end, is another turn; and one that only waits may be fed by any later request.
+        if self._environment.pending or self._streams:
             return
-        if any(not stream.wanted for stream in self._streams):
-            return  # its next pull is another turn
         if self.life is Life.LOADING:
             self._load_error = "the entry module's top-level await waits for nothing that could still happen"
             self._environment.isolate.stop()
@@ -459,9 +458,6 @@ class Incarnation:
         for exchange in [e for e in self._exchanges.values() if e.response is None and e.began]:
             self._log.error("no response", request=self._request_id(exchange), error=_HUNG)
             self._answer(exchange, self._error_page(exchange, _HUNG))
-        for stream in list(self._streams):
-            self._log.error("the response's stream hangs", request=self._request_id(stream.exchange), error=_HUNG)
-            self._abort(stream.exchange, "AbortError", _HUNG)
 
     def _stopped(self, reason: StopReason) -> None:
         """The isolate takes no further turns: a limit, or a load that failed."""
