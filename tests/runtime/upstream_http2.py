@@ -58,6 +58,7 @@ class _Connection:
         self.bodies: dict[int, bytearray] = {}
         self.heads: dict[int, dict[str, str]] = {}
         self.ended: set[int] = set()
+        self.has_said_goodbye = False
         self.changed = trio.Event()
         self.lock = trio.Lock()
 
@@ -73,6 +74,8 @@ class _Connection:
         async with trio.open_nursery() as nursery:
             self.nursery = nursery
             while data := await self.stream.receive_some(65536):
+                if self.has_said_goodbye:
+                    continue
                 for event in self.h2.receive_data(data):
                     self.handle(event)
                 await self.flush()
@@ -110,6 +113,7 @@ class _Connection:
             await trio.sleep_forever()
         if path == "/goaway":
             self.h2.close_connection(last_stream_id=0)
+            self.has_said_goodbye = True
             await self.flush()
             return
         if path == "/cut":
