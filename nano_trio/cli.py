@@ -21,7 +21,7 @@ from nano_trio.config import Config, ConfigError, load, parse_hostnames, single_
 from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import ModuleError
-from nano_trio.web.hosting import Hosting, local_hostnames, serve_until_signal
+from nano_trio.web.hosting import Hosting, serve_until_signal, uses_local_certificates
 from nano_trio.web.local_ca import CertificateError, LocalCertificates, trust_instructions
 
 __all__ = ["main"]
@@ -145,7 +145,7 @@ def _announce(config: Config, hosting: Hosting) -> None:
             click.echo(f"  {app.name}: " + ", ".join(hosting.urls_of(app)))
         if len(config.apps) > 20:
             click.echo(f"  … and {len(config.apps) - 20} more apps")
-    if hosting.server.secure_addresses and local_hostnames(config):
+    if uses_local_certificates(config):
         click.echo(f"  local certificates: {config.tls.certs}; `nano-trio certs` says how to trust their authority")
     sys.stdout.flush()
 

@@ -22,9 +22,11 @@ from nano_trio.web.router import Route, Router
 from nano_trio.web.server import Server, serve
 from nano_trio.web.settings import AccessRecord, Limits, Secure, ServerSettings
 
-__all__ = ["Hosting", "host", "local_hostnames", "serve_until_signal"]
+__all__ = ["Hosting", "host", "local_hostnames", "serve_until_signal", "uses_local_certificates"]
 
 log = structlog.get_logger("nano_trio")
+
+_RENEW_S = 12 * 3600.0
 
 
 class Hosting:
@@ -91,8 +93,13 @@ async def host(
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(registry.run)
-        server = await nursery.start(_serve_in, nursery, settings, router)
+        server = await nursery.start(_serve_in, config, settings, router)
         task_status.started(Hosting(config, registry, server))
+
+
+def uses_local_certificates(config: Config) -> bool:
+    """Whether an app that is served over HTTPS has no certificate of its own."""
+    return any(app.port in config.secure_ports and app.tls.own_certificate is None for app in config.apps)
 
 
 def local_hostnames(config: Config) -> list[str]:
@@ -108,7 +115,7 @@ def _secure(config: Config) -> dict[int | None, Secure]:
     """The HTTPS listeners, with their certificates; makes local ones that are missing. Blocks."""
     ports = config.secure_ports
     local = LocalCertificates(config.tls.certs)
-    if any(app.tls.own_certificate is None for app in config.apps if app.port in ports):
+    if uses_local_certificates(config):
         local.ensure(local_hostnames(config))
     settings = TLSSettings(
         min_version=config.tls.min_version, client_auth=config.tls.client_auth, client_ca=config.tls.client_ca
@@ -140,10 +147,24 @@ def _pair(app: App, hostname: str, local: LocalCertificates) -> Pair:
 
 
 async def _serve_in(
-    nursery: trio.Nursery, settings: ServerSettings, router: Router, *, task_status: trio.TaskStatus[Server]
+    config: Config, settings: ServerSettings, router: Router, *, task_status: trio.TaskStatus[Server]
 ) -> None:
-    await serve(settings, router, task_status=task_status)
-    # The server is gone, by drain; the apps' tasks end with it once Hosting.drain is through with them.
+    async with trio.open_nursery() as nursery:
+        if uses_local_certificates(config):
+            nursery.start_soon(_renew, config)
+        await serve(settings, router, task_status=task_status)
+        # The server is gone, by drain; the apps' tasks end with it once Hosting.drain is through with them.
+        nursery.cancel_scope.cancel()
+
+
+async def _renew(config: Config) -> None:
+    """Renew local certificates that near their end while the server runs; the listeners see the new files."""
+    while True:
+        await trio.sleep(_RENEW_S)
+        try:
+            await trio.to_thread.run_sync(LocalCertificates(config.tls.certs).ensure, local_hostnames(config))
+        except CertificateError as error:
+            log.error("local certificates cannot be renewed", reason=str(error))
 
 
 def _access_logger(format_: str) -> Callable[[AccessRecord], None]:

@@ -6,8 +6,8 @@ from typing import Any
 import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
-from nano_trio.config import App, Config, ConfigDiff, Http, Limits, Listener, Log, diff, from_document
 
+from nano_trio.config import App, Config, ConfigDiff, Http, Limits, Listener, Log, diff, from_document
 from tests.config.documents import documents
 
 ONE = App(name="one", path=Path("/one"))
@@ -89,7 +89,9 @@ def test_a_port_stays_open_while_another_app_uses_it() -> None:
 
 def test_what_needs_a_restart() -> None:
     state = Path("/elsewhere")
-    new = attrs.evolve(BASE, drain_timeout_s=1, state_dir=state, http=Http(parser="h11", max_headers=1), log=Log(level="debug"))
+    new = attrs.evolve(
+        BASE, drain_timeout_s=1, state_dir=state, http=Http(parser="h11", max_headers=1), log=Log(level="debug")
+    )
     assert diff(BASE, new) == ConfigDiff(
         restart_keys=("drain_timeout_s", "state_dir", "http.parser", "http.max_headers", "log.level")
     )
