@@ -76,13 +76,13 @@ class Connector:
         self._network = network
         self._lookups = trio.CapacityLimiter(_LOOKUPS)
 
-    async def connect(self, origin: Origin) -> Connected:
-        """Open a connection within :data:`CONNECT_TIMEOUT_S`. Raises :class:`FetchError`."""
+    async def connect(self, origin: Origin, *, http2: bool = True) -> Connected:
+        """Open a connection within :data:`CONNECT_TIMEOUT_S`; ``http2``: offer it. Raises :class:`FetchError`."""
         with trio.move_on_after(CONNECT_TIMEOUT_S):
-            return await self._connect(origin)
+            return await self._connect(origin, http2)
         raise FetchError("ETIMEDOUT", f"connecting to {origin}: no answer within {CONNECT_TIMEOUT_S:g} s")
 
-    async def _connect(self, origin: Origin) -> Connected:
+    async def _connect(self, origin: Origin, http2: bool) -> Connected:
         policy = self._network.policy
         addresses = await self._resolve(origin)
         allowed = [address for address in addresses if policy.allows(origin.host, origin.port, address)]
@@ -96,7 +96,7 @@ class Connector:
         if origin.scheme != "https":
             return Connected(trio.SocketStream(sock), sock, False)
         try:
-            return await self._start_tls(sock, origin)
+            return await self._start_tls(sock, origin, http2)
         except BaseException:
             sock.close()
             raise
@@ -111,8 +111,8 @@ class Connector:
                 )
         return list(dict.fromkeys(found))
 
-    async def _start_tls(self, sock: trio.socket.SocketType, origin: Origin) -> Connected:
-        context = await _tls_context(self._network.extra_ca_certs)
+    async def _start_tls(self, sock: trio.socket.SocketType, origin: Origin, http2: bool) -> Connected:
+        context = await _tls_context(self._network.extra_ca_certs, http2)
         stream = trio.SSLStream(
             trio.SocketStream(sock), context, server_hostname=origin.host.removesuffix("."), https_compatible=True
         )
@@ -174,25 +174,25 @@ async def _connect_to(address: str, port: int) -> trio.socket.SocketType:
 _contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
 
 
-async def _tls_context(extra: tuple[Path, ...]) -> ssl.SSLContext:
+async def _tls_context(extra: tuple[Path, ...], http2: bool) -> ssl.SSLContext:
     """The context of all apps with the same authorities. Loading them takes some 30 ms, so a thread does it."""
-    key = (*extra, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    key = (http2, *extra, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     context = _contexts.get(key)
     if context is None:
         try:
-            context = _contexts[key] = await trio.to_thread.run_sync(_make_context, extra)
+            context = _contexts[key] = await trio.to_thread.run_sync(_make_context, extra, http2)
         except (OSError, ssl.SSLError) as error:
             raise FetchError("ERR_TLS", f"the certificate authorities cannot be loaded: {error}") from None
     return context
 
 
-def _make_context(extra: tuple[Path, ...]) -> ssl.SSLContext:
+def _make_context(extra: tuple[Path, ...], http2: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if not _system_has_authorities():
         context.load_verify_locations(certifi.where())
     for path in extra:
         context.load_verify_locations(str(path))
-    context.set_alpn_protocols(["h2", "http/1.1"])
+    context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
     return context
 
 

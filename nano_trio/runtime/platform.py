@@ -50,6 +50,7 @@ LAZY_GLOBALS: dict[str, str] = {
     "response": "Response",
     "fetch": "fetch",
     "cache": "caches Cache CacheStorage",
+    "websocket": "WebSocket CloseEvent",
     "compression": "CompressionStream DecompressionStream",
     "structuredclone": "structuredClone",
     "messaging": "MessageChannel MessagePort",

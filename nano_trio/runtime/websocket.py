@@ -1,0 +1,97 @@
+"""The host half of ``websocket.js``: the WebSocket connections of one isolate, by number.
+
+Events cross as [kind, …], one for each ``next``: ["open", protocol, extensions], ["message", a string or bytes],
+["closing"], ["closed", was clean, code, reason, why it failed or None].
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nano_trio.runtime.host import HostError, Namespace, Services, text_of
+from nano_trio.runtime.net_connect import Connected, Connector, Origin
+from nano_trio.runtime.websocket_client import Binary, Closed, Closing, Event, Opened, Text, WebSocketClient
+
+__all__ = ["MOST_SOCKETS", "namespace"]
+
+MOST_SOCKETS = 1000
+"""Connections of an app that may be open at a time."""
+
+
+class _Sockets:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._connector = Connector(services.network)
+        self._clients: dict[int, WebSocketClient] = {}
+        self._last = 0
+
+    async def _connect(self, origin: Origin) -> Connected:
+        return await self._connector.connect(origin, http2=False)
+
+    def open(self, url: Any, protocols: Any) -> int:
+        """Begin to connect; the connection's number, or 0 where there are too many."""
+        if len(self._clients) >= MOST_SOCKETS:
+            return 0
+        self._last += 1
+        names = text_of(protocols)
+        limit = self._services.max_buffer_bytes
+        client = WebSocketClient(self._connect, text_of(url), names.split(",") if names else [], limit)
+        self._clients[self._last] = client
+        self._services.background(client.run)
+        return self._last
+
+    def next(self, operation: int, number: int) -> None:
+        """Settle ``operation`` with the next event."""
+        self._services.operation(operation, self._next, number)
+
+    async def _next(self, number: int) -> list[Any]:
+        client = self._clients.get(number)
+        if client is None:
+            raise HostError("InvalidStateError", "the connection is over")
+        return _crossing(await client.next_event())
+
+    def send(self, number: int, data: Any, is_text: bool) -> int:
+        """Queue a message; how many bytes it has."""
+        message = text_of(data) if is_text else data.to_bytes()
+        client = self._clients.get(number)
+        if client is not None:
+            client.send(message)
+        return len(message.encode("utf-8", "replace")) if isinstance(message, str) else len(message)
+
+    def unsent(self, number: int) -> int:
+        client = self._clients.get(number)
+        return 0 if client is None else client.unsent
+
+    def close(self, number: int, code: int | None, reason: Any) -> None:
+        client = self._clients.get(number)
+        if client is not None:
+            client.close(code, text_of(reason))
+
+    def forget(self, number: int) -> None:
+        """The app has seen the end of a connection."""
+        self._clients.pop(number, None)
+
+
+def _crossing(event: Event) -> list[Any]:
+    match event:
+        case Opened():
+            return ["open", event.protocol, event.extensions]
+        case Text() | Binary():
+            return ["message", event.data]
+        case Closing():
+            return ["closing"]
+        case Closed():
+            return ["closed", event.was_clean, event.code, event.reason, event.failure]
+
+
+def namespace(services: Services) -> Namespace:
+    """The functions that ``websocket.js`` calls."""
+    sockets = _Sockets(services)
+    return {
+        "open": sockets.open,
+        "next": sockets.next,
+        "send": sockets.send,
+        "unsent": sockets.unsent,
+        "close": sockets.close,
+        "forget": sockets.forget,
+    }
