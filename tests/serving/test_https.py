@@ -1,0 +1,55 @@
+"""Apps over HTTPS: what they see, and that they notice a client that leaves."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import trio
+
+from .conftest import SiteMaker
+
+APP = """
+let state = "waiting";
+export default {
+  async fetch(request) {
+    const { pathname, protocol } = new URL(request.url);
+    if (pathname === "/state") return new Response(state);
+    if (pathname === "/url") return new Response(protocol);
+    request.signal.addEventListener("abort", () => { state = "aborted"; });
+    state = "begun";
+    await new Promise(() => { setTimeout(() => {}, 60000); });
+  },
+};
+"""
+
+
+async def test_an_app_over_https(serve: SiteMaker, tmp_path: Path) -> None:
+    async with serve({"app": APP}, tls={"port": 0, "certs": str(tmp_path / "certs")}) as site:
+        port = site.hosting.server.secure_port_of(None)
+        assert port is not None
+        assert site.hosting.urls == [f"http://127.0.0.1:{site.port}", f"https://127.0.0.1:{port}"]
+        assert site.hosting.urls_of(site.hosting.config.apps[0]) == [f"http://app:{site.port}", f"https://app:{port}"]
+        context = ssl.create_default_context(cafile=str(tmp_path / "certs" / "ca.pem"))
+
+        async def request(head: str) -> trio.SSLStream[trio.SocketStream]:
+            raw = await trio.open_tcp_stream("127.0.0.1", port or 0)
+            stream = trio.SSLStream(raw, context, server_hostname="app")
+            await stream.send_all(f"{head} HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n".encode())
+            return stream
+
+        async def content(stream: trio.SSLStream[trio.SocketStream]) -> bytes:
+            received = b""
+            async with stream:
+                while data := await stream.receive_some():
+                    received += data
+            return received.partition(b"\r\n\r\n")[2]
+
+        assert await content(await request("GET /url")) == b"https:"
+        waiting = await request("GET /wait")
+        with trio.fail_after(10):
+            while (await site.get("app", "/state")).text != "begun":
+                await trio.lowlevel.checkpoint()
+            await trio.aclose_forcefully(waiting)
+            while (await site.get("app", "/state")).text != "aborted":
+                await trio.lowlevel.checkpoint()
