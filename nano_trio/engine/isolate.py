@@ -323,7 +323,8 @@ class Isolate:
         """
         if self.stopped is not None:
             return
-        self._turnstile.stop = reason
+        # The first reason stands: a limit is not made a cancellation by those that it is reported to.
+        self._turnstile.stop = self._turnstile.stop or reason
         if self._turnstile.suspended:
             self._scheduler.withdraw(self)
             self._requested = False
@@ -416,7 +417,9 @@ class Isolate:
         try:
             turn.result = turn.function(*turn.args)
         except quickjs.JSError as error:
-            turn.result = error
+            # Its traceback holds this frame, and with it the isolate: the heap would outlive close() until Python's
+            # cycle collector comes by.
+            turn.result = error.with_traceback(None)
         jobs = 0
         while turnstile.stop is None:
             try:

@@ -260,6 +260,25 @@ async def test_parked_greenlets_keep_no_isolate(scheduler: CpuScheduler) -> None
     assert [reference() for reference in gone] == [None] * 5
 
 
+@pytest.mark.parametrize("body", ["throw new Error()", "for (;;);", "for (;;) kept.push({})", "return 1"])
+async def test_a_closed_isolate_is_gone_at_once(scheduler: CpuScheduler, body: str) -> None:
+    """Whatever ended its turn: its heap does not wait for Python's cycle collector."""
+    isolate = Isolate(scheduler, limits=Limits(turn_ms=20, memory_bytes=2 << 20))
+    isolate.context.eval(f"const kept = []; function run() {{ {body}; }}")
+    gone = weakref.ref(isolate)
+    gc.disable()
+    try:
+        turn = Turn(isolate.context.get("run"), ())
+        isolate.submit(turn)
+        while isolate.busy:
+            await trio.lowlevel.checkpoint()
+        isolate.close()
+        del turn, isolate
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 async def test_memory_returns_after_ten_thousand_isolates(scheduler: CpuScheduler) -> None:
     process = psutil.Process()
 
