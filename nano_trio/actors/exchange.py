@@ -29,7 +29,18 @@ class AppExchange:
     ``incarnation`` is None for a request that has not reached one: the app is still to be started, or refuses.
     """
 
-    __slots__ = ("_answered", "began", "deadline", "extended", "id", "incarnation", "pipe", "request", "response", "stream")
+    __slots__ = (
+        "_answered",
+        "began",
+        "deadline",
+        "extended",
+        "id",
+        "incarnation",
+        "pipe",
+        "request",
+        "response",
+        "stream",
+    )
 
     def __init__(self, request: IncomingRequest) -> None:
         self.request = request

@@ -6,6 +6,7 @@ platform's own code (files that begin with ``nano:``) and of native functions ar
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 
@@ -52,7 +53,7 @@ class JavaScriptError(Exception):
         return "\n".join(part for part in (head, self.excerpt, self.trace) if part)
 
 
-def _parse(line: str) -> Frame | None | bool:
+def _parse(line: str) -> Frame | bool | None:
     """A frame of the app; None for one of the platform or the engine; False for a line that is no frame."""
     match = _FRAME.match(line)
     if match is None:
@@ -91,7 +92,16 @@ def render_error(text: str, stack: str, source: SourceLookup | None = None) -> J
             trace.append(f"    at {frame.function or '<anonymous>'} ({frame.place})")
         elif frame is False and line:
             trace.append(line)
-    return JavaScriptError(text, frames, excerpt, "\n".join(trace))
+    return JavaScriptError(text, frames, excerpt, "\n".join(_fold(trace)))
+
+
+def _fold(lines: list[str]) -> list[str]:
+    """Endless recursion repeats a frame a thousand times: once is enough, with the number."""
+    folded: list[str] = []
+    for line, equal in itertools.groupby(lines):
+        count = sum(1 for _ in equal)
+        folded += [line] * count if count < 4 else [line, f"    … {count - 1} times more"]
+    return folded
 
 
 def _excerpt(source: str, frame: Frame) -> str:

@@ -5,14 +5,14 @@ that wait, whatever the number of apps that want to compute:
 
 1. *A turn begins where it is submitted*, without a task switch, as long as the first slices begun in this pass of the
    loop have used less than ``pass_budget``. Most turns take microseconds, so under normal load nobody ever queues.
-2. Beyond that budget a turn waits for the scheduler's task. So 500 hogs that begin in one pass do not make it 500 slices
-   long.
+2. Beyond that budget a turn waits for the scheduler's task. So 500 hogs that begin in one pass do not make it 500
+   slices long.
 3. The scheduler's task grants per pass: first slices of apps whose last turns were short, those with a long record
-   first, within the same budget (these are the well-behaved neighbours, and hogs must not delay them); then one slice to
-   an app with a long record whose turn was interrupted, by a collection of its garbage, say: only a turn that is longer
-   than a few slices costs the app its record; then *one* slice to one app of the rotation: those in the middle of a long
-   turn, and newcomers nobody knows yet, by turns. An app has one place in the rotation however many turns it has
-   waiting, so every app gets an equal share.
+   first, within the same budget (these are the well-behaved neighbours, and hogs must not delay them); then one slice
+   to an app with a long record whose turn was interrupted, by a collection of its garbage, say: only a turn that is
+   longer than a few slices costs the app its record; then *one* slice to one app of the rotation: those in the middle
+   of a long turn, and newcomers nobody knows yet, by turns. An app has one place in the rotation however many turns
+   it has waiting, so every app gets an equal share.
 
 A pass is what Trio runs between two looks at the outside world; an instrument marks where one ends. All that became
 ready meanwhile (a neighbour's request, a timer, a cancellation) is run between two grants.

@@ -240,11 +240,12 @@ class _Host:
 
     def collect_garbage(self) -> None:
         environment = self._environment()
-        if environment is not None and not environment.isolate.busy and environment.isolate.stopped is None:
-            if environment.isolate.read_memory() <= _SMALL_HEAP:
-                environment.isolate.collect_garbage()
-                # Finalizers are jobs, which a turn runs.
-                environment.enter("release", 0)
+        if environment is None or environment.isolate.busy or environment.isolate.stopped is not None:
+            return
+        if environment.isolate.read_memory() <= _SMALL_HEAP:
+            environment.isolate.collect_garbage()
+            # Finalizers are jobs, which a turn runs.
+            environment.enter("release", 0)
 
     def operation_ended(self) -> None:
         environment = self._environment()

@@ -28,8 +28,15 @@ def test_an_error_shows_its_line_with_a_caret() -> None:
     assert str(error) == ("a.js:2:9: TypeError: no\n    \tconst x = y;\n    \t       ^\n    at f (a.js:2:9)")
 
 
+def test_recursion_is_folded() -> None:
+    error = render_error("E", "    at f (./a.js:1:1)\n" * 900 + "    at g (./a.js:2:1)\n")
+    assert error.trace.splitlines() == ["    at f (a.js:1:1)", "    … 899 times more", "    at g (a.js:2:1)"]
+
+
 def test_causes_follow_with_their_stacks() -> None:
-    error = render_error("Error: a", "    at f (./a.js:2:9)\n    at g (nano:x.js:1:1)\n[cause] Error: b\n    at h (./b.js:1:1)\n")
+    error = render_error(
+        "Error: a", "    at f (./a.js:2:9)\n    at g (nano:x.js:1:1)\n[cause] Error: b\n    at h (./b.js:1:1)\n"
+    )
     assert [f.place for f in error.frames] == ["a.js:2:9"]
     assert error.trace == "    at f (a.js:2:9)\n[cause] Error: b\n    at h (b.js:1:1)"
 
