@@ -56,6 +56,9 @@ _NEVER = 1 << 62
 _POLLS_TOO_RARE_NS = 100_000
 _POLLS_TOO_OFTEN_NS = 30_000
 _JOBS_BETWEEN_LOOKS = 16
+# What each branch or call between two polls may allocate without the engine's own memory limit being reached: a loop
+# that was cheap so far is polled rarely, and then may turn to this.
+_BYTES_PER_COUNT = 16 << 10
 _LEAST_SLICE_NS = 50_000
 
 
@@ -126,14 +129,17 @@ class _Turnstile:
     """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
 
     __slots__ = (
-        "_counter", "_interval", "_polled", "cpu_start", "heap", "heap_trigger", "hub", "isolate", "slice_ends",
-        "slice_left", "stop", "suspended", "turn", "wall_start",
+        "_counter", "_interval", "_longest", "_polled", "cpu_start", "heap", "heap_trigger", "hub", "isolate",
+        "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
         self.isolate = weakref.ref(isolate)
         self._counter = poll_counter(isolate.context)
-        self._interval = ENGINE_INTERVAL
+        limits = isolate.limits
+        room = limits.hard_memory_bytes - limits.memory_bytes * 9 // 8
+        self._longest = min(max(room // _BYTES_PER_COUNT, 100), ENGINE_INTERVAL)
+        self._interval = self._longest
         self._polled = 0
         self.heap = heap_size(isolate._runtime)
         self.heap_trigger = isolate.limits.memory_bytes
@@ -155,8 +161,8 @@ class _Turnstile:
             self._polled = now
             if elapsed > _POLLS_TOO_RARE_NS:
                 self._interval = max(self._interval * _POLLS_TOO_RARE_NS // elapsed, 1)
-            elif elapsed < _POLLS_TOO_OFTEN_NS and self._interval < ENGINE_INTERVAL:
-                self._interval = min(self._interval * 2, ENGINE_INTERVAL)
+            elif elapsed < _POLLS_TOO_OFTEN_NS and self._interval < self._longest:
+                self._interval = min(self._interval * 2, self._longest)
             self._counter.value = self._interval
         if now < self.slice_ends and (self.heap is None or self.heap.value <= self.heap_trigger):
             return self.stop is not None

@@ -49,6 +49,21 @@ async def test_a_growing_heap_is_stopped_close_to_its_limit(new_isolate: NewIsol
     assert 16 << 20 < isolate.memory_used < 22 << 20
 
 
+async def test_the_rarest_polls_are_often_enough(new_isolate: NewIsolate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that was cheap until now is polled as rarely as can be when it turns to allocating."""
+    monkeypatch.setattr(isolate_module, "_POLLS_TOO_RARE_NS", 1 << 60)
+    isolate = new_isolate(
+        memory_bytes=1 << 20, source="function grow() { const kept = []; for (;;) kept.push(new Uint8Array(14000)); }"
+    )
+    turn = Turn(isolate.context.get("grow"), ())
+    isolate.submit(turn)
+    while turn.stopped is None:
+        assert isolate.busy, turn.result
+        await trio.lowlevel.checkpoint()
+    assert turn.stopped is StopReason.MEMORY
+    assert isolate.memory_used < 33 << 20
+
+
 async def test_without_the_number_the_walk_stops_small_allocations_too(
     new_isolate: NewIsolate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
