@@ -21,8 +21,6 @@ __all__ = ["main", "stress"]
 
 def stress(kind: str, seconds: float, seed: int, isolates: int) -> dict[str, Any]:
     """Run the child and return its tally; what went wrong is in ``problems``."""
-    from tests.stress.ledger import Ledger
-
     with tempfile.TemporaryDirectory() as folder:
         ledger, result = Path(folder, "ledger"), Path(folder, "tally.json")
         options = [f"--kind={kind}", f"--seconds={seconds}", f"--seed={seed}", f"--isolates={isolates}"]
@@ -33,12 +31,24 @@ def stress(kind: str, seconds: float, seed: int, isolates: int) -> dict[str, Any
         if child.returncode != 0 or not result.exists():
             code = child.returncode
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            culprit, others = Ledger(ledger, isolates).read() if ledger.exists() else (None, [])
+            culprit, others = _read_ledger(ledger, isolates)
             running = "\n".join(f"    {text}" for text in others if text)
             tally["problems"].append(
                 f"the child died: {how}, seed {seed}, kind {kind}\n  in: {culprit or 'no slice'}\n  all:\n{running}"
             )
         return tally
+
+
+def _read_ledger(path: Path, isolates: int) -> tuple[str | None, list[str]]:
+    from tests.stress.ledger import Ledger
+
+    if not path.exists():
+        return None, []
+    ledger = Ledger(path, isolates)
+    try:
+        return ledger.read()
+    finally:
+        ledger.close()
 
 
 def main() -> int:

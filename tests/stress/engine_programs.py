@@ -16,11 +16,15 @@ __all__ = ["ENGINE_PROGRAMS"]
 
 def few(*sizes: int) -> Any:
     """Arguments (size, seed) of few kinds, so that expected results are computed once."""
-    return lambda rng: (rng.choice(sizes), rng.randrange(1, 5))
+    return lambda rng: (_small_first(rng, sizes), rng.randrange(1, 5))
 
 
 def one(*sizes: int) -> Any:
-    return lambda rng: (rng.choice(sizes),)
+    return lambda rng: (_small_first(rng, sizes),)
+
+
+def _small_first(rng: Random, sizes: tuple[int, ...]) -> int:
+    return sizes[min(int(rng.expovariate(1.2)), len(sizes) - 1)]
 
 
 def _private_fields(n: int) -> list[int]:
@@ -45,7 +49,12 @@ def _bigint(n: int) -> list[str]:
     fibonacci, following = 0, 1
     for _ in range(n * 5):
         fibonacci, following = following, fibonacci + following
-    return [str(factorial), str(pow(3, n * 7, 10**40 + 121)), str(fibonacci), str(-factorial // 7 + (factorial % 7 != 0))]
+    return [
+        str(factorial),
+        str(pow(3, n * 7, 10**40 + 121)),
+        str(fibonacci),
+        str(-factorial // 7 + (factorial % 7 != 0)),
+    ]
 
 
 def _collatz(limit: int) -> list[int]:
@@ -94,7 +103,7 @@ def _text(n: int, seed: int) -> dict[str, Any]:
     words = [f"w{x % 23}" for x in lcg(n, seed)]
     text = " ".join(word.title() if i % 4 == 0 else word for i, word in enumerate(words))
     counts = sorted(Counter(text.lower().split()).items(), key=lambda item: (-item[1], item[0]))[:5]
-    date = datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(days=n, seconds=seed)
+    date = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(days=n, seconds=seed)
     return {
         "counts": [list(pair) for pair in counts],
         "date": date.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
@@ -124,7 +133,9 @@ def _random_program(rng: Random) -> tuple[str]:
                 )
             )
         )
-    return (f"let a=1,b=2,c=3,d=5,s='',list=[],o={{}};for(let r=0;r<9;r++){{{''.join(lines)}}}return [a,b,c,d,s,list];",)
+    return (
+        f"let a=1,b=2,c=3,d=5,s='',list=[],o={{}};for(let r=0;r<9;r++){{{''.join(lines)}}}return [a,b,c,d,s,list];",
+    )
 
 
 ENGINE_PROGRAMS = [
@@ -174,6 +185,8 @@ ENGINE_PROGRAMS = [
           async function* twice(source) { for await (const x of source) yield await Promise.resolve(x * 2); }
           let sum = 0; for await (const x of twice(count(n))) sum += x;
           for await (const x of count(n)) if (x > 10) break;
+          // The engine does not wait for a generator's return() where a loop is left by break.
+          for (let i = 0; i < 9; i++) await null;
           return [sum, ended];
         }""",
         one(20, 500, 3000),
@@ -399,12 +412,20 @@ ENGINE_PROGRAMS = [
             attempt(() => "ab".padEnd(2 ** 28)); attempt(() => new ArrayBuffer(-1)); attempt(() => new Array(2 ** 32)); attempt(() => 2n ** (2n ** 31n)); }
           return seen; }""",
         one(1, 5, 30),
-        lambda n: (
-            ["InternalError"] * 4 + ["RangeError", "RangeError", "RangeError"]
-        ) * n,
+        lambda n: (["InternalError"] * 4 + ["RangeError", "RangeError", "RangeError"]) * n,
     ),
-    Program("throws_at_once", "(n) => { throw new RangeError('thrown ' + n); }", one(1, 2), lambda n: f"!RangeError: thrown {n}"),
-    Program("rejects", "async (n) => { await null; throw new TypeError('later ' + n); }", one(1), lambda n: f"!TypeError: later {n}"),
+    Program(
+        "throws_at_once",
+        "(n) => { throw new RangeError('thrown ' + n); }",
+        one(1, 2),
+        lambda n: f"!RangeError: thrown {n}",
+    ),
+    Program(
+        "rejects",
+        "async (n) => { await null; throw new TypeError('later ' + n); }",
+        one(1),
+        lambda n: f"!TypeError: later {n}",
+    ),
     Program("endless_loop", "() => { for (;;); }", ending=Ending.ENDLESS),
     Program(
         "endless_clinging",
@@ -417,21 +438,50 @@ ENGINE_PROGRAMS = [
         "() => { (function again() { Promise.resolve().then(again); Promise.reject(1).catch(() => {}); })(); return new Promise(() => {}); }",
         ending=Ending.ENDLESS,
     ),
-    Program("endless_generator", "() => { function* g() { for (let i = 0; ; i++) yield i; } let s = 0; for (const x of g()) s += x; }", ending=Ending.ENDLESS),
+    Program(
+        "endless_generator",
+        "() => { function* g() { for (let i = 0; ; i++) yield i; } let s = 0; for (const x of g()) s += x; }",
+        ending=Ending.ENDLESS,
+    ),
     Program("endless_regexp", "() => /^(a+)+$/.test('a'.repeat(60) + 'b')", ending=Ending.ENDLESS),
-    Program("endless_overflows", "() => { const deep = () => { try { deep(); } catch { deep(); } }; for (;;) { try { deep(); } catch {} } }", ending=Ending.ENDLESS),
+    Program(
+        "endless_overflows",
+        "() => { const deep = () => { try { deep(); } catch { deep(); } }; for (;;) { try { deep(); } catch {} } }",
+        ending=Ending.ENDLESS,
+    ),
     Program(
         "endless_native",
         "() => { const data = JSON.stringify(numbers(3000, 1)); for (;;) JSON.parse(data).sort().reverse().map(String).join().split(','); }",
         ending=Ending.ENDLESS,
     ),
-    Program("endless_getter", "() => { const o = new Proxy({}, { get: (t, k, r) => r }); let x = o; for (;;) x = x.y.z; }", ending=Ending.ENDLESS),
+    Program(
+        "endless_getter",
+        "() => { const o = new Proxy({}, { get: (t, k, r) => r }); let x = o; for (;;) x = x.y.z; }",
+        ending=Ending.ENDLESS,
+    ),
     Program("endless_host_calls", "() => { for (;;) hostCall((x) => hostAdd(x, 1), 1); }", ending=Ending.ENDLESS),
     Program("grows_objects", "() => { const kept = []; for (;;) kept.push({ a: 1, b: [2] }); }", ending=Ending.GROWS),
-    Program("grows_strings", "() => { const kept = []; for (;;) kept.push('x'.repeat(5000) + kept.length); }", ending=Ending.GROWS),
-    Program("grows_rope", "() => { let text = 'x'; for (;;) text += text.slice(0, 9999) + 'y'; }", ending=Ending.GROWS),
-    Program("grows_map", "() => { const map = new Map(); for (let i = 0; ; i++) map.set('k' + i, new Set([i])); }", ending=Ending.GROWS),
-    Program("grows_typed", "() => { const kept = []; for (;;) kept.push(new Uint8Array(1 + (kept.length % 7) * 3000).fill(1)); }", ending=Ending.GROWS),
+    Program(
+        "grows_strings",
+        "() => { const kept = []; for (;;) kept.push('x'.repeat(5000) + kept.length); }",
+        ending=Ending.GROWS,
+    ),
+    Program(
+        "grows_rope",
+        "() => { let text = 'x'; for (;;) text += text.slice(0, 9999) + 'y'; }",
+        ending=Ending.GROWS,
+        may_run_out=True,
+    ),
+    Program(
+        "grows_map",
+        "() => { const map = new Map(); for (let i = 0; ; i++) map.set('k' + i, new Set([i])); }",
+        ending=Ending.GROWS,
+    ),
+    Program(
+        "grows_typed",
+        "() => { const kept = []; for (;;) kept.push(new Uint8Array(1 + (kept.length % 7) * 3000).fill(1)); }",
+        ending=Ending.GROWS,
+    ),
     Program(
         "grows_in_microtasks",
         "async () => { const kept = []; for (;;) { await null; kept.push(new Promise(() => {}), () => kept, new Error('kept')); } }",

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import enum
 import json
+import os
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import trio
 
-from nano_trio.engine.isolate import IsolateClosed, Limits, StopReason, Turn, call
+from nano_trio.engine.isolate import Isolate, IsolateClosed, Limits, StopReason, Turn, call
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from tests.stress.engine_programs import ENGINE_PROGRAMS
 from tests.stress.ledger import Ledger
@@ -23,9 +24,13 @@ from tests.stress.program import PRELUDE, Ending, Program, host_functions, load_
 from tests.stress.restless import Peak, RestlessIsolate
 from tests.stress.tally import Tally
 
-__all__ = ["Fate", "Plan", "World", "draw_plan", "engine_life"]
+__all__ = ["CRASH", "Fate", "Plan", "World", "a_while", "draw_plan", "engine_life", "judge"]
 
+CRASH = "NANO_STRESS_CRASH"
+"""Set in the environment, this makes the first answer end the process, to test how a crash is reported."""
 _AMPLE_MS = 30_000
+_GRACE_S = 1
+"""How long turns may go on beyond the end; then their isolates are closed."""
 
 
 @attrs.frozen
@@ -71,7 +76,7 @@ class Plan:
 def draw_plan(rng: Random, programs: list[Program]) -> Plan:
     """Draw programs and limits that fit them: an endless one needs a CPU limit."""
     drawn = []
-    for _ in range(rng.randint(1, 4)):
+    for _ in range(rng.randint(1, 6)):
         program = rng.choice(programs)
         drawn.append((program, program.arguments(rng), rng.choice(_FATES)))
         if program.ending is not Ending.ANSWERS:
@@ -89,10 +94,6 @@ def draw_plan(rng: Random, programs: list[Program]) -> Plan:
     return Plan(drawn, Limits(turn_ms=turn_ms, memory_bytes=memory_bytes), frozenset(may_stop))
 
 
-class _Closable(Protocol):
-    def close(self) -> None: ...
-
-
 async def engine_life(world: World, rng: Random, slot: int) -> None:
     """A bare isolate with host functions, from its making to its close."""
     tally = world.tally
@@ -106,7 +107,7 @@ async def engine_life(world: World, rng: Random, slot: int) -> None:
     context = isolate.context
     for name, function in host_functions().items():
         context.set(name, function)
-    context.set("answer", answers.append)
+    context.set("answer", (lambda _: os.abort()) if os.environ.get(CRASH) else answers.append)
     context.set_module_loader(load_module)
     context.eval(PRELUDE)
     for program in {id(p): p for p, _, _ in plan.programs}.values():
@@ -120,7 +121,7 @@ async def engine_life(world: World, rng: Random, slot: int) -> None:
             turn = await _run_turn(world, rng, isolate, begin, (program.name, json.dumps(arguments)), fate)
             if turn is not None and not isolate.busy:
                 judge(world, plan, program, arguments, fate, turn, answers)
-            if isolate.stopped is not None:
+            if isolate.stopped is not None or world.over:
                 break
             if rng.random() < 0.1:
                 isolate.collect_garbage()
@@ -143,14 +144,14 @@ async def _run_turn(
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_quietly, isolate, begin, args)
-                await _some_passes(rng, isolate)
+                await a_while(rng, isolate)
                 scope.cancel()
         return None
     ended = trio.Event()
     turn = Turn(begin, args, lambda _: ended.set())
     isolate.submit(turn)
     if fate is not Fate.LEFT:
-        await _some_passes(rng, isolate)
+        await a_while(rng, isolate)
         if isolate.busy:
             world.tally.outcomes[fate.value] += 1
             if fate is Fate.STOPPED:
@@ -160,8 +161,9 @@ async def _run_turn(
                 isolate.close()
             if turn.stopped not in (StopReason.CANCELLED, StopReason.DISCARDED):
                 world.tally.problem(f"a turn of {args} was {fate.value} in its middle, but ended as {turn.stopped}")
-    await ended.wait()
-    return turn
+    with trio.move_on_at(world.ends_at + _GRACE_S):
+        await ended.wait()
+    return turn if ended.is_set() else None
 
 
 async def _quietly(isolate: RestlessIsolate, begin: Any, args: tuple[Any, ...]) -> None:
@@ -171,11 +173,12 @@ async def _quietly(isolate: RestlessIsolate, begin: Any, args: tuple[Any, ...]) 
         return
 
 
-async def _some_passes(rng: Random, isolate: RestlessIsolate) -> None:
-    for _ in range(int(2 ** rng.uniform(0, 9))):
-        if not isolate.busy:
-            break
+async def a_while(rng: Random, isolate: Isolate) -> None:
+    """Some passes of the loop, or some milliseconds, in most of which others run."""
+    for _ in range(rng.randrange(4)):
         await trio.lowlevel.checkpoint()
+    if isolate.busy and rng.random() < 0.7:
+        await trio.sleep(rng.expovariate(10))
 
 
 def judge(
@@ -193,6 +196,8 @@ def judge(
         tally.turns += 1
         tally.outcomes[program.name] += 1
         tally.compare(what, reference(program, arguments), read_outcome(answers, turn.result))
+    elif program.may_run_out and str(turn.result) == "InternalError: out of memory":
+        tally.outcomes[f"{program.name} out of memory"] += 1
     else:
         tally.wrong += 1
         tally.problem(f"{what} ended: {answers} {turn.result!r}")

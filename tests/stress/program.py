@@ -39,6 +39,8 @@ class Program:
     ending: Ending = Ending.ANSWERS
     heap_mb: int = 24
     """A memory limit that its answer does not need to come near."""
+    may_run_out: bool = False
+    """It asks for megabytes at once: the engine may refuse them before our limit stops it."""
 
 
 # Programs are functions in `programs`; `begin` runs one and gives its outcome to the host: JSON, or "!" and the error.

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 from random import Random
+from time import perf_counter_ns
 
 from nano_trio.engine.isolate import Isolate, Limits, StopReason, Turn
 from nano_trio.engine.polling import ENGINE_INTERVAL
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from tests.stress.ledger import Ledger
 
-__all__ = ["Peak", "RestlessIsolate"]
+__all__ = ["Peak", "RestlessIsolate", "living_heaps"]
+
+_living: set[RestlessIsolate] = set()
+
+
+def living_heaps() -> int:
+    """Bytes in the heaps of all isolates that are open."""
+    return sum(isolate.heap_bytes for isolate in _living)
 
 
 class Peak:
@@ -30,39 +38,61 @@ class RestlessIsolate(Isolate):
     """
 
     def __init__(
-        self, scheduler: CpuScheduler, account: Account | None, limits: Limits, rng: Random, ledger: Ledger, slot: int, peak: Peak
+        self,
+        scheduler: CpuScheduler,
+        account: Account | None,
+        limits: Limits,
+        rng: Random,
+        ledger: Ledger,
+        slot: int,
+        peak: Peak,
     ) -> None:
         super().__init__(scheduler, account, limits)
         self._rng, self._ledger, self._slot = rng, ledger, slot
-        fine = rng.random() < 0.3
+        fine = rng.random() < 0.2
         turnstile, memory = self._turnstile, limits.memory_bytes
         room = limits.hard_memory_bytes - memory
         most_branches = math.log(200 if fine else ENGINE_INTERVAL)
         self._slice_range = (math.log(1e3), math.log(2e4 if fine else 5e5))
         poll, counter, exp, uniform = turnstile.on_interrupt, turnstile._counter, math.exp, rng.uniform
+        left = 0
 
         def restless() -> bool:
+            nonlocal left
             heap = turnstile.heap
             if heap is not None and heap.value > memory:
                 beyond = heap.value - memory
                 peak.beyond = max(peak.beyond, beyond)
                 peak.of_room = max(peak.of_room, beyond / room)
-            stop = poll()
-            # The engine's own rhythm too, now and then, with which native calls are far from a poll.
-            if counter is not None and turnstile.turn is not None and uniform(0, 1) < 0.9:
-                counter.value = min(int(exp(uniform(0, most_branches))), turnstile._interval)
+            if left <= 0:
+                stop = poll()
+                left = counter.value if counter is not None else 0
+            else:
+                # A poll between those that the isolate asked for, of which its measuring of time must not know.
+                stop = turnstile.look() if perf_counter_ns() >= turnstile.slice_ends else turnstile.stop is not None
+            if counter is not None:
+                piece = max(min(left, int(exp(uniform(0, most_branches)))), 1)
+                left -= piece
+                counter.value = piece
             return stop
 
         self._runtime.set_interrupt_handler(restless)
+        _living.add(self)
+
+    @property
+    def heap_bytes(self) -> int:
+        """The heap's size, read without asking the engine: also in the middle of a turn."""
+        heap = self._turnstile.heap
+        return 0 if heap is None else int(heap.value)
 
     def submit(self, turn: Turn) -> None:
         before = self._enter()
         super().submit(turn)
         self._ledger.leave(before)
 
-    def run_slice(self) -> None:
+    def run_slice(self, slice_ns: int) -> None:
         before = self._enter()
-        super().run_slice()
+        super().run_slice(self._slice_ns)
         self._ledger.leave(before)
 
     def stop(self, reason: StopReason = StopReason.CANCELLED) -> None:
@@ -73,6 +103,7 @@ class RestlessIsolate(Isolate):
     def close(self) -> None:
         before = self._enter()
         super().close()
+        _living.discard(self)
         self._ledger.leave(before)
 
     def _enter(self) -> int:

@@ -32,15 +32,15 @@ def run(kind: str, seconds: float, seed: int, isolates: int, ledger_path: Path) 
     trio.run(_stress, tally, ledger, kind, seconds, isolates)
     tally.seconds = round(time.monotonic() - started, 1)
     _look_for_leaks(tally)
-    tally.sample()
-    tally.rss_end = tally.rss.pop()
     tally.finish()
+    tally.rss_end = tally.sample()
     ledger.close()
     return tally
 
 
 async def _stress(tally: Tally, ledger: Ledger, kind: str, seconds: float, isolates: int) -> None:
-    lives: list[_Life] = {"engine": [engine_life], "platform": [platform_life]}.get(kind, [engine_life, platform_life])
+    both: list[_Life] = [engine_life, platform_life]
+    lives = {"engine": both[:1], "platform": both[1:]}.get(kind, both)
     scheduler = CpuScheduler()
     world = World(scheduler, ledger, tally, Peak(), trio.current_time() + seconds)
     async with trio.open_nursery() as services:
@@ -69,10 +69,9 @@ async def _live_again(world: World, life: _Life, rng: Random, slot: int) -> None
 
 
 async def _watch(tally: Tally) -> None:
-    tally.sample()
-    tally.rss_start = tally.rss[0]
+    tally.rss_start = tally.sample()
     while True:
-        await trio.sleep(0.25)
+        await trio.sleep(1)
         tally.sample()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import statistics
 from collections import Counter
@@ -12,10 +13,13 @@ import greenlet
 import psutil
 
 from nano_trio.engine.isolate import Isolate, StopReason
+from tests.stress.restless import living_heaps
 
 __all__ = ["Tally", "alive"]
 
 _MB = 1 << 20
+_MOST_GROWTH_MB = 8
+_libc = ctypes.CDLL(None)
 
 
 def alive() -> tuple[int, int]:
@@ -43,7 +47,8 @@ class Tally:
     memory_stops: int = 0
     wrong: int = 0
     problems: list[str] = attrs.Factory(list)
-    rss: list[int] = attrs.Factory(list)
+    beside_heaps: list[int] = attrs.Factory(list)
+    """Resident memory that is no living isolate's heap, by samples, with what the allocator keeps given back."""
     rss_start: int = 0
     rss_end: int = 0
     seconds: float = 0
@@ -71,25 +76,31 @@ class Tally:
         elif reason is StopReason.CANCELLED:
             self.cancellations += 1
 
-    def sample(self) -> None:
-        """Note the process's memory."""
-        self.rss.append(psutil.Process().memory_info().rss)
+    def sample(self) -> int:
+        """Note the process's memory; returns it."""
+        trim = getattr(_libc, "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+        resident: int = psutil.Process().memory_info().rss
+        self.beside_heaps.append(resident - living_heaps())
+        return resident
 
     def growth(self) -> float:
-        """Median memory of the last third minus that of the second third, in MB."""
-        third = len(self.rss) // 3
+        """Median memory beside the heaps of the last third minus that of the second third, in MB."""
+        samples, third = self.beside_heaps, len(self.beside_heaps) // 3
         if third == 0:
             return 0
-        return (statistics.median(self.rss[2 * third :]) - statistics.median(self.rss[third : 2 * third])) / _MB
+        return (statistics.median(samples[2 * third :]) - statistics.median(samples[third : 2 * third])) / _MB
 
     def finish(self) -> None:
         """Judge what only the end shows."""
-        growth, level = self.growth(), statistics.median(self.rss) / _MB if self.rss else 0
-        if self.seconds >= 60 and growth > max(16, level / 10):
-            self.problem(f"memory grows: {growth:.1f} MB from the second to the last third, at {level:.0f} MB")
+        growth = self.growth()
+        if self.seconds >= 60 and growth > _MOST_GROWTH_MB:
+            levels = [round(sample / _MB) for sample in self.beside_heaps]
+            self.problem(f"memory grows: {growth:.1f} MB from the second to the last third: {levels}")
 
     def as_json(self) -> dict[str, Any]:
         """For the parent."""
         numbers = attrs.asdict(self)
-        del numbers["rss"]
+        del numbers["beside_heaps"]
         return {**numbers, "outcomes": dict(self.outcomes), "growth_mb": round(self.growth(), 1)}

@@ -1,0 +1,27 @@
+"""The stress run, for some seconds. ``make stress`` runs it for five minutes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stress.__main__ import stress
+from tests.stress.life import CRASH
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("engine", 1), ("platform", 2)])
+def test_hostile_programs_harm_nothing(kind: str, seed: int) -> None:
+    tally = stress(kind, 4, seed, 20)
+    assert tally["problems"] == []
+    assert tally["wrong"] == 0
+    for name in ("turns", "suspensions", "isolates", "cancellations", "closed_in_turn", "cpu_stops", "memory_stops"):
+        assert tally[name] > 0, name
+    assert tally["isolates"] > 20
+    assert tally["suspensions"] > tally["turns"]
+
+
+def test_a_crash_names_the_program_that_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CRASH, "1")
+    tally = stress("engine", 2, 3, 4)
+    (problem,) = tally["problems"]
+    assert "signal SIGABRT, seed 3, kind engine" in problem
+    assert "in: isolate" in problem
