@@ -414,12 +414,12 @@ class CacheSession:
         upload.has_body = has_body
         return self._last
 
-    def write(self, number: int, data: Any, is_text: bool) -> bool:
-        """Add a string or bytes to a body; is it time to ``flush``?"""
+    def write(self, number: int, data: Any) -> bool:
+        """Add bytes to a body; is it time to ``flush``?"""
         upload = self._uploads.get(number)
         if upload is None:
             return False
-        upload.buffer += text_of(data).encode("utf-8", "replace") if is_text else data.to_bytes()
+        upload.buffer += data.to_bytes()
         return len(upload.buffer) >= CHUNK
 
     def flush(self, operation: int, number: int) -> None:

@@ -51,6 +51,7 @@ LAZY_GLOBALS: dict[str, str] = {
     "fetch": "fetch",
     "cache": "caches Cache CacheStorage",
     "websocket": "WebSocket CloseEvent",
+    "eventsource": "EventSource",
     "compression": "CompressionStream DecompressionStream",
     "structuredclone": "structuredClone",
     "messaging": "MessageChannel MessagePort",

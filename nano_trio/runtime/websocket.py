@@ -1,7 +1,7 @@
 """The host half of ``websocket.js``: the WebSocket connections of one isolate, by number.
 
 Events cross as [kind, …], one for each ``next``: ["open", protocol, extensions], ["message", a string or bytes],
-["closing"], ["closed", was clean, code, reason, why it failed or None].
+["closing"], ["closed", was clean, code, reason, why it failed or None]. Long texts cross as UTF-8: ["text", bytes].
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from nano_trio.runtime.websocket_client import Binary, Closed, Closing, Event, O
 
 __all__ = ["MOST_SOCKETS", "namespace"]
 
+_LONG_TEXT = 4096
 MOST_SOCKETS = 1000
 """Connections of an app that may be open at a time."""
 
@@ -51,12 +52,18 @@ class _Sockets:
         return _crossing(await client.next_event())
 
     def send(self, number: int, data: Any, is_text: bool) -> int:
-        """Queue a message; how many bytes it has."""
-        message = text_of(data) if is_text else data.to_bytes()
+        """Queue a message, a short text or bytes (of UTF-8, where ``is_text``); how many bytes it has."""
+        if isinstance(data, str):
+            message: str | bytes = data
+            size = len(data.encode("utf-8", "replace"))
+        else:
+            content: bytes = data.to_bytes()
+            message = content.decode("utf-8", "replace") if is_text else content
+            size = len(content)
         client = self._clients.get(number)
         if client is not None:
             client.send(message)
-        return len(message.encode("utf-8", "replace")) if isinstance(message, str) else len(message)
+        return size
 
     def unsent(self, number: int) -> int:
         client = self._clients.get(number)
@@ -76,8 +83,10 @@ def _crossing(event: Event) -> list[Any]:
     match event:
         case Opened():
             return ["open", event.protocol, event.extensions]
-        case Text() | Binary():
-            return ["message", event.data]
+        case Text(text) if len(text) > _LONG_TEXT and not text.isascii():
+            return ["text", text.encode()]
+        case Text(content) | Binary(content):
+            return ["message", content]
         case Closing():
             return ["closing"]
         case Closed():

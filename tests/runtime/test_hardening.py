@@ -193,6 +193,28 @@ SCENARIOS = {
         try { r.on("a:hover", {}); } catch {}
     """,
     "domexception": 'new DOMException("a", "AbortError").code;',
+    "cache": """
+        const url = "https://e.com/?a", c = await caches.open("n");
+        await c.put(url, new Response("x", { headers: { vary: "accept, x" } }));
+        const body = new ReadableStream({ start(controller) { controller.enqueue(new Uint8Array(9)); controller.close(); } });
+        await caches.default.put("https://e.com/2", new Response(body));
+        await (await c.match(url, { ignoreSearch: true })).text();
+        (await c.keys())[0].headers.get("accept");
+        await c.matchAll(); await c.delete(url); await caches.match(url); await caches.has("n"); await caches.keys();
+        await caches.delete("n");
+    """,
+    "websocket": """
+        const ws = new WebSocket("ws://127.0.0.1:1/", ["a", "b"]);
+        ws.onerror = () => {};
+        await new Promise((resolve) => ws.addEventListener("close", resolve));
+        ws.send("x"); ws.send(new Uint8Array(1)); ws.close(1000, "x"); ws.bufferedAmount;
+        new CloseEvent("close", { code: 1 }).code;
+    """,
+    "eventsource": """
+        const es = new EventSource("http://127.0.0.1:1/", { withCredentials: true });
+        await new Promise((resolve) => { es.onerror = resolve; });
+        es.close();
+    """,
     "report": 'addEventListener("error", (e) => e.preventDefault()); reportError(new Error("x"));',
 }
 

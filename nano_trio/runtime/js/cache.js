@@ -10,7 +10,7 @@
   const { freeze } = statics.Object;
   const { stringify, parse } = statics.JSON;
   const idl = load("webidl");
-  const { requireArguments, fail, isObject, illegalConstructor, defineInterface, bytesForHost } = idl;
+  const { requireArguments, fail, illegalConstructor, defineInterface, bytesForHost } = idl;
   const { isRequest, stateOf: requestState, fromHost: makeRequest, DEFAULTS } = load("request");
   const { isResponse, stateOf: responseState, fromHost: makeResponse } = load("response");
   const { KINDS, isUnusable, handOver } = load("body");
@@ -30,7 +30,9 @@
   const flags = [flag("ignoreMethod"), flag("ignoreSearch"), flag("ignoreVary")];
   const CacheQueryOptions = idl.dictionary("CacheQueryOptions", flags);
   const MultiCacheQueryOptions = idl.dictionary("MultiCacheQueryOptions", [
-    ...flags,
+    flags[0],
+    flags[1],
+    flags[2],
     { __proto__: null, key: "cacheName", converter: idl.DOMString },
   ]);
 
@@ -115,7 +117,8 @@
   async function send(number, kind, body) {
     try {
       if (kind === KINDS.STREAM) await sendStream(number, load("streams_readable").acquireReader(body));
-      else if (kind !== KINDS.NONE) host.write(number, kind === KINDS.TEXT ? body : bytesForHost(body), kind === KINDS.TEXT);
+      else if (kind === KINDS.TEXT) host.write(number, load("utf8").encode(body));
+      else if (kind !== KINDS.NONE) host.write(number, bytesForHost(body));
       return number;
     } catch (error) {
       host.discard(number);
@@ -130,7 +133,7 @@
         if (platform.buffers.viewTag(chunk.value) !== "Uint8Array") {
           throw new TypeError("A response body's stream gave something that is no Uint8Array");
         }
-        if (host.write(number, bytesForHost(chunk.value), false)) await operation((id) => host.flush(id, number));
+        if (host.write(number, bytesForHost(chunk.value))) await operation((id) => host.flush(id, number));
       } catch (error) {
         reader.cancel(error);
         throw error;

@@ -158,6 +158,7 @@
       } else {
         data = USVString(data, context);
         isText = true;
+        if (data.length >= 500) data = load("utf8").encode(data);
       }
       if (this.#state === CONNECTING) throw makeError("InvalidStateError", `${context}: Still in CONNECTING state.`);
       if (this.#state === OPEN) host.send(this.#number, data, isText);
@@ -175,6 +176,7 @@
           }
           this.#listen();
           if (event[0] === "message") this.#receive(event[1]);
+          else if (event[0] === "text") this.#receive(decode(event[1]));
           else if (event[0] === "closing") this.#state = CLOSING;
           else if (this.#state === CONNECTING) {
             this.#state = OPEN;
@@ -214,6 +216,12 @@
   defineHandler(WebSocket, "onclose", isWebSocket);
   defineHandler(WebSocket, "onmessage", isWebSocket);
 
+  /** A long text: UTF-8, whose byte order mark is part of it. */
+  function decode(buffer) {
+    const bytes = new Uint8Array(buffer);
+    const text = load("utf8").decode(buffer);
+    return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? "\ufeff" + text : text;
+  }
   function originOf(href) {
     const parts = exec(/^(wss?:\/\/)(?:[^/@]*@)?([^/]*)/, href);
     return parts[1] + parts[2];

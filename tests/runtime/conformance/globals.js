@@ -1,16 +1,16 @@
 // The shape of the global object and of every interface on it: Web IDL, section 3.7, and the list of the Minimum Common
 // Web API (Ecma TC55).
 
-const INTERFACES = ("AbortController AbortSignal Blob BroadcastChannel ByteLengthQueuingStrategy CompressionStream " +
-  "CountQueuingStrategy Crypto CustomEvent DOMException DecompressionStream ErrorEvent Event EventTarget File FormData Headers " +
+const INTERFACES = ("AbortController AbortSignal Blob BroadcastChannel ByteLengthQueuingStrategy Cache CacheStorage CloseEvent CompressionStream " +
+  "CountQueuingStrategy Crypto CustomEvent DOMException DecompressionStream ErrorEvent Event EventSource EventTarget File FormData Headers " +
   "MessageChannel MessageEvent MessagePort Navigator Performance PerformanceEntry PerformanceMark PerformanceMeasure " +
   "PerformanceObserver PerformanceObserverEntryList PromiseRejectionEvent ReadableByteStreamController ReadableStream " +
   "ReadableStreamBYOBReader ReadableStreamBYOBRequest ReadableStreamDefaultController ReadableStreamDefaultReader Request " +
   "Response TextDecoder TextDecoderStream TextEncoder TextEncoderStream TransformStream TransformStreamDefaultController URL " +
-  "URLPattern URLSearchParams WritableStream WritableStreamDefaultController WritableStreamDefaultWriter").split(" ");
+  "URLPattern URLSearchParams WebSocket WritableStream WritableStreamDefaultController WritableStreamDefaultWriter").split(" ");
 const FUNCTIONS = ("atob btoa clearInterval clearTimeout queueMicrotask reportError setInterval setTimeout structuredClone " +
   "addEventListener removeEventListener dispatchEvent").split(" ");
-const PARENTS = { AbortSignal: "EventTarget", BroadcastChannel: "EventTarget", MessagePort: "EventTarget", Performance: "EventTarget",
+const PARENTS = { AbortSignal: "EventTarget", BroadcastChannel: "EventTarget", EventSource: "EventTarget", WebSocket: "EventTarget", CloseEvent: "Event", MessagePort: "EventTarget", Performance: "EventTarget",
   CustomEvent: "Event", ErrorEvent: "Event", MessageEvent: "Event", PromiseRejectionEvent: "Event", File: "Blob",
   PerformanceMark: "PerformanceEntry", PerformanceMeasure: "PerformanceEntry" };
 
@@ -20,7 +20,7 @@ const each = (check) => { for (const name of INTERFACES) check(globalThis[name],
 test("all are there", () => {
   for (const name of INTERFACES) equal(typeof globalThis[name], "function", name);
   for (const name of FUNCTIONS) equal(typeof globalThis[name], "function", name);
-  for (const name of ["console", "crypto", "navigator", "performance"]) equal(typeof globalThis[name], "object", name);
+  for (const name of ["caches", "console", "crypto", "navigator", "performance"]) equal(typeof globalThis[name], "object", name);
   equal(self, globalThis);
 });
 
@@ -112,7 +112,7 @@ test("functions of the global object take it for a missing receiver", () => {
 });
 
 test("interfaces without a constructor throw", () => {
-  for (const name of ["AbortSignal", "Crypto", "MessagePort", "Navigator", "Performance", "PerformanceEntry", "PerformanceMeasure",
+  for (const name of ["AbortSignal", "Cache", "CacheStorage", "Crypto", "MessagePort", "Navigator", "Performance", "PerformanceEntry", "PerformanceMeasure",
                       "PerformanceObserverEntryList", "ReadableByteStreamController", "ReadableStreamBYOBRequest",
                       "ReadableStreamDefaultController", "TransformStreamDefaultController", "WritableStreamDefaultController"]) {
     throws(TypeError, () => new globalThis[name](), name);
