@@ -404,15 +404,16 @@ class Isolate:
         self.account.slices += 1
         turn = self._turn
         assert turn is not None
-        if turn.cpu_ns > self._short_turn_ns:
+        short = turn.cpu_ns <= self._short_turn_ns
+        if not short:
             self.account.trust = 0
         self._turnstile.slice_ends = _NEVER
-        self._request(suspended=True)
+        self._request(suspended=True, short=short)
 
-    def _request(self, *, suspended: bool) -> None:
+    def _request(self, *, suspended: bool, short: bool = False) -> None:
         if not self._requested:
             self._requested = True
-            self._scheduler.request(self, suspended=suspended)
+            self._scheduler.request(self, suspended=suspended, short=short)
 
     def _execute(self) -> None:
         """Run the current turn; called inside the greenlet."""

@@ -11,8 +11,8 @@ that wait, whatever the number of apps that want to compute:
    first, within the same budget (these are the well-behaved neighbours, and hogs must not delay them); then one slice
    to an app with a long record whose turn was interrupted, by a collection of its garbage, say: only a turn that is
    longer than a few slices costs the app its record; then *one* slice to one app of the rotation: those in the middle
-   of a long turn, and newcomers nobody knows yet, by turns. An app has one place in the rotation however many turns
-   it has waiting, so every app gets an equal share.
+   of a long turn, and newcomers nobody knows yet, an app that is being loaded say, by turns. An app has one place in
+   the rotation however many turns it has waiting, so every app gets an equal share.
 
 A pass is what Trio runs between two looks at the outside world; an instrument marks where one ends. All that became
 ready meanwhile (a neighbour's request, a timer, a cancellation) is run between two grants.
@@ -95,8 +95,11 @@ class CpuScheduler:
         """Whether a turn may begin here and now, without waiting for a grant."""
         return self.used_ns < self._budget_ns
 
-    def request(self, runnable: Runnable, *, suspended: bool) -> None:
-        """Ask for one call of ``runnable.run_slice()``. ``suspended``: it is in the middle of a turn."""
+    def request(self, runnable: Runnable, *, suspended: bool, short: bool = False) -> None:
+        """Ask for one call of ``runnable.run_slice()``.
+
+        ``suspended``: it is in the middle of a turn; ``short``: of one that may still prove to be a short one.
+        """
         account = runnable.account
         proven = account.trust >= _PROVEN_TURNS
         if suspended and proven:
@@ -106,7 +109,7 @@ class CpuScheduler:
         else:
             account.waiting.append(runnable)
             if len(account.waiting) == 1:
-                (self._suspended if suspended else self._newcomers).append(account)
+                (self._suspended if suspended and not short else self._newcomers).append(account)
         self._work.set()
 
     def withdraw(self, runnable: Runnable) -> None:

@@ -87,6 +87,24 @@ async def test_the_longer_record_goes_first(scheduler: CpuScheduler) -> None:
     assert log[0] == "long"
 
 
+async def test_a_newcomers_first_turn_does_not_wait_for_the_rotation(
+    scheduler: CpuScheduler, new_isolate: NewIsolate
+) -> None:
+    """An app that is loaded beside 100 hogs needs a slice or three: not a hundred passes each."""
+    hogs = [new_isolate() for _ in range(100)]
+    for hog in hogs:
+        hog.submit(Turn(hog.context.get("spin"), ()))
+    while min(hog.account.slices for hog in hogs) < 6:
+        await trio.lowlevel.checkpoint()
+    newcomer = new_isolate()
+    before = sum(hog.account.slices for hog in hogs)
+    await call(newcomer, newcomer.context.get("work"), 30_000)
+    assert newcomer.account.slices >= 1
+    assert sum(hog.account.slices for hog in hogs) - before < 50
+    for hog in hogs:
+        hog.close()
+
+
 async def test_an_interrupted_turn_of_a_proven_app_does_not_wait_for_the_rotation(scheduler: CpuScheduler) -> None:
     log: list[str] = []
     for _ in range(100):
