@@ -100,13 +100,13 @@ def _first_byte(connection: socket.socket, number: int) -> float:
     connection.sendall(f"GET / HTTP/1.1\r\nHost: app{number}\r\n\r\n".encode())
     data = connection.recv(65536)
     passed = (time.perf_counter() - start) * 1e3
+    if not data.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"app{number}: {data[:80]!r}")
     while not data.endswith(b"!\n"):
         part = connection.recv(65536)
         if not part:
             raise RuntimeError("the connection ended")
         data += part
-    if not data.startswith(b"HTTP/1.1 200"):
-        raise RuntimeError(f"app{number}: {data[:80]!r}")
     return passed
 
 
