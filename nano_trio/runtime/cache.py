@@ -441,6 +441,10 @@ class CacheSession:
             except HostError:
                 self.discard(number)
                 raise
+            if number not in self._uploads and upload.body is not None:
+                # It was given up meanwhile, perhaps before there was a body to discard.
+                self._store.discard(upload.body)
+                return
 
     async def _append(self, upload: _Upload, data: bytes) -> None:
         chunks = [data[at : at + CHUNK] for at in range(0, len(data), CHUNK)]
