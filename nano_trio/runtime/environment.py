@@ -15,6 +15,7 @@ import heapq
 import json
 import time
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import Any, Protocol
@@ -33,6 +34,7 @@ from nano_trio.runtime.dispatch import AppHost
 from nano_trio.runtime.fetch import Fetches
 from nano_trio.runtime.host import HostError, text_of
 from nano_trio.runtime.net_connect import Network
+from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.service import Service
 
 __all__ = ["Environment", "LogSink"]
@@ -64,6 +66,7 @@ class _Host:
         sink: LogSink,
         buffer: int,
         network: Network,
+        scheduler: CpuScheduler,
         cache: AppCache | None,
         bindings: Mapping[str, Service],
     ) -> None:
@@ -73,6 +76,8 @@ class _Host:
         self.app = app
         self.max_buffer_bytes = buffer
         self.network = network
+        self.pace = Pace(scheduler)
+        self.queued: deque[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = deque()
         self._cache = cache
         self.bindings = bindings
         self._epoch = trio.current_time()
@@ -186,8 +191,18 @@ class _Host:
             self.causes[operation] = self.cause
         if self.nursery is None:
             self.deferred.append((operation, work, args))
-        else:
+        elif not self.queued and self.pace.claim():
             self.nursery.start_soon(self.run_operation, operation, work, args)
+        else:
+            self.queued.append((operation, work, args))
+            if len(self.queued) == 1:
+                self.nursery.start_soon(self._start_queued)
+
+    async def _start_queued(self) -> None:
+        """Start the operations of a burst, a few a pass."""
+        while self.queued and self.nursery is not None:
+            await self.pace.turn()
+            self.nursery.start_soon(self.run_operation, *self.queued.popleft())
 
     def cancel_operation(self, operation: int) -> None:
         scope = self.operations.get(operation)
@@ -275,7 +290,9 @@ class Environment:
         code: AppCode | None = None,
     ) -> None:
         self.isolate = Isolate(scheduler, account, limits)
-        self._host = _Host(self, code, app, sink, max_buffer_bytes, network or Network(), cache, bindings or {})
+        self._host = _Host(
+            self, code, app, sink, max_buffer_bytes, network or Network(), scheduler, cache, bindings or {}
+        )
         entry_points = platform.install(self.isolate, self._host)
         self._enter: Any = entry_points.get("enter")
         self._entry_point: Any = entry_points.get("entryPoint")

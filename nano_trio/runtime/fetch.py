@@ -87,7 +87,7 @@ class Fetches:
         client = self._client
         if client is None or client.ended:
             client = self._client = FetchClient(
-                self._services.network, self._closed, self._services.collect_garbage, _report
+                self._services.network, self._services.pace, self._closed, self._services.collect_garbage, _report
             )
             self._services.background(client.run)
         parts = [] if headers is None else text_of(headers).split("\n")

@@ -23,6 +23,7 @@ from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_http1 import RequestBody, Response, WireRequest
 from nano_trio.runtime.fetch_pool import ConnectionPool
 from nano_trio.runtime.net_connect import Connector, Network, Origin
+from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.service import Service, ServiceRequest
 
 __all__ = ["IDLE_BODY_S", "MOST_FETCHES", "Fetch", "FetchClient", "FetchRequest"]
@@ -159,6 +160,7 @@ class Fetch:
         body = request.body
         is_repeatable = body is None or body.receive is None
         for attempt in range(_ATTEMPTS):
+            await self._client.pace.turn()
             connection = await self._client.pool.acquire(origin)
             was_used = connection.exchanges > 0
             try:
@@ -288,11 +290,13 @@ class FetchClient:
     def __init__(
         self,
         network: Network,
+        pace: Pace,
         on_closed: Callable[[Fetch], None],
         collect: Callable[[], None],
         report: Callable[[Exception], None],
     ) -> None:
         self._network = network
+        self.pace = pace
         self._collect = collect
         self._on_closed = on_closed
         self._report = report
@@ -333,7 +337,7 @@ class FetchClient:
         """Own the connections until cancelled; close bodies and connections that lie idle."""
         try:
             async with trio.open_nursery() as nursery:
-                self.pool = ConnectionPool(Connector(self._network), nursery)
+                self.pool = ConnectionPool(Connector(self._network), nursery, self.pace)
                 self._running.set()
                 while True:
                     if not self.fetches and not self.pool.size:

@@ -16,6 +16,7 @@ import trio
 
 from nano_trio.runtime.fetch_errors import FetchError, network_errors
 from nano_trio.runtime.net_connect import Connected
+from nano_trio.runtime.pace import Pace
 
 __all__ = ["Http1Connection", "RequestBody", "Response", "WireRequest"]
 
@@ -68,7 +69,10 @@ class Response:
 class Http1Connection:
     """``released`` is called when the connection can take another exchange, or is closed."""
 
-    def __init__(self, connected: Connected, nursery: trio.Nursery, released: Callable[[Any], None]) -> None:
+    def __init__(
+        self, connected: Connected, nursery: trio.Nursery, pace: Pace, released: Callable[[Any], None]
+    ) -> None:
+        self._pace = pace
         self._connected = connected
         self._nursery = nursery
         self._released = released
@@ -204,6 +208,7 @@ class Http1Connection:
                     data = await self._connected.stream.receive_some(_READ_BYTES)
             except FetchError as error:
                 raise self._upload_error or error from None
+            await self._pace.turn()
             if data:
                 self.answered = True
             elif self._h11.their_state is h11.SEND_RESPONSE:

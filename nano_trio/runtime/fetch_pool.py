@@ -15,10 +15,11 @@ import trio
 from nano_trio.runtime.fetch_http1 import Http1Connection
 from nano_trio.runtime.fetch_http2 import Http2Connection
 from nano_trio.runtime.net_connect import Connector, Origin
+from nano_trio.runtime.pace import Pace
 
 __all__ = ["IDLE_CONNECTION_S", "MAX_CONNECTIONS", "Connection", "ConnectionPool"]
 
-MAX_CONNECTIONS = 256
+MAX_CONNECTIONS = 100
 IDLE_CONNECTION_S = 30.0
 _MOST_KNOWN_ORIGINS = 1000
 
@@ -38,7 +39,8 @@ class _Place:
 class ConnectionPool:
     """Connections by origin. ``nursery`` runs what connections do in the background."""
 
-    def __init__(self, connector: Connector, nursery: trio.Nursery) -> None:
+    def __init__(self, connector: Connector, nursery: trio.Nursery, pace: Pace) -> None:
+        self._pace = pace
         self._connector = connector
         self._nursery = nursery
         self._places: dict[Origin, _Place] = {}
@@ -104,12 +106,18 @@ class ConnectionPool:
                     else:
                         self._waiting.remove(turn)
                     raise
+                await self._pace.turn()
             connection = self._take(place)
             if connection is not None:
                 return connection
         self._opening += 1
         try:
             connected = await self._connector.connect(origin)
+            try:
+                await self._pace.turn()
+            except BaseException:
+                connected.close()
+                raise
         except BaseException:
             self._opening -= 1
             self._wake_next()
@@ -121,7 +129,7 @@ class ConnectionPool:
             place.http2.append(shared)
             self._connections[shared] = origin
             return shared
-        own = Http1Connection(connected, self._nursery, self._released)
+        own = Http1Connection(connected, self._nursery, self._pace, self._released)
         self._connections[own] = origin
         return own
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nano_trio.runtime.dispatch import AppHost
     from nano_trio.runtime.fetch import Fetches
     from nano_trio.runtime.net_connect import Network
+    from nano_trio.runtime.pace import Pace
     from nano_trio.runtime.service import Service
 
 __all__ = ["HostError", "Namespace", "Services", "text_of"]
@@ -97,6 +98,10 @@ class Services(Protocol):
     @property
     def max_buffer_bytes(self) -> int:
         """The most bytes a body reader may gather (``max_buffer_size_mb``)."""
+
+    @property
+    def pace(self) -> Pace:
+        """Meters what the host does for the app."""
 
     @property
     def network(self) -> Network:

@@ -7,6 +7,7 @@ attempt begins when the one before failed or took 250 ms (RFC 8305), and the fir
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import ssl
@@ -102,6 +103,8 @@ class Connector:
             raise
 
     async def _resolve(self, origin: Origin) -> list[str]:
+        if is_ip_address(origin.host):
+            return [origin.host]
         with network_errors(f"resolving {origin.host}"):
             if self._network.resolve is not None:
                 found: Iterable[str] = await self._network.resolve(origin.host, origin.port)
@@ -122,6 +125,14 @@ class Connector:
             except ValueError as error:  # a hostname that TLS cannot name
                 raise FetchError("ERR_TLS", f"TLS with {origin}: {error}") from None
         return Connected(stream, sock, stream.selected_alpn_protocol() == "h2")
+
+
+def is_ip_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _look_up(host: str, port: int) -> list[str]:

@@ -48,7 +48,8 @@ class Peer:
 
     async def accept(self) -> None:
         while self.request is None:
-            assert await self._pump()
+            if not await self._pump():
+                raise trio.BrokenResourceError("the client left before the handshake")
             for event in self.protocol.events_received():
                 assert isinstance(event, Request)
                 self.request = event
