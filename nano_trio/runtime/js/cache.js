@@ -6,7 +6,7 @@
 (platform) => {
   "use strict";
   const { load, constructors, statics, uncurry, operation, withResolvers } = platform;
-  const { TypeError, FinalizationRegistry } = constructors;
+  const { TypeError, FinalizationRegistry, Uint8Array } = constructors;
   const { freeze } = statics.Object;
   const { stringify, parse } = statics.JSON;
   const idl = load("webidl");
@@ -24,7 +24,7 @@
   const trim = uncurry("String", "trim");
   const register = uncurry("FinalizationRegistry", "register");
   const TOKEN = {};
-  const IGNORE_SEARCH = 1, IGNORE_VARY = 2, DEFAULT_CACHE = 0;
+  const IGNORE_SEARCH = 1, IGNORE_VARY = 2, DEFAULT_CACHE = 0, PIECE = 1 << 20;
 
   const flag = (key) => ({ __proto__: null, key, converter: idl.boolean, defaultValue: false });
   const flags = [flag("ignoreMethod"), flag("ignoreSearch"), flag("ignoreVary")];
@@ -117,12 +117,23 @@
   async function send(number, kind, body) {
     try {
       if (kind === KINDS.STREAM) await sendStream(number, load("streams_readable").acquireReader(body));
-      else if (kind === KINDS.TEXT) host.write(number, load("utf8").encode(body));
-      else if (kind !== KINDS.NONE) host.write(number, bytesForHost(body));
+      else if (kind !== KINDS.NONE) await sendBytes(number, kind === KINDS.TEXT ? load("utf8").encode(body) : body);
       return number;
     } catch (error) {
       host.discard(number);
       throw error;
+    }
+  }
+  /** Piece by piece, so that a large body neither holds up others' turns nor lies in memory a second time. */
+  async function sendBytes(number, source) {
+    const { isView, viewBuffer, viewByteOffset, viewByteLength, byteLength } = platform.buffers;
+    const view = isView(source);
+    const buffer = view ? viewBuffer(source) : source;
+    const start = view ? viewByteOffset(source) : 0;
+    const size = view ? viewByteLength(source) : byteLength(source);
+    for (let at = 0; at < size; at += PIECE) {
+      const piece = new Uint8Array(buffer, start + at, size - at < PIECE ? size - at : PIECE);
+      if (host.write(number, bytesForHost(piece)) && size > PIECE) await operation((id) => host.flush(id, number));
     }
   }
   async function sendStream(number, reader) {
