@@ -304,6 +304,8 @@ class Isolate:
             self._busy = True
             if self._begin(turn, self._slice_ns):
                 self._proceed()
+            else:
+                self._scheduler.expired = True
         else:
             self._queue.append(turn)
             self._request(suspended=False)
@@ -528,6 +530,7 @@ class Isolate:
                 self._request(suspended=False)
                 return
             if not self._begin(self._queue.popleft(), self._slice_ns):
+                self._scheduler.expired = True
                 return
 
     def _stopped_by_turn(self, reason: StopReason) -> None:

@@ -3,12 +3,13 @@
 Theory of operation. Everything runs in one thread, so whatever JavaScript takes, all others wait for. Three rules bound
 that wait, whatever the number of apps that want to compute:
 
-1. *A turn begins where it is submitted*, without a task switch, as long as the first slices begun in this pass of the
-   loop have used less than ``pass_budget``. Most turns take microseconds, so under normal load nobody ever queues.
-2. Beyond that budget a turn waits for the scheduler's task. So 500 hogs that begin in one pass do not make it 500
-   slices long.
+1. *A turn begins where it is submitted*, without a task switch, until one that did so in this pass of the loop has
+   used up its slice, or all together have used ``pass_budget``. Most turns take microseconds, so under normal load
+   nobody ever queues.
+2. Beyond that a turn waits for the scheduler's task. So 500 hogs that begin in one pass do not make it 500 slices
+   long.
 3. The scheduler's task grants per pass: first slices of apps whose last turns were short, those with a long record
-   first, within the same budget (these are the well-behaved neighbours, and hogs must not delay them); then one slice
+   first, for one slice in all (these are the well-behaved neighbours, and hogs must not delay them); then one slice
    to an app with a long record whose turn was interrupted, by a collection of its garbage, say: only a turn that is
    longer than a few slices costs the app its record; then *one* slice to one app of the rotation: those in the middle
    of a long turn, and newcomers nobody knows yet, an app that is being loaded say, by turns. An app has one place in
@@ -69,17 +70,20 @@ class _PassMark(trio.abc.Instrument):
 
     def after_io_wait(self, timeout: float) -> None:
         self._scheduler.used_ns = 0
+        self._scheduler.expired = False
         self._scheduler.pass_cpu_ns = time.thread_time_ns()
 
 
 class CpuScheduler:
     """Grants slices of ``slice_ns`` fairly between apps. One a process; :meth:`run` is its task."""
 
-    def __init__(self, slice_ms: float = 0.5, pass_budget_slices: float = 1) -> None:
+    def __init__(self, slice_ms: float = 0.5, pass_budget_slices: float = 4) -> None:
         self.slice_ns = int(slice_ms * 1e6)
         self._budget_ns = int(slice_ms * 1e6 * pass_budget_slices)
         self.used_ns = 0
         """CPU time of turns in this pass, in ns; isolates add to it."""
+        self.expired = False
+        """A turn that began where it was submitted has used up its slice in this pass."""
         self.pass_cpu_ns = time.thread_time_ns()
         """The thread's CPU time when this pass began, in ns."""
         self._proven: deque[Runnable] = deque()
@@ -93,7 +97,7 @@ class CpuScheduler:
 
     def may_begin(self) -> bool:
         """Whether a turn may begin here and now, without waiting for a grant."""
-        return self.used_ns < self._budget_ns
+        return not self.expired and self.used_ns < self._budget_ns
 
     def request(self, runnable: Runnable, *, suspended: bool, short: bool = False) -> None:
         """Ask for one call of ``runnable.run_slice()``.
@@ -146,8 +150,9 @@ class CpuScheduler:
             trio.lowlevel.remove_instrument(mark)
 
     def _grant(self) -> None:
-        self._grant_first_slices(self._proven)
-        self._grant_first_slices(self._promising)
+        until_ns = self.used_ns + self.slice_ns
+        self._grant_first_slices(self._proven, until_ns)
+        self._grant_first_slices(self._promising, until_ns)
         # These slices are their own: they must not keep others from beginning in this pass.
         used_ns = self.used_ns
         if self._interrupted:
@@ -155,13 +160,13 @@ class CpuScheduler:
         self._grant_one_slice()
         self.used_ns = used_ns
 
-    def _grant_first_slices(self, queue: deque[Runnable]) -> None:
+    def _grant_first_slices(self, queue: deque[Runnable], until_ns: int) -> None:
         # The more of them wait, the shorter the slice in which they must prove to be what they are known for.
         count = len(queue)
-        slice_ns = max(min(self.slice_ns, self._budget_ns // max(count, 1)), self.slice_ns // 5)
+        slice_ns = max(min(self.slice_ns, 2 * self.slice_ns // max(count, 1)), self.slice_ns // 5)
         # Only those that wait now: a runnable that asks again while it runs waits for the next pass.
         for _ in range(count):
-            if self.used_ns >= self._budget_ns or not queue:
+            if self.used_ns >= until_ns or not queue:
                 break
             queue.popleft().run_slice(slice_ns)
 

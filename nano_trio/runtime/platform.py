@@ -99,6 +99,11 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"nano_trio.runtime.{name}")
 
 
+@cache
+def _present() -> dict[str, str]:
+    return {file: names for file, names in LAZY_GLOBALS.items() if (_JS_FOLDER / f"{file}.js").exists()}
+
+
 def install(owner: Owner, services: Services) -> quickjs.Value:
     """Evaluate the bootstrap in ``owner.context``; returns its result: ``enter`` and ``platform``."""
     reference = weakref.ref(owner)
@@ -111,7 +116,7 @@ def install(owner: Owner, services: Services) -> quickjs.Value:
     def host_namespace(name: str) -> Namespace:
         return dict(_module(name).namespace(services))
 
-    present = {file: names for file, names in LAZY_GLOBALS.items() if (_JS_FOLDER / f"{file}.js").exists()}
+    present = _present()
     bootstrap = load_specification("bootstrap")
     result: quickjs.Value = bootstrap(load_specification, host_namespace, present)
     return result

@@ -171,6 +171,7 @@ class Reactor:
         again = self._again
         poll = self._poller.poll
         clock = time.perf_counter
+        late: set[int] = set()
         while True:
             if again:
                 await trio.lowlevel.checkpoint()
@@ -178,14 +179,20 @@ class Reactor:
                 await trio.lowlevel.wait_readable(fd)
             self.now = trio.current_time()
             end = clock() + _PASS
-            for ready in poll():
-                connection = connections.get(ready)
+            ready = poll()
+            if late:
+                # The set comes back in the same order each time: those that the last pass did not reach go first.
+                ready.sort(key=lambda number: number not in late)
+                late.clear()
+            for index, number in enumerate(ready):
+                connection = connections.get(number)
                 try:
                     if connection is not None and connection.ready():
                         again.append(connection)
                 except Exception:
                     self._failed(connection)
                 if clock() > end:
+                    late.update(ready[index + 1 :])
                     break
             for _ in range(len(again)):
                 connection = again.popleft()

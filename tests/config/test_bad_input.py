@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nano_trio.config import ConfigError, from_document, load, single_app
 
 NAN = float("nan")

@@ -10,6 +10,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from nano_trio.config import (
     App,
     ConfigError,
@@ -23,7 +24,6 @@ from nano_trio.config import (
     single_app,
     to_document,
 )
-
 from tests.config.documents import JSON_VALUES, documents
 
 FOLDER_STAYS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -8,9 +8,21 @@ from typing import Any
 import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
-from nano_trio.config import App, AppTls, Config, Http, Limits, Log, Reload, Tls, describe_keys, from_document, json_schema
-from nano_trio.config import markdown_table as table_of_keys
 
+from nano_trio.config import (
+    App,
+    AppTls,
+    Config,
+    Http,
+    Limits,
+    Log,
+    Reload,
+    Tls,
+    describe_keys,
+    from_document,
+    json_schema,
+)
+from nano_trio.config import markdown_table as table_of_keys
 from tests.config.documents import documents
 
 SCHEMA = json_schema()

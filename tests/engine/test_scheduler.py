@@ -148,6 +148,17 @@ async def test_first_slices_of_many_turns_that_begin_at_once_are_bounded(
         hog.close()
 
 
+async def test_many_short_turns_of_one_pass_all_run_where_they_are_submitted(new_isolate: NewIsolate) -> None:
+    """A server's busy pass: none of them may be sent through the scheduler's queues, which costs a task each."""
+    isolates = [new_isolate() for _ in range(40)]
+    for _ in range(3):
+        await trio.lowlevel.checkpoint()
+        turns = [Turn(isolate.context.get("hi"), ("you",)) for isolate in isolates]
+        for isolate, turn in zip(isolates, turns, strict=True):
+            isolate.submit(turn)
+        assert [turn.result for turn in turns] == ["hi you"] * 40
+
+
 async def test_a_neighbour_is_served_while_hundreds_spin(scheduler: CpuScheduler, new_isolate: NewIsolate) -> None:
     hogs = [new_isolate() for _ in range(200)]
     neighbour = new_isolate()
