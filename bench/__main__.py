@@ -24,6 +24,7 @@ BENCHMARKS = {
     "coldstart": "bench.coldstart",
     "turns": "bench.turns",
     "platform": "bench.platform_apis",
+    "outside": "bench.outside",
 }
 
 

@@ -15,13 +15,14 @@ import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import machine
 from bench.report import Options, Outcome, Table, Verdict, spread
 from bench.servers import Absent, binary
 
-__all__ = ["run"]
+__all__ = ["compare_scripts", "run"]
 
 HERE = Path(__file__).parent
 MUST_TIME = {"new URL": 4.0, "Headers of 10": 6.0, "Response.json 1 KB": 5.0, "structuredClone 1 KB": 5.0}
@@ -31,19 +32,36 @@ MUST_RATE = 0.3
 
 
 def run(options: Options) -> Outcome:
-    outcome = Outcome("platform")
+    return compare_scripts("platform", "platform.js", options, longest=MUST_TIME, least_rate=MUST_RATE)
+
+
+def compare_scripts(
+    name: str,
+    script: str,
+    options: Options,
+    *,
+    longest: dict[str, float],
+    least_rate: float,
+    arguments: Sequence[str] = (),
+) -> Outcome:
+    """Run a file of this folder by nano-trio and the peers in turns and compare the times of its operations.
+
+    ``longest``: multiples of Node's time that an operation may take; ``least_rate``: the share of its rate for others.
+    """
+    outcome = Outcome(name)
+    title = name
     commands: dict[str, list[str]] = {"nano-trio": [sys.executable, "-m", "nano_trio", "run"]}
     absent: dict[str, str] = {}
-    for peer, arguments in (("node", []), ("deno", ["run", "-A"]), ("bun", ["run"])):
+    for peer, before in (("node", []), ("deno", ["run", "-A"]), ("bun", ["run"])):
         try:
-            commands[peer] = [binary(peer), *arguments]
+            commands[peer] = [binary(peer), *before]
         except Absent as reason:
             absent[peer] = str(reason)
     rounds: dict[str, list[dict[str, float | str]]] = {peer: [] for peer in commands}
     for number in range(options.rounds):
         for peer, command in commands.items():
-            print(f"bench: platform: round {number + 1}/{options.rounds}: {peer}", file=sys.stderr)
-            rounds[peer].append(_times(command, quick=options.quick))
+            print(f"bench: {title}: round {number + 1}/{options.rounds}: {peer}", file=sys.stderr)
+            rounds[peer].append(_times([*command, str(HERE / script)], arguments, quick=options.quick))
     outcome.data = {"ms": rounds, "absent": absent}
     if "node" not in rounds:
         outcome.verdicts.append(Verdict("times beside Node", "see the source", f"node is absent: {absent}", None))
@@ -56,14 +74,14 @@ def run(options: Options) -> Outcome:
     absolute = Table("best time of an operation, µs", ["", *commands])
     for name in rounds["node"][0]:
         ratios = _ratios(rounds, name, "node")
-        must = f"≤ {MUST_TIME[name]:g} × time" if name in MUST_TIME else f"≥ {MUST_RATE} × rate"
+        must = f"≤ {longest[name]:g} × time" if name in longest else f"≥ {least_rate} × rate"
         if not ratios:
             problem = next((run[name] for run in rounds["nano-trio"] if isinstance(run.get(name), str)), "no figure")
             outcome.verdicts.append(Verdict(name, must, str(problem), False))
             continue
         time, rate = statistics.median(ratios), 1 / statistics.median(ratios)
-        holds = time <= MUST_TIME[name] if name in MUST_TIME else rate >= MUST_RATE
-        shown = f"{time:.2f} × time" if name in MUST_TIME else f"{rate:.2f} × rate"
+        holds = time <= longest[name] if name in longest else rate >= least_rate
+        shown = f"{time:.2f} × time" if name in longest else f"{rate:.2f} × rate"
         outcome.verdicts.append(Verdict(name, must, shown, holds))
         inverse = [1 / ratio for ratio in ratios]
         others = [
@@ -78,10 +96,10 @@ def run(options: Options) -> Outcome:
     return outcome
 
 
-def _times(command: list[str], *, quick: bool) -> dict[str, float | str]:
-    arguments = [*command, str(HERE / "platform.js"), *(["quick"] if quick else [])]
+def _times(command: list[str], arguments: Sequence[str], *, quick: bool) -> dict[str, float | str]:
+    whole = [*command, *(["quick"] if quick else []), *arguments]
     done = subprocess.run(
-        machine.pinned(arguments, server=True), capture_output=True, text=True, timeout=300, cwd=HERE.parent
+        machine.pinned(whole, server=True), capture_output=True, text=True, timeout=300, cwd=HERE.parent
     )
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):

@@ -53,8 +53,8 @@ _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
 _NEVER = 1 << 62
 # The time between two polls that is aimed for: short against a slice, long against a poll (about 0.5 µs).
-_POLLS_TOO_RARE_NS = 100_000
-_POLLS_TOO_OFTEN_NS = 30_000
+_POLLS_TOO_RARE_NS = 40_000
+_POLLS_TOO_OFTEN_NS = 12_000
 _JOBS_BETWEEN_LOOKS = 16
 # What each branch or call between two polls may allocate without the engine's own memory limit being reached: a loop
 # that was cheap so far is polled rarely, and then may turn to this.
