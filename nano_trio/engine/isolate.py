@@ -129,7 +129,7 @@ class _Turnstile:
     """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
 
     __slots__ = (
-        "_counter", "_interval", "_longest", "_polled", "cpu_start", "heap", "heap_trigger", "hub", "isolate",
+        "_counter", "_interval", "_longest", "cpu_start", "heap", "heap_trigger", "hub", "isolate", "polled",
         "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
     )  # fmt: skip
 
@@ -140,7 +140,7 @@ class _Turnstile:
         room = limits.hard_memory_bytes - limits.memory_bytes * 9 // 8
         self._longest = min(max(room // _BYTES_PER_COUNT, 100), ENGINE_INTERVAL)
         self._interval = self._longest
-        self._polled = 0
+        self.polled = 0
         self.heap = heap_size(isolate._runtime)
         self.heap_trigger = isolate.limits.memory_bytes
         self.turn: Turn | None = None
@@ -157,8 +157,8 @@ class _Turnstile:
         now = _clock()
         if self._counter is not None:
             # What the engine counts may take nanoseconds or milliseconds: aim for polls at even times.
-            elapsed = now - self._polled
-            self._polled = now
+            elapsed = now - self.polled
+            self.polled = now
             if elapsed > _POLLS_TOO_RARE_NS:
                 self._interval = max(self._interval * _POLLS_TOO_RARE_NS // elapsed, 1)
             elif elapsed < _POLLS_TOO_OFTEN_NS and self._interval < self._longest:
@@ -198,7 +198,7 @@ class _Turnstile:
         self.suspended = True
         self.hub.switch()
         self.suspended = False
-        self._polled = self.wall_start
+        self.polled = self.wall_start
         return self.stop is not None
 
     def release(self) -> None:
@@ -379,7 +379,8 @@ class Isolate:
         self._greenlet = runner = _parked.pop() if _parked else _new_runner()
         turnstile.cpu_start = -1
         turnstile.slice_left = slice_ns
-        turnstile.wall_start = start = _clock()
+        # Time between turns is not time between polls.
+        turnstile.wall_start = turnstile.polled = start = _clock()
         turnstile.slice_ends = start + slice_ns
         runner.switch(self)
         if turnstile.suspended:
