@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import sys
 import zlib
 from collections.abc import Awaitable, Callable
@@ -74,17 +75,19 @@ class Decoding:
                     raise FetchError("ERR_CONTENT_DECODING", "the response's compressed body ends too early")
 
 
-class _Decoder:
+class _Decoder(abc.ABC):
     """Decompression in bounded pieces: ``feed`` input, then take output by ``more`` until it gives none."""
 
     is_incomplete = False
     """Input has come, and its end has not."""
 
+    @abc.abstractmethod
     def feed(self, data: bytes) -> None:
-        raise NotImplementedError
+        """Take a piece of compressed input."""
 
+    @abc.abstractmethod
     def more(self) -> bytes:
-        raise NotImplementedError
+        """The next piece of output; ``b""`` where there is none before further input."""
 
 
 class _Gzip(_Decoder):

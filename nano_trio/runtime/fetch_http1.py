@@ -7,6 +7,7 @@ everything (an echo, a refusal) blocks nobody. Bytes of the response are read fr
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -50,20 +51,20 @@ class WireRequest:
     body: RequestBody | None
 
 
-class Response:
+class Response(abc.ABC):
     """A response whose body is still on its way."""
 
     status: int
     reason: bytes
     headers: Headers
 
+    @abc.abstractmethod
     async def receive(self) -> bytes:
         """The next non-empty piece of the body as it came, ``b""`` at the end. Raises :class:`FetchError`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def close(self) -> None:
         """Want no more of it. Never blocks, idempotent."""
-        raise NotImplementedError
 
 
 class Http1Connection:

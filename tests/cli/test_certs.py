@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import ssl
 import subprocess
@@ -156,7 +155,6 @@ def served(start: Start, app: Path) -> tuple[int, int]:
     return running.port(), secure_port(running)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl(served: tuple[int, int], tmp_path: Path) -> None:
     port, secure = served
     ca = str(tmp_path / "certs" / "ca.pem")
@@ -179,7 +177,6 @@ def test_curl(served: tuple[int, int], tmp_path: Path) -> None:
     assert sent.stdout == b"200"
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_openssl_s_client(served: tuple[int, int], tmp_path: Path, version: str) -> None:
     _, secure = served
