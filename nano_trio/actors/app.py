@@ -104,7 +104,8 @@ class App:
             exchange.answer(plain_response(503, "the app is going away", ("connection", "close")))
         elif self._current is not None:
             self._current.accept(exchange)
-        elif self._unstarted or not self._scheduler.may_begin():
+        elif self._unstarted or not self._scheduler.may_begin() or self._scheduler.waiting:
+            # Milliseconds: not in the way of whoever else has come in this pass.
             self._wait_for_start(exchange)
         else:
             self._start_for(exchange)
