@@ -12,7 +12,18 @@ from typing import Protocol
 
 import attrs
 
-__all__ = ["BodyBroken", "BodySource", "BodyStream", "Exchange", "IncomingRequest", "OutgoingResponse", "Target"]
+__all__ = [
+    "BodyBroken",
+    "BodySource",
+    "BodyStream",
+    "Exchange",
+    "IncomingRequest",
+    "OutgoingResponse",
+    "SharedMessage",
+    "SocketHandler",
+    "SocketPeer",
+    "Target",
+]
 
 
 class BodyBroken(Exception):
@@ -64,6 +75,52 @@ class IncomingRequest:
 
 
 @attrs.define(slots=True, eq=False)
+class SharedMessage:
+    """A WebSocket message for many connections. ``web`` frames it once and keeps the bytes here."""
+
+    data: str | bytes
+    """A text message (no lone surrogates) or a binary one."""
+    frames: dict[str, bytes] = attrs.Factory(dict)
+    """Complete frames by variant (plain, compressed), filled in by the first connection that needs each."""
+
+
+class SocketPeer(Protocol):
+    """The wire end of an accepted WebSocket. Nothing here blocks or raises; all of it may be called inside turns."""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes handed to ``send`` that the socket has not taken yet."""
+
+    def send(self, data: str | bytes) -> None:
+        """Queue a text or a binary message. After a close, and on a lost connection, nothing happens."""
+
+    def send_shared(self, message: SharedMessage) -> None:
+        """Queue a message whose frame many connections share."""
+
+    def close(self, code: int | None, reason: str) -> None:
+        """Begin the close handshake, after what is queued (RFC 6455 section 7.1.2). None: without a code."""
+
+    def resume(self) -> None:
+        """The app has caught up: read on after :meth:`SocketHandler.message` said False."""
+
+
+class SocketHandler(Protocol):
+    """The app's end of an accepted WebSocket: a connection's actor calls it. Nothing here blocks or raises."""
+
+    def opened(self, peer: SocketPeer) -> None:
+        """The 101 response is on its way; from now on messages come and ``peer`` may be used."""
+
+    def message(self, data: str | bytes) -> bool:
+        """A message arrived. False: hold the next ones back until :meth:`SocketPeer.resume`."""
+
+    def drained(self) -> None:
+        """What was queued beyond the high-water mark has left for the socket."""
+
+    def closed(self, code: int, reason: str, clean: bool) -> None:
+        """The connection is over; called once. 1005: no code in the close frame, 1006: no close frame at all."""
+
+
+@attrs.define(slots=True, eq=False)
 class OutgoingResponse:
     """A response head with its body. ``web`` adds Date, framing and connection headers."""
 
@@ -72,6 +129,9 @@ class OutgoingResponse:
     """The reason phrase, or ``""`` for the status code's standard one."""
     headers: list[tuple[str, str]]
     body: bytes | BodyStream | None
+    socket: SocketHandler | None = None
+    """With status 101: the app accepts the request's WebSocket (RFC 6455 section 4.2). ``web`` makes the handshake's own
+    headers; ``headers`` may hold ``sec-websocket-protocol``."""
 
 
 class Exchange(Protocol):
