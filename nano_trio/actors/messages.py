@@ -130,8 +130,8 @@ class OutgoingResponse:
     headers: list[tuple[str, str]]
     body: bytes | BodyStream | None
     socket: SocketHandler | None = None
-    """With status 101: the app accepts the request's WebSocket (RFC 6455 section 4.2). ``web`` makes the handshake's own
-    headers; ``headers`` may hold ``sec-websocket-protocol``."""
+    """With status 101: the app accepts the request's WebSocket (RFC 6455 section 4.2). ``web`` makes the handshake's
+    own headers; ``headers`` may hold ``sec-websocket-protocol``."""
 
 
 class Exchange(Protocol):
