@@ -1,0 +1,112 @@
+"""``nano-trio run`` and ``nano-trio eval``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nano_trio.cli.outcome import fail
+
+if TYPE_CHECKING:
+    import trio
+
+__all__ = ["eval_", "run"]
+
+
+@click.command("eval")
+@click.argument("code")
+def eval_(code: str) -> None:
+    """Evaluate CODE and print its value. `await` works.
+
+    \b
+    Examples:
+      nano-trio eval "1 + 1"
+      nano-trio eval "await new Response('hi').text()"
+      nano-trio eval -- "-1"      (code that begins with a dash)
+    """
+
+    import trio
+
+    from nano_trio.actors.script import ScriptError, evaluate
+
+    async def work() -> None:
+        value = await evaluate(code, _console)
+        if value is not None:
+            _console("log", value)
+
+    try:
+        trio.run(_until_interrupted, work)
+    except ScriptError as error:
+        fail(str(error))
+
+
+# What follows FILE is the script's, whatever it looks like.
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(file: Path, arguments: tuple[str, ...]) -> None:
+    """Run FILE, a module, until nothing is pending. ARGUMENTS are its global `scriptArgs`.
+
+    \b
+    Example:
+      nano-trio run script.js one two
+    """
+
+    import trio
+
+    from nano_trio.actors.script import ScriptError, run_module
+    from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
+    from nano_trio.engine.errors import JavaScriptError
+    from nano_trio.engine.modules import ModuleError
+
+    async def work() -> None:
+        await run_module(file, list(arguments), _console, BytecodeCache(default_cache_folder()))
+
+    try:
+        trio.run(_until_interrupted, work)
+    except (ScriptError, ModuleError, JavaScriptError) as error:
+        fail(str(error))
+
+
+async def _until_interrupted(work: Callable[[], Awaitable[None]]) -> None:
+    """Run ``work``; SIGINT cancels it, even in the middle of a loop of JavaScript, and ends the process with 130."""
+    import trio
+
+    interrupted = False
+    failure: Exception | None = None
+
+    async def watch(*, task_status: trio.TaskStatus[None]) -> None:
+        nonlocal interrupted
+        with trio.open_signal_receiver(signal.SIGINT) as signals:
+            task_status.started()
+            async for _ in signals:
+                interrupted = True
+                nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(watch)
+        try:
+            await work()
+        except Exception as error:  # raised below: a nursery would make it a group
+            failure = error
+        nursery.cancel_scope.cancel()
+    if interrupted:
+        sys.exit(130)
+    if failure is not None:
+        raise failure
+
+
+def _console(level: str, text: str) -> None:
+    """Lines of console: standard error for warnings and errors, standard output for the rest."""
+    stream = sys.stderr if level in ("warn", "error") else sys.stdout
+    try:
+        print(text.encode("utf-8", "replace").decode("utf-8"), file=stream, flush=True)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nobody is left to tell.
+        os._exit(1)

@@ -1,0 +1,89 @@
+"""``nano-trio serve`` in the process that serves: its configuration, its outcome."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import trio
+
+from nano_trio import __version__, logs
+from nano_trio.cli.outcome import fail
+from nano_trio.config import Config, ConfigError, load, single_app
+from nano_trio.web.hosting import Hosting, serve_until_signal, uses_local_certificates
+from nano_trio.web.local_ca import CertificateError
+
+__all__ = ["serve_here"]
+
+E = TypeVar("E", bound=Exception)
+
+_HTTPS_PORT = 3443
+
+
+def serve_here(
+    app_path: Path | None,
+    config_path: Path | None,
+    overrides: dict[str, Any],
+    *,
+    tls: bool,
+    access_log: bool | None,
+    dev: bool,
+) -> None:
+    """Serve in this process until a signal ends it. ``overrides`` are the command line's, as for :func:`load`."""
+    try:
+        config = _read_config(app_path, config_path, overrides)
+        if tls and config.tls.port is None:
+            config = _read_config(app_path, config_path, {**overrides, "tls.port": _HTTPS_PORT})
+    except ConfigError as error:
+        fail(str(error))
+    logs.configure(config.log.level, config.log.format)
+    if access_log is None:
+        access_log = dev or config.log.format == "apache"
+
+    async def run() -> None:
+        await serve_until_signal(config, dev=dev, access_log=access_log, started=lambda h: _announce(config, h))
+
+    failure: OSError | None = None
+    without_certificates: CertificateError | None = None
+    try:
+        trio.run(run)
+    except* CertificateError as certificates:
+        without_certificates = _first(certificates)
+    except* OSError as group:
+        failure = _first(group)
+    except* KeyboardInterrupt:
+        pass  # before the signals were in our hands: there is nothing to drain yet
+    if without_certificates is not None:
+        fail(str(without_certificates))
+    if failure is not None:
+        places = " or ".join(f"{at.host}:{at.port}" for at in sorted(config.listeners))
+        fail(f"cannot listen on {places}: {failure.strerror or failure}")
+
+
+def _read_config(app_path: Path | None, config_path: Path | None, overrides: dict[str, Any]) -> Config:
+    if app_path is not None:
+        return single_app(app_path, settings={"preload": True}, overrides=overrides)
+    assert config_path is not None
+    return load(config_path, overrides=overrides)
+
+
+def _first(group: BaseExceptionGroup[E]) -> E:
+    """The first error in a group of groups, as nested nurseries make them."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _announce(config: Config, hosting: Hosting) -> None:
+    """Tell on standard output where the apps are; other programs wait for these lines."""
+    for url in hosting.urls:
+        click.echo(f"nano-trio {__version__} listening on {url}")
+    if len(config.apps) > 1 or not config.apps[0].default:
+        for app in config.apps[:20]:
+            click.echo(f"  {app.name}: " + ", ".join(hosting.urls_of(app)))
+        if len(config.apps) > 20:
+            click.echo(f"  … and {len(config.apps) - 20} more apps")
+    if uses_local_certificates(config):
+        click.echo(f"  local certificates: {config.tls.certs}; `nano-trio certs` says how to trust their authority")
+    sys.stdout.flush()
