@@ -12,6 +12,8 @@ from typing import Protocol
 
 import attrs
 
+from nano_trio.config import App
+
 __all__ = [
     "BodyBroken",
     "BodySource",
@@ -21,6 +23,7 @@ __all__ = [
     "OutgoingResponse",
     "SharedMessage",
     "SocketHandler",
+    "SocketLimits",
     "SocketPeer",
     "Target",
 ]
@@ -85,7 +88,8 @@ class SharedMessage:
 
 
 class SocketPeer(Protocol):
-    """The wire end of an accepted WebSocket. Nothing here blocks or raises; all of it may be called inside turns."""
+    """The wire end of an accepted WebSocket. Nothing here blocks or raises; all of it may be called inside turns, for
+    none of it calls the handler before it returns."""
 
     @property
     def buffered(self) -> int:
@@ -120,6 +124,37 @@ class SocketHandler(Protocol):
         """The connection is over; called once. 1005: no code in the close frame, 1006: no close frame at all."""
 
 
+@attrs.frozen
+class SocketLimits:
+    """What the wire end of a WebSocket may take, and how it is kept alive. Made once for an app, shared by all its
+    connections. Sizes are bytes, times are seconds."""
+
+    max_message: int = 16 * 1024 * 1024
+    """A longer message, inflated, is refused with the close code 1009."""
+    max_buffered: int = 1024 * 1024
+    """Where more waits to be sent, one more message closes the connection with 1008."""
+    compression: bool = True
+    """Whether permessage-deflate (RFC 7692) is agreed to."""
+    ping_interval: float = 30.0
+    """Between two Pings; 0: none."""
+    ping_timeout: float = 10.0
+    """For the Pong; 0: for ever."""
+    close_timeout: float = 5.0
+    """For the client's part of the closing handshake."""
+
+    @classmethod
+    def of(cls, app: App) -> SocketLimits:
+        """As an app is configured."""
+        return cls(
+            max_message=round(app.max_message_mb * 2**20),
+            max_buffered=round(app.max_buffered_mb * 2**20),
+            compression=app.websocket_compression,
+            ping_interval=app.websocket_ping_interval_s,
+            ping_timeout=app.websocket_ping_timeout_s,
+            close_timeout=app.websocket_close_timeout_s,
+        )
+
+
 @attrs.define(slots=True, eq=False)
 class OutgoingResponse:
     """A response head with its body. ``web`` adds Date, framing and connection headers."""
@@ -132,6 +167,8 @@ class OutgoingResponse:
     socket: SocketHandler | None = None
     """With status 101: the app accepts the request's WebSocket (RFC 6455 section 4.2). ``web`` makes the handshake's
     own headers; ``headers`` may hold ``sec-websocket-protocol``."""
+    socket_limits: SocketLimits = SocketLimits()
+    """Of that WebSocket: the app's (:meth:`SocketLimits.of`)."""
 
 
 class Exchange(Protocol):

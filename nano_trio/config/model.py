@@ -140,6 +140,46 @@ class Limits:
             unit="MB",
         ),
     )
+    max_message_mb: Annotated[float, Number(minimum=0.001, maximum=1024)] = field(
+        default=16,
+        metadata=about(
+            "the largest WebSocket message that is received, inflated; beyond it: close code 1009",
+            Reload.LIVE,
+            unit="MB",
+        ),
+    )
+    max_buffered_mb: Annotated[float, Number(minimum=0.001, maximum=1024)] = field(
+        default=1,
+        metadata=about(
+            "what may wait for a WebSocket client that does not read; one more message: close code 1008",
+            Reload.LIVE,
+            unit="MB",
+        ),
+    )
+    websocket_compression: Annotated[bool, Switch()] = field(
+        default=True,
+        metadata=about("agree to permessage-deflate with WebSocket clients that offer it", Reload.LIVE),
+    )
+    websocket_ping_interval_s: SecondsOrZero = field(
+        default=30,
+        metadata=about("time between two Pings to a WebSocket client; 0: none are sent", Reload.LIVE, unit="s"),
+    )
+    websocket_ping_timeout_s: SecondsOrZero = field(
+        default=10,
+        metadata=about(
+            "time for a WebSocket client's Pong; without it the connection is dropped; 0: it is never dropped",
+            Reload.LIVE,
+            unit="s",
+        ),
+    )
+    websocket_close_timeout_s: Seconds = field(
+        default=5,
+        metadata=about(
+            "time for a WebSocket client's part of the closing handshake; then the connection is dropped",
+            Reload.LIVE,
+            unit="s",
+        ),
+    )
 
 
 def _canonical(value: Mapping[str, Any]) -> str:

@@ -33,6 +33,12 @@ LIMITS: dict[str, st.SearchStrategy[Any]] = {
     "max_restarts": st.integers(0, 100),
     "restart_window_s": SECONDS,
     "cache_max_mb": st.integers(1, 1024) | st.floats(1, 1024),
+    "max_message_mb": st.integers(1, 1024) | st.floats(0.001, 1024),
+    "max_buffered_mb": st.integers(1, 1024) | st.floats(0.001, 1024),
+    "websocket_compression": st.booleans(),
+    "websocket_ping_interval_s": SECONDS | st.just(0),
+    "websocket_ping_timeout_s": SECONDS | st.just(0),
+    "websocket_close_timeout_s": SECONDS,
     "allow_net": st.sampled_from(["loopback", [], ["api.internal", "*.corp.example:443"], ["10.0.0.0/8", "[::1]:1-9"]]),
 }
 HTTP: dict[str, st.SearchStrategy[Any]] = {

@@ -37,7 +37,10 @@ def test_the_least_configuration_gets_every_default(folder: Path) -> None:
     assert (config.http, config.log, config.defaults) == (Http(), Log(), Limits())
     assert attrs.astuple(config.http) == ("httptools", 8192, 65536, 100, 30, 75)
     assert attrs.astuple(config.log) == ("info", "text")
-    assert attrs.astuple(config.defaults) == (5000, 128, 64, 30000, 1000, False, None, 5, 60, (), (), 256)
+    assert attrs.astuple(config.defaults)[:12] == (5000, 128, 64, 30000, 1000, False, None, 5, 60, (), (), 256)
+    sockets = {"max_message_mb": 16, "max_buffered_mb": 1, "websocket_compression": True}
+    beats = {"websocket_ping_interval_s": 30, "websocket_ping_timeout_s": 10, "websocket_close_timeout_s": 5}
+    assert attrs.asdict(config.defaults).items() >= {**sockets, **beats}.items()
     assert app == App(name="One", path=folder / "one")
     assert app.hostname == ("one",)
     assert app.entry == folder / "one" / "index.js"
