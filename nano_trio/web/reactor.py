@@ -15,6 +15,9 @@ A connection is watched for one of two things:
 - *hang-up*: only the peer's leaving (EPOLLRDHUP), while a task serves it. Bytes the client sends meanwhile stay in the
   kernel, so pipelining is bounded by the socket's own buffer.
 
+Complete responses are not sent one by one but in a row, every ``_HOLD`` seconds and at the end of the pass: see
+``connection``.
+
 Fairness: one pass runs for at most ``_PASS`` seconds and then yields to the Trio loop. The set is level-triggered: what
 was not reached is reported again.
 
@@ -42,6 +45,7 @@ INPUT = 1
 HANG_UP = 2
 
 _PASS = 0.002
+_HOLD = 0.0003
 _BATCH = 64
 _SWEEP_CHUNK = 2000
 
@@ -60,6 +64,16 @@ class Watched(Protocol):
 
     def expire(self) -> None:
         """The deadline has passed."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+class Flushed(Protocol):
+    """What has complete responses on their way to its socket."""
+
+    def flush(self) -> None:
+        """Send them now."""
 
     def abort(self) -> None:
         """Close at once."""
@@ -140,6 +154,8 @@ class Reactor:
     def __init__(self, poller: Poller | None = None) -> None:
         self._poller = poller if poller is not None else default_poller()
         self._again: deque[Watched] = deque()
+        self._outbox: list[Flushed] = []
+        self._passing = False
         self.connections: dict[int, Watched] = {}
         self.sees_hang_up = self._poller.sees_hang_up
         """Whether ``ready`` of a connection watched for HANG_UP means just that; else it may be input."""
@@ -164,6 +180,21 @@ class Reactor:
         self._poller.forget(fd)
         self.connections.pop(fd, None)
 
+    def flush_later(self, connection: Flushed) -> None:
+        """Have ``connection.flush`` called soon: together with others in the course of a pass, now outside of one."""
+        if self._passing:
+            self._outbox.append(connection)
+        else:
+            connection.flush()
+
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        for connection in outbox:
+            try:
+                connection.flush()
+            except Exception:
+                self._failed(connection)
+
     async def run(self) -> None:
         """Serve ready connections for ever."""
         fd = self._poller.fileno()
@@ -178,7 +209,9 @@ class Reactor:
             else:
                 await trio.lowlevel.wait_readable(fd)
             self.now = trio.current_time()
-            end = clock() + _PASS
+            began = clock()
+            end, hold = began + _PASS, began + _HOLD
+            self._passing = True
             ready = poll()
             if late:
                 # The set comes back in the same order each time: those that the last pass did not reach go first.
@@ -191,9 +224,13 @@ class Reactor:
                         again.append(connection)
                 except Exception:
                     self._failed(connection)
-                if clock() > end:
-                    late.update(ready[index + 1 :])
-                    break
+                now = clock()
+                if now > hold:
+                    self._flush()
+                    if now > end:
+                        late.update(ready[index + 1 :])
+                        break
+                    hold = now + _HOLD
             for _ in range(len(again)):
                 connection = again.popleft()
                 try:
@@ -201,8 +238,14 @@ class Reactor:
                         again.append(connection)
                 except Exception:
                     self._failed(connection)
-                if clock() > end:
-                    break
+                now = clock()
+                if now > hold:
+                    self._flush()
+                    if now > end:
+                        break
+                    hold = now + _HOLD
+            self._passing = False
+            self._flush()
 
     async def sweep(self) -> None:
         """Once a second, for ever: let every connection whose deadline has passed know."""
@@ -219,7 +262,7 @@ class Reactor:
                 if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
                     await trio.lowlevel.checkpoint()
 
-    def _failed(self, connection: Watched | None) -> None:
+    def _failed(self, connection: Watched | Flushed | None) -> None:
         """A bug, ours or an app's, must cost no more than its connection. To be called while handling the exception."""
         log.exception("a connection failed")
         if connection is not None:

@@ -98,6 +98,9 @@ class WireBody:
             self.awaits_continue = False
             return
         try:
+            connection.flush()
+            if connection.outgoing:
+                raise BlockingIOError
             sent = connection.sock.send(_CONTINUE)
         except (BlockingIOError, InterruptedError):
             await trio.lowlevel.wait_writable(connection.sock)

@@ -27,7 +27,7 @@ from nano_trio.web.response_head import BadResponse, Framing, ResponseHead, buil
 if TYPE_CHECKING:
     from nano_trio.web.connection import Connection
 
-__all__ = ["Service"]
+__all__ = ["Remainder", "Service"]
 
 log = structlog.get_logger("nano_trio.web")
 
@@ -72,8 +72,6 @@ class Service:
         target: Target | None,
         exchange: Exchange,
         started: float,
-        *,
-        unsent: bytes = b"",
     ) -> None:
         self._connection = connection
         self._head = head
@@ -81,7 +79,7 @@ class Service:
         self._target = target
         self._exchange = exchange
         self._started = started
-        self._unsent = unsent
+        self._unsent = b""
         self._body = request.body if isinstance(request.body, WireBody) else None
         self._scope = trio.CancelScope()
         self._stream: BodyStream | None = None
@@ -93,7 +91,7 @@ class Service:
         self._sent = 0
         self._sending = math.inf
         self._receiving = math.inf
-        self.head_sent = bool(unsent)
+        self.head_sent = False
 
     # ---- without a task ----
 
@@ -108,6 +106,7 @@ class Service:
                 return
             message += content
         self.head_sent = True
+        message = self._connection.claim() + message
         try:
             sent = self._connection.sock.send(message)
         except (BlockingIOError, InterruptedError):
@@ -131,6 +130,8 @@ class Service:
         connection = self._connection
         try:
             with self._scope:
+                if connection.outgoing:
+                    await self._send(b"")
                 if self._unsent:
                     await self._send(self._unsent)
                 else:
@@ -146,21 +147,7 @@ class Service:
             log.exception("serving a response failed", **self._about())
         finally:
             self._end()
-        if connection.reading and connection.reader.buffered:
-            await self._serve_pipelined()
-
-    async def _serve_pipelined(self) -> None:
-        """Go on with the requests that arrived together with this one."""
-        connection = self._connection
-        try:
-            await trio.lowlevel.checkpoint()
-            more = connection.reading and connection.process(b"")
-            while more:
-                await trio.lowlevel.checkpoint()
-                more = connection.resume()
-        except Exception:
-            log.exception("a connection failed", **self._about())
-            connection.abort()
+        await _serve_pipelined(connection)
 
     async def _respond(self, response: OutgoingResponse) -> None:
         body = self._body
@@ -205,6 +192,8 @@ class Service:
     async def _send(self, *buffers: bytes) -> None:
         """Hand all bytes to the socket. Raises OSError when the client left."""
         sock = self._connection.sock
+        if self._connection.outgoing:
+            buffers = (self._connection.claim(), *buffers)
         if len(buffers) > 1 and sum(map(len, buffers)) <= _JOIN:
             buffers = (b"".join(buffers),)
         pending: Sequence[bytes | memoryview] = buffers
@@ -326,6 +315,65 @@ class Service:
     def _about(self) -> dict[str, str]:
         app = self._target.name if self._target is not None else ""
         return {"app": app, "url": self._request.url, "request_id": self._request.id}
+
+
+class Remainder:
+    """Sends what the socket did not take of responses whose exchanges are over."""
+
+    __slots__ = ("_connection", "_scope", "head_sent")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._scope = trio.CancelScope()
+        self.head_sent = True
+
+    async def run(self) -> None:
+        """Send it all, then go on with the connection. Raises nothing but cancellation."""
+        connection = self._connection
+        try:
+            with self._scope:
+                while connection.outgoing:
+                    self.stalls(sending=trio.current_time() + connection.listener.limits.stall_timeout)
+                    await trio.lowlevel.wait_writable(connection.sock)
+                    connection.flush()
+        except (OSError, trio.ClosedResourceError):
+            connection.abort()
+        finally:
+            connection.service = None
+            if connection.outgoing:
+                connection.abort()
+            elif connection.busy:
+                connection.resume_reading()
+        await _serve_pipelined(connection)
+
+    def stalls(self, *, sending: float | None = None, receiving: float | None = None) -> None:
+        """As for :class:`Service`; nothing is received meanwhile."""
+        if sending is not None:
+            self._connection.deadline = sending
+
+    def hang_up(self, reason: str) -> None:
+        """The client left. Never blocks."""
+        self._scope.cancel()
+
+    def closing(self) -> None:
+        """The socket is about to be closed under the task."""
+        self._scope.cancel()
+        trio.lowlevel.notify_closing(self._connection.sock)
+
+
+async def _serve_pipelined(connection: Connection) -> None:
+    """Go on with the requests that arrived together with one that is answered now."""
+    if not connection.reading or not connection.reader.buffered:
+        return
+    try:
+        await trio.lowlevel.checkpoint()
+        more = connection.reading and connection.process(b"")
+        while more:
+            await trio.lowlevel.checkpoint()
+            more = connection.resume()
+    except Exception:
+        log.exception("a connection failed", remote=connection.remote)
+        connection.abort()
 
 
 def _rest(buffers: Sequence[bytes | memoryview], sent: int) -> Sequence[bytes | memoryview]:
