@@ -20,6 +20,8 @@ from typing import Any, Protocol
 import structlog
 import trio
 
+from nano_trio import logs
+from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.exchange import AppExchange, plain_response
 from nano_trio.actors.incarnation import AppSettings, Incarnation
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
@@ -77,6 +79,7 @@ class App:
         self.settings = settings
         self.state = AppState.ASLEEP
         self.account = Account()
+        self.counts = Counts()
         self.last_error: str | None = None
         """Why the app last crashed or could not be loaded."""
         self.restarts = RestartIntensity(settings.max_restarts, settings.restart_window_s)
@@ -90,6 +93,7 @@ class App:
         self._unstarted: list[AppExchange] = []
         self._turns_seen = -1
         self._idle_since = 0.0
+        self._crashed_last = False
         self._log: Any = structlog.get_logger("nano_trio.app").bind(app=settings.name)
         self._caches = AppCache(
             None if state_dir is None else cache_file(state_dir, settings.name),
@@ -99,9 +103,9 @@ class App:
 
     def begin(self, request: IncomingRequest) -> AppExchange:
         """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""
-        exchange = AppExchange(request)
+        exchange = AppExchange(request, self.counts)
         if self.state is AppState.DRAINING:
-            exchange.answer(plain_response(503, "the app is going away", ("connection", "close")))
+            exchange.answer(_going_away(), ErrorKind.DRAINING)
         elif self._current is not None:
             self._current.accept(exchange)
         elif self._unstarted or not self._scheduler.may_begin() or self._scheduler.waiting:
@@ -116,13 +120,15 @@ class App:
         if incarnation is not None:
             incarnation.accept(exchange)
         else:
-            exchange.answer(self._failed_page())
+            failed = self.restarts.retry_in(trio.current_time()) > 0
+            exchange.answer(self._failed_page(), ErrorKind.FAILED if failed else ErrorKind.LOAD)
 
     # -- starts that had no room in the pass in which they were asked for -------------------------------------------
 
     def _wait_for_start(self, exchange: AppExchange) -> None:
         if len(self._unstarted) >= self.settings.max_pending:
-            exchange.answer(plain_response(503, "the app's mailbox is full", ("retry-after", "1")))
+            page = plain_response(503, "the app's mailbox is full", ("retry-after", "1"))
+            exchange.answer(page, ErrorKind.MAILBOX_FULL)
             return
         if not self._unstarted:
             self._scheduler.request(self, suspended=False)
@@ -160,12 +166,18 @@ class App:
             self._crashed(None, f"cannot load: {error}")
             return None
         self.state = AppState.AWAKE
+        self.counts.starts += 1
+        if self._crashed_last:
+            self._crashed_last = False
+            self.counts.restarts += 1
+        logs.lifecycle(self.name, "started", starts=self.counts.starts)
         incarnation = self._current = Incarnation(
             self.settings,
             self._code,
             self._scheduler,
             self.account,
             self._crashed,
+            counts=self.counts,
             cache=self._caches,
             find=self._find,
             dev=self._dev,
@@ -178,6 +190,8 @@ class App:
 
     def _crashed(self, incarnation: Incarnation | None, why: str) -> None:
         self.last_error = why
+        self.counts.crashes += 1
+        self._crashed_last = True
         if incarnation is None or incarnation is self._current or self._current is None:
             self._current = None
             if self.state is not AppState.DRAINING:
@@ -187,6 +201,7 @@ class App:
         again = self.restarts.crashed(trio.current_time())
         if again:
             self._log.error("the app crashed", error=why)
+            logs.lifecycle(self.name, "crashed", reason=why)
             if self.settings.preload and incarnation is not None and self.state is AppState.ASLEEP:
                 self._spawn(self._restart)
         else:
@@ -194,6 +209,7 @@ class App:
                 self.state = AppState.FAILED
             pause = self.restarts.retry_in(trio.current_time())
             self._log.error("the app failed: too many crashes", error=why, retry_in_s=round(pause, 1))
+            logs.lifecycle(self.name, "failed", reason=why, retry_in_s=round(pause, 1))
 
     async def _restart(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -218,14 +234,17 @@ class App:
             self._current = None
             self.state = AppState.ASLEEP
             incarnation.retire()
+            self.counts.evictions += 1
             self._log.debug("asleep after idling", idle_timeout_s=timeout)
+            logs.lifecycle(self.name, "asleep", idle_timeout_s=timeout)
 
     async def drain(self) -> None:
         """Take no further requests and wait for those in progress. Cancel the wait to give up on them."""
         self.state = AppState.DRAINING
+        logs.lifecycle(self.name, "draining")
         self._scheduler.withdraw(self)
         for exchange in self._unstarted:
-            exchange.answer(plain_response(503, "the app is going away", ("connection", "close")))
+            exchange.answer(_going_away(), ErrorKind.DRAINING)
         self._unstarted.clear()
         incarnation = self._current
         if incarnation is not None:
@@ -239,3 +258,45 @@ class App:
     def memory_used(self) -> int:
         """The heap's size in bytes when last read; 0 while asleep."""
         return 0 if self._current is None else self._current.memory_used
+
+    @property
+    def mailbox(self) -> int:
+        """Requests whose turn has not begun."""
+        return len(self._unstarted) + (0 if self._current is None else self._current.mailbox)
+
+    def snapshot(self) -> Snapshot:
+        """All that is counted of the app, now."""
+        counts, account = self.counts, self.account
+        return Snapshot(
+            app=self.name,
+            state=self.state.value,
+            at=trio.current_time(),
+            requests=counts.begun,
+            answered=counts.answered,
+            abandoned=counts.abandoned,
+            in_flight=counts.in_flight,
+            statuses=tuple(counts.statuses),
+            errors=dict(counts.errors),
+            buckets=tuple(counts.buckets),
+            latency_s=counts.latency_s,
+            cpu_s=account.cpu_ns / 1e9,
+            turns=account.turns,
+            preemptions=account.slices,
+            memory=self.memory_used,
+            mailbox=self.mailbox,
+            bytes_in=counts.bytes_in,
+            bytes_out=counts.bytes_out,
+            starts=counts.starts,
+            restarts=counts.restarts,
+            crashes=counts.crashes,
+            evictions=counts.evictions,
+            sockets=counts.sockets,
+            sockets_opened=counts.sockets_opened,
+            messages_in=counts.messages_in,
+            messages_out=counts.messages_out,
+            last_error=self.last_error,
+        )
+
+
+def _going_away() -> OutgoingResponse:
+    return plain_response(503, "the app is going away", ("connection", "close"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.messages import BodyBroken, BodySource, IncomingRequest, OutgoingResponse
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.host import HostError
@@ -31,7 +32,9 @@ class AppExchange:
 
     __slots__ = (
         "_answered",
+        "_started",
         "began",
+        "counts",
         "deadline",
         "extended",
         "id",
@@ -42,8 +45,10 @@ class AppExchange:
         "stream",
     )
 
-    def __init__(self, request: IncomingRequest) -> None:
+    def __init__(self, request: IncomingRequest, counts: Counts) -> None:
         self.request = request
+        self.counts = counts
+        self._started: float | None = counts.begin()
         self.incarnation: Incarnation | None = None
         self.id = 0
         self.response: OutgoingResponse | None = None
@@ -56,9 +61,11 @@ class AppExchange:
         self.deadline = 0.0
         self._answered: trio.Event | None = None
 
-    def answer(self, response: OutgoingResponse) -> None:
-        """Set the head; later ones are ignored."""
+    def answer(self, response: OutgoingResponse, error: str | None = None) -> None:
+        """Set the head; later ones are ignored. ``error``: of :class:`ErrorKind`, where something went wrong."""
         if self.response is None:
+            if error is not None:
+                self.counts.error(error)
             self.response = response
             if self._answered is not None:
                 self._answered.set()
@@ -73,13 +80,26 @@ class AppExchange:
             if self.incarnation is not None:
                 self.incarnation.timed_out(self)
             else:
-                self.answer(plain_response(504, "the app was not started in time"))
+                self.answer(plain_response(504, "the app was not started in time"), ErrorKind.TIMEOUT)
         response = self.response
         assert response is not None
         return response
 
+    def spoiled(self, instead: OutgoingResponse) -> None:
+        """The response cannot be sent; ``instead`` is."""
+        if instead.status >= 500:
+            self.counts.error(ErrorKind.UNSENDABLE)
+        self.response = instead
+
     def disconnect(self, reason: str) -> None:
-        """The client left."""
+        """The client left, or the response is given up in its middle."""
+        if self._started is not None:
+            self._started = None
+            self.counts.abandoned += 1
+        self.leave(reason)
+
+    def leave(self, reason: str) -> None:
+        """Nobody reads the response's body any more."""
         if self.incarnation is not None:
             self.incarnation.abandon(self, reason)
         else:
@@ -87,6 +107,13 @@ class AppExchange:
 
     def finish(self) -> None:
         """The response is on the wire."""
+        started = self._started
+        if started is not None:
+            self._started = None
+            if self.response is not None:
+                self.counts.end(self.response, self.request, started)
+            else:
+                self.counts.abandoned += 1
         if self.incarnation is not None:
             self.incarnation.release(self)
 
@@ -97,7 +124,9 @@ class AppExchange:
         body = self.request.body
         if body is None or isinstance(body, bytes):
             return None
-        return await _receive(body) or None
+        piece = await _receive(body)
+        self.counts.bytes_in += len(piece)
+        return piece or None
 
     async def read_bytes(self) -> bytes:
         """Like :meth:`read_chunk`, ``b""`` at the end."""
@@ -117,6 +146,7 @@ class AppExchange:
         size = 0
         while chunk := await _receive(body):
             size += len(chunk)
+            self.counts.bytes_in += len(chunk)
             if size > limit:
                 raise _too_large(limit)
             chunks.append(chunk)
@@ -174,13 +204,14 @@ class ResponseStream:
                 await self._arrived.wait()
 
     def cancel(self, reason: str) -> None:
-        """The client left."""
-        self.exchange.disconnect(reason)
+        """The client left, or asked for no body."""
+        self.exchange.leave(reason)
 
     def put(self, data: bytes) -> None:
         """A chunk from the app. Empty ones only lead to the next pull."""
         self._settle()
         if data and self.open:
+            self.exchange.counts.bytes_out += len(data)
             self._chunks.append(data)
 
     def end(self) -> None:
@@ -224,14 +255,16 @@ class PipedBody:
         if self._error is not None:
             raise BodyBroken(self._error)
         try:
-            return await self._receive()
+            piece = await self._receive()
         except (FetchError, HostError) as error:
             raise BodyBroken(self._error or error.message) from None
+        self._exchange.counts.bytes_out += len(piece)
+        return piece
 
     def cancel(self, reason: str) -> None:
-        """The client left."""
+        """The client left, or asked for no body."""
         self.fail(reason)
-        self._exchange.disconnect(reason)
+        self._exchange.leave(reason)
 
     def fail(self, text: str) -> None:
         """Nobody wants it, or the app's isolate is gone."""

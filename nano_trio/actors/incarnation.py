@@ -25,6 +25,7 @@ import can_ada
 import structlog
 import trio
 
+from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.exchange import AppExchange, PipedBody, ResponseStream, plain_response
 from nano_trio.actors.messages import BodySource, BodyStream, OutgoingResponse, Target
 from nano_trio.actors.services import AppService
@@ -125,12 +126,14 @@ class Incarnation:
         account: Account,
         on_crash: Callable[[Incarnation, str], None],
         *,
+        counts: Counts,
         cache: AppCache | None = None,
         find: Callable[[str], Target | None] = lambda name: None,
         dev: bool = False,
     ) -> None:
         self.settings = settings
         self.life = Life.LOADING
+        self._counts = counts
         self._dev = dev
         self._on_crash = on_crash
         self._log = structlog.get_logger("nano_trio.app").bind(app=settings.name)
@@ -184,7 +187,8 @@ class Incarnation:
     def accept(self, exchange: AppExchange) -> None:
         """Take a request: its turn runs here and now where the isolate is free. Never blocks."""
         if self._mailbox >= self.settings.max_pending:
-            exchange.answer(plain_response(503, "the app's mailbox is full", ("retry-after", "1")))
+            page = plain_response(503, "the app's mailbox is full", ("retry-after", "1"))
+            exchange.answer(page, ErrorKind.MAILBOX_FULL)
             return
         self._last = exchange.id = self._last + 1
         exchange.incarnation = self
@@ -217,9 +221,11 @@ class Incarnation:
             exchange: AppExchange = turn.args[0]
             self._left_mailbox(exchange)
             if turn.stopped is StopReason.CPU:
-                self._answer(exchange, self._limit_page(f"used more than {self.settings.timeout_ms:g} ms of CPU time"))
+                page = self._limit_page(f"used more than {self.settings.timeout_ms:g} ms of CPU time")
+                self._answer(exchange, page, ErrorKind.CPU_LIMIT)
             elif turn.stopped is StopReason.MEMORY:
-                self._answer(exchange, self._limit_page(f"outgrew its memory limit of {self.settings.memory_mb:g} MB"))
+                page = self._limit_page(f"outgrew its memory limit of {self.settings.memory_mb:g} MB")
+                self._answer(exchange, page, ErrorKind.MEMORY_LIMIT)
 
     def _left_mailbox(self, exchange: AppExchange) -> None:
         if not exchange.began:
@@ -229,9 +235,9 @@ class Incarnation:
     def _limit_page(self, what: str) -> OutgoingResponse:
         return plain_response(503, f"the app {what}")
 
-    def _answer(self, exchange: AppExchange, response: OutgoingResponse) -> None:
+    def _answer(self, exchange: AppExchange, response: OutgoingResponse, error: str | None = None) -> None:
         if exchange.response is None:
-            exchange.answer(response)
+            exchange.answer(response, error)
             self._unanswered -= 1
 
     def release(self, exchange: AppExchange) -> None:
@@ -255,9 +261,8 @@ class Incarnation:
 
     def timed_out(self, exchange: AppExchange) -> None:
         """The request's wall-clock limit is over."""
-        self._answer(
-            exchange, plain_response(504, f"the app did not answer within {self.settings.request_timeout_ms:g} ms")
-        )
+        page = plain_response(504, f"the app did not answer within {self.settings.request_timeout_ms:g} ms")
+        self._answer(exchange, page, ErrorKind.TIMEOUT)
         self._log.warning("request timed out", url=exchange.request.url, limit_ms=self.settings.request_timeout_ms)
         self._abort(exchange, "TimeoutError", "the request's time is over")
 
@@ -359,14 +364,14 @@ class Incarnation:
         error = self._environment.render(text, stack)
         self._log.error("the handler failed", request=self._request_id(exchange), error=str(error))
         if exchange is not None:
-            self._answer(exchange, self._error_page(exchange, str(error)))
+            self._answer(exchange, self._error_page(exchange, str(error)), ErrorKind.EXCEPTION)
 
     def no_response(self, request: int, text: str) -> None:
         exchange = self._exchanges.get(request)
         message = f"the fetch handler returned {text_of(text)}; it must return a Response or a promise of one"
         self._log.error("no response", request=self._request_id(exchange), error=message)
         if exchange is not None:
-            self._answer(exchange, self._error_page(exchange, message))
+            self._answer(exchange, self._error_page(exchange, message), ErrorKind.NO_RESPONSE)
 
     def _error_page(self, exchange: AppExchange, detail: str) -> OutgoingResponse:
         text = f"Internal Server Error (request {self._request_id(exchange)})"
@@ -392,6 +397,7 @@ class Incarnation:
         if stream is not None:
             error = self._environment.render(text, stack)
             self._log.error("the response's stream failed", request=self._request_id(stream.exchange), error=str(error))
+            stream.exchange.counts.error(ErrorKind.STREAM)
             stream.fail(text_of(text))
             self._streams.discard(stream)
 
@@ -439,6 +445,7 @@ class Incarnation:
         getattr(self._log, _LOG_METHODS[level])(text, console=level)
 
     def exception(self, error: JavaScriptError) -> None:
+        self._counts.error(ErrorKind.UNCAUGHT)
         self._log.error("uncaught exception", error=str(error))
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -457,7 +464,7 @@ class Incarnation:
             return
         for exchange in [e for e in self._exchanges.values() if e.response is None and e.began]:
             self._log.error("no response", request=self._request_id(exchange), error=_HUNG)
-            self._answer(exchange, self._error_page(exchange, _HUNG))
+            self._answer(exchange, self._error_page(exchange, _HUNG), ErrorKind.HUNG)
 
     def _stopped(self, reason: StopReason) -> None:
         """The isolate takes no further turns: a limit, or a load that failed."""
@@ -487,8 +494,9 @@ class Incarnation:
         page = f"Service Unavailable: {text}"
         if self._dev and detail:
             page += f"\n\n{detail}"
+        kind = ErrorKind.STOPPED if self._load_error is None else ErrorKind.LOAD
         for exchange in list(self._exchanges.values()):
-            self._answer(exchange, plain_response(503, page, ("retry-after", "1")))
+            self._answer(exchange, plain_response(503, page, ("retry-after", "1")), kind)
             if exchange.stream is not None:
                 exchange.stream.fail(text)
             if exchange.pipe is not None:
@@ -514,6 +522,11 @@ class Incarnation:
         while self.life in (Life.LOADING, Life.SERVING) and (self._exchanges or self._extended):
             self._drained = trio.Event()
             await self._drained.wait()
+
+    @property
+    def mailbox(self) -> int:
+        """Requests whose turn has not begun."""
+        return self._mailbox
 
     @property
     def memory_used(self) -> int:

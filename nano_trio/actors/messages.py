@@ -183,6 +183,9 @@ class Exchange(Protocol):
     def disconnect(self, reason: str) -> None:
         """The client left: abort ``request.signal``, cancel what the request started. Idempotent, never blocks."""
 
+    def spoiled(self, instead: OutgoingResponse) -> None:
+        """The response cannot be sent; the client gets ``instead``. Never blocks."""
+
     def finish(self) -> None:
         """The response is on the wire (or given up): release what the exchange holds. Idempotent, never blocks."""
 

@@ -6,7 +6,7 @@ and should a defect of ours raise there, it is logged and ends that incarnation 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import structlog
 import trio
 
 from nano_trio.actors.app import App, SupervisedSettings
+from nano_trio.actors.counts import Snapshot
 from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
 from nano_trio.engine.scheduler import CpuScheduler
 
@@ -76,6 +77,10 @@ class Registry:
             now = trio.current_time()
             for app in sleepers:
                 app.sweep(now)
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """What is counted of each app, each at the moment it is asked for. Apps may come and go meanwhile."""
+        return (app.snapshot() for app in list(self.apps.values()))
 
     async def drain(self, timeout_s: float) -> None:
         """Let all apps finish what they have, for at most ``timeout_s`` seconds; then everything in them is stopped."""

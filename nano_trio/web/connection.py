@@ -207,9 +207,12 @@ class Connection:
                 raise ProtocolError(400, "invalid Host header")
             target = listener.routes.find(head.host)
             if target is None:
+                listener.counts.unknown_hosts += 1
                 return self._own_answer(head, body, 404, f"no app is configured for the host {head.host or '(none)'!r}")
         if listener.draining:
+            listener.counts.refuse(503)
             return self._own_answer(head, body, 503, "the server is shutting down", retry_after=1)
+        listener.counts.versions[head.minor] += 1
         request = IncomingRequest(
             head.method,
             f"{listener.scheme}{head.host or listener.address}{head.target}",
@@ -363,6 +366,7 @@ class Connection:
 
     def refuse(self, error: ProtocolError) -> None:
         """Answer a protocol error and close (RFC 9112 section 9.6)."""
+        self.listener.counts.refuse(error.status)
         request_id = new_request_id()
         page = error_page(error.status, error.message, request_id=request_id)
         data = build(page, head_only=False, minor=1, keep_alive=False).data
@@ -521,6 +525,9 @@ class Answered:
 
     def disconnect(self, reason: str) -> None:
         pass
+
+    def spoiled(self, instead: OutgoingResponse) -> None:
+        self.response = instead
 
     def finish(self) -> None:
         pass

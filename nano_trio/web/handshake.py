@@ -96,6 +96,7 @@ class Handshake:
                 tls = self._tls = TLSSocket(self._sock, self._listener.certificates.context)
             complete = tls.shake(data)
         except ssl.SSLError as error:
+            self._listener.counts.failed_handshakes += 1
             log.debug("TLS handshake failed", reason=error.reason or str(error), remote=self.remote)
             self._linger()
             return False

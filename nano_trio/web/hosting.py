@@ -13,11 +13,14 @@ from collections.abc import Callable, Sequence
 import structlog
 import trio
 
+from nano_trio import logs
 from nano_trio.actors.registry import Registry
 from nano_trio.config import App, Config
 from nano_trio.logs import access_line
 from nano_trio.web.certificates import Certificates, Pair, TLSSettings
+from nano_trio.web.load import Load
 from nano_trio.web.local_ca import CertificateError, LocalCertificates
+from nano_trio.web.metrics import Metrics
 from nano_trio.web.router import Route, Router
 from nano_trio.web.server import Server, serve
 from nano_trio.web.settings import AccessRecord, Limits, Secure, ServerSettings
@@ -32,10 +35,12 @@ _RENEW_S = 12 * 3600.0
 class Hosting:
     """A running server with its apps; :func:`host` makes it."""
 
-    def __init__(self, config: Config, registry: Registry, server: Server) -> None:
+    def __init__(self, config: Config, registry: Registry, server: Server, metrics: Metrics) -> None:
         self.config = config
         self.registry = registry
         self.server = server
+        self.metrics = metrics
+        """What is counted of all this."""
 
     @property
     def urls(self) -> list[str]:
@@ -94,7 +99,10 @@ async def host(
     async with trio.open_nursery() as nursery:
         await nursery.start(registry.run)
         server = await nursery.start(_serve_in, config, settings, router)
-        task_status.started(Hosting(config, registry, server))
+        load = Load()
+        nursery.start_soon(load.run)
+        nursery.start_soon(logs.report_dropped)
+        task_status.started(Hosting(config, registry, server, Metrics(registry, server, load)))
 
 
 def uses_local_certificates(config: Config) -> bool:

@@ -12,6 +12,7 @@ import trio
 
 from nano_trio.web.certificates import Certificates
 from nano_trio.web.connection import Connection
+from nano_trio.web.counts import WebCounts
 from nano_trio.web.handshake import Handshake
 from nano_trio.web.http1 import HeadParser
 from nano_trio.web.reactor import Reactor
@@ -82,6 +83,7 @@ class Listener:
         routes: RouteTable,
         reactor: Reactor,
         parse_head: HeadParser,
+        counts: WebCounts,
         certificates: Certificates | None = None,
     ) -> None:
         sock.setblocking(False)
@@ -89,6 +91,7 @@ class Listener:
         self.routes = routes
         self.reactor = reactor
         self.parse_head = parse_head
+        self.counts = counts
         self.limits = settings.limits
         self.access_log = settings.access_log
         self.dev = settings.dev
@@ -142,6 +145,7 @@ class Listener:
                         break
                     continue
                 complained = False
+                self.counts.accepted += 1
                 try:
                     client.setblocking(False)
                     with contextlib.suppress(OSError):

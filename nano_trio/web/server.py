@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from nano_trio.web.certificates import Certificates
+from nano_trio.web.counts import WebCounts
 from nano_trio.web.http1 import HeadParser
 from nano_trio.web.listener import Listener, open_sockets
 from nano_trio.web.parser_h11 import h11_parser
@@ -30,6 +31,7 @@ class Server:
     def __init__(self, settings: ServerSettings, router: Router, nursery: trio.Nursery, reactor: Reactor) -> None:
         self.settings = settings
         self.router = router
+        self.counts = WebCounts()
         self._nursery = nursery
         self._reactor = reactor
         self._parse_head = _ENGINES[settings.http]()
@@ -109,6 +111,7 @@ class Server:
                 reactor=self._reactor,
                 parse_head=self._parse_head,
                 certificates=certificates,
+                counts=self.counts,
             )
             group.append(listener)
             await self._nursery.start(listener.run)

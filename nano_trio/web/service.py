@@ -153,6 +153,7 @@ class Service:
         body = self._body
         if body is not None and body.error is not None and response.status >= 500:
             response = error_page(body.error.status, body.error.message, request_id=self._request.id)
+            self._exchange.spoiled(response)
         response, head = self._build(response)
         content = response.body
         if content is None or isinstance(content, bytes):
@@ -235,6 +236,7 @@ class Service:
                 response.body.cancel("invalid response")
             stack = stack_of(error) if self._connection.listener.dev else None
             response = error_page(500, request_id=self._request.id, stack=stack)
+            self._exchange.spoiled(response)
             head = self._build_head(response, keep_alive)
         self._status = response.status
         self._keep_alive = head.keep_alive

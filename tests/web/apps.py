@@ -40,6 +40,9 @@ class FakeExchange:
         self.left.append(reason)
         self.disconnected.set()
 
+    def spoiled(self, instead: OutgoingResponse) -> None:
+        self.response = instead
+
     def finish(self) -> None:
         self.finished += 1
 

@@ -1,0 +1,252 @@
+"""What is counted, for Prometheus and for admin.
+
+Theory of operation. Nothing here runs while requests are served: apps, connections and the scheduler add to plain
+integers of their own, and a scrape reads them. A scrape of thousands of apps makes megabytes of text, so it is cut into
+pieces of about a millisecond with a pass of the Trio loop between two: first a :class:`Snapshot` of each app (so that
+the numbers of one app fit together), then text for a few apps at a time, one metric family after the other.
+
+Series are few and end with what they describe: an app has series from its first request or start until it is removed.
+Labels are apps' names, status classes and kinds that stand in this code, never anything that a client sent.
+
+prometheus_client knows the format; its own counters, with their locks, are not used.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import version
+from itertools import accumulate
+from typing import Protocol
+
+import attrs
+import trio
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+from nano_trio import __version__, logs
+from nano_trio.actors.counts import BUCKETS, Snapshot
+from nano_trio.web.counts import VERSIONS, WebCounts
+from nano_trio.web.load import LAG_BUCKETS, Load
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+"""Of :meth:`Metrics.exposition`."""
+
+_PIECE_S = 0.001
+_APPS_AT_ONCE = 8
+
+
+class Apps(Protocol):
+    """What of :class:`nano_trio.actors.registry.Registry` is asked."""
+
+    def snapshots(self) -> Iterator[Snapshot]: ...
+
+
+class Server(Protocol):
+    """What of :class:`nano_trio.web.server.Server` is asked."""
+
+    counts: WebCounts
+
+    @property
+    def connections(self) -> int: ...
+
+
+_Value = Callable[[Snapshot], float]
+_Values = Callable[[Snapshot], Iterable[tuple[str, float]]]
+
+
+@attrs.frozen
+class _PerApp:
+    """A family with one series for each app, or one for each app and each value of another label."""
+
+    kind: type[CounterMetricFamily] | type[GaugeMetricFamily]
+    name: str
+    text: str
+    value: _Value | None = None
+    label: str = ""
+    values: _Values | None = None
+
+    def metric(self, snapshots: Sequence[Snapshot]) -> Metric:
+        metric = self.kind(self.name, self.text, labels=["app", self.label] if self.label else ["app"])
+        for snapshot in snapshots:
+            if self.value is not None:
+                metric.add_metric([snapshot.app], self.value(snapshot))
+            if self.values is not None:
+                for value, count in self.values(snapshot):
+                    metric.add_metric([snapshot.app, value], count)
+        return metric
+
+
+_counter, _gauge = CounterMetricFamily, GaugeMetricFamily
+
+_FAMILIES = (
+    _PerApp(_counter, "nano_trio_requests_begun", "Requests that the app was given", lambda s: s.requests),
+    _PerApp(
+        _counter,
+        "nano_trio_requests",
+        "Requests that were answered, by class of status",
+        label="status",
+        values=lambda s: [(f"{digit}xx", count) for digit, count in enumerate(s.statuses) if count],
+    ),
+    _PerApp(
+        _counter,
+        "nano_trio_requests_abandoned",
+        "Requests whose client left, or whose response broke off",
+        lambda s: s.abandoned,
+    ),
+    _PerApp(
+        _gauge, "nano_trio_requests_in_flight", "Requests neither answered nor abandoned yet", lambda s: s.in_flight
+    ),
+    _PerApp(_counter, "nano_trio_errors", "What went wrong, by kind", label="kind", values=lambda s: s.errors.items()),
+    _PerApp(_counter, "nano_trio_request_body_bytes", "Bytes of request bodies that were read", lambda s: s.bytes_in),
+    _PerApp(_counter, "nano_trio_response_body_bytes", "Bytes of response bodies", lambda s: s.bytes_out),
+    _PerApp(_counter, "nano_trio_cpu_seconds", "CPU time of the app's JavaScript", lambda s: s.cpu_s),
+    _PerApp(_counter, "nano_trio_turns", "Turns begun: calls into the app's JavaScript", lambda s: s.turns),
+    _PerApp(_counter, "nano_trio_preemptions", "Times that a turn was suspended", lambda s: s.preemptions),
+    _PerApp(_gauge, "nano_trio_heap_bytes", "The isolate's heap; 0 while asleep", lambda s: s.memory),
+    _PerApp(_gauge, "nano_trio_mailbox_depth", "Requests that wait for their turn to begin", lambda s: s.mailbox),
+    _PerApp(_counter, "nano_trio_starts", "Isolates started", lambda s: s.starts),
+    _PerApp(_counter, "nano_trio_crashes", "Isolates that crashed or did not load", lambda s: s.crashes),
+    _PerApp(_counter, "nano_trio_restarts", "Isolates started after a crash", lambda s: s.restarts),
+    _PerApp(_counter, "nano_trio_evictions", "Isolates unloaded after idle_timeout_s", lambda s: s.evictions),
+    _PerApp(_gauge, "nano_trio_websocket_connections", "WebSocket connections that are open", lambda s: s.sockets),
+    _PerApp(
+        _counter, "nano_trio_websocket_opened", "WebSocket connections that were accepted", lambda s: s.sockets_opened
+    ),
+    _PerApp(
+        _counter,
+        "nano_trio_websocket_messages",
+        "WebSocket messages, in from clients or out to them",
+        label="direction",
+        values=lambda s: [("in", s.messages_in), ("out", s.messages_out)],
+    ),
+    _PerApp(_counter, "nano_trio_log_lines", "Lines logged", lambda s: logs.rates.written.get(s.app, 0)),
+    _PerApp(
+        _counter,
+        "nano_trio_log_lines_dropped",
+        "Lines beyond the app's limit",
+        lambda s: logs.rates.dropped.get(s.app, 0),
+    ),
+)
+
+
+def _latencies(snapshots: Sequence[Snapshot]) -> Metric:
+    text = "From a request's head to the last byte of its response"
+    metric = HistogramMetricFamily("nano_trio_request_duration_seconds", text, labels=["app"])
+    for snapshot in snapshots:
+        metric.add_metric([snapshot.app], _cumulative(BUCKETS, snapshot.buckets), snapshot.latency_s)
+    return metric
+
+
+def _cumulative(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    return list(zip([*(f"{bound:g}" for bound in bounds), "+Inf"], accumulate(counts), strict=True))
+
+
+class Metrics:
+    """Reads everything that is counted in this process."""
+
+    def __init__(self, apps: Apps, server: Server, load: Load) -> None:
+        self._apps = apps
+        self._server = server
+        self._load = load
+        self._process = ProcessCollector(registry=None)
+
+    def snapshots(self) -> dict[str, Snapshot]:
+        """Every app's counts by name, now. For thousands of apps there is :meth:`snapshots_in_pieces`."""
+        return {snapshot.app: snapshot for snapshot in self._apps.snapshots()}
+
+    async def snapshots_in_pieces(self) -> dict[str, Snapshot]:
+        """The same without stopping the loop for it: those of two apps need not be of the same moment."""
+        snapshots: dict[str, Snapshot] = {}
+        pieces = _Pieces()
+        for snapshot in self._apps.snapshots():
+            snapshots[snapshot.app] = snapshot
+            await pieces.pause()
+        return snapshots
+
+    async def exposition(self) -> bytes:
+        """Everything in Prometheus's text format."""
+        snapshots = await self.snapshots_in_pieces()
+        seen = [s for s in snapshots.values() if s.requests or s.starts or s.crashes]
+        texts: list[bytes] = []
+        pieces = _Pieces()
+        # Asks the kernel for every open file.
+        process = await trio.to_thread.run_sync(lambda: list(self._process.collect()))
+        for metric in (*process, *self._of_server(), *_of_states(snapshots.values())):
+            texts.append(_text(metric))
+            await pieces.pause()
+        for family in (*(each.metric for each in _FAMILIES), _latencies):
+            texts.append(_text(family(seen[:_APPS_AT_ONCE])))
+            for start in range(_APPS_AT_ONCE, len(seen), _APPS_AT_ONCE):
+                await pieces.pause()
+                # The family's HELP and TYPE are there already.
+                texts.append(_text(family(seen[start : start + _APPS_AT_ONCE])).split(b"\n", 2)[2])
+            await pieces.pause()
+        return b"".join(texts)
+
+    def _of_server(self) -> Iterator[Metric]:
+        counts, load = self._server.counts, self._load
+        build = GaugeMetricFamily("nano_trio_build_info", "Versions; always 1", labels=["version", "python", "trio"])
+        build.add_metric([__version__, platform.python_version(), version("trio")], 1)
+        yield build
+        yield _gauge("nano_trio_http_connections", "Client connections that are open", self._server.connections)
+        yield _counter("nano_trio_http_connections_accepted", "Client connections accepted", counts.accepted)
+        yield _counter("nano_trio_tls_handshake_failures", "TLS handshakes that failed", counts.failed_handshakes)
+        requests = _counter("nano_trio_http_requests", "Requests by version of HTTP", labels=["version"])
+        for name, count in zip(VERSIONS, counts.versions, strict=True):
+            requests.add_metric([name], count)
+        yield requests
+        refused = _counter(
+            "nano_trio_http_refused", "Requests refused before an app was asked, by status", labels=["status"]
+        )
+        for status, count in sorted(counts.refused.items()):
+            refused.add_metric([str(status)], count)
+        yield refused
+        yield _counter("nano_trio_http_unknown_hosts", "Requests for hosts that no app claims", counts.unknown_hosts)
+        yield _counter("nano_trio_log_lines_lost", "Lines that standard error did not take", logs.lost_lines())
+        yield HistogramMetricFamily(
+            "nano_trio_loop_lag_seconds",
+            "How late the event loop wakes a task",
+            buckets=_cumulative(LAG_BUCKETS, load.buckets),
+            sum_value=load.total_s,
+        )
+        yield _gauge("nano_trio_tasks", "Trio tasks", trio.lowlevel.current_statistics().tasks_living)
+
+
+def _of_states(snapshots: Iterable[Snapshot]) -> Iterator[Metric]:
+    states = Counter(snapshot.state for snapshot in snapshots)
+    apps = GaugeMetricFamily("nano_trio_apps", "Configured apps by state", labels=["state"])
+    for state, count in sorted(states.items()):
+        apps.add_metric([state], count)
+    yield apps
+
+
+def _text(metric: Metric) -> bytes:
+    return generate_latest(_One(metric))
+
+
+@attrs.frozen
+class _One:
+    """A collector of one family, for ``generate_latest``."""
+
+    metric: Metric
+
+    def collect(self) -> Iterable[Metric]:
+        return (self.metric,)
+
+
+class _Pieces:
+    """Lets others run now and then."""
+
+    def __init__(self) -> None:
+        self._until = trio.current_time() + _PIECE_S
+
+    async def pause(self) -> None:
+        """A checkpoint where a millisecond is over."""
+        if trio.current_time() >= self._until:
+            await trio.lowlevel.checkpoint()
+            self._until = trio.current_time() + _PIECE_S
