@@ -99,13 +99,18 @@ def _crossing(body: bytes | BodySource | None) -> str | bytes | bool | None:
         return body
 
 
-def _pairs(joined: str) -> list[tuple[str, str]]:
+_Fields = tuple[list[tuple[str, str]], bool]
+_NO_FIELDS: _Fields = [], False
+
+
+def _pairs(joined: str) -> _Fields:
+    """The fields, and whether content-encoding is among them."""
     return _split_pairs(joined) if len(joined) > 512 else _known_pairs(joined)
 
 
-def _split_pairs(joined: str) -> list[tuple[str, str]]:
+def _split_pairs(joined: str) -> _Fields:
     parts = joined.split("\n")
-    return list(zip(parts[::2], parts[1::2], strict=True))
+    return list(zip(parts[::2], parts[1::2], strict=True)), "content-encoding" in parts[::2]
 
 
 # Apps answer with a handful of header sets. Nobody changes the lists.
@@ -146,7 +151,8 @@ class Incarnation:
         self._unanswered = 0
         self._extended = 0
         self._load_error: str | None = None
-        self._drained = trio.Event()
+        self._drained: trio.Event | None = None
+        """Set when a drain that waits may look again."""
         self._timeout_s = settings.request_timeout_ms / 1e3
         self._environment = Environment(
             scheduler,
@@ -210,9 +216,10 @@ class Incarnation:
         self._left_mailbox(exchange)
         if exchange.response is None:
             request = exchange.request
-            fields = request.headers
             # One string crosses faster than many, and most handlers look at few headers or none.
-            headers = "\n".join([part for pair in fields for part in pair]) if fields else None
+            headers = request.joined
+            if headers is None and request.headers:
+                headers = "\n".join([part for pair in request.headers for part in pair])
             self._fetch(exchange.id, request.method, _normal_url(request.url), headers, _crossing(request.body))
         return exchange
 
@@ -316,11 +323,11 @@ class Incarnation:
             if kind in (4, 5, 6):
                 self._environment.enter("piped", request)
             return
-        pairs = [] if headers is None else _pairs(text_of(headers))
+        pairs, encoded = _NO_FIELDS if headers is None else _pairs(text_of(headers))
         content: bytes | BodyStream | None = None
         if kind == 1:
             content = text_of(body).encode("utf-8", "replace")
-            if headers is not None and "content-encoding" in text_of(headers):
+            if encoded:
                 # A text is not compressed: these are the headers of a fetched response whose text the app has changed.
                 pairs = [pair for pair in pairs if pair[0] != "content-encoding"]
         elif kind == 2:
@@ -506,7 +513,8 @@ class Incarnation:
         self._unloaded.clear()
         self._fetch = None
         self._environment.close()
-        self._drained.set()
+        if self._drained is not None:
+            self._drained.set()
 
     @property
     def busy(self) -> bool:
@@ -514,7 +522,7 @@ class Incarnation:
         return bool(self._exchanges or self._extended or self._environment.pending or self._environment.isolate.busy)
 
     def _check_drained(self) -> None:
-        if not self._exchanges and not self._extended:
+        if self._drained is not None and not self._exchanges and not self._extended:
             self._drained.set()
 
     async def drain(self) -> None:

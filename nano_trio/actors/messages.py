@@ -8,6 +8,7 @@ character an octet), names in lower case for requests.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import attrs
@@ -59,22 +60,48 @@ class BodyStream(Protocol):
         """Stop producing: the client left. Never blocks; may be called at any time, more than once."""
 
 
-@attrs.define(slots=True, eq=False)
 class IncomingRequest:
-    """A request head, parsed and validated, with its body or the way to it."""
+    """A request head, parsed and validated, with its body or the way to it.
 
-    method: str
-    url: str
-    """Absolute, as ``request.url`` is built from it: ``http://host:port/path?query``."""
-    headers: list[tuple[str, str]]
-    """Name (lower case) and value pairs, in the order of arrival."""
-    body: bytes | BodySource | None
-    remote_address: str
-    """The client's address without the port, e.g. ``127.0.0.1`` or ``::1``."""
-    id: str = ""
-    """The request id that error pages and logs show; made by ``web``."""
-    chain: tuple[str, ...] = ()
-    """The apps through which it came by service bindings, the first caller first."""
+    Written by hand: one is made for each request.
+    """
+
+    __slots__ = ("_headers", "body", "chain", "id", "joined", "method", "remote_address", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes | BodySource | None,
+        remote_address: str,
+        id: str = "",
+        chain: tuple[str, ...] = (),
+        joined: str | None = None,
+    ) -> None:
+        self.method = method
+        self.url = url
+        """Absolute, as ``request.url`` is built from it: ``http://host:port/path?query``."""
+        self._headers = headers
+        self.body = body
+        self.remote_address = remote_address
+        """The client's address without the port, e.g. ``127.0.0.1`` or ``::1``."""
+        self.id = id
+        """The request id that error pages and logs show; made by ``web``."""
+        self.chain = chain
+        """The apps through which it came by service bindings, the first caller first."""
+        self.joined = joined
+        """``headers`` as one string, where the sender has it: names and values by turns, joined by line feeds."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """Name (lower case) and value pairs, in the order of arrival. Equal requests share them: set others instead."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: Sequence[tuple[str, str]]) -> None:
+        self._headers = headers
+        self.joined = None
 
 
 @attrs.define(slots=True, eq=False)

@@ -216,10 +216,12 @@ class Connection:
         request = IncomingRequest(
             head.method,
             f"{listener.scheme}{head.host or listener.address}{head.target}",
-            head.headers.copy(),
+            head.headers,
             body,
             self.remote,
             new_request_id(),
+            (),
+            head.joined,
         )
         started = time.perf_counter() if listener.access_log is not None else 0.0
         try:

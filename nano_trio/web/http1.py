@@ -64,12 +64,12 @@ _MEMO_BYTES = 1024
 
 @attrs.define
 class Head:
-    """A request head that passed all three stations. Shared between equal requests: never modify it."""
+    """A request head that passed all three stations. Shared between equal requests, which cannot change it."""
 
     method: str
     target: str
     """Path and query, beginning with ``/`` (or empty for ``OPTIONS *``), ready to append to ``http://host``."""
-    headers: list[tuple[str, str]]
+    headers: tuple[tuple[str, str], ...]
     """Names in lower case; values without surrounding whitespace, one character an octet."""
     minor: int
     """0 for HTTP/1.0, 1 for HTTP/1.1."""
@@ -81,6 +81,14 @@ class Head:
     chunked: bool
     has_body: bool
     """Whether framing announces a body, even an empty one."""
+    _joined: str | None = None
+
+    @property
+    def joined(self) -> str | None:
+        """The headers' names and values by turns, joined by line feeds; None where there are none."""
+        if self._joined is None and self.headers:
+            self._joined = "\n".join([part for field in self.headers for part in field])
+        return self._joined
 
 
 HeadParser = Callable[[bytes], Head]
@@ -183,7 +191,16 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
         expect_continue = True
     has_body = content_length is not None or coding is not None
     return Head(
-        method, target, headers, minor, host, keep_alive, expect_continue, content_length, coding is not None, has_body
+        method,
+        target,
+        tuple(headers),
+        minor,
+        host,
+        keep_alive,
+        expect_continue,
+        content_length,
+        coding is not None,
+        has_body,
     )
 
 

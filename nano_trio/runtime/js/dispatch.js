@@ -231,7 +231,8 @@
     const headers = parts[2];
     const kind = parts[3];
     // Header values hold no line feeds, so one string carries them all.
-    const joined = headers === null ? null : join(headers, "\n");
+    let joined = null;
+    if (headers !== null) joined = headers.length === 2 ? headers[0] + "\n" + headers[1] : join(headers, "\n");
     if (kind === 3) {
       // While the body streams the client may still leave, which aborts request.signal.
       mapSet(waiting, id, request);

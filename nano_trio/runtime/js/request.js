@@ -88,34 +88,35 @@
     }
   }
 
-  // A received request's headers come as one string and become a list when somebody looks.
-  const STATE = {
+  // What most requests never have lies on the prototype: an object costs by its own properties.
+  function State(method, url, fields, options, isImmutable, raw) {
+    this.method = method;
+    this.url = url;
+    this.fields = fields;
+    this.options = options;
+    this.isImmutable = isImmutable;
+    this.raw = raw;
+  }
+  State.prototype = {
     __proto__: null,
+    /** The header list. A received request's headers come as one string and become a list when somebody looks. */
     get list() {
       return (this.fields ??= split(this.raw, "\n"));
     },
+    headers: null,
+    kind: KINDS.NONE,
+    source: null,
+    stream: null,
+    used: false,
+    shared: false,
+    signal: null,
+    /** What the signal depends on: an AbortSignal, the state of another request, or null. */
+    follow: null,
+    /** [reason] where the host aborted the request before there was a signal. */
+    aborted: null,
   };
-  function newState(method, url, fields, options, isImmutable, raw) {
-    return {
-      __proto__: STATE,
-      method,
-      url,
-      fields,
-      raw,
-      headers: null,
-      isImmutable,
-      options,
-      kind: KINDS.NONE,
-      source: null,
-      stream: null,
-      used: false,
-      shared: false,
-      signal: null,
-      /** What the signal depends on: an AbortSignal, the state of another request, or null. */
-      follow: null,
-      /** [reason] where the host aborted the request before there was a signal. */
-      aborted: null,
-    };
+  function newState(method, url, fields, options, isImmutable) {
+    return new State(method, url, fields, options, isImmutable, null);
   }
 
   /** The request's signal, made at the first use. */
@@ -148,7 +149,7 @@
      * on the wire and host("body") reads it by `id`.
      */
     fromHost(id, method, url, raw, body) {
-      const state = newState(method, url, raw === null ? [] : null, RECEIVED, true, raw);
+      const state = new State(method, url, raw === null ? [] : null, RECEIVED, true, raw);
       if (typeof body === "string") {
         state.kind = KINDS.TEXT;
         state.source = body;

@@ -105,22 +105,27 @@
     }
   }
 
+  // What most responses never change lies on the prototype: an object costs by its own properties.
+  function State(status, list) {
+    this.status = status;
+    this.list = list;
+  }
+  State.prototype = {
+    __proto__: null,
+    statusText: "",
+    headers: null,
+    isImmutable: false,
+    kind: KINDS.NONE,
+    source: null,
+    stream: null,
+    used: false,
+    shared: false,
+    type: "default",
+    url: "",
+    redirected: false,
+  };
   function newState(status, list) {
-    return {
-      status,
-      statusText: "",
-      list,
-      headers: null,
-      isImmutable: false,
-      kind: KINDS.NONE,
-      source: null,
-      stream: null,
-      used: false,
-      shared: false,
-      type: "default",
-      url: "",
-      redirected: false,
-    };
+    return new State(status, list);
   }
 
   /** Convert to ResponseInit: its members in order, those that are absent undefined. */
@@ -181,8 +186,16 @@
       if (isUnusable(state)) throw new TypeError("The response's body has been used already or is locked.");
       if (state.status === 0) throw new TypeError("Response.error() is a network error and cannot be sent to a client.");
       const { list } = state;
+      const fields = list.length === 0 ? null : list;
+      if (state.kind === KINDS.TEXT && state.stream === null) {
+        // What `handOver` does, for the most frequent body.
+        const { source } = state;
+        state.used = true;
+        state.source = null;
+        return [state.status, state.statusText, fields, KINDS.TEXT, source];
+      }
       const body = handOver(state, takesWire);
-      return [state.status, state.statusText, list.length === 0 ? null : list, body[0], body[1]];
+      return [state.status, state.statusText, fields, body[0], body[1]];
     },
     /**
      * A response that arrived: `flatHeaders` with names in lower case; `body` null, an ArrayBuffer, or { from, id } of a
