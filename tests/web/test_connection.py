@@ -25,7 +25,7 @@ async def test_hello_with_date_and_length(http: str) -> None:
             assert "connection" not in reply
         request = app.requests[0]
         assert request.url == "http://app/a?b"
-        assert request.headers == [("host", "app")]
+        assert list(request.headers) == [("host", "app")]
         assert request.remote_address == "127.0.0.1"
         assert request.body is None
         assert len({request.id for request in app.requests}) == 3
@@ -37,13 +37,13 @@ async def test_headers_arrive_in_order_lower_case_and_latin_1(http: str) -> None
     async with running(app, http=http) as server, connected(server) as client:
         await client.send("GET / HTTP/1.1\r\nHost: a\r\nX-B: 1\r\nx-a:  é \r\nX-B: 2\r\n\r\n".encode("latin-1"))
         await client.reply()
-        assert app.requests[0].headers == [("host", "a"), ("x-b", "1"), ("x-a", "é"), ("x-b", "2")]
+        assert list(app.requests[0].headers) == [("host", "a"), ("x-b", "1"), ("x-a", "é"), ("x-b", "2")]
 
 
 async def test_changing_the_headers_of_one_request_leaves_the_next_alone() -> None:
     def handler(request: IncomingRequest) -> OutgoingResponse:
         assert isinstance(request.headers, tuple)
-        assert request.joined == "host\na"
+        assert request.joined == "\n".join(part for field in request.headers for part in field)
         request.headers = [*request.headers, ("x-added", "1")]
         assert request.joined is None
         return text(str(len(request.headers)))
