@@ -63,7 +63,7 @@
   const uncurried = { __proto__: null };
   const statics = { __proto__: null };
   const constructors = { __proto__: null };
-  const { Array, Object, Reflect, Symbol, TypeError, Promise, String } = globalThis;
+  const { Object, Symbol, TypeError, Promise } = globalThis;
   const globals = globalThis;
   const defineProperty = Object.defineProperty;
 

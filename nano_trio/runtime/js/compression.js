@@ -16,7 +16,7 @@
   /** A transform stream around a step function of the host. `costOf` is the work of a step, in bytes compressed. */
   function createCodec(step, costOf) {
     let spent = 0;
-    let isFirst, controller, inputLeft;
+    let isFirst, inputLeft;
 
     /** Handle what the host answered, and go on until it wants more input. */
     function advance(output) {
@@ -69,7 +69,7 @@
         }
       },
     );
-    controller = stream.controller;
+    const { controller } = stream;
     return stream;
   }
 

@@ -9,7 +9,6 @@
   const { items } = platform.load("inspect_classes");
   const join = uncurry("Array", "join");
   const indexOf = uncurry("Array", "indexOf");
-  const split = uncurry("String", "split");
   const repeat = uncurry("String", "repeat");
 
   // A table shows at most this many rows and columns.

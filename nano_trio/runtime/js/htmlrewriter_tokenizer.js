@@ -19,7 +19,7 @@
   const slice = uncurry("String", "slice");
   const startsWith = uncurry("String", "startsWith");
   const { lower, unfinished } = load("htmlrewriter_bytes");
-  const { DATA, RCDATA, SCRIPT, PLAINTEXT, CDATA, HTML, SVG, MATHML, Names } = load("htmlrewriter_names");
+  const { DATA, SCRIPT, PLAINTEXT, CDATA, HTML, SVG, MATHML, Names } = load("htmlrewriter_names");
   const { parseAttributes, find, nameOf } = load("htmlrewriter_attributes");
 
   // What `next` finds. SKIPPED is source that is no token: </> and the delimiters of CDATA sections.

@@ -9,7 +9,6 @@
   const { uncurry, statics, constructors, load } = platform;
   const { TypeError } = constructors;
   const { defineProperty, getPrototypeOf, setPrototypeOf, getOwnPropertyDescriptors } = statics.Object;
-  const { ownKeys } = statics.Reflect;
   const { isArray } = statics.Array;
   const exec = uncurry("RegExp", "exec");
   const slice = uncurry("String", "slice");

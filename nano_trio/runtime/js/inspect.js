@@ -22,7 +22,7 @@
   const { apply, ownKeys } = statics.Reflect;
   const { isArray } = statics.Array;
   const { floor, min, max, round } = statics.Math;
-  const { String, Number, Infinity } = globalThis;
+  const { String } = globalThis;
   const inspectSymbol = statics.Symbol.for("nodejs.util.inspect.custom");
   const tagSymbol = Symbol.toStringTag;
 

@@ -140,7 +140,6 @@
     if (typeof method !== "function") throw new TypeError("The value is not async iterable.");
     const source = requireObject(apply(method, iterable, []), "iterator");
     const next = source.next;
-    let stream;
     function accept(result) {
       requireObject(result, "iterator result");
       if (result.done) stream.controller.close();
@@ -157,7 +156,9 @@
           try {
             const end = source.return;
             if (end !== undefined && end !== null) apply(end, source, []);
-          } catch {}
+          } catch {
+            // IteratorClose with a throw completion: what `return` throws is dropped.
+          }
         }
         throw error;
       };
@@ -176,7 +177,7 @@
       if (!isSync) return promiseThen(promiseResolve(result), (settled) => void requireObject(settled, "iterator result"));
       return promiseResolve(requireObject(result, "iterator result").value);
     }
-    stream = createStream(undefined, pull, cancel, 0);
+    const stream = createStream(undefined, pull, cancel, 0);
     return stream.shell();
   }
 

@@ -10,7 +10,7 @@
   const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
   const { noop, settled, call, derive, internal, LazyPromise, Fifo } = core;
-  const { resolved, rejected, handled, promiseOf, promiseCall, PENDING } = core;
+  const { resolved, rejected, promiseOf, promiseCall, PENDING } = core;
   const { checkSize, QueuingStrategy, highWaterMarkOf } = core;
   const Promise = constructors.Promise;
   const TOKEN = {};

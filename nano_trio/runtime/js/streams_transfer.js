@@ -32,7 +32,9 @@
       } catch (error) {
         try {
           this.post("error", error);
-        } catch {}
+        } catch {
+          // The other end cannot be told: the error below says it here.
+        }
         this.disentangle();
         throw error;
       }

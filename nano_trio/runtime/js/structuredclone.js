@@ -10,7 +10,7 @@
 (platform) => {
   "use strict";
   const { constructors, statics, buffers, isLoaded } = platform;
-  const { Map, Set, Array, ArrayBuffer, Date, RegExp, Object, Error } = constructors;
+  const { Map, Set, ArrayBuffer, Date, RegExp, Object, Error } = constructors;
   const { getPrototypeOf, getOwnPropertyDescriptor, defineProperty, keys: keysOf } = statics.Object;
   const { isArray } = statics.Array;
   const { isError } = statics.Error;
@@ -27,7 +27,6 @@
   const getTime = uncurry("Date", "getTime");
   const flagsOf = uncurry("RegExp", "flags");
   const sourceOf = uncurry("RegExp", "source");
-  const slice = uncurry("ArrayBuffer", "slice");
   const resize = uncurry("ArrayBuffer", "resize");
   const transferBuffer = uncurry("ArrayBuffer", "transfer");
   const setBytes = uncurry("TypedArray", "set");
@@ -51,7 +50,9 @@
     try {
       const constructor = getOwnPropertyDescriptor(getPrototypeOf(value), "constructor")?.value;
       name = getOwnPropertyDescriptor(constructor, "name")?.value;
-    } catch {}
+    } catch {
+      // A proxy may refuse: it has no name then.
+    }
     return `#<${typeof name === "string" && name !== "" ? name : "Object"}>`;
   }
 

@@ -7,7 +7,7 @@
   const { load, constructors, uncurry, operation, promiseThen, makeError } = platform;
   const { Uint8Array } = constructors;
   const idl = load("webidl");
-  const { requireArguments, fail, isObject, DOMString, USVString, defineInterface } = idl;
+  const { requireArguments, isObject, DOMString, USVString, defineInterface } = idl;
   const { Event, EventTarget, fire, defineHandler } = load("event");
   const host = platform.host("websocket");
   const url = platform.host("url");
@@ -17,7 +17,6 @@
   const toLowerCase = uncurry("String", "toLowerCase");
   const symbolIterator = Symbol.iterator;
   const CONNECTING = 0, OPEN = 1, CLOSING = 2, CLOSED = 3;
-  const toSequence = idl.sequence(DOMString);
   const member = (key, converter, defaultValue) => ({ __proto__: null, key, converter, defaultValue });
   const CloseEventInit = idl.dictionary("CloseEventInit", [
     member("code", idl.unsignedShort, 0),
