@@ -11,6 +11,7 @@ A new version is loaded beside the one that serves (:meth:`App.prepare`), and ta
 An app that nobody asks for costs this object and nothing else. Whatever an app runs is a temporary child of the apps'
 supervisor: what follows a crash is decided here, for here a restart waits for somebody who wants it.
 """
+
 from __future__ import annotations
 
 import enum
@@ -96,6 +97,7 @@ class App:
         "_current",
         "_generation",
         "_idle_since",
+        "_leaving",
         "_registry",
         "_turns_seen",
         "_unstarted",
@@ -109,7 +111,6 @@ class App:
         "settings",
         "since",
         "state",
-        "_leaving",
     )
 
     def __init__(self, settings: SupervisedSettings, registry: Registry) -> None:
@@ -249,9 +250,7 @@ class App:
         logs.lifecycle(self.name, "started", starts=self.counts.starts)
 
     def _supervise(self, incarnation: Incarnation) -> None:
-        self._registry.supervise(
-            ChildSpec(id=self._next_id("isolate"), run=incarnation.run, restart=Restart.TEMPORARY)
-        )
+        self._registry.supervise(ChildSpec(id=self._next_id("isolate"), run=incarnation.run, restart=Restart.TEMPORARY))
 
     def _next_id(self, what: str) -> str:
         self._generation += 1

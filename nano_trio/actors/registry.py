@@ -95,15 +95,17 @@ class Registry:
         app = self.apps[settings.name] = App(settings, self)
         return app
 
-    async def remove(self, name: str, timeout_s: float) -> None:
-        """Take no further requests for an app, wait for those in progress, at most ``timeout_s``, and forget it.
-
-        It is gone from :attr:`apps` at once, and from :attr:`leaving` at the end.
-        """
+    def release(self, name: str) -> App:
+        """Take no further requests for an app; it is gone from :attr:`apps`. Then :meth:`let_go` of it."""
         app = self.apps.pop(name)
         self.leaving.append(app)
+        app.close_doors()
+        return app
+
+    async def let_go(self, app: App) -> None:
+        """Wait for what a released app still has, at most ``drain_timeout_s``, and forget it."""
         try:
-            with trio.move_on_after(timeout_s):
+            with trio.move_on_after(self.drain_timeout_s):
                 await app.drain()
         finally:
             self.leaving.remove(app)
@@ -125,8 +127,8 @@ class Registry:
     def tree(self) -> dict[str, Any]:
         """The apps' part of the supervision tree: every app that is not asleep, and how many are."""
         tree = self.supervisor.tree()
-        tree["children"] = [
-            child for child in tree["children"] if child["id"] in ("cpu scheduler", "idle sweep")
-        ] + [app.tree() for app in self._stirring]
+        tree["children"] = [child for child in tree["children"] if child["id"] in ("cpu scheduler", "idle sweep")] + [
+            app.tree() for app in self._stirring
+        ]
         tree["asleep"] = sum(app.state is AppState.ASLEEP for app in self.apps.values())
         return tree

@@ -1,8 +1,8 @@
 """Restart intensity: how often an app may crash before its supervisor stops trying at once (OTP's term and idea).
 
 Up to ``max_restarts`` crashes within ``window_s`` are answered by an immediate restart. One more, and the app has
-failed: it is tried again only after a pause, which doubles with every further failure up to a minute. Jitter takes up to
-a quarter of it, so that those who failed together do not come back together. A window without a crash forgets
+failed: it is tried again only after a pause, which doubles with every further failure up to a minute. Jitter takes up
+to a quarter of it, so that those who failed together do not come back together. A window without a crash forgets
 everything. Times are seconds on any monotonic clock; the caller passes them in, so this is a
 pure state machine.
 """

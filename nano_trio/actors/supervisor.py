@@ -17,14 +17,14 @@ temporary: never, it is forgotten), and the strategy decides who starts again wi
 (one_for_all), or it and those that were started after it (rest_for_one). The others of that group are stopped in
 reverse order of their start, then the group starts in order; temporary children in it are stopped and forgotten.
 
-Restarts are counted (:class:`~nano_trio.actors.restarts.RestartIntensity`). Where OTP's supervisor would give up and take
-its own supervisor's patience, this one stops all its children in reverse order, waits for a pause that doubles with
-every further failure, and starts them again: the process stays. With ``apart`` (one_for_one only) the
+Restarts are counted (:class:`~nano_trio.actors.restarts.RestartIntensity`). Where OTP's supervisor would give up and
+take its own supervisor's patience, this one stops all its children in reverse order, waits for a pause that doubles
+with every further failure, and starts them again: the process stays. With ``apart`` (one_for_one only) the
 intensity is each child's own, and one that crashes too often waits alone; its siblings never notice.
 
 All of that happens in one task, one event after the other, as in OTP's: exits and calls come through one channel. So
-``start_child`` and its kin must not be awaited by a child before it has started. :meth:`Supervisor.add` is for the hot path: it
-starts a child at once and waits for nothing.
+``start_child`` and its kin must not be awaited by a child before it has started. :meth:`Supervisor.add` is for the hot
+path: it starts a child at once and waits for nothing.
 
 Stopping: ``spec.stop`` asks, ``shutdown_s`` later the child is cancelled. Trio cannot kill: a child that shields itself
 from its cancellation for as long again is left behind, logged and shown as "hung" until it ends. Cancelling
@@ -296,8 +296,8 @@ class Supervisor:
     def tree(self) -> dict[str, Any]:
         """A picture of this supervisor and all below it, of plain values.
 
-        ``id``, ``kind`` (supervisor or worker), ``state``, ``since`` (seconds since 1970), ``restarts``, ``last_error``;
-        for supervisors ``strategy`` and ``children`` too; for groups too large to list, ``count``.
+        ``id``, ``kind`` (supervisor or worker), ``state``, ``since`` (seconds since 1970), ``restarts``,
+        ``last_error``; for supervisors ``strategy`` and ``children`` too; for groups too large to list, ``count``.
         """
         hung: dict[str, int] = {}
         for id, _ in self._hung:

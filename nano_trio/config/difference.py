@@ -31,6 +31,14 @@ class AppChange:
         """Whether the app must start again (`path`, `env`, `memory_mb`), or merely takes new limits and routes."""
         return any(_about(App, key).reload is Reload.ISOLATE for key in self.keys)
 
+    @property
+    def without_new_isolate(self) -> App:
+        """The new values as far as the old isolate can run with them: for a new version that does not load."""
+        return attrs.evolve(
+            self.new,
+            **{key: getattr(self.old, key) for key in self.keys if _about(App, key).reload is Reload.ISOLATE},
+        )
+
 
 @frozen
 class ConfigDiff:

@@ -131,7 +131,7 @@ class Listener:
             self.abort()
 
     async def accept(self) -> None:
-        """Accept connections until :meth:`stop`. Raises OSError for a socket that is broken; the next call renews it."""
+        """Accept connections until :meth:`stop`. Raises OSError for a broken socket, having opened another for it."""
         if self._stopped.is_set():
             return
         with trio.CancelScope() as self._accepting:

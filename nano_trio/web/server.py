@@ -1,12 +1,13 @@
 """The server: listeners, routes and the reactor, tied together and supervised.
 
-Three supervisors, in the order of their start: ``connections`` (the reactor, its sweep, and for each listener the tasks of
-its connections), ``listeners`` (an accepting task for each socket) and ``operations`` (the watch over certificates, and
-whatever else the process does on the side). A defect in one of them ends and restarts that one alone.
+Three supervisors, in the order of their start: ``connections`` (the reactor, its sweep, and for each listener the
+tasks of its connections), ``listeners`` (an accepting task for each socket) and ``operations`` (the watch over
+certificates, and whatever else the process does on the side). A defect in one of them ends and restarts that one alone.
 
-A change of settings or routes is made in two steps, so that it happens whole or not at all: :meth:`Server.prepare` binds
-what is missing and may fail; :meth:`Server.commit` begins to accept there, hands the settings to the listeners that
-stay, and stops those that are no longer wanted. New sockets listen before the old are closed: no client is refused.
+A change of settings or routes is made in two steps, so that it happens whole or not at all: :meth:`Server.prepare`
+binds what is missing and may fail; :meth:`Server.commit` begins to accept there, hands the settings to the listeners
+that stay, and stops those that are no longer wanted. New sockets listen before the old are closed: no client is
+refused.
 """
 
 from __future__ import annotations
