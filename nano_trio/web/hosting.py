@@ -347,17 +347,32 @@ async def _renew(hosting: Hosting) -> None:
 
 
 async def serve_until_signal(
-    config: Config, *, dev: bool, access_log: bool, started: Callable[[Hosting], None]
+    config: Config,
+    *,
+    dev: bool,
+    access_log: bool,
+    started: Callable[[Hosting], None],
+    source: Callable[[], Config] | None = None,
+    overlay: Overlay | None = None,
 ) -> None:
-    """Host until SIGINT or SIGTERM, then drain; a second signal ends at once. Raises OSError for a port in use."""
+    """Host until SIGINT or SIGTERM, then drain; a second signal ends at once. SIGHUP reloads; see :func:`host`.
+
+    Raises OSError for a port in use.
+    """
     async with trio.open_nursery() as nursery:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            hosting: Hosting = await nursery.start(_host, config, dev, access_log)
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            hosting: Hosting = await nursery.start(
+                functools.partial(host, config, dev=dev, access_log=access_log, source=source, overlay=overlay)
+            )
             _calm_garbage_collection()
             started(hosting)
             first = True
             async for number in signals:
                 name = signal.Signals(number).name
+                if number == signal.SIGHUP:
+                    log.info("reloading", signal=name)
+                    nursery.start_soon(hosting.reload)
+                    continue
                 if not first:
                     log.warning("ending at once", signal=name)
                     break
@@ -375,10 +390,6 @@ def _calm_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-async def _host(config: Config, dev: bool, access_log: bool, *, task_status: trio.TaskStatus[Hosting]) -> None:
-    await host(config, dev=dev, access_log=access_log, task_status=task_status)
 
 
 async def _drain_then_end(hosting: Hosting, scope: trio.CancelScope) -> None:

@@ -93,7 +93,8 @@ class Change:
         except CertificateError as error:
             return _unchanged(str(error))
         except OSError as error:
-            return _unchanged(f"cannot listen on {error.strerror or error}")
+            place = f" on {error.filename}" if error.filename else ""
+            return _unchanged(f"cannot listen{place}: {error.strerror or error}")
         finally:
             for version in self._versions.values():
                 version.discard()

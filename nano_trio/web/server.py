@@ -150,7 +150,10 @@ class Server:
         return wanted
 
     async def prepare(self, settings: ServerSettings, ports: set[int]) -> Opening:
-        """Bind what these settings and the apps' ``ports`` need and is not there. Raises OSError, changing nothing."""
+        """Bind what these settings and the apps' ``ports`` need and is not there. Raises OSError, changing nothing.
+
+        Its ``filename`` is the place that cannot be had.
+        """
         opening = Opening(settings, self._wanted(settings, ports), {}, [])
         leaving = {place.port for key, place in self._places.items() if opening.wanted.get(key) != place}
         try:
@@ -161,7 +164,7 @@ class Server:
                     opening.sockets[key] = await self._bind(settings, place)
                 except OSError as error:
                     if error.errno != errno.EADDRINUSE or place.port not in leaving:
-                        raise OSError(error.errno, f"{_shown(place)}: {error.strerror or error}") from None
+                        raise OSError(error.errno, error.strerror or str(error), _shown(place)) from None
                     opening.late.append(key)
         except BaseException:
             opening.close()
