@@ -1,27 +1,26 @@
-"""The registry of apps, and the supervisor below which whatever they run lives.
+"""The registry of apps and the nursery that owns whatever they run: the root of the apps' supervision.
 
-What an app does never raises into its supervisor, and should a defect of ours raise there, it is logged and ends that
-incarnation alone. Only apps that are awake cost anything: the sweep looks at no others.
+Every incarnation's task lives in one nursery, each inside a guard of its own: what an app does never raises into it,
+and should a defect of ours raise there, it is logged and ends that incarnation alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import structlog
 import trio
 
-from nano_trio.actors.app import App, AppState, SupervisedSettings
+from nano_trio.actors.app import App, SupervisedSettings
 from nano_trio.actors.counts import Snapshot
-from nano_trio.actors.supervisor import ChildSpec, Supervisor
 from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
 from nano_trio.engine.scheduler import CpuScheduler
 
 __all__ = ["Registry"]
 
 _SWEEP_S = 1.0
-_SWEPT_AT_ONCE = 1000
 
 
 class Registry:
@@ -34,101 +33,58 @@ class Registry:
         state_dir: Path | None = None,
         dev: bool = False,
         cache: BytecodeCache | None = None,
-        drain_timeout_s: float = 30.0,
     ) -> None:
         self.scheduler = CpuScheduler()
-        self.bytecode = cache if cache is not None else BytecodeCache(default_cache_folder())
-        self.state_dir = state_dir
-        self.dev = dev
-        self.drain_timeout_s = drain_timeout_s
-        """What a replaced or removed version gets to finish its requests."""
-        self.supervisor = Supervisor(
-            "apps",
-            [
-                ChildSpec(id="cpu scheduler", run=self.scheduler.run, reports=True),
-                ChildSpec(id="idle sweep", run=self._sweep),
-            ],
-            apart=True,
-        )
-        self.apps: dict[str, App] = {settings.name: App(settings, self) for settings in apps}
-        self.leaving: list[App] = []
-        """Apps that were removed and still drain."""
-        self._stirring: dict[App, None] = {}
+        self._cache = cache if cache is not None else BytecodeCache(default_cache_folder())
+        self._nursery: trio.Nursery | None = None
+        self._log = structlog.get_logger("nano_trio")
+        self.apps: dict[str, App] = {
+            settings.name: App(
+                settings, self.scheduler, self._cache, self._spawn, find=self._find, state_dir=state_dir, dev=dev
+            )
+            for settings in apps
+        }
 
-    # -- what apps ask for (nano_trio.actors.app.Registry) -----------------------------------------------------------
-
-    def find(self, name: str) -> App | None:
+    def _find(self, name: str) -> App | None:
         return self.apps.get(name)
 
-    def supervise(self, spec: ChildSpec) -> None:
-        self.supervisor.add(spec)
+    def _spawn(self, work: Callable[[], Awaitable[Any]]) -> None:
+        assert self._nursery is not None, "the registry does not run"
+        self._nursery.start_soon(self._guard, work)
 
-    def stirred(self, app: App) -> None:
-        if app.state is AppState.ASLEEP:
-            self._stirring.pop(app, None)
-        else:
-            self._stirring[app] = None
+    async def _guard(self, work: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            await work()
+        except Exception:
+            self._log.exception("internal error in an app's task")
 
-    # -- running -----------------------------------------------------------------------------------------------------
-
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run the CPU scheduler and all apps until cancelled."""
         async with trio.open_nursery() as nursery:
-            await nursery.start(self.supervisor.run)
-            for app in list(self.apps.values()):
+            self._nursery = nursery
+            await nursery.start(self.scheduler.run)
+            nursery.start_soon(self._sweep)
+            for app in self.apps.values():
                 if app.settings.preload:
                     app.start()
                     await trio.lowlevel.checkpoint()
             task_status.started()
 
     async def _sweep(self) -> None:
-        while True:
+        sleepers = [app for app in self.apps.values() if app.settings.idle_timeout_s is not None]
+        while sleepers:
             await trio.sleep(_SWEEP_S)
             now = trio.current_time()
-            for index, app in enumerate(list(self._stirring)):
+            for app in sleepers:
                 app.sweep(now)
-                if index % _SWEPT_AT_ONCE == _SWEPT_AT_ONCE - 1:
-                    await trio.lowlevel.checkpoint()
 
-    def add(self, settings: SupervisedSettings) -> App:
-        """A further app, asleep."""
-        app = self.apps[settings.name] = App(settings, self)
-        return app
-
-    def release(self, name: str) -> App:
-        """Take no further requests for an app; it is gone from :attr:`apps`. Then :meth:`let_go` of it."""
-        app = self.apps.pop(name)
-        self.leaving.append(app)
-        app.close_doors()
-        return app
-
-    async def let_go(self, app: App) -> None:
-        """Wait for what a released app still has, at most ``drain_timeout_s``, and forget it."""
-        try:
-            with trio.move_on_after(self.drain_timeout_s):
-                await app.drain()
-        finally:
-            self.leaving.remove(app)
-            self._stirring.pop(app, None)
+    def snapshots(self) -> Iterator[Snapshot]:
+        """What is counted of each app, each at the moment it is asked for. Apps may come and go meanwhile."""
+        return (app.snapshot() for app in list(self.apps.values()))
 
     async def drain(self, timeout_s: float) -> None:
         """Let all apps finish what they have, for at most ``timeout_s`` seconds; then everything in them is stopped."""
         with trio.move_on_after(timeout_s):
             async with trio.open_nursery() as nursery:
                 for app in self.apps.values():
-                    app.close_doors()
-                for app in [app for app in self._stirring if app.name in self.apps]:
                     nursery.start_soon(app.drain)
-
-    def snapshots(self) -> Iterator[Snapshot]:
-        """What is counted of each app, each at the moment it is asked for. Apps may come and go meanwhile."""
-        return (app.snapshot() for app in list(self.apps.values()))
-
-    def tree(self) -> dict[str, Any]:
-        """The apps' part of the supervision tree: every app that is not asleep, and how many are."""
-        tree = self.supervisor.tree()
-        tree["children"] = [child for child in tree["children"] if child["id"] in ("cpu scheduler", "idle sweep")] + [
-            app.tree() for app in self._stirring
-        ]
-        tree["asleep"] = sum(app.state is AppState.ASLEEP for app in self.apps.values())
-        return tree

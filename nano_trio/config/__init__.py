@@ -24,7 +24,6 @@ from nano_trio.config.model import (
     Tls,
     TlsVersion,
 )
-from nano_trio.config.overlay import Overlay
 from nano_trio.config.problems import ConfigError, Problem
 from nano_trio.config.schema import KeyDescription, describe_keys, json_schema, markdown_table, to_document
 
@@ -44,7 +43,6 @@ __all__ = [
     "Log",
     "LogFormat",
     "LogLevel",
-    "Overlay",
     "Problem",
     "Reload",
     "Tls",

@@ -53,7 +53,7 @@ class ModuleFolder:
     """Reads modules below one folder by their names. Blocking, but only for small reads of local files."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
+        self._folder = folder.resolve()
         self._sources: dict[str, _Source] = {}
 
     def read(self, name: str) -> str:
@@ -62,14 +62,6 @@ class ModuleFolder:
         if found is None:
             found = self._sources[name] = self._read(name)
         return found.text
-
-    def changed(self) -> bool:
-        """Whether a module that was read would read otherwise now."""
-        fresh = ModuleFolder(self.folder)
-        try:
-            return any(fresh._read(name) != source for name, source in list(self._sources.items()))
-        except ModuleError:
-            return True
 
     def source(self, file: str) -> str | None:
         """The text of a module that was read, for error excerpts: ``file`` as frames have it (no leading ``./``)."""
@@ -106,12 +98,12 @@ class ModuleFolder:
             )
         if ".." in name.split("/"):
             raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
-        path = self.folder / name
+        path = self._folder / name
         real = path.resolve()
-        if not real.is_relative_to(self.folder):
+        if not real.is_relative_to(self._folder):
             raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
         if not real.is_file():
-            near = next((s for s in (".js", ".mjs", "/index.js") if (self.folder / (name + s)).is_file()), None)
+            near = next((s for s in (".js", ".mjs", "/index.js") if (self._folder / (name + s)).is_file()), None)
             hint = f'; did you mean "{_shown(name)}{near}"?' if near else ""
             raise ModuleError(f'cannot load "{_shown(name)}": no such file in the app\'s folder{hint}')
         return real
@@ -153,14 +145,6 @@ class AppCode:
     modules: tuple[Bytecode, ...]
     """Bytecode of all modules, imported ones before importing ones."""
 
-    def changed(self, path: Path) -> bool:
-        """Whether the app at ``path`` is no longer what was read from there. Reads its files."""
-        try:
-            folder, main = _entry(path)
-        except ModuleError:
-            return True
-        return main != self.main or folder != self.folder.folder or self.folder.changed()
-
     def preload(self, context: Any) -> None:
         """Read the bytecode into ``context`` and serve what its modules import later. Runs none of it."""
         folder = self.folder
@@ -192,20 +176,14 @@ def load_app(path: Path, cache: BytecodeCache) -> AppCode:
 
     Raises :class:`ModuleError` where a file cannot be had and :class:`JavaScriptError` where one does not compile.
     """
-    folder, main = _entry(path)
-    return _load(ModuleFolder(folder), main, cache)
-
-
-def _entry(path: Path) -> tuple[Path, str]:
-    """The real folder of an app and the name of its entry module. Raises :class:`ModuleError`."""
     if path.is_dir():
         for entry in ("index.js", "index.mjs"):
             if (path / entry).is_file():
-                return path.resolve(), "./" + entry
+                return _load(ModuleFolder(path), "./" + entry, cache)
         raise ModuleError(f'cannot load "{path}": the folder has no index.js')
     if not path.is_file():
         raise ModuleError(f'cannot load "{path}": no such file or folder')
-    return path.parent.resolve(), "./" + path.name
+    return _load(ModuleFolder(path.parent), "./" + path.name, cache)
 
 
 def load_source(source: str, name: str, folder: Path, cache: BytecodeCache) -> AppCode:

@@ -14,7 +14,7 @@ DISCARDING   answered; the rest of the request body is          input     READIN
              thrown away
 LINGERING    our half is shut; what still comes is thrown away  input     CLOSED (end of file, 2 s)
              so that the client can read the last response
-CLOSED       the socket is closed                               --
+CLOSED       the socket is closed, or handed to a WebSocket     --
 ===========  =================================================  ========  ==========================================
 
 READING, DISCARDING and LINGERING are plain synchronous code called by the reactor. The hot path is :meth:`process`:
@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING
 import can_ada
 import structlog
 
-from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, Target
+from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SocketHandler, SocketLimits, Target
 from nano_trio.web.errors import error_page, new_request_id, stack_of
 from nano_trio.web.http1 import Head, ProtocolError, RequestReader
 from nano_trio.web.reactor import HANG_UP, INPUT
@@ -51,6 +51,9 @@ from nano_trio.web.response_head import build, quick
 from nano_trio.web.service import Remainder, Service
 from nano_trio.web.settings import AccessRecord
 from nano_trio.web.tls_socket import TLSSocket
+from nano_trio.web.websocket import WebSocket
+from nano_trio.web.websocket_compression import Compression
+from nano_trio.web.websocket_handshake import read_upgrade
 
 if TYPE_CHECKING:
     from nano_trio.web.listener import Listener
@@ -212,6 +215,8 @@ class Connection:
         if listener.draining:
             listener.counts.refuse(503)
             return self._own_answer(head, body, 503, "the server is shutting down", retry_after=1)
+        if head.websocket:
+            read_upgrade(head)
         listener.counts.versions[head.minor] += 1
         request = IncomingRequest(
             head.method,
@@ -372,6 +377,8 @@ class Connection:
         request_id = new_request_id()
         page = error_page(error.status, error.message, request_id=request_id)
         data = build(page, head_only=False, minor=1, keep_alive=False).data
+        if error.fields:
+            data = data[:-2] + error.fields + b"\r\n"
         assert isinstance(page.body, bytes)
         log.debug(
             "request refused", status=error.status, reason=error.message, remote=self.remote, request_id=request_id
@@ -408,6 +415,16 @@ class Connection:
         self.deadline = math.inf
         self._watch(HANG_UP)
         self.listener.nursery.start_soon(service.run)
+
+    def switch(
+        self, answer: bytes, handler: SocketHandler, limits: SocketLimits, compression: Compression | None
+    ) -> None:
+        """Speak WebSocket from here on, beginning with ``answer``, the handshake's response."""
+        websocket = WebSocket(self.sock, self.remote, self.listener, handler, limits, compression)
+        self.state = State.CLOSED
+        self.service = None
+        self.listener.forget(self)
+        websocket.open(self.claim() + answer, self.reader.take_rest())
 
     def resume_reading(self) -> None:
         """The exchange is over: go on to the next request, throwing away what was not read of this one's body."""
@@ -496,6 +513,11 @@ class Connection:
             self.outgoing = b""
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            self.close()
+
+    def drain(self) -> None:
+        """The listener stops: close, unless something is going on."""
+        if self.idle:
             self.close()
 
     def close(self) -> None:

@@ -19,12 +19,16 @@ _MAX_TRAILER = 8 * 1024
 
 
 class ProtocolError(Exception):
-    """The client broke the protocol or a limit. Answer with ``status`` and close the connection."""
+    """The client broke the protocol or a limit. Answer with ``status`` and close the connection.
 
-    def __init__(self, status: int, message: str) -> None:
+    ``fields`` are whole field lines that the answer needs besides.
+    """
+
+    def __init__(self, status: int, message: str, fields: bytes = b"") -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.fields = fields
 
 
 class Body(Protocol):

@@ -146,6 +146,10 @@ class Handshake:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.close()
 
+    def drain(self) -> None:
+        """The listener stops: a connection that never asked for anything is closed."""
+        self.close()
+
     def close(self) -> None:
         """Close the socket, if it is still ours."""
         if self._sock.fileno() >= 0 and self._connection is None:

@@ -56,7 +56,7 @@ _METHODS = frozenset(
     )
 )
 """The methods that both engines know, but for CONNECT and TRACE, which apps never see (forbidden by Fetch)."""
-_SPECIAL = frozenset(("host", "content-length", "transfer-encoding", "connection", "expect"))
+_SPECIAL = frozenset(("host", "content-length", "transfer-encoding", "connection", "expect", "upgrade"))
 
 _MEMO_HEADS = 256
 _MEMO_BYTES = 1024
@@ -81,6 +81,8 @@ class Head:
     chunked: bool
     has_body: bool
     """Whether framing announces a body, even an empty one."""
+    websocket: bool = False
+    """Whether ``Upgrade`` asks for a WebSocket."""
     _joined: str | None = None
 
     @property
@@ -137,6 +139,7 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
     coding: str | None = None
     connection = ""
     expect = ""
+    websocket = False
     for name, value in headers:
         if name not in _SPECIAL:
             continue
@@ -154,6 +157,8 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
             coding = value.lower()
         elif name == "connection":
             connection += "," + value.lower()
+        elif name == "upgrade":
+            websocket = websocket or "websocket" in {item.strip(" \t") for item in value.lower().split(",")}
         else:
             expect += "," + value.lower()
     if host is None:
@@ -201,6 +206,7 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
         content_length,
         coding is not None,
         has_body,
+        websocket,
     )
 
 
@@ -245,7 +251,7 @@ def memoised(parse: HeadParser) -> HeadParser:
         if _GATE(block) is None:
             refuse(block)
         head = parse(block)
-        if len(block) <= _MEMO_BYTES:
+        if len(block) <= _MEMO_BYTES and not head.websocket:  # whose key is never the same
             if len(memo) >= _MEMO_HEADS:
                 memo.clear()
             memo[block] = head
@@ -299,6 +305,14 @@ class RequestReader:
         else:
             self._buffer = data
             self._position = 0
+
+    def take_rest(self) -> bytes:
+        """Hand over what is not consumed: the connection speaks another protocol from here on."""
+        rest = self._buffer[self._position :] + bytes(self._partial or b"")
+        self._buffer = b""
+        self._position = 0
+        self._partial = None
+        return rest
 
     def next_head(self, data: bytes = b"") -> Head | None:
         """Append ``data`` and return the next complete head, or None. Raises :class:`ProtocolError`."""

@@ -37,6 +37,8 @@ from typing import Protocol
 import structlog
 import trio
 
+from nano_trio.web.soon import Soon
+
 __all__ = ["HANG_UP", "INPUT", "Poller", "Reactor", "SelectorPoller", "Watched"]
 
 log = structlog.get_logger("nano_trio.web")
@@ -157,6 +159,8 @@ class Reactor:
         self._outbox: list[Flushed] = []
         self._passing = False
         self.connections: dict[int, Watched] = {}
+        self.soon = Soon()
+        """What WebSockets do outside of input; a task of its own (``soon.run``)."""
         self.sees_hang_up = self._poller.sees_hang_up
         """Whether ``ready`` of a connection watched for HANG_UP means just that; else it may be input."""
         self.now: float = 0.0

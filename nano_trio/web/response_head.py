@@ -110,7 +110,7 @@ def build(response: OutgoingResponse, *, head_only: bool, minor: int, keep_alive
         line = _lines.get((name, value))
         if line is None:
             key = name.lower()
-            line = _line(name, value)
+            line = field_line(name, value)
             if key in _SPECIAL:
                 if key == "content-length":
                     lengths.append(value.strip(" \t"))
@@ -174,7 +174,7 @@ def _status_line(status: int, reason: str) -> bytes:
     return f"HTTP/1.1 {status} {reason}\r\n".encode("latin-1")
 
 
-def _line(name: str, value: str) -> bytes:
+def field_line(name: str, value: str) -> bytes:
     if _NAME(name) is None:
         raise BadResponse(f"{name!r} is not a header name")
     if _VALUE(value) is None:

@@ -18,11 +18,20 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
-from nano_trio.actors.messages import BodyBroken, BodyStream, Exchange, IncomingRequest, OutgoingResponse, Target
+from nano_trio.actors.messages import (
+    BodyBroken,
+    BodyStream,
+    Exchange,
+    IncomingRequest,
+    OutgoingResponse,
+    SocketHandler,
+    Target,
+)
 from nano_trio.web.errors import error_page, stack_of
-from nano_trio.web.http1 import Head
+from nano_trio.web.http1 import Head, ProtocolError
 from nano_trio.web.request_body import WireBody
 from nano_trio.web.response_head import BadResponse, Framing, ResponseHead, build
+from nano_trio.web.websocket_handshake import UPGRADE_REQUIRED, accept, read_upgrade
 
 if TYPE_CHECKING:
     from nano_trio.web.connection import Connection
@@ -59,6 +68,7 @@ class Service:
         "_started",
         "_status",
         "_stream",
+        "_switched",
         "_target",
         "_unsent",
         "head_sent",
@@ -87,6 +97,7 @@ class Service:
         self._keep_alive = head.keep_alive
         self._gone = ""
         self._complete = False
+        self._switched = False
         self._status = 0
         self._sent = 0
         self._sending = math.inf
@@ -97,6 +108,10 @@ class Service:
 
     def try_now(self, response: OutgoingResponse) -> None:
         """Send a response with its content as bytes (or none) if the socket takes it whole; else start the task."""
+        if response.socket is not None:
+            self._switch(response, response.socket)
+            self._end()
+            return
         response, head = self._build(response)
         content = response.body if head.framing is Framing.LENGTH else None
         message = head.data
@@ -150,6 +165,9 @@ class Service:
         await _serve_pipelined(connection)
 
     async def _respond(self, response: OutgoingResponse) -> None:
+        if response.socket is not None:
+            self._switch(response, response.socket)
+            return
         body = self._body
         if body is not None and body.error is not None and response.status >= 500:
             response = error_page(body.error.status, body.error.message, request_id=self._request.id)
@@ -222,6 +240,34 @@ class Service:
             self._receiving = receiving
         if self._connection.service is self:
             self._connection.deadline = min(self._sending, self._receiving)
+
+    # ---- WebSockets ----
+
+    def _switch(self, response: OutgoingResponse, handler: SocketHandler) -> None:
+        """The app accepts a WebSocket: hand the connection over, or refuse the request if it asked for none."""
+        connection = self._connection
+        self._switched = self._complete = self.head_sent = True
+        self._status = response.status
+        compression = None
+        try:
+            if not self._head.websocket:
+                raise ProtocolError(426, "this address serves a WebSocket only", UPGRADE_REQUIRED)
+            answer, compression = accept(read_upgrade(self._head), response)
+        except BadResponse as error:
+            log.error("invalid response", reason=str(error), **self._about())
+            refusal = ProtocolError(500, "")
+        except ProtocolError as error:
+            refusal = error
+        else:
+            connection.switch(answer, handler, response.socket_limits, compression)
+            return
+        self._status = refusal.status
+        try:
+            handler.closed(1006, "", False)
+        except Exception:
+            log.exception("a WebSocket's handler failed", **self._about())
+        self._exchange.spoiled(error_page(refusal.status))
+        connection.refuse(refusal)
 
     # ---- heads ----
 
@@ -297,6 +343,8 @@ class Service:
             app = self._target.name if self._target is not None else ""
             connection.record(self._request, app, self._status, self._sent, self._started, complete=self._complete)
         connection.service = None
+        if self._switched:
+            return
         if not self._complete:
             if self._framing is Framing.CLOSE or not self.head_sent or self._gone:
                 connection.abort()

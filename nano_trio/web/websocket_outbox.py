@@ -1,0 +1,229 @@
+"""The outgoing half of a WebSocket connection: what the app's end is given (``SocketPeer``).
+
+Theory of operation
+-------------------
+Frames wait in a queue until :meth:`Outbox.flush` hands them to the socket, as many at once as there are. Who flushes,
+and when:
+
+- while the connection works through what it received, the outbox is *corked*: the answers to all of it leave together,
+  in one call, when it is done. An echo thus costs no task switch;
+- otherwise :class:`~nano_trio.web.soon.Soon` does, after the turn that sends: many messages of one turn leave
+  together, and a turn that sends to ten thousand connections holds up nobody;
+- what is large already (``_EAGER``) is flushed at once, so that it need not lie here;
+- once the socket takes no more, the outbox is *blocked*, and the connection's task flushes when it is writable again.
+
+Only then is there back-pressure: ``buffered`` is 0 while nothing is known to be stuck. A client for which more waits
+than ``max_buffered``, when one more message is sent, is cut off (:meth:`Owner.cut_off`); its queue is dropped, but for
+the frames that are on their way already.
+
+Nothing here calls the app's end.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Protocol
+
+from nano_trio.actors.messages import SharedMessage, SocketLimits
+from nano_trio.web.tls_socket import TLSSocket
+from nano_trio.web.websocket_compression import compress, is_worth_compressing
+from nano_trio.web.websocket_frames import BINARY, TEXT, frame
+
+__all__ = ["Outbox", "Owner"]
+
+_EAGER = 64 * 1024
+_AT_ONCE = 256 * 1024
+_PLAIN = "plain"
+
+
+class Owner(Protocol):
+    """The connection, as its outbox sees it. Nothing here calls the app's end before it returns."""
+
+    def work_soon(self) -> None:
+        """Call ``flush`` when the turn that runs now is over."""
+
+    def blocked(self) -> None:
+        """Call ``unblock`` when the socket is writable."""
+
+    def broken(self) -> None:
+        """The socket failed."""
+
+    def sent(self) -> None:
+        """The queue is empty."""
+
+    def cut_off(self) -> None:
+        """The client does not read."""
+
+    def close(self, code: int | None, reason: str) -> None:
+        """The app asks for the closing handshake."""
+
+    def read_on(self) -> None:
+        """The app has caught up."""
+
+
+class Outbox:
+    """Frames on their way to one client. ``window_bits``: of the compression that was agreed on, 0 for none."""
+
+    __slots__ = (
+        "_limits",
+        "_owner",
+        "_pending",
+        "_queue",
+        "_sock",
+        "_variant",
+        "_waiting",
+        "_window_bits",
+        "corked",
+        "is_blocked",
+        "is_shut",
+    )
+
+    def __init__(self, owner: Owner, sock: socket.socket | TLSSocket, limits: SocketLimits, window_bits: int) -> None:
+        self._owner: Owner | None = owner
+        self._sock: socket.socket | TLSSocket | None = sock
+        self._limits = limits
+        self._window_bits = window_bits
+        self._variant = f"deflate {window_bits}" if window_bits else _PLAIN
+        self._queue: list[bytes] = []
+        self._pending: bytes | memoryview = b""
+        """What was offered to the socket and not taken."""
+        self._waiting = 0
+        """Bytes in the queue and pending."""
+        self.corked = False
+        self.is_blocked = False
+        self.is_shut = False
+        """Whether our Close is queued, or the connection over: no more messages are taken."""
+
+    # ---- for the app's end: SocketPeer ----
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that the socket would not take; 0 while it takes all."""
+        return self._waiting if self.is_blocked else 0
+
+    def send(self, data: str | bytes) -> None:
+        """Queue a message."""
+        if not self.is_shut and self.has_room():
+            self.push(self._framed(data))
+
+    def send_shared(self, message: SharedMessage) -> None:
+        """Queue a message whose frame many connections share."""
+        if not self.is_shut and self.has_room():
+            data = message.frames.get(self._variant)
+            if data is None:
+                data = message.frames[self._variant] = self._framed(message.data)
+            self.push(data)
+
+    def close(self, code: int | None, reason: str) -> None:
+        """Begin the closing handshake after what is queued."""
+        if self._owner is not None:
+            self._owner.close(code, reason)
+
+    def resume(self) -> None:
+        """The app has caught up."""
+        if self._owner is not None:
+            self._owner.read_on()
+
+    def _framed(self, data: str | bytes) -> bytes:
+        opcode = BINARY
+        if isinstance(data, str):
+            opcode = TEXT
+            data = data.encode("utf-8", "replace")
+        if self._window_bits and is_worth_compressing(len(data)):
+            return frame(opcode, compress(data, self._window_bits), compressed=True)
+        return frame(opcode, data)
+
+    # ---- for the connection ----
+
+    def push(self, data: bytes) -> None:
+        """Queue bytes as they are. Pongs count like messages: who asks for them has to read them."""
+        self._queue.append(data)
+        self._waiting += len(data)
+        if self.is_blocked:
+            return
+        if self._waiting > _EAGER:
+            self.flush()
+        elif not self.corked and len(self._queue) == 1 and self._owner is not None:
+            self._owner.work_soon()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are not with the socket, whether it was tried or not."""
+        return self._waiting
+
+    def has_room(self) -> bool:
+        """Whether one more frame may be queued; if not, the client is cut off."""
+        limit = self._limits.max_buffered
+        if self._waiting <= limit:
+            return True
+        if not self.is_blocked:
+            self.flush()
+        if self._waiting > limit and self._owner is not None:
+            self._owner.cut_off()
+        return not self.is_shut
+
+    def flush(self) -> None:
+        """Hand over what waits, until the socket takes no more."""
+        sock, owner = self._sock, self._owner
+        queue = self._queue
+        while sock is not None and (queue or self._pending):
+            data: bytes | memoryview = self._pending
+            if not data:
+                if len(queue) == 1 or self._waiting <= _AT_ONCE:
+                    data = queue[0] if len(queue) == 1 else b"".join(queue)
+                    queue.clear()
+                else:
+                    data = self._take()
+            try:
+                sent = sock.send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError:
+                self.discard()
+                if owner is not None:
+                    owner.broken()
+                return
+            self._waiting -= sent
+            if sent < len(data):
+                self._pending = memoryview(data)[sent:]
+                self.is_blocked = True
+                if owner is not None:
+                    owner.blocked()
+                return
+            self._pending = b""
+        if owner is not None:
+            owner.sent()
+
+    def _take(self) -> bytes:
+        """As many frames as fit into one call, and one at least."""
+        queue = self._queue
+        size = count = 0
+        for data in queue:
+            size += len(data)
+            if count and size > _AT_ONCE:
+                break
+            count += 1
+        taken = queue[0] if count == 1 else b"".join(queue[:count])
+        del queue[:count]
+        return taken
+
+    def unblock(self) -> bool:
+        """The socket is writable again. True when all has left that it had refused."""
+        self.is_blocked = False
+        self.flush()
+        return not self.is_blocked
+
+    def drop_queue(self) -> None:
+        """Forget what is not on its way yet."""
+        self._waiting -= sum(map(len, self._queue))
+        self._queue.clear()
+
+    def discard(self) -> None:
+        """The connection is over: forget everything, and the connection."""
+        self._queue.clear()
+        self._pending = b""
+        self._waiting = 0
+        self.is_blocked = False
+        self.is_shut = True
+        self._sock = None
+        self._owner = None
