@@ -26,11 +26,13 @@ from nano_trio.actors.exchange import AppExchange, plain_response
 from nano_trio.actors.incarnation import AppSettings, Incarnation
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.restarts import RestartIntensity
+from nano_trio.actors.rooms import Rooms
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode, ModuleError, load_app
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime.cache import AppCache, cache_file
+from nano_trio.runtime.platform import BUILTIN_MODULES
 
 __all__ = ["App", "AppState", "SupervisedSettings"]
 
@@ -83,6 +85,8 @@ class App:
         self.last_error: str | None = None
         """Why the app last crashed or could not be loaded."""
         self.restarts = RestartIntensity(settings.max_restarts, settings.restart_window_s)
+        self.rooms = Rooms(settings.name, scheduler, self.account, spawn)
+        """Groups of the app's WebSockets."""
         self._scheduler = scheduler
         self._cache = cache
         self._spawn = spawn
@@ -161,7 +165,7 @@ class App:
     def _start_now(self) -> Incarnation | None:
         try:
             if self._code is None:
-                self._code = load_app(self.settings.path, self._cache)
+                self._code = load_app(self.settings.path, self._cache, BUILTIN_MODULES)
         except (ModuleError, JavaScriptError) as error:
             self._crashed(None, f"cannot load: {error}")
             return None
@@ -177,6 +181,8 @@ class App:
             self._scheduler,
             self.account,
             self._crashed,
+            self.rooms,
+            self._spawn,
             counts=self.counts,
             cache=self._caches,
             find=self._find,

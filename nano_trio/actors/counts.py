@@ -41,6 +41,8 @@ class ErrorKind:
     """The response's stream failed after its head was sent: the response broke off."""
     UNCAUGHT = "uncaught"
     """An exception outside any request's answer: in a timer, or a rejected ``waitUntil``."""
+    WEBSOCKET = "websocket"
+    """A WebSocket handler threw or rejected: the connection was closed with 1011."""
     CPU_LIMIT = "cpu_limit"
     """A turn used more than ``timeout_ms``: 503."""
     MEMORY_LIMIT = "memory_limit"

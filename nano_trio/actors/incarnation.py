@@ -27,8 +27,10 @@ import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.exchange import AppExchange, PipedBody, ResponseStream, plain_response
-from nano_trio.actors.messages import BodySource, BodyStream, OutgoingResponse, Target
+from nano_trio.actors.messages import BodySource, BodyStream, IncomingRequest, OutgoingResponse, SocketSettings, Target
+from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.services import AppService
+from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode
@@ -43,7 +45,7 @@ from nano_trio.runtime.net_policy import NetPolicy
 __all__ = ["AppSettings", "Incarnation", "Life"]
 
 
-class AppSettings(Protocol):
+class AppSettings(SocketSettings, Protocol):
     """What an incarnation needs of an app's configuration (:class:`nano_trio.config.AppConfig`)."""
 
     @property
@@ -66,6 +68,10 @@ class AppSettings(Protocol):
     def allow_net(self) -> tuple[str, ...]: ...
     @property
     def extra_ca_certs(self) -> tuple[Path, ...]: ...
+    @property
+    def max_connections(self) -> int: ...
+    @property
+    def max_messages_per_s(self) -> float | None: ...
 
 
 class Life(enum.Enum):
@@ -130,6 +136,8 @@ class Incarnation:
         scheduler: CpuScheduler,
         account: Account,
         on_crash: Callable[[Incarnation, str], None],
+        rooms: Rooms,
+        spawn: Callable[..., None],
         *,
         counts: Counts,
         cache: AppCache | None = None,
@@ -146,6 +154,9 @@ class Incarnation:
         self._unloaded: list[AppExchange] = []
         self._fetch: Any = None
         self._streams: set[ResponseStream] = set()
+        self._rooms = rooms
+        self._spawn = spawn
+        self._sockets: Sockets | None = None
         self._last = 0
         self._mailbox = 0
         self._unanswered = 0
@@ -412,6 +423,24 @@ class Incarnation:
         exchange = self._exchanges.get(request)
         return None if exchange is None else exchange.stream
 
+    @property
+    def sockets(self) -> Sockets:
+        if self._sockets is None:
+            self._sockets = Sockets(self, self._environment, self._rooms, self._counts, self._log, self._spawn)
+        return self._sockets
+
+    def answer_upgrade(self, request: int, response: OutgoingResponse) -> IncomingRequest | None:
+        """The app accepts a request's WebSocket, or we refuse it for the app. None: nobody waits for the answer."""
+        exchange = self._exchanges.get(request)
+        if exchange is None or exchange.response is not None:
+            return None
+        self._answer(exchange, response)
+        return exchange.request
+
+    def socket_ended(self) -> None:
+        """A WebSocket is over, and the app was told."""
+        self._check_drained()
+
     def extend(self, request: int) -> None:
         self._extended += 1
         exchange = self._exchanges.get(request)
@@ -462,7 +491,8 @@ class Incarnation:
         if self._unanswered == 0 and self.life is not Life.LOADING:
             return
         # A stream's next pull, or its end, is another turn; and one that only waits may be fed by any later request.
-        if self._environment.pending or self._streams:
+        # So may whoever waits for a WebSocket's next message.
+        if self._environment.pending or self._streams or self._open_sockets:
             return
         if self.life is Life.LOADING:
             self._load_error = "the entry module's top-level await waits for nothing that could still happen"
@@ -512,22 +542,39 @@ class Incarnation:
         self._streams.clear()
         self._unloaded.clear()
         self._fetch = None
+        if self._sockets is not None:
+            if self.life is Life.CRASHED:
+                self._sockets.close_all(1012, "service restart")
+            else:
+                self._sockets.close_all(1001, "going away")
+            self._sockets.release()
         self._environment.close()
         if self._drained is not None:
             self._drained.set()
 
     @property
     def busy(self) -> bool:
-        """Requests, work kept alive by waitUntil, timers or operations are in progress."""
-        return bool(self._exchanges or self._extended or self._environment.pending or self._environment.isolate.busy)
+        """Requests, work kept alive by waitUntil, timers, operations or WebSockets are in progress."""
+        environment = self._environment
+        return bool(self._serves or environment.pending or environment.isolate.busy)
+
+    @property
+    def _serves(self) -> bool:
+        return bool(self._exchanges or self._extended or self._open_sockets)
+
+    @property
+    def _open_sockets(self) -> int:
+        return 0 if self._sockets is None else self._sockets.open
 
     def _check_drained(self) -> None:
-        if self._drained is not None and not self._exchanges and not self._extended:
+        if self._drained is not None and not self._serves:
             self._drained.set()
 
     async def drain(self) -> None:
-        """Wait until the requests in it, and what they keep alive by waitUntil, are done."""
-        while self.life in (Life.LOADING, Life.SERVING) and (self._exchanges or self._extended):
+        """Wait until the requests in it, and what they keep alive by waitUntil, are done. WebSockets are closed."""
+        if self._sockets is not None and self.life is Life.SERVING:
+            self._sockets.close_all(1001, "going away")
+        while self.life in (Life.LOADING, Life.SERVING) and self._serves:
             self._drained = trio.Event()
             await self._drained.wait()
 

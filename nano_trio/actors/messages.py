@@ -13,8 +13,6 @@ from typing import Protocol
 
 import attrs
 
-from nano_trio.config import App
-
 __all__ = [
     "BodyBroken",
     "BodySource",
@@ -26,6 +24,7 @@ __all__ = [
     "SocketHandler",
     "SocketLimits",
     "SocketPeer",
+    "SocketSettings",
     "Target",
 ]
 
@@ -151,6 +150,23 @@ class SocketHandler(Protocol):
         """The connection is over; called once. 1005: no code in the close frame, 1006: no close frame at all."""
 
 
+class SocketSettings(Protocol):
+    """What :class:`SocketLimits` needs of an app's configuration (:class:`nano_trio.config.App`)."""
+
+    @property
+    def max_message_mb(self) -> float: ...
+    @property
+    def max_buffered_mb(self) -> float: ...
+    @property
+    def websocket_compression(self) -> bool: ...
+    @property
+    def websocket_ping_interval_s(self) -> float: ...
+    @property
+    def websocket_ping_timeout_s(self) -> float: ...
+    @property
+    def websocket_close_timeout_s(self) -> float: ...
+
+
 @attrs.frozen
 class SocketLimits:
     """What the wire end of a WebSocket may take, and how it is kept alive. Made once for an app, shared by all its
@@ -170,7 +186,7 @@ class SocketLimits:
     """For the client's part of the closing handshake."""
 
     @classmethod
-    def of(cls, app: App) -> SocketLimits:
+    def of(cls, app: SocketSettings) -> SocketLimits:
         """As an app is configured."""
         return cls(
             max_message=round(app.max_message_mb * 2**20),

@@ -21,6 +21,7 @@ from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
+from nano_trio.runtime.platform import BUILTIN_MODULES
 
 __all__ = ["ScriptError", "evaluate", "run_module"]
 
@@ -120,7 +121,7 @@ async def run_module(
     Raises :class:`ScriptError`, and :class:`nano_trio.engine.modules.ModuleError` or :class:`JavaScriptError` where the
     module cannot be loaded.
     """
-    code = load_app(path, cache)
+    code = load_app(path, cache, BUILTIN_MODULES)
     script = _Script(write, code, memory_mb)
     script.environment.set_global("scriptArgs", arguments)
     await script.run(script.environment.run_module)

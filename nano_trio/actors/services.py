@@ -120,4 +120,10 @@ class AppService:
             exchange.disconnect("the calling app gave up")
             exchange.finish()
             raise
+        if response.socket is not None:
+            # Its other end would be the caller, which is no wire.
+            response.socket.closed(1006, "", False)
+            exchange.finish()
+            why = f'"{self._target}" answered with a WebSocket, which service bindings do not carry'
+            raise FetchError("ERR_WEBSOCKET", why)
         return _Answer(exchange, response)

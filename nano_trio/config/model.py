@@ -140,6 +140,18 @@ class Limits:
             unit="MB",
         ),
     )
+    max_connections: Annotated[int, Number(minimum=1, maximum=10_000_000, whole=True)] = field(
+        default=100_000,
+        metadata=about("WebSockets that may be open to the app; beyond it: 503", Reload.LIVE, unit="connections"),
+    )
+    max_messages_per_s: Annotated[float | None, Number(minimum=0.001, maximum=1_000_000, or_none=True)] = field(
+        default=None,
+        metadata=about(
+            "messages that a client may send on one WebSocket, over a second; beyond it: 1008; none: no limit",
+            Reload.LIVE,
+            unit="messages/s",
+        ),
+    )
     max_message_mb: Annotated[float, Number(minimum=0.001, maximum=1024)] = field(
         default=16,
         metadata=about(

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -52,8 +54,9 @@ class _Source:
 class ModuleFolder:
     """Reads modules below one folder by their names. Blocking, but only for small reads of local files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, builtins: Mapping[str, str] = MappingProxyType({})) -> None:
         self._folder = folder.resolve()
+        self._builtins = builtins
         self._sources: dict[str, _Source] = {}
 
     def read(self, name: str) -> str:
@@ -69,6 +72,8 @@ class ModuleFolder:
         return None if found is None else found.shown
 
     def _read(self, name: str) -> _Source:
+        if name in self._builtins:
+            return _Source(self._builtins[name], self._builtins[name])
         path = self._locate(name)
         try:
             if path.stat().st_size > _MAX_MODULE_BYTES:
@@ -89,6 +94,9 @@ class ModuleFolder:
             raise ModuleError(f'cannot load "{_shown(name)}": the specifier has a character that no module name has')
         if name.startswith("/"):
             raise ModuleError(f'cannot load "{name}": absolute paths are outside the app\'s folder; use "./…"')
+        if name.startswith("nano:"):
+            known = ", ".join(f'"{builtin}"' for builtin in self._builtins) or "none"
+            raise ModuleError(f'cannot load "{name}": no such built-in module; there is: {known}')
         if _URL_SCHEME.match(name):
             raise ModuleError(f'cannot load "{name}": only files of the app\'s folder can be imported')
         if not name.startswith("./"):
@@ -171,19 +179,20 @@ class AppCode:
         return re.sub(r"(\./[^():\n]+):1:(\d+)", put_right, stack)
 
 
-def load_app(path: Path, cache: BytecodeCache) -> AppCode:
+def load_app(path: Path, cache: BytecodeCache, builtins: Mapping[str, str] = MappingProxyType({})) -> AppCode:
     """Read and compile the app at ``path``, a module file or a folder with ``index.js`` (or ``index.mjs``).
 
+    ``builtins``: the source of further modules that it may import, by names that begin with ``nano:``.
     Raises :class:`ModuleError` where a file cannot be had and :class:`JavaScriptError` where one does not compile.
     """
     if path.is_dir():
         for entry in ("index.js", "index.mjs"):
             if (path / entry).is_file():
-                return _load(ModuleFolder(path), "./" + entry, cache)
+                return _load(ModuleFolder(path, builtins), "./" + entry, cache)
         raise ModuleError(f'cannot load "{path}": the folder has no index.js')
     if not path.is_file():
         raise ModuleError(f'cannot load "{path}": no such file or folder')
-    return _load(ModuleFolder(path.parent), "./" + path.name, cache)
+    return _load(ModuleFolder(path.parent, builtins), "./" + path.name, cache)
 
 
 def load_source(source: str, name: str, folder: Path, cache: BytecodeCache) -> AppCode:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from nano_trio.runtime.host import Namespace, Services
+from nano_trio.runtime.websocket_server import NoSockets, SocketHost
 
 __all__ = ["AppHost", "NoRequests", "WireBody", "namespace"]
 
@@ -66,6 +67,10 @@ class AppHost(Protocol):
     def request_body(self, request: int) -> WireBody | None:
         """The request's body for a fetch to send on; None where the request is over."""
 
+    @property
+    def sockets(self) -> SocketHost:
+        """The WebSockets that clients opened."""
+
 
 class NoRequests:
     """The part of :class:`AppHost` about requests, for isolates that get none: scripts."""
@@ -84,6 +89,9 @@ class NoRequests:
     def read_whole_body(self, request: int, operation: int, text: bool) -> None: ...
     def cancel_body(self, request: int) -> None: ...
     def request_body(self, request: int) -> WireBody | None: ...
+    @property
+    def sockets(self) -> SocketHost:
+        return NoSockets()
 
 
 def namespace(services: Services) -> Namespace:

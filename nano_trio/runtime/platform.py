@@ -19,7 +19,7 @@ from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_fol
 from nano_trio.engine.bytecode_source import strip_source
 from nano_trio.runtime.host import Namespace, Services
 
-__all__ = ["FILE_PREFIX", "LAZY_GLOBALS", "Owner", "install"]
+__all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "install"]
 
 FILE_PREFIX = "nano:"
 """Begins the file names of the platform's own code in stack traces."""
@@ -51,6 +51,8 @@ LAZY_GLOBALS: dict[str, str] = {
     "fetch": "fetch",
     "cache": "caches Cache CacheStorage",
     "websocket": "WebSocket CloseEvent",
+    "websocket_pair": "WebSocketPair",
+    "rooms": "nano:rooms",
     "eventsource": "EventSource",
     "compression": "CompressionStream DecompressionStream",
     "structuredclone": "structuredClone",
@@ -71,6 +73,11 @@ LAZY_GLOBALS: dict[str, str] = {
     "cryptokey": "CryptoKey",
 }
 """The globals each specification file defines, installed when first touched."""
+
+BUILTIN_MODULES = {
+    "nano:rooms": 'export const { rooms, publish, members, count } = globalThis["nano:rooms"];',
+}
+"""Modules that apps can import without having them: their source by name."""
 
 _JS_FOLDER = Path(__file__).parent / "js"
 

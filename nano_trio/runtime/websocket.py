@@ -29,14 +29,19 @@ class _Sockets:
     async def _connect(self, origin: Origin) -> Connected:
         return await self._connector.connect(origin, http2=False)
 
-    def open(self, url: Any, protocols: Any) -> int:
-        """Begin to connect; the connection's number, or 0 where there are too many."""
+    def open(self, url: Any, protocols: Any, headers: Any) -> int:
+        """Begin to connect; the connection's number, or 0 where there are too many.
+
+        ``protocols``: joined by commas; ``headers``: names and values by turns, joined by line feeds, or None.
+        """
         if len(self._clients) >= MOST_SOCKETS:
             return 0
         self._last += 1
         names = text_of(protocols)
+        parts = text_of(headers).split("\n") if headers else []
         limit = self._services.max_buffer_bytes
-        client = WebSocketClient(self._connect, text_of(url), names.split(",") if names else [], limit)
+        fields = list(zip(parts[::2], parts[1::2], strict=True))
+        client = WebSocketClient(self._connect, text_of(url), names.split(",") if names else [], limit, fields)
         self._clients[self._last] = client
         self._services.background(client.run)
         return self._last

@@ -102,12 +102,23 @@ class _State(enum.Enum):
 
 
 class WebSocketClient:
-    """Connects to ``url``. ``max_bytes`` bounds a received message, and what waits to be sent."""
+    """Connects to ``url``. ``max_bytes`` bounds a received message, and what waits to be sent.
 
-    def __init__(self, connect: Connect, url: str, protocols: Sequence[str], max_bytes: int) -> None:
+    ``headers``: fields of the opening request besides the handshake's own.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        url: str,
+        protocols: Sequence[str],
+        max_bytes: int,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self._connect = connect
         self._url = url
         self._protocols = protocols
+        self._headers = headers
         self._max_bytes = max_bytes
         self._state = _State.CONNECTING
         self.unsent = 0
@@ -182,7 +193,7 @@ class WebSocketClient:
             with self._scope:
                 try:
                     with trio.fail_after(HANDSHAKE_S):
-                        handshake = Handshake(self._url, self._protocols, self._max_bytes)
+                        handshake = Handshake(self._url, self._protocols, self._max_bytes, self._headers)
                         connected = await self._connect(handshake.origin)
                         accepted = await self._shake_hands(handshake, connected.stream)
                     await self._talk(connected.stream, accepted)

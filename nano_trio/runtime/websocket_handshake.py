@@ -40,9 +40,11 @@ class Accepted:
 
 
 class Handshake:
-    """One handshake with the server of ``url``, a ws: or wss: URL."""
+    """One handshake with the server of ``url``, a ws: or wss: URL. ``headers``: further fields of the request."""
 
-    def __init__(self, url: str, protocols: Sequence[str], max_message: int) -> None:
+    def __init__(
+        self, url: str, protocols: Sequence[str], max_message: int, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
         parsed = can_ada.parse(url)
         self._protocols = protocols
         self._max_message = max_message
@@ -50,22 +52,24 @@ class Handshake:
         port = int(parsed.port) if parsed.port else 443 if scheme == "https" else 80
         self.origin = Origin(scheme, parsed.hostname.removeprefix("[").removesuffix("]"), port)
         self._key = base64.b64encode(os.urandom(16))
-        headers = [
+        fields = [
             ("Host", parsed.host),
             ("Connection", "Upgrade"),
             ("Upgrade", "websocket"),
             ("Sec-WebSocket-Version", "13"),
             ("Sec-WebSocket-Key", self._key.decode()),
             ("Sec-WebSocket-Extensions", OFFER),
-            ("User-Agent", f"nano-trio/{__version__}"),
         ]
         if protocols:
-            headers.append(("Sec-WebSocket-Protocol", ", ".join(protocols)))
-        if parsed.username or parsed.password:
+            fields.append(("Sec-WebSocket-Protocol", ", ".join(protocols)))
+        given = {name for name, _ in headers}
+        if "user-agent" not in given:
+            fields.append(("User-Agent", f"nano-trio/{__version__}"))
+        if (parsed.username or parsed.password) and "authorization" not in given:
             credentials = unquote_to_bytes(parsed.username) + b":" + unquote_to_bytes(parsed.password)
-            headers.append(("Authorization", f"Basic {base64.b64encode(credentials).decode()}"))
+            fields.append(("Authorization", f"Basic {base64.b64encode(credentials).decode()}"))
         self._http = h11.Connection(h11.CLIENT)
-        request = h11.Request(method="GET", target=parsed.pathname + parsed.search, headers=headers)
+        request = h11.Request(method="GET", target=parsed.pathname + parsed.search, headers=[*fields, *headers])
         self.request: bytes = self._http.send(request) or b""
 
     def receive(self, data: bytes) -> Accepted | None:

@@ -10,7 +10,7 @@
   const { TypeError, Map } = constructors;
   const host = platform.host("dispatch");
   const { fromHost, abortFromHost } = platform.load("request");
-  const { isResponse, forHost } = platform.load("response");
+  const { isResponse, forHost, stateOf } = platform.load("response");
   const mapGet = uncurry("Map", "get");
   const mapSet = uncurry("Map", "set");
   const mapDelete = uncurry("Map", "delete");
@@ -37,6 +37,18 @@
     /** Accepted for portability: there is no origin behind an app to pass to. */
     passThroughOnException() {
       this.#id;
+    }
+    /** Accept the request's WebSocket for the app's `websocket` handlers; returns the response to answer with. */
+    upgrade(request) {
+      this.#id;
+      return platform.load("websocket_server").upgrade(namespace.default, request, arguments[1]);
+    }
+    /** Send to all WebSockets in a room; returns how many those are. */
+    publish(room, message) {
+      this.#id;
+      const context = "Failed to execute 'publish' on 'ExecutionContext'";
+      platform.load("webidl_core").requireArguments(arguments.length, 2, context);
+      return platform.load("rooms").publish(0, room, message, context);
     }
   }
   statics.Object.defineProperty(ExecutionContext.prototype, symbolToStringTag, {
@@ -224,6 +236,10 @@
     let parts;
     try {
       parts = forHost(response, true);
+      if (parts[0] === 101) {
+        platform.load("websocket_server").accept(id, stateOf(response), parts[1], parts[2]);
+        return;
+      }
     } catch (error) {
       fail(id, error);
       return;

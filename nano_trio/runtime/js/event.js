@@ -150,7 +150,7 @@
       };
 
       // 2.9 Dispatching events
-      dispatch = (event, target) => {
+      dispatch = (event, target, watch) => {
         const exposed = target === globalTarget ? globals : target;
         event.#flags |= DISPATCH;
         event.#target = exposed;
@@ -168,9 +168,11 @@
             if (listener.once) removeListener(target, type, listener);
             if (listener.passive) event.#flags |= IN_PASSIVE_LISTENER;
             try {
-              call(listener, event, exposed);
+              const result = call(listener, event, exposed);
+              if (watch !== undefined && result !== undefined) watch.returned(result);
             } catch (error) {
               platform.reportException(error);
+              if (watch !== undefined) watch.threw();
             }
             event.#flags &= ~IN_PASSIVE_LISTENER;
             if (event.#flags & STOP_IMMEDIATE) break;
@@ -323,10 +325,13 @@
     return listenersOf(receiver(target))?.[type] !== undefined;
   }
 
-  /** "Fire an event": dispatch `event` as the platform's own; false where a listener canceled it. */
-  function fire(target, event) {
+  /**
+   * "Fire an event": dispatch `event` as the platform's own; false where a listener canceled it. `watch`, where it is
+   * given, learns what became of the listeners: returned(result), threw() once the exception was reported.
+   */
+  function fire(target, event, watch) {
     setTrusted(event, true);
-    return dispatch(event, receiver(target));
+    return dispatch(event, receiver(target), watch);
   }
 
   // HTML 8.1.8.1 Event handlers: a handler is a listener that calls whatever the attribute holds.
@@ -349,6 +354,7 @@
     const details = currentTarget === globals ? platform.load("event_types").errorDetails(event) : undefined;
     const result = apply(callback, currentTarget, details ?? [event]);
     if (result === (details !== undefined)) apply(preventDefault, event, []);
+    return result;
   }
   /**
    * The accessor of the event handler `name`, "onabort" say. `isInstance`: the brand check of its interface;

@@ -109,6 +109,8 @@
     member("ports", ports),
     member("source", nullablePort),
   ]);
+  /** Passed as the init of a MessageEvent of ours. */
+  const made = { __proto__: null, data: undefined, origin: "" };
   class MessageEvent extends Event {
     #data;
     #origin;
@@ -118,6 +120,11 @@
 
     constructor(type) {
       requireArguments(arguments.length, 1, "Failed to construct 'MessageEvent'");
+      if (arguments[1] === made) {
+        super(type);
+        this.#initialize(made.data, made.origin, "");
+        return;
+      }
       super(type, arguments[1]);
       const init = messageEventInit(arguments[1], "Failed to construct 'MessageEvent'");
       this.#initialize(init.data, init.origin, init.lastEventId, init.source, init.ports);
@@ -161,5 +168,14 @@
   }
   defineInterface(MessageEvent);
 
-  return { __proto__: null, CustomEvent, ErrorEvent, PromiseRejectionEvent, MessageEvent, errorDetails };
+  /** A message event, without the conversions of its constructor. */
+  function makeMessageEvent(data, origin) {
+    made.data = data;
+    made.origin = origin;
+    const event = new MessageEvent("message", made);
+    made.data = undefined;
+    return event;
+  }
+
+  return { __proto__: null, CustomEvent, ErrorEvent, PromiseRejectionEvent, MessageEvent, makeMessageEvent, errorDetails };
 }

@@ -21,6 +21,7 @@
   const split = uncurry("String", "split");
   const indexOf = uncurry("String", "indexOf");
   const slice = uncurry("String", "slice");
+  const toLowerCase = uncurry("String", "toLowerCase");
   const { defineProperty } = statics.Object;
   const context = "Failed to execute 'fetch'";
 
@@ -172,6 +173,14 @@
     return promise;
   }
 
+  /** Does a request ask for a WebSocket? */
+  function isUpgrade(list) {
+    for (let i = 0; i < list.length; i += 2) {
+      if (list[i] === "upgrade" && toLowerCase(list[i + 1]) === "websocket") return true;
+    }
+    return false;
+  }
+
   /** fetch(), by a server or by the service binding of the name `service`. */
   function perform(input, init, service) {
     try {
@@ -184,6 +193,7 @@
       const scheme = slice(state.url, 0, indexOf(state.url, ":"));
       if (scheme !== "http" && scheme !== "https") return load("fetch_local").fetchLocal(scheme, state, networkError);
       if (state.options.cache === "only-if-cached") throw networkError("ERR_CACHE_MISS", "there is no cache to answer");
+      if (service === null && isUpgrade(state.list)) return load("websocket_fetch").connect(state, signal, networkError);
       return start(state, signal, service);
     } catch (error) {
       return rejected(error);

@@ -14,6 +14,8 @@
   const indexOf = uncurry("String", "indexOf");
   const substring = uncurry("String", "substring");
   const INTERNAL = {};
+  /** Set by websocket_pair.js, without which there is no WebSocket to respond with: ResponseInit's `webSocket`. */
+  const extensions = { __proto__: null, webSocket: null };
   let stateOf, isResponse;
 
   class Response {
@@ -87,6 +89,10 @@
       const state = this.#state;
       return (state.headers ??= load("headers").makeHeaders(state.list, state.isImmutable));
     }
+    /** As in Workers: the WebSocket of a response with the status 101. */
+    get webSocket() {
+      return this.#state.webSocket ?? null;
+    }
     clone() {
       const state = this.#state;
       if (isUnusable(state)) fail("Failed to execute 'clone' on 'Response'", "The body has been read already or is locked.");
@@ -138,7 +144,8 @@
     if (status !== undefined) status = unsignedShort(status, context);
     let { statusText } = init;
     if (statusText !== undefined) statusText = ByteString(statusText, context);
-    return { headers, status, statusText };
+    const { webSocket } = extensions;
+    return { headers, status, statusText, webSocket: webSocket === null ? undefined : webSocket(init, status, context) };
   }
 
   /** "Initialize a response"; `options` are converted, or null. */
@@ -146,7 +153,11 @@
     const { list } = state;
     if (options !== null) {
       const { headers, status, statusText } = options;
-      if (status !== undefined) {
+      if (options.webSocket !== undefined) {
+        if (hasBody) fail(context, "Response with the null body status 101 cannot have a body.");
+        state.status = 101;
+        state.webSocket = options.webSocket;
+      } else if (status !== undefined) {
         if (status < 200 || status > 599) {
           throw new RangeError(`${context}: The status provided (${status}) is outside the range [200, 599].`);
         }
@@ -176,6 +187,13 @@
     /** Is `value` a Response of the platform? */
     isResponse,
     stateOf,
+    extensions,
+    /** A response of status 101: `upgrade` is the record of websocket_server.js for the connection. */
+    makeUpgrade(list, upgrade) {
+      const state = newState(101, list);
+      state.upgrade = upgrade;
+      return new Response(INTERNAL, state);
+    },
     /**
      * What the server needs: [status, statusText, flatHeaders | null, kind, body], with kind 0 none, 1 a string, 2 an
      * ArrayBuffer or Uint8Array, 3 a ReadableStream; where `takesWire`, 5: { from, id } of an untouched body that the

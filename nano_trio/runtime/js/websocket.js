@@ -1,10 +1,14 @@
 // WebSocket and CloseEvent: https://websockets.spec.whatwg.org/
 //
-// The connection is the host's (websocket_client.py). It hands over its events one by one, each in a turn of its own,
-// and waits with the next until it is asked.
+// What a WebSocket is connected to is its link: an object with send(message), which returns the message's size in bytes,
+// unsent(), the bytes that wait to be sent, close(code or null, reason), and isServer, which decides what codes it may
+// close with. A client's link is a connection of the host
+// (websocket_client.py), which hands over its events one by one, each in a turn of its own, and waits with the next until
+// it is asked. Other links are in websocket_pair.js.
 (platform) => {
   "use strict";
   const { load, constructors, uncurry, operation, promiseThen, makeError } = platform;
+  const { STATES, isText, toMessage, toClose, sizeOf, syntaxError } = load("websocket_core");
   const { Uint8Array } = constructors;
   const idl = load("webidl");
   const { requireArguments, isObject, DOMString, USVString, defineInterface } = idl;
@@ -16,7 +20,8 @@
   const join = uncurry("Array", "join");
   const toLowerCase = uncurry("String", "toLowerCase");
   const symbolIterator = Symbol.iterator;
-  const CONNECTING = 0, OPEN = 1, CLOSING = 2, CLOSED = 3;
+  const { CONNECTING, OPEN, CLOSING, CLOSED } = STATES;
+  const INTERNAL = {};
   const member = (key, converter, defaultValue) => ({ __proto__: null, key, converter, defaultValue });
   const CloseEventInit = idl.dictionary("CloseEventInit", [
     member("code", idl.unsignedShort, 0),
@@ -42,11 +47,6 @@
     }
   }
   defineInterface(CloseEvent);
-
-  /** A DOMException of that name: the error that this standard means by "SyntaxError". */
-  function syntaxError(message) {
-    return new (load("domexception").DOMException)(message, "SyntaxError");
-  }
 
   /** The URL to connect to, as a string; throws a SyntaxError (constructor, steps 2 to 8). */
   function parse(value, context) {
@@ -80,12 +80,29 @@
     }
   }
 
-  let isWebSocket;
+  /** The link of a client: the host's connection of that number. */
+  const CLIENT = {
+    __proto__: null,
+    isServer: false,
+    send(message) {
+      const text = isText(message);
+      // A long text crosses at less cost as UTF-8.
+      return host.send(this.number, text && message.length >= 500 ? load("utf8").encode(message) : message, text);
+    },
+    unsent() {
+      return host.unsent(this.number);
+    },
+    close(code, reason) {
+      host.close(this.number, code, reason);
+    },
+  };
+
+  let isWebSocket, internals;
 
   class WebSocket extends EventTarget {
-    #url;
+    #url = "";
     #state = CONNECTING;
-    #number = 0;
+    #link = null;
     #protocol = "";
     #extensions = "";
     #binaryType = "blob";
@@ -93,6 +110,14 @@
     #lost = 0;
 
     constructor(url) {
+      if (url === INTERNAL) {
+        super();
+        // As Workers have it: open from the start, and binary messages come as ArrayBuffers.
+        this.#state = OPEN;
+        this.#binaryType = "arraybuffer";
+        this.#link = arguments[1];
+        return;
+      }
       const context = "Failed to construct 'WebSocket'";
       requireArguments(arguments.length, 1, context);
       super();
@@ -100,9 +125,13 @@
       const protocols = convertProtocols(arguments[1], context);
       this.#url = parse(url, context);
       checkProtocols(protocols, context);
-      this.#number = host.open(this.#url, join(protocols, ","));
-      if (this.#number === 0) load("timers").queueTask(() => this.#end(false, 1006, "", "too many connections are open"));
-      else this.#listen();
+      const number = host.open(this.#url, join(protocols, ","), null);
+      this.#link = { __proto__: CLIENT, number };
+      if (number !== 0) listen(this, number);
+      else {
+        const why = "too many connections are open";
+        load("timers").queueTask(() => internals.end(this, false, 1006, "", why));
+      }
     }
     get url() {
       return this.#url;
@@ -111,7 +140,7 @@
       return this.#state;
     }
     get bufferedAmount() {
-      return this.#lost + host.unsent(this.#number);
+      return this.#lost + this.#link.unsent();
     }
     get extensions() {
       return this.#extensions;
@@ -128,85 +157,70 @@
       if (value === "blob" || value === "arraybuffer") this.#binaryType = value;
     }
     close() {
-      const context = "Failed to execute 'close' on 'WebSocket'";
       const state = this.#state;
-      let code = arguments[0] === undefined ? null : idl.unsignedShort(arguments[0], context, { clamp: true });
-      const reason = arguments[1] === undefined ? "" : USVString(arguments[1], context);
-      if (code !== null && code !== 1000 && (code < 3000 || code > 4999)) {
-        throw makeError("InvalidAccessError", `${context}: The code must be 1000, or from 3000 to 4999; ${code} is neither.`);
-      }
-      if (reason !== "") {
-        if (platform.buffers.byteLength(load("utf8").encode(reason)) > 123) {
-          throw syntaxError(`${context}: The reason is longer than 123 bytes.`);
-        }
-        code ??= 1000;
-      }
+      const end = toClose(arguments[0], arguments[1], "Failed to execute 'close' on 'WebSocket'", this.#link.isServer);
       if (state === CLOSING || state === CLOSED) return;
+      this.#link.close(end[0], end[1]);
       this.#state = CLOSING;
-      host.close(this.#number, code, reason);
     }
     send(data) {
       const context = "Failed to execute 'send' on 'WebSocket'";
       this.#state;
       requireArguments(arguments.length, 1, context);
-      let isText = false;
-      if (platform.buffers.isView(data) || idl.isArrayBuffer(data)) {
-        data = idl.bytesForHost(idl.BufferSource(data, context));
-      } else if (isObject(data) && platform.isLoaded("blob") && load("blob").isBlob(data)) {
-        data = idl.bytesForHost(load("blob").bytesOf(data));
-      } else {
-        data = USVString(data, context);
-        isText = true;
-        if (data.length >= 500) data = load("utf8").encode(data);
-      }
+      const message = toMessage(data, context);
       if (this.#state === CONNECTING) throw makeError("InvalidStateError", `${context}: Still in CONNECTING state.`);
-      if (this.#state === OPEN) host.send(this.#number, data, isText);
-      else this.#lost += host.send(0, data, isText);
-    }
-
-    /** Ask the host for the next event, and dispatch it. */
-    #listen() {
-      promiseThen(
-        operation((id) => host.next(id, this.#number)),
-        (event) => {
-          if (event[0] === "closed") {
-            this.#end(event[1], event[2], event[3], event[4]);
-            return;
-          }
-          this.#listen();
-          if (event[0] === "message") this.#receive(event[1]);
-          else if (event[0] === "text") this.#receive(decode(event[1]));
-          else if (event[0] === "closing") this.#state = CLOSING;
-          else if (this.#state === CONNECTING) {
-            this.#state = OPEN;
-            this.#protocol = event[1];
-            this.#extensions = event[2];
-            fire(this, new Event("open"));
-          }
-        },
-      );
-    }
-    #receive(data) {
-      if (this.#state !== OPEN) return;
-      if (typeof data !== "string" && this.#binaryType === "blob") data = load("blob").makeBlob(new Uint8Array(data), "");
-      const { MessageEvent } = load("event_types");
-      const origin = originOf(this.#url);
-      fire(this, new MessageEvent("message", { __proto__: null, data, origin }));
-    }
-    #end(wasClean, code, reason, failure) {
-      this.#state = CLOSED;
-      this.#lost += host.unsent(this.#number);
-      host.forget(this.#number);
-      if (failure !== null) {
-        const { ErrorEvent } = load("event_types");
-        const message = `WebSocket connection to '${this.#url}' failed: ${failure}`;
-        fire(this, new ErrorEvent("error", { __proto__: null, message, error: new constructors.Error(message) }));
-      }
-      fire(this, new CloseEvent("close", { __proto__: null, wasClean, code, reason }));
+      if (this.#state === OPEN) this.#link.send(message);
+      else this.#lost += sizeOf(message);
     }
 
     static {
-      isWebSocket = (value) => isObject(value) && #number in value;
+      isWebSocket = (value) => isObject(value) && #link in value;
+      internals = {
+        __proto__: null,
+        linkOf: (socket) => socket.#link,
+        stateOf: (socket) => socket.#state,
+        setLink(socket, link) {
+          socket.#link = link;
+        },
+        /** The connection is open now. */
+        open(socket, protocol, extensions) {
+          if (socket.#state !== CONNECTING) return;
+          socket.#state = OPEN;
+          socket.#protocol = protocol;
+          socket.#extensions = extensions;
+          fire(socket, new Event("open"));
+        },
+        /** What was agreed for a socket that was open from the start. */
+        agree(socket, url, protocol, extensions) {
+          socket.#url = url;
+          socket.#protocol = protocol;
+          socket.#extensions = extensions;
+        },
+        closing(socket) {
+          socket.#state = CLOSING;
+        },
+        /** A message arrived: a string or an ArrayBuffer. `watch`: see `fire`. */
+        receive(socket, data, watch) {
+          if (socket.#state !== OPEN) return;
+          if (typeof data !== "string" && socket.#binaryType === "blob") {
+            data = load("blob").makeBlob(new Uint8Array(data), "");
+          }
+          const origin = socket.#url === "" ? "" : originOf(socket.#url);
+          fire(socket, load("event_types").makeMessageEvent(data, origin), watch);
+        },
+        /** The connection is over. `failure`: why it failed, or null. */
+        end(socket, wasClean, code, reason, failure, watch) {
+          if (socket.#state === CLOSED) return;
+          socket.#state = CLOSED;
+          socket.#lost += socket.#link.unsent();
+          if (failure !== null) {
+            const { ErrorEvent } = load("event_types");
+            const message = `WebSocket connection to '${socket.#url}' failed: ${failure}`;
+            fire(socket, new ErrorEvent("error", { __proto__: null, message, error: new constructors.Error(message) }), watch);
+          }
+          fire(socket, new CloseEvent("close", { __proto__: null, wasClean, code, reason }), watch);
+        },
+      };
     }
   }
   defineInterface(WebSocket, { constants: { __proto__: null, CONNECTING, OPEN, CLOSING, CLOSED } });
@@ -214,6 +228,25 @@
   defineHandler(WebSocket, "onerror", isWebSocket);
   defineHandler(WebSocket, "onclose", isWebSocket);
   defineHandler(WebSocket, "onmessage", isWebSocket);
+
+  /** Ask the host for the next event of a client's connection, and dispatch it. */
+  function listen(socket, number) {
+    promiseThen(
+      operation((id) => host.next(id, number)),
+      (event) => {
+        if (event[0] === "closed") {
+          internals.end(socket, event[1], event[2], event[3], event[4]);
+          host.forget(number);
+          return;
+        }
+        listen(socket, number);
+        if (event[0] === "message") internals.receive(socket, event[1]);
+        else if (event[0] === "text") internals.receive(socket, decode(event[1]));
+        else if (event[0] === "closing") internals.closing(socket);
+        else internals.open(socket, event[1], event[2]);
+      },
+    );
+  }
 
   /** A long text: UTF-8, whose byte order mark is part of it. */
   function decode(buffer) {
@@ -226,5 +259,15 @@
     return parts[1] + parts[2];
   }
 
-  return { __proto__: null, WebSocket, CloseEvent };
+  return {
+    __proto__: null,
+    WebSocket,
+    CloseEvent,
+    isWebSocket,
+    internals,
+    INTERNAL,
+    CLIENT,
+    listen,
+    decode,
+  };
 }

@@ -1,0 +1,129 @@
+"""Apps without a server: requests are begun directly, and a peer that records stands for the wire of a WebSocket."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import trio
+
+from nano_trio.actors.app import App
+from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SharedMessage, SocketHandler
+from nano_trio.actors.registry import Registry
+from nano_trio.config import from_document
+
+Sent = tuple[str, Any]
+
+
+class Wire:
+    """Implements :class:`nano_trio.actors.messages.SocketPeer`: keeps in ``events`` what it is told, in order.
+
+    ``stuck``: nothing leaves, so all that was sent stays buffered.
+    """
+
+    def __init__(self, response: OutgoingResponse, *, stuck: bool = False) -> None:
+        assert response.status == 101
+        assert response.socket is not None
+        self.headers = dict(response.headers)
+        self.handler: SocketHandler = response.socket
+        self.events: list[Sent] = []
+        self.shared: list[SharedMessage] = []
+        self.stuck = stuck
+        self.buffered = 0
+        self.ended = False
+        self.handler.opened(self)
+
+    def send(self, data: str | bytes) -> None:
+        self.events.append(("message", data))
+        if self.stuck:
+            self.buffered += len(data)
+
+    def send_shared(self, message: SharedMessage) -> None:
+        self.shared.append(message)
+        self.send(message.data)
+
+    def close(self, code: int | None, reason: str) -> None:
+        self.events.append(("close", (code, reason)))
+
+    def resume(self) -> None:
+        self.events.append(("resume", None))
+
+    # -- what the client does
+
+    def message(self, data: str | bytes) -> bool:
+        return self.handler.message(data)
+
+    def end(self, code: int = 1006, reason: str = "", *, clean: bool = False) -> None:
+        assert not self.ended
+        self.ended = True
+        self.handler.closed(code, reason, clean)
+
+    def take(self) -> list[Sent]:
+        """What happened since the last call."""
+        events, self.events = self.events, []
+        return events
+
+    @property
+    def closing(self) -> tuple[int | None, str] | None:
+        return next((what for kind, what in self.events if kind == "close"), None)
+
+
+class House:
+    """Apps in a registry that runs."""
+
+    def __init__(self, registry: Registry, logs: list[Mapping[str, Any]]) -> None:
+        self.registry = registry
+        self.logs = logs
+
+    def app(self, name: str) -> App:
+        return self.registry.apps[name]
+
+    async def ask(self, app: str, path: str = "/", **headers: str) -> OutgoingResponse:
+        """Make a request, of which the head is in no hurry to be sent."""
+        fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
+        exchange = self.app(app).begin(IncomingRequest("GET", f"http://{app}{path}", fields, None, "192.0.2.7"))
+        response = await exchange.wait()
+        exchange.finish()
+        return response
+
+    async def connect(self, app: str, path: str = "/", *, stuck: bool = False, **headers: str) -> Wire:
+        return Wire(await self.ask(app, path, upgrade="websocket", **headers), stuck=stuck)
+
+    async def settled(self) -> None:
+        """Until every app has done what it can."""
+        with trio.fail_after(5):
+            await trio.testing.wait_all_tasks_blocked()
+
+    def logged(self, app: str) -> str:
+        return "\n".join(str(dict(entry)) for entry in self.logs if entry.get("app") == app)
+
+
+class HouseMaker:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextlib.asynccontextmanager
+    async def __call__(self, apps: Mapping[str, str | Mapping[str, Any]]) -> AsyncIterator[House]:
+        """Apps given as source, or as a mapping with ``source`` and further keys of the configuration."""
+        documents = []
+        for name, app in apps.items():
+            document = {"source": app} if isinstance(app, str) else dict(app)
+            path = self._folder / f"{name}.js"
+            path.write_text(document.pop("source"))
+            documents.append({"name": name, "path": str(path), **document})
+        config = from_document({"apps": documents, "state_dir": str(self._folder / "state")}, environ={})
+        with structlog.testing.capture_logs() as logs:
+            async with trio.open_nursery() as nursery:
+                registry = Registry(config.apps)
+                await nursery.start(registry.run)
+                yield House(registry, logs)
+                nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> HouseMaker:
+    return HouseMaker(tmp_path)
