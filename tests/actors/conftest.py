@@ -91,7 +91,9 @@ class House:
         return response
 
     async def connect(self, app: str, path: str = "/", *, stuck: bool = False, **headers: str) -> Wire:
-        return Wire(await self.ask(app, path, upgrade="websocket", **headers), stuck=stuck)
+        response = await self.ask(app, path, upgrade="websocket", **headers)
+        assert response.status == 101, self.logged(app) or response
+        return Wire(response, stuck=stuck)
 
     async def settled(self) -> None:
         """Until every app has done what it can."""

@@ -210,6 +210,20 @@ SCENARIOS = {
         ws.send("x"); ws.send(new Uint8Array(1)); ws.close(1000, "x"); ws.bufferedAmount;
         new CloseEvent("close", { code: 1 }).code;
     """,
+    "websocket_pair": """
+        const { 0: a, 1: b } = new WebSocketPair();
+        a.send === b.send; a.accept(); a.subscribe("r"); a.isSubscribed("r"); a.publish("r", "x"); a.unsubscribe("r");
+        a.serializeAttachment({ a: [1] }); a.deserializeAttachment();
+        a.send("x"); a.send(new Uint8Array(3).subarray(1)); a.send("x".repeat(1000));
+        new Response(null, { status: 101, webSocket: b }).webSocket;
+        const closed = new Promise((resolve) => { b.onmessage = () => {}; a.addEventListener("close", resolve); });
+        b.accept(); b.close(1011, "x");
+        await closed;
+    """,
+    "rooms": """
+        const { publish, members, count } = globalThis["nano:rooms"];
+        publish("r", "x"); publish("r", new ArrayBuffer(2)); members("r"); count("r");
+    """,
     "eventsource": """
         const es = new EventSource("http://127.0.0.1:1/", { withCredentials: true });
         await new Promise((resolve) => { es.onerror = resolve; });

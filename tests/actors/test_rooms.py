@@ -1,0 +1,286 @@
+"""Rooms: who is reached, in which order, and what a broadcast to many costs the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nano_trio.actors import rooms as rooms_module
+from nano_trio.actors.messages import SharedMessage
+from nano_trio.actors.rooms import Congested, Rooms
+from nano_trio.engine.scheduler import Account, CpuScheduler
+
+from .conftest import HouseMaker
+
+CHAT = """
+import { publish, members, count, rooms } from "nano:rooms";
+export default {
+  fetch(request, env, ctx) {
+    const url = new URL(request.url);
+    const room = url.searchParams.get("room");
+    if (url.pathname === "/publish") return Response.json(publish(room, "from nano:rooms"));
+    if (url.pathname === "/ctx") return Response.json(ctx.publish(room, new Uint8Array([1, 2])));
+    if (url.pathname === "/who") return Response.json([count(room), rooms.count(room), members(room).map((ws) => ws.data)]);
+    return ctx.upgrade(request, { data: url.searchParams.get("name") });
+  },
+  websocket: {
+    message(ws, text) {
+      const [verb, room, message] = text.split(" ");
+      if (verb === "publish") ws.send(String(ws.publish(room, message)));
+      else ws.send(String(ws[verb](room)));
+    },
+  },
+};
+"""
+
+
+async def test_who_is_reached(house: HouseMaker) -> None:
+    async with house({"app": CHAT, "other": CHAT}) as home:
+        ann, bob, eve = [await home.connect("app", f"/?name={name}") for name in ("ann", "bob", "eve")]
+        stranger = await home.connect("other", "/?name=stranger")
+        for wire in (ann, bob, stranger):
+            wire.message("subscribe r")
+            wire.message("subscribe r")
+            wire.message("isSubscribed r")
+        eve.message("isSubscribed r")
+        ann.message("publish r hello")
+        eve.message("publish r outside")
+        eve.message("publish nowhere x")
+        await home.settled()
+        entered = [("message", "undefined")] * 2 + [("message", "true")]
+        assert ann.take() == [*entered, ("message", "1"), ("message", "outside")]
+        assert bob.take() == [*entered, ("message", "hello"), ("message", "outside")]
+        assert eve.take() == [("message", "false"), ("message", "2"), ("message", "0")]
+        # One message object, so one frame, for all.
+        assert ann.shared[-1] is bob.shared[-1]
+        assert (await home.ask("app", "/publish?room=r")).body == b"2"
+        assert (await home.ask("app", "/ctx?room=r")).body == b"2"
+        assert (await home.ask("app", "/who?room=r")).body == b'[2,2,["ann","bob"]]'
+        assert ann.take() == bob.take() == [("message", "from nano:rooms"), ("message", b"\1\2")]
+        ann.message("unsubscribe r")
+        bob.end()
+        await home.settled()
+        assert (await home.ask("app", "/who?room=r")).body == b"[0,0,[]]"
+        assert (await home.ask("app", "/publish?room=r")).body == b"0"
+        assert ann.take() == [("message", "undefined")]
+        assert (await home.ask("other", "/who?room=r")).body == b'[1,1,["stranger"]]'
+        assert stranger.take() == entered
+        assert home.app("app").rooms.snapshot() == {"rooms": 0, "memberships": 0, "waiting": 0}
+
+
+async def test_sockets_of_pairs_join_too(house: HouseMaker) -> None:
+    source = """
+    import { count, members } from "nano:rooms";
+    export default { fetch(request) {
+      const { 0: client, 1: server } = new WebSocketPair();
+      server.accept();
+      server.subscribe("a"); server.subscribe("b"); server.subscribe("c"); server.unsubscribe("c");
+      const before = ["a", "c"].map((room) => server.isSubscribed(room));
+      server.addEventListener("message", () => {
+        const found = members("b").filter((ws) => ws === server).length;
+        server.send([...before, server.isSubscribed("b"), count("b"), found, server.publish("a", "x")].join());
+      });
+      return new Response(null, { status: 101, webSocket: client });
+    } };
+    """
+    async with house({"app": source}) as home:
+        one, two = await home.connect("app"), await home.connect("app")
+        one.message("?")
+        await home.settled()
+        assert one.take() == [("message", "true,false,true,2,1,1")]
+        assert two.take() == [("message", "x")]
+
+
+@pytest.mark.parametrize("room", ['""', '"x".repeat(257)', "5", "undefined", "{}", "Symbol()"])
+async def test_names_of_rooms(house: HouseMaker, room: str) -> None:
+    source = """
+    import { publish, members, count } from "nano:rooms";
+    export default {
+      fetch: (request, env, ctx) => ctx.upgrade(request),
+      websocket: { open(ws) {
+        const room = ROOM, tries = [
+          () => ws.subscribe(room), () => ws.unsubscribe(room), () => ws.isSubscribed(room), () => ws.publish(room, ""),
+          () => publish(room, ""), () => members(room), () => count(room),
+        ];
+        let good = 0;
+        for (const each of tries) try { each(); } catch (error) { if (error instanceof TypeError) good++; }
+        ws.subscribe("x".repeat(256));
+        ws.send(String(good));
+      } },
+    };
+    """.replace("ROOM", room)
+    async with house({"app": source}) as home:
+        wire = await home.connect("app")
+        await home.settled()
+        assert wire.take() == [("message", "7")]
+
+
+async def test_a_large_broadcast_is_spread_and_nothing_overtakes_it(
+    house: HouseMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms_module, "_STEP_NS", 0)  # a handful of members a pass
+    source = """
+    import { publish } from "nano:rooms";
+    const all = [];
+    export default {
+      fetch(request, env, ctx) {
+        if (request.url.endsWith("/go")) {
+          publish("r", "1");
+          publish("r", "2");
+          for (const ws of all) ws.send("3");
+          all[0].unsubscribe("r");
+          all[1].close(1000, "4");
+          publish("r", "4");
+          return new Response("ok");
+        }
+        return ctx.upgrade(request);
+      },
+      websocket: { open(ws) { ws.subscribe("r"); if (all.length < 20) all.push(ws); } },
+    };
+    """
+    async with house({"app": source}) as home:
+        wires = [await home.connect("app") for _ in range(200)]
+        await home.settled()
+        await home.ask("app", "/go")
+        rooms = home.app("app").rooms
+        assert rooms.waiting
+        passes = 0
+        while rooms.waiting:
+            passes += 1
+            await trio.lowlevel.checkpoint()
+        assert passes > 20
+        left, closing, *rest = (wire.take() for wire in wires)
+        direct = [("message", "1"), ("message", "2"), ("message", "3")]
+        assert left == direct
+        assert closing == [*direct, ("close", (1000, "4"))]
+        assert rest[:18] == [[*direct, ("message", "4")]] * 18
+        assert rest[18:] == [[("message", "1"), ("message", "2"), ("message", "4")]] * 180
+
+
+async def test_an_app_that_publishes_without_end_is_told(house: HouseMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms_module, "_STEP_NS", 0)
+    monkeypatch.setattr(rooms_module, "_MOST_WAITING", 1 << 20)
+    source = """
+    import { publish } from "nano:rooms";
+    export default {
+      fetch(request, env, ctx) {
+        if (!request.url.endsWith("/go")) return ctx.upgrade(request);
+        let count = 0;
+        try { for (;; count++) publish("r", "x".repeat(100_000)); } catch (error) { return new Response(`${count} ${error.name}`); }
+      },
+      websocket: { open(ws) { ws.subscribe("r"); } },
+    };
+    """
+    async with house({"app": source}) as home:
+        wires = [await home.connect("app") for _ in range(50)]
+        await home.settled()
+        assert (await home.ask("app", "/go")).body == b"10 QuotaExceededError"
+        while home.app("app").rooms.waiting:
+            await trio.lowlevel.checkpoint()
+        assert [len(wire.take()) for wire in wires] == [10] * 50
+
+
+class _Member:
+    def __init__(self) -> None:
+        self.rooms: dict[str, int] | None = None
+        self.flushed = 0
+        self.got: list[Any] = []
+
+    def deliver(self, message: SharedMessage) -> None:
+        self.got.append(message.data)
+
+
+class _Bus:
+    def __init__(self) -> None:
+        self.carried: list[tuple[str, str, str | bytes]] = []
+
+    def publish(self, app: str, room: str, data: str | bytes) -> None:
+        self.carried.append((app, room, data))
+
+
+def test_a_bus_carries_broadcasts_to_other_processes() -> None:
+    bus = _Bus()
+    here, there = (Rooms("app", CpuScheduler(), Account(), lambda work: None, bus) for _ in range(2))
+    one, two = _Member(), _Member()
+    here.join("r", one)
+    there.join("r", two)
+    assert here.publish("r", "x", but=one) == 0
+    assert bus.carried == [("app", "r", "x")]
+    there.receive("r", "x")
+    assert (one.got, two.got) == ([], ["x"])
+    assert len(bus.carried) == 1
+
+
+_ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["join", "leave", "end", "publish", "publish", "but", "send", "pass"]),
+        st.integers(0, 3),
+        st.sampled_from(["a", "b"]),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_ACTS)
+def test_spread_out_or_not_each_member_sees_the_same(acts: list[tuple[str, int, str]]) -> None:
+    """The reference sends everything at once; broadcasts that are worked off one member a pass must look the same."""
+    members = [_Member() for _ in range(4)]
+    expected: list[list[Any]] = [[] for _ in members]
+    present: dict[str, list[int]] = {"a": [], "b": []}
+    spread = Rooms("app", CpuScheduler(), Account(), lambda work: None)
+    old_step, old_look = rooms_module._STEP_NS, rooms_module._LOOK_EVERY
+    rooms_module._STEP_NS, rooms_module._LOOK_EVERY = 0, 1
+    try:
+        for number, (verb, index, room) in enumerate(acts):
+            member, message = members[index], f"{verb}{number}"
+            if verb == "join":
+                spread.join(room, member)
+                if index not in present[room]:
+                    present[room].append(index)
+            elif verb == "leave":
+                spread.leave(room, member)
+                if index in present[room]:
+                    present[room].remove(index)
+            elif verb == "end":
+                spread.flush(member)
+                spread.leave_all(member)
+                for each in present.values():
+                    if index in each:
+                        each.remove(index)
+            elif verb in ("publish", "but"):
+                reached = [i for i in present[room] if verb == "publish" or i != index]
+                assert spread.publish(room, message, None if verb == "publish" else member) == len(reached)
+                for i in reached:
+                    expected[i].append(message)
+            elif verb == "send":
+                spread.flush(member)
+                member.got.append(message)
+                expected[index].append(message)
+            else:
+                spread._step()
+        while spread.waiting:
+            spread._step()
+    finally:
+        rooms_module._STEP_NS, rooms_module._LOOK_EVERY = old_step, old_look
+    assert [member.got for member in members] == expected
+    assert spread.snapshot()["memberships"] == sum(map(len, present.values()))
+
+
+def test_what_waits_is_bounded() -> None:
+    rooms = Rooms("app", CpuScheduler(), Account(), lambda work: None)
+    for _ in range(1000):
+        rooms.join("r", _Member())
+    old = rooms_module._STEP_NS
+    rooms_module._STEP_NS = 0
+    try:
+        with pytest.raises(Congested):
+            for _ in range(100):
+                rooms.publish("r", b"x" * (1 << 20))
+        assert len(rooms.waiting) < 64
+    finally:
+        rooms_module._STEP_NS = old
