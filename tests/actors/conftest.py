@@ -35,10 +35,22 @@ class Wire:
         self.stuck = stuck
         self.buffered = 0
         self.ended = False
+        self._changed = trio.Event()
         self.handler.opened(self)
 
+    def _tell(self, kind: str, what: Any) -> None:
+        self.events.append((kind, what))
+        self._changed.set()
+
+    async def told(self, kind: str) -> None:
+        """Wait until it was told such a thing."""
+        with trio.fail_after(20):
+            while all(event[0] != kind for event in self.events):
+                self._changed = trio.Event()
+                await self._changed.wait()
+
     def send(self, data: str | bytes) -> None:
-        self.events.append(("message", data))
+        self._tell("message", data)
         if self.stuck:
             self.buffered += len(data)
 
@@ -47,10 +59,10 @@ class Wire:
         self.send(message.data)
 
     def close(self, code: int | None, reason: str) -> None:
-        self.events.append(("close", (code, reason)))
+        self._tell("close", (code, reason))
 
     def resume(self) -> None:
-        self.events.append(("resume", None))
+        self._tell("resume", None)
 
     # -- what the client does
 

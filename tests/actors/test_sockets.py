@@ -256,9 +256,8 @@ async def test_messages_that_wait_for_their_turn_are_bounded(house: HouseMaker) 
             taken += 1
         assert taken == sockets.MOST_WAITING
         assert not large.message(b"x" * sockets.MOST_WAITING_BYTES)
-        with trio.fail_after(5):
-            while not (many.events and large.events):
-                await trio.sleep(0.005)
+        await many.told("resume")
+        await large.told("resume")
         assert many.events == large.events == [("resume", None)]
 
 
@@ -299,9 +298,8 @@ async def test_a_limit_ends_the_isolate_and_says_who_was_at_fault(house: HouseMa
         culprit.message("x")
         culprit.message(how)
         culprit.message("never seen")
-        with trio.fail_after(20):
-            while not all(wire.closing for wire in (culprit, *victims)):
-                await trio.sleep(0.01)
+        for wire in (culprit, *victims):
+            await wire.told("close")
         assert culprit.take() == [("message", "1"), ("close", (1011, "the app exceeded a limit"))]
         assert [victim.take() for victim in victims] == [[("close", (1012, "service restart"))]] * 100
         for wire in (culprit, *victims):

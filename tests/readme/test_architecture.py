@@ -56,7 +56,7 @@ def test_the_worked_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     platform._specification.cache_clear()
     cache = BytecodeCache(tmp_path / "cache")
     monkeypatch.setattr(platform, "_JS_FOLDER", tmp_path)
-    monkeypatch.setattr(platform, "LAZY_GLOBALS", find)
+    monkeypatch.setattr(platform, "_present", lambda: find)
     monkeypatch.setattr(platform, "_cache", lambda: cache)
     monkeypatch.setattr(platform, "_module", lambda name: _Half(half) if name == "clock" else modules(name))
     isolate = Isolate(CpuScheduler())
