@@ -52,6 +52,8 @@ class SupervisedSettings(AppSettings, Protocol):
     def restart_window_s(self) -> float: ...
     @property
     def cache_max_mb(self) -> float: ...
+    @property
+    def max_body_mb(self) -> float | None: ...
 
 
 class AppState(enum.Enum):
@@ -104,6 +106,12 @@ class App:
             int(settings.cache_max_mb * (1 << 20)),
             log=self._log,
         )
+
+    @property
+    def max_body(self) -> int | None:
+        """Bytes that a request's body may have; None: any number."""
+        limit = self.settings.max_body_mb
+        return None if limit is None else int(limit * (1 << 20))
 
     def begin(self, request: IncomingRequest) -> AppExchange:
         """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""

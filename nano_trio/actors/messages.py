@@ -238,5 +238,9 @@ class Target(Protocol):
 
     name: str
 
+    @property
+    def max_body(self) -> int | None:
+        """Bytes that a request's body may have; larger ones are refused (413) by ``web``. None: any number."""
+
     def begin(self, request: IncomingRequest) -> Exchange:
         """Hand the request over. Never blocks: when the isolate is free the turn runs here and now."""

@@ -73,6 +73,12 @@ def check_services(apps: Sequence[Values]) -> Iterator[tuple[KeyPath, str]]:
                 yield at, '"env" has this name too'
 
 
+def check_proxies(values: Values) -> Iterator[tuple[KeyPath, str]]:
+    """The PROXY protocol without anybody who may speak it."""
+    if values.get("proxy_protocol") and not values.get("trusted_proxies"):
+        yield ("proxy_protocol",), 'set "trusted_proxies" too: nobody else may say whose connection it is'
+
+
 def locate(path: Path, folder: Path) -> Path:
     """The absolute path of an app, seen from the configuration's folder. Raises `Rejected` where there is no app."""
     absolute = Path(os.path.normpath(folder / path))

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from nano_trio.config.checks import check_apps, check_services, locate, locate_certificates
+from nano_trio.config.checks import check_apps, check_proxies, check_services, locate, locate_certificates
 from nano_trio.config.model import App, Config, Limits, Tls
 from nano_trio.config.problems import ConfigError, KeyPath, Problem, Rejected, render, show
 from nano_trio.config.reading import read
@@ -72,6 +72,7 @@ def from_document(
         paths = dict(_located(apps, Path(folder), findings))
         findings += check_apps(apps, tables if apps else (), _main_port(table, overriding))
         findings += check_services(apps)
+        findings += check_proxies(valid_values(table, Config))
         tls = locate_tls(valid_values(table.get("tls"), Tls), Path(os.path.abspath(folder)), findings)
         findings += check_ports(apps, _main_port(table, overriding), _secure_port(table, overriding))
     else:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from attrs import Factory, field, frozen
 
 from nano_trio.config.net_rules import NetRules
+from nano_trio.config.proxy_rules import TrustedProxies
 from nano_trio.config.rules import (
     AppName,
     AppPath,
@@ -24,10 +25,12 @@ from nano_trio.config.rules import (
     FilePaths,
     FolderPath,
     Hostnames,
+    MediaTypes,
     Number,
     Port,
     Services,
     Switch,
+    Words,
 )
 
 _YEAR_S = 365 * 24 * 3600
@@ -192,6 +195,10 @@ class Limits:
             unit="s",
         ),
     )
+    max_body_mb: Annotated[float | None, Number(minimum=0, maximum=_TERABYTE_MB, or_none=True)] = field(
+        default=None,
+        metadata=about("the largest request body; beyond it: 413; none: any size", Reload.LIVE, unit="MB"),
+    )
 
 
 def _canonical(value: Mapping[str, Any]) -> str:
@@ -305,6 +312,79 @@ class Http:
         default=75,
         metadata=about("time that a connection may stay open between requests", Reload.RESTART, unit="s"),
     )
+    max_connections: Annotated[int | None, Number(minimum=1, maximum=1_000_000, whole=True, or_none=True)] = field(
+        default=None,
+        metadata=about(
+            "open connections of all clients together; beyond it the longest idle ones make room, else new ones wait",
+            Reload.RESTART,
+            default="nine tenths of the open files that the system allows",
+        ),
+    )
+    max_connections_per_client: Annotated[
+        int | None, Number(minimum=1, maximum=1_000_000, whole=True, or_none=True)
+    ] = field(
+        default=None,
+        metadata=about(
+            "open connections of one client (an IPv4 address, an IPv6 /64); further ones are closed at once",
+            Reload.RESTART,
+        ),
+    )
+    max_requests_per_s: Annotated[float | None, Number(minimum=0.001, maximum=1_000_000, or_none=True)] = field(
+        default=None,
+        metadata=about(
+            "requests of one client (an IPv4 address, an IPv6 /64) in a second; beyond it: 429",
+            Reload.RESTART,
+            unit="requests/s",
+        ),
+    )
+    max_request_burst: Annotated[int | None, Number(minimum=1, maximum=1_000_000, whole=True, or_none=True)] = field(
+        default=None,
+        metadata=about(
+            "requests of one client that may come at once before `max_requests_per_s` counts",
+            Reload.RESTART,
+            unit="requests",
+            default="a second's",
+        ),
+    )
+
+
+@frozen(kw_only=True)
+class Compression:
+    """Which responses are compressed, and how."""
+
+    encodings: Annotated[tuple[str, ...], Words(("zstd", "br", "gzip"))] = field(
+        default=(),
+        metadata=about(
+            "`zstd`, `br`, `gzip`, the preferred one first: of those that a client accepts equally, the first is used; "
+            "empty: nothing is compressed",
+            Reload.RESTART,
+        ),
+    )
+    min_bytes: Annotated[int, Number(minimum=0, maximum=2**40, whole=True)] = field(
+        default=1024,
+        metadata=about("smaller bodies of known length are left alone", Reload.RESTART, unit="bytes"),
+    )
+    types: Annotated[tuple[str, ...], MediaTypes()] = field(
+        default=(
+            "text/*",
+            "application/javascript",
+            "application/json",
+            "application/*+json",
+            "application/manifest+json",
+            "application/wasm",
+            "application/xml",
+            "application/*+xml",
+            "image/svg+xml",
+            "image/x-icon",
+            "font/ttf",
+            "font/otf",
+        ),
+        metadata=about(
+            "media types that are compressed; `*` stands for anything",
+            Reload.RESTART,
+            default="`text/*`, JSON, JavaScript, XML, SVG, Wasm, `font/ttf`, `font/otf`",
+        ),
+    )
 
 
 @frozen(kw_only=True)
@@ -400,7 +480,23 @@ class Config:
             default="`$XDG_STATE_HOME/nano-trio`",
         ),
     )
+    trusted_proxies: Annotated[tuple[str, ...], TrustedProxies()] = field(
+        default=(),
+        metadata=about(
+            "whose X-Forwarded-* and Forwarded headers are believed: addresses, networks, `loopback`, `private`, "
+            "`unix` (peers on Unix-domain sockets); from all others such headers are removed",
+            Reload.RESTART,
+        ),
+    )
+    proxy_protocol: Annotated[bool, Switch()] = field(
+        default=False,
+        metadata=about(
+            "every connection begins with the PROXY protocol's header (version 1 or 2), from one of `trusted_proxies`",
+            Reload.RESTART,
+        ),
+    )
     http: Http = field(factory=Http, metadata=about("the HTTP server", Reload.RESTART))
+    compression: Compression = field(factory=Compression, metadata=about("compression of responses", Reload.RESTART))
     tls: Tls = field(factory=Tls, metadata=about("HTTPS", Reload.RESTART))
     log: Log = field(factory=Log, metadata=about("logging", Reload.RESTART))
     defaults: Limits = field(factory=Limits, metadata=about("limits for apps that do not set them", Reload.LIVE))

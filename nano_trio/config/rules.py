@@ -21,6 +21,7 @@ Schema = dict[str, Any]
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
 _NAME = re.compile(NAME_PATTERN)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+*-]+/[A-Za-z0-9!#$&^_.+*-]+")
 _MAX_HOSTNAME = 253
 _MAX_ENV_DEPTH = 64
 _EXACT_INTEGER = 2**53 - 1
@@ -140,6 +141,64 @@ class Choice(Rule):
 
     def schema(self) -> Schema:
         return {"enum": list(self.words)}
+
+
+@frozen
+class Words(Rule):
+    """A list of some of a few words, each once, or one of them; kept in the order as written."""
+
+    words: tuple[str, ...] = field(converter=tuple)
+
+    @property
+    def expects(self) -> str:
+        return f"a list of {', '.join(map(show, self.words))}"
+
+    def accept(self, value: object) -> tuple[str, ...]:
+        if isinstance(value, str):
+            value = [value]
+        if not isinstance(value, list):
+            raise self.refuse(value)
+        *most, last = map(show, self.words)
+        findings: list[tuple[KeyPath, str]] = []
+        for index, item in enumerate(value):
+            if not isinstance(item, str) or item not in self.words:
+                findings.append(((index,), f"expected {', '.join(most)} or {last}, got {show(item)}"))
+            elif item in value[:index]:
+                findings.append(((index,), f"{show(item)} is listed twice"))
+        if findings:
+            raise Rejected(findings)
+        return tuple(value)
+
+    def schema(self) -> Schema:
+        item: Schema = {"enum": list(self.words)}
+        return {"anyOf": [item, {"type": "array", "items": item, "uniqueItems": True}]}
+
+
+@frozen
+class MediaTypes(Rule):
+    """A list of media types in which `*` stands for anything, or one of them; kept in lower case."""
+
+    @property
+    def expects(self) -> str:
+        return "a list of media types"
+
+    def accept(self, value: object) -> tuple[str, ...]:
+        if isinstance(value, str):
+            value = [value]
+        if not isinstance(value, list):
+            raise self.refuse(value)
+        findings = [
+            ((index,), f'expected a media type such as "text/css" or "application/*+json", got {show(item)}')
+            for index, item in enumerate(value)
+            if not isinstance(item, str) or not _MEDIA_TYPE.fullmatch(item)
+        ]
+        if findings:
+            raise Rejected(findings)
+        return tuple(item.lower() for item in value)
+
+    def schema(self) -> Schema:
+        item = {"type": "string", "pattern": f"^{_MEDIA_TYPE.pattern}$"}
+        return {"anyOf": [item, {"type": "array", "items": item}]}
 
 
 @frozen

@@ -10,7 +10,7 @@ import attrs
 from attrs import frozen
 
 from nano_trio.config.loading import SCHEMA_KEY
-from nano_trio.config.model import ABOUT, About, App, AppTls, Config, Http, Limits, Log, Reload, Tls
+from nano_trio.config.model import ABOUT, About, App, AppTls, Compression, Config, Http, Limits, Log, Reload, Tls
 from nano_trio.config.rules import Schema
 from nano_trio.config.structure import rule_of
 
@@ -20,6 +20,7 @@ TABLES: dict[str, type[attrs.AttrsInstance]] = {
     "apps[].tls": AppTls,
     "apps[], defaults": Limits,
     "http": Http,
+    "compression": Compression,
     "tls": Tls,
     "log": Log,
 }
@@ -30,6 +31,7 @@ DEFINITIONS: dict[str, type[attrs.AttrsInstance]] = {
     "app_tls": AppTls,
     "limits": Limits,
     "http": Http,
+    "compression": Compression,
     "tls": Tls,
     "log": Log,
 }
@@ -104,7 +106,7 @@ def _plain(value: Any) -> Any:
             item = getattr(value, field.name)
             if item is not None:
                 document[field.name] = item if field.name == "env" else _plain(item)
-            elif field.name == "idle_timeout_s":
+            elif getattr(rule_of(field.type), "or_none", False):
                 document[field.name] = "none"
         return document
     match value:

@@ -11,7 +11,7 @@ from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, Ite
 from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn
 
-from nano_trio.config.model import App, AppTls, Config, Http, Limits, Log, Tls
+from nano_trio.config.model import App, AppTls, Compression, Config, Http, Limits, Log, Tls
 from nano_trio.config.problems import KeyPath, Rejected, rejected, show
 from nano_trio.config.rules import Rule
 
@@ -24,6 +24,7 @@ TABLES: dict[str, type[attrs.AttrsInstance]] = {
     '"defaults"': Limits,
     "an app": App,
     '"http"': Http,
+    '"compression"': Compression,
     '"log"': Log,
     '"tls"': Tls,
     'an app\'s "tls"': AppTls,

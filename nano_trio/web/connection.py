@@ -39,11 +39,13 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+import attrs
 import can_ada
 import structlog
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SocketHandler, SocketLimits, Target
 from nano_trio.web.errors import error_page, new_request_id, stack_of
+from nano_trio.web.forwarded import seen_through
 from nano_trio.web.http1 import Head, ProtocolError, RequestReader
 from nano_trio.web.reactor import HANG_UP, INPUT
 from nano_trio.web.request_body import WireBody
@@ -56,6 +58,7 @@ from nano_trio.web.websocket_compression import Compression
 from nano_trio.web.websocket_handshake import read_upgrade
 
 if TYPE_CHECKING:
+    from nano_trio.web.clients import TrustedProxies
     from nano_trio.web.listener import Listener
 
 __all__ = ["Connection", "State"]
@@ -90,9 +93,11 @@ class Connection:
         "deadline",
         "listener",
         "outgoing",
+        "peer",
         "reactor",
         "reader",
         "remote",
+        "scheme",
         "service",
         "sock",
         "state",
@@ -100,7 +105,12 @@ class Connection:
 
     def __init__(self, sock: socket.socket | TLSSocket, remote: str, listener: Listener) -> None:
         self.sock = sock
+        self.peer = remote
+        """The address at the other end: the client's, or a proxy's."""
         self.remote = remote
+        """The client's address, as far as trusted proxies tell it with each request."""
+        self.scheme = listener.scheme
+        """How the client speaks, ``http://`` or ``https://``: to us, or to the proxy before us."""
         self.listener = listener
         self.reactor = listener.reactor
         self.reader = RequestReader(listener.parse_head, listener.limits)
@@ -204,9 +214,14 @@ class Connection:
     def _serve(self, head: Head, body: bytes | WireBody | None) -> bool:
         """Begin one exchange. True when it is answered and the connection goes on reading."""
         listener = self.listener
+        if listener.trusted is not None:
+            head = self._behind_proxy(head, listener.trusted)
+        if listener.rates is not None and (wait := listener.rates.retry_after(self.remote, self.reactor.now)):
+            listener.counts.refuse(429)
+            return self._own_answer(head, body, 429, "too many requests from this address", retry_after=wait)
         target = listener.routes.memo.get(head.host)
         if target is None:
-            if head.host and not can_ada.can_parse(f"{listener.scheme}{head.host}/"):
+            if head.host and not can_ada.can_parse(f"{self.scheme}{head.host}/"):
                 raise ProtocolError(400, "invalid Host header")
             target = listener.routes.find(head.host)
             if target is None:
@@ -218,9 +233,12 @@ class Connection:
         if head.websocket:
             read_upgrade(head)
         listener.counts.versions[head.minor] += 1
+        if body is not None and (limit := target.max_body) is not None and self._exceeds(body, limit):
+            listener.counts.refuse(413)
+            return self._own_answer(head, body, 413, f"this app takes bodies of up to {limit} bytes")
         request = IncomingRequest(
             head.method,
-            f"{listener.scheme}{head.host or listener.address}{head.target}",
+            f"{self.scheme}{head.host or listener.address}{head.target}",
             head.headers,
             body,
             self.remote,
@@ -232,6 +250,8 @@ class Connection:
         try:
             exchange = target.begin(request)
             response = exchange.response
+            if response is not None and listener.compression is not None:
+                response = exchange.response = listener.compression.apply(head.method, head.headers, response)
         except Exception as error:
             log.exception("begin failed", app=target.name, url=request.url, request_id=request.id)
             page = error_page(500, request_id=request.id, stack=stack_of(error) if listener.dev else None)
@@ -267,7 +287,21 @@ class Connection:
         self.take_over(service)
         return False
 
+    def _behind_proxy(self, head: Head, trusted: TrustedProxies) -> Head:
+        """The head as the client sent it to the outermost trusted proxy. Raises :class:`ProtocolError`."""
+        listener = self.listener
+        facts, headers = seen_through(
+            trusted, self.peer, listener.scheme, head.host or listener.address, head.headers, head.forwarding
+        )
+        self.remote = facts.client
+        self.scheme = f"{facts.scheme}://"
+        return attrs.evolve(head, host=facts.host if head.host or head.forwarding else "", headers=headers, joined=None)
+
     # ---- request bodies ----
+
+    def _exceeds(self, body: bytes | WireBody, limit: int) -> bool:
+        """Whether a body is known to be larger than an app takes; one that turns out to be is refused as it comes."""
+        return len(body) > limit if isinstance(body, bytes) else not self.reader.limit_body(limit)
 
     def _request_body(self, head: Head) -> bytes | WireBody | None:
         """The body as bytes when it is here or small; else the way to it. None: wait, it is small and arriving."""
@@ -352,7 +386,7 @@ class Connection:
     def _own_answer(
         self, head: Head, body: bytes | WireBody | None, status: int, message: str, retry_after: int | None = None
     ) -> bool:
-        url = f"{self.listener.scheme}{head.host}{head.target}"
+        url = f"{self.scheme}{head.host}{head.target}"
         request = IncomingRequest(head.method, url, head.headers, None, self.remote, new_request_id())
         page = error_page(status, message, request_id=request.id, retry_after=retry_after)
         return self._own_response(head, body, page, request, None)
@@ -399,7 +433,7 @@ class Connection:
             return
         duration = time.perf_counter() - started
         record = AccessRecord(
-            request.method, request.url, status, sent, duration, app, self.remote, request.id, complete
+            request.method, request.url, status, sent, duration, app, request.remote_address, request.id, complete
         )
         try:
             access_log(record)
@@ -421,9 +455,10 @@ class Connection:
     ) -> None:
         """Speak WebSocket from here on, beginning with ``answer``, the handshake's response."""
         websocket = WebSocket(self.sock, self.remote, self.listener, handler, limits, compression)
+        websocket.peer = self.peer
         self.state = State.CLOSED
         self.service = None
-        self.listener.forget(self)
+        self.listener.connections.discard(self)
         websocket.open(self.claim() + answer, self.reader.take_rest())
 
     def resume_reading(self) -> None:
@@ -468,6 +503,11 @@ class Connection:
     def idle(self) -> bool:
         """Whether nothing of a request has arrived."""
         return self.state is State.READING and not self._partial and not self.reader.buffered and not self.outgoing
+
+    @property
+    def sheddable(self) -> bool:
+        """Whether it may be closed to make room for others."""
+        return self.idle
 
     def _look_for_hang_up(self) -> None:
         if self.reactor.sees_hang_up:

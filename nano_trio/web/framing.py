@@ -40,13 +40,17 @@ class Body(Protocol):
     def take(self, buffer: bytes, position: int) -> tuple[bytes | None, int]:
         """Return (piece, new position); the piece is ``b""`` at the end and None when bytes are missing."""
 
+    def set_limit(self, limit: int) -> bool:
+        """Refuse (413) content beyond ``limit`` bytes; False where it is known to be longer."""
+
 
 class LengthBody:
     """A body of known length."""
 
-    __slots__ = ("remaining",)
+    __slots__ = ("_length", "remaining")
 
     def __init__(self, length: int) -> None:
+        self._length = length
         self.remaining: int | None = length
 
     def take(self, buffer: bytes, position: int) -> tuple[bytes | None, int]:
@@ -61,6 +65,9 @@ class LengthBody:
             return (buffer[position:] if position else buffer), len(buffer)
         self.remaining = 0
         return buffer[position : position + remaining], position + remaining
+
+    def set_limit(self, limit: int) -> bool:
+        return self._length <= limit
 
 
 class _Part(enum.Enum):
@@ -119,6 +126,10 @@ class ChunkedBody:
         if pieces:
             return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), position
         return (b"" if self._part is _Part.END else None), position
+
+    def set_limit(self, limit: int) -> bool:
+        self._limit = min(self._limit, limit)
+        return self._total <= limit
 
     def _size(self, line: bytes) -> None:
         match = _SIZE_LINE(line)

@@ -54,6 +54,8 @@ class Handshake:
 
     idle = True
     """It has no request in flight: a server that drains closes it."""
+    sheddable = False
+    """It is not to make room for others: it has its own, short deadline."""
 
     def __init__(self, sock: socket.socket, remote: str, listener: Listener) -> None:
         self.remote = remote
@@ -67,6 +69,11 @@ class Handshake:
         self._discarded = 0
         listener.connections.add(self)
         listener.reactor.add(self._fd, self)
+
+    @property
+    def peer(self) -> str:
+        """The address that the connection counts for."""
+        return self.remote
 
     def ready(self) -> bool:
         """The client's next bytes are here."""

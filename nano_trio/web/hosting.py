@@ -18,6 +18,7 @@ from nano_trio.actors.registry import Registry
 from nano_trio.config import App, Config
 from nano_trio.logs import access_line
 from nano_trio.web.certificates import Certificates, Pair, TLSSettings
+from nano_trio.web.compression import CompressionSettings, Compressor
 from nano_trio.web.load import Load
 from nano_trio.web.local_ca import CertificateError, LocalCertificates
 from nano_trio.web.metrics import Metrics
@@ -90,8 +91,15 @@ async def host(
             headers=config.http.max_headers,
             head_timeout=config.http.header_timeout_s,
             idle_timeout=config.http.keep_alive_timeout_s,
+            connections=config.http.max_connections,
+            connections_per_client=config.http.max_connections_per_client,
+            requests_per_s=config.http.max_requests_per_s,
+            request_burst=config.http.max_request_burst,
         ),
         drain_timeout=config.drain_timeout_s,
+        trusted_proxies=config.trusted_proxies,
+        proxy_protocol=config.proxy_protocol,
+        compression=_compressor(config),
         dev=dev,
         access_log=_access_logger(config.log.format) if access_log else None,
         secure=await trio.to_thread.run_sync(_secure, config) if config.secure_ports else {},
@@ -103,6 +111,13 @@ async def host(
         nursery.start_soon(load.run)
         nursery.start_soon(logs.report_dropped)
         task_status.started(Hosting(config, registry, server, Metrics(registry, server, load)))
+
+
+def _compressor(config: Config) -> Compressor | None:
+    table = config.compression
+    if not table.encodings:
+        return None
+    return Compressor(CompressionSettings(encodings=table.encodings, min_bytes=table.min_bytes, types=table.types))
 
 
 def uses_local_certificates(config: Config) -> bool:

@@ -30,6 +30,7 @@ from typing import NoReturn
 
 import attrs
 
+from nano_trio.web.forwarded import FORWARDING, split_forwarding
 from nano_trio.web.framing import Body, ChunkedBody, LengthBody, ProtocolError
 from nano_trio.web.settings import Limits
 
@@ -56,7 +57,8 @@ _METHODS = frozenset(
     )
 )
 """The methods that both engines know, but for CONNECT and TRACE, which apps never see (forbidden by Fetch)."""
-_SPECIAL = frozenset(("host", "content-length", "transfer-encoding", "connection", "expect", "upgrade"))
+_SPECIAL = FORWARDING | {"host", "content-length", "transfer-encoding", "connection", "expect", "upgrade"}
+_NO_FIELDS: Sequence[tuple[str, str]] = ()
 
 _MEMO_HEADS = 256
 _MEMO_BYTES = 1024
@@ -83,6 +85,8 @@ class Head:
     """Whether framing announces a body, even an empty one."""
     websocket: bool = False
     """Whether ``Upgrade`` asks for a WebSocket."""
+    forwarding: Sequence[tuple[str, str]] = ()
+    """The fields by which proxies speak of the client (``forwarded.FORWARDING``); they are not among ``headers``."""
     _joined: str | None = None
 
     @property
@@ -140,6 +144,8 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
     connection = ""
     expect = ""
     websocket = False
+    forwarding = _NO_FIELDS
+    is_forwarded = False
     for name, value in headers:
         if name not in _SPECIAL:
             continue
@@ -159,8 +165,10 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
             connection += "," + value.lower()
         elif name == "upgrade":
             websocket = websocket or "websocket" in {item.strip(" \t") for item in value.lower().split(",")}
-        else:
+        elif name == "expect":
             expect += "," + value.lower()
+        else:
+            is_forwarded = True
     if host is None:
         if minor:
             raise ProtocolError(400, "HTTP/1.1 requires a Host header")
@@ -195,6 +203,8 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
             raise ProtocolError(417, "the only expectation known is 100-continue")
         expect_continue = True
     has_body = content_length is not None or coding is not None
+    if is_forwarded:
+        headers, forwarding = split_forwarding(headers)
     return Head(
         method,
         target,
@@ -207,6 +217,7 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
         coding is not None,
         has_body,
         websocket,
+        forwarding,
     )
 
 
@@ -295,6 +306,10 @@ class RequestReader:
         """Bytes of the body still to be read, None when its framing does not say."""
         return self._body.remaining if self._body is not None else 0
 
+    def limit_body(self, limit: int) -> bool:
+        """Let the body that is being read hold at most ``limit`` bytes; False when it is known to hold more."""
+        return self._body is None or self._body.set_limit(limit)
+
     def feed(self, data: bytes) -> None:
         """Append what arrived."""
         if self._partial is not None:
@@ -343,7 +358,7 @@ class RequestReader:
             self._check_size(data)
         head = self._parse(data)
         limits = self._limits
-        if len(head.headers) > limits.headers:
+        if len(head.headers) + len(head.forwarding) > limits.headers:
             raise ProtocolError(431, "too many header fields")
         if head.has_body:
             length = head.content_length

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from nano_trio.web.admission import ConnectionLimits, RequestRates
 from nano_trio.web.certificates import Certificates
+from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.connection import Connection
 from nano_trio.web.counts import WebCounts
 from nano_trio.web.handshake import Handshake
 from nano_trio.web.http1 import HeadParser
+from nano_trio.web.proxied import Proxied
 from nano_trio.web.reactor import Reactor
 from nano_trio.web.router import RouteTable
 from nano_trio.web.settings import ServerSettings
@@ -23,7 +26,10 @@ from nano_trio.web.websocket import WebSocket
 if TYPE_CHECKING:
     from trio import Nursery
 
-__all__ = ["Listener", "open_sockets"]
+__all__ = ["Begun", "Listener", "open_sockets"]
+
+Begun = Connection | Handshake
+"""What a connection begins with."""
 
 log = structlog.get_logger("nano_trio.web")
 
@@ -85,7 +91,10 @@ class Listener:
         reactor: Reactor,
         parse_head: HeadParser,
         counts: WebCounts,
+        connection_limits: ConnectionLimits,
         certificates: Certificates | None = None,
+        trusted: TrustedProxies | None = None,
+        rates: RequestRates | None = None,
     ) -> None:
         sock.setblocking(False)
         self.sock = sock
@@ -97,9 +106,16 @@ class Listener:
         self.access_log = settings.access_log
         self.dev = settings.dev
         self.certificates = certificates
+        self.trusted = trusted
+        """The proxies whose word is believed; None where there are none."""
+        self.rates = rates
+        """How many requests a client may send; None: any number."""
+        self.compression = settings.compression
+        self._connection_limits = connection_limits
+        self._proxy_protocol = settings.proxy_protocol
         self.scheme = "http://" if certificates is None else "https://"
         self.draining = False
-        self.connections: set[Connection | Handshake | WebSocket] = set()
+        self.connections: set[Connection | Handshake | Proxied | WebSocket] = set()
         self.nursery: Nursery
         name = sock.getsockname()
         self.port: int = name[1] if isinstance(name, tuple) else 0
@@ -110,6 +126,7 @@ class Listener:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Accept until :meth:`stop`, then return when the last connection is gone. Cancelled: abort them all."""
+        self._connection_limits.listeners.append(self)
         try:
             async with trio.open_nursery() as self.nursery:
                 task_status.started()
@@ -121,16 +138,24 @@ class Listener:
             self.sock.close()
             for connection in list(self.connections):
                 connection.abort()
+            self._connection_limits.listeners.remove(self)
 
     async def _accept(self) -> None:
         sock = self.sock
         reactor = self.reactor
-        begin = Connection if self.certificates is None else Handshake
+        limits = self._connection_limits
         complained = False
         while True:
             await trio.lowlevel.wait_readable(sock)
             reactor.now = trio.current_time()
-            for _ in range(_ACCEPTED_AT_ONCE):
+            room = limits.room(reactor.now)
+            if not room:
+                if not complained:
+                    log.error("accepting pauses: as many connections as allowed are open", port=self.port)
+                    complained = True
+                await trio.sleep(_RETRY_S)
+                continue
+            for _ in range(min(room, _ACCEPTED_AT_ONCE)):
                 try:
                     client, address = sock.accept()
                 except (BlockingIOError, InterruptedError):
@@ -142,7 +167,8 @@ class Listener:
                         if not complained:
                             log.error("cannot accept connections", reason=str(error), port=self.port)
                             complained = True
-                        await trio.sleep(_RETRY_S)
+                        if not limits.shed(reactor.now):
+                            await trio.sleep(_RETRY_S)
                         break
                     continue
                 complained = False
@@ -151,9 +177,30 @@ class Listener:
                     client.setblocking(False)
                     with contextlib.suppress(OSError):
                         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    begin(client, _remote(address), self)
+                    self._begin(client, _remote(address))
                 except OSError:
                     client.close()
+
+    def _begin(self, client: socket.socket, peer: str) -> None:
+        """A connection was accepted."""
+        if not self._proxy_protocol:
+            self.admit(client, peer)
+        elif self.trusted is not None and peer in self.trusted:
+            Proxied(client, peer, self)
+        else:
+            log.warning("PROXY protocol refused", reason="the peer is no trusted proxy", remote=peer)
+            client.close()
+
+    def admit(self, client: socket.socket, remote: str) -> Begun | None:
+        """Serve a client's connection, unless it has as many as it may: then it is closed. Takes over the socket."""
+        if not self._connection_limits.enter(remote):
+            log.debug("connection refused: the client has too many", remote=remote)
+            self.reactor.remove(client.fileno())
+            client.close()
+            if self.draining and not self.connections:
+                self._empty.set()
+            return None
+        return (Connection if self.certificates is None else Handshake)(client, remote, self)
 
     def stop(self) -> None:
         """Drain: accept no more, close idle connections; requests in flight finish with ``Connection: close``.
@@ -172,9 +219,10 @@ class Listener:
         if self.connections:
             await self._empty.wait()
 
-    def forget(self, connection: Connection | Handshake | WebSocket) -> None:
+    def forget(self, connection: Connection | Handshake | Proxied | WebSocket) -> None:
         """A connection is closed."""
         self.connections.discard(connection)
+        self._connection_limits.leave(connection.peer)
         if self.draining and not self.connections:
             self._empty.set()
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import structlog
 import trio
 
+from nano_trio.web.admission import ConnectionLimits, RequestRates, default_max_connections
 from nano_trio.web.certificates import Certificates
+from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.counts import WebCounts
 from nano_trio.web.http1 import HeadParser
 from nano_trio.web.listener import Listener, open_sockets
@@ -35,6 +37,18 @@ class Server:
         self._nursery = nursery
         self._reactor = reactor
         self._parse_head = _ENGINES[settings.http]()
+        limits = settings.limits
+        self._trusted = TrustedProxies(settings.trusted_proxies)
+        self._connection_limits = ConnectionLimits(
+            default_max_connections() if limits.connections is None else limits.connections,
+            limits.connections_per_client,
+            self._trusted,
+        )
+        self._rates: RequestRates | None = None
+        if limits.requests_per_s is not None:
+            burst = limits.requests_per_s if limits.request_burst is None else limits.request_burst
+            self._rates = RequestRates(limits.requests_per_s, burst)
+            nursery.start_soon(self._rates.run)
         self._listeners: dict[int | None, list[Listener]] = {}
         self._secure: dict[int | None, list[Listener]] = {}
         """The HTTPS listeners, by the plain ones that they stand beside."""
@@ -87,7 +101,7 @@ class Server:
         try:
             self._listeners[port] = await self._listen(
                 self.settings.port if port is None else port,
-                Redirects(encrypted[0].port) if secure.redirect else routes,
+                Redirects(encrypted[0].port, routes) if secure.redirect else routes,
             )
         except OSError:
             self._stop(self._secure.pop(port))
@@ -112,6 +126,9 @@ class Server:
                 parse_head=self._parse_head,
                 certificates=certificates,
                 counts=self.counts,
+                trusted=self._trusted or None,
+                rates=self._rates,
+                connection_limits=self._connection_limits,
             )
             group.append(listener)
             await self._nursery.start(listener.run)

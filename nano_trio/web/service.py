@@ -150,7 +150,7 @@ class Service:
                 if self._unsent:
                     await self._send(self._unsent)
                 else:
-                    await self._respond(self._exchange.response or await self._exchange.wait())
+                    await self._respond(self._exchange.response or self._compressed(await self._exchange.wait()))
                 self._complete = True
         except BodyBroken as error:
             log.warning("response broke off", reason=str(error), **self._about())
@@ -163,6 +163,12 @@ class Service:
         finally:
             self._end()
         await _serve_pipelined(connection)
+
+    def _compressed(self, response: OutgoingResponse) -> OutgoingResponse:
+        compression = self._connection.listener.compression
+        if compression is None:
+            return response
+        return compression.apply(self._head.method, self._head.headers, response)
 
     async def _respond(self, response: OutgoingResponse) -> None:
         if response.socket is not None:

@@ -10,6 +10,7 @@ from typing import Literal
 import attrs
 
 from nano_trio.web.certificates import Certificates
+from nano_trio.web.compression import Compressor
 
 __all__ = ["AccessLog", "AccessRecord", "Limits", "Secure", "ServerSettings"]
 
@@ -40,6 +41,14 @@ class Limits:
     """A body of at most this Content-Length is read before the app begins and handed over as bytes."""
     drain_body: int = 64 * 1024
     """Bytes of an unread request body that are thrown away to keep the connection; beyond, it is closed."""
+    connections: int | None = None
+    """Open connections of the whole server; None: as many as the limit of open files allows."""
+    connections_per_client: int | None = None
+    """Open connections of one client address (IPv6: of one /64); further ones are closed at once. None: no limit."""
+    requests_per_s: float | None = None
+    """Requests a second of one client address; further ones are answered 429. None: no limit."""
+    request_burst: float | None = None
+    """Requests that may come at once before ``requests_per_s`` counts; None: as many as a second's."""
 
 
 @attrs.frozen
@@ -93,5 +102,11 @@ class ServerSettings:
     access_log: AccessLog | None = None
     secure: Mapping[int | None, Secure] = attrs.field(factory=dict)
     """HTTPS listeners by the plain listener that they stand beside: an app's configured ``port``, None for the main."""
+    trusted_proxies: Sequence[str] = ()
+    """Whose X-Forwarded-* and Forwarded fields are believed, as in the configuration."""
+    proxy_protocol: bool = False
+    """Whether every connection begins with the PROXY protocol's header, from a trusted proxy."""
+    compression: Compressor | None = None
+    """How responses are compressed; None: they are not."""
     inherited: Mapping[int, Sequence[socket.socket]] = attrs.field(factory=dict)
     """Listening sockets from a parent process, by configured port; used instead of opening that port."""

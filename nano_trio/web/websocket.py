@@ -98,11 +98,15 @@ class WebSocket:
         "deadline",
         "listener",
         "outbox",
+        "peer",
         "reactor",
         "remote",
         "sock",
         "state",
     )
+
+    sheddable = False
+    """It is not to make room for others."""
 
     def __init__(
         self,
@@ -115,6 +119,8 @@ class WebSocket:
     ) -> None:
         self.sock = sock
         self.remote = remote
+        self.peer = remote
+        """The address that the connection counts for."""
         self.listener = listener
         self.reactor = listener.reactor
         self.state = State.OPEN

@@ -27,6 +27,7 @@ LIMITS: dict[str, st.SearchStrategy[Any]] = {
     "memory_mb": st.integers(1, 1024) | st.floats(1, 1024),
     "max_buffer_size_mb": st.integers(1, 1024) | st.floats(0.001, 1024),
     "request_timeout_ms": st.integers(1, 100_000),
+    "max_body_mb": st.integers(0, 1024) | st.floats(0, 1024) | st.just("none"),
     "max_pending": st.integers(1, 10_000) | st.just(7.0),
     "preload": st.booleans(),
     "idle_timeout_s": SECONDS | st.just("none"),
@@ -48,6 +49,15 @@ HTTP: dict[str, st.SearchStrategy[Any]] = {
     "max_headers": st.integers(1, 1000),
     "header_timeout_s": SECONDS,
     "keep_alive_timeout_s": SECONDS,
+    "max_connections": st.integers(1, 10_000) | st.just("none"),
+    "max_connections_per_client": st.integers(1, 100) | st.just("none"),
+    "max_requests_per_s": st.floats(0.001, 1000) | st.just("none"),
+    "max_request_burst": st.integers(1, 100) | st.just("none"),
+}
+COMPRESSION: dict[str, st.SearchStrategy[Any]] = {
+    "encodings": st.sampled_from([[], "gzip", ["br"], ["zstd", "br", "gzip"]]),
+    "min_bytes": st.integers(0, 10_000),
+    "types": st.sampled_from([[], "text/*", ["text/css", "application/*+json"]]),
 }
 TLS: dict[str, st.SearchStrategy[Any]] = {
     "port": st.just(0) | st.sampled_from([3443, 8443]),
@@ -76,7 +86,9 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
                 "port": st.sampled_from([0, 3000, 3001]),
                 "drain_timeout_s": st.integers(0, 100) | st.floats(0, 100),
                 "state_dir": st.sampled_from(["state", "./a/../b", "/var/lib/nano"]),
+                "trusted_proxies": st.sampled_from([["loopback"], "10.0.0.0/8", ["::1", "private", "unix"]]),
                 "http": some_of(HTTP),
+                "compression": some_of(COMPRESSION),
                 "tls": some_of(TLS),
                 "log": some_of(LOG),
                 "defaults": some_of(LIMITS),

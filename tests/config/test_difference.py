@@ -143,6 +143,9 @@ def test_a_difference_applied_gives_the_new_configuration(
     restarted: dict[str, Any] = {
         "drain_timeout_s": old.drain_timeout_s,
         "state_dir": old.state_dir,
+        "trusted_proxies": old.trusted_proxies,
+        "proxy_protocol": old.proxy_protocol,
+        "compression": old.compression,
         "http": old.http,
         "tls": attrs.evolve(old.tls, port=new.tls.port),  # a listener's business
         "log": old.log,

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from nano_trio.config import (
     App,
     AppTls,
+    Compression,
     Config,
     Http,
     Limits,
@@ -133,6 +134,7 @@ def test_every_key_is_described() -> None:
         "apps[].tls": AppTls,
         "apps[], defaults": Limits,
         "http": Http,
+        "compression": Compression,
         "tls": Tls,
         "log": Log,
     }
@@ -141,7 +143,8 @@ def test_every_key_is_described() -> None:
         for table, cls in tables.items()
         for field in attrs.fields(cls)
         if not field.inherited
-        and (table, field.name) not in {("", name) for name in ("apps", "defaults", "http", "tls", "log")}
+        and (table, field.name)
+        not in {("", name) for name in ("apps", "defaults", "http", "compression", "tls", "log")}
         and (table, field.name) != ("apps[]", "tls")
     }
     assert described == expected

@@ -50,6 +50,8 @@ class FakeExchange:
 class App:
     """An app whose handler returns a response, or an async function that makes one."""
 
+    max_body: int | None = None
+
     def __init__(
         self,
         handler: Callable[[IncomingRequest], OutgoingResponse | Callable[[], Awaitable[OutgoingResponse]]],

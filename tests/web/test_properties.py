@@ -8,6 +8,7 @@ import string
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from nano_trio.web.forwarded import FORWARDING
 from nano_trio.web.http1 import HeadParser
 from nano_trio.web.parser_h11 import h11_parser
 from nano_trio.web.parser_httptools import httptools_parser
@@ -20,7 +21,7 @@ H11: HeadParser = h11_parser()
 tokens = st.text(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~", min_size=1, max_size=20)
 values = st.text([chr(code) for code in (9, *range(32, 127), *range(128, 256))], max_size=40)
 targets = st.text([chr(code) for code in range(33, 127) if chr(code) != "#"], max_size=40).map(lambda path: "/" + path)
-reserved = ("host", "content-length", "transfer-encoding", "connection", "expect")
+reserved = FORWARDING | {"host", "content-length", "transfer-encoding", "connection", "expect"}
 fields = st.lists(st.tuples(tokens.filter(lambda name: name.lower() not in reserved), values), max_size=8)
 methods = st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD", "M-SEARCH", "PROPFIND"])
 connections = st.sampled_from(["", "Connection: close\r\n", "connection: Keep-Alive, x\r\n", "Connection: upgrade\r\n"])
