@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from nano_trio.web.clients import TrustedProxies, client_key
+from nano_trio.web.connection import Connection
 
 if TYPE_CHECKING:
     from nano_trio.web.listener import Listener
@@ -123,7 +124,9 @@ class ConnectionLimits:
             connection
             for listener in self.listeners
             for connection in listener.connections
-            if connection.sheddable and connection.deadline <= now + listener.limits.idle_timeout - _IDLE_S
+            if isinstance(connection, Connection)
+            and connection.idle
+            and connection.deadline <= now + listener.limits.idle_timeout - _IDLE_S
         ]
         # All of them wait equally long, so the one whose deadline is next has waited longest. A few at once, so that
         # a full server does not look through all its connections for each new one.

@@ -504,11 +504,6 @@ class Connection:
         """Whether nothing of a request has arrived."""
         return self.state is State.READING and not self._partial and not self.reader.buffered and not self.outgoing
 
-    @property
-    def sheddable(self) -> bool:
-        """Whether it may be closed to make room for others."""
-        return self.idle
-
     def _look_for_hang_up(self) -> None:
         if self.reactor.sees_hang_up:
             gone = True

@@ -54,8 +54,6 @@ class Handshake:
 
     idle = True
     """It has no request in flight: a server that drains closes it."""
-    sheddable = False
-    """It is not to make room for others: it has its own, short deadline."""
 
     def __init__(self, sock: socket.socket, remote: str, listener: Listener) -> None:
         self.remote = remote

@@ -31,7 +31,6 @@ class Proxied:
 
     idle = True
     """It has no request in flight: a server that drains closes it."""
-    sheddable = False
 
     def __init__(self, sock: socket.socket, peer: str, listener: Listener) -> None:
         self.peer = peer
@@ -79,6 +78,10 @@ class Proxied:
     def resume(self) -> bool:
         """Nothing was left to go on with."""
         return False
+
+    def drain(self) -> None:
+        """The server shuts down."""
+        self.close()
 
     def expire(self) -> None:
         """The deadline has passed."""

@@ -105,9 +105,6 @@ class WebSocket:
         "state",
     )
 
-    sheddable = False
-    """It is not to make room for others."""
-
     def __init__(
         self,
         sock: socket.socket | TLSSocket,
