@@ -3,30 +3,37 @@
     ASLEEP ──request or preload──► AWAKE ──crash──► ASLEEP (restarted by the next request, or at once with preload)
       ▲                              │  └──more crashes than the intensity allows──► FAILED ──pause over──► ASLEEP
       └──────────idle_timeout_s──────┘
-    any ──drain()──► DRAINING
+    any ──drain()──► DRAINING ──open_doors()──► ASLEEP or AWAKE
 
-An app that nobody asks for costs this object and nothing else.
+A new version is loaded beside the one that serves (:meth:`App.prepare`), and takes its place in one step
+(:meth:`App.switch`): the old one finishes what it has. One that does not load changes nothing.
+
+An app that nobody asks for costs this object and nothing else. Whatever an app runs is a temporary child of the apps'
+supervisor: what follows a crash is decided here, for here a restart waits for somebody who wants it.
 """
 
 from __future__ import annotations
 
 import enum
+import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import attrs
 import structlog
 import trio
 
 from nano_trio import logs
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.exchange import AppExchange, plain_response
-from nano_trio.actors.incarnation import AppSettings, Incarnation
+from nano_trio.actors.incarnation import AppSettings, Incarnation, NotLoaded
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.restarts import RestartIntensity
 from nano_trio.actors.rooms import Rooms
+from nano_trio.actors.supervisor import ChildSpec, Restart
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode, ModuleError, load_app
@@ -34,7 +41,7 @@ from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime.cache import AppCache, cache_file
 from nano_trio.runtime.platform import BUILTIN_MODULES
 
-__all__ = ["App", "AppState", "SupervisedSettings"]
+__all__ = ["App", "AppState", "Registry", "SupervisedSettings", "Version"]
 
 
 class SupervisedSettings(AppSettings, Protocol):
@@ -65,47 +72,100 @@ class AppState(enum.Enum):
     DRAINING = "draining"
 
 
-class App:
-    """Implements :class:`nano_trio.actors.messages.Target`. ``spawn`` runs a task in the supervisor's nursery."""
+class Registry(Protocol):
+    """What an app needs of the registry that holds it."""
 
-    def __init__(
-        self,
-        settings: SupervisedSettings,
-        scheduler: CpuScheduler,
-        cache: BytecodeCache,
-        spawn: Callable[..., None],
-        *,
-        find: Callable[[str], App | None] = lambda name: None,
-        state_dir: Path | None = None,
-        dev: bool = False,
-    ) -> None:
+    scheduler: CpuScheduler
+    bytecode: BytecodeCache
+    dev: bool
+    state_dir: Path | None
+    drain_timeout_s: float
+
+    def find(self, name: str) -> App | None:
+        """Another app, for service bindings."""
+
+    def supervise(self, spec: ChildSpec) -> None:
+        """Run a task below the apps' supervisor, from now on."""
+
+    def spawn(self, work: Callable[[], Awaitable[Any]]) -> None:
+        """Run a small task of an app. What it raises is logged."""
+
+    def stirred(self, app: App) -> None:
+        """The app is no longer asleep, or no longer awake."""
+
+
+class App:
+    """Implements :class:`nano_trio.actors.messages.Target`."""
+
+    __slots__ = (
+        "__weakref__",
+        "_caches",
+        "_code",
+        "_crashed_last",
+        "_current",
+        "_generation",
+        "_idle_since",
+        "_leaving",
+        "_registry",
+        "_rooms",
+        "_turns_seen",
+        "_unstarted",
+        "account",
+        "counts",
+        "last_error",
+        "last_reload_error",
+        "name",
+        "replacements",
+        "restarts",
+        "settings",
+        "since",
+        "state",
+    )
+
+    def __init__(self, settings: SupervisedSettings, registry: Registry) -> None:
         self.name = settings.name
         self.settings = settings
         self.state = AppState.ASLEEP
+        self.since = time.time()
+        """When it came into this state, in seconds since 1970."""
         self.account = Account()
         self.counts = Counts()
         self.last_error: str | None = None
         """Why the app last crashed or could not be loaded."""
+        self.last_reload_error: str | None = None
+        """Why its newest version does not serve; None where it does."""
+        self.replacements = 0
+        """How often a running version was replaced by a newer one."""
         self.restarts = RestartIntensity(settings.max_restarts, settings.restart_window_s)
-        self.rooms = Rooms(settings.name, scheduler, self.account, spawn)
-        """Groups of the app's WebSockets."""
-        self._scheduler = scheduler
-        self._cache = cache
-        self._spawn = spawn
-        self._find = find
-        self._dev = dev
+        self._registry = registry
         self._code: AppCode | None = None
         self._current: Incarnation | None = None
+        self._leaving: dict[Incarnation, int] = {}
+        self._generation = 0
         self._unstarted: list[AppExchange] = []
         self._turns_seen = -1
         self._idle_since = 0.0
         self._crashed_last = False
-        self._log: Any = structlog.get_logger("nano_trio.app").bind(app=settings.name)
-        self._caches = AppCache(
-            None if state_dir is None else cache_file(state_dir, settings.name),
-            int(settings.cache_max_mb * (1 << 20)),
-            log=self._log,
-        )
+        self._caches: AppCache | None = None
+        self._rooms: Rooms | None = None
+
+    @property
+    def _log(self) -> Any:
+        return structlog.get_logger("nano_trio.app").bind(app=self.name)
+
+    def _enter(self, state: AppState) -> None:
+        if state is not self.state:
+            self.state, self.since = state, time.time()
+            self._registry.stirred(self)
+
+    @property
+    def rooms(self) -> Rooms:
+        """Groups of the app's WebSockets."""
+        if self._rooms is None:
+            self._rooms = Rooms(self.name, self._registry.scheduler, self.account, self._registry.spawn)
+        return self._rooms
+
+    # -- requests ----------------------------------------------------------------------------------------------------
 
     @property
     def max_body(self) -> int | None:
@@ -120,7 +180,7 @@ class App:
             exchange.answer(_going_away(), ErrorKind.DRAINING)
         elif self._current is not None:
             self._current.accept(exchange)
-        elif self._unstarted or not self._scheduler.may_begin() or self._scheduler.waiting:
+        elif self._unstarted or not self._registry.scheduler.may_begin() or self._registry.scheduler.waiting:
             # Milliseconds: not in the way of whoever else has come in this pass.
             self._wait_for_start(exchange)
         else:
@@ -143,7 +203,7 @@ class App:
             exchange.answer(page, ErrorKind.MAILBOX_FULL)
             return
         if not self._unstarted:
-            self._scheduler.request(self, suspended=False)
+            self._registry.scheduler.request(self, suspended=False)
         exchange.deadline = trio.current_time() + self.settings.request_timeout_ms / 1e3
         self._unstarted.append(exchange)
 
@@ -153,6 +213,8 @@ class App:
         for exchange in waiting:
             if exchange.response is None:
                 self._start_for(exchange)
+
+    # -- starts ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Load the app now, as ``preload`` asks for. What goes wrong is logged."""
@@ -168,73 +230,195 @@ class App:
             return self._start_now()
         finally:
             # Building an isolate takes the pass's time as turns do.
-            self._scheduler.used_ns += time.perf_counter_ns() - begun
+            self._registry.scheduler.used_ns += time.perf_counter_ns() - begun
 
     def _start_now(self) -> Incarnation | None:
         try:
             if self._code is None:
-                self._code = load_app(self.settings.path, self._cache, BUILTIN_MODULES)
+                self._code = load_app(self.settings.path, self._registry.bytecode, BUILTIN_MODULES)
         except (ModuleError, JavaScriptError) as error:
             self._crashed(None, f"cannot load: {error}")
             return None
-        self.state = AppState.AWAKE
+        incarnation = self._current = self._make(self.settings, self._code)
+        self._begun()
+        self._enter(AppState.AWAKE)
+        incarnation.load()
+        # The entry module may have ended the incarnation already, and with it cleared _current.
+        if self._current is incarnation:
+            self._supervise(incarnation)
+        return self._current
+
+    def _make(self, settings: SupervisedSettings, code: AppCode) -> Incarnation:
+        registry = self._registry
+        if self._caches is None:
+            file = None if registry.state_dir is None else cache_file(registry.state_dir, self.name)
+            self._caches = AppCache(file, int(settings.cache_max_mb * (1 << 20)), log=self._log)
+        return Incarnation(
+            settings,
+            code,
+            registry.scheduler,
+            self.account,
+            self._crashed,
+            self.rooms,
+            registry.spawn,
+            counts=self.counts,
+            cache=self._caches,
+            find=registry.find,
+            dev=registry.dev,
+        )
+
+    def _begun(self) -> None:
         self.counts.starts += 1
         if self._crashed_last:
             self._crashed_last = False
             self.counts.restarts += 1
         logs.lifecycle(self.name, "started", starts=self.counts.starts)
-        incarnation = self._current = Incarnation(
-            self.settings,
-            self._code,
-            self._scheduler,
-            self.account,
-            self._crashed,
-            self.rooms,
-            self._spawn,
-            counts=self.counts,
-            cache=self._caches,
-            find=self._find,
-            dev=self._dev,
-        )
-        incarnation.load()
-        # The entry module may have ended the incarnation already, and with it cleared _current.
-        if self._current is incarnation:
-            self._spawn(incarnation.run)
-        return self._current
+
+    def _supervise(self, incarnation: Incarnation) -> None:
+        self._registry.supervise(ChildSpec(id=self._next_id("isolate"), run=incarnation.run, restart=Restart.TEMPORARY))
+
+    def _next_id(self, what: str) -> str:
+        self._generation += 1
+        return f"{self.name}: {what} {self._generation}"
 
     def _crashed(self, incarnation: Incarnation | None, why: str) -> None:
+        if incarnation is not None and incarnation is not self._current:
+            # An older version, or one that was to become the next: the app as it serves is not concerned.
+            if incarnation in self._leaving:
+                self._log.warning("the old version crashed while it drained", error=why)
+            return
         self.last_error = why
         self.counts.crashes += 1
         self._crashed_last = True
-        if incarnation is None or incarnation is self._current or self._current is None:
-            self._current = None
-            if self.state is not AppState.DRAINING:
-                self.state = AppState.ASLEEP
+        self._current = None
         # A file may have been mended since: the next start reads anew.
         self._code = None
-        again = self.restarts.crashed(trio.current_time())
-        if again:
+        now = trio.current_time()
+        if self.restarts.crashed(now):
+            if self.state is not AppState.DRAINING:
+                self._enter(AppState.ASLEEP)
             self._log.error("the app crashed", error=why)
             logs.lifecycle(self.name, "crashed", reason=why)
-            if self.settings.preload and incarnation is not None and self.state is AppState.ASLEEP:
-                self._spawn(self._restart)
+            again = self.settings.preload and incarnation is not None
         else:
             if self.state is not AppState.DRAINING:
-                self.state = AppState.FAILED
-            pause = self.restarts.retry_in(trio.current_time())
+                self._enter(AppState.FAILED)
+            pause = self.restarts.retry_in(now)
             self._log.error("the app failed: too many crashes", error=why, retry_in_s=round(pause, 1))
             logs.lifecycle(self.name, "failed", reason=why, retry_in_s=round(pause, 1))
+            again = self.settings.preload
+        if again and self.state is not AppState.DRAINING:
+            self._registry.supervise(
+                ChildSpec(id=self._next_id("restart"), run=self._start_again, restart=Restart.TEMPORARY)
+            )
 
-    async def _restart(self) -> None:
-        await trio.lowlevel.checkpoint()
+    async def _start_again(self) -> None:
+        """With ``preload`` nobody's request has to come first."""
+        await trio.sleep(self.restarts.retry_in(trio.current_time()))
         self.start()
 
     def _failed_page(self) -> OutgoingResponse:
         pause = self.restarts.retry_in(trio.current_time())
         text = "Service Unavailable: the app could not be started"
-        if self._dev and self.last_error:
+        if self._registry.dev and self.last_error:
             text += f"\n\n{self.last_error}"
         return plain_response(503, text, ("retry-after", str(max(1, math.ceil(pause)))))
+
+    # -- change ------------------------------------------------------------------------------------------------------
+
+    @property
+    def stale(self) -> bool:
+        """Whether the files of the loaded code have changed since they were read. Reads them; for a worker thread."""
+        code = self._code
+        return code is not None and code.changed(self.settings.path)
+
+    @property
+    def code_key(self) -> object:
+        """What is another object when the loaded code, or the place that it is read from, is another."""
+        return self.settings if self._code is None else self._code
+
+    @property
+    def module_files(self) -> list[Path]:
+        """The files that the loaded code was read from."""
+        return [] if self._code is None else self._code.files
+
+    @property
+    def awake(self) -> bool:
+        """Whether it has an isolate."""
+        return self._current is not None
+
+    def take(self, settings: SupervisedSettings) -> None:
+        """Run with other limits from now on. What needs a new isolate is for :meth:`prepare`."""
+        self.settings = settings
+        self.restarts.max_restarts, self.restarts.window_s = settings.max_restarts, settings.restart_window_s
+        if self._caches is not None:
+            self._caches.limit(int(settings.cache_max_mb * (1 << 20)))
+        if self._current is not None:
+            self._current.take(settings)
+
+    async def prepare(self, settings: SupervisedSettings) -> Version:
+        """Load a new version beside the one that serves; it is for :meth:`switch`, or for :meth:`discard`.
+
+        It may take as long as a request. Raises :class:`NotLoaded`.
+        """
+        try:
+            code = load_app(settings.path, self._registry.bytecode, BUILTIN_MODULES)
+        except (ModuleError, JavaScriptError) as error:
+            raise NotLoaded(f"cannot load: {error}") from None
+        incarnation = self._make(settings, code)
+        version = Version(settings, code, incarnation)
+        try:
+            incarnation.load()
+            self._supervise(incarnation)
+            with trio.move_on_after(settings.request_timeout_ms / 1e3) as deadline:
+                await incarnation.wait_loaded()
+            if deadline.cancelled_caught:
+                raise NotLoaded(f"cannot load: it is not loaded after {settings.request_timeout_ms:g} ms")
+        except BaseException:
+            version.incarnation.retire()
+            raise
+        return version
+
+    def switch(self, version: Version) -> None:
+        """From now on requests go to the new version; the old one finishes what it has, within the drain time."""
+        self.take(version.settings)
+        self._code = version.code
+        self.restarts.forgive()
+        self.last_reload_error = None
+        self.replacements += 1
+        self._begun()
+        logs.lifecycle(self.name, "replaced", replacements=self.replacements)
+        old, self._current = self._current, version.incarnation
+        if self.state is not AppState.DRAINING:
+            self._enter(AppState.AWAKE)
+        if old is not None:
+            self._leave(old)
+
+    def forget_code(self) -> None:
+        """The next start reads the files anew, and at once even where the app has failed."""
+        self._code = None
+        self.restarts.forgive()
+        self.last_reload_error = None
+        if self.state is AppState.FAILED:
+            self._enter(AppState.ASLEEP)
+
+    def _leave(self, old: Incarnation) -> None:
+        self._leaving[old] = self._generation
+        self._registry.supervise(
+            ChildSpec(
+                id=self._next_id("draining"),
+                run=functools.partial(self._drain_old, old),
+                restart=Restart.TEMPORARY,
+            )
+        )
+
+    async def _drain_old(self, old: Incarnation) -> None:
+        try:
+            with trio.move_on_after(self._registry.drain_timeout_s):
+                await old.drain()
+        finally:
+            del self._leaving[old]
+            old.retire()
 
     def sweep(self, now: float) -> None:
         """Put the app to sleep where it has had nothing to do for ``idle_timeout_s``. Call about once a second."""
@@ -246,7 +430,8 @@ class App:
             self._idle_since = now
         elif now - self._idle_since >= timeout:
             self._current = None
-            self.state = AppState.ASLEEP
+            if self.state is AppState.AWAKE:
+                self._enter(AppState.ASLEEP)
             incarnation.retire()
             self.counts.evictions += 1
             self._log.debug("asleep after idling", idle_timeout_s=timeout)
@@ -254,19 +439,42 @@ class App:
 
     async def drain(self) -> None:
         """Take no further requests and wait for those in progress. Cancel the wait to give up on them."""
-        self.state = AppState.DRAINING
+        self.close_doors()
+        try:
+            while self._leaving or self._current is not None:
+                incarnation = self._current or next(iter(self._leaving))
+                await incarnation.drain()
+                if incarnation is self._current:
+                    self._current = None
+                    incarnation.retire()
+                else:
+                    await trio.lowlevel.checkpoint()
+        finally:
+            incarnation_left, self._current = self._current, None
+            for each in (incarnation_left, *self._leaving):
+                if each is not None:
+                    each.retire()
+
+    def close_doors(self) -> None:
+        """Answer further requests with 503 and ``Connection: close``."""
+        if self.state is AppState.DRAINING:
+            return
+        self._enter(AppState.DRAINING)
         logs.lifecycle(self.name, "draining")
-        self._scheduler.withdraw(self)
+        self._registry.scheduler.withdraw(self)
         for exchange in self._unstarted:
             exchange.answer(_going_away(), ErrorKind.DRAINING)
         self._unstarted.clear()
-        incarnation = self._current
-        if incarnation is not None:
-            try:
-                await incarnation.drain()
-            finally:
-                self._current = None
-                incarnation.retire()
+
+    def open_doors(self) -> None:
+        """Take requests again after :meth:`drain`."""
+        if self.state is AppState.DRAINING:
+            self._enter(AppState.ASLEEP if self._current is None else AppState.AWAKE)
+            logs.lifecycle(self.name, "undrained")
+            if self.settings.preload:
+                self.start()
+
+    # -- what others may see -----------------------------------------------------------------------------------------
 
     @property
     def memory_used(self) -> int:
@@ -310,6 +518,35 @@ class App:
             messages_out=counts.messages_out,
             last_error=self.last_error,
         )
+
+    def tree(self) -> dict[str, Any]:
+        """The app's place in the supervision tree (:meth:`nano_trio.actors.supervisor.Supervisor.tree`)."""
+        lives = [("isolate", self._current)] if self._current is not None else []
+        lives += [("isolate, draining", old) for old in self._leaving]
+        return {
+            "id": self.name,
+            "kind": "supervisor",
+            "strategy": "one_for_one",
+            "state": self.state.value,
+            "since": self.since,
+            "restarts": self.restarts.crashes,
+            "last_error": self.last_error,
+            "last_reload_error": self.last_reload_error,
+            "children": [{"id": id, "kind": "worker", **life.snapshot()} for id, life in lives],
+        }
+
+
+@attrs.frozen(eq=False)
+class Version:
+    """A loaded version of an app that does not serve yet."""
+
+    settings: SupervisedSettings
+    code: AppCode
+    incarnation: Incarnation
+
+    def discard(self) -> None:
+        """It is not wanted after all."""
+        self.incarnation.retire()
 
 
 def _going_away() -> OutgoingResponse:

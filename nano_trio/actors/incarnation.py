@@ -42,7 +42,7 @@ from nano_trio.runtime.host import text_of
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
 
-__all__ = ["AppSettings", "Incarnation", "Life"]
+__all__ = ["AppSettings", "Incarnation", "Life", "NotLoaded"]
 
 
 class AppSettings(SocketSettings, Protocol):
@@ -72,6 +72,10 @@ class AppSettings(SocketSettings, Protocol):
     def max_connections(self) -> int: ...
     @property
     def max_messages_per_s(self) -> float | None: ...
+
+
+class NotLoaded(Exception):
+    """An incarnation ended before it could serve; the text says why."""
 
 
 class Life(enum.Enum):
@@ -162,8 +166,10 @@ class Incarnation:
         self._unanswered = 0
         self._extended = 0
         self._load_error: str | None = None
+        self._death: str | None = None
         self._drained: trio.Event | None = None
         """Set when a drain that waits may look again."""
+        self._loaded: trio.Event | None = None
         self._timeout_s = settings.request_timeout_ms / 1e3
         self._environment = Environment(
             scheduler,
@@ -191,6 +197,20 @@ class Incarnation:
     def load(self) -> None:
         """Evaluate the entry module: here and now, as far as its first slice goes."""
         self._environment.load(self.settings.env)
+
+    async def wait_loaded(self) -> None:
+        """Wait until its entry module is evaluated. Raises :class:`NotLoaded` where that went wrong."""
+        if self.life is Life.LOADING:
+            self._loaded = trio.Event()
+            await self._loaded.wait()
+        if self.life is not Life.SERVING:
+            raise NotLoaded(self._death or "it was stopped")
+
+    def take(self, settings: AppSettings) -> None:
+        """New limits, in force from the next request and turn on. What needs a new isolate stays as it is."""
+        self.settings = settings
+        self._timeout_s = settings.request_timeout_ms / 1e3
+        self._environment.take_limits(turn_ms=settings.timeout_ms, response_timeout_s=self._timeout_s)
 
     async def run(self) -> None:
         """Own the environment's timers and operations until the incarnation ends."""
@@ -310,6 +330,8 @@ class Incarnation:
     def loaded(self) -> None:
         self._fetch = self._environment.entry_point("fetch")
         self.life = Life.SERVING
+        if self._loaded is not None:
+            self._loaded.set()
         waiting, self._unloaded = self._unloaded, []
         for exchange in waiting:
             self._submit(exchange)
@@ -517,6 +539,7 @@ class Incarnation:
         else:
             why = reason.value
         self.life = Life.CRASHED
+        self._death = why
         self._close("the app was stopped" if self._load_error is None else "the app could not be loaded", why)
         self._on_crash(self, why)
 
@@ -549,8 +572,9 @@ class Incarnation:
                 self._sockets.close_all(1001, "going away")
             self._sockets.release()
         self._environment.close()
-        if self._drained is not None:
-            self._drained.set()
+        for event in (self._drained, self._loaded):
+            if event is not None:
+                event.set()
 
     @property
     def busy(self) -> bool:
@@ -565,6 +589,15 @@ class Incarnation:
     @property
     def _open_sockets(self) -> int:
         return 0 if self._sockets is None else self._sockets.open
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain facts for the supervision tree."""
+        return {
+            "state": self.life.value,
+            "requests": len(self._exchanges),
+            "operations": 0 if self.life is Life.CRASHED else self._environment.pending,
+            "memory_bytes": self.memory_used,
+        }
 
     def _check_drained(self) -> None:
         if self._drained is not None and not self._serves:

@@ -1,7 +1,7 @@
-"""The registry of apps and the nursery that owns whatever they run: the root of the apps' supervision.
+"""The registry of apps, and the supervisor below which whatever they run lives.
 
-Every incarnation's task lives in one nursery, each inside a guard of its own: what an app does never raises into it,
-and should a defect of ours raise there, it is logged and ends that incarnation alone.
+What an app does never raises into its supervisor, and should a defect of ours raise there, it is logged and ends that
+incarnation alone. Only apps that are awake cost anything: the sweep looks at no others.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import Any
 import structlog
 import trio
 
-from nano_trio.actors.app import App, SupervisedSettings
+from nano_trio.actors.app import App, AppState, SupervisedSettings
 from nano_trio.actors.counts import Snapshot
+from nano_trio.actors.supervisor import ChildSpec, Supervisor
 from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
 from nano_trio.engine.scheduler import CpuScheduler
 
 __all__ = ["Registry"]
 
 _SWEEP_S = 1.0
+_SWEPT_AT_ONCE = 1000
 
 
 class Registry:
@@ -33,22 +35,40 @@ class Registry:
         state_dir: Path | None = None,
         dev: bool = False,
         cache: BytecodeCache | None = None,
+        drain_timeout_s: float = 30.0,
     ) -> None:
         self.scheduler = CpuScheduler()
-        self._cache = cache if cache is not None else BytecodeCache(default_cache_folder())
+        self.bytecode = cache if cache is not None else BytecodeCache(default_cache_folder())
+        self.state_dir = state_dir
+        self.dev = dev
+        self.drain_timeout_s = drain_timeout_s
+        """What a replaced or removed version gets to finish its requests."""
+        self.supervisor = Supervisor(
+            "apps",
+            [
+                ChildSpec(id="cpu scheduler", run=self.scheduler.run, reports=True),
+                ChildSpec(id="idle sweep", run=self._sweep),
+                ChildSpec(id="small tasks", run=self._small_tasks, reports=True, snapshot=self._count_small_tasks),
+            ],
+            apart=True,
+        )
+        self._own = ("cpu scheduler", "idle sweep", "small tasks")
         self._nursery: trio.Nursery | None = None
         self._log = structlog.get_logger("nano_trio")
-        self.apps: dict[str, App] = {
-            settings.name: App(
-                settings, self.scheduler, self._cache, self._spawn, find=self._find, state_dir=state_dir, dev=dev
-            )
-            for settings in apps
-        }
+        self.apps: dict[str, App] = {settings.name: App(settings, self) for settings in apps}
+        self.leaving: list[App] = []
+        """Apps that were removed and still drain."""
+        self._stirring: dict[App, None] = {}
 
-    def _find(self, name: str) -> App | None:
+    # -- what apps ask for (nano_trio.actors.app.Registry) -----------------------------------------------------------
+
+    def find(self, name: str) -> App | None:
         return self.apps.get(name)
 
-    def _spawn(self, work: Callable[[], Awaitable[Any]]) -> None:
+    def supervise(self, spec: ChildSpec) -> None:
+        self.supervisor.add(spec)
+
+    def spawn(self, work: Callable[[], Awaitable[Any]]) -> None:
         assert self._nursery is not None, "the registry does not run"
         self._nursery.start_soon(self._guard, work)
 
@@ -58,33 +78,86 @@ class Registry:
         except Exception:
             self._log.exception("internal error in an app's task")
 
-    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    def stirred(self, app: App) -> None:
+        if app.state is AppState.ASLEEP:
+            self._stirring.pop(app, None)
+        else:
+            self._stirring[app] = None
+
+    @property
+    def stirring(self) -> list[App]:
+        """The apps that are not asleep."""
+        return list(self._stirring)
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    async def _small_tasks(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """The nursery for what is too small and too frequent to be a child of its own."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    def _count_small_tasks(self) -> dict[str, int]:
+        return {"count": 0 if self._nursery is None else max(0, len(self._nursery.child_tasks))}
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run the CPU scheduler and all apps until cancelled."""
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            await nursery.start(self.scheduler.run)
-            nursery.start_soon(self._sweep)
-            for app in self.apps.values():
+            await nursery.start(self.supervisor.run)
+            for app in list(self.apps.values()):
                 if app.settings.preload:
                     app.start()
                     await trio.lowlevel.checkpoint()
             task_status.started()
 
     async def _sweep(self) -> None:
-        sleepers = [app for app in self.apps.values() if app.settings.idle_timeout_s is not None]
-        while sleepers:
+        while True:
             await trio.sleep(_SWEEP_S)
             now = trio.current_time()
-            for app in sleepers:
+            for index, app in enumerate(list(self._stirring)):
                 app.sweep(now)
+                if index % _SWEPT_AT_ONCE == _SWEPT_AT_ONCE - 1:
+                    await trio.lowlevel.checkpoint()
 
-    def snapshots(self) -> Iterator[Snapshot]:
-        """What is counted of each app, each at the moment it is asked for. Apps may come and go meanwhile."""
-        return (app.snapshot() for app in list(self.apps.values()))
+    def add(self, settings: SupervisedSettings) -> App:
+        """A further app, asleep."""
+        app = self.apps[settings.name] = App(settings, self)
+        return app
+
+    def release(self, name: str) -> App:
+        """Take no further requests for an app; it is gone from :attr:`apps`. Then :meth:`let_go` of it."""
+        app = self.apps.pop(name)
+        self.leaving.append(app)
+        app.close_doors()
+        return app
+
+    async def let_go(self, app: App) -> None:
+        """Wait for what a released app still has, at most ``drain_timeout_s``, and forget it."""
+        try:
+            with trio.move_on_after(self.drain_timeout_s):
+                await app.drain()
+        finally:
+            self.leaving.remove(app)
+            self._stirring.pop(app, None)
 
     async def drain(self, timeout_s: float) -> None:
         """Let all apps finish what they have, for at most ``timeout_s`` seconds; then everything in them is stopped."""
         with trio.move_on_after(timeout_s):
             async with trio.open_nursery() as nursery:
                 for app in self.apps.values():
+                    app.close_doors()
+                for app in [app for app in self._stirring if app.name in self.apps]:
                     nursery.start_soon(app.drain)
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """What is counted of each app, each at the moment it is asked for. Apps may come and go meanwhile."""
+        return (app.snapshot() for app in list(self.apps.values()))
+
+    def tree(self) -> dict[str, Any]:
+        """The apps' part of the supervision tree: every app that is not asleep, and how many are."""
+        tree = self.supervisor.tree()
+        tree["children"] = [child for child in tree["children"] if child["id"] in self._own] + [
+            app.tree() for app in self._stirring
+        ]
+        tree["asleep"] = sum(app.state is AppState.ASLEEP for app in self.apps.values())
+        return tree

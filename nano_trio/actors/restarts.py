@@ -1,25 +1,30 @@
 """Restart intensity: how often an app may crash before its supervisor stops trying at once (OTP's term and idea).
 
 Up to ``max_restarts`` crashes within ``window_s`` are answered by an immediate restart. One more, and the app has
-failed: it is tried again only after a pause, which doubles with every further failure up to a minute. A window
-without a crash forgets everything. Times are seconds on any monotonic clock; the caller passes them in, so this is a
+failed: it is tried again only after a pause, which doubles with every further failure up to a minute. Jitter takes up
+to a quarter of it, so that those who failed together do not come back together. A window without a crash forgets
+everything. Times are seconds on any monotonic clock; the caller passes them in, so this is a
 pure state machine.
 """
 
 from __future__ import annotations
 
+import random
 from collections import deque
+from collections.abc import Callable
 
 __all__ = ["RestartIntensity"]
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
+_JITTER = 0.25
 
 
 class RestartIntensity:
     """The crashes of one app and what follows from them."""
 
-    def __init__(self, max_restarts: int, window_s: float) -> None:
+    def __init__(self, max_restarts: int, window_s: float, jitter: Callable[[], float] = random.random) -> None:
+        """``jitter`` gives numbers from 0 to 1: the share of the quarter that a pause is shortened by."""
         self.max_restarts = max_restarts
         self.window_s = window_s
         self.crashes = 0
@@ -27,6 +32,7 @@ class RestartIntensity:
         self._recent: deque[float] = deque()
         self._pause_s = 0.0
         self._retry_at = 0.0
+        self._jitter = jitter
 
     def crashed(self, now: float) -> bool:
         """Note a crash. True when the app may be restarted at once, False when it has failed."""
@@ -36,8 +42,13 @@ class RestartIntensity:
         if len(self._recent) <= self.max_restarts:
             return True
         self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
-        self._retry_at = now + self._pause_s
+        self._retry_at = now + self._pause_s * (1 - _JITTER * self._jitter())
         return False
+
+    def forgive(self) -> None:
+        """Begin afresh, as when the code was mended. The count of all crashes stays."""
+        self._recent.clear()
+        self._pause_s = self._retry_at = 0.0
 
     def retry_in(self, now: float) -> float:
         """Seconds until the app may be started again; 0.0 when it may be now."""

@@ -24,6 +24,7 @@ __all__ = ["serve"]
 @click.option("--http", "parser", type=click.Choice(["httptools", "h11"]), help="HTTP parser.  [default: httptools]")
 @click.option("--log-format", type=click.Choice(["text", "json", "apache"]), help="Log format.  [default: text]")
 @click.option("--access-log/--no-access-log", default=None, help="Log every request.  [default: with --dev or apache]")
+@click.option("--watch/--no-watch", default=None, help="Reload when files change.  [default: as configured, else yes]")
 @click.option("--dev", is_flag=True, help="Development: error pages show stacks, requests are logged.")
 def serve(
     app_path: Path | None,
@@ -35,6 +36,7 @@ def serve(
     parser: str | None,
     log_format: str | None,
     access_log: bool | None,
+    watch: bool | None,
     dev: bool,
 ) -> None:
     """Serve apps over HTTP, and HTTPS if asked to, until SIGINT or SIGTERM.
@@ -55,6 +57,7 @@ def serve(
             "tls.port": tls_port,
             "http.parser": parser,
             "log.format": log_format,
+            "watch": watch,
         }.items()
         if value is not None
     }

@@ -11,7 +11,7 @@ import trio
 
 from nano_trio import __version__, logs
 from nano_trio.cli.outcome import fail
-from nano_trio.config import Config, ConfigError, load, single_app
+from nano_trio.config import Config, ConfigError, Overlay, load, single_app
 from nano_trio.web.hosting import Hosting, serve_until_signal, uses_local_certificates
 from nano_trio.web.local_ca import CertificateError
 
@@ -32,10 +32,15 @@ def serve_here(
     dev: bool,
 ) -> None:
     """Serve in this process until a signal ends it. ``overrides`` are the command line's, as for :func:`load`."""
-    try:
+
+    def read() -> Config:
         config = _read_config(app_path, config_path, overrides)
         if tls and config.tls.port is None:
             config = _read_config(app_path, config_path, {**overrides, "tls.port": _HTTPS_PORT})
+        return config
+
+    try:
+        config = read()
     except ConfigError as error:
         fail(str(error))
     logs.configure(config.log.level, config.log.format)
@@ -43,7 +48,17 @@ def serve_here(
         access_log = dev or config.log.format == "apache"
 
     async def run() -> None:
-        await serve_until_signal(config, dev=dev, access_log=access_log, started=lambda h: _announce(config, h))
+        path = config_path if app_path is None else app_path
+        assert path is not None
+        await serve_until_signal(
+            config,
+            dev=dev,
+            access_log=access_log,
+            started=lambda hosting: _announce(config, hosting),
+            source=read,
+            overlay=Overlay.beside(config, path),
+            watched=[] if config_path is None else [config_path],
+        )
 
     failure: OSError | None = None
     without_certificates: CertificateError | None = None
@@ -58,7 +73,7 @@ def serve_here(
     if without_certificates is not None:
         fail(str(without_certificates))
     if failure is not None:
-        places = " or ".join(f"{at.host}:{at.port}" for at in sorted(config.listeners))
+        places = failure.filename or " or ".join(f"{at.host}:{at.port}" for at in sorted(config.listeners))
         fail(f"cannot listen on {places}: {failure.strerror or failure}")
 
 

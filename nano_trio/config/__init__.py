@@ -25,6 +25,7 @@ from nano_trio.config.model import (
     Tls,
     TlsVersion,
 )
+from nano_trio.config.overlay import Overlay
 from nano_trio.config.problems import ConfigError, Problem
 from nano_trio.config.schema import KeyDescription, describe_keys, json_schema, markdown_table, to_document
 
@@ -45,6 +46,7 @@ __all__ = [
     "Log",
     "LogFormat",
     "LogLevel",
+    "Overlay",
     "Problem",
     "Reload",
     "Tls",

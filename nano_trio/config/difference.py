@@ -31,6 +31,14 @@ class AppChange:
         """Whether the app must start again (`path`, `env`, `memory_mb`), or merely takes new limits and routes."""
         return any(_about(App, key).reload is Reload.ISOLATE for key in self.keys)
 
+    @property
+    def without_new_isolate(self) -> App:
+        """The new values as far as the old isolate can run with them: for a new version that does not load."""
+        return attrs.evolve(
+            self.new,
+            **{key: getattr(self.old, key) for key in self.keys if _about(App, key).reload is Reload.ISOLATE},
+        )
+
 
 @frozen
 class ConfigDiff:
@@ -42,8 +50,10 @@ class ConfigDiff:
     close_listeners: tuple[Listener, ...] = ()
     """Close these before any opens: `host` may change from 127.0.0.1 to 0.0.0.0 on the same port."""
     open_listeners: tuple[Listener, ...] = ()
+    live_keys: tuple[str, ...] = ()
+    """Changed settings of the server itself, such as `http.max_headers`, that it takes as it runs."""
     restart_keys: tuple[str, ...] = ()
-    """Changed settings, such as `http.max_headers`, that only a restart of the process brings into force."""
+    """Changed settings, such as `http.parser`, that only a restart of the process brings into force."""
 
     def __bool__(self) -> bool:
         return self != ConfigDiff()
@@ -60,22 +70,28 @@ def diff(old: Config, new: Config) -> ConfigDiff:
         changed=tuple(AppChange(was, app, keys) for was, app in both if (keys := _differing(was, app))),
         close_listeners=tuple(sorted(old.listeners - new.listeners)),
         open_listeners=tuple(sorted(new.listeners - old.listeners)),
-        restart_keys=tuple(_restart_keys(old, new)),
+        live_keys=tuple(_keys(old, new, Reload.LIVE)),
+        restart_keys=tuple(_keys(old, new, Reload.RESTART)),
     )
 
 
-def _restart_keys(old: Any, new: Any, table: str = "") -> list[str]:
+def _keys(old: Any, new: Any, reload: Reload, table: str = "") -> list[str]:
+    """The server's own changed keys of that kind, those of tables with the table's name."""
     keys: list[str] = []
     for key in _differing(old, new):
-        if attrs.has(type(getattr(old, key))) and key != "defaults":
-            keys += _restart_keys(getattr(old, key), getattr(new, key), f"{key}.")
-        elif _about(type(old), key).reload is Reload.RESTART:
+        if key in ("apps", "defaults"):
+            continue
+        if attrs.has(type(getattr(old, key))):
+            keys += _keys(getattr(old, key), getattr(new, key), reload, f"{key}.")
+        elif _about(type(old), key).reload is reload:
             keys.append(table + key)
     return keys
 
 
 def _differing(old: Any, new: Any) -> tuple[str, ...]:
     """The fields whose values differ, by the class's own notion of equality."""
+    if old == new:
+        return ()
     keys = [field.name for field in attrs.fields(type(old))]
     return tuple(key for key in keys if attrs.evolve(old, **{key: getattr(new, key)}) != old)
 

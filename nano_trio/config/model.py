@@ -93,7 +93,7 @@ class Limits:
     )
     max_buffer_size_mb: Annotated[float, Number(minimum=0.001, maximum=_TERABYTE_MB)] = field(
         default=64,
-        metadata=about("the largest body that is read whole into memory", Reload.LIVE, unit="MB"),
+        metadata=about("the largest body that is read whole into memory", Reload.ISOLATE, unit="MB"),
     )
     request_timeout_ms: Milliseconds = field(
         default=30000,
@@ -139,7 +139,7 @@ class Limits:
         default=256,
         metadata=about(
             "what the app's `caches` may take on disk; beyond it what was used least recently is removed",
-            Reload.ISOLATE,
+            Reload.LIVE,
             unit="MB",
         ),
     )
@@ -215,13 +215,13 @@ class AppTls:
         metadata=about(
             "a PEM file with the app's certificate and its chain; relative to the configuration's folder; "
             "files that change are read again",
-            Reload.RESTART,
+            Reload.LIVE,
             default="a local one",
         ),
     )
     key: Annotated[Path | None, FilePath()] = field(
         default=None,
-        metadata=about("a PEM file with the certificate's private key", Reload.RESTART, default="a local one"),
+        metadata=about("a PEM file with the certificate's private key", Reload.LIVE, default="a local one"),
     )
     port: Annotated[int | None, Port(minimum=1)] = field(
         default=None,
@@ -276,7 +276,7 @@ class App(Limits):
         default=False,
         metadata=about("answer for hosts that no app claims; one app per port at most", Reload.LIVE),
     )
-    tls: AppTls = field(factory=AppTls, metadata=about("the app's own certificate and HTTPS port", Reload.RESTART))
+    tls: AppTls = field(factory=AppTls, metadata=about("the app's own certificate and HTTPS port", Reload.LIVE))
 
     @property
     def entry(self) -> Path:
@@ -294,23 +294,23 @@ class Http:
     )
     max_request_line_bytes: Annotated[int, Number(minimum=1, maximum=2**20, whole=True)] = field(
         default=8192,
-        metadata=about("the longest request line; beyond it: 414", Reload.RESTART, unit="bytes"),
+        metadata=about("the longest request line; beyond it: 414", Reload.LIVE, unit="bytes"),
     )
     max_header_bytes: Annotated[int, Number(minimum=1, maximum=2**24, whole=True)] = field(
         default=65536,
-        metadata=about("all header fields of a request together; beyond it: 431", Reload.RESTART, unit="bytes"),
+        metadata=about("all header fields of a request together; beyond it: 431", Reload.LIVE, unit="bytes"),
     )
     max_headers: Annotated[int, Number(minimum=1, maximum=10_000, whole=True)] = field(
         default=100,
-        metadata=about("header fields of a request; beyond it: 431", Reload.RESTART, unit="fields"),
+        metadata=about("header fields of a request; beyond it: 431", Reload.LIVE, unit="fields"),
     )
     header_timeout_s: Seconds = field(
         default=30,
-        metadata=about("time for a request's head to arrive; beyond it: 408", Reload.RESTART, unit="s"),
+        metadata=about("time for a request's head to arrive; beyond it: 408", Reload.LIVE, unit="s"),
     )
     keep_alive_timeout_s: Seconds = field(
         default=75,
-        metadata=about("time that a connection may stay open between requests", Reload.RESTART, unit="s"),
+        metadata=about("time that a connection may stay open between requests", Reload.LIVE, unit="s"),
     )
     max_connections: Annotated[int | None, Number(minimum=1, maximum=1_000_000, whole=True, or_none=True)] = field(
         default=None,
@@ -400,28 +400,28 @@ class Tls:
         metadata=about(
             "the folder of the local authority and its certificates, made for hostnames without a certificate of "
             "their own; relative to the configuration's folder",
-            Reload.RESTART,
+            Reload.LIVE,
             default="`certs`",
         ),
     )
     redirect: Annotated[bool, Switch()] = field(
         default=False,
-        metadata=about("HTTP listeners that have an HTTPS one beside them only redirect there: 308", Reload.RESTART),
+        metadata=about("HTTP listeners that have an HTTPS one beside them only redirect there: 308", Reload.LIVE),
     )
     min_version: Annotated[TlsVersion, Choice(("1.2", "1.3"))] = field(
         default="1.2",
-        metadata=about("the oldest version of TLS that is spoken: `1.2` or `1.3`", Reload.RESTART),
+        metadata=about("the oldest version of TLS that is spoken: `1.2` or `1.3`", Reload.LIVE),
     )
     client_auth: Annotated[ClientAuth, Choice(("none", "optional", "required"))] = field(
         default="none",
-        metadata=about("whether clients are asked for a certificate: `none`, `optional`, `required`", Reload.RESTART),
+        metadata=about("whether clients are asked for a certificate: `none`, `optional`, `required`", Reload.LIVE),
     )
     client_ca: Annotated[Path | None, FilePath()] = field(
         default=None,
         metadata=about(
             "a PEM file with the authorities whose client certificates are accepted; relative to the "
             "configuration's folder",
-            Reload.RESTART,
+            Reload.LIVE,
         ),
     )
 
@@ -469,7 +469,7 @@ class Config:
     )
     drain_timeout_s: SecondsOrZero = field(
         default=30,
-        metadata=about("time that requests in flight get to finish when they must end", Reload.RESTART, unit="s"),
+        metadata=about("time that requests in flight get to finish when they must end", Reload.LIVE, unit="s"),
     )
     state_dir: Annotated[Path, FolderPath()] = field(
         factory=default_state_dir,
@@ -495,9 +495,15 @@ class Config:
             Reload.RESTART,
         ),
     )
-    http: Http = field(factory=Http, metadata=about("the HTTP server", Reload.RESTART))
+    watch: Annotated[bool, Switch()] = field(
+        default=True,
+        metadata=about(
+            "watch this file and the code of the apps that are awake, and bring changes into force", Reload.RESTART
+        ),
+    )
+    http: Http = field(factory=Http, metadata=about("the HTTP server", Reload.LIVE))
     compression: Compression = field(factory=Compression, metadata=about("compression of responses", Reload.RESTART))
-    tls: Tls = field(factory=Tls, metadata=about("HTTPS", Reload.RESTART))
+    tls: Tls = field(factory=Tls, metadata=about("HTTPS", Reload.LIVE))
     log: Log = field(factory=Log, metadata=about("logging", Reload.RESTART))
     defaults: Limits = field(factory=Limits, metadata=about("limits for apps that do not set them", Reload.LIVE))
     apps: tuple[App, ...] = field(metadata=about("the apps", Reload.LIVE))

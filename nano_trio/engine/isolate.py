@@ -289,6 +289,10 @@ class Isolate:
         """How many turns wait behind the current one."""
         return len(self._queue)
 
+    def limit_turns(self, turn_ms: float) -> None:
+        """Another limit for the CPU time of turns, in milliseconds; the one in progress too."""
+        self._turn_limit_ns = int(turn_ms * 1e6)
+
     def submit(self, turn: Turn) -> None:
         """Run ``turn``: here and now where the isolate is free and this pass has room, else after those before it.
 

@@ -55,7 +55,7 @@ class ModuleFolder:
     """Reads modules below one folder by their names. Blocking, but only for small reads of local files."""
 
     def __init__(self, folder: Path, builtins: Mapping[str, str] = MappingProxyType({})) -> None:
-        self._folder = folder.resolve()
+        self.folder = folder.resolve()
         self._builtins = builtins
         self._sources: dict[str, _Source] = {}
 
@@ -65,6 +65,19 @@ class ModuleFolder:
         if found is None:
             found = self._sources[name] = self._read(name)
         return found.text
+
+    @property
+    def names(self) -> list[str]:
+        """The modules that were read."""
+        return list(self._sources)
+
+    def changed(self) -> bool:
+        """Whether a module that was read would read otherwise now."""
+        fresh = ModuleFolder(self.folder, self._builtins)
+        try:
+            return any(fresh._read(name) != source for name, source in list(self._sources.items()))
+        except ModuleError:
+            return True
 
     def source(self, file: str) -> str | None:
         """The text of a module that was read, for error excerpts: ``file`` as frames have it (no leading ``./``)."""
@@ -106,12 +119,12 @@ class ModuleFolder:
             )
         if ".." in name.split("/"):
             raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
-        path = self._folder / name
+        path = self.folder / name
         real = path.resolve()
-        if not real.is_relative_to(self._folder):
+        if not real.is_relative_to(self.folder):
             raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
         if not real.is_file():
-            near = next((s for s in (".js", ".mjs", "/index.js") if (self._folder / (name + s)).is_file()), None)
+            near = next((s for s in (".js", ".mjs", "/index.js") if (self.folder / (name + s)).is_file()), None)
             hint = f'; did you mean "{_shown(name)}{near}"?' if near else ""
             raise ModuleError(f'cannot load "{_shown(name)}": no such file in the app\'s folder{hint}')
         return real
@@ -153,6 +166,19 @@ class AppCode:
     modules: tuple[Bytecode, ...]
     """Bytecode of all modules, imported ones before importing ones."""
 
+    @property
+    def files(self) -> list[Path]:
+        """The modules that were read so far, by their paths in the app's folder."""
+        return [self.folder.folder / name for name in self.folder.names]
+
+    def changed(self, path: Path) -> bool:
+        """Whether the app at ``path`` is no longer what was read from there. Reads its files."""
+        try:
+            folder, main = _entry(path)
+        except ModuleError:
+            return True
+        return main != self.main or folder != self.folder.folder or self.folder.changed()
+
     def preload(self, context: Any) -> None:
         """Read the bytecode into ``context`` and serve what its modules import later. Runs none of it."""
         folder = self.folder
@@ -185,14 +211,20 @@ def load_app(path: Path, cache: BytecodeCache, builtins: Mapping[str, str] = Map
     ``builtins``: the source of further modules that it may import, by names that begin with ``nano:``.
     Raises :class:`ModuleError` where a file cannot be had and :class:`JavaScriptError` where one does not compile.
     """
+    folder, main = _entry(path)
+    return _load(ModuleFolder(folder, builtins), main, cache)
+
+
+def _entry(path: Path) -> tuple[Path, str]:
+    """The real folder of an app and the name of its entry module. Raises :class:`ModuleError`."""
     if path.is_dir():
         for entry in ("index.js", "index.mjs"):
             if (path / entry).is_file():
-                return _load(ModuleFolder(path, builtins), "./" + entry, cache)
+                return path.resolve(), "./" + entry
         raise ModuleError(f'cannot load "{path}": the folder has no index.js')
     if not path.is_file():
         raise ModuleError(f'cannot load "{path}": no such file or folder')
-    return _load(ModuleFolder(path.parent, builtins), "./" + path.name, cache)
+    return path.parent.resolve(), "./" + path.name
 
 
 def load_source(source: str, name: str, folder: Path, cache: BytecodeCache) -> AppCode:

@@ -104,6 +104,10 @@ class AppCache:
     def _damaged(self, text: str) -> None:
         self._log.warning("the cache was damaged and is begun anew", error=text)
 
+    def limit(self, max_bytes: int) -> None:
+        """Another limit. What there is above it goes when something is added."""
+        self.max_bytes = self.store.max_bytes = max_bytes
+
     def begin(self) -> None:
         """An isolate uses the caches until :meth:`end`."""
         self._sessions += 1

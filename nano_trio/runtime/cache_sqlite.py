@@ -72,7 +72,7 @@ class SqliteStore:
         self, path: Path | None, max_bytes: int, *, on_damage: Callable[[str], None] = lambda text: None
     ) -> None:
         self._path = path
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._on_damage = on_damage
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
@@ -301,14 +301,14 @@ class SqliteStore:
     def _room(self, db: sqlite3.Connection) -> int:
         (pages,) = db.execute("PRAGMA page_count").fetchone()
         (free,) = db.execute("PRAGMA freelist_count").fetchone()
-        return self._max_bytes - int(pages - free) * self._page_bytes
+        return self.max_bytes - int(pages - free) * self._page_bytes
 
     def _make_room(self, db: sqlite3.Connection, size: int, now: float) -> None:
         """Inside a transaction: remove what is needed for ``size`` bytes more. Raises :class:`CacheFull`."""
         need = size + size // 64 + 4 * self._page_bytes
         if self._room(db) >= need:
             return
-        if need > self._max_bytes:
+        if need > self.max_bytes:
             raise CacheFull
         self._write_touches(db)
         for order in ("WHERE expires <= ? ORDER BY expires", "WHERE ? IS NOT NULL ORDER BY used, id"):

@@ -111,6 +111,9 @@ class CacheStore(Protocol):
     ``release``, ``discard`` and ``forget`` neither block nor raise.
     """
 
+    max_bytes: int
+    """The most that it may take on disk; may be changed."""
+
     def open_cache(self, name: str) -> int:
         """The number of the cache of that name, made where there is none; it is held until ``forget``."""
 

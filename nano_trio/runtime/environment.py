@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
+import attrs
 import quickjs
 import structlog
 import trio
@@ -376,6 +377,11 @@ class Environment:
         """Stop what the app fetches on behalf of ``cause``."""
         if "fetches" in vars(self._host):
             self._host.fetches.abort_caused_by(cause, why)
+
+    def take_limits(self, *, turn_ms: float, response_timeout_s: float) -> None:
+        """New limits: CPU time of the next turns in ms, and the longest wait for a fetch's response in s."""
+        self.isolate.limit_turns(turn_ms)
+        self._host.network = attrs.evolve(self._host.network, timeout_s=response_timeout_s)
 
     def settle(self, operation: int, succeeded: bool, value: Any, message: str | None = None) -> None:
         """End an operation that was started by :meth:`begin_operation`."""

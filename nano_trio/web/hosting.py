@@ -1,30 +1,38 @@
 """Hosting: a configuration becomes apps behind listeners. What ``nano-trio serve`` runs.
 
-run ─┬─ registry: CPU scheduler, apps          (outlives the server, so that requests in flight can finish)
-     └─ server: listeners, connections
+nano-trio ─┬─ apps: CPU scheduler, idle sweep, whatever the awake apps run
+           ├─ connections: the reactor, the tasks of connections
+           ├─ listeners: an accepting task for each socket
+           └─ operations: certificates, file watch, reloads, admin
+
+That is the supervision tree (:mod:`nano_trio.actors.supervisor`), in the order of its start; it ends in reverse, so
+apps outlive the connections in which their responses are under way.
 """
 
 from __future__ import annotations
 
+import functools
 import gc
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import structlog
 import trio
 
 from nano_trio import logs
 from nano_trio.actors.registry import Registry
-from nano_trio.config import App, Config
-from nano_trio.logs import access_line
-from nano_trio.web.certificates import Certificates, Pair, TLSSettings
-from nano_trio.web.compression import CompressionSettings, Compressor
+from nano_trio.actors.supervisor import ChildSpec, Restart, Supervisor
+from nano_trio.config import App, Config, Overlay
+from nano_trio.web.assembly import app_ports, local_hostnames, route, server_settings, uses_local_certificates
+from nano_trio.web.file_watch import FileWatch
 from nano_trio.web.load import Load
 from nano_trio.web.local_ca import CertificateError, LocalCertificates
 from nano_trio.web.metrics import Metrics
-from nano_trio.web.router import Route, Router
-from nano_trio.web.server import Server, serve
-from nano_trio.web.settings import AccessRecord, Limits, Secure, ServerSettings
+from nano_trio.web.reload import Change, ReloadReport
+from nano_trio.web.router import Router
+from nano_trio.web.server import Server
 
 __all__ = ["Hosting", "host", "local_hostnames", "serve_until_signal", "uses_local_certificates"]
 
@@ -34,14 +42,60 @@ _RENEW_S = 12 * 3600.0
 
 
 class Hosting:
-    """A running server with its apps; :func:`host` makes it."""
+    """A running server with its apps; :func:`host` makes it.
 
-    def __init__(self, config: Config, registry: Registry, server: Server, metrics: Metrics) -> None:
+    Its methods that change something may be awaited from any task. Changes are made one after the other; cancelling the
+    wait for one does not cancel the change. Whoever calls them logs who wanted it.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        registry: Registry,
+        server: Server,
+        metrics: Metrics,
+        *,
+        base: Config | None = None,
+        source: Callable[[], Config] | None = None,
+        overlay: Overlay | None = None,
+        dev: bool = False,
+        access_log: bool = False,
+    ) -> None:
         self.config = config
+        """What runs now: the file's configuration with what was added and removed since."""
+        self.started_with = config
         self.registry = registry
         self.server = server
         self.metrics = metrics
         """What is counted of all this."""
+        self.source = source
+        """Reads the configuration anew, in a thread; raises :class:`ConfigError`. None: there is no file."""
+        self.overlay = overlay if overlay is not None else Overlay(None)
+        """Apps added and removed at run time."""
+        self.dev = dev
+        self.access_log = access_log
+        self.last_reload: ReloadReport | None = None
+        self.root = Supervisor(
+            "nano-trio",
+            [
+                ChildSpec(id="apps", run=registry.run, reports=True, snapshot=registry.tree),
+                *(ChildSpec.of(supervisor) for supervisor in server.supervisors),
+            ],
+            apart=True,
+        )
+        self._base = config if base is None else base
+        self._turn = trio.Lock()
+        self._next: _Pending | None = None
+        self._numbered = 0
+
+    @property
+    def operations(self) -> Supervisor:
+        """The supervisor for whatever else the process does."""
+        return self.server.operations
+
+    def tree(self) -> dict[str, Any]:
+        """The supervision tree (:meth:`nano_trio.actors.supervisor.Supervisor.tree`)."""
+        return self.root.tree()
 
     @property
     def urls(self) -> list[str]:
@@ -60,6 +114,158 @@ class Hosting:
             ports["https"] = secure
         return [f"{scheme}://{name}:{port}" for name in app.hostname for scheme, port in ports.items()]
 
+    def settings_of(self, name: str) -> App:
+        """The configuration that an app runs with. Raises KeyError."""
+        app = self.registry.apps[name].settings
+        assert isinstance(app, App)
+        return app
+
+    # -- change ------------------------------------------------------------------------------------------------------
+
+    async def reload(self) -> ReloadReport:
+        """Read the configuration and the awake apps' files anew, and bring what changed into force.
+
+        Never raises: what went wrong stands in the report, and what ran before runs on. Calls that come while a reload
+        waits for its turn share it.
+        """
+        if self._next is None:
+            self._next = _Pending()
+            self.spawn("reload", functools.partial(self._reload, self._next))
+        return await self._next.wait()
+
+    async def _reload(self, pending: _Pending) -> None:
+        try:
+            async with self._turn:
+                self._next = None
+                pending.report = await self._read_and_change()
+        finally:
+            self._next = None if self._next is pending else self._next
+            pending.done.set()
+
+    async def _read_and_change(self) -> ReloadReport:
+        base = self._base
+        if self.source is not None:
+            try:
+                base = await trio.to_thread.run_sync(self.source)
+            except Exception as error:  # ConfigError, or what a file system may raise
+                return self._refused(str(error))
+        config, dropped = await trio.to_thread.run_sync(self.overlay.apply, base)
+        for name, why in dropped.items():
+            log.error("an app that was added at run time cannot be served", app=name, reason=why)
+        report = await self._change(config, files=True)
+        if report.error is None:
+            self._base = base
+        return report
+
+    def _refused(self, why: str) -> ReloadReport:
+        log.error("the configuration was not reloaded; the running one stays", reason=why)
+        self.last_reload = ReloadReport(error=why)
+        return self.last_reload
+
+    async def refresh(self, apps: set[str]) -> ReloadReport:
+        """Like :meth:`reload`, but only for these apps' files; the configuration is not read."""
+        return await self._alone("refresh", functools.partial(self._change_files, apps))
+
+    async def _change_files(self, apps: set[str]) -> ReloadReport:
+        return await self._change(self.config, files=apps)
+
+    async def add_app(self, document: Mapping[str, Any]) -> App:
+        """Serve a further app, given as the configuration's file would say it; relative paths begin at its folder.
+
+        It is kept in the state folder: reloads and restarts keep it, until :meth:`remove_app`. Raises
+        :class:`ConfigError` for what cannot be accepted and :class:`OSError` where its port cannot be had.
+        """
+
+        async def add() -> ReloadReport:
+            app = await trio.to_thread.run_sync(self.overlay.check, self._base, document)
+            with self.overlay.changing():
+                self.overlay.add(app)
+                return await self._change_overlay()
+
+        await self._alone("add", add)
+        return self.settings_of(document["name"])
+
+    async def remove_app(self, name: str) -> None:
+        """Serve an app no more: new requests get 503 until those in flight have finished, 404 after that.
+
+        That too is kept in the state folder, for an app of the configuration's file until the file no longer has it.
+        Does not wait for the end of its requests. Raises KeyError where there is no such app.
+        """
+
+        async def remove() -> ReloadReport:
+            if name not in self.registry.apps:
+                raise KeyError(name)
+            with self.overlay.changing():
+                self.overlay.remove(name, configured=any(app.name == name for app in self._base.apps))
+                return await self._change_overlay()
+
+        await self._alone("remove", remove)
+
+    async def _change_overlay(self) -> ReloadReport:
+        config, _ = await trio.to_thread.run_sync(self.overlay.apply, self._base)
+        report = await self._change(config, files=False)
+        if report.error is not None:
+            raise OSError(report.error)
+        await trio.to_thread.run_sync(self.overlay.save)
+        return report
+
+    async def restart_app(self, name: str) -> None:
+        """Load an app's present files into a fresh isolate and switch to it; the old one drains.
+
+        Raises KeyError where there is no such app, and :class:`NotLoaded` where it does not load: then the old one
+        serves on.
+        """
+
+        async def restart() -> ReloadReport:
+            app = self.registry.apps[name]
+            if not app.awake:
+                app.forget_code()
+            app.switch(await app.prepare(app.settings))
+            return ReloadReport(replaced=(name,))
+
+        await self._alone("restart", restart)
+
+    async def drain_app(self, name: str) -> None:
+        """Answer an app's new requests with 503, and wait until those in flight are finished or their time is over.
+
+        It stays so until :meth:`undrain_app`. Raises KeyError where there is no such app.
+        """
+        app = self.registry.apps[name]
+        app.close_doors()
+        with trio.move_on_after(self.config.drain_timeout_s):
+            await app.drain()
+
+    async def undrain_app(self, name: str) -> None:
+        """Take requests again. Raises KeyError where there is no such app."""
+        self.registry.apps[name].open_doors()
+
+    async def _change(self, config: Config, *, files: bool | set[str]) -> ReloadReport:
+        self.last_reload = report = await Change(self, config).run(files)
+        return report
+
+    async def _alone(self, what: str, work: Callable[[], Awaitable[ReloadReport]]) -> ReloadReport:
+        """Let the work have its turn among the changes. Raises what it raises."""
+        pending = _Pending()
+
+        async def run() -> None:
+            try:
+                async with self._turn:
+                    pending.report = await work()
+            except Exception as error:
+                pending.failure = error
+            finally:
+                pending.done.set()
+
+        self.spawn(what, run)
+        return await pending.wait()
+
+    def spawn(self, what: str, run: Callable[[], Awaitable[object]]) -> None:
+        """Run a task below the operations."""
+        self._numbered += 1
+        self.operations.add(ChildSpec(id=f"{what} ({self._numbered})", run=run, restart=Restart.TEMPORARY))
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
     async def drain(self) -> None:
         """Stop accepting, let requests finish for at most ``drain_timeout_s``, then end."""
         timeout = self.config.drain_timeout_s
@@ -68,163 +274,112 @@ class Hosting:
         await self.registry.drain(max(0.0, timeout - (trio.current_time() - started)))
 
 
+class _Pending:
+    """A change that somebody waits for."""
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.report: ReloadReport | None = None
+        self.failure: Exception | None = None
+
+    async def wait(self) -> ReloadReport:
+        await self.done.wait()
+        if self.failure is not None:
+            raise self.failure
+        return self.report or ReloadReport(error="the server is ending")
+
+
 async def host(
     config: Config,
     *,
     dev: bool = False,
     access_log: bool = False,
+    source: Callable[[], Config] | None = None,
+    overlay: Overlay | None = None,
     task_status: trio.TaskStatus[Hosting] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the configured apps until drained or cancelled; reports the :class:`Hosting` once every port is open.
+    """Serve the configured apps until cancelled; reports the :class:`Hosting` once every port is open.
 
+    ``source`` reads the configuration anew for reloads; ``overlay`` holds what was added and removed at run time.
     Raises OSError where a port cannot be had, and :class:`CertificateError` for certificates that cannot serve.
     """
-    registry = Registry(config.apps, state_dir=config.state_dir, dev=dev)
-    router = Router(Route(registry.apps[app.name], app.hostname, app.port, app.default) for app in config.apps)
-    settings = ServerSettings(
-        host=config.host,
-        port=config.port,
-        http=config.http.parser,
-        limits=Limits(
-            request_line=config.http.max_request_line_bytes,
-            head=config.http.max_header_bytes,
-            headers=config.http.max_headers,
-            head_timeout=config.http.header_timeout_s,
-            idle_timeout=config.http.keep_alive_timeout_s,
-            connections=config.http.max_connections,
-            connections_per_client=config.http.max_connections_per_client,
-            requests_per_s=config.http.max_requests_per_s,
-            request_burst=config.http.max_request_burst,
-        ),
-        drain_timeout=config.drain_timeout_s,
-        trusted_proxies=config.trusted_proxies,
-        proxy_protocol=config.proxy_protocol,
-        compression=_compressor(config),
+    base = config
+    if overlay is not None:
+        config, dropped = await trio.to_thread.run_sync(overlay.apply, base)
+        for name, why in dropped.items():
+            log.error("an app that was added at run time cannot be served", app=name, reason=why)
+    registry = Registry(config.apps, state_dir=config.state_dir, dev=dev, drain_timeout_s=config.drain_timeout_s)
+    router = Router(route(app, registry.apps[app.name]) for app in config.apps)
+    settings = await trio.to_thread.run_sync(functools.partial(server_settings, config, dev=dev, access_log=access_log))
+    server = Server(settings, router)
+    load = Load()
+    hosting = Hosting(
+        config,
+        registry,
+        server,
+        Metrics(registry, server, load),
+        base=base,
+        source=source,
+        overlay=overlay,
         dev=dev,
-        access_log=_access_logger(config.log.format) if access_log else None,
-        secure=await trio.to_thread.run_sync(_secure, config) if config.secure_ports else {},
+        access_log=access_log,
     )
-    async with trio.open_nursery() as nursery:
-        await nursery.start(registry.run)
-        server = await nursery.start(_serve_in, config, settings, router)
-        load = Load()
-        nursery.start_soon(load.run)
-        nursery.start_soon(logs.report_dropped)
-        task_status.started(Hosting(config, registry, server, Metrics(registry, server, load)))
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(hosting.root.run)
+            await server.commit(await server.prepare(settings, app_ports(config.apps)))
+            hosting.operations.add(ChildSpec(id="loop lag", run=load.run))
+            hosting.operations.add(ChildSpec(id="dropped log lines", run=logs.report_dropped))
+            hosting.operations.add(ChildSpec(id="certificate renewal", run=functools.partial(_renew, hosting)))
+            task_status.started(hosting)
+    finally:
+        server.close()
 
 
-def _compressor(config: Config) -> Compressor | None:
-    table = config.compression
-    if not table.encodings:
-        return None
-    return Compressor(CompressionSettings(encodings=table.encodings, min_bytes=table.min_bytes, types=table.types))
-
-
-def uses_local_certificates(config: Config) -> bool:
-    """Whether an app that is served over HTTPS has no certificate of its own."""
-    return any(app.port in config.secure_ports and app.tls.own_certificate is None for app in config.apps)
-
-
-def local_hostnames(config: Config) -> list[str]:
-    """The hostnames whose certificates are to be made locally, and the address if it is one that clients use."""
-    served = [app for app in config.apps if app.port in config.secure_ports and app.tls.own_certificate is None]
-    hostnames = [hostname for app in served for hostname in app.hostname]
-    if config.host not in ("0.0.0.0", "::"):
-        hostnames.append(config.host)
-    return hostnames
-
-
-def _secure(config: Config) -> dict[int | None, Secure]:
-    """The HTTPS listeners, with their certificates; makes local ones that are missing. Blocks."""
-    ports = config.secure_ports
-    local = LocalCertificates(config.tls.certs)
-    if uses_local_certificates(config):
-        local.ensure(local_hostnames(config))
-    settings = TLSSettings(
-        min_version=config.tls.min_version, client_auth=config.tls.client_auth, client_ca=config.tls.client_ca
-    )
-    secure: dict[int | None, Secure] = {}
-    for beside, port in ports.items():
-        apps = [app for app in config.apps if app.port == beside]
-        pairs = {name: _pair(app, name, local) for app in apps for name in app.hostname}
-        try:
-            certificates = Certificates(_default_pair(apps, local), pairs, settings)
-        except OSError as error:
-            raise CertificateError(f"the certificates for port {port} cannot be loaded: {error}") from None
-        secure[beside] = Secure(port=port, certificates=certificates, redirect=config.tls.redirect)
-    return secure
-
-
-def _default_pair(apps: Sequence[App], local: LocalCertificates) -> Pair:
-    """For clients that name no hostname, or an unknown one: the default app's, else a local one if there is any."""
-    for app in apps:
-        if app.default and app.tls.own_certificate is not None:
-            return Pair(*app.tls.own_certificate)
-    own = [app.tls.own_certificate for app in apps]
-    return Pair(*own[0]) if own and own[0] is not None and None not in own else local.pair("localhost")
-
-
-def _pair(app: App, hostname: str, local: LocalCertificates) -> Pair:
-    own = app.tls.own_certificate
-    return Pair(*own) if own is not None else local.pair(hostname)
-
-
-async def _serve_in(
-    config: Config, settings: ServerSettings, router: Router, *, task_status: trio.TaskStatus[Server]
-) -> None:
-    async with trio.open_nursery() as nursery:
-        if uses_local_certificates(config):
-            nursery.start_soon(_renew, config)
-        await serve(settings, router, task_status=task_status)
-        # The server is gone, by drain; the apps' tasks end with it once Hosting.drain is through with them.
-        nursery.cancel_scope.cancel()
-
-
-async def _renew(config: Config) -> None:
+async def _renew(hosting: Hosting) -> None:
     """Renew local certificates that near their end while the server runs; the listeners see the new files."""
     while True:
         await trio.sleep(_RENEW_S)
-        try:
-            await trio.to_thread.run_sync(LocalCertificates(config.tls.certs).ensure, local_hostnames(config))
-        except CertificateError as error:
-            log.error("local certificates cannot be renewed", reason=str(error))
-
-
-def _access_logger(format_: str) -> Callable[[AccessRecord], None]:
-    access = structlog.get_logger("nano_trio.access")
-    if format_ == "apache":
-
-        def apache(record: AccessRecord) -> None:
-            access.info(access_line(record.remote, record.method, record.url, record.status, record.bytes), raw=True)
-
-        return apache
-
-    def plain(record: AccessRecord) -> None:
-        access.info(
-            f"{record.method} {record.url} {record.status}",
-            app=record.app,
-            bytes=record.bytes,
-            ms=round(record.duration * 1e3, 2),
-            remote=record.remote,
-            request=record.id,
-            **({} if record.complete else {"complete": False}),
-        )
-
-    return plain
+        config = hosting.config
+        if uses_local_certificates(config):
+            try:
+                await trio.to_thread.run_sync(LocalCertificates(config.tls.certs).ensure, local_hostnames(config))
+            except CertificateError as error:
+                log.error("local certificates cannot be renewed", reason=str(error))
 
 
 async def serve_until_signal(
-    config: Config, *, dev: bool, access_log: bool, started: Callable[[Hosting], None]
+    config: Config,
+    *,
+    dev: bool,
+    access_log: bool,
+    started: Callable[[Hosting], None],
+    source: Callable[[], Config] | None = None,
+    overlay: Overlay | None = None,
+    watched: Sequence[Path] = (),
 ) -> None:
-    """Host until SIGINT or SIGTERM, then drain; a second signal ends at once. Raises OSError for a port in use."""
+    """Host until SIGINT or SIGTERM, then drain; a second signal ends at once. SIGHUP reloads; see :func:`host`.
+
+    ``watched``: the configuration's files.
+
+    Raises OSError for a port in use.
+    """
     async with trio.open_nursery() as nursery:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            hosting: Hosting = await nursery.start(_host, config, dev, access_log)
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            hosting: Hosting = await nursery.start(
+                functools.partial(host, config, dev=dev, access_log=access_log, source=source, overlay=overlay)
+            )
             _calm_garbage_collection()
+            if config.watch:
+                hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched).run))
             started(hosting)
             first = True
             async for number in signals:
                 name = signal.Signals(number).name
+                if number == signal.SIGHUP:
+                    log.info("reloading", signal=name)
+                    nursery.start_soon(hosting.reload)
+                    continue
                 if not first:
                     log.warning("ending at once", signal=name)
                     break
@@ -242,10 +397,6 @@ def _calm_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-async def _host(config: Config, dev: bool, access_log: bool, *, task_status: trio.TaskStatus[Hosting]) -> None:
-    await host(config, dev=dev, access_log=access_log, task_status=task_status)
 
 
 async def _drain_then_end(hosting: Hosting, scope: trio.CancelScope) -> None:

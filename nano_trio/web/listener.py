@@ -102,6 +102,7 @@ class Listener:
         self.reactor = reactor
         self.parse_head = parse_head
         self.counts = counts
+        self._backlog = settings.backlog
         self.limits = settings.limits
         self.access_log = settings.access_log
         self.dev = settings.dev
@@ -117,28 +118,65 @@ class Listener:
         self.draining = False
         self.connections: set[Connection | Handshake | Proxied | WebSocket] = set()
         self.nursery: Nursery
+        """Runs the tasks of its connections; while :meth:`serve` runs."""
         name = sock.getsockname()
         self.port: int = name[1] if isinstance(name, tuple) else 0
         self.address = _authority(name)
         """``host:port`` for requests that name no host (HTTP/1.0)."""
-        self._accepting = trio.CancelScope()
+        self._accepting: trio.CancelScope | None = None
+        self._serving = trio.Event()
+        self._stopped = trio.Event()
         self._empty = trio.Event()
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Accept until :meth:`stop`, then return when the last connection is gone. Cancelled: abort them all."""
+    def take(self, settings: ServerSettings, routes: RouteTable, certificates: Certificates | None) -> None:
+        """Other settings, for the connections to come; routes for the requests to come."""
+        self.limits = settings.limits
+        self.access_log = settings.access_log
+        self.routes = routes
+        if self.certificates is not None:
+            self.certificates = certificates
+
+    async def serve(self) -> None:
+        """Run the connections' tasks until :meth:`stop` and the end of the last. Cancelled: abort them all."""
         self._connection_limits.listeners.append(self)
         try:
             async with trio.open_nursery() as self.nursery:
-                task_status.started()
-                with self._accepting:
-                    await self._accept()
+                self._serving.set()
+                await self._stopped.wait()
                 await self.gone()
         finally:
-            self.draining = True
-            self.sock.close()
-            for connection in list(self.connections):
-                connection.abort()
+            self._serving = trio.Event()
+            self.abort()
             self._connection_limits.listeners.remove(self)
+
+    async def accept(self) -> None:
+        """Accept connections until :meth:`stop`. Raises OSError for a broken socket, having opened another for it."""
+        if self._stopped.is_set():
+            return
+        with trio.CancelScope() as self._accepting:
+            await self._serving.wait()
+            try:
+                await self._accept()
+            except OSError:
+                self._renew()
+                raise
+
+    def _renew(self) -> None:
+        """Another socket in the place of one that accepts no more."""
+        sock = self.sock
+        try:
+            name, family = sock.getsockname(), sock.family
+        except OSError:
+            return
+        trio.lowlevel.notify_closing(sock)
+        sock.close()
+        self.sock = socket.socket(family, socket.SOCK_STREAM)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        self.sock.setblocking(False)
+        self.sock.bind(name)
+        self.sock.listen(self._backlog)
 
     async def _accept(self) -> None:
         sock = self.sock
@@ -208,11 +246,21 @@ class Listener:
         WebSockets are closed with the code 1001.
         """
         self.draining = True
-        self._accepting.cancel()
-        trio.lowlevel.notify_closing(self.sock)
-        self.sock.close()
+        self._stopped.set()
+        if self._accepting is not None:
+            self._accepting.cancel()
+        if self.sock.fileno() >= 0:
+            trio.lowlevel.notify_closing(self.sock)
+            self.sock.close()
         for connection in list(self.connections):
             connection.drain()
+
+    def abort(self) -> None:
+        """Close all connections at once."""
+        for connection in list(self.connections):
+            connection.abort()
+        if self._stopped.is_set():
+            self._empty.set()
 
     async def gone(self) -> None:
         """Wait until a stopped listener's last connection is closed."""

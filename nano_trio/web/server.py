@@ -1,12 +1,27 @@
-"""The server: listeners, routes and the reactor, tied together."""
+"""The server: listeners, routes and the reactor, tied together and supervised.
+
+Three supervisors, in the order of their start: ``connections`` (the reactor, its sweep, and for each listener the
+tasks of its connections), ``listeners`` (an accepting task for each socket) and ``operations`` (the watch over
+certificates, and whatever else the process does on the side). A defect in one of them ends and restarts that one alone.
+
+A change of settings or routes is made in two steps, so that it happens whole or not at all: :meth:`Server.prepare`
+binds what is missing and may fail; :meth:`Server.commit` begins to accept there, hands the settings to the listeners
+that stay, and stops those that are no longer wanted. New sockets listen before the old are closed: no client is
+refused.
+"""
 
 from __future__ import annotations
 
+import errno
+import functools
+import socket
 from collections.abc import Callable
 
+import attrs
 import structlog
 import trio
 
+from nano_trio.actors.supervisor import ChildSpec, Restart, Supervisor
 from nano_trio.web.admission import ConnectionLimits, RequestRates, default_max_connections
 from nano_trio.web.certificates import Certificates
 from nano_trio.web.clients import TrustedProxies
@@ -20,22 +35,57 @@ from nano_trio.web.redirect import Redirects
 from nano_trio.web.router import Router, RouteTable
 from nano_trio.web.settings import ServerSettings
 
-__all__ = ["Server", "serve"]
+__all__ = ["Opening", "Server", "serve"]
 
 log = structlog.get_logger("nano_trio.web")
 
 _ENGINES: dict[str, Callable[[], HeadParser]] = {"httptools": httptools_parser, "h11": h11_parser}
 
 
-class Server:
-    """A running server; :func:`serve` makes it."""
+@attrs.frozen(order=True)
+class Key:
+    """A group of listeners: an app's configured port or, 0, the main one; plain, or the HTTPS ones beside."""
 
-    def __init__(self, settings: ServerSettings, router: Router, nursery: trio.Nursery, reactor: Reactor) -> None:
+    port: int
+    tls: bool
+
+
+@attrs.frozen
+class Place:
+    """Where a group listens, as configured."""
+
+    host: str | None
+    port: int
+
+
+@attrs.define
+class Opening:
+    """A change that can be made: what :meth:`Server.prepare` has bound for it."""
+
+    settings: ServerSettings
+    wanted: dict[Key, Place]
+    sockets: dict[Key, list[socket.socket]]
+    late: list[Key]
+    """Cannot be bound before the old ones on the same port are closed: only their host changes."""
+
+    def close(self) -> None:
+        """The change is not made after all."""
+        for group in self.sockets.values():
+            for sock in group:
+                sock.close()
+
+
+class Server:
+    """A running server; :func:`serve` makes it, or whoever runs its supervisors."""
+
+    def __init__(self, settings: ServerSettings, router: Router) -> None:
         self.settings = settings
         self.router = router
         self.counts = WebCounts()
-        self._nursery = nursery
-        self._reactor = reactor
+        self.over = trio.Event()
+        """Set at the end of :meth:`drain`."""
+        self._reactor = reactor = Reactor()
+        reactor.now = trio.current_time()
         self._parse_head = _ENGINES[settings.http]()
         limits = settings.limits
         self._trusted = TrustedProxies(settings.trusted_proxies)
@@ -45,29 +95,47 @@ class Server:
             self._trusted,
         )
         self._rates: RequestRates | None = None
+        tasks = [
+            ChildSpec(id="reactor", run=reactor.run),
+            ChildSpec(id="deadlines", run=reactor.sweep),
+            ChildSpec(id="soon", run=reactor.soon.run),
+        ]
         if limits.requests_per_s is not None:
             burst = limits.requests_per_s if limits.request_burst is None else limits.request_burst
             self._rates = RequestRates(limits.requests_per_s, burst)
-            nursery.start_soon(self._rates.run)
-        self._listeners: dict[int | None, list[Listener]] = {}
-        self._secure: dict[int | None, list[Listener]] = {}
-        """The HTTPS listeners, by the plain ones that they stand beside."""
-        self._watching: dict[int | None, trio.CancelScope] = {}
+            tasks.append(ChildSpec(id="request rates", run=self._rates.run))
+        self._places: dict[Key, Place] = {}
+        self._groups: dict[Key, list[Listener]] = {}
+        self._leaving: list[Listener] = []
+        self._watching: dict[int, trio.CancelScope] = {}
+        self._numbered = 0
+        self.supervisors = (
+            Supervisor("connections", tasks, apart=True),
+            Supervisor("listeners", apart=True),
+            Supervisor("operations", apart=True),
+        )
+        self._serving, self._accepting, self.operations = self.supervisors
+
+    # -- what there is -----------------------------------------------------------------------------------------------
 
     @property
     def port(self) -> int:
         """The main port, the real one when 0 was configured."""
-        return self._listeners[None][0].port
+        return self._groups[Key(0, False)][0].port
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Address and port of every socket that listens for HTTP."""
-        return _names(self._listeners)
+        return self._names(tls=False)
 
     @property
     def secure_addresses(self) -> list[tuple[str, int]]:
         """Address and port of every socket that listens for HTTPS."""
-        return _names(self._secure)
+        return self._names(tls=True)
+
+    def _names(self, *, tls: bool) -> list[tuple[str, int]]:
+        names = [each.sock.getsockname() for key, group in self._groups.items() if key.tls is tls for each in group]
+        return [(name[0], name[1]) for name in names]
 
     @property
     def connections(self) -> int:
@@ -76,100 +144,160 @@ class Server:
 
     def port_of(self, port: int) -> int:
         """The real port of the listener that was opened for an app's configured ``port``."""
-        return self._listeners[port][0].port
+        return self._groups[Key(port, False)][0].port
 
     def secure_port_of(self, port: int | None) -> int | None:
         """The real port of the HTTPS listener beside the main one (None) or an app's; None if there is none."""
-        group = self._secure.get(port)
+        group = self._groups.get(Key(port or 0, True))
         return group[0].port if group else None
 
     def _all(self) -> list[Listener]:
-        return [
-            listener for groups in (self._listeners, self._secure) for group in groups.values() for listener in group
-        ]
+        return [listener for group in self._groups.values() for listener in group] + self._leaving
 
-    async def open(self, port: int | None = None) -> None:
-        """Listen on the main port (None) or on an app's. Raises OSError, opening nothing, when that cannot be."""
-        if port in self._listeners:
-            return
-        routes = self.router.table(port)
-        secure = self.settings.secure.get(port)
-        if secure is None:
-            self._listeners[port] = await self._listen(self.settings.port if port is None else port, routes)
-            return
-        encrypted = self._secure[port] = await self._listen(secure.port, routes, secure.certificates)
+    # -- change ------------------------------------------------------------------------------------------------------
+
+    def _wanted(self, settings: ServerSettings, ports: set[int]) -> dict[Key, Place]:
+        wanted = {Key(0, False): Place(settings.host, settings.port)}
+        wanted |= {Key(port, False): Place(settings.host, port) for port in ports}
+        for beside, secure in settings.secure.items():
+            key = Key(beside or 0, True)
+            if attrs.evolve(key, tls=False) in wanted:
+                wanted[key] = Place(settings.host, secure.port)
+        return wanted
+
+    async def prepare(self, settings: ServerSettings, ports: set[int]) -> Opening:
+        """Bind what these settings and the apps' ``ports`` need and is not there. Raises OSError, changing nothing.
+
+        Its ``filename`` is the place that cannot be had.
+        """
+        opening = Opening(settings, self._wanted(settings, ports), {}, [])
+        leaving = {place.port for key, place in self._places.items() if opening.wanted.get(key) != place}
         try:
-            self._listeners[port] = await self._listen(
-                self.settings.port if port is None else port,
-                Redirects(encrypted[0].port, routes) if secure.redirect else routes,
-            )
-        except OSError:
-            self._stop(self._secure.pop(port))
+            for key, place in sorted(opening.wanted.items(), key=lambda item: item[0]):
+                if self._places.get(key) == place:
+                    continue
+                try:
+                    opening.sockets[key] = await self._bind(settings, place)
+                except OSError as error:
+                    if error.errno != errno.EADDRINUSE or place.port not in leaving:
+                        raise OSError(error.errno, error.strerror or str(error), _shown(place)) from None
+                    opening.late.append(key)
+        except BaseException:
+            opening.close()
             raise
-        scope = self._watching[port] = trio.CancelScope()
-        self._nursery.start_soon(_watch, secure.certificates, scope)
-
-    async def _listen(
-        self, number: int, routes: RouteTable, certificates: Certificates | None = None
-    ) -> list[Listener]:
-        settings = self.settings
-        sockets = list(settings.inherited.get(number, ()))
-        if not sockets:
-            sockets = await open_sockets(settings.host, number, settings.backlog)
-        group = []
-        for sock in sockets:
-            listener = Listener(
-                sock,
-                settings=settings,
-                routes=routes,
-                reactor=self._reactor,
-                parse_head=self._parse_head,
-                certificates=certificates,
-                counts=self.counts,
-                trusted=self._trusted or None,
-                rates=self._rates,
-                connection_limits=self._connection_limits,
-            )
-            group.append(listener)
-            await self._nursery.start(listener.run)
-            log.info("listening", address=listener.address, **({"tls": True} if certificates else {}))
-        return group
+        return opening
 
     @staticmethod
-    def _stop(group: list[Listener]) -> None:
+    async def _bind(settings: ServerSettings, place: Place) -> list[socket.socket]:
+        inherited = settings.inherited.get(place.port, ())
+        sockets = [sock for sock in inherited if sock.fileno() >= 0]
+        return sockets or await open_sockets(place.host, place.port, settings.backlog)
+
+    async def commit(self, opening: Opening) -> None:
+        """Make the change. Raises OSError only for a port whose host changes and that somebody else took just now."""
+        self.settings = opening.settings
+        for key in list(self._places):
+            if opening.wanted.get(key) != self._places[key]:
+                del self._places[key]
+                self._stop(self._groups.pop(key))
+        self._leaving = [listener for listener in self._leaving if listener.connections]
+        for key in opening.late:
+            opening.sockets[key] = await self._bind(opening.settings, opening.wanted[key])
+        # HTTPS first: a plain listener that redirects must know where to.
+        for key in sorted(opening.wanted, key=lambda key: not key.tls):
+            if key in opening.sockets:
+                self._places[key] = opening.wanted[key]
+                self._groups[key] = [self._listen(sock, key) for sock in opening.sockets[key]]
+            else:
+                for listener in self._groups[key]:
+                    listener.take(opening.settings, self._routes(key), self._certificates(key))
+        self._watch_certificates()
+
+    def _routes(self, key: Key) -> RouteTable:
+        secure = self.settings.secure.get(key.port or None)
+        if secure is not None and secure.redirect and not key.tls:
+            return Redirects(self._groups[Key(key.port, True)][0].port, self.router.table(key.port or None))
+        return self.router.table(key.port or None)
+
+    def _certificates(self, key: Key) -> Certificates | None:
+        return self.settings.secure[key.port or None].certificates if key.tls else None
+
+    def _listen(self, sock: socket.socket, key: Key) -> Listener:
+        certificates = self._certificates(key)
+        listener = Listener(
+            sock,
+            settings=self.settings,
+            routes=self._routes(key),
+            reactor=self._reactor,
+            parse_head=self._parse_head,
+            certificates=certificates,
+            counts=self.counts,
+            trusted=self._trusted or None,
+            rates=self._rates,
+            connection_limits=self._connection_limits,
+        )
+        self._numbered += 1
+        id = f"{listener.scheme}{listener.address} ({self._numbered})"
+        self._serving.add(
+            ChildSpec(
+                id=id,
+                run=listener.serve,
+                restart=Restart.TRANSIENT,
+                snapshot=lambda: {"count": len(listener.connections)},
+            )
+        )
+        self._accepting.add(ChildSpec(id=id, run=listener.accept, restart=Restart.TRANSIENT))
+        log.info("listening", address=listener.address, **({"tls": True} if certificates else {}))
+        return listener
+
+    def _stop(self, group: list[Listener]) -> None:
         for listener in group:
             listener.stop()
+            self._leaving.append(listener)
+
+    def _watch_certificates(self) -> None:
+        for scope in self._watching.values():
+            scope.cancel()
+        self._watching.clear()
+        for key in self._groups:
+            certificates = self._certificates(key)
+            if certificates is not None:
+                scope = self._watching[key.port] = trio.CancelScope()
+                self._numbered += 1
+                self.operations.add(
+                    ChildSpec(
+                        id=f"certificates of port {self._groups[key][0].port} ({self._numbered})",
+                        run=functools.partial(_watch, certificates, scope),
+                        restart=Restart.TEMPORARY,
+                    )
+                )
 
     async def sync(self) -> None:
         """After the router's routes changed: open the ports that apps gained, stop those they lost.
 
-        Raises OSError for a port that cannot be had; the others are served.
+        Raises OSError, changing nothing, for a port that cannot be had.
         """
-        wanted = self.router.ports
-        for port in list(self._listeners):
-            if port is not None and port not in wanted:
-                self._stop(self._listeners.pop(port))
-                if port in self._secure:
-                    self._stop(self._secure.pop(port))
-                    self._watching.pop(port).cancel()
-        failure: OSError | None = None
-        for port in sorted(wanted):
-            try:
-                await self.open(port)
-            except OSError as error:
-                failure = failure or error
-        if failure is not None:
-            raise failure
+        await self.commit(await self.prepare(self.settings, self.router.ports))
 
     async def drain(self, timeout: float | None = None) -> None:
         """Stop gracefully; ``serve`` then returns. After ``timeout`` seconds (else the settings') abort the rest."""
-        self._stop(self._all())
+        for listener in self._all():
+            listener.stop()
         with trio.move_on_after(self.settings.drain_timeout if timeout is None else timeout) as scope:
             for listener in self._all():
                 await listener.gone()
         if scope.cancelled_caught:
             log.warning("drain deadline passed", aborted=self.connections)
-        self._nursery.cancel_scope.cancel()
+            for listener in self._all():
+                listener.abort()
+        self.over.set()
+
+    def close(self) -> None:
+        """Release what is left when the supervisors have ended."""
+        for listener in self._all():
+            listener.stop()
+            listener.abort()
+        self._reactor.close()
 
 
 async def _watch(certificates: Certificates, scope: trio.CancelScope) -> None:
@@ -177,9 +305,9 @@ async def _watch(certificates: Certificates, scope: trio.CancelScope) -> None:
         await certificates.watch()
 
 
-def _names(groups: dict[int | None, list[Listener]]) -> list[tuple[str, int]]:
-    names = [listener.sock.getsockname() for group in groups.values() for listener in group]
-    return [(name[0], name[1]) for name in names]
+def _shown(place: Place) -> str:
+    host = place.host or "*"
+    return f"{f'[{host}]' if ':' in host else host}:{place.port}"
 
 
 async def serve(
@@ -189,16 +317,14 @@ async def serve(
 
     Opens the main port and one for each app that has its own. Raises OSError when one cannot be had.
     """
-    reactor = Reactor()
+    server = Server(settings, router)
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(reactor.run)
-            nursery.start_soon(reactor.sweep)
-            nursery.start_soon(reactor.soon.run)
-            reactor.now = trio.current_time()
-            server = Server(settings, router, nursery, reactor)
-            await server.open()
+            for supervisor in server.supervisors:
+                await nursery.start(supervisor.run)
             await server.sync()
             task_status.started(server)
+            await server.over.wait()
+            nursery.cancel_scope.cancel()
     finally:
-        reactor.close()
+        server.close()

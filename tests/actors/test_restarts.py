@@ -15,7 +15,7 @@ def test_up_to_the_limit_restarts_are_immediate() -> None:
 
 
 def test_one_more_pauses_and_pauses_double_up_to_a_minute() -> None:
-    restarts = RestartIntensity(1, 60)
+    restarts = RestartIntensity(1, 60, lambda: 0)
     now, pauses = 0.0, []
     assert restarts.crashed(now)
     for _ in range(9):
@@ -32,7 +32,7 @@ def test_crashes_far_apart_never_fail() -> None:
 
 
 def test_a_quiet_window_forgets_everything() -> None:
-    restarts = RestartIntensity(0, 10)
+    restarts = RestartIntensity(0, 10, lambda: 0)
     assert not restarts.crashed(0)
     assert not restarts.crashed(1)
     assert restarts.retry_in(1) == 2

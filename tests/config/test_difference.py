@@ -40,10 +40,10 @@ def test_apps_come_and_go_and_a_renamed_app_does_both() -> None:
         ({"memory_mb": 64}, True),
         ({"allow_net": ("loopback",)}, True),
         ({"extra_ca_certs": (Path("/ca.pem"),)}, True),
-        ({"cache_max_mb": 8}, True),
+        ({"max_buffer_size_mb": 1}, True),
         ({"memory_mb": 64, "timeout_ms": 1}, True),
         ({"timeout_ms": 1}, False),
-        ({"max_buffer_size_mb": 1}, False),
+        ({"cache_max_mb": 8}, False),
         ({"request_timeout_ms": 1}, False),
         ({"max_pending": 1}, False),
         ({"preload": True}, False),
@@ -99,7 +99,7 @@ def test_what_needs_a_restart() -> None:
         BASE, drain_timeout_s=1, state_dir=state, http=Http(parser="h11", max_headers=1), log=Log(level="debug")
     )
     assert diff(BASE, new) == ConfigDiff(
-        restart_keys=("drain_timeout_s", "state_dir", "http.parser", "http.max_headers", "log.level")
+        live_keys=("drain_timeout_s", "http.max_headers"), restart_keys=("state_dir", "http.parser", "log.level")
     )
 
 
@@ -150,7 +150,7 @@ def test_a_difference_applied_gives_the_new_configuration(
         "tls": attrs.evolve(old.tls, port=new.tls.port),  # a listener's business
         "log": old.log,
     }
-    for dotted in found.restart_keys:
+    for dotted in (*found.live_keys, *found.restart_keys):
         table, _, key = dotted.rpartition(".")
         if table:
             restarted[table] = attrs.evolve(restarted[table], **{key: getattr(getattr(new, table), key)})

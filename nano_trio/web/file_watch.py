@@ -1,0 +1,182 @@
+"""Watching the configuration and the code of apps that are awake, to reload what changes.
+
+Theory of operation
+-------------------
+Folders are watched (not files: editors replace files by renaming others over them), each for itself and not what lies
+below: the folder of the configuration's file, and of each app that has its code loaded, the folders that its modules
+came from, its own folder and those below it, without ``node_modules`` and hidden ones, up to a limit. Where a path
+leads through a symbolic link, the folder that holds the link is watched too: a deployment that swings ``current`` from
+one release to the next is a change. An app that is asleep is not watched; its next start reads its files anyway.
+
+What the operating system reports only tells where to look. The configuration is reloaded where its content differs from
+what was last read; an app where the files that it has loaded would read differently now. So a file that is touched, or
+a log that grows beside the code, changes nothing.
+
+Changes are gathered until a tenth of a second has passed without any, at most 1.6 s. The set of watched folders is
+looked at once a second, and after each change: a new watcher stands before the old one goes, and what it newly watches
+is compared once, for it may have changed before. Where the system's limit of watches is reached, the folders are
+polled instead.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+from watchfiles._rust_notify import RustNotify
+
+if TYPE_CHECKING:
+    from nano_trio.actors.app import App
+    from nano_trio.web.hosting import Hosting
+
+__all__ = ["FileWatch", "folders_of"]
+
+log = structlog.get_logger("nano_trio")
+
+_LOOK_MS = 1000
+_QUIET_MS = 100
+_DEBOUNCE_MS = 1600
+_POLL_MS = 1000
+_MOST_FOLDERS = 256
+"""Of one app."""
+_MOST_LINKS = 40
+
+
+class FileWatch:
+    """Reloads a hosting when its files change. :meth:`run` is its task."""
+
+    def __init__(self, hosting: Hosting, files: Sequence[Path]) -> None:
+        """``files``: those of the configuration, as given."""
+        self._hosting = hosting
+        self._files = [Path(os.path.abspath(file)) for file in files]
+        self._seen = self._digest()
+        self._known: dict[App, tuple[object, frozenset[str]]] = {}
+        self._polling = False
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        stop = threading.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_set_when_cancelled, stop)
+            watcher: RustNotify | None = None
+            watched: frozenset[str] = frozenset()
+            try:
+                while True:
+                    apps, config = await self._folders()
+                    wanted = frozenset().union(config, *apps.values())
+                    if watcher is None or wanted != watched:
+                        fresh = await trio.to_thread.run_sync(self._watch, sorted(wanted))
+                        if fresh is None:
+                            await trio.sleep(_QUIET_MS / 1e3)
+                            continue
+                        watcher, old = fresh, watcher
+                        if old is not None:
+                            old.close()
+                        new = wanted - watched
+                        watched = wanted
+                        await self._changed({app for app, folders in apps.items() if folders & new}, bool(config & new))
+                    found = await trio.to_thread.run_sync(watcher.watch, _DEBOUNCE_MS, _QUIET_MS, _LOOK_MS, stop)
+                    await trio.lowlevel.checkpoint()
+                    if isinstance(found, set):
+                        places = {place for _, path in found for place in (os.path.dirname(path), path)}
+                        touched = {app for app, folders in apps.items() if folders & places}
+                        for app in touched:
+                            self._known.pop(app, None)
+                        await self._changed(touched, bool(config & places))
+            finally:
+                if watcher is not None:
+                    watcher.close()
+
+    def _watch(self, folders: list[str]) -> RustNotify | None:
+        """A watcher, or None where a folder has gone this moment. Blocks."""
+        try:
+            return RustNotify(folders, False, self._polling, _POLL_MS, False, True)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if self._polling:
+                raise
+            log.warning("files cannot be watched; they are polled instead", reason=str(error))
+            self._polling = True
+            return None
+
+    async def _changed(self, apps: set[App], config: bool) -> None:
+        hosting = self._hosting
+        if config:
+            digest = await trio.to_thread.run_sync(self._digest)
+            # What was wrong may have been mended elsewhere: by a folder that was missing, say.
+            unread = hosting.last_reload is not None and hosting.last_reload.error is not None
+            if digest != self._seen or unread:
+                self._seen = digest
+                await hosting.reload()
+                return
+        if apps:
+            await hosting.refresh({app.name for app in apps})
+
+    def _digest(self) -> list[bytes | None]:
+        return [_digest(file) for file in self._files]
+
+    async def _folders(self) -> tuple[dict[App, frozenset[str]], frozenset[str]]:
+        """The folders to watch, of each app and of the configuration."""
+        registry = self._hosting.registry
+        apps = {app: app.code_key for app in registry.stirring if app.name in registry.apps}
+        missing = [app for app, key in apps.items() if app not in self._known or self._known[app][0] is not key]
+        if missing or len(self._known) != len(apps):
+            look = [(app, app.settings.path, app.module_files) for app in missing]
+            found = await trio.to_thread.run_sync(lambda: {app: folders_of(path, files) for app, path, files in look})
+            self._known = {app: (key, found[app] if app in found else self._known[app][1]) for app, key in apps.items()}
+        config = await trio.to_thread.run_sync(functools.partial(_folders_on_the_way, self._files))
+        return {app: self._known[app][1] for app in apps}, config
+
+
+def folders_of(path: Path, files: Iterable[Path]) -> frozenset[str]:
+    """The real paths of the folders to watch for an app at ``path`` whose code came from ``files``. Blocks."""
+    folders = set(_folders_on_the_way([path, *files]))
+    if path.is_dir():
+        own = os.path.realpath(path)
+        most = len(folders) + _MOST_FOLDERS
+        for folder, below, _ in os.walk(own):
+            folders.add(folder)
+            if len(folders) >= most:
+                break
+            below[:] = sorted(name for name in below if name != "node_modules" and not name.startswith("."))
+    return frozenset(folder for folder in folders if os.path.isdir(folder))
+
+
+def _folders_on_the_way(paths: Iterable[Path]) -> frozenset[str]:
+    """The folders that hold these files, and those that hold symbolic links on the way to them."""
+    folders: set[str] = set()
+    for path in paths:
+        name = os.path.abspath(path)
+        folders.add(os.path.realpath(os.path.dirname(name)))
+        for _ in range(_MOST_LINKS):
+            link = next((str(p) for p in (Path(name), *Path(name).parents) if p.is_symlink()), None)
+            if link is None:
+                break
+            folders.add(os.path.realpath(os.path.dirname(link)))
+            rest = os.path.relpath(name, link)
+            name = os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link), rest))
+        folders.add(os.path.realpath(os.path.dirname(name)))
+    return frozenset(folder for folder in folders if os.path.isdir(folder))
+
+
+def _digest(file: Path) -> bytes | None:
+    try:
+        return hashlib.sha256(file.read_bytes()).digest()
+    except OSError:
+        return None
+
+
+async def _set_when_cancelled(stop: threading.Event) -> None:
+    """The watching thread cannot be cancelled, but looks at this."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        stop.set()

@@ -1,0 +1,140 @@
+"""Files that change are brought into force by themselves; what does not matter is left alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from nano_trio.web.file_watch import folders_of
+
+from .places import Place, answers
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+async def becomes(place: Place, app: str, text: str) -> None:
+    """Ask until the app answers so."""
+    with trio.fail_after(20):
+        while (answer := await place.site.get(app)).text != text:
+            assert answer.status in (200, 404, 503), answer.text
+            await trio.sleep(0.02)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await trio.lowlevel.checkpoint()
+
+
+def by_renaming(file: Path, text: str) -> None:
+    """As editors and deployments do."""
+    fresh = file.with_name(f".{file.name}.new")
+    fresh.write_text(text)
+    os.replace(fresh, file)
+
+
+@pytest.mark.parametrize("write", [Path.write_text, by_renaming])
+async def test_code_and_configuration_are_watched(place: Place, write: Callable[[Path, str], object]) -> None:
+    place.app("one", answers("first"))
+    place.app("two", "let n = 0; export default () => new Response(`${++n}`);")
+    async with place.serve(watch=True):
+        assert await place.text("one") == "first"
+        assert await place.text("two") == "1"
+        write(place.folder / "one" / "index.js", answers("second"))
+        await becomes(place, "one", "second")
+        write(place.folder / "one" / "index.js", answers("third"))
+        await becomes(place, "one", "third")
+        document = place.file.read_text().replace('"one"', '"uno"', 1)
+        write(place.file, document)
+        await becomes(place, "uno", "third")
+        assert (await place.site.get("one")).status == 404
+        assert await place.text("two") == "2"
+
+
+async def test_what_is_broken_is_told_once_and_mended_by_itself(place: Place) -> None:
+    place.app("one", answers("first"))
+    async with place.serve(watch=True):
+        assert await place.text("one") == "first"
+        (place.folder / "one" / "index.js").write_text("export default (")
+        with trio.fail_after(20):
+            await until(lambda: place.site.app("one").last_reload_error is not None)
+        assert await place.text("one") == "first"
+        (place.folder / "one" / "index.js").write_text(answers("second"))
+        await becomes(place, "one", "second")
+        # The configuration names a folder that comes later.
+        place.document["apps"].append({"name": "late", "path": "late"})
+        place.write()
+        with trio.fail_after(20):
+            await until(lambda: place.hosting.last_reload is not None and place.hosting.last_reload.error is not None)
+        (place.folder / "fresh").mkdir()
+        (place.folder / "fresh" / "index.js").write_text(answers("late"))
+        os.rename(place.folder / "fresh", place.folder / "late")
+        await becomes(place, "late", "late")
+
+
+async def test_imported_files_and_new_folders_are_watched(place: Place) -> None:
+    place.app("one", 'import { text } from "./lib/text.js"; export default () => new Response(text);')
+    (place.folder / "one" / "lib").mkdir()
+    (place.folder / "one" / "lib" / "text.js").write_text("export const text = 'first';")
+    async with place.serve(watch=True):
+        assert await place.text("one") == "first"
+        (place.folder / "one" / "lib" / "text.js").write_text("export const text = 'second';")
+        await becomes(place, "one", "second")
+        (place.folder / "one" / "more").mkdir()
+        (place.folder / "one" / "more" / "text.js").write_text("export const text = 'third';")
+        source = 'import { text } from "./more/text.js"; export default () => new Response(text);'
+        (place.folder / "one" / "index.js").write_text(source)
+        await becomes(place, "one", "third")
+        (place.folder / "one" / "more" / "text.js").write_text("export const text = 'fourth';")
+        await becomes(place, "one", "fourth")
+
+
+async def test_a_symbolic_link_that_swings(place: Place) -> None:
+    for release in ("1", "2"):
+        (place.folder / f"release-{release}").mkdir()
+        (place.folder / f"release-{release}" / "index.js").write_text(answers(f"release {release}"))
+    (place.folder / "links").mkdir()
+    (place.folder / "links" / "current").symlink_to(place.folder / "release-1")
+    place.document["apps"].append({"name": "one", "path": "links/current"})
+    place.write()
+    async with place.serve(watch=True):
+        assert await place.text("one") == "release 1"
+        fresh = place.folder / "links" / "next"
+        fresh.symlink_to(place.folder / "release-2")
+        os.replace(fresh, place.folder / "links" / "current")
+        await becomes(place, "one", "release 2")
+        (place.folder / "release-2" / "index.js").write_text(answers("release 2.1"))
+        await becomes(place, "one", "release 2.1")
+
+
+async def test_what_changes_nothing_replaces_nothing(place: Place) -> None:
+    place.app("one", "let n = 0; export default () => new Response(`${++n}`);")
+    place.app("two", answers("first"))
+    async with place.serve(watch=True):
+        assert await place.text("one") == "1"
+        assert await place.text("two") == "first"
+        os.utime(place.folder / "one" / "index.js")
+        (place.folder / "one" / "notes.txt").write_text("not imported")
+        os.utime(place.file)
+        (place.folder / "two" / "index.js").write_text(answers("second"))
+        await becomes(place, "two", "second")
+        assert await place.text("one") == "2"
+        assert place.site.app("one").replacements == 0
+
+
+def test_which_folders_are_watched(tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    for folder in ("lib/deep", "node_modules/hono/dist", ".git/objects"):
+        (app / folder).mkdir(parents=True)
+    assert folders_of(app, []) == {str(path) for path in (tmp_path, app, app / "lib", app / "lib" / "deep")}
+    # What is imported from there counts.
+    found = folders_of(app, [app / "node_modules" / "hono" / "dist" / "index.js"])
+    assert str(app / "node_modules" / "hono" / "dist") in found
+    assert str(app / "node_modules") not in found
+    assert folders_of(app / "worker.js", []) == {str(app)}

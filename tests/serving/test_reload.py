@@ -1,0 +1,419 @@
+"""Reload: what a running server takes over from a changed configuration and changed files, and what it keeps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from nano_trio.config import ConfigError
+from nano_trio.web.listener import open_sockets
+
+from .places import Place, answers
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+async def test_new_code_serves_after_a_reload(place: Place) -> None:
+    place.app("one", answers("first"))
+    place.app("two", "let n = 0; export default () => new Response(`${++n}`);")
+    async with place.serve():
+        assert await place.text("one") == "first"
+        assert await place.text("two") == "1"
+        place.app("one", answers("second"))
+        assert await place.text("one") == "first"  # nobody asked for a reload yet
+        report = await place.hosting.reload()
+        assert (report.error, report.replaced, report.failed) == (None, ("one",), {})
+        assert await place.text("one") == "second"
+        assert await place.text("two") == "2"  # its isolate is the same
+        assert not (await place.hosting.reload()).changed
+
+
+async def test_an_imported_file_counts_too(place: Place) -> None:
+    place.app("one", 'import { text } from "./lib.js"; export default () => new Response(text);')
+    (place.folder / "one" / "lib.js").write_text("export const text = 'first';")
+    async with place.serve():
+        assert await place.text("one") == "first"
+        (place.folder / "one" / "lib.js").write_text("export const text = 'second';")
+        assert (await place.hosting.reload()).replaced == ("one",)
+        assert await place.text("one") == "second"
+
+
+async def test_requests_in_flight_finish_on_the_old_version(place: Place) -> None:
+    slow = """
+      let release; const gate = new Promise((resolve) => { release = resolve; });
+      export default async (request) => {
+        if (new URL(request.url).pathname === "/slow") {
+          await new Promise((resolve) => setTimeout(resolve, 150));
+          const { readable, writable } = new TransformStream();
+          (async () => {
+            const writer = writable.getWriter();
+            for (let i = 0; i < 3; i++) { await new Promise((r) => setTimeout(r, 50)); await writer.write(new TextEncoder().encode("VERSION ")); }
+            await writer.close();
+          })();
+          return new Response(readable);
+        }
+        return new Response("VERSION");
+      };
+    """
+    place.app("one", slow.replace("VERSION", "old"))
+    async with place.serve():
+        assert await place.text("one") == "old"
+        got: list[str] = []
+
+        async def ask() -> None:
+            got.append(await place.text("one", "/slow"))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await place.site.begun("one")
+            place.app("one", slow.replace("VERSION", "new"))
+            await place.hosting.reload()
+            assert await place.text("one") == "new"
+            states = [child["id"] for child in app_in(place.hosting.tree(), "one")["children"]]
+            assert states == ["isolate", "isolate, draining"]
+        assert got == ["old old old "]
+        with trio.fail_after(5):
+            while len(app_in(place.hosting.tree(), "one")["children"]) > 1:
+                await trio.lowlevel.checkpoint()
+
+
+def app_in(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    apps = next(child for child in tree["children"] if child["id"] == "apps")
+    return next(child for child in apps["children"] if child["id"] == name)
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ("export default (", "SyntaxError"),
+        ("throw new Error('not today');", "not today"),
+        ("export default 5;", "cannot load"),
+        ('import "./missing.js"; export default () => new Response();', "missing.js"),
+        ("await new Promise(() => {});", "waits for nothing"),
+        ("for (;;);", "timeout_ms"),
+    ],
+)
+async def test_a_version_that_does_not_load_leaves_the_old_one_serving(place: Place, broken: str, why: str) -> None:
+    place.app("one", "let n = 0; export default () => new Response(`${++n}`);", timeout_ms=50)
+    async with place.serve():
+        assert await place.text("one") == "1"
+        place.app("one", broken, timeout_ms=60)
+        report = await place.hosting.reload()
+        assert report.error is None
+        assert why in report.failed["one"]
+        assert why in (place.site.app("one").last_reload_error or "")
+        assert why in str(place.site.logs)
+        assert await place.text("one") == "2"
+        assert place.site.app("one").settings.timeout_ms == 60  # limits are in force all the same
+        assert place.site.app("one").restarts.crashes == 0
+        place.app("one", answers("mended"))
+        assert (await place.hosting.reload()).replaced == ("one",)
+        assert await place.text("one") == "mended"
+        assert place.site.app("one").last_reload_error is None
+
+
+async def test_keys_that_need_an_isolate_wait_for_a_version_that_loads(place: Place) -> None:
+    source = "if (import.meta.url && globalThis.never) {} export default (r, env) => new Response(env.TEXT);"
+    place.app("one", source, env={"TEXT": "first"})
+    async with place.serve():
+        assert await place.text("one") == "first"
+        place.app("one", "throw 1", env={"TEXT": "second"})
+        assert "one" in (await place.hosting.reload()).failed
+        assert await place.text("one") == "first"
+        assert place.hosting.settings_of("one").env == {"TEXT": "first"}
+        place.app("one", source)
+        assert (await place.hosting.reload()).replaced == ("one",)
+        assert await place.text("one") == "second"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"apps": [', "nano.json"),
+        (
+            '{"apps": [{"name": "one", "path": "one", "memory_mb": "x"}]}',
+            'apps[0].memory_mb: expected a number, got "x"',
+        ),
+        ('{"apps": [{"name": "one", "path": "nowhere"}]}', "nowhere"),
+    ],
+)
+async def test_a_broken_configuration_keeps_the_running_one(place: Place, text: str, why: str) -> None:
+    place.app("one", answers("fine"))
+    async with place.serve():
+        assert await place.text("one") == "fine"
+        place.file.write_text(text)
+        report = await place.hosting.reload()
+        assert report.error is not None
+        assert why.partition(":")[0] in report.error
+        assert report.error in [entry.get("reason") for entry in place.site.logs]
+        assert await place.text("one") == "fine"
+        place.write()
+        assert (await place.hosting.reload()).error is None
+
+
+async def test_apps_come_go_and_are_renamed(place: Place) -> None:
+    place.app("one", answers("one"))
+    place.app("two", answers("two"))
+    async with place.serve():
+        assert await place.text("two") == "two"
+        place.app("three", answers("three"), preload=True)
+        place.drop("two")
+        report = await place.hosting.reload()
+        assert (report.added, report.removed) == (("three",), ("two",))
+        assert await place.text("three") == "three"
+        assert (await place.site.get("two")).status == 404
+        # a new name under the old host
+        place.drop("one")
+        place.app("uno", answers("uno"), hostname="one")
+        await place.hosting.reload()
+        assert await place.text("one") == "uno"
+
+
+async def test_a_removed_app_drains_alone(place: Place) -> None:
+    place.app(
+        "one",
+        "export default async () => { await new Promise((r) => setTimeout(r, 300)); return new Response('slow'); };",
+    )
+    place.app("two", "let n = 0; export default () => new Response(`${++n}`);")
+    async with place.serve():
+        got: list[str] = []
+
+        async def ask() -> None:
+            got.append(await place.text("one"))
+
+        assert await place.text("two") == "1"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await place.site.begun("one")
+            place.drop("one")
+            await place.hosting.reload()
+            answer = await place.site.get("one")
+            assert (answer.status, answer.headers["connection"]) == (503, "close")
+            assert await place.text("two") == "2"
+        assert got == ["slow"]
+        with trio.fail_after(5):
+            while (await place.site.get("one")).status != 404:
+                pass
+        assert await place.text("two") == "3"
+
+
+async def test_hostnames_move_between_apps_and_defaults_and_limits_change(place: Place) -> None:
+    place.app("one", "let n = 0; export default () => new Response(`one ${++n}`);", hostname=["a", "b"])
+    place.app("two", "let n = 0; export default () => new Response(`two ${++n}`);", hostname=["c"])
+    async with place.serve():
+        assert [await place.text(host) for host in "abc"] == ["one 1", "one 2", "two 1"]
+        place.app("one", hostname=["a"])
+        place.app("two", hostname=["b", "c"], default=True)
+        place.document["defaults"] = {"max_pending": 7, "request_timeout_ms": 1234}
+        place.write()
+        report = await place.hosting.reload()
+        assert report.updated == ("one", "two")
+        assert [await place.text(host) for host in ("a", "b", "c", "other")] == ["one 3", "two 2", "two 3", "two 4"]
+        assert place.site.app("one")._current.settings.max_pending == 7
+
+
+async def test_the_request_timeout_is_in_force_at_once(place: Place) -> None:
+    place.app("one", "export default () => new Promise((r) => setTimeout(() => r(new Response('late')), 1000));")
+    async with place.serve():
+        place.site.app("one").start()
+        place.app("one", request_timeout_ms=20)
+        await place.hosting.reload()
+        assert (await place.site.get("one")).status == 504
+
+
+async def test_ports_are_opened_and_closed(place: Place) -> None:
+    (free,) = await open_sockets("127.0.0.1", 0)
+    port = free.getsockname()[1]
+    place.app("one", answers("one"))
+    async with place.serve():
+        place.app("one", port=port)
+        report = await place.hosting.reload()  # taken: nothing changes
+        assert f"cannot listen on 127.0.0.1:{port}" in (report.error or "")
+        assert await place.text("one") == "one"
+        free.close()
+        assert (await place.hosting.reload()).error is None
+        assert (await place.site.pool.request("GET", f"http://127.0.0.1:{port}/")).content == b"one"
+        assert (await place.site.get("one")).status == 404  # no longer at the main port
+        del place.document["apps"][0]["port"]
+        place.write()
+        await place.hosting.reload()
+        assert await place.text("one") == "one"
+        with pytest.raises(OSError, match="connect"):
+            await trio.open_tcp_stream("127.0.0.1", port)
+
+
+async def test_the_main_port_and_host_may_change(place: Place) -> None:
+    sockets = [(await open_sockets("127.0.0.1", 0))[0] for _ in range(2)]
+    first, second = (sock.getsockname()[1] for sock in sockets)
+    for sock in sockets:
+        sock.close()
+    place.app("one", answers("one"))
+    place.document["port"] = first
+    place.write()
+    async with place.serve():
+        assert await place.text("one") == "one"
+        place.document["port"] = second
+        place.write()
+        assert (await place.hosting.reload()).error is None
+        assert place.hosting.server.port == second
+        place.site.port = second
+        assert await place.text("one") == "one"
+        with pytest.raises(OSError, match="connect"):
+            await trio.open_tcp_stream("127.0.0.1", first)
+        place.document["host"] = "0.0.0.0"
+        place.write()
+        assert (await place.hosting.reload()).error is None
+        assert place.hosting.server.addresses == [("0.0.0.0", second)]
+        assert await place.text("one") == "one"
+
+
+async def test_what_needs_a_restart_is_told_until_it_is_done(place: Place) -> None:
+    place.app("one", answers("one"))
+    async with place.serve():
+        place.document["http"] = {"parser": "h11"}
+        place.write()
+        assert (await place.hosting.reload()).needs_restart == ("http.parser",)
+        assert (await place.hosting.reload()).needs_restart == ("http.parser",)
+        del place.document["http"]
+        place.write()
+        assert (await place.hosting.reload()).needs_restart == ()
+
+
+async def test_reloads_that_come_together_are_one(place: Place) -> None:
+    place.app("one", answers("one"))
+    async with place.serve():
+        reads = 0
+        inner = place.hosting.source
+
+        def counted() -> Any:
+            nonlocal reads
+            reads += 1
+            assert inner is not None
+            return inner()
+
+        place.hosting.source = counted
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(place.hosting.reload)
+        assert reads <= 2
+
+
+async def test_a_sleeping_app_takes_new_settings_and_is_not_woken(place: Place) -> None:
+    place.app("one", answers("first"))
+    async with place.serve():
+        place.app("one", answers("second"), env={"A": 1})
+        assert (await place.hosting.reload()).replaced == ("one",)
+        assert not place.site.app("one").awake
+        assert await place.text("one") == "second"
+
+
+async def test_a_failed_app_serves_at_once_when_it_is_mended(place: Place) -> None:
+    place.app("one", "throw new Error('broken')", max_restarts=0)
+    async with place.serve():
+        assert (await place.site.get("one")).status == 503
+        assert place.site.app("one").state.value == "failed"
+        place.app("one", answers("mended"))
+        await place.hosting.reload()
+        assert await place.text("one") == "mended"
+
+
+# -- what admin does --------------------------------------------------------------------------------------------------
+
+
+async def test_an_app_added_at_run_time_outlives_reloads_and_the_process(place: Place) -> None:
+    place.app("one", answers("one"))
+    (place.folder / "extra.js").write_text(answers("extra"))
+    async with place.serve():
+        added = await place.hosting.add_app({"name": "extra", "path": "extra.js", "memory_mb": 32})
+        assert added.memory_mb == 32
+        assert await place.text("extra") == "extra"
+        assert (await place.hosting.reload()).error is None
+        assert await place.text("extra") == "extra"
+    async with place.serve():
+        assert await place.text("extra") == "extra"
+        await place.hosting.remove_app("extra")
+        assert (await place.site.get("extra")).status == 404
+        with pytest.raises(KeyError):
+            await place.hosting.remove_app("extra")
+    async with place.serve():
+        assert (await place.site.get("extra")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ({"name": "one", "path": "extra.js"}, 'name: "one" is already the name of apps[0]'),
+        ({"name": "two", "path": "nowhere"}, "path: "),
+        ({"name": "two", "path": "extra.js", "hostname": "one"}, "hostname"),
+        ({"name": "two", "path": "extra.js", "memory": 1}, 'unknown key; did you mean "memory_mb"?'),
+        ({"path": "extra.js"}, "name: required"),
+        ({"name": 5, "path": "extra.js"}, "name: expected a name"),
+        ({"name": ["x"], "path": "extra.js"}, "name: expected a name"),
+    ],
+)
+async def test_an_app_that_cannot_be_added(place: Place, document: dict[str, Any], why: str) -> None:
+    place.app("one", answers("one"))
+    (place.folder / "extra.js").write_text(answers("extra"))
+    async with place.serve():
+        with pytest.raises(ConfigError) as caught:
+            await place.hosting.add_app(document)
+        assert str(caught.value).startswith("app: ")
+        assert why in str(caught.value)
+        assert await place.text("one") == "one"
+        assert not place.hosting.overlay.added
+
+
+async def test_a_configured_app_removed_at_run_time_stays_away(place: Place) -> None:
+    place.app("one", answers("one"))
+    place.app("two", answers("two"))
+    async with place.serve():
+        await place.hosting.remove_app("one")
+        assert (await place.site.get("one")).status == 404
+        await place.hosting.reload()
+        assert (await place.site.get("one")).status == 404
+        assert await place.text("two") == "two"
+    async with place.serve():
+        assert (await place.site.get("one")).status == 404
+        await place.hosting.add_app({"name": "one", "path": "one"})
+        assert await place.text("one") == "one"
+
+
+async def test_restart_drain_and_undrain(place: Place) -> None:
+    place.app("one", "let n = 0; export default () => new Response(`${++n}`);")
+    async with place.serve():
+        assert [await place.text("one") for _ in range(2)] == ["1", "2"]
+        await place.hosting.restart_app("one")
+        assert await place.text("one") == "1"
+        await place.hosting.drain_app("one")
+        answer = await place.site.get("one")
+        assert (answer.status, answer.headers["connection"]) == (503, "close")
+        await place.hosting.undrain_app("one")
+        assert await place.text("one") == "1"
+        for change in (place.hosting.restart_app, place.hosting.drain_app, place.hosting.undrain_app):
+            with pytest.raises(KeyError):
+                await change("nobody")
+        place.app("one", "throw 1")
+        with pytest.raises(Exception, match="cannot load"):
+            await place.hosting.restart_app("one")
+        assert await place.text("one") == "2"
+
+
+async def test_the_tree_is_that_of_the_design(place: Place) -> None:
+    place.app("one", answers("one"))
+    place.app("two", answers("two"))
+    async with place.serve():
+        await place.text("one")
+        tree = place.hosting.tree()
+        assert [child["id"] for child in tree["children"]] == ["apps", "connections", "listeners", "operations"]
+        assert all(child["state"] == "running" for child in tree["children"])
+        assert app_in(tree, "one")["state"] == "awake"
+        assert tree["children"][0]["asleep"] == 1
+        assert sum(child.get("count", 0) for child in tree["children"][1]["children"]) == 1
+        json.dumps(tree)
