@@ -17,6 +17,7 @@ from bench.report import Options, Outcome
 BENCHMARKS = {
     "hello": "bench.hello",
     "https": "bench.https",
+    "websocket": "bench.websocket",
     "neighbour": "bench.neighbour",
     "json": "bench.json_body",
     "stream": "bench.stream",

@@ -39,6 +39,7 @@ __all__ = [
     "start_module",
     "start_nano",
     "start_node_https",
+    "start_websocket",
     "start_workerd",
     "started",
 ]
@@ -57,19 +58,31 @@ class Absent(Exception):
 
 @functools.cache
 def _install_peers() -> str | None:
-    """Install workerd, deno and bun into a git-ignored folder. Returns why that failed, or None."""
+    """Install workerd, deno, bun and ws into a git-ignored folder. Returns why that failed, or None."""
     npm = shutil.which("npm")
     if npm is None:
         return "npm is missing"
     PEER_FOLDER.mkdir(exist_ok=True)
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(HERE / name, PEER_FOLDER / name)
-    print("bench: installing workerd, deno and bun into bench/.peers", file=sys.stderr)
+    print("bench: installing workerd, deno, bun and ws into bench/.peers", file=sys.stderr)
     try:
         done = subprocess.run([npm, "install"], cwd=PEER_FOLDER, capture_output=True, text=True, timeout=600)
     except subprocess.TimeoutExpired:
         return "npm install took longer than ten minutes"
     return None if done.returncode == 0 else f"npm install failed: {done.stderr.strip()[-200:]}"
+
+
+def package(name: str) -> Path:
+    """The folder of a package of package.json, installed. Raises :class:`Absent`."""
+    folder = PEER_FOLDER / "node_modules" / name
+    wanted = json.loads((HERE / "package.json").read_text())["dependencies"]
+    installed = folder / "package.json"
+    if not installed.exists() or json.loads(installed.read_text())["version"] != wanted[name]:
+        problem = _install_peers()
+        if problem:
+            raise Absent(problem)
+    return folder
 
 
 @functools.cache
@@ -80,13 +93,7 @@ def binary(name: str) -> str:
         if found is None:
             raise Absent("node is not on the PATH")
         return found
-    program = PEER_FOLDER / "node_modules" / ".bin" / name
-    wanted = json.loads((HERE / "package.json").read_text())["dependencies"]
-    installed = PEER_FOLDER / "node_modules" / name / "package.json"
-    if not installed.exists() or json.loads(installed.read_text())["version"] != wanted[name]:
-        problem = _install_peers()
-        if problem:
-            raise Absent(problem)
+    program = package(name).parent / ".bin" / name
     try:
         subprocess.run([str(program), "--version"], capture_output=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError) as error:
@@ -235,6 +242,18 @@ def start_node_https(cert: Path, key: Path) -> Server:
     """Node's own https and http modules, with ``hello``."""
     command = [binary("node"), str(HERE / "adapters/node_https.mjs"), str(cert), str(key)]
     return _launch("node https", command, None, Path(tempfile.mkdtemp(prefix="bench-")), {"NODE_ENV": "production"})
+
+
+def start_websocket(peer: str) -> Server:
+    """``nano-trio``, ``node ws`` or ``bun``, doing what handlers/websocket.js does. Raises :class:`Absent`."""
+    if peer in NANO:
+        return start(peer, "websocket")
+    port = _free_port()
+    if peer == "bun":
+        command = [binary("bun"), "run", str(HERE / "adapters/bun_websocket.mjs"), str(port)]
+    else:
+        command = [binary("node"), str(HERE / "adapters/node_websocket.mjs"), str(port), str(package("ws"))]
+    return _launch(peer, command, port, Path(tempfile.mkdtemp(prefix="bench-")), {"NODE_ENV": "production"})
 
 
 def start_module(module: str) -> Server:

@@ -77,6 +77,9 @@ class State(enum.IntEnum):
     CLOSED = 5
 
 
+_OPEN, _CLOSING, _ENDING, _LINGERING, _CLOSED = State
+
+
 class WebSocket:
     """Takes over a socket, plain or with TLS, from the HTTP connection that agreed to the upgrade."""
 
@@ -120,7 +123,7 @@ class WebSocket:
         """The address that the connection counts for."""
         self.listener = listener
         self.reactor = listener.reactor
-        self.state = State.OPEN
+        self.state = _OPEN
         self.outbox = Outbox(self, sock, limits, compression.window_bits if compression is not None else 0)
         self._decoder = Decoder(limits.max_message, deflate=compression is not None)
         self._handler: SocketHandler | None = handler
@@ -176,11 +179,11 @@ class WebSocket:
     async def run(self) -> None:
         """The connection's task: it waits for a socket that takes no more. Raises nothing but cancellation."""
         try:
-            while self.state is not State.CLOSED:
+            while self.state is not _CLOSED:
                 if self.outbox.is_blocked:
                     await trio.lowlevel.wait_writable(self.sock)
                     self._moved = True
-                    if self.outbox.unblock() and self.state is State.OPEN:
+                    if self.outbox.unblock() and self.state is _OPEN:
                         self._drained()
                 else:
                     self._parked = trio.lowlevel.current_task()
@@ -222,7 +225,7 @@ class WebSocket:
             data = b""
         if not data:
             self.close_socket()
-        elif self.state < State.ENDING:
+        elif self.state < _ENDING:
             self._moved = True
             self._decoder.feed(data)
             self._take()
@@ -238,7 +241,7 @@ class WebSocket:
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if self.state is not State.OPEN:
+        if self.state is not _OPEN:
             self.abort()
         elif self._paused:
             self._beat()
@@ -277,13 +280,13 @@ class WebSocket:
                 if event is None:
                     break
                 if type(event) is str or type(event) is bytes:
-                    if self.state is State.OPEN and handler is not None and not handler.message(event):
+                    if self.state is _OPEN and handler is not None and not handler.message(event):
                         self._pause()
                         break
                 elif event is not AGAIN:
                     assert isinstance(event, Control)
                     self._control(event)
-                    if self.state >= State.ENDING:
+                    if self.state >= _ENDING:
                         break
             else:
                 self._more = True
@@ -292,7 +295,7 @@ class WebSocket:
         except Exception:
             self._failed_handler()
         outbox.corked = False
-        if outbox.waiting or self.state is State.ENDING:
+        if outbox.waiting or self.state is _ENDING:
             self.reactor.flush_later(self)
         if self._more:
             self.work_soon()
@@ -304,19 +307,19 @@ class WebSocket:
 
     def _control(self, event: Control) -> None:
         if event.opcode == PING:
-            if self.state is State.OPEN and self.outbox.has_room():
+            if self.state is _OPEN and self.outbox.has_room():
                 self.outbox.push(frame(PONG, event.payload))
         elif event.opcode == PONG:
             if self._ping and event.payload == self._ping:
                 self._ping = b""
                 self._beat()
         else:
-            self._end(close_frame(event.code) if self.state is State.OPEN else None)
+            self._end(close_frame(event.code) if self.state is _OPEN else None)
             self._tell(event.code, event.reason, clean=True)
 
     def _pause(self) -> None:
         """The app's end holds messages back: they stay in the socket, and TCP tells the client."""
-        if self.state is State.OPEN:
+        if self.state is _OPEN:
             self._paused = True
             self.reactor.ignore(self._fd)
 
@@ -338,7 +341,7 @@ class WebSocket:
     def work(self) -> None:
         """Do what could not be done inside a turn, or was too much for one pass."""
         self._working = False
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if self._lost:
             self.close_socket()
@@ -350,7 +353,7 @@ class WebSocket:
             if self._paused:
                 self._unpause()
                 self._more = True
-        if self._more and self.state < State.ENDING:
+        if self._more and self.state < _ENDING:
             self._take()
         elif not self.outbox.is_blocked:
             self.outbox.flush()
@@ -361,8 +364,8 @@ class WebSocket:
 
     def sent(self) -> None:
         """All has left: a connection that is ending shuts its half, so that no reset destroys its last words."""
-        if self.state is State.ENDING:
-            self.state = State.LINGERING
+        if self.state is _ENDING:
+            self.state = _LINGERING
             self.deadline = self.reactor.now + self.listener.limits.linger_timeout
             try:
                 self.sock.shutdown(socket.SHUT_WR)
@@ -390,8 +393,8 @@ class WebSocket:
 
     def close(self, code: int | None, reason: str) -> None:
         """Begin the closing handshake, after what is queued (RFC 6455 section 7.1.2)."""
-        if self.state is State.OPEN:
-            self.state = State.CLOSING
+        if self.state is _OPEN:
+            self.state = _CLOSING
             self.deadline = self.reactor.now + self._limits.close_timeout
             self.outbox.push(close_frame(code, reason))
             self.outbox.is_shut = True
@@ -410,8 +413,8 @@ class WebSocket:
 
     def _fail(self, code: int, reason: str) -> None:
         """Fail the connection (RFC 6455 section 7.1.7)."""
-        if self.state < State.ENDING:
-            self._end(close_frame(code, reason) if self.state is State.OPEN else None)
+        if self.state < _ENDING:
+            self._end(close_frame(code, reason) if self.state is _OPEN else None)
             self._tell(code, reason, clean=False)
 
     def _failed_handler(self) -> None:
@@ -420,7 +423,7 @@ class WebSocket:
 
     def _end(self, last_words: bytes | None) -> None:
         """Send what is queued and the Close frame, then shut our half (:meth:`sent`)."""
-        self.state = State.ENDING
+        self.state = _ENDING
         self.deadline = self.reactor.now + self._limits.close_timeout
         if last_words is not None:
             self.outbox.push(last_words)
@@ -442,16 +445,16 @@ class WebSocket:
 
     def abort(self) -> None:
         """Close with a reset: what is queued in the kernel is of no use any more."""
-        if self.state is not State.CLOSED:
+        if self.state is not _CLOSED:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             self.close_socket()
 
     def close_socket(self) -> None:
         """Close the socket. Where nothing was said of the end, the app's end is told 1006."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
-        self.state = State.CLOSED
+        self.state = _CLOSED
         self.reactor.remove(self._fd)
         trio.lowlevel.notify_closing(self.sock)
         self.sock.close()
