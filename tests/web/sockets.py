@@ -131,9 +131,9 @@ class Frame:
 class SocketClient(Client):
     """A raw connection whose handshake :meth:`shake` does."""
 
-    async def shake(self, headers: str = "", *, path: str = "/", early: bytes = b"") -> Reply:
+    async def shake(self, headers: str = "", *, path: str = "/", host: str = "app", early: bytes = b"") -> Reply:
         request = (
-            f"GET {path} HTTP/1.1\r\nHost: app\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{headers}\r\n"
         )
         await self.send(request.encode() + early)
