@@ -36,7 +36,7 @@ from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime.cache import AppCache
-from nano_trio.runtime.dispatch import WireBody
+from nano_trio.runtime.dispatch import Client, WireBody
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
 from nano_trio.runtime.net_connect import Network
@@ -490,6 +490,10 @@ class Incarnation:
 
     def cancel_body(self, request: int) -> None:
         """Nothing to do: what the app does not read stays on the wire, and the connection deals with it."""
+
+    def client(self, request: int) -> Client | None:
+        exchange = self._exchanges.get(request)
+        return None if exchange is None else exchange.request
 
     def request_body(self, request: int) -> WireBody | None:
         exchange = self._exchanges.get(request)

@@ -65,7 +65,7 @@ class IncomingRequest:
     Written by hand: one is made for each request.
     """
 
-    __slots__ = ("_headers", "body", "chain", "id", "joined", "method", "remote_address", "url")
+    __slots__ = ("_headers", "body", "certificate", "chain", "id", "joined", "method", "remote_address", "url")
 
     def __init__(
         self,
@@ -77,6 +77,7 @@ class IncomingRequest:
         id: str = "",
         chain: tuple[str, ...] = (),
         joined: str | None = None,
+        certificate: bytes | None = None,
     ) -> None:
         self.method = method
         self.url = url
@@ -89,6 +90,8 @@ class IncomingRequest:
         """The request id that error pages and logs show; made by ``web``."""
         self.chain = chain
         """The apps through which it came by service bindings, the first caller first."""
+        self.certificate = certificate
+        """The certificate that the client gave (DER), verified; only where listeners ask for one."""
         self.joined = joined
         """``headers`` as one string, where the sender has it: names and values by turns, joined by line feeds."""
 

@@ -8,10 +8,22 @@ from typing import Any, Protocol
 from nano_trio.runtime.host import Namespace, Services
 from nano_trio.runtime.websocket_server import NoSockets, SocketHost
 
-__all__ = ["AppHost", "NoRequests", "WireBody", "namespace"]
+__all__ = ["AppHost", "Client", "NoRequests", "WireBody", "namespace"]
 
 WireBody = tuple[int | None, Callable[[], Awaitable[bytes | None]]]
 """The length of a body on the wire where it is known, and what reads its next piece (None at the end)."""
+
+
+class Client(Protocol):
+    """Who sent a request."""
+
+    @property
+    def remote_address(self) -> str:
+        """The address, without a port."""
+
+    @property
+    def certificate(self) -> bytes | None:
+        """The certificate that the client gave (DER), verified."""
 
 
 class AppHost(Protocol):
@@ -64,12 +76,32 @@ class AppHost(Protocol):
     def cancel_body(self, request: int) -> None:
         """The app wants no more of the request's body."""
 
+    def client(self, request: int) -> Client | None:
+        """Who sent a request; None where it is over."""
+
     def request_body(self, request: int) -> WireBody | None:
         """The request's body for a fetch to send on; None where the request is over."""
 
     @property
     def sockets(self) -> SocketHost:
         """The WebSockets that clients opened."""
+
+
+def _client_functions(app: AppHost) -> Namespace:
+    def remote_address(request: int) -> str | None:
+        client = app.client(request)
+        return (client.remote_address or None) if client is not None else None
+
+    def client_certificate(request: int) -> str | None:
+        client = app.client(request)
+        if client is None or client.certificate is None:
+            return None
+        # Its library is large, and few ask.
+        from nano_trio.runtime.client_certificate import describe
+
+        return describe(client.certificate)
+
+    return {"remote_address": remote_address, "client_certificate": client_certificate}
 
 
 class NoRequests:
@@ -88,6 +120,7 @@ class NoRequests:
     def read_body(self, request: int, operation: int) -> None: ...
     def read_whole_body(self, request: int, operation: int, text: bool) -> None: ...
     def cancel_body(self, request: int) -> None: ...
+    def client(self, request: int) -> Client | None: ...
     def request_body(self, request: int) -> WireBody | None: ...
     @property
     def sockets(self) -> SocketHost:
@@ -110,4 +143,4 @@ def namespace(services: Services) -> Namespace:
         "extend",
         "settled",
     ]
-    return {name: getattr(app, name) for name in names}
+    return {**{name: getattr(app, name) for name in names}, **_client_functions(app)}

@@ -96,6 +96,11 @@ class Certificates:
         """The context to begin a handshake with."""
         return self._loaded[self._default].context
 
+    @property
+    def asks_clients(self) -> bool:
+        """Whether clients are asked for certificates."""
+        return self._settings.client_auth != "none"
+
     def pair_for(self, name: str | None) -> Pair:
         """The pair for a client's SNI (None: it sent none, as for an IP address)."""
         if name is None:

@@ -246,12 +246,14 @@ class Connection:
             (),
             head.joined,
         )
+        if listener.asks_clients and isinstance(self.sock, TLSSocket):
+            request.certificate = self.sock.peer_certificate()
         started = time.perf_counter() if listener.access_log is not None else 0.0
         try:
             exchange = target.begin(request)
             response = exchange.response
             if response is not None and listener.compression is not None:
-                response = exchange.response = listener.compression.apply(head.method, head.headers, response)
+                response = listener.compression.apply(head.method, head.headers, response)
         except Exception as error:
             log.exception("begin failed", app=target.name, url=request.url, request_id=request.id)
             page = error_page(500, request_id=request.id, stack=stack_of(error) if listener.dev else None)
@@ -280,7 +282,7 @@ class Connection:
                     log.exception("finish failed", app=target.name, url=request.url, request_id=request.id)
                     self.close_gently()
                 return self.state is State.READING
-        service = Service(self, head, request, target, exchange, started)
+        service = Service(self, head, request, target, exchange, started, response)
         if response is not None and (response.body is None or type(response.body) is bytes):
             service.try_now(response)
             return self.state is State.READING

@@ -107,6 +107,8 @@ class Listener:
         self.access_log = settings.access_log
         self.dev = settings.dev
         self.certificates = certificates
+        self.asks_clients = certificates is not None and certificates.asks_clients
+        """Whether clients are asked for certificates."""
         self.trusted = trusted
         """The proxies whose word is believed; None where there are none."""
         self.rates = rates

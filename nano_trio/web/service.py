@@ -62,6 +62,7 @@ class Service:
         "_keep_alive",
         "_receiving",
         "_request",
+        "_response",
         "_scope",
         "_sending",
         "_sent",
@@ -82,7 +83,10 @@ class Service:
         target: Target | None,
         exchange: Exchange,
         started: float,
+        response: OutgoingResponse | None = None,
     ) -> None:
+        """``response`` is what to send, where that is known already."""
+        self._response = response
         self._connection = connection
         self._head = head
         self._request = request
@@ -150,7 +154,7 @@ class Service:
                 if self._unsent:
                     await self._send(self._unsent)
                 else:
-                    await self._respond(self._exchange.response or self._compressed(await self._exchange.wait()))
+                    await self._respond(self._response or self._compressed(await self._exchange.wait()))
                 self._complete = True
         except BodyBroken as error:
             log.warning("response broke off", reason=str(error), **self._about())

@@ -34,6 +34,15 @@
     waitUntil(promise) {
       extendLifetime(this.#id, promise);
     }
+    /** The client's address, without a port; null once the request is over, and where another app asks. */
+    get remoteAddress() {
+      return host.remote_address(this.#id);
+    }
+    /** What the client's certificate says, where it gave one: subject, issuer, fingerprint, pem …; otherwise null. */
+    get clientCertificate() {
+      const told = host.client_certificate(this.#id);
+      return told === null ? null : deepFreeze(statics.JSON.parse(told));
+    }
     /** Accepted for portability: there is no origin behind an app to pass to. */
     passThroughOnException() {
       this.#id;
