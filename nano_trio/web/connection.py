@@ -39,14 +39,12 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-import attrs
 import can_ada
 import structlog
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SocketHandler, SocketLimits, Target
 from nano_trio.web.errors import error_page, new_request_id, stack_of
-from nano_trio.web.forwarded import seen_through
-from nano_trio.web.http1 import Head, ProtocolError, RequestReader
+from nano_trio.web.http1 import Head, ProtocolError, RequestReader, as_sent
 from nano_trio.web.reactor import HANG_UP, INPUT
 from nano_trio.web.request_body import WireBody
 from nano_trio.web.response_head import build, quick
@@ -58,7 +56,6 @@ from nano_trio.web.websocket_compression import Compression
 from nano_trio.web.websocket_handshake import read_upgrade
 
 if TYPE_CHECKING:
-    from nano_trio.web.clients import TrustedProxies
     from nano_trio.web.listener import Listener
 
 __all__ = ["Connection", "State"]
@@ -215,7 +212,9 @@ class Connection:
         """Begin one exchange. True when it is answered and the connection goes on reading."""
         listener = self.listener
         if listener.trusted is not None:
-            head = self._behind_proxy(head, listener.trusted)
+            head, self.remote, self.scheme = as_sent(
+                head, listener.trusted, self.peer, listener.scheme, listener.address
+            )
         if listener.rates is not None and (wait := listener.rates.retry_after(self.remote, self.reactor.now)):
             listener.counts.refuse(429)
             return self._own_answer(head, body, 429, "too many requests from this address", retry_after=wait)
@@ -288,16 +287,6 @@ class Connection:
             return self.state is State.READING
         self.take_over(service)
         return False
-
-    def _behind_proxy(self, head: Head, trusted: TrustedProxies) -> Head:
-        """The head as the client sent it to the outermost trusted proxy. Raises :class:`ProtocolError`."""
-        listener = self.listener
-        facts, headers = seen_through(
-            trusted, self.peer, listener.scheme, head.host or listener.address, head.headers, head.forwarding
-        )
-        self.remote = facts.client
-        self.scheme = f"{facts.scheme}://"
-        return attrs.evolve(head, host=facts.host if head.host or head.forwarding else "", headers=headers, joined=None)
 
     # ---- request bodies ----
 

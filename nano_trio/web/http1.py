@@ -30,11 +30,22 @@ from typing import NoReturn
 
 import attrs
 
-from nano_trio.web.forwarded import FORWARDING, split_forwarding
+from nano_trio.web.clients import TrustedProxies
+from nano_trio.web.forwarded import FORWARDING, seen_through, split_forwarding
 from nano_trio.web.framing import Body, ChunkedBody, LengthBody, ProtocolError
 from nano_trio.web.settings import Limits
 
-__all__ = ["Head", "HeadParser", "ProtocolError", "RequestReader", "make_head", "memoised", "refuse", "split_head"]
+__all__ = [
+    "Head",
+    "HeadParser",
+    "ProtocolError",
+    "RequestReader",
+    "as_sent",
+    "make_head",
+    "memoised",
+    "refuse",
+    "split_head",
+]
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _GATE = re.compile(rb"%b++ [!-~]++ HTTP/1\.[01]\r\n(?:%b++:[\t -~\x80-\xff]*+\r\n)*+\r\n" % (_TOKEN, _TOKEN)).fullmatch
@@ -219,6 +230,18 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
         websocket,
         forwarding,
     )
+
+
+def as_sent(head: Head, trusted: TrustedProxies, peer: str, scheme: str, address: str) -> tuple[Head, str, str]:
+    """The head as the client sent it to the outermost trusted proxy, the client's address, and its ``https://``.
+
+    ``peer``, ``scheme`` and ``address`` (of the listener, for requests without Host) are the connection's own. Raises
+    :class:`ProtocolError`.
+    """
+    host = head.host or address
+    facts, headers = seen_through(trusted, peer, scheme, host, head.headers, head.forwarding)
+    host = head.host if facts.host == host else facts.host
+    return attrs.evolve(head, host=host, headers=headers, joined=None), facts.client, f"{facts.scheme}://"
 
 
 def _unusual_target(
