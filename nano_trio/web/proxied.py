@@ -53,7 +53,7 @@ class Proxied:
                 end = (self._data[-1:] + ahead).find(b"\r\n")
                 count = end + 2 - len(self._data[-1:]) if end >= 0 else len(ahead)
             data = self._sock.recv(count) if count else b""
-            if not data and count:
+            if not data:
                 self.close()
                 return False
             self._data += data

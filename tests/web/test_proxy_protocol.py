@@ -188,6 +188,18 @@ async def test_a_stranger_is_closed_at_once() -> None:
         assert addresses == []
 
 
+@pytest.mark.parametrize("count", [0, 5, 12, 20, len(V1) - 1])
+async def test_a_proxy_that_leaves_in_the_middle_is_forgotten(count: int) -> None:
+    async with proxied() as (server, _), connected(server) as client:
+        await client.send(V1[:count])
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert server.connections == 1
+        await client.stream.send_eof()
+        with trio.fail_after(5):
+            assert await client.closed()
+        assert server.connections == 0
+
+
 async def test_the_header_must_come_in_time(mock_clock: trio.testing.MockClock) -> None:
     async with proxied() as (server, _), connected(server) as silent, connected(server) as slow:
         await slow.send(V1[:20])
