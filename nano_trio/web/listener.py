@@ -116,6 +116,7 @@ class Listener:
         self.compression = settings.compression
         self._connection_limits = connection_limits
         self._proxy_protocol = settings.proxy_protocol
+        self._refused_stranger = False
         self.scheme = "http://" if certificates is None else "https://"
         self.draining = False
         self.connections: set[Connection | Handshake | Proxied | WebSocket] = set()
@@ -228,7 +229,10 @@ class Listener:
         elif self.trusted is not None and peer in self.trusted:
             Proxied(client, peer, self)
         else:
-            log.warning("PROXY protocol refused", reason="the peer is no trusted proxy", remote=peer)
+            # Loud once, for whoever sets this up; then quiet, for strangers could fill the log.
+            say = log.debug if self._refused_stranger else log.warning
+            say("PROXY protocol refused", reason="the peer is no trusted proxy", remote=peer)
+            self._refused_stranger = True
             client.close()
 
     def admit(self, client: socket.socket, remote: str) -> Begun | None:
