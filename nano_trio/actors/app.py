@@ -18,7 +18,7 @@ import enum
 import functools
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,6 +80,8 @@ class Registry(Protocol):
     dev: bool
     state_dir: Path | None
     drain_timeout_s: float
+    quarantined: Mapping[str, str]
+    """Apps that are not to run, and why."""
 
     def find(self, name: str) -> App | None:
         """Another app, for service bindings."""
@@ -223,7 +225,7 @@ class App:
 
     def _start(self) -> Incarnation | None:
         """A new incarnation, or None where the app has failed or does not load."""
-        if self.restarts.retry_in(trio.current_time()) > 0:
+        if self.name in self._registry.quarantined or self.restarts.retry_in(trio.current_time()) > 0:
             return None
         begun = time.perf_counter_ns()
         try:
@@ -317,7 +319,17 @@ class App:
         await trio.sleep(self.restarts.retry_in(trio.current_time()))
         self.start()
 
+    def end(self) -> None:
+        """Stop what runs, at once; the next request starts the app anew."""
+        incarnation, self._current = self._current, None
+        if incarnation is not None:
+            incarnation.retire()
+            if self.state is AppState.AWAKE:
+                self._enter(AppState.ASLEEP)
+
     def _failed_page(self) -> OutgoingResponse:
+        if (reason := self._registry.quarantined.get(self.name)) is not None:
+            return plain_response(503, f"Service Unavailable: the app is quarantined: {reason}")
         pause = self.restarts.retry_in(trio.current_time())
         text = "Service Unavailable: the app could not be started"
         if self._registry.dev and self.last_error:
@@ -361,6 +373,8 @@ class App:
 
         It may take as long as a request. Raises :class:`NotLoaded`.
         """
+        if (reason := self._registry.quarantined.get(self.name)) is not None:
+            raise NotLoaded(f"the app is quarantined: {reason}")
         try:
             code = load_app(settings.path, self._registry.bytecode, BUILTIN_MODULES)
         except (ModuleError, JavaScriptError) as error:

@@ -6,9 +6,9 @@ incarnation alone. Only apps that are awake cost anything: the sweep looks at no
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 import trio
@@ -17,12 +17,21 @@ from nano_trio.actors.app import App, AppState, SupervisedSettings
 from nano_trio.actors.counts import Snapshot
 from nano_trio.actors.supervisor import ChildSpec, Supervisor
 from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
-from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.scheduler import CpuScheduler, Mark
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "TurnNumbers"]
 
 _SWEEP_S = 1.0
 _SWEPT_AT_ONCE = 1000
+
+
+class TurnNumbers(Protocol):
+    """Where it is written whose turn is running: a worker's record, which its parent reads."""
+
+    @property
+    def mark(self) -> Mark: ...
+    def number(self, app: str, /) -> int:
+        """What to write for an app."""
 
 
 class Registry:
@@ -36,8 +45,13 @@ class Registry:
         dev: bool = False,
         cache: BytecodeCache | None = None,
         drain_timeout_s: float = 30.0,
+        turns: TurnNumbers | None = None,
+        quarantined: Mapping[str, str] | None = None,
     ) -> None:
-        self.scheduler = CpuScheduler()
+        self.scheduler = CpuScheduler(mark=None if turns is None else turns.mark)
+        self.quarantined: Mapping[str, str] = dict(quarantined or {})
+        """Names of apps that are not to run, and why: the engine crashed in their turns. For :meth:`quarantine`."""
+        self._turns = turns
         self.bytecode = cache if cache is not None else BytecodeCache(default_cache_folder())
         self.state_dir = state_dir
         self.dev = dev
@@ -55,7 +69,9 @@ class Registry:
         self._own = ("cpu scheduler", "idle sweep", "small tasks")
         self._nursery: trio.Nursery | None = None
         self._log = structlog.get_logger("nano_trio")
-        self.apps: dict[str, App] = {settings.name: App(settings, self) for settings in apps}
+        self.apps: dict[str, App] = {}
+        for settings in apps:
+            self.add(settings)
         self.leaving: list[App] = []
         """Apps that were removed and still drain."""
         self._stirring: dict[App, None] = {}
@@ -122,7 +138,16 @@ class Registry:
     def add(self, settings: SupervisedSettings) -> App:
         """A further app, asleep."""
         app = self.apps[settings.name] = App(settings, self)
+        if self._turns is not None:
+            app.account.number = self._turns.number(settings.name)
         return app
+
+    def quarantine(self, apps: Mapping[str, str]) -> None:
+        """Run all apps but these, which are answered for with 503 and the reason given."""
+        for name in apps.keys() - self.quarantined.keys():
+            if name in self.apps:
+                self.apps[name].end()
+        self.quarantined = dict(apps)
 
     def release(self, name: str) -> App:
         """Take no further requests for an app; it is gone from :attr:`apps`. Then :meth:`let_go` of it."""

@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from nano_trio.parent.supervisor import supervise
+
 __all__ = ["serve"]
+
+_MOST_WORKERS = 512
+
+
+def _workers(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    if value == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not value.isdecimal() or not 1 <= int(value) <= _MOST_WORKERS:
+        raise click.BadParameter(f'expected a number from 1 to {_MOST_WORKERS} or "auto", got {value!r}', param=option)
+    return int(value)
+
+
+def _descriptors(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    channel, _, record = value.partition(",")
+    if not channel.isdecimal() or not record.isdecimal():
+        raise click.BadParameter("only a parent process gives this", param=option)
+    return int(channel), int(record)
+
+
+def _worker_command() -> list[str]:
+    """This very command line, as a worker's; ``{}`` stands for its descriptors."""
+    main = sys.modules["__main__"].__spec__
+    # Started by its console script, the working directory is not searched for modules, and must not be by workers.
+    safe = [] if main is not None and not sys.flags.safe_path else ["-P"]
+    at = sys.argv.index("serve")
+    return [sys.executable, *safe, "-m", "nano_trio", "serve", "--supervised={}", *sys.argv[at + 1 :]]
 
 
 @click.command()
@@ -26,6 +61,11 @@ __all__ = ["serve"]
 @click.option("--access-log/--no-access-log", default=None, help="Log every request.  [default: with --dev or apache]")
 @click.option("--watch/--no-watch", default=None, help="Reload when files change.  [default: as configured, else yes]")
 @click.option("--dev", is_flag=True, help="Development: error pages show stacks, requests are logged.")
+@click.option(
+    "--workers", callback=_workers, metavar="N|auto", help="Worker processes; auto: one a core.  [default: 1]"
+)
+@click.option("--no-parent", is_flag=True, help="Serve in this very process, with nobody to replace it: for debugging.")
+@click.option("--supervised", callback=_descriptors, hidden=True)
 def serve(
     app_path: Path | None,
     config_path: Path | None,
@@ -38,6 +78,9 @@ def serve(
     access_log: bool | None,
     watch: bool | None,
     dev: bool,
+    workers: int | None,
+    no_parent: bool,
+    supervised: tuple[int, int] | None,
 ) -> None:
     """Serve apps over HTTP, and HTTPS if asked to, until SIGINT or SIGTERM.
 
@@ -49,6 +92,10 @@ def serve(
     """
     if (app_path is None) == (config_path is None):
         raise click.UsageError("give either --app DIR|FILE or --config FILE")
+    if no_parent and workers is not None:
+        raise click.UsageError("--workers are a parent's: give either --workers or --no-parent")
+    if not no_parent and supervised is None:
+        sys.exit(supervise(_worker_command(), workers=workers or 1))
     overrides: dict[str, Any] = {
         key: value
         for key, value in {
@@ -61,6 +108,8 @@ def serve(
         }.items()
         if value is not None
     }
+    # A tenth of the start goes into looking for garbage among what is imported to stay. Serving turns it on again.
+    gc.disable()
     from nano_trio.cli.serving import serve_here
 
-    serve_here(app_path, config_path, overrides, tls=tls, access_log=access_log, dev=dev)
+    serve_here(app_path, config_path, overrides, tls=tls, access_log=access_log, dev=dev, supervised=supervised)

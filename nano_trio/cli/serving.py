@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import structlog
 import trio
 
 from nano_trio import __version__, logs
 from nano_trio.cli.outcome import fail
 from nano_trio.config import Config, ConfigError, Overlay, load, single_app
-from nano_trio.web.hosting import Hosting, serve_until_signal, uses_local_certificates
+from nano_trio.web.hosting import Hosting, uses_local_certificates
+from nano_trio.web.lifetime import serve_until_signal
 from nano_trio.web.local_ca import CertificateError
+from nano_trio.web.parent_link import ParentError, ParentLink
 
 __all__ = ["serve_here"]
 
@@ -30,8 +33,16 @@ def serve_here(
     tls: bool,
     access_log: bool | None,
     dev: bool,
+    supervised: tuple[int, int] | None = None,
 ) -> None:
-    """Serve in this process until a signal ends it. ``overrides`` are the command line's, as for :func:`load`."""
+    """Serve in this process until a signal ends it. ``overrides`` are the command line's, as for :func:`load`.
+
+    ``supervised``: the descriptors of a worker's channel to its parent and of its record of the running turn.
+    """
+    try:
+        link = None if supervised is None else ParentLink(*supervised)
+    except ParentError as error:
+        fail(str(error))
 
     def read() -> Config:
         config = _read_config(app_path, config_path, overrides)
@@ -44,8 +55,14 @@ def serve_here(
     except ConfigError as error:
         fail(str(error))
     logs.configure(config.log.level, config.log.format)
+    if link is not None and link.workers > 1:
+        structlog.contextvars.bind_contextvars(worker=link.worker)
     if access_log is None:
         access_log = dev or config.log.format == "apache"
+
+    def started(hosting: Hosting) -> None:
+        if link is None or link.announce:
+            _announce(config, hosting)
 
     async def run() -> None:
         path = config_path if app_path is None else app_path
@@ -54,7 +71,8 @@ def serve_here(
             config,
             dev=dev,
             access_log=access_log,
-            started=lambda hosting: _announce(config, hosting),
+            started=started,
+            link=link,
             source=read,
             overlay=Overlay.beside(config, path),
             watched=[] if config_path is None else [config_path],

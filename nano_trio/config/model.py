@@ -471,6 +471,22 @@ class Config:
         default=30,
         metadata=about("time that requests in flight get to finish when they must end", Reload.LIVE, unit="s"),
     )
+    quarantine_window_s: Seconds = field(
+        default=600,
+        metadata=about(
+            "an app whose turn was running when the process crashed, twice within this time, is quarantined: 503",
+            Reload.LIVE,
+            unit="s",
+        ),
+    )
+    unresponsive_timeout_s: SecondsOrNever = field(
+        default=30,
+        metadata=about(
+            "a process that gives no sign of life for so long is ended and replaced; none: never",
+            Reload.LIVE,
+            unit="s",
+        ),
+    )
     state_dir: Annotated[Path, FolderPath()] = field(
         factory=default_state_dir,
         metadata=about(

@@ -245,6 +245,8 @@ class Isolate:
         self._slice_ns = scheduler.slice_ns
         self._short_turn_ns = SHORT_TURN_SLICES * scheduler.slice_ns
         self._turn_limit_ns = int(limits.turn_ms * 1e6)
+        self._mark = scheduler.mark
+        self._number = self.account.number
         self._runtime: Any = quickjs.Runtime()
         self._runtime.set_memory_limit(limits.hard_memory_bytes)
         self._runtime.set_max_stack_size(limits.stack_bytes)
@@ -357,13 +359,22 @@ class Isolate:
         self.on_idle = self.on_stopped = None
         self._runtime.set_interrupt_handler(None)
         self._turnstile.release()
+        # A heap that was damaged shows it here, or where garbage is collected, rather than in the turn that did it.
+        self._mark[0] = self._number
         self.context = self._execute_pending_job = None
         self._runtime = None
+        self._mark[0] = 0
 
     def collect_garbage(self) -> None:
         """Run the engine's cycle collector. Only between turns."""
         assert not self._busy
+        self._collect()
+
+    def _collect(self) -> None:
+        self._mark[0] = self._number
         self._runtime.run_gc()
+        if self._turnstile.turn is None:
+            self._mark[0] = 0
 
     def read_memory(self) -> int:
         """The heap's size in bytes, read now. Only between turns."""
@@ -386,7 +397,9 @@ class Isolate:
         # Time between turns is not time between polls.
         turnstile.wall_start = turnstile.polled = start = _clock()
         turnstile.slice_ends = start + slice_ns
+        self._mark[0] = self._number
         runner.switch(self)
+        self._mark[0] = 0
         if turnstile.suspended:
             self._suspend()
             return False
@@ -401,7 +414,9 @@ class Isolate:
         turnstile.cpu_start = _cpu_clock()
         turnstile.wall_start = start = _clock()
         turnstile.slice_ends = start + slice_ns
+        self._mark[0] = self._number
         runner.switch()
+        self._mark[0] = 0
         if turnstile.suspended:
             self._suspend()
             return False
@@ -479,7 +494,7 @@ class Isolate:
         self.memory_used = turnstile.heap.value
         if self.memory_used <= turnstile.heap_trigger:
             return False
-        self._runtime.run_gc()
+        self._collect()
         self.memory_used = used = turnstile.heap.value
         # A heap that is all but full must not be collected at every poll.
         turnstile.heap_trigger = max(limit, used + limit // 8)
@@ -491,7 +506,7 @@ class Isolate:
         limit, before, start = self.limits.memory_bytes, self.memory_used, _clock()
         used = self._runtime.compute_memory_usage()["malloc_size"]
         if used > limit:
-            self._runtime.run_gc()
+            self._collect()
             used = self._runtime.compute_memory_usage()["malloc_size"]
         self.memory_used = used
         pause, grown = 50 * (_clock() - start), used - before

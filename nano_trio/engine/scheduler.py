@@ -25,12 +25,13 @@ What is scheduled is a :class:`Runnable`: an isolate. It asks with :meth:`CpuSch
 from __future__ import annotations
 
 import time
+from array import array
 from collections import deque
 from typing import Protocol
 
 import trio
 
-__all__ = ["SHORT_TURN_SLICES", "Account", "CpuScheduler", "Runnable"]
+__all__ = ["SHORT_TURN_SLICES", "Account", "CpuScheduler", "Mark", "Runnable"]
 
 SHORT_TURN_SLICES = 4
 """A turn that needs no more slices than these is a short one."""
@@ -40,9 +41,11 @@ _PROVEN_TURNS = 16
 class Account:
     """What one app has used, shared by all isolates that the app has had."""
 
-    __slots__ = ("cpu_ns", "slices", "trust", "turns", "waiting")
+    __slots__ = ("cpu_ns", "number", "slices", "trust", "turns", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+        """What stands in the scheduler's mark while one of the app's turns runs."""
         self.cpu_ns = 0
         """CPU time of all turns so far, in ns."""
         self.turns = 0
@@ -53,6 +56,12 @@ class Account:
         """How many turns in a row were short: ``SHORT_TURN_SLICES`` at most."""
         self.waiting: deque[Runnable] = deque()
         """Isolates of this app that wait in the rotation."""
+
+
+class Mark(Protocol):
+    """Where item 0 tells whose turn is running, for whoever looks once the process has crashed."""
+
+    def __setitem__(self, index: int, number: int, /) -> None: ...
 
 
 class Runnable(Protocol):
@@ -77,7 +86,9 @@ class _PassMark(trio.abc.Instrument):
 class CpuScheduler:
     """Grants slices of ``slice_ns`` fairly between apps. One a process; :meth:`run` is its task."""
 
-    def __init__(self, slice_ms: float = 0.5, pass_budget_slices: float = 4) -> None:
+    def __init__(self, slice_ms: float = 0.5, pass_budget_slices: float = 4, mark: Mark | None = None) -> None:
+        self.mark: Mark = array("I", [0]) if mark is None else mark
+        """``mark[0]`` is an account's number while the engine works for it, be it a turn or garbage; 0 otherwise."""
         self.slice_ns = int(slice_ms * 1e6)
         self._budget_ns = int(slice_ms * 1e6 * pass_budget_slices)
         self.used_ns = 0

@@ -12,12 +12,10 @@ apps outlive the connections in which their responses are under way.
 from __future__ import annotations
 
 import functools
-import gc
-import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import attrs
 import structlog
 import trio
 
@@ -26,15 +24,15 @@ from nano_trio.actors.registry import Registry
 from nano_trio.actors.supervisor import ChildSpec, Restart, Supervisor
 from nano_trio.config import App, Config, Overlay
 from nano_trio.web.assembly import app_ports, local_hostnames, route, server_settings, uses_local_certificates
-from nano_trio.web.file_watch import FileWatch
 from nano_trio.web.load import Load
 from nano_trio.web.local_ca import CertificateError, LocalCertificates
 from nano_trio.web.metrics import Metrics
+from nano_trio.web.parent_link import ParentLink
 from nano_trio.web.reload import Change, ReloadReport
 from nano_trio.web.router import Router
 from nano_trio.web.server import Server
 
-__all__ = ["Hosting", "host", "local_hostnames", "serve_until_signal", "uses_local_certificates"]
+__all__ = ["Hosting", "host", "local_hostnames", "uses_local_certificates"]
 
 log = structlog.get_logger("nano_trio")
 
@@ -60,6 +58,7 @@ class Hosting:
         overlay: Overlay | None = None,
         dev: bool = False,
         access_log: bool = False,
+        link: ParentLink | None = None,
     ) -> None:
         self.config = config
         """What runs now: the file's configuration with what was added and removed since."""
@@ -74,6 +73,8 @@ class Hosting:
         """Apps added and removed at run time."""
         self.dev = dev
         self.access_log = access_log
+        self.link = link
+        """The way to the parent process; None without one."""
         self.last_reload: ReloadReport | None = None
         self.root = Supervisor(
             "nano-trio",
@@ -241,7 +242,34 @@ class Hosting:
 
     async def _change(self, config: Config, *, files: bool | set[str]) -> ReloadReport:
         self.last_reload = report = await Change(self, config).run(files)
+        self.tell_parent()
         return report
+
+    def tell_parent(self) -> None:
+        """What the parent process must know of the configuration: the worker serves under it."""
+        if self.link is not None:
+            self.link.ready(
+                drain_timeout_s=self.config.drain_timeout_s,
+                quarantine_window_s=self.config.quarantine_window_s,
+                unresponsive_timeout_s=self.config.unresponsive_timeout_s,
+                log_level=self.config.log.level,
+                log_format=self.config.log.format,
+            )
+
+    # -- quarantine --------------------------------------------------------------------------------------------------
+
+    def quarantined(self) -> dict[str, str]:
+        """The apps that are not served because the engine crashed in their turns, and what happened."""
+        return dict(self.registry.quarantined)
+
+    def lift(self, app: str) -> bool:
+        """Have an app served again, in all workers. False where it is not quarantined."""
+        if app not in self.registry.quarantined or self.link is None:
+            return False
+        # The parent's answer would do the same a moment later; whoever asked may look at once.
+        self.registry.quarantine({name: why for name, why in self.registry.quarantined.items() if name != app})
+        self.link.lift(app)
+        return True
 
     async def _alone(self, what: str, work: Callable[[], Awaitable[ReloadReport]]) -> ReloadReport:
         """Let the work have its turn among the changes. Raises what it raises."""
@@ -296,6 +324,7 @@ async def host(
     access_log: bool = False,
     source: Callable[[], Config] | None = None,
     overlay: Overlay | None = None,
+    link: ParentLink | None = None,
     task_status: trio.TaskStatus[Hosting] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the configured apps until cancelled; reports the :class:`Hosting` once every port is open.
@@ -308,9 +337,21 @@ async def host(
         config, dropped = await trio.to_thread.run_sync(overlay.apply, base)
         for name, why in dropped.items():
             log.error("an app that was added at run time cannot be served", app=name, reason=why)
-    registry = Registry(config.apps, state_dir=config.state_dir, dev=dev, drain_timeout_s=config.drain_timeout_s)
+    registry = Registry(
+        config.apps,
+        state_dir=config.state_dir,
+        dev=dev,
+        drain_timeout_s=config.drain_timeout_s,
+        turns=None if link is None else link.turns,
+        quarantined=None if link is None else link.quarantined,
+    )
     router = Router(route(app, registry.apps[app.name]) for app in config.apps)
     settings = await trio.to_thread.run_sync(functools.partial(server_settings, config, dev=dev, access_log=access_log))
+    if link is not None:
+        link.on_quarantine = registry.quarantine
+        # Among several, one that is busy leaves the next connection to one that is not.
+        at_once = settings.accepted_at_once if link.workers == 1 else 1
+        settings = attrs.evolve(settings, sockets=link, accepted_at_once=at_once)
     server = Server(settings, router)
     load = Load()
     hosting = Hosting(
@@ -323,6 +364,7 @@ async def host(
         overlay=overlay,
         dev=dev,
         access_log=access_log,
+        link=link,
     )
     try:
         async with trio.open_nursery() as nursery:
@@ -346,59 +388,3 @@ async def _renew(hosting: Hosting) -> None:
                 await trio.to_thread.run_sync(LocalCertificates(config.tls.certs).ensure, local_hostnames(config))
             except CertificateError as error:
                 log.error("local certificates cannot be renewed", reason=str(error))
-
-
-async def serve_until_signal(
-    config: Config,
-    *,
-    dev: bool,
-    access_log: bool,
-    started: Callable[[Hosting], None],
-    source: Callable[[], Config] | None = None,
-    overlay: Overlay | None = None,
-    watched: Sequence[Path] = (),
-) -> None:
-    """Host until SIGINT or SIGTERM, then drain; a second signal ends at once. SIGHUP reloads; see :func:`host`.
-
-    ``watched``: the configuration's files.
-
-    Raises OSError for a port in use.
-    """
-    async with trio.open_nursery() as nursery:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            hosting: Hosting = await nursery.start(
-                functools.partial(host, config, dev=dev, access_log=access_log, source=source, overlay=overlay)
-            )
-            _calm_garbage_collection()
-            if config.watch:
-                hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched).run))
-            started(hosting)
-            first = True
-            async for number in signals:
-                name = signal.Signals(number).name
-                if number == signal.SIGHUP:
-                    log.info("reloading", signal=name)
-                    nursery.start_soon(hosting.reload)
-                    continue
-                if not first:
-                    log.warning("ending at once", signal=name)
-                    break
-                first = False
-                log.info("draining", signal=name, timeout_s=config.drain_timeout_s)
-                nursery.start_soon(_drain_then_end, hosting, nursery.cancel_scope)
-            nursery.cancel_scope.cancel()
-
-
-def _calm_garbage_collection() -> None:
-    """What is here stays: keep the collector off it, and let it look at the rest less often (Python's ``gc``).
-
-    A full collection stops everything for tens of milliseconds, and requests make next to no cycles.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
-async def _drain_then_end(hosting: Hosting, scope: trio.CancelScope) -> None:
-    await hosting.drain()
-    scope.cancel()

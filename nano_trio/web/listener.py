@@ -26,57 +26,16 @@ from nano_trio.web.websocket import WebSocket
 if TYPE_CHECKING:
     from trio import Nursery
 
-__all__ = ["Begun", "Listener", "open_sockets"]
+__all__ = ["Begun", "Listener"]
 
 Begun = Connection | Handshake
 """What a connection begins with."""
 
 log = structlog.get_logger("nano_trio.web")
 
-_ACCEPTED_AT_ONCE = 64
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS))
 _FATAL = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP))
 _RETRY_S = 0.1
-
-
-async def open_sockets(host: str | None, port: int, backlog: int = 1024) -> list[socket.socket]:
-    """Listen on every address that ``host`` stands for (None: all of IPv4 and IPv6).
-
-    With port 0 the system chooses one, the same for all addresses. Raises OSError when an address cannot be had; a
-    machine without IPv6 is no error as long as IPv4 works.
-    """
-    infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    sockets: list[socket.socket] = []
-    failure: OSError | None = None
-    try:
-        for family, kind, protocol, _, address in sorted(set(infos), key=lambda info: info[0]):
-            try:
-                sock = socket.socket(family, kind, protocol)
-            except OSError as error:
-                failure = error
-                continue
-            sockets.append(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if port == 0 and len(sockets) > 1:
-                address = (address[0], sockets[0].getsockname()[1], *address[2:])
-            try:
-                sock.bind(address)
-            except OSError as error:
-                if error.errno != errno.EADDRNOTAVAIL:
-                    raise
-                failure = error
-                sockets.pop().close()
-                continue
-            sock.listen(backlog)
-    except BaseException:
-        for sock in sockets:
-            sock.close()
-        raise
-    if not sockets:
-        raise failure or OSError(f"no address to listen on for host {host!r}")
-    return sockets
 
 
 class Listener:
@@ -106,6 +65,7 @@ class Listener:
         self.limits = settings.limits
         self.access_log = settings.access_log
         self.dev = settings.dev
+        self.accepted_at_once = settings.accepted_at_once
         self.certificates = certificates
         self.asks_clients = certificates is not None and certificates.asks_clients
         """Whether clients are asked for certificates."""
@@ -196,7 +156,7 @@ class Listener:
                     complained = True
                 await trio.sleep(_RETRY_S)
                 continue
-            for _ in range(min(room, _ACCEPTED_AT_ONCE)):
+            for _ in range(min(room, self.accepted_at_once)):
                 try:
                     client, address = sock.accept()
                 except (BlockingIOError, InterruptedError):

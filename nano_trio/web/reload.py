@@ -159,7 +159,9 @@ class Change:
             secure=settings.secure if secure_facts(old) == secure_facts(new) else None,
         )
         fresh = await trio.to_thread.run_sync(make)
-        return attrs.evolve(fresh, inherited=settings.inherited, backlog=settings.backlog)
+        return attrs.evolve(
+            fresh, sockets=settings.sockets, accepted_at_once=settings.accepted_at_once, backlog=settings.backlog
+        )
 
     async def _load(self, names: Collection[str]) -> None:
         """Load the new versions of those that are awake; in ``_versions`` or ``_failed``."""

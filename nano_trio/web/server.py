@@ -27,13 +27,14 @@ from nano_trio.web.certificates import Certificates
 from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.counts import WebCounts
 from nano_trio.web.http1 import HeadParser
-from nano_trio.web.listener import Listener, open_sockets
+from nano_trio.web.listener import Listener
 from nano_trio.web.parser_h11 import h11_parser
 from nano_trio.web.parser_httptools import httptools_parser
 from nano_trio.web.reactor import Reactor
 from nano_trio.web.redirect import Redirects
 from nano_trio.web.router import Router, RouteTable
 from nano_trio.web.settings import ServerSettings
+from nano_trio.web.sockets import Scheme
 
 __all__ = ["Opening", "Server", "serve"]
 
@@ -48,6 +49,10 @@ class Key:
 
     port: int
     tls: bool
+
+    @property
+    def scheme(self) -> Scheme:
+        return "https" if self.tls else "http"
 
 
 @attrs.frozen
@@ -70,9 +75,10 @@ class Opening:
 
     def close(self) -> None:
         """The change is not made after all."""
-        for group in self.sockets.values():
+        for key, group in self.sockets.items():
             for sock in group:
                 sock.close()
+            self.settings.sockets.close(key.scheme, self.wanted[key].host, self.wanted[key].port)
 
 
 class Server:
@@ -177,7 +183,7 @@ class Server:
                 if self._places.get(key) == place:
                     continue
                 try:
-                    opening.sockets[key] = await self._bind(settings, place)
+                    opening.sockets[key] = await _bind(settings, key, place)
                 except OSError as error:
                     if error.errno != errno.EADDRINUSE or place.port not in leaving:
                         raise OSError(error.errno, error.strerror or str(error), _shown(place)) from None
@@ -187,22 +193,17 @@ class Server:
             raise
         return opening
 
-    @staticmethod
-    async def _bind(settings: ServerSettings, place: Place) -> list[socket.socket]:
-        inherited = settings.inherited.get(place.port, ())
-        sockets = [sock for sock in inherited if sock.fileno() >= 0]
-        return sockets or await open_sockets(place.host, place.port, settings.backlog)
-
     async def commit(self, opening: Opening) -> None:
         """Make the change. Raises OSError only for a port whose host changes and that somebody else took just now."""
         self.settings = opening.settings
         for key in list(self._places):
             if opening.wanted.get(key) != self._places[key]:
-                del self._places[key]
+                place = self._places.pop(key)
                 self._stop(self._groups.pop(key))
+                self.settings.sockets.close(key.scheme, place.host, place.port)
         self._leaving = [listener for listener in self._leaving if listener.connections]
         for key in opening.late:
-            opening.sockets[key] = await self._bind(opening.settings, opening.wanted[key])
+            opening.sockets[key] = await _bind(opening.settings, key, opening.wanted[key])
         # HTTPS first: a plain listener that redirects must know where to.
         for key in sorted(opening.wanted, key=lambda key: not key.tls):
             if key in opening.sockets:
@@ -303,6 +304,10 @@ class Server:
 async def _watch(certificates: Certificates, scope: trio.CancelScope) -> None:
     with scope:
         await certificates.watch()
+
+
+async def _bind(settings: ServerSettings, key: Key, place: Place) -> list[socket.socket]:
+    return await settings.sockets.open(key.scheme, place.host, place.port, settings.backlog)
 
 
 def _shown(place: Place) -> str:

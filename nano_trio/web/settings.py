@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -11,6 +10,7 @@ import attrs
 
 from nano_trio.web.certificates import Certificates
 from nano_trio.web.compression import Compressor
+from nano_trio.web.sockets import OwnSockets, SocketSource
 
 __all__ = ["AccessLog", "AccessRecord", "Limits", "Secure", "ServerSettings"]
 
@@ -108,5 +108,7 @@ class ServerSettings:
     """Whether every connection begins with the PROXY protocol's header, from a trusted proxy."""
     compression: Compressor | None = None
     """How responses are compressed; None: they are not."""
-    inherited: Mapping[int, Sequence[socket.socket]] = attrs.field(factory=dict)
-    """Listening sockets from a parent process, by configured port; used instead of opening that port."""
+    sockets: SocketSource = attrs.field(factory=OwnSockets)
+    """Who opens the listening sockets: a parent process keeps them for the next worker."""
+    accepted_at_once: int = 64
+    """Connections taken from a listening socket at one go: few where other processes accept from it, too."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -32,9 +32,17 @@ class Result:
 class Running:
     """A process that runs, in a process group of its own."""
 
-    def __init__(self, folder: Path, arguments: tuple[str, ...], environ: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        environ: dict[str, str],
+        command: Sequence[str] = COMMAND,
+        *,
+        close_fds: bool = True,
+    ) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*command, *arguments],
             cwd=folder,
             env=environment(environ),
             stdin=subprocess.DEVNULL,
@@ -42,6 +50,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            close_fds=close_fds,
         )
         self.out: list[str] = []
         self.err: list[str] = []

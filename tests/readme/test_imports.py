@@ -12,7 +12,7 @@ from .document import REPOSITORY
 
 PACKAGE = REPOSITORY / "nano_trio"
 ROOMS = ["cli", "web", "actors", "runtime", "engine"]
-LEAVES = {"config", "logs"}
+LEAVES = {"config", "logs", "parent"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

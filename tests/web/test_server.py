@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import trio
@@ -13,12 +14,26 @@ import trio.testing
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web import listener as listener_module
 from nano_trio.web import server as server_module
-from nano_trio.web.listener import open_sockets
 from nano_trio.web.reactor import Reactor, SelectorPoller
 from nano_trio.web.router import Route, Router
 from nano_trio.web.server import Server, serve
 from nano_trio.web.settings import ServerSettings
+from nano_trio.web.sockets import OwnSockets, Scheme, open_sockets
 from tests.web.apps import App, Client, connected, echo_app, running, text
+
+
+class Given(OwnSockets):
+    """A parent that has some sockets open."""
+
+    def __init__(self, sockets: dict[int, Any]) -> None:
+        self._sockets = sockets
+        self.closed: list[tuple[Scheme, str | None, int]] = []
+
+    async def open(self, scheme: Scheme, host: str | None, port: int, backlog: int) -> list[socket.socket]:
+        return [self._sockets[port]] if port in self._sockets else await super().open(scheme, host, port, backlog)
+
+    def close(self, scheme: Scheme, host: str | None, port: int) -> None:
+        self.closed.append((scheme, host, port))
 
 
 async def test_ipv4_and_ipv6_share_a_port() -> None:
@@ -43,7 +58,7 @@ async def test_an_app_with_its_own_port_is_reached_under_any_host() -> None:
     (free,) = await open_sockets("127.0.0.1", 0)
     port = free.getsockname()[1]
     router = Router([Route(echo_app("main"), ("main",)), Route(App(lambda request: text("own")), ("own",), port=port)])
-    async with running(router, inherited={port: [free]}) as server:
+    async with running(router, sockets=Given({port: free})) as server:
         async with connected(server, port) as client:
             assert (await client.get(host="whatever")).text == "own"
         async with connected(server) as client:
@@ -58,7 +73,8 @@ async def test_ports_come_and_go_with_the_routes() -> None:
     probe.close()
     main = Route(echo_app("main"), ("main",))
     router = Router([main])
-    async with running(router) as server:
+    sockets = Given({})
+    async with running(router, sockets=sockets) as server:
         router.replace([main, Route(App(lambda request: text("own")), port=port)])
         await server.sync()
         async with connected(server, port) as client:
@@ -66,16 +82,17 @@ async def test_ports_come_and_go_with_the_routes() -> None:
             router.replace([main])
             await server.sync()
             assert await client.closed()
+            assert sockets.closed == [("http", server.settings.host, port)]
         with pytest.raises(OSError, match="connect"):
             await trio.open_tcp_stream("127.0.0.1", port)
         async with connected(server) as client:
             assert (await client.get(host="main")).status == 200
 
 
-async def test_inherited_sockets_are_used() -> None:
+async def test_sockets_of_a_parent_are_used() -> None:
     (sock,) = await open_sockets("127.0.0.1", 0)
     port = sock.getsockname()[1]
-    settings = ServerSettings(port=8080, inherited={8080: [socket.socket(fileno=sock.detach())]})
+    settings = ServerSettings(port=8080, sockets=Given({8080: socket.socket(fileno=sock.detach())}))
     async with trio.open_nursery() as nursery:
         server: Server = await nursery.start(serve, settings, Router([Route(echo_app(), default=True)]))
         assert server.port == port
@@ -206,7 +223,7 @@ async def test_accepting_survives(code: int, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(listener_module, "_RETRY_S", 0.001)
     (sock,) = await open_sockets("127.0.0.1", 0)
     faulty = Faulty(sock, [code] * 3)
-    async with running(echo_app(), inherited={0: [faulty]}) as server, connected(server) as client:
+    async with running(echo_app(), sockets=Given({0: faulty})) as server, connected(server) as client:
         assert (await client.get()).status == 200
         assert faulty.errors == []
 

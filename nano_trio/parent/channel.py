@@ -1,0 +1,149 @@
+"""The channel between parent and worker: JSON messages, each with its length before it, and descriptors beside them.
+
+No event loop is in here: both ends flush and receive when their own loop says that the socket is ready. Descriptors
+travel with the first byte of their message (SCM_RIGHTS, unix(7)); the message says how many there are.
+
+Worker to parent:
+
+===========  ======================================================  =================================================
+open         id, scheme, host, port, addresses, backlog              answered by ``opened``
+close        scheme, host, port                                      this worker listens there no longer
+ready        drain_timeout_s, quarantine_window_s, unresponsive_timeout_s, it serves; again after a reload
+             log_level, log_format
+reloaded     ok                                                      the answer to ``reload``
+lift         app                                                     lift the quarantine
+pong                                                                 the answer to ``ping``
+===========  ======================================================  =================================================
+
+Parent to worker:
+
+===========  ======================================================  =================================================
+welcome      version, worker, workers, announce, quarantined         the first message
+opened       id, and descriptors; or errno, message                  the answer to ``open``
+quarantined  apps: reasons by name                                   the quarantine has changed
+drain        signal                                                  finish what is in flight, then end
+end          signal                                                  end at once
+reload       signal
+ping
+===========  ======================================================  =================================================
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["VERSION", "Channel", "ChannelClosed", "Message"]
+
+VERSION = 1
+"""Of the messages: a package that is upgraded under a running parent brings workers that may speak otherwise."""
+
+Message = dict[str, Any]
+"""``type``, the fields of the table above, and ``fds``: the descriptors, now the receiver's."""
+
+_LENGTH = struct.Struct("!I")
+_MOST_BYTES = 64 << 20
+_MOST_FDS = 64
+_RECEIVE = 64 * 1024
+
+
+class ChannelClosed(Exception):
+    """The other end is gone."""
+
+
+class Channel:
+    """One end. Takes over ``sock``, a connected stream of AF_UNIX."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self._out: deque[tuple[memoryview, tuple[int, ...]]] = deque()
+        self._in = bytearray()
+        self._fds: deque[int] = deque()
+
+    def send(self, type_: str, fds: Sequence[int] = (), **fields: Any) -> None:
+        """Queue a message and send what the socket takes. ``fds`` stay the caller's. Never raises.
+
+        What the other end does not take now goes out with :meth:`flush`; if it is gone, :meth:`receive` tells.
+        """
+        body = json.dumps({"type": type_, **({"fds": len(fds)} if fds else {}), **fields}).encode()
+        # Copies: the caller may close its own before they are out.
+        self._out.append((memoryview(_LENGTH.pack(len(body)) + body), tuple(os.dup(fd) for fd in fds)))
+        self.flush()
+
+    @property
+    def pending(self) -> bool:
+        """Whether something waits until the socket takes more."""
+        return bool(self._out)
+
+    def flush(self) -> None:
+        """Send what the socket takes."""
+        while self._out:
+            data, fds = self._out[0]
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+            try:
+                sent = self.sock.sendmsg([data], rights)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                self._drop_out()
+                return
+            for fd in fds:
+                os.close(fd)
+            if sent == len(data):
+                self._out.popleft()
+            else:
+                self._out[0] = (data[sent:], ())
+
+    def receive(self) -> list[Message]:
+        """What has arrived, maybe nothing. Raises :class:`ChannelClosed` when the other end is gone."""
+        try:
+            data, ancillary, _, _ = self.sock.recvmsg(
+                _RECEIVE, socket.CMSG_LEN(_MOST_FDS * 4), getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+            )
+        except (BlockingIOError, InterruptedError):
+            return []
+        except OSError as error:
+            raise ChannelClosed(str(error)) from None
+        for level, kind, content in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                fds = array.array("i")
+                fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+                self._fds.extend(fds)
+        if not data:
+            raise ChannelClosed("the other end is gone")
+        self._in += data
+        messages = []
+        while len(self._in) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._in)
+            if length > _MOST_BYTES:
+                raise ChannelClosed(f"a message of {length} bytes")
+            end = _LENGTH.size + length
+            if len(self._in) < end:
+                break
+            message: Message = json.loads(self._in[_LENGTH.size : end])
+            del self._in[:end]
+            message["fds"] = [self._fds.popleft() for _ in range(message.get("fds", 0))]
+            messages.append(message)
+        return messages
+
+    def _drop_out(self) -> None:
+        for _, fds in self._out:
+            for fd in fds:
+                os.close(fd)
+        self._out.clear()
+
+    def close(self) -> None:
+        """Close this end and what lies in it. Idempotent."""
+        self._drop_out()
+        while self._fds:
+            with contextlib.suppress(OSError):
+                os.close(self._fds.popleft())
+        self.sock.close()

@@ -1,0 +1,160 @@
+"""Listening sockets: opening them, and keeping them for workers that come and go."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from nano_trio.parent.systemd import InheritedSocket
+
+__all__ = ["HeldSockets", "bind_all", "place"]
+
+Address = tuple[Any, ...]
+Key = tuple[str, str | None, int]
+"""Scheme, host and port as configured: port 0 is whichever was opened for it."""
+
+_WILDCARDS = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+
+
+def bind_all(wanted: Iterable[tuple[int, Address]], backlog: int) -> list[socket.socket]:
+    """Listen on every address, given with its family, as getaddrinfo(3) found them.
+
+    With port 0 the system chooses one, the same for all. Raises OSError, opening nothing, when an address cannot be
+    had; a machine without IPv6 is no error as long as IPv4 works.
+    """
+    sockets: list[socket.socket] = []
+    failure: OSError | None = None
+    try:
+        for family, address in wanted:
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+            except OSError as error:
+                failure = error
+                continue
+            sockets.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if address[1] == 0 and len(sockets) > 1:
+                address = (address[0], sockets[0].getsockname()[1], *address[2:])
+            try:
+                sock.bind(address)
+            except OSError as error:
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+                failure = error
+                sockets.pop().close()
+                continue
+            sock.listen(backlog)
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    if not sockets and failure is not None:
+        raise failure
+    return sockets
+
+
+def place(name: object) -> str:
+    """A socket's name for people: ``127.0.0.1:80``, ``[::1]:80``, a path."""
+    if not isinstance(name, tuple):
+        return str(name) or "a socket without a name"
+    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+
+
+class HeldSockets:
+    """The sockets of all workers by where they were configured, and who uses them."""
+
+    def __init__(self, inherited: Iterable[InheritedSocket] = ()) -> None:
+        self._inherited = list(inherited)
+        self._held: dict[Key, list[socket.socket]] = {}
+        self._users: dict[Key, set[int]] = {}
+        self._asked: dict[int, set[Key]] = {}
+
+    def open(self, worker: int, key: Key, wanted: Sequence[tuple[int, Address]], backlog: int) -> list[socket.socket]:
+        """The sockets for a worker, opened if nobody has asked before. Raises OSError."""
+        if key not in self._held:
+            found, missing = self._claim(wanted)
+            self._held[key] = found + bind_all(missing, backlog)
+        self._users.setdefault(key, set()).add(worker)
+        self._asked.setdefault(worker, set()).add(key)
+        return self._held[key]
+
+    def _claim(self, wanted: Sequence[tuple[int, Address]]) -> tuple[list[socket.socket], list[tuple[int, Address]]]:
+        """Those of systemd's sockets that listen where it is wanted, and where nothing does."""
+        found: list[socket.socket] = []
+        missing = []
+        for family, address in wanted:
+            matching = [each.sock for each in self._inherited if _serves(each.sock, family, address)]
+            if matching:
+                found += [sock for sock in matching if sock not in found]
+            else:
+                missing.append((family, address))
+        return found, missing
+
+    @property
+    def unclaimed(self) -> list[str]:
+        """Sockets of systemd's for which the configuration has no listener, in words."""
+        held = [sock for sockets in self._held.values() for sock in sockets]
+        return [f"{place(each.sock.getsockname())} ({each.name})" for each in self._inherited if each.sock not in held]
+
+    @property
+    def places(self) -> list[str]:
+        """Where the configuration listens."""
+        return sorted(f"{scheme}://{place((host or '*', port))}" for scheme, host, port in self._held)
+
+    def close(self, worker: int, key: Key) -> None:
+        """The worker listens there no longer; what nobody uses is closed."""
+        users = self._users.get(key)
+        if users is None:
+            return
+        users.discard(worker)
+        self._asked.get(worker, set()).discard(key)
+        if not users:
+            del self._users[key]
+            # systemd's stay open: it listens there all the same, and a later configuration may want them again.
+            inherited = [each.sock for each in self._inherited]
+            for sock in self._held.pop(key):
+                if sock not in inherited:
+                    sock.close()
+
+    def begin(self, worker: int) -> None:
+        """A worker starts: what it will ask for is what it uses."""
+        self._asked[worker] = set()
+
+    def settle(self, worker: int) -> None:
+        """The worker has asked for all it wants; what only its predecessor wanted is closed."""
+        for key in [key for key, users in self._users.items() if worker in users]:
+            if key not in self._asked.get(worker, ()):
+                self.close(worker, key)
+
+    def close_all(self) -> None:
+        """Stop listening."""
+        for sockets in self._held.values():
+            for sock in sockets:
+                sock.close()
+        for each in self._inherited:
+            each.sock.close()
+        self._held.clear()
+        self._users.clear()
+        self._inherited.clear()
+
+
+def _serves(sock: socket.socket, family: int, address: Address) -> bool:
+    """Whether a socket of systemd's is the one for an address. One that listens everywhere is for no narrower one."""
+    if sock.type != socket.SOCK_STREAM or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return False
+    name = sock.getsockname()
+    if not isinstance(name, tuple) or name[1] != address[1]:
+        return False
+    if sock.family == family:
+        return bool(name[0] == address[0])
+    # ListenStream=80 is a socket of IPv6 that takes IPv4 too.
+    return (
+        sock.family == socket.AF_INET6
+        and name[0] == _WILDCARDS[socket.AF_INET6]
+        and address[0] == _WILDCARDS[socket.AF_INET]
+        and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    )

@@ -1,0 +1,380 @@
+"""The parent's loop: signals, children, messages and deadlines, one after another. See the package's theory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from functools import partial
+
+from nano_trio.parent.channel import VERSION, Channel, ChannelClosed, Message
+from nano_trio.parent.log import Log
+from nano_trio.parent.quarantine import Quarantine
+from nano_trio.parent.sockets import HeldSockets
+from nano_trio.parent.systemd import Notifier, inherited_sockets
+from nano_trio.parent.worker import FAULTS, State, Worker, how_it_ended
+
+__all__ = ["backoff", "supervise"]
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+_GRACE_S = 2.0
+"""How long after its deadline a worker that should have ended is killed."""
+_LIVED_S = 1.0
+"""A worker that has served for so long has lived: its successor starts at once."""
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 30.0
+_FAILED = 1
+
+
+def supervise(command: Sequence[str], *, workers: int = 1, environ: MutableMapping[str, str] | None = None) -> int:
+    """Keep ``workers`` processes of ``command`` until told to stop; returns the exit code to end with.
+
+    ``command`` begins with a program's absolute path and contains ``{}`` where the descriptors of channel and record
+    go. Installs signal handlers: for a process's main thread, once.
+    """
+    return _Supervisor(command, workers, os.environ if environ is None else environ).run()
+
+
+def backoff(failures: int, chance: float) -> float:
+    """Seconds to wait before the start that follows so many failures in a row; ``chance`` from 0 to 1 is the jitter."""
+    if failures <= 0:
+        return 0.0
+    pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16))
+    return pause * (0.5 + 0.5 * chance)
+
+
+class _Supervisor:
+    def __init__(self, command: Sequence[str], workers: int, environ: MutableMapping[str, str]) -> None:
+        self._command = command
+        self._notify = Notifier(environ)
+        self._sockets = HeldSockets(inherited_sockets(environ))
+        self._environ: Mapping[str, str] = environ
+        self._quarantine = Quarantine()
+        self._log = Log()
+        self._selector = selectors.DefaultSelector()
+        self._workers = [Worker(index) for index in range(workers)]
+        self._drain_timeout_s = 30.0
+        self._unresponsive_timeout_s: float | None = None
+        self._served = False
+        """All workers have served at once before: from now on failures are not final."""
+        self._announced = False
+        self._stopping: str | None = None
+        self._code = 0
+        self._to_reload: list[Worker] = []
+        self._reloading: Worker | None = None
+        self._reload_again = False
+        self._next_watchdog = 0.0
+
+    def run(self) -> int:
+        wakeup, theirs = socket.socketpair()
+        for end in (wakeup, theirs):
+            end.setblocking(False)
+        for number in (*_STOPS, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, _leave_it_to_the_loop)
+        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        self._selector.register(wakeup, selectors.EVENT_READ, partial(self._signals, wakeup))
+        try:
+            while self._stopping is None or any(worker.alive for worker in self._workers):
+                self._tick(time.monotonic())
+                self._watch_channels()
+                for key, _ in self._selector.select(self._pause(time.monotonic())):
+                    key.data()
+        finally:
+            signal.set_wakeup_fd(-1)
+            self._sockets.close_all()
+            for worker in self._workers:
+                # Left over only where this is an error of ours: the end of the channel lets it drain.
+                if worker.channel is not None:
+                    worker.channel.close()
+            self._selector.close()
+            wakeup.close()
+            theirs.close()
+        return self._code
+
+    # -- deadlines ---------------------------------------------------------------------------------------------------
+
+    def _tick(self, now: float) -> None:
+        """Do what is due."""
+        for worker in self._workers:
+            if self._may_start(worker) and now >= worker.due:
+                self._start(worker)
+            if worker.kill_at is not None and now >= worker.kill_at:
+                worker.kill_at = None
+                self._log("error", "a worker process does not end and is killed", pid=worker.pid)
+                worker.kill(signal.SIGKILL)
+            if (
+                self._unresponsive_timeout_s is not None
+                and worker.state is State.SERVING
+                and worker.channel is not None
+            ):
+                self._look_after(worker, worker.channel, now, self._unresponsive_timeout_s)
+        if self._notify.watchdog_s is not None and now >= self._next_watchdog:
+            self._next_watchdog = now + self._notify.watchdog_s
+            self._notify("WATCHDOG=1")
+
+    def _pause(self, now: float) -> float | None:
+        """Seconds until something is due."""
+        times = [worker.kill_at for worker in self._workers if worker.kill_at is not None]
+        if self._stopping is None:
+            times += [worker.due for worker in self._workers if self._may_start(worker)]
+            if self._unresponsive_timeout_s is not None:
+                serving = [worker for worker in self._workers if worker.state is State.SERVING]
+                times += [self._ping_due(worker, self._unresponsive_timeout_s) for worker in serving]
+        if self._notify.watchdog_s is not None:
+            times.append(self._next_watchdog)
+        return max(0.0, min(times) - now) if times else None
+
+    @staticmethod
+    def _ping_due(worker: Worker, timeout_s: float) -> float:
+        """When to ask, or to give up waiting for the answer."""
+        return worker.heard_at + timeout_s / 2 if worker.asked_at is None else worker.asked_at + timeout_s
+
+    def _look_after(self, worker: Worker, channel: Channel, now: float, timeout_s: float) -> None:
+        if worker.hung or self._stopping is not None or now < self._ping_due(worker, timeout_s):
+            return
+        if worker.asked_at is None:
+            worker.asked_at = now
+            channel.send("ping")
+            return
+        worker.hung = True
+        app = worker.running_app()
+        self._log(
+            "error", f"a worker process has not answered for {timeout_s:g} s and is ended", pid=worker.pid, app=app
+        )
+        # SIGABRT leaves a core dump where those are wanted.
+        worker.kill(signal.SIGABRT)
+        worker.kill_at = now + _FIRST_PAUSE_S
+
+    # -- starts and ends ---------------------------------------------------------------------------------------------
+
+    def _may_start(self, worker: Worker) -> bool:
+        """The first worker goes ahead: where it finds fault with the configuration, the others need not say so too."""
+        if self._stopping is not None or worker.state is not State.WAITING:
+            return False
+        return worker.index == 0 or self._served or self._workers[0].state is State.SERVING
+
+    def _start(self, worker: Worker) -> None:
+        self._sockets.begin(worker.index)
+        try:
+            worker.start(self._command, self._environ)
+        except OSError as error:
+            self._log("error", "a worker process cannot be started", reason=str(error))
+            worker.failures += 1
+            self._again(worker, worker.failures)
+            return
+        assert worker.channel is not None
+        self._selector.register(worker.channel.sock, selectors.EVENT_READ, partial(self._channel_ready, worker))
+        worker.channel.send(
+            "welcome",
+            version=VERSION,
+            worker=worker.index,
+            workers=len(self._workers),
+            announce=worker.index == 0 and not self._announced,
+            quarantined=self._quarantine.reasons,
+        )
+
+    def _reap(self) -> None:
+        """Take the exit codes of all children that have ended (as process 1 of a container also those of strangers)."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for worker in self._workers:
+                if worker.pid == pid:
+                    self._ended(worker, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, worker: Worker, code: int) -> None:
+        if worker.channel is not None:
+            self._channel_ready(worker)  # its last words
+        app, hung, pid, served = worker.running_app(), worker.hung, worker.pid, worker.state is State.SERVING
+        if worker.channel is not None:
+            self._selector.unregister(worker.channel.sock)
+        worker.gone()
+        if self._reloading is worker:
+            self._reload_next()
+        if self._stopping is not None:
+            worker.state = State.ENDED
+            self._code = self._code or (code if code >= 0 else 128 - code)
+            return
+        how = "did not answer" if hung else how_it_ended(code)
+        if not self._served and not served and (code >= 0 or app is None):
+            # The very first start: the worker has said why.
+            worker.state = State.ENDED
+            if code < 0:
+                self._log("error", f"the worker process {how} before it served", pid=pid)
+            self._stop(f"a worker {how}")
+            self._code = code if code >= 0 else 128 - code
+            return
+        lived = served and time.monotonic() - worker.since >= _LIVED_S
+        worker.failures = 0 if lived else worker.failures + 1
+        # One that did serve may die young once.
+        self._again(worker, worker.failures - served)
+        pause = round(worker.due - time.monotonic(), 1)
+        self._log("error", f"a worker process {how}", app=app, pid=pid, next_in_s=pause if pause > 0 else None)
+        self._notify(f"STATUS=A worker process {how}; the next one starts")
+        if app is not None and (hung or -code in FAULTS) and self._quarantine.crashed(app, how):
+            self._log("error", "quarantined", app=app, reason=self._quarantine.reasons[app])
+            self._tell_quarantine()
+
+    @staticmethod
+    def _again(worker: Worker, failures: int) -> None:
+        worker.state = State.WAITING
+        worker.due = time.monotonic() + backoff(failures, random.random())
+
+    def _tell_quarantine(self) -> None:
+        for worker in self._workers:
+            if worker.channel is not None:
+                worker.channel.send("quarantined", apps=self._quarantine.reasons)
+
+    # -- signals -----------------------------------------------------------------------------------------------------
+
+    def _signals(self, wakeup: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            numbers = wakeup.recv(4096)
+            # A terminal's Ctrl-C reaches the workers, too: that they are asked to end comes before that they have.
+            for number in numbers:
+                if number in _STOPS:
+                    self._stop(signal.Signals(number).name)
+                elif number == signal.SIGHUP:
+                    self._reload()
+        self._reap()
+
+    def _stop(self, why: str) -> None:
+        now = time.monotonic()
+        if self._stopping is None:
+            self._stopping = why
+            self._notify("STOPPING=1", "STATUS=Draining")
+            self._sockets.close_all()
+            for worker in self._workers:
+                if worker.channel is not None:
+                    worker.channel.send("drain", signal=why)
+                worker.kill_at = now + self._drain_timeout_s + _GRACE_S if worker.alive else None
+        else:
+            for worker in self._workers:
+                if worker.channel is not None:
+                    worker.channel.send("end", signal=why)
+                if worker.alive:
+                    worker.kill_at = now + _GRACE_S
+
+    # -- reload ------------------------------------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        """Let the workers reload, one at a time. What is asked for meanwhile comes afterwards, once."""
+        if self._stopping is not None:
+            return
+        if self._reloading is not None:
+            self._reload_again = True
+            return
+        self._notify.reloading()
+        self._to_reload = [worker for worker in self._workers if worker.state is State.SERVING]
+        self._reload_next()
+
+    def _reload_next(self) -> None:
+        self._reloading = None
+        while self._to_reload:
+            worker = self._to_reload.pop(0)
+            if worker.state is State.SERVING and worker.channel is not None:
+                self._reloading = worker
+                worker.channel.send("reload", signal="SIGHUP")
+                return
+        if self._stopping is None:
+            self._notify("READY=1")
+        if self._reload_again:
+            self._reload_again = False
+            self._reload()
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    def _watch_channels(self) -> None:
+        for worker in self._workers:
+            if worker.channel is not None:
+                events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.channel.pending else 0)
+                key = self._selector.get_map().get(worker.channel.sock)
+                if key is not None and key.events != events:
+                    self._selector.modify(worker.channel.sock, events, key.data)
+
+    def _channel_ready(self, worker: Worker) -> None:
+        channel = worker.channel
+        if channel is None:
+            return
+        channel.flush()
+        try:
+            messages = channel.receive()
+        except ChannelClosed:
+            # Its end is reported by SIGCHLD. One that closed its channel and lives on is of no use.
+            self._selector.unregister(channel.sock)
+            channel.close()
+            worker.channel = None
+            if worker.kill_at is None:
+                worker.kill_at = time.monotonic() + _GRACE_S
+            return
+        for message in messages:
+            self._take(worker, channel, message)
+
+    def _take(self, worker: Worker, channel: Channel, message: Message) -> None:
+        match message["type"]:
+            case "open":
+                self._open(worker, channel, message)
+            case "close":
+                self._sockets.close(worker.index, (message["scheme"], message["host"], message["port"]))
+            case "ready":
+                self._ready(worker, message)
+            case "reloaded":
+                if self._reloading is worker:
+                    if not message["ok"]:
+                        self._to_reload.clear()  # the others would fail as well
+                    self._reload_next()
+            case "lift":
+                if self._quarantine.lift(message["app"]):
+                    self._log("info", "the quarantine is lifted", app=message["app"])
+                    self._tell_quarantine()
+            case "pong":
+                worker.asked_at = None
+                worker.heard_at = time.monotonic()
+
+    def _open(self, worker: Worker, channel: Channel, message: Message) -> None:
+        if self._stopping is not None:
+            return  # it will not wait for the answer: it has been told to end
+        key = (message["scheme"], message["host"], message["port"])
+        wanted = [(family, tuple(address)) for family, address in message["addresses"]]
+        try:
+            sockets = self._sockets.open(worker.index, key, wanted, message["backlog"])
+        except OSError as error:
+            channel.send("opened", id=message["id"], errno=error.errno or 0, message=error.strerror or str(error))
+        else:
+            channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
+
+    def _ready(self, worker: Worker, message: Message) -> None:
+        self._log.level, self._log.format = message["log_level"], message["log_format"]
+        self._drain_timeout_s = message["drain_timeout_s"]
+        self._quarantine.window_s = message["quarantine_window_s"]
+        self._unresponsive_timeout_s = message["unresponsive_timeout_s"]
+        if self._stopping is not None or worker.state is State.SERVING:
+            return
+        worker.state = State.SERVING
+        worker.since = worker.heard_at = time.monotonic()
+        self._announced = True
+        self._sockets.settle(worker.index)
+        if not self._served and (unclaimed := self._sockets.unclaimed):
+            self._log(
+                "error",
+                f"systemd passed {', '.join(unclaimed)}, where the configuration does not listen; "
+                f"it listens on {', '.join(self._sockets.places)}",
+            )
+            self._code = _FAILED
+            self._stop("a socket that nobody wants")
+        elif all(each.state is State.SERVING for each in self._workers):
+            self._served = True
+            self._notify("READY=1", "STATUS=Serving")
+
+
+def _leave_it_to_the_loop(number: int, frame: object) -> None:
+    """The wakeup descriptor tells the loop. Handled, so that it interrupts system calls and is not inherited."""

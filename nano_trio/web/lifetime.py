@@ -1,0 +1,134 @@
+"""A serving process from its start to its end: signals, and what its parent process tells it.
+
+The first SIGINT or SIGTERM lets requests finish, the second ends at once; SIGHUP reloads. A parent says the same by
+messages (:mod:`nano_trio.web.parent_link`), and Ctrl-C in a terminal comes both ways: a message counts as no second
+signal.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import structlog
+import trio
+
+from nano_trio.actors.supervisor import ChildSpec
+from nano_trio.config import Config, Overlay
+from nano_trio.web.file_watch import FileWatch
+from nano_trio.web.hosting import Hosting, host
+from nano_trio.web.parent_link import ParentLink
+
+__all__ = ["serve_until_signal"]
+
+log = structlog.get_logger("nano_trio")
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+async def serve_until_signal(
+    config: Config,
+    *,
+    dev: bool,
+    access_log: bool,
+    started: Callable[[Hosting], None],
+    source: Callable[[], Config] | None = None,
+    overlay: Overlay | None = None,
+    watched: Sequence[Path] = (),
+    link: ParentLink | None = None,
+) -> None:
+    """Host until SIGINT or SIGTERM, or until the parent says so. See :func:`nano_trio.web.hosting.host`.
+
+    ``watched``: the configuration's files. Raises OSError for a port in use.
+    """
+    async with trio.open_nursery() as nursery:
+        life = _Life(nursery, link)
+        with trio.open_signal_receiver(*_STOPS, signal.SIGHUP) as signals:
+            nursery.start_soon(life.obey, signals)
+            # A worker's parent holds them back until here. SIGHUP it keeps for itself, and lets workers take turns.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+            if link is not None:
+                link.on_drain, link.on_end, link.on_reload = life.drain, life.end, life.reload
+                await nursery.start(link.run)
+            hosting: Hosting = await nursery.start(
+                functools.partial(
+                    host, config, dev=dev, access_log=access_log, source=source, overlay=overlay, link=link
+                )
+            )
+            life.hosting = hosting
+            _calm_garbage_collection()
+            if config.watch:
+                hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched).run))
+            started(hosting)
+            hosting.tell_parent()
+            await trio.sleep_forever()
+
+
+class _Life:
+    """What signals and the parent's messages do."""
+
+    def __init__(self, nursery: trio.Nursery, link: ParentLink | None) -> None:
+        self.hosting: Hosting | None = None
+        """None until it serves."""
+        self._nursery = nursery
+        self._link = link
+        self._draining = False
+
+    async def obey(self, signals: AsyncIterator[int]) -> None:
+        """Do what signals ask for."""
+        stopped = False
+        async for number in signals:
+            name = signal.Signals(number).name
+            if number == signal.SIGHUP:
+                log.info("reloading", signal=name)
+                self.reload()
+            elif stopped:
+                self.end(name)
+            else:
+                stopped = True
+                self.drain(name)
+
+    def drain(self, why: str) -> None:
+        """Let requests finish, then end. Where nothing is served yet, end. Idempotent."""
+        if self._draining:
+            return
+        self._draining = True
+        if self.hosting is None:
+            self._nursery.cancel_scope.cancel()
+            return
+        log.info("draining", signal=why, timeout_s=self.hosting.config.drain_timeout_s)
+        self._nursery.start_soon(self._drain_then_end, self.hosting)
+
+    async def _drain_then_end(self, hosting: Hosting) -> None:
+        await hosting.drain()
+        self._nursery.cancel_scope.cancel()
+
+    def end(self, why: str) -> None:
+        """End at once."""
+        if not self._nursery.cancel_scope.cancel_called:
+            log.warning("ending at once", signal=why)
+            self._nursery.cancel_scope.cancel()
+
+    def reload(self) -> None:
+        """Read everything anew. Before it serves there is nothing to reload: what it reads is new."""
+        if self.hosting is not None:
+            self._nursery.start_soon(self._reload, self.hosting)
+
+    async def _reload(self, hosting: Hosting) -> None:
+        report = await hosting.reload()
+        if self._link is not None:
+            self._link.reloaded(report.error is None)
+
+
+def _calm_garbage_collection() -> None:
+    """What is here stays: keep the collector off it, and let it look at the rest less often (Python's ``gc``).
+
+    A full collection stops everything for tens of milliseconds, and requests make next to no cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    gc.enable()

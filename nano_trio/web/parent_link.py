@@ -1,0 +1,176 @@
+"""A worker's end of the channel to its parent process (:mod:`nano_trio.parent`)."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import itertools
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+import trio
+
+from nano_trio.parent.channel import VERSION, Channel, ChannelClosed, Message
+from nano_trio.parent.turn_record import TurnRecord
+from nano_trio.web.sockets import Scheme, resolve
+
+__all__ = ["ParentError", "ParentLink"]
+
+log = structlog.get_logger("nano_trio")
+
+_WELCOME_S = 10.0
+_PR_SET_PDEATHSIG = 1
+
+
+class ParentError(Exception):
+    """There is no parent to work with: the message says why."""
+
+
+class ParentLink:
+    """Implements :class:`nano_trio.web.sockets.SocketSource`. Takes over both descriptors.
+
+    Raises :class:`ParentError` where the parent is gone or speaks otherwise. Blocks until it has said what there is to
+    know: it has before the worker's first line of Python runs.
+    """
+
+    def __init__(self, channel_fd: int, record_fd: int) -> None:
+        _end_with_parent()
+        self._channel = Channel(socket.socket(fileno=channel_fd))
+        self._early: list[Message] = []
+        try:
+            welcome = self._wait_for_welcome()
+        except ParentError:
+            self._channel.close()
+            os.close(record_fd)
+            raise
+        self.turns = TurnRecord(record_fd)
+        self.worker: int = welcome["worker"]
+        """Which of the workers this is, from 0."""
+        self.workers: int = welcome["workers"]
+        self.announce: bool = welcome["announce"]
+        """Whether to tell people where the server listens: the first worker does, once."""
+        self.quarantined: dict[str, str] = welcome["quarantined"]
+        """The apps that are not to be served, and why."""
+        self.on_drain: Callable[[str], None] = _nothing
+        """Called when the server is to stop, with the signal's name or what else is the cause. Idempotent."""
+        self.on_end: Callable[[str], None] = _nothing
+        """Called when the server is to stop at once."""
+        self.on_reload: Callable[[], None] = _nothing
+        """Called when the configuration is to be read again; :meth:`reloaded` is the answer."""
+        self.on_quarantine: Callable[[dict[str, str]], None] = _nothing
+        """Called when the quarantine has changed, with all of it."""
+        self._numbers = itertools.count()
+        self._answers: dict[int, trio.MemorySendChannel[Message]] = {}
+        self._unsent = trio.Event()
+
+    def _wait_for_welcome(self) -> Message:
+        sock = self._channel.sock
+        sock.settimeout(_WELCOME_S)
+        try:
+            while not self._early:
+                self._early += self._channel.receive()
+        except ChannelClosed:
+            raise ParentError("the parent process is gone") from None
+        finally:
+            sock.setblocking(False)
+        welcome = self._early.pop(0)
+        if welcome["version"] != VERSION:
+            raise ParentError("nano-trio was upgraded while it ran: its parent process must be restarted, too")
+        return welcome
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Listen to the parent, for ever; when it is gone, drain."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._flush)
+                task_status.started()
+                await self._listen()
+        finally:
+            self._channel.close()
+
+    async def _listen(self) -> None:
+        messages, self._early = self._early, []
+        while True:
+            for message in messages:
+                await self._take(message)
+            await trio.lowlevel.wait_readable(self._channel.sock)
+            try:
+                messages = self._channel.receive()
+            except ChannelClosed:
+                self.on_drain("the parent process is gone")
+                await trio.sleep_forever()
+
+    async def _flush(self) -> None:
+        while True:
+            await self._unsent.wait()
+            while self._channel.pending:
+                await trio.lowlevel.wait_writable(self._channel.sock)
+                self._channel.flush()
+            self._unsent = trio.Event()
+
+    def _send(self, type_: str, **fields: Any) -> None:
+        self._channel.send(type_, **fields)
+        if self._channel.pending:
+            self._unsent.set()
+
+    async def _take(self, message: Message) -> None:
+        match message["type"]:
+            case "ping":
+                self._send("pong")
+            case "opened":
+                await self._answers.pop(message["id"]).send(message)
+            case "drain":
+                self.on_drain(message["signal"])
+            case "end":
+                self.on_end(message["signal"])
+            case "reload":
+                self.on_reload()
+            case "quarantined":
+                self.quarantined = message["apps"]
+                self.on_quarantine(self.quarantined)
+
+    # -- what the worker has to say ----------------------------------------------------------------------------------
+
+    async def open(self, scheme: Scheme, host: str | None, port: int, backlog: int) -> list[socket.socket]:
+        """Have the parent listen there; it keeps the sockets, these are copies. Raises OSError."""
+        addresses = await resolve(host, port)
+        number = next(self._numbers)
+        send, receive = trio.open_memory_channel[Message](1)
+        self._answers[number] = send
+        self._send("open", id=number, scheme=scheme, host=host, port=port, addresses=addresses, backlog=backlog)
+        answer = await receive.receive()
+        if "errno" in answer:
+            raise OSError(answer["errno"], answer["message"])
+        return [socket.socket(fileno=fd) for fd in answer["fds"]]
+
+    def close(self, scheme: Scheme, host: str | None, port: int) -> None:
+        """The configuration has this place no longer."""
+        self._send("close", scheme=scheme, host=host, port=port)
+
+    def ready(self, **settings: Any) -> None:
+        """The worker serves, under these settings (see :mod:`nano_trio.parent.channel`); again where they change."""
+        self._send("ready", **settings)
+
+    def reloaded(self, ok: bool) -> None:
+        """The answer to a reload that the parent asked for: with False other workers are spared the attempt."""
+        self._send("reloaded", ok=ok)
+
+    def lift(self, app: str) -> None:
+        """Ask for the app's release from quarantine; ``on_quarantine`` follows."""
+        self._send("lift", app=app)
+
+
+def _nothing(*_: Any) -> None:
+    pass
+
+
+def _end_with_parent() -> None:
+    """Have the system send SIGTERM when the parent dies (prctl(2)); the channel's end says so elsewhere."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

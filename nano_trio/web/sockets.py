@@ -1,0 +1,55 @@
+"""Where listening sockets come from: this process opens its own, a worker asks its parent (``parent_link``)."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Literal, Protocol
+
+import trio
+
+from nano_trio.parent.sockets import bind_all
+
+__all__ = ["OwnSockets", "Scheme", "SocketSource", "open_sockets", "resolve"]
+
+Scheme = Literal["http", "https"]
+
+
+class SocketSource(Protocol):
+    """Opens the places of a configuration."""
+
+    async def open(self, scheme: Scheme, host: str | None, port: int, backlog: int) -> list[socket.socket]:
+        """Listen on every address of ``host``; the sockets are the caller's. Raises OSError."""
+
+    def close(self, scheme: Scheme, host: str | None, port: int) -> None:
+        """The caller has closed what it got for this place, and the configuration has it no longer."""
+
+
+class OwnSockets:
+    """The sockets of a process without a parent."""
+
+    async def open(self, scheme: Scheme, host: str | None, port: int, backlog: int) -> list[socket.socket]:
+        return await open_sockets(host, port, backlog)
+
+    def close(self, scheme: Scheme, host: str | None, port: int) -> None:
+        pass
+
+
+async def resolve(host: str | None, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """The addresses that ``host`` stands for (None: all of IPv4 and IPv6), each with its family; IPv4 first.
+
+    Raises OSError where there is none.
+    """
+    infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = {(int(family), address) for family, _, _, _, address in infos}
+    if not addresses:
+        raise OSError(f"no address to listen on for host {host!r}")
+    return sorted(addresses, key=lambda each: each[0])
+
+
+async def open_sockets(host: str | None, port: int, backlog: int = 1024) -> list[socket.socket]:
+    """Listen on every address that ``host`` stands for (None: all of IPv4 and IPv6).
+
+    With port 0 the system chooses one, the same for all addresses. Raises OSError when an address cannot be had; a
+    machine without IPv6 is no error as long as IPv4 works.
+    """
+    return bind_all(await resolve(host, port), backlog)

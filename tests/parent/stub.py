@@ -1,0 +1,71 @@
+"""A worker that does what a test's script says, and a parent for it: ``python -m tests.parent.stub N SCRIPT``."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from nano_trio.parent.channel import Channel, ChannelClosed, Message
+from nano_trio.parent.supervisor import supervise
+from nano_trio.parent.turn_record import TurnRecord
+
+SETTINGS: dict[str, Any] = {
+    "drain_timeout_s": 30,
+    "quarantine_window_s": 600,
+    "unresponsive_timeout_s": None,
+    "log_level": "info",
+    "log_format": "text",
+}
+
+
+class Stub:
+    """The worker's side, for scripts: welcomed when made."""
+
+    def __init__(self) -> None:
+        channel, record = map(int, sys.argv[1].split(","))
+        self.channel = Channel(socket.socket(fileno=channel))
+        self.turns = TurnRecord(record)
+        self.waiting: deque[Message] = deque()
+        self.welcome = self.next("welcome")
+        self.life = self._count()
+        """1 for the first process in its folder, 2 for the next."""
+
+    @staticmethod
+    def _count() -> int:
+        with Path("lives").open("a") as file:
+            file.write("x")
+        return len(Path("lives").read_text())
+
+    def next(self, type_: str | None = None, timeout: float | None = None) -> Message:
+        """The next message, of that type. The end of the channel ends the process with 99."""
+        while True:
+            while self.waiting:
+                message = self.waiting.popleft()
+                if type_ in (None, message["type"]):
+                    return message
+            if not select.select([self.channel.sock], [], [], timeout)[0]:
+                raise TimeoutError
+            try:
+                self.waiting.extend(self.channel.receive())
+            except ChannelClosed:
+                os._exit(99)
+
+    def ready(self, **settings: Any) -> None:
+        self.channel.send("ready", **{**SETTINGS, **settings})
+
+    def serve_until_drained(self, code: int = 0) -> None:
+        self.next("drain")
+        sys.exit(code)
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(supervise([sys.executable, sys.argv[2], "{}"], workers=int(sys.argv[1])))

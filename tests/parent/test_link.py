@@ -1,0 +1,154 @@
+"""A worker's side, in this process, with the parent played by the test."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpcore
+import pytest
+import trio
+import trio.testing
+
+from nano_trio.config import from_document
+from nano_trio.parent.channel import VERSION, Channel, Message
+from nano_trio.parent.sockets import bind_all
+from nano_trio.parent.turn_record import make_record, running_app
+from nano_trio.web.hosting import Hosting
+from nano_trio.web.lifetime import serve_until_signal
+from nano_trio.web.parent_link import ParentError, ParentLink
+
+REASON = "its code was running when the server process was killed by SIGSEGV"
+
+
+class Parent:
+    """The other end."""
+
+    def __init__(self, **welcome: object) -> None:
+        ours, theirs = socket.socketpair()
+        self.channel = Channel(ours)
+        self.record = make_record()
+        self._arrived: list[Message] = []
+        document = {"version": VERSION, "worker": 0, "workers": 1, "announce": True, "quarantined": {}}
+        self.channel.send("welcome", **{**document, **welcome})
+        self._theirs = theirs.detach()
+
+    def link(self) -> ParentLink:
+        return ParentLink(self._theirs, os.dup(self.record))
+
+    async def next(self, type_: str) -> Message:
+        """The next message, of that type; places are opened meanwhile."""
+        with trio.fail_after(10):
+            while True:
+                while self._arrived:
+                    message = self._arrived.pop(0)
+                    if message["type"] == "open":
+                        wanted = [(family, tuple(address)) for family, address in message["addresses"]]
+                        sockets = bind_all(wanted, message["backlog"])
+                        self.channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
+                        for sock in sockets:
+                            sock.close()
+                    if message["type"] == type_:
+                        return message
+                await trio.lowlevel.wait_readable(self.channel.sock)
+                self._arrived += self.channel.receive()
+
+    def close(self) -> None:
+        self.channel.close()
+        os.close(self.record)
+
+
+@asynccontextmanager
+async def serving(parent: Parent, folder: Path) -> AsyncIterator[tuple[Hosting, httpcore.AsyncConnectionPool]]:
+    (folder / "hello.js").write_text("export default () => new Response('hello')")
+    apps = [{"name": name, "path": str(folder / "hello.js"), "preload": True} for name in ("one", "two")]
+    config = from_document({"port": 0, "state_dir": str(folder / "state"), "apps": apps}, environ={})
+    begun: list[Hosting] = []
+    async with trio.open_nursery() as nursery:
+
+        async def run() -> None:
+            await serve_until_signal(config, dev=False, access_log=False, started=begun.append, link=parent.link())
+
+        nursery.start_soon(run)
+        ready = await parent.next("ready")
+        assert (ready["drain_timeout_s"], ready["quarantine_window_s"], ready["log_format"]) == (30, 600, "text")
+        async with httpcore.AsyncConnectionPool() as pool:
+            yield begun[0], pool
+        parent.channel.send("end", signal="SIGTERM")
+    parent.close()
+
+
+async def get(pool: httpcore.AsyncConnectionPool, hosting: Hosting, app: str) -> tuple[int, str]:
+    response = await pool.request("GET", f"http://127.0.0.1:{hosting.server.port}/", headers={"Host": app})
+    return response.status, response.content.decode().strip()
+
+
+async def test_quarantined_apps_are_not_run_and_lifting_it_serves_them(tmp_path: Path) -> None:
+    parent = Parent(quarantined={"one": REASON})
+    async with serving(parent, tmp_path) as (hosting, pool):
+        assert await get(pool, hosting, "one") == (503, f"Service Unavailable: the app is quarantined: {REASON}")
+        assert await get(pool, hosting, "two") == (200, "hello")
+        assert hosting.quarantined() == {"one": REASON}
+        assert not hosting.registry.apps["one"].account.turns
+        assert not hosting.lift("two")
+        assert hosting.lift("one")
+        assert (await parent.next("lift"))["app"] == "one"
+        parent.channel.send("quarantined", apps={})
+        assert await get(pool, hosting, "one") == (200, "hello")
+        assert hosting.quarantined() == {}
+
+
+async def test_an_app_that_crashed_another_worker_stops_here_too(tmp_path: Path) -> None:
+    parent = Parent(workers=2)
+    async with serving(parent, tmp_path) as (hosting, pool):
+        assert await get(pool, hosting, "one") == (200, "hello")
+        parent.channel.send("quarantined", apps={"one": REASON})
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        assert hosting.quarantined() == {"one": REASON}
+        assert hosting.registry.apps["one"].memory_used == 0, "its isolate is gone"
+        assert (await get(pool, hosting, "one"))[0] == 503
+        assert await get(pool, hosting, "two") == (200, "hello")
+
+
+async def test_the_mark_stands_for_the_app_while_its_turn_runs(tmp_path: Path) -> None:
+    parent = Parent()
+    async with serving(parent, tmp_path) as (hosting, pool):
+        names = set()
+        scheduler = hosting.registry.scheduler
+        mark = scheduler.mark
+
+        class Spy:
+            def __setitem__(self, index: int, number: int) -> None:
+                mark[index] = number
+                names.add(running_app(parent.record))
+
+        for app in hosting.registry.apps.values():
+            assert app._current is not None
+            app._current._environment.isolate._mark = Spy()
+        assert running_app(parent.record) is None
+        await get(pool, hosting, "two")
+        assert names == {"two", None}
+        assert running_app(parent.record) is None
+
+
+async def test_without_its_parent_a_worker_drains(tmp_path: Path) -> None:
+    parent = Parent()
+    async with serving(parent, tmp_path):
+        parent.channel.sock.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_parent_of_another_version_is_told_about() -> None:
+    parent = Parent(version=VERSION + 1)
+    with pytest.raises(ParentError, match="was upgraded while it ran"):
+        parent.link()
+    parent.close()
+
+
+def test_a_parent_that_is_gone_is_told_about() -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with pytest.raises(ParentError, match="is gone"):
+        ParentLink(theirs.detach(), make_record())

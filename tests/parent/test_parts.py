@@ -1,0 +1,189 @@
+"""The parent's parts, each by itself."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nano_trio.parent.channel import Channel, ChannelClosed
+from nano_trio.parent.log import Log
+from nano_trio.parent.quarantine import Quarantine
+from nano_trio.parent.sockets import HeldSockets, bind_all
+from nano_trio.parent.systemd import InheritedSocket
+from nano_trio.parent.turn_record import TurnRecord, make_record, running_app
+
+LOOPBACK = [(socket.AF_INET, ("127.0.0.1", 0))]
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Channel, Channel]]:
+    one, two = (Channel(sock) for sock in socket.socketpair())
+    yield one, two
+    one.close()
+    two.close()
+
+
+JSON = st.dictionaries(st.sampled_from("abc"), st.integers() | st.text(max_size=10) | st.lists(st.booleans()))
+
+
+@given(st.lists(JSON, max_size=20))
+def test_messages_arrive_as_they_were_sent(bodies: list[dict[str, Any]]) -> None:
+    one, two = (Channel(sock) for sock in socket.socketpair())
+    for body in bodies:
+        one.send("message", **body)
+    received = []
+    while len(received) < len(bodies):
+        received += two.receive()
+    assert received == [{"type": "message", "fds": [], **body} for body in bodies]
+    assert two.receive() == []
+    one.close()
+    with pytest.raises(ChannelClosed):
+        two.receive()
+    two.close()
+
+
+def test_descriptors_arrive_with_their_message(ends: tuple[Channel, Channel]) -> None:
+    one, two = ends
+    reading, writing = os.pipe()
+    one.send("before", text="x" * 1000)
+    one.send("pipe", [writing], number=1)
+    os.close(writing)
+    one.send("after")
+    received = []
+    while len(received) < 3:
+        received += two.receive()
+    assert [(message["type"], len(message["fds"])) for message in received] == [
+        ("before", 0),
+        ("pipe", 1),
+        ("after", 0),
+    ]
+    (fd,) = received[1]["fds"]
+    assert not os.get_inheritable(fd)
+    os.write(fd, b"hello")
+    os.close(fd)
+    assert os.read(reading, 10) == b"hello"
+    os.close(reading)
+
+
+def test_what_the_socket_does_not_take_waits(ends: tuple[Channel, Channel]) -> None:
+    one, two = ends
+    text = "x" * 3_000_000
+    one.send("long", text=text)
+    one.send("short", [0])
+    assert one.pending
+    received = []
+    while len(received) < 2:
+        one.flush()
+        received += two.receive()
+    assert not one.pending
+    assert [message.get("text") for message in received] == [text, None]
+    os.close(received[1]["fds"][0])
+    one.send("long", text=text)
+    two.close()
+    one.flush()
+    assert not one.pending, "nobody will ever take it"
+
+
+def test_the_record_names_the_app_whose_turn_runs() -> None:
+    fd = make_record()
+    record = TurnRecord(os.dup(fd))
+    names = ["shop", "café", "a" * 200]
+    assert running_app(fd) is None
+    for name in names:
+        record.mark[0] = record.number(name)
+        assert running_app(fd) == name
+    record.mark[0] = 0
+    assert running_app(fd) is None
+    assert record.number("shop") == record.number("shop")
+    os.close(fd)
+
+
+def test_the_second_crash_within_the_window() -> None:
+    now = 0.0
+    quarantine = Quarantine(60, clock=lambda: now)
+    assert not quarantine.crashed("a", "died")
+    now = 61
+    assert not quarantine.crashed("a", "died"), "the first is forgotten"
+    assert not quarantine.crashed("b", "died")
+    now = 120
+    assert quarantine.crashed("a", "was killed by SIGSEGV")
+    assert quarantine.reasons.keys() == {"a"}
+    assert quarantine.reasons["a"].startswith(
+        "its code was running when the server process was killed by SIGSEGV, 2 times within 60 s, the last time at 2"
+    )
+    assert quarantine.lift("a")
+    assert not quarantine.lift("a")
+    assert not quarantine.crashed("a", "died"), "lifted, its past is forgotten, too"
+
+
+def test_a_place_stays_open_as_long_as_a_worker_listens_there() -> None:
+    held = HeldSockets()
+    key = ("http", "127.0.0.1", 0)
+    (sock,) = held.open(0, key, LOOPBACK, 5)
+    assert held.open(1, key, LOOPBACK, 5) == [sock]
+    held.close(0, key)
+    assert sock.fileno() >= 0
+    # A new life of worker 1 that does not ask for it has no use for it.
+    held.begin(1)
+    held.settle(1)
+    assert sock.fileno() == -1
+    held.close(1, key)
+
+
+def test_what_a_dead_worker_asked_for_is_its_successor_s() -> None:
+    held = HeldSockets()
+    key = ("http", "127.0.0.1", 0)
+    (sock,) = held.open(0, key, LOOPBACK, 5)
+    held.begin(0)
+    assert held.open(0, key, LOOPBACK, 5) == [sock]
+    held.settle(0)
+    assert sock.fileno() >= 0
+    held.close_all()
+    assert sock.fileno() == -1
+
+
+def test_sockets_of_systemd_are_claimed_by_their_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as wanted, socket.create_server(("127.0.0.1", 0)) as other:
+        held = HeldSockets([InheritedSocket(wanted, "web"), InheritedSocket(other, "unknown")])
+        port = wanted.getsockname()[1]
+        key = ("http", "127.0.0.1", port)
+        assert held.open(0, key, [(socket.AF_INET, ("127.0.0.1", port))], 5) == [wanted]
+        assert held.unclaimed == [f"127.0.0.1:{other.getsockname()[1]} (unknown)"]
+        held.close(0, key)
+        assert wanted.fileno() >= 0, "it is systemd's"
+        assert held.open(0, key, [(socket.AF_INET, ("127.0.0.1", port))], 5) == [wanted]
+
+
+def test_an_address_that_is_taken_is_an_error_and_opens_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = taken.getsockname()
+        with pytest.raises(OSError, match="in use") as caught:
+            bind_all([(socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET, address)], 5)
+        assert caught.value.errno == errno.EADDRINUSE
+
+
+def test_log_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log()
+    log("error", "it died", app="shop", pid=7, nothing=None)
+    log("debug", "not shown")
+    assert capsys.readouterr().err.split(" ", 1)[1] == "error   shop: it died pid=7\n"
+    log.format = "json"
+    log("error", "it died", app="shop", pid=7)
+    line = json.loads(capsys.readouterr().err)
+    assert {"app": "shop", "event": "it died", "level": "error", "pid": 7}.items() < line.items()
+    log.level = "error"
+    log("warning", "not shown")
+    assert capsys.readouterr().err == ""
+    with open(os.devnull) as closed:
+        pass
+    monkeypatch.setattr(sys, "stderr", closed)
+    log("error", "nobody reads")

@@ -1,0 +1,263 @@
+"""``nano-trio serve`` with its parent: real processes, real signals, real clients."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli.conftest import Nano, Start, get
+
+from .conftest import Running, stop_in_turn, until, worker_of, workers_of
+
+HOG = """export default { async fetch(request) {
+  if (new URL(request.url).pathname === "/spin") { console.log("spinning"); for (;;); }
+  return new Response("hog");
+} };"""
+
+
+@pytest.fixture
+def two(start: Start, app: Path, tmp_path: Path) -> Running:
+    """A server with a neighbour, ``app``, and a ``hog``."""
+    (tmp_path / "hog.js").write_text(HOG)
+    hog = {"name": "hog", "path": "hog.js", "timeout_ms": 600_000}
+    (tmp_path / "nano.json").write_text(
+        json.dumps({"port": 0, "drain_timeout_s": 1, "apps": [{"name": "app", "path": "app"}, hog]})
+    )
+    return start("serve", "--config", "nano.json")
+
+
+class Load:
+    """Clients that ask all the while, each request on a connection of its own, and what came of it."""
+
+    def __init__(self, port: int) -> None:
+        self.outcomes: collections.Counter[str] = collections.Counter()
+        self._port = port
+        self._over = False
+        self._threads = [threading.Thread(target=self._ask) for _ in range(4)]
+
+    def _ask(self) -> None:
+        while not self._over:
+            try:
+                self.outcomes[str(get(self._port)[0])] += 1
+            except ConnectionRefusedError:
+                self.outcomes["refused"] += 1
+            except OSError:
+                self.outcomes["broken"] += 1
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
+def test_a_worker_that_dies_under_load_is_replaced_and_nobody_refused(
+    start: Start, app: Path, number: signal.Signals
+) -> None:
+    running = start("serve", "--app", "app", "--port", "0")
+    port = running.port()
+    with Load(port) as load:
+        until(lambda: load.outcomes["200"] > 50)
+        worker = worker_of(running)
+        worker.send_signal(number)
+        running.wait_for(f"a worker process was killed by {number.name} pid={worker.pid}")
+        before = load.outcomes["200"]
+        until(lambda: load.outcomes["200"] > before + 50)
+    assert load.outcomes["refused"] == 0
+    # Those that the dying worker had in hand: one a client at most.
+    assert load.outcomes["broken"] <= 4
+    assert worker_of(running).pid != worker.pid
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert result.code == 0
+    assert result.out.count("listening on") == 1
+
+
+def crash_in_turn(running: Running, port: int, app: str) -> None:
+    """Have the worker die by SIGSEGV in the middle of a turn of ``app``, which spins."""
+    worker = worker_of(running)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(f"GET /spin HTTP/1.1\r\nHost: {app}\r\n\r\n".encode())
+        running.wait_for("spinning")
+        stop_in_turn(worker, app)
+        worker.send_signal(signal.SIGSEGV)
+        worker.resume()
+        running.wait_for(f"{app}: a worker process was killed by SIGSEGV")
+
+
+def test_an_app_that_crashes_the_engine_twice_is_quarantined_and_its_neighbour_serves(two: Running) -> None:
+    port = two.port()
+    crash_in_turn(two, port, "hog")
+    assert get(port, host="hog") == (200, "hog")
+    crash_in_turn(two, port, "hog")
+    status, text = get(port, host="hog")
+    assert status == 503
+    assert "the app is quarantined: its code was running when the server process was killed by SIGSEGV, 2 times" in text
+    assert get(port) == (200, "hello")
+    worker_of(two).kill()
+    assert get(port, host="hog")[0] == 503, "the quarantine outlasts workers"
+    assert get(port) == (200, "hello")
+    two.signal(signal.SIGTERM)
+    assert two.end().code == 0
+
+
+def test_a_suspended_turn_is_not_to_blame(two: Running) -> None:
+    port = two.port()
+    worker = worker_of(two)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET /spin HTTP/1.1\r\nHost: hog\r\n\r\n")
+        two.wait_for("spinning")
+        stop_in_turn(worker, None)
+        worker.send_signal(signal.SIGSEGV)
+        worker.resume()
+        assert "hog" not in two.wait_for("a worker process was killed by SIGSEGV")
+
+
+def test_the_worker_ends_with_a_parent_that_was_killed(two: Running) -> None:
+    port = two.port()
+    worker = worker_of(two)
+    two.signal(signal.SIGKILL)
+    two.process.wait(30)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        worker.wait(30)
+    with pytest.raises(ConnectionRefusedError):
+        get(port)
+
+
+def test_the_parent_weighs_less_than_20_mb(two: Running) -> None:
+    get(two.port())
+    memory = psutil.Process(two.process.pid).memory_full_info()
+    assert memory.rss < 20 << 20
+    assert memory.uss < 14 << 20
+
+
+@contextlib.contextmanager
+def connected(port: int, *pieces: bytes) -> Iterator[list[socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in pieces]
+        for sock, piece in zip(sockets, pieces, strict=True):
+            sock.sendall(piece)
+        yield sockets
+
+
+def test_connections_that_hang_do_not_keep_it_from_ending(two: Running) -> None:
+    port = two.port()
+    head = b"GET /slow HTTP/1.1\r\nHost: app\r\n"
+    body = b"POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 100000\r\n\r\nx"
+    with connected(port, b"", head, body, b"GET /spin HTTP/1.1\r\nHost: hog\r\n\r\n"):
+        two.wait_for("spinning")
+        began = time.monotonic()
+        two.signal(signal.SIGTERM)
+        result = two.end()
+    assert result.code == 0
+    assert "is killed" not in result.err
+    assert time.monotonic() - began < 10
+
+
+def refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_nothing_is_accepted_while_it_drains(two: Running) -> None:
+    port = two.port()
+    with connected(port, b"GET /spin HTTP/1.1\r\nHost: hog\r\n\r\n"):
+        two.wait_for("spinning")
+        two.signal(signal.SIGTERM)
+        two.wait_for("draining")
+        until(lambda: refused(port))
+        assert two.end().code == 0
+
+
+def test_ctrl_c_in_a_terminal_counts_once(start: Start, app: Path) -> None:
+    running = start("serve", "--app", "app", "--port", "0")
+    port = running.port()
+    answers: list[tuple[int, str]] = []
+    client = threading.Thread(target=lambda: answers.append(get(port, "/slow")))
+    client.start()
+    running.wait_for("slow")
+    os.killpg(running.process.pid, signal.SIGINT)
+    client.join()
+    assert answers == [(200, "hello")]
+    result = running.end()
+    assert result.code == 0
+    assert "ending at once" not in result.err
+
+
+def test_a_worker_that_is_told_to_end_by_somebody_else_is_replaced(start: Start, app: Path) -> None:
+    running = start("serve", "--app", "app", "--port", "0")
+    port = running.port()
+    worker = worker_of(running)
+    worker.terminate()
+    running.wait_for("a worker process ended with exit code 0")
+    assert get(port) == (200, "hello")
+    assert worker_of(running).pid != worker.pid
+
+
+def test_several_workers_share_the_port(start: Start, app: Path) -> None:
+    (app / "index.js").write_text(
+        "const me = crypto.randomUUID(); export default { fetch() { return new Response(me); } }"
+    )
+    running = start("serve", "--app", "app", "--port", "0", "--workers", "2")
+    port = running.port()
+    seen = set()
+
+    def both() -> bool:
+        connections = [HTTPConnection("127.0.0.1", port, timeout=30) for _ in range(4)]
+        for connection in connections:
+            connection.request("GET", "/", headers={"Host": "app"})
+        for connection in connections:
+            seen.add(connection.getresponse().read())
+            connection.close()
+        return len(seen) == 2
+
+    until(both)
+    assert len(workers_of(running)) == 2
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert result.code == 0
+    assert result.out.count("listening on") == 1
+    assert "worker=1" in result.err
+
+
+def test_no_parent(start: Start, app: Path) -> None:
+    running = start("serve", "--app", "app", "--port", "0", "--no-parent")
+    assert get(running.port()) == (200, "hello")
+    assert workers_of(running) == []
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--workers", "0"), 'expected a number from 1 to 512 or "auto"'),
+        (("--workers", "many"), "'many'"),
+        (("--workers", "2", "--no-parent"), "give either --workers or --no-parent"),
+        (("--supervised", "x"), "only a parent process gives this"),
+    ],
+)
+def test_what_the_command_line_refuses(nano: Nano, app: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = nano("serve", "--app", "app", *arguments)
+    assert result.code == 2
+    assert message in result.err

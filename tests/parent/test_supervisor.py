@@ -1,0 +1,254 @@
+"""The parent's decisions, with workers that a script plays: quick, and able to misbehave in every way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from nano_trio.parent.supervisor import backoff
+from tests.cli.conftest import Running
+
+from .conftest import Play, until, worker_of, workers_of
+
+
+@pytest.mark.parametrize(("script", "code"), [("sys.exit(7)", 7), ("os.kill(os.getpid(), signal.SIGKILL)", 137)])
+def test_a_first_start_that_fails_is_the_end(play: Play, tmp_path: Path, script: str, code: int) -> None:
+    assert play(script).end().code == code
+    assert (tmp_path / "lives").read_text() == "x"
+
+
+def test_a_program_that_cannot_be_started_is_tried_again(play: Play, tmp_path: Path) -> None:
+    running = play("stub.ready(); say('ready'); stub.serve_until_drained()")
+    running.wait_for("ready")
+    script = tmp_path / "worker.py"
+    text = script.read_text()
+    script.unlink()
+    worker_of(running).kill()
+    running.wait_for("killed by SIGKILL")
+    until(lambda: "ended with exit code 2" in "".join(running.err))
+    script.write_text(text)
+    running.wait_for("ready")
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
+
+
+def test_deaths_at_the_start_are_answered_more_and_more_slowly(play: Play, tmp_path: Path) -> None:
+    running = play(
+        """
+with open("times", "a") as file: file.write(f"{time.monotonic()}\\n")
+if stub.life > 1: sys.exit(3)
+stub.ready(); say("ready"); stub.next()
+"""
+    )
+    running.wait_for("ready")
+    worker_of(running).kill()
+
+    def times() -> list[float]:
+        return [float(line) for line in (tmp_path / "times").read_text().splitlines()]
+
+    until(lambda: len(times()) >= 5 and len(running.err) >= 5)
+    gaps = [later - earlier for earlier, later in zip(times()[1:], times()[2:], strict=False)]
+    # At least half of 0.1 s, doubled each time.
+    assert all(gap >= 0.05 * 2**index for index, gap in enumerate(gaps))
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
+
+
+def test_backoff() -> None:
+    assert backoff(0, 1.0) == 0
+    assert [backoff(failures, 1.0) for failures in (1, 2, 3)] == [0.1, 0.2, 0.4]
+    assert backoff(1, 0.0) == 0.05
+    assert backoff(1000, 1.0) == 30
+
+
+def test_the_worker_s_exit_code_is_the_parent_s(play: Play) -> None:
+    running = play("stub.ready(); say('ready'); stub.serve_until_drained(5)")
+    running.wait_for("ready")
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 5
+
+
+def test_a_worker_that_outlasts_its_deadline_is_killed(play: Play) -> None:
+    running = play(
+        "stub.ready(drain_timeout_s=0.1)\nsay('ready')\nprint(stub.next('drain')['signal'], flush=True)\ntime.sleep(60)"
+    )
+    running.wait_for("ready")
+    began = time.monotonic()
+    running.signal(signal.SIGTERM)
+    running.wait_for("SIGTERM")
+    result = running.end()
+    assert result.code == 137
+    assert "does not end and is killed" in result.err
+    assert 2 <= time.monotonic() - began < 20
+
+
+def test_a_second_signal_is_passed_on_and_then_enforced(play: Play) -> None:
+    running = play(
+        "stub.ready()\nsay('ready')\nsay(stub.next('drain')['type'])\nsay(stub.next('end')['type'])\nsys.exit(0)"
+    )
+    running.wait_for("ready")
+    running.signal(signal.SIGTERM)
+    running.wait_for("drain")
+    running.signal(signal.SIGTERM)
+    running.wait_for("end")
+    assert running.end().code == 0
+
+
+def test_signals_of_the_terminal_wait_until_the_worker_listens(play: Play) -> None:
+    """Ctrl-C reaches the whole process group, also a worker that is still importing."""
+    running = play("say('up')\ntime.sleep(0.2)\nstub.next('drain')\nsys.exit(0)")
+    running.wait_for("up")
+    os.killpg(running.process.pid, signal.SIGINT)
+    result = running.end()
+    assert (result.code, result.err) == (0, "")
+
+
+def test_workers_end_with_their_parent(play: Play) -> None:
+    running = play("stub.ready(); say('ready'); stub.next('drain')")
+    running.wait_for("ready")
+    worker = worker_of(running)
+    running.signal(signal.SIGKILL)
+    running.end()
+    worker.wait(10)
+
+
+CRASHING = """
+stub.turns.mark[0] = stub.turns.number("shop")
+say("quarantined:", *stub.welcome["quarantined"].values())
+stub.ready(quarantine_window_s=100)
+say("ready")
+if stub.life < 3: os.kill(os.getpid(), signal.SIGSEGV)
+while True:
+    message = stub.next()
+    if message["type"] == "drain": sys.exit(0)
+    if message["type"] == "reload":
+        stub.channel.send("lift", app="shop")
+        say("left:", len(stub.next("quarantined")["apps"]))
+        stub.channel.send("reloaded", ok=True)
+"""
+
+
+def test_the_second_crash_of_an_app_quarantines_it_until_it_is_lifted(play: Play) -> None:
+    running = play(CRASHING)
+    assert running.wait_for("quarantined:") == "quarantined:\n"
+    running.wait_for("a worker process was killed by SIGSEGV")
+    assert running.wait_for("quarantined:") == "quarantined:\n"
+    line = running.wait_for("quarantined: its code was running")
+    assert "when the server process was killed by SIGSEGV, 2 times within 100 s" in line
+    until(lambda: "shop: quarantined reason=" in "".join(running.err))
+    running.signal(signal.SIGHUP)
+    running.wait_for("left: 0")
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert result.code == 0
+    assert "shop: the quarantine is lifted" in result.err
+
+
+def test_what_somebody_killed_is_nobody_s_fault(play: Play) -> None:
+    running = play(CRASHING.replace("SIGSEGV", "SIGKILL"))
+    for _ in range(3):
+        assert running.wait_for("quarantined:") == "quarantined:\n"
+    assert running.err[0].rstrip().partition(" pid=")[0].endswith("shop: a worker process was killed by SIGKILL")
+
+
+def test_an_app_that_crashes_the_engine_as_it_is_loaded_does_not_keep_the_server_down(play: Play) -> None:
+    running = play(
+        """
+if "shop" not in stub.welcome["quarantined"]:
+    stub.turns.mark[0] = stub.turns.number("shop")
+    os.kill(os.getpid(), signal.SIGSEGV)
+stub.ready(); say("ready"); stub.serve_until_drained()
+"""
+    )
+    running.wait_for("ready")
+
+
+def test_a_worker_that_does_not_answer_is_replaced_and_the_app_named(play: Play) -> None:
+    running = play(
+        """
+stub.ready(unresponsive_timeout_s=0.2)
+say("life", stub.life)
+if stub.life == 1:
+    stub.turns.mark[0] = stub.turns.number("shop")
+    time.sleep(60)
+while True:
+    match stub.next()["type"]:
+        case "ping": stub.channel.send("pong"); say("pong")
+        case "drain": sys.exit(0)
+"""
+    )
+    running.wait_for("shop: a worker process has not answered for 0.2 s")
+    running.wait_for("life 2")
+    for _ in range(3):
+        running.wait_for("pong")
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
+
+
+ROLLING = """
+me = stub.welcome["worker"]
+stub.ready()
+say("ready", me)
+while True:
+    match stub.next()["type"]:
+        case "reload":
+            say("begin", me); time.sleep(0.05); say("end", me)
+            stub.channel.send("reloaded", ok=not os.path.exists("broken"))
+        case "drain": sys.exit(0)
+"""
+
+
+def _ready(running: Running, count: int) -> None:
+    for _ in range(count):
+        running.wait_for("ready")
+
+
+def test_workers_reload_one_after_another(play: Play, tmp_path: Path) -> None:
+    running = play(ROLLING, workers=3)
+    _ready(running, 3)
+    running.out.clear()
+    running.signal(signal.SIGHUP)
+    for _ in range(3):
+        running.wait_for("end")
+    lines = [line.split() for line in running.out]
+    assert [word for word, _ in lines] == ["begin", "end"] * 3
+    assert sorted(number for word, number in lines if word == "end") == ["0", "1", "2"]
+    (tmp_path / "broken").touch()
+    running.out.clear()
+    running.signal(signal.SIGHUP)
+    running.wait_for("end")
+    time.sleep(0.2)
+    assert len(running.out) == 2, "the others were asked although the first could not"
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
+
+
+def test_each_worker_is_replaced_by_itself(play: Play) -> None:
+    running = play(ROLLING, workers=3)
+    _ready(running, 3)
+    before = {worker.pid for worker in workers_of(running)}
+    assert len(before) == 3
+    victim = next(iter(before))
+    os.kill(victim, signal.SIGKILL)
+    running.wait_for("ready")
+    after = {worker.pid for worker in workers_of(running)}
+    assert len(after) == 3
+    assert before - after == {victim}
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
+
+
+def test_the_log_is_json_where_the_worker_s_is(play: Play) -> None:
+    running = play("stub.ready(log_format='json'); say('ready', stub.life); stub.serve_until_drained()")
+    running.wait_for("ready 1")
+    worker_of(running).kill()
+    running.wait_for("ready 2")
+    running.signal(signal.SIGTERM)
+    running.end()
+    (line,) = running.err
+    assert line.startswith('{"pid": ')
+    assert '"event": "a worker process was killed by SIGKILL", "level": "error", "timestamp": "2' in line
