@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 import trio
+import trio.testing
 
 from nano_trio.actors.app import App
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SharedMessage, SocketHandler

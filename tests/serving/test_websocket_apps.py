@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.trio.client import ClientConnection, connect
 
 from .conftest import NEIGHBOUR, Site, SiteMaker, unnoticed
+
+REPOSITORY = Path(__file__).parents[2]
 
 CHAT = """
 import { publish, members, count } from "nano:rooms";
@@ -257,3 +262,39 @@ async def test_an_app_passes_a_websocket_on(serve: SiteMaker) -> None:
                 while "closed 4002 leaving" not in site.logged("app"):
                     await trio.lowlevel.checkpoint()
             assert (await site.get("proxy", "/accept")).text == "101,chat,first"
+
+
+async def test_the_documentation_is_true(serve: SiteMaker) -> None:
+    handlers, pair = re.findall(r"^```js\n(.*?)^```", (REPOSITORY / "docs/websockets.md").read_text(), re.S | re.M)[:2]
+    async with serve({"app": handlers, "pair": pair}) as site:
+        with pytest.raises(InvalidStatus):
+            async with client(site, "app"):
+                pass
+        async with client(site, "app", "/?name=ann") as ann, client(site, "app", "/?name=bob") as bob:
+            assert (await ann.recv(), await bob.recv()) == ("Welcome, ann", "Welcome, bob")
+            await ann.send("hello")
+            assert await bob.recv() == "ann: hello"
+            assert (await site.get("app", "/news?text=x")).text == '{"reached":2}'
+            assert (await ann.recv(), await bob.recv()) == ("x", "x")
+            await bob.aclose()
+            assert await ann.recv() == "bob left"
+        async with client(site, "pair") as echo:
+            await echo.send("echo")
+            assert await echo.recv() == "echo"
+
+
+async def test_the_example_chat(serve: SiteMaker) -> None:
+    async with serve({"chat": {"source": "", "path": str(REPOSITORY / "examples/chat")}}) as site:
+        page = await site.get("chat")
+        assert "<title>Chat</title>" in page.text
+        assert (await site.get("chat", "/socket")).status == 426
+        async with (
+            client(site, "chat", "/socket?name=ann&room=a") as ann,
+            client(site, "chat", "/socket?name=eve&room=b"),
+        ):
+            assert json.loads(await ann.recv()) == {"text": "ann came in", "present": 1}
+            await ann.send("hello")
+            assert json.loads(await ann.recv()) == {"from": "ann", "text": "hello"}
+            await ann.send("x" * 501)
+            _, code, _ = await until_closed(ann)
+            assert code == 1008
