@@ -292,6 +292,10 @@ class Http:
         default="httptools",
         metadata=about("`httptools` (fast, C) or `h11` (pure Python)", Reload.RESTART),
     )
+    http2: Annotated[bool, Switch()] = field(
+        default=True,
+        metadata=about("offer HTTP/2 to clients of HTTPS, beside HTTP/1.1", Reload.RESTART),
+    )
     max_request_line_bytes: Annotated[int, Number(minimum=1, maximum=2**20, whole=True)] = field(
         default=8192,
         metadata=about("the longest request line; beyond it: 414", Reload.LIVE, unit="bytes"),

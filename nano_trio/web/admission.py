@@ -25,6 +25,7 @@ import trio
 
 from nano_trio.web.clients import TrustedProxies, client_key
 from nano_trio.web.connection import Connection
+from nano_trio.web.http2 import Http2Connection
 
 if TYPE_CHECKING:
     from nano_trio.web.listener import Listener
@@ -124,7 +125,7 @@ class ConnectionLimits:
             connection
             for listener in self.listeners
             for connection in listener.connections
-            if isinstance(connection, Connection)
+            if isinstance(connection, Connection | Http2Connection)
             and connection.idle
             and connection.deadline <= now + listener.limits.idle_timeout - _IDLE_S
         ]

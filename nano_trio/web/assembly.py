@@ -98,7 +98,10 @@ def _secure(config: Config) -> dict[int | None, Secure]:
     if uses_local_certificates(config):
         local.ensure(local_hostnames(config))
     settings = TLSSettings(
-        min_version=config.tls.min_version, client_auth=config.tls.client_auth, client_ca=config.tls.client_ca
+        min_version=config.tls.min_version,
+        client_auth=config.tls.client_auth,
+        client_ca=config.tls.client_ca,
+        http2=config.http.http2,
     )
     secure: dict[int | None, Secure] = {}
     for beside, port in ports.items():

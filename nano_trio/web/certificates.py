@@ -21,7 +21,7 @@ import attrs
 import structlog
 import trio
 
-__all__ = ["Certificates", "ClientAuth", "Pair", "TLSSettings", "server_context"]
+__all__ = ["Certificates", "ClientAuth", "Pair", "ServerObject", "TLSSettings", "server_context"]
 
 log = structlog.get_logger("nano_trio.web")
 
@@ -50,6 +50,8 @@ class TLSSettings:
     client_auth: ClientAuth = "none"
     client_ca: Path | None = None
     """PEM file of the authorities whose client certificates are accepted."""
+    http2: bool = True
+    """Whether HTTP/2 is offered beside HTTP/1.1."""
 
 
 @attrs.frozen(eq=False)
@@ -58,13 +60,21 @@ class _Loaded:
     stamp: Stamp
 
 
+class ServerObject(ssl.SSLObject):
+    """The server's end of a connection, which remembers the name that the client asked for."""
+
+    server_name: str | None = None
+    """The client's SNI, None if it sent none."""
+
+
 def server_context(pair: Pair, settings: TLSSettings) -> ssl.SSLContext:
     """A context for the server's end. Raises OSError (``ssl.SSLError`` among them) for files that will not do."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3 if settings.min_version == "1.3" else ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_ciphers(_CIPHERS)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["h2", "http/1.1"] if settings.http2 else ["http/1.1"])
+    context.sslobject_class = ServerObject
     context.load_cert_chain(pair.cert, pair.key, password=_no_password)
     context.verify_mode = _VERIFY[settings.client_auth]
     if settings.client_ca is not None and settings.client_auth != "none":
@@ -114,6 +124,8 @@ class Certificates:
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         """OpenSSL asks for the context that fits the name. A pair that cannot be loaded is stood in for."""
+        if isinstance(connection, ServerObject):
+            connection.server_name = name
         pair = self.pair_for(name)
         loaded = self._loaded.get(pair)
         if loaded is None:

@@ -1,8 +1,8 @@
 """A connection before it is one: the TLS handshake, without a task.
 
 The reactor watches a :class:`Handshake` as it watches connections. It takes the client's messages as they come, however
-small the pieces, and when the handshake is complete, puts a ``Connection`` in its own place. Nothing here touches
-connections that are served.
+small the pieces, and when the handshake is complete, puts a ``Connection`` in its own place, or an ``Http2Connection``
+if ALPN says so. Nothing here touches connections that are served.
 
 It ends badly in three ways: the client speaks plain HTTP, which is told so in plain HTTP; the handshake fails, which
 OpenSSL tells by an alert; or the deadline passes. After the first two the socket lingers for a moment, so that no reset
@@ -21,6 +21,7 @@ import structlog
 
 from nano_trio.web.connection import Connection
 from nano_trio.web.errors import error_page
+from nano_trio.web.http2 import Http2Connection
 from nano_trio.web.response_head import build
 from nano_trio.web.tls_socket import TLSSocket
 
@@ -52,9 +53,6 @@ class Handshake:
         "remote",
     )
 
-    idle = True
-    """It has no request in flight: a server that drains closes it."""
-
     def __init__(self, sock: socket.socket, remote: str, listener: Listener) -> None:
         self.remote = remote
         self.deadline = listener.reactor.now + listener.limits.handshake_timeout
@@ -62,7 +60,7 @@ class Handshake:
         self._fd = sock.fileno()
         self._listener = listener
         self._tls: TLSSocket | None = None
-        self._connection: Connection | None = None
+        self._connection: Connection | Http2Connection | None = None
         self._lingering = False
         self._discarded = 0
         listener.connections.add(self)
@@ -111,7 +109,8 @@ class Handshake:
         if not complete:
             return False
         self._listener.connections.discard(self)
-        self._connection = Connection(tls, self.remote, self._listener)
+        protocol = Http2Connection if tls.protocol == "h2" else Connection
+        self._connection = protocol(tls, self.remote, self._listener)
         return self._connection.ready()  # the request may have come with the last message
 
     def resume(self) -> bool:

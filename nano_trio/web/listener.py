@@ -17,6 +17,7 @@ from nano_trio.web.connection import Connection
 from nano_trio.web.counts import WebCounts
 from nano_trio.web.handshake import Handshake
 from nano_trio.web.http1 import HeadParser
+from nano_trio.web.http2 import Http2Connection
 from nano_trio.web.proxied import Proxied
 from nano_trio.web.reactor import Reactor
 from nano_trio.web.router import RouteTable
@@ -79,7 +80,7 @@ class Listener:
         self._refused_stranger = False
         self.scheme = "http://" if certificates is None else "https://"
         self.draining = False
-        self.connections: set[Connection | Handshake | Proxied | WebSocket] = set()
+        self.connections: set[Connection | Handshake | Http2Connection | Proxied | WebSocket] = set()
         self.nursery: Nursery
         """Runs the tasks of its connections; while :meth:`serve` runs."""
         name = sock.getsockname()
@@ -209,7 +210,7 @@ class Listener:
     def stop(self) -> None:
         """Drain: accept no more, close idle connections; requests in flight finish with ``Connection: close``.
 
-        WebSockets are closed with the code 1001.
+        HTTP/2 connections end with GOAWAY, WebSockets with the code 1001.
         """
         self.draining = True
         self._stopped.set()
@@ -233,7 +234,7 @@ class Listener:
         if self.connections:
             await self._empty.wait()
 
-    def forget(self, connection: Connection | Handshake | Proxied | WebSocket) -> None:
+    def forget(self, connection: Connection | Handshake | Http2Connection | Proxied | WebSocket) -> None:
         """A connection is closed."""
         self.connections.discard(connection)
         self._connection_limits.leave(connection.peer)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import enum
 import re
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
 
-__all__ = ["BadResponse", "Framing", "ResponseHead", "build", "quick"]
+__all__ = ["BadResponse", "Framing", "ResponseHead", "build", "date_line", "framing_of", "quick"]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
@@ -128,8 +129,7 @@ def build(response: OutgoingResponse, *, head_only: bool, minor: int, keep_alive
     if not dated:
         lines.insert(1, date_line())
 
-    declared = int(lengths[0]) if len(set(lengths)) == 1 and _LENGTH(lengths[0]) else None
-    framing, length = _framing(response, declared, head_only=head_only, minor=minor)
+    framing, length = framing_of(response, lengths, head_only=head_only, minor=minor)
     if framing is Framing.CLOSE:
         keep_alive = False
     elif framing is Framing.CHUNKED:
@@ -146,10 +146,14 @@ def build(response: OutgoingResponse, *, head_only: bool, minor: int, keep_alive
     return ResponseHead(b"".join(lines), framing, length, keep_alive)
 
 
-def _framing(
-    response: OutgoingResponse, declared: int | None, *, head_only: bool, minor: int
+def framing_of(
+    response: OutgoingResponse, lengths: Sequence[str], *, head_only: bool, minor: int = 1
 ) -> tuple[Framing, int | None]:
-    """RFC 9110 section 8.6 and RFC 9112 section 6: how long the content is, and who says so."""
+    """RFC 9110 section 8.6 and RFC 9112 section 6: how long the content is, and who says so.
+
+    ``lengths`` are the app's Content-Length fields.
+    """
+    declared = int(lengths[0]) if len(set(lengths)) == 1 and _LENGTH(lengths[0]) else None
     status, body = response.status, response.body
     if status == 204:
         return Framing.NONE, None

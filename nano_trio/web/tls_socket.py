@@ -77,6 +77,17 @@ class TLSSocket:
             self._flush()
         return True
 
+    @property
+    def protocol(self) -> str | None:
+        """The protocol that ALPN chose (RFC 7301), None where the client offered none of ours."""
+        return self._object.selected_alpn_protocol()
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for (SNI), None if it named none."""
+        name: str | None = getattr(self._object, "server_name", None)
+        return name
+
     def peer_certificate(self) -> bytes | None:
         """The client's certificate (DER), verified, if it gave one."""
         return self._object.getpeercert(binary_form=True)

@@ -164,14 +164,6 @@ async def test_old_ciphers_are_refused(tmp_path: Path) -> None:
         assert "HANDSHAKE_FAILURE" in str(caught.value.__cause__)
 
 
-async def test_alpn_is_http_1_1(tmp_path: Path) -> None:
-    context = client_context()
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    async with secured(echo_app(), tmp_path) as server, encrypted(server, context=context) as client:
-        assert client.tls.selected_alpn_protocol() == "http/1.1"
-        assert (await client.get()).status == 200
-
-
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
 async def test_sessions_are_resumed(tmp_path: Path, version: ssl.TLSVersion) -> None:
     context = client_context()

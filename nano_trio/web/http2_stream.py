@@ -1,0 +1,610 @@
+"""One exchange of an HTTP/2 connection: a stream's request, its app, its response.
+
+A stream's request is begun at once, or when its body is here if that is small. What the app answers at once is queued
+in the connection and sent with the others'; what must be waited for, and every streamed response, has a task
+(:meth:`run`). A body that does not come whole is an :class:`Http2Body`: the client may send more only as the app reads.
+
+When a response breaks in the middle its stream is reset with INTERNAL_ERROR, never ended. When a response is complete
+before its request, the stream is reset a moment later with NO_ERROR (RFC 9113 section 8.1): the client need not send
+the rest."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+import can_ada
+import h2.errors
+import structlog
+import trio
+
+from nano_trio.actors.messages import (
+    BodyBroken,
+    BodyStream,
+    Exchange,
+    IncomingRequest,
+    OutgoingResponse,
+    SocketHandler,
+    Target,
+)
+from nano_trio.web.connection import Answered
+from nano_trio.web.errors import error_page, new_request_id, stack_of
+from nano_trio.web.forwarded import seen_through
+from nano_trio.web.http1 import Head, ProtocolError
+from nano_trio.web.http2_fields import Malformed, ResponseFields, response_fields
+from nano_trio.web.http2_session import FRAME, STREAM_WINDOW
+from nano_trio.web.response_head import BadResponse
+
+if TYPE_CHECKING:
+    from nano_trio.web.http2 import Http2Connection
+
+__all__ = ["Http2Body", "Http2Stream"]
+
+log = structlog.get_logger("nano_trio.web")
+
+Codes = h2.errors.ErrorCodes
+
+_MORE_WINDOW = 192 * 1024
+"""Bytes by which a stream's window grows when the app begins to read, as long as the connection has them to give."""
+_PROGRESS = 4096
+"""Bytes that a client must take within the stall time, or all that there are: a window of one byte buys none."""
+
+
+class _Truncated(Exception):
+    """The response cannot be completed."""
+
+
+class _TooMany(ProtocolError):
+    """Requests of one client, which may send the next in ``wait`` seconds."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(429, "too many requests from this address")
+        self.wait = wait
+
+
+class Http2Stream:
+    """One exchange. Numbers of bytes are of content, without padding, unless they say otherwise."""
+
+    __slots__ = (
+        "_body",
+        "_connection",
+        "_drained",
+        "_exchange",
+        "_fields",
+        "_head",
+        "_progress",
+        "_received",
+        "_remote",
+        "_request",
+        "_scheme",
+        "_scope",
+        "_small",
+        "_started",
+        "_status",
+        "_stream",
+        "_target",
+        "ended",
+        "last",
+        "number",
+        "over",
+        "pending",
+        "receiving",
+        "sending",
+        "sent",
+        "starved",
+    )
+
+    def __init__(self, connection: Http2Connection, number: int, head: Head | None, *, ended: bool) -> None:
+        self.number = number
+        self.ended = ended
+        """The request is here to its end."""
+        self.over = False
+        self.pending: bytes | memoryview = b""
+        """What waits to be sent."""
+        self.last = False
+        """Nothing follows after ``pending``."""
+        self.sent = 0
+        self.starved = False
+        """Bytes are pending, and there is no window for them."""
+        self.sending = math.inf
+        """When a wait for the client's window has lasted too long (Trio's clock; inf: no wait)."""
+        self.receiving = math.inf
+        """The same for a wait for the request's content."""
+        self._connection = connection
+        self._head = head
+        self._request: IncomingRequest | None = None
+        self._target: Target | None = None
+        self._exchange: Exchange | None = None
+        self._body: Http2Body | None = None
+        self._small: bytearray | None = None
+        self._stream: BodyStream | None = None
+        self._fields: ResponseFields | None = None
+        self._scope: trio.CancelScope | None = None
+        self._drained: trio.Event | None = None
+        self._status = 0
+        self._received = 0
+        self._progress = 0
+        self._remote = ""
+        """The client's address and its scheme, where a trusted proxy tells other ones."""
+        self._scheme = ""
+        self._started = 0.0
+
+    @property
+    def deadline(self) -> float:
+        """When :meth:`expire` is due."""
+        return min(self.sending, self.receiving)
+
+    @property
+    def answering(self) -> bool:
+        """Whether the response's head is sent."""
+        return self._fields is not None
+
+    # ---- the request ----
+
+    def start(self) -> None:
+        """The head is here: begin, unless a small body is still to come."""
+        head = self._head
+        assert head is not None
+        length = head.content_length
+        limits = self._connection.listener.limits
+        if self.ended:
+            self._begin(None if length is None else b"")
+        elif length is not None and length <= limits.whole_body and not head.expect_continue:
+            self._small = bytearray()
+            self.receiving = self._connection.reactor.now + limits.head_timeout
+            self._connection.due(self.receiving)
+        else:
+            self._body = Http2Body(self, self._connection, length, expect_continue=head.expect_continue)
+            self._body.bound(limits.body)
+            self._begin(self._body)
+
+    def arrived(self, data: bytes, size: int, *, ended: bool) -> None:
+        """Some of the request's content, which took ``size`` bytes of the window. Raises :class:`Malformed`."""
+        head = self._head
+        if self.over or head is None:
+            return
+        self._received += len(data)
+        length = head.content_length
+        if length is not None and (self._received > length or (ended and self._received < length)):
+            raise Malformed("the content is not as long as Content-Length says")
+        self.ended = ended
+        small = self._small
+        if small is not None:
+            small += data
+            if ended:
+                self._small = None
+                self.receiving = math.inf
+                self._begin(bytes(small))
+            elif size:
+                self._connection.session.credit(self.number, size)
+        elif self._body is not None:
+            self._body.arrived(data, size, ended=ended)
+
+    def _begin(self, body: bytes | Http2Body | None) -> None:
+        try:
+            target, request = self._route(body)
+        except ProtocolError as error:
+            self.refuse(error)
+            return
+        self._target, self._request = target, request
+        connection = self._connection
+        listener = connection.listener
+        if listener.access_log is not None:
+            self._started = time.perf_counter()
+        try:
+            exchange = self._exchange = target.begin(request)
+            response = exchange.response
+            if response is not None:
+                response = self._compressed(response)
+        except Exception as error:
+            log.exception("begin failed", **self._about())
+            stack = stack_of(error) if listener.dev else None
+            self._answer(error_page(500, request_id=request.id, stack=stack))
+            return
+        if response is not None:
+            self._respond(response)
+        if not self.last and not self.over:
+            self._scope = trio.CancelScope()
+            connection.tasks += 1
+            listener.nursery.start_soon(self.run)
+            connection.wake()
+
+    def _route(self, body: bytes | Http2Body | None) -> tuple[Target, IncomingRequest]:
+        """Whom the request is for, and what it gets. Raises :class:`ProtocolError` for what reaches no app."""
+        connection, head = self._connection, self._head
+        assert head is not None
+        listener = connection.listener
+        remote, scheme = connection.remote, listener.scheme
+        if not connection.directed(head.host):
+            raise ProtocolError(421, "this connection's certificate is for another host")
+        if listener.trusted is not None:
+            peer = connection.peer
+            facts, headers = seen_through(listener.trusted, peer, scheme, head.host, head.headers, head.forwarding)
+            remote, scheme = self._remote, self._scheme = facts.client, f"{facts.scheme}://"
+            head = self._head = attrs.evolve(head, host=facts.host, headers=headers, joined=None)
+        if listener.rates is not None and (wait := listener.rates.retry_after(remote, connection.reactor.now)):
+            raise _TooMany(wait)
+        target = listener.routes.memo.get(head.host)
+        if target is None:
+            if not can_ada.can_parse(f"{scheme}{head.host}/"):
+                raise ProtocolError(400, "invalid :authority")
+            target = listener.routes.find(head.host)
+            if target is None:
+                listener.counts.unknown_hosts += 1
+                raise ProtocolError(404, f"no app is configured for the host {head.host!r}")
+        listener.counts.versions[2] += 1
+        limit = target.max_body
+        if limit is not None and body is not None:
+            fits = len(body) <= limit if isinstance(body, bytes) else body.bound(limit)
+            if not fits:
+                raise ProtocolError(413, f"this app takes bodies of up to {limit} bytes")
+        url = f"{scheme}{head.host}{head.target}"
+        request = IncomingRequest(head.method, url, head.headers, body, remote, new_request_id(), (), head.joined)
+        if listener.asks_clients:
+            request.certificate = connection.sock.peer_certificate()
+        return target, request
+
+    def _compressed(self, response: OutgoingResponse) -> OutgoingResponse:
+        compression, head = self._connection.listener.compression, self._head
+        if compression is None or head is None:
+            return response
+        return compression.apply(head.method, head.headers, response)
+
+    # ---- answers of our own ----
+
+    def refuse(self, error: ProtocolError) -> None:
+        """Answer a request that reaches no app."""
+        if error.status != 404:
+            self._connection.listener.counts.refuse(error.status)
+        head, connection = self._head, self._connection
+        request_id = new_request_id()
+        log.debug(
+            "request refused",
+            status=error.status,
+            reason=error.message,
+            remote=connection.remote,
+            request_id=request_id,
+        )
+        method, url = (
+            ("", "") if head is None else (head.method, f"{connection.listener.scheme}{head.host}{head.target}")
+        )
+        self._request = IncomingRequest(method, url, [], None, connection.remote, request_id)
+        self._small = None
+        self.receiving = math.inf
+        retry_after = error.wait if isinstance(error, _TooMany) else None
+        self._answer(error_page(error.status, error.message, request_id=request_id, retry_after=retry_after))
+
+    def _answer(self, page: OutgoingResponse) -> None:
+        if not self._started:
+            self._started = time.perf_counter()
+        self._exchange = Answered(page)
+        self._respond(page)
+
+    # ---- the response ----
+
+    def _respond(self, response: OutgoingResponse) -> None:
+        """Send the head; queue content that is here. A streamed body is left to the task."""
+        body = self._body
+        assert self._request is not None
+        if response.socket is not None:
+            response = self._no_socket(response.socket)
+        elif body is not None and body.error is not None and response.status >= 500:
+            response = error_page(body.error.status, body.error.message, request_id=self._request.id)
+            self._spoil(response)
+        response, fields = self._build(response)
+        self._fields = fields
+        self._status = response.status
+        connection = self._connection
+        content = response.body
+        connection.session.head(self.number, fields)
+        if fields.close:
+            connection.drain_soon()
+        if not fields.has_content:
+            if content is not None and not isinstance(content, bytes):
+                content.cancel("the response has no content")
+            self._complete()
+        elif isinstance(content, bytes):
+            self.last = True
+            self._queue(content)
+        else:
+            self._stream = content
+
+    def _no_socket(self, handler: SocketHandler) -> OutgoingResponse:
+        """The app accepts a WebSocket. Those come by HTTP/1.1 alone: RFC 8441 is not offered."""
+        assert self._request is not None
+        try:
+            handler.closed(1006, "", False)
+        except Exception:
+            log.exception("a WebSocket's handler failed", **self._about())
+        page = error_page(400, "this address serves a WebSocket: connect by HTTP/1.1", request_id=self._request.id)
+        self._spoil(page)
+        return page
+
+    def _spoil(self, instead: OutgoingResponse) -> None:
+        assert self._exchange is not None
+        self._exchange.spoiled(instead)
+
+    def _build(self, response: OutgoingResponse) -> tuple[OutgoingResponse, ResponseFields]:
+        """The response's fields; a response that cannot be sent becomes a 500."""
+        head_only = self._head is not None and self._head.method == "HEAD"
+        try:
+            return response, response_fields(response, head_only=head_only)
+        except BadResponse as error:
+            log.error("invalid response", reason=str(error), **self._about())
+            if response.body is not None and not isinstance(response.body, bytes):
+                response.body.cancel("invalid response")
+            stack = stack_of(error) if self._connection.listener.dev else None
+            assert self._request is not None
+            response = error_page(500, request_id=self._request.id, stack=stack)
+            self._spoil(response)
+            return response, response_fields(response, head_only=head_only)
+
+    async def run(self) -> None:
+        """Wait for the response, and send it if it is a stream. Raises nothing but cancellation."""
+        scope, exchange, connection = self._scope, self._exchange, self._connection
+        assert scope is not None
+        assert exchange is not None
+        try:
+            with scope:
+                if self._fields is None:
+                    self._respond(self._compressed(exchange.response or await exchange.wait()))
+                if self._stream is not None:
+                    await self._send_stream(self._stream)
+        except BodyBroken as error:
+            log.warning("response broke off", reason=str(error), **self._about())
+        except _Truncated as error:
+            log.error("response cannot be completed", reason=str(error), **self._about())
+        except Exception:
+            log.exception("serving a response failed", **self._about())
+        finally:
+            connection.tasks -= 1
+            if not self.last:
+                self.give_up("the response was given up", Codes.INTERNAL_ERROR)
+            connection.wake()
+
+    async def _send_stream(self, stream: BodyStream) -> None:
+        fields = self._fields
+        assert fields is not None
+        promised = fields.length
+        taken = 0
+        while chunk := await stream.receive():
+            taken += len(chunk)
+            if promised is not None and taken > promised:
+                raise _Truncated(f"the stream is longer than its Content-Length of {promised} bytes")
+            drained = self._drained = trio.Event()
+            self._queue(chunk)
+            await drained.wait()
+        if promised is not None and taken < promised:
+            raise _Truncated(f"the stream ended after {taken} of {promised} bytes")
+        self.last = True
+        self._queue(b"")
+
+    def _queue(self, content: bytes) -> None:
+        self.pending = memoryview(content) if len(content) > FRAME else content
+        self._connection.enqueue(self)
+        self._connection.wake()
+
+    # ---- what the connection calls to send ----
+
+    def send_some(self, room: int) -> int:
+        """Send at most ``room`` bytes of what is pending; return how many. With nothing pending: the end."""
+        pending = self.pending
+        if len(pending) <= room:
+            piece, self.pending = pending, b""
+        else:
+            piece, self.pending = pending[:room], pending[room:]
+        count = len(piece)
+        ended = self.last and not self.pending
+        self._connection.session.data(self.number, bytes(piece), ended=ended)
+        self.sent += count
+        self._progress += count
+        if not self.pending or self._progress >= _PROGRESS:
+            self._progress = 0
+            self.sending = math.inf
+        if ended:
+            self._complete()
+        elif not self.pending and self._drained is not None:
+            self._drained.set()
+        return count
+
+    def starve(self) -> None:
+        """There is no window for what is pending."""
+        self.starved = True
+        if self.sending == math.inf:
+            connection = self._connection
+            self.sending = connection.reactor.now + connection.listener.limits.stall_timeout
+            connection.due(self.sending)
+
+    def expire(self, now: float) -> None:
+        """A deadline of some stream has passed, maybe this one's."""
+        if self.receiving <= now and self._small is not None:
+            self.refuse(ProtocolError(408, "the request did not arrive in time"))
+        elif self.deadline <= now:
+            self.give_up("the client stalled", Codes.CANCEL)
+
+    # ---- the end ----
+
+    def _complete(self) -> None:
+        """The response's end is on its way."""
+        session = self._connection.session
+        self.last = True
+        if not self.ended:
+            self._connection.dismiss(self.number)
+        session.answered()
+        self._end("the response is complete", complete=True)
+
+    def give_up(self, reason: str, code: int | None = None) -> None:
+        """End before the end: tell the exchange, stop the task, reset the stream with ``code``. Never blocks."""
+        if self.over:
+            return
+        if code is not None:
+            self._connection.session.reset(self.number, code)
+        try:
+            if self._stream is not None:
+                self._stream.cancel(reason)
+            if self._exchange is not None:
+                self._exchange.disconnect(reason)
+        except Exception:
+            log.exception("disconnect failed", **self._about())
+        self._end(reason, complete=False)
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def _end(self, reason: str, *, complete: bool) -> None:
+        self.over = True
+        self.pending = b""
+        self.sending = self.receiving = math.inf
+        if self._exchange is not None:
+            try:
+                self._exchange.finish()
+            except Exception:
+                log.exception("finish failed", **self._about())
+        if self._body is not None:
+            self._body.detach(reason)
+        connection = self._connection
+        if self._request is not None and connection.listener.access_log is not None:
+            app = self._target.name if self._target is not None else ""
+            connection.record(self._request, app, self._status, self.sent, self._started, complete=complete)
+        connection.forget(self)
+
+    def _about(self) -> dict[str, str]:
+        request = self._request
+        app = self._target.name if self._target is not None else ""
+        return {"app": app} if request is None else {"app": app, "url": request.url, "request_id": request.id}
+
+
+class Http2Body:
+    """The :class:`~nano_trio.actors.messages.BodySource` of one request: what has arrived, and the right to more."""
+
+    __slots__ = (
+        "_arrived",
+        "_awaits_continue",
+        "_broken",
+        "_buffer",
+        "_connection",
+        "_ended",
+        "_left",
+        "_limit",
+        "_more_window",
+        "_owed",
+        "_stream",
+        "_target_window",
+        "_window",
+        "error",
+        "length",
+    )
+
+    def __init__(
+        self, stream: Http2Stream, connection: Http2Connection, length: int | None, *, expect_continue: bool
+    ) -> None:
+        self.length = length
+        self.error: ProtocolError | None = None
+        """What the client did wrong, if that broke the body."""
+        self._stream = stream
+        self._connection = connection
+        self._awaits_continue = expect_continue
+        self._left = math.inf if length is None else length
+        self._limit = math.inf
+        """Bytes of content that may still come."""
+        self._buffer = bytearray()
+        self._ended = False
+        self._broken = ""
+        self._arrived: trio.Event | None = None
+        self._window = STREAM_WINDOW
+        """What the client may send now, with padding."""
+        self._target_window = STREAM_WINDOW
+        self._more_window = 0
+        self._owed = 0
+        """What was read and not yet given back."""
+
+    def bound(self, limit: float) -> bool:
+        """Refuse (413) content beyond ``limit`` bytes; False where it is known to be longer. Before any has come."""
+        self._limit = min(self._limit, limit)
+        return self.length is None or self.length <= limit
+
+    async def receive(self) -> bytes:
+        """Return the next piece (up to 256 KiB), ``b""`` at the end. Raises :class:`BodyBroken`. A checkpoint."""
+        await trio.lowlevel.checkpoint()
+        while True:
+            if self._buffer:
+                data, self._buffer = bytes(self._buffer), bytearray()
+                self._give_back(len(data))
+                return data
+            if self._broken:
+                raise BodyBroken(self._broken)
+            if self._ended:
+                return b""
+            self._invite()
+            stream, connection = self._stream, self._connection
+            stream.receiving = trio.current_time() + connection.listener.limits.stall_timeout
+            connection.due(stream.receiving)
+            self._arrived = trio.Event()
+            try:
+                await self._arrived.wait()
+            finally:
+                self._arrived = None
+                stream.receiving = math.inf
+
+    def _invite(self) -> None:
+        """The app waits for the client: say so, where the client waits for that."""
+        connection, stream = self._connection, self._stream
+        if self._awaits_continue:
+            self._awaits_continue = False
+            if not stream.answering:
+                connection.session.inform(stream.number)
+                connection.wake()
+        if not self._more_window and self._left > self._window and connection.pool >= _MORE_WINDOW:
+            connection.pool -= _MORE_WINDOW
+            self._more_window = _MORE_WINDOW
+            self._target_window += _MORE_WINDOW
+            self._window += _MORE_WINDOW
+            connection.session.credit(stream.number, _MORE_WINDOW)
+            connection.wake()
+
+    def arrived(self, data: bytes, size: int, *, ended: bool) -> None:
+        """The client sent ``data``, which took ``size`` bytes of the window."""
+        self._window -= size
+        self._left -= len(data)
+        self._limit -= len(data)
+        self._awaits_continue = False
+        if self._limit < 0:
+            self.refuse(ProtocolError(413, "request body too large"))
+        if self._broken:
+            return
+        self._buffer += data
+        if ended:
+            self._ended = True
+        else:
+            self._give_back(size - len(data))
+        self._notify()
+
+    def _give_back(self, size: int) -> None:
+        self._owed += size
+        # Not before it is worth a frame, and not when the client has all the window that it will need.
+        if self._owed * 4 >= self._target_window and not self._ended and self._left > self._window:
+            owed, self._owed = self._owed, 0
+            self._window += owed
+            self._connection.session.credit(self._stream.number, owed)
+            self._connection.wake()
+
+    def refuse(self, error: ProtocolError) -> None:
+        """The client must not go on: whoever reads gets :class:`BodyBroken`."""
+        if not self._broken:
+            self.error = error
+            self._broken = f"malformed request body: {error.message}"
+            self._notify()
+
+    def detach(self, reason: str) -> None:
+        """The exchange is over: whoever still reads gets :class:`BodyBroken`. Never blocks, idempotent."""
+        self._connection.pool += self._more_window
+        self._more_window = 0
+        if not self._broken and not (self._ended and not self._buffer):
+            self._broken = reason
+            self._buffer = bytearray()
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._arrived is not None:
+            self._arrived.set()

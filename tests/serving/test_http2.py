@@ -1,0 +1,280 @@
+"""Apps over HTTP/2, with clients that nobody here wrote: curl, nghttp2's, Node's; and with the fetch of other apps."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import h2.config
+import h2.connection
+import h2.events
+import trio
+
+from tests.web.http2_client import Http2Client
+
+from .conftest import NEIGHBOUR, Site, SiteMaker, unnoticed
+
+APP = """
+let state = "";
+export default {
+  async fetch(request, env, ctx) {
+    const { pathname, searchParams } = new URL(request.url);
+    switch (pathname) {
+      case "/hello": return new Response("Hello, world!");
+      case "/later": await new Promise((resolve) => setTimeout(resolve, 5)); return new Response("later");
+      case "/echo": return new Response(request.body, { headers: { "x-length": request.headers.get("content-length") } });
+      case "/count": return new Response(String((await request.arrayBuffer()).byteLength));
+      case "/headers": return Response.json([...request.headers]);
+      case "/stream": {
+        let left = Number(searchParams.get("n"));
+        return new Response(new ReadableStream({
+          pull(controller) { left-- > 0 ? controller.enqueue(new Uint8Array(50000).fill(97)) : controller.close(); },
+        }));
+      }
+      case "/dies": {
+        let first = true;
+        return new Response(new ReadableStream({
+          pull(controller) { if (!first) throw new Error("dies"); first = false; controller.enqueue(new Uint8Array(9)); },
+        }));
+      }
+      case "/throws": throw new Error("thrown");
+      case "/hog": for (;;);
+      case "/hangs":
+        request.signal.addEventListener("abort", () => { state = "aborted"; });
+        state = "hanging";
+        return new Promise(() => setTimeout(() => {}, 60000));
+      case "/state": return new Response(state);
+    }
+    return new Response("no " + pathname, { status: 404 });
+  },
+};
+"""
+
+
+@contextlib.asynccontextmanager
+async def secure(serve: SiteMaker, tmp_path: Path, **more: Any) -> AsyncIterator[tuple[Site, str, str]]:
+    """A site with HTTPS, its URL and its authority's file."""
+    tls = {"port": 0, "certs": str(tmp_path / "certs")}
+    app = {"source": APP, "default": True, **more}
+    async with serve({"app": app, "neighbour": NEIGHBOUR}, tls=tls) as site:
+        port = site.hosting.server.secure_port_of(None)
+        yield site, f"https://localhost:{port}", str(tmp_path / "certs" / "ca.pem")
+
+
+async def ran(*command: str, stdin: bytes = b"") -> tuple[str, str, int]:
+    with trio.fail_after(60):
+        done = await trio.run_process(
+            command, capture_stdout=True, capture_stderr=True, check=False, stdin=stdin or subprocess.DEVNULL
+        )
+    return done.stdout.decode(), done.stderr.decode(), done.returncode
+
+
+async def test_curl(serve: SiteMaker, tmp_path: Path) -> None:
+    body = tmp_path / "body"
+    body.write_bytes(bytes(3_000_000))
+    async with secure(serve, tmp_path) as (_, url, ca):
+
+        async def curl(*arguments: str) -> tuple[str, int]:
+            out, _, code = await ran("curl", "-s", "--http2", "--cacert", ca, *arguments)
+            return out, code
+
+        assert (await curl(f"{url}/hello", "-w", " %{http_version}")) == ("Hello, world! 2", 0)
+        assert (await curl(f"{url}/hello", "--http1.1", "-w", " %{http_version}")) == ("Hello, world! 1.1", 0)
+        assert (await curl(f"{url}/hello", "--no-alpn", "-w", " %{http_version}")) == ("Hello, world! 1.1", 0)
+        head, _ = await curl("-I", f"{url}/hello")
+        assert head.startswith("HTTP/2 200")
+        assert "content-length: 13" in head
+        assert await curl(f"{url}/count", "-T", str(body), "-X", "POST") == ("3000000", 0)
+        assert await curl(f"{url}/count", "-T", str(body), "-H", "Expect: 100-continue") == ("3000000", 0)
+        assert await curl(f"{url}/count", "-d", "small") == ("5", 0)
+        echoed, code = await curl(f"{url}/echo", "--data-binary", f"@{body}")
+        assert (len(echoed), code) == (3_000_000, 0)
+        streamed, code = await curl(f"{url}/stream?n=40")
+        assert (len(streamed), code) == (2_000_000, 0)
+        _, code = await curl(f"{url}/dies")
+        assert code == 92  # CURLE_HTTP2_STREAM
+        out, _ = await curl(f"{url}/throws", "-w", "%{http_code}")
+        assert out.endswith("500")
+        out, _ = await curl(f"{url}/headers", "-H", "x-one: 1", "-b", "a=1; b=2")
+        headers = dict(json.loads(out))
+        assert (headers["x-one"], headers["cookie"], headers["host"]) == ("1", "a=1; b=2", url.partition("//")[2])
+
+
+async def test_nghttp_and_h2load(serve: SiteMaker, tmp_path: Path) -> None:
+    async with secure(serve, tmp_path) as (_, url, _):
+        out, _, code = await ran("nghttp", "-v", f"{url}/hello", f"{url}/later", f"{url}/stream?n=3")
+        assert code == 0
+        assert "Hello, world!" in out
+        assert out.count(":status: 200") == 3
+        assert "RST_STREAM" not in out
+        assert set(re.findall(r"error_code=(\w+)", out)) <= {"NO_ERROR"}
+        for path, streams in [("/hello", 32), ("/later", 100), ("/stream?n=4", 10)]:
+            out, _, code = await ran("h2load", "-n", "500", "-c", "3", "-m", str(streams), f"{url}{path}")
+            assert code == 0
+            assert "500 succeeded, 0 failed, 0 errored" in out, out
+            assert "500 2xx" in out
+        out, _, _ = await ran("h2load", "-n", "200", "-c", "4", "-m", "9", "-d", __file__, f"{url}/count")
+        assert "200 succeeded" in out, out
+        out, _, _ = await ran("h2load", "--h1", "-n", "200", "-c", "4", f"{url}/hello")
+        assert "200 succeeded" in out, out
+
+
+NODE = """
+const http2 = require("node:http2"), fs = require("node:fs");
+const [, , url, ca] = process.argv;
+const session = http2.connect(url, { ca: fs.readFileSync(ca) });
+session.on("error", (error) => { console.log(String(error)); process.exit(1); });
+function ask(path, { method = "GET", body = null, cancel = 0 } = {}) {
+  return new Promise((resolve) => {
+    const stream = session.request({ ":path": path, ":method": method });
+    const chunks = [];
+    let status = 0;
+    stream.on("response", (headers) => { status = headers[":status"]; });
+    stream.on("data", (chunk) => {
+      chunks.push(chunk);
+      if (cancel && chunks.length === cancel) stream.close(http2.constants.NGHTTP2_CANCEL);
+    });
+    stream.on("error", (error) => resolve([path, error.code]));
+    stream.on("close", () => resolve([path, status, Buffer.concat(chunks).length, stream.rstCode]));
+    body ? stream.end(body) : stream.end();
+  });
+}
+(async () => {
+  const answers = await Promise.all([
+    ask("/hello"), ask("/later"), ask("/stream?n=60"), ask("/stream?n=1000000", { cancel: 3 }),
+    ask("/count", { method: "POST", body: Buffer.alloc(2000000) }), ask("/echo", { method: "POST", body: "x".repeat(300000) }),
+    ask("/hello", { method: "HEAD" }), ask("/nothing"), ask("/dies"), ask("/hello", { method: "POST", body: Buffer.alloc(400000) }),
+    ...Array.from({ length: 50 }, () => ask("/later")),
+  ]);
+  await new Promise((resolve) => session.ping(resolve));
+  console.log(JSON.stringify(answers));
+  session.close();
+})();
+"""
+
+
+async def test_node(serve: SiteMaker, tmp_path: Path) -> None:
+    script = tmp_path / "client.cjs"
+    script.write_text(NODE)
+    async with secure(serve, tmp_path) as (_, url, ca):
+        out, errors, code = await ran("node", str(script), url, ca)
+    assert (errors, code) == ("", 0)
+    answers = json.loads(out)
+    assert answers[0] == ["/hello", 200, 13, 0]
+    assert answers[1] == ["/later", 200, 5, 0]
+    assert answers[2] == ["/stream?n=60", 200, 3_000_000, 0]
+    assert answers[3][1] == 200
+    assert answers[3][3] == 8
+    assert answers[4] == ["/count", 200, 7, 0]
+    assert answers[5] == ["/echo", 200, 300_000, 0]
+    assert answers[6] == ["/hello", 200, 0, 0]
+    assert answers[7] == ["/nothing", 404, 11, 0]
+    assert answers[8] == ["/dies", "ERR_HTTP2_STREAM_ERROR"]
+    assert answers[9] == ["/hello", 200, 13, 0], "an answer before the body's end is an answer"
+    assert answers[10:] == [["/later", 200, 5, 0]] * 50
+
+
+async def test_the_fetch_of_another_app(serve: SiteMaker, tmp_path: Path) -> None:
+    caller = """
+    export default {
+      async fetch(request) {
+        const base = new URL(request.url).searchParams.get("base");
+        const names = ["/hello", "/later", "/stream?n=20", ...Array.from({ length: 40 }, () => "/hello")];
+        const sizes = await Promise.all(names.map(async (n) => (await (await fetch(base + n)).arrayBuffer()).byteLength));
+        const body = new Uint8Array(500000);
+        const echo = await (await fetch(base + "/echo", { method: "POST", body })).arrayBuffer();
+        const dies = await (await fetch(base + "/dies")).text().catch((error) => error.name);
+        return Response.json([sizes.slice(0, 3), new Set(sizes.slice(3)).size, echo.byteLength, dies]);
+      },
+    };
+    """
+    async with secure(serve, tmp_path) as (_, url, ca):
+        # A second site, for the authority must exist before its app is configured.
+        app = {"source": caller, "allow_net": ["loopback"], "extra_ca_certs": [ca]}
+        other = SiteMaker(tmp_path / "other")
+        (tmp_path / "other").mkdir()
+        async with other({"caller": app}) as site:
+            answer = await site.get("caller", f"/?base={url}")
+        assert answer.status == 200, answer.text
+        assert json.loads(answer.text) == [[13, 5, 1_000_000], 1, 500_000, "TypeError"]
+        assert site.port
+
+
+async def test_the_package_h2_as_a_client(serve: SiteMaker, tmp_path: Path) -> None:
+    """What h2 holds of our frames: it checks more than most clients do."""
+    async with secure(serve, tmp_path) as (_, url, ca):
+        port = int(re.sub(r".*:", "", url))
+        async with await raw_h2(port, ca) as stream:
+            client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+            client.initiate_connection()
+            sizes: dict[int, int] = {}
+            ended: set[int] = set()
+            for turn in range(60):
+                number = client.get_next_available_stream_id()
+                path = ["/hello", "/later", "/stream?n=3", "/nothing"][turn % 4]
+                fields = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
+                client.send_headers(number, fields, end_stream=True)
+                sizes[number] = 0
+            await stream.send_all(client.data_to_send())
+            with trio.fail_after(20):
+                while len(ended) < 60:
+                    for event in client.receive_data(await stream.receive_some()):
+                        if isinstance(event, h2.events.DataReceived):
+                            sizes[event.stream_id] += len(event.data)
+                            client.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                        elif isinstance(event, h2.events.StreamEnded):
+                            ended.add(event.stream_id)
+                    await stream.send_all(client.data_to_send())
+            assert list(sizes.values()) == [13, 5, 150_000, 11] * 15
+
+
+async def raw_h2(port: int, ca: str) -> trio.SSLStream[trio.SocketStream]:
+    context = ssl.create_default_context(cafile=ca)
+    context.set_alpn_protocols(["h2"])
+    raw = await trio.open_tcp_stream("127.0.0.1", port)
+    stream = trio.SSLStream(raw, context, server_hostname="localhost", https_compatible=True)
+    await stream.do_handshake()
+    return stream
+
+
+async def test_a_reset_aborts_the_apps_signal(serve: SiteMaker, tmp_path: Path) -> None:
+    async with secure(serve, tmp_path) as (_, url, ca):
+        port = int(re.sub(r".*:", "", url))
+        async with await raw_h2(port, ca) as stream:
+            client = Http2Client(stream)
+            await client.greet()
+            hanging = await client.begin("/hangs", authority="localhost")
+            assert (await client.get("/state", authority="localhost")).text == "hanging"
+            await client.reset(hanging)
+            assert (await client.get("/state", authority="localhost")).text == "aborted"
+
+
+async def test_apps_that_fail_are_noticed_by_nobody_else(serve: SiteMaker, tmp_path: Path) -> None:
+    """One connection, two apps: one spins, throws and dies in the middle of streams; the other goes on."""
+    async with secure(serve, tmp_path, timeout_ms=200, hostname=["app", "localhost"]) as (site, url, ca):
+        port = int(re.sub(r".*:", "", url))
+        async with await raw_h2(port, ca) as stream, unnoticed(site):
+            client = Http2Client(stream)
+            await client.greet()
+            dies = await client.begin("/dies", authority="localhost")
+            throws = await client.begin("/throws", authority="localhost")
+            hog = await client.begin("/hog", authority="localhost")
+            assert (await client.over(throws)).status == 500
+            assert (await client.over(dies)).reset == 2
+            assert (await client.over(hog)).status == 503
+            assert (await client.get("/hello", authority="localhost")).text == "Hello, world!"
+
+
+async def test_http2_can_be_switched_off(serve: SiteMaker, tmp_path: Path) -> None:
+    tls = {"port": 0, "certs": str(tmp_path / "certs")}
+    async with serve({"app": {"source": APP, "default": True}}, tls=tls, http={"http2": False}) as site:
+        url = f"https://localhost:{site.hosting.server.secure_port_of(None)}/hello"
+        ca = str(tmp_path / "certs" / "ca.pem")
+        out, _, _ = await ran("curl", "-s", "--http2", "--cacert", ca, url, "-w", " %{http_version}")
+        assert out == "Hello, world! 1.1"
