@@ -95,6 +95,10 @@ class House:
     def app(self, name: str) -> App:
         return self.registry.apps[name]
 
+    def rewrite(self, name: str, source: str) -> None:
+        """Change the file of an app."""
+        Path(self.app(name).settings.path).write_text(source)
+
     async def ask(self, app: str, path: str = "/", **headers: str) -> OutgoingResponse:
         """Make a request, of which the head is in no hurry to be sent."""
         fields = [(name.replace("_", "-"), value) for name, value in headers.items()]

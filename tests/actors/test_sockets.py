@@ -440,3 +440,24 @@ async def test_nothing_of_it_is_loaded_where_it_is_not_used(house: HouseMaker) -
         incarnation = home.app("app")._current
         assert incarnation is not None
         assert incarnation._sockets is None
+
+
+async def test_a_new_version_takes_over_and_the_old_one_says_goodbye(house: HouseMaker) -> None:
+    source = ECHO.replace("ws.send(data)", 'ws.subscribe("r"); ws.publish("r", "old"); ws.send(data)')
+    async with house({"app": source}) as home:
+        old = await home.connect("app")
+        old.message("x")
+        await home.settled()
+        app = home.app("app")
+        home.rewrite("app", source.replace('"old"', '"new"'))
+        app.switch(await app.prepare(app.settings))
+        await home.settled()
+        assert old.take() == [("message", "x"), ("close", (1001, "going away"))]
+        one, two = await home.connect("app"), await home.connect("app")
+        two.message("x")
+        one.message("y")
+        await home.settled()
+        assert two.take() == [("message", "x"), ("message", "new")]
+        old.end(1001, clean=True)
+        await home.settled()
+        assert not app._leaving

@@ -51,6 +51,7 @@ export default {
 
 PAIR = """
 export default { fetch(request) {
+  if (request.url.endsWith("/404")) return new Response("no", { status: 404 });
   if (request.headers.get("upgrade") !== "websocket") return new Response("upgrade, please", { status: 426 });
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
@@ -240,6 +241,10 @@ async def test_an_app_passes_a_websocket_on(serve: SiteMaker) -> None:
         const text = new Promise((resolve) => webSocket.addEventListener("message", (e) => resolve(e.data)));
         return new Response([response.status, webSocket.protocol, await text].join());
       }
+      if (new URL(request.url).pathname === "/refused") {
+        const fetched = fetch(new URL("/404", url), { headers: { Upgrade: "websocket" } });
+        return fetched.catch((error) => new Response(String(error)));
+      }
       return fetch(url, request);
     } };
     """
@@ -262,6 +267,8 @@ async def test_an_app_passes_a_websocket_on(serve: SiteMaker) -> None:
                 while "closed 4002 leaving" not in site.logged("app"):
                     await trio.lowlevel.checkpoint()
             assert (await site.get("proxy", "/accept")).text == "101,chat,first"
+            refused = await site.get("proxy", "/refused")
+            assert "TypeError: fetch failed: the server answered with the status 404 instead of 101" in refused.text
 
 
 async def test_the_documentation_is_true(serve: SiteMaker) -> None:
