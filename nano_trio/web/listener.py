@@ -90,6 +90,8 @@ class Listener:
         self._accepting: trio.CancelScope | None = None
         self._serving = trio.Event()
         self._stopped = trio.Event()
+        self._idle: set[Connection] = set()
+        """Draining: those that had no request when it began."""
         self._empty = trio.Event()
 
     def take(self, settings: ServerSettings, routes: RouteTable, certificates: Certificates | None) -> None:
@@ -202,15 +204,17 @@ class Listener:
             log.debug("connection refused: the client has too many", remote=remote)
             self.reactor.remove(client.fileno())
             client.close()
-            if self.draining and not self.connections:
-                self._empty.set()
+            if self.draining:
+                self._settle()
             return None
         return (Connection if self.certificates is None else Handshake)(client, remote, self)
 
     def stop(self) -> None:
-        """Drain: accept no more, close idle connections; requests in flight finish with ``Connection: close``.
+        """Drain: accept no more; requests in flight finish with ``Connection: close``.
 
-        HTTP/2 connections end with GOAWAY, WebSockets with the code 1001.
+        Idle connections stay as long as others are busy: who sends a request now is told so by a 503, where a closed
+        connection would leave it guessing. Then they are closed. HTTP/2 connections end with GOAWAY, WebSockets with
+        the code 1001.
         """
         self.draining = True
         self._stopped.set()
@@ -220,7 +224,20 @@ class Listener:
             trio.lowlevel.notify_closing(self.sock)
             self.sock.close()
         for connection in list(self.connections):
-            connection.drain()
+            if type(connection) is Connection and connection.idle:
+                self._idle.add(connection)
+            else:
+                connection.drain()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Draining: close the idle connections once they are all there is."""
+        if len(self._idle) == len(self.connections):
+            idle, self._idle = self._idle, set()
+            for connection in idle:
+                connection.drain()
+            if not self.connections:
+                self._empty.set()
 
     def abort(self) -> None:
         """Close all connections at once."""
@@ -238,8 +255,9 @@ class Listener:
         """A connection is closed."""
         self.connections.discard(connection)
         self._connection_limits.leave(connection.peer)
-        if self.draining and not self.connections:
-            self._empty.set()
+        if self.draining:
+            self._idle.discard(connection)
+            self._settle()
 
 
 def _authority(name: object) -> str:

@@ -261,3 +261,29 @@ def test_what_the_command_line_refuses(nano: Nano, app: Path, arguments: tuple[s
     result = nano("serve", "--app", "app", *arguments)
     assert result.code == 2
     assert message in result.err
+
+
+def test_sighup_reloads_and_a_port_that_it_opened_outlives_the_worker(two: Running, tmp_path: Path) -> None:
+    port = two.port()
+    worker = worker_of(two)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        own = probe.getsockname()[1]
+    file = tmp_path / "nano.json"
+    document = json.loads(file.read_text())
+    (tmp_path / "own.js").write_text("export default () => new Response('own')")
+    document["watch"] = False
+    apps = document["apps"]
+    document["apps"] = [*apps, {"name": "own", "path": "own.js", "port": own}]
+    file.write_text(json.dumps(document))
+    two.signal(signal.SIGHUP)
+    until(lambda: not refused(own))
+    assert get(own) == (200, "own")
+    assert worker_of(two).pid == worker.pid, "nothing was restarted"
+    worker.kill()
+    assert get(own) == (200, "own"), "the parent held it meanwhile"
+    assert get(port) == (200, "hello")
+    document["apps"] = apps
+    file.write_text(json.dumps(document))
+    two.signal(signal.SIGHUP)
+    until(lambda: refused(own))
+    assert get(port) == (200, "hello")

@@ -146,14 +146,37 @@ async def test_drain_finishes_what_is_in_flight() -> None:
             await busy.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             await trio.testing.wait_all_tasks_blocked()
             nursery.start_soon(server.drain)
-            assert await idle.closed()
+            await trio.testing.wait_all_tasks_blocked()
             with pytest.raises(OSError, match="connect"):
                 await trio.open_tcp_stream("127.0.0.1", port)
             pausing.proceed.set()
             reply = await busy.reply()
             assert (reply.text, reply["connection"]) == ("finished", "close")
             assert await busy.closed()
+            assert await idle.closed()
     assert nursery.cancel_scope.cancel_called is False
+
+
+async def test_a_request_on_a_kept_alive_connection_is_told_of_the_drain() -> None:
+    pausing = Pausing()
+    app = App(pausing)
+    async with trio.open_nursery() as nursery:
+        settings = ServerSettings(host="127.0.0.1", port=0)
+        server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
+        async with connected(server) as idle, connected(server) as silent, connected(server) as busy:
+            assert (await idle.get("/quick")).status == 200
+            await silent.get("/quick")
+            await busy.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(server.drain)
+            await trio.testing.wait_all_tasks_blocked()
+            reply = await idle.get("/quick")
+            assert (reply.status, reply["connection"]) == (503, "close")
+            assert await idle.closed()
+            pausing.proceed.set()
+            assert (await busy.reply()).text == "finished"
+            assert await silent.closed()
+    assert len(app.requests) == 3
 
 
 async def test_a_request_that_arrives_while_draining_is_answered_503() -> None:
