@@ -66,7 +66,8 @@ INTERNAL_ERROR = 1011
 
 _RECEIVE = 64 * 1024
 _AT_ONCE = 32
-_LINGER_BYTES = 1024 * 1024
+_LINGER_BYTES = 32 * 1024 * 1024
+"""After its end: a client in the middle of a large message is to read our Close, not a reset."""
 
 
 class State(enum.IntEnum):
@@ -280,8 +281,11 @@ class WebSocket:
                 if event is None:
                     break
                 if type(event) is str or type(event) is bytes:
-                    if self.state is _OPEN and handler is not None and not handler.message(event):
-                        self._pause()
+                    if self.state is _OPEN and handler is not None:
+                        if not handler.message(event):
+                            self._pause()
+                            break
+                    elif self.state >= _ENDING:
                         break
                 elif event is not AGAIN:
                     assert isinstance(event, Control)
@@ -306,6 +310,8 @@ class WebSocket:
             self.outbox.flush()
 
     def _control(self, event: Control) -> None:
+        if self.state >= _ENDING:
+            return  # it was cut off in the middle of this
         if event.opcode == PING:
             if self.state is _OPEN and self.outbox.has_room():
                 self.outbox.push(frame(PONG, event.payload))

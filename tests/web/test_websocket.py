@@ -259,6 +259,26 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
     assert len(recorder.closings) == 1
 
 
+async def test_who_is_cut_off_did_not_close() -> None:
+    """Not even where its Close came with the messages whose answers it does not read."""
+
+    def prepare(recorder: Recorder) -> None:
+        recorder.on_message = lambda peer, data: peer.send(bytes(4 * MB))
+
+    app = SocketApp(prepare=prepare)
+    async with running(app) as server, opened(server) as client:
+        await client.send(masked(0x81, b"x") * 10 + masked(CLOSE, b"\x03\xe8"))
+        await app.sockets[0].over.wait()
+        assert app.sockets[0].closings == [(1008, "the client reads too slowly", False)]
+        assert len(app.sockets[0].messages) < 10
+
+
+async def test_a_client_in_the_middle_of_a_large_message_learns_why_it_is_closed() -> None:
+    async with running(SocketApp()) as server, opened(server) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(client.send, masked(0x82, bytes(17 * MB)))
+        assert code_of((await client.frame()).payload) == 1009
+
+
 async def test_a_client_that_is_cut_off_and_never_reads_is_dropped(mock_clock: trio.testing.MockClock) -> None:
     app = SocketApp(limits=SocketLimits(max_buffered=MB, close_timeout=5))
     async with running(app) as server, opened(server):
