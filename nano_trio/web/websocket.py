@@ -316,7 +316,7 @@ class WebSocket:
             if self.state is _OPEN and self.outbox.has_room():
                 self.outbox.push(frame(PONG, event.payload))
         elif event.opcode == PONG:
-            if self._ping and event.payload == self._ping:
+            if self._ping and event.payload == self._ping and self.state is _OPEN:
                 self._ping = b""
                 self._beat()
         else:
@@ -332,8 +332,9 @@ class WebSocket:
     def _unpause(self) -> None:
         if self._paused:
             self._paused = False
-            self._ping = b""
-            self._beat()
+            if self.state is _OPEN:
+                self._ping = b""
+                self._beat()
             self.reactor.watch(self._fd, INPUT)
 
     # ---- what the outbox calls ----

@@ -99,6 +99,30 @@ async def test_a_client_that_never_answers_a_close_is_dropped(mock_clock: trio.t
             await client.rest()
 
 
+@pytest.mark.parametrize("before", ["nothing", "a held message", "a late Pong"])
+async def test_nothing_puts_the_closing_deadline_off(mock_clock: trio.testing.MockClock, before: str) -> None:
+    def prepare(recorder: Recorder) -> None:
+        recorder.on_message = lambda peer, data: False
+
+    app = SocketApp(prepare=prepare)
+    async with running(app) as server, opened(server) as client:
+        peer = app.sockets[0].peer
+        assert peer is not None
+        payload = b""
+        if before == "a held message":
+            await client.send(masked(0x81, b"x"))
+            await settled()
+        elif before == "a late Pong":
+            await let(mock_clock, 31)
+            payload = await _pinged(client)
+        peer.close(1000, "")
+        await settled()
+        await client.send(masked(0x8A, payload))
+        await let(mock_clock, 7)
+        assert server.connections == 0
+        assert app.sockets[0].closings == [(1006, "", False)]
+
+
 async def test_a_client_that_stays_after_the_closing_handshake_is_dropped(mock_clock: trio.testing.MockClock) -> None:
     app = SocketApp()
     async with running(app) as server, opened(server) as client:
