@@ -34,6 +34,8 @@ __all__ = ["Outbox", "Owner"]
 _EAGER = 64 * 1024
 _AT_ONCE = 256 * 1024
 _PLAIN = "plain"
+_LOOSE = 256
+_SMALL = 64 * 1024
 
 
 class Owner(Protocol):
@@ -66,6 +68,7 @@ class Outbox:
 
     __slots__ = (
         "_limits",
+        "_loose",
         "_owner",
         "_pending",
         "_queue",
@@ -87,6 +90,8 @@ class Outbox:
         self._queue: list[bytes] = []
         self._pending: bytes | memoryview = b""
         """What was offered to the socket and not taken."""
+        self._loose = 0
+        """Frames queued since the last that were joined."""
         self._waiting = 0
         """Bytes in the queue and pending."""
         self.corked = False
@@ -140,11 +145,21 @@ class Outbox:
         self._queue.append(data)
         self._waiting += len(data)
         if self.is_blocked:
+            self._loose += 1
+            if self._loose == _LOOSE:
+                self._join()
             return
         if self._waiting > _EAGER:
             self.flush()
         elif not self.corked and len(self._queue) == 1 and self._owner is not None:
             self._owner.work_soon()
+
+    def _join(self) -> None:
+        """Join the last frames if they are small: a megabyte of tiny ones must not take fifteen."""
+        self._loose = 0
+        last = self._queue[-_LOOSE:]
+        if sum(map(len, last)) <= _SMALL:
+            self._queue[-_LOOSE:] = [b"".join(last)]
 
     @property
     def waiting(self) -> int:

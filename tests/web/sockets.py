@@ -139,6 +139,22 @@ class SocketClient(Client):
         await self.send(request.encode() + early)
         return await self.reply()
 
+    async def exactly(self, count: int) -> bytes:
+        """As for any client, but quick for megabytes."""
+        if len(self.buffer) < count:
+            pieces = [self.buffer]
+            missing = count - len(self.buffer)
+            while missing > 0:
+                data = await self.stream.receive_some(1 << 20)
+                if not data:
+                    self.buffer = b"".join(pieces)
+                    raise EOFError(f"connection closed {missing} bytes early")
+                pieces.append(data)
+                missing -= len(data)
+            self.buffer = b"".join(pieces)
+        found, self.buffer = self.buffer[:count], self.buffer[count:]
+        return found
+
     async def frame(self) -> Frame:
         first, second = await self.exactly(2)
         assert second < 128, "a server does not mask"

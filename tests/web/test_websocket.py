@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -314,6 +315,25 @@ async def test_a_client_that_is_cut_off_and_never_reads_is_dropped(mock_clock: t
         assert server.connections == 1
         await let(mock_clock, 3)
         assert server.connections == 0
+
+
+async def test_tiny_messages_that_wait_take_little_more_than_their_bytes() -> None:
+    app = SocketApp(limits=SocketLimits(max_buffered=64 * MB))
+    async with running(app) as server, opened(server) as client:
+        peer = app.sockets[0].peer
+        assert peer is not None
+        peer.send(bytes(10 * MB))
+        before = peer.buffered
+        tracemalloc.start()
+        for number in range(50_000):
+            peer.send(f"{number:06}")
+        taken, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peer.buffered - before == 50_000 * 8
+        assert taken < 3 * 50_000 * 8
+        await client.frame()
+        data = await client.exactly(50_000 * 8)
+        assert data == b"".join(b"\x81\x06%06d" % number for number in range(50_000))
 
 
 async def test_pings_of_a_client_that_does_not_read_do_not_pile_up() -> None:
