@@ -116,11 +116,18 @@ class ConnectionLimits:
 
     def room(self, now: float) -> int:
         """How many connections may be accepted; where that is none, the longest idle ones are closed."""
-        room = self._total - sum(len(listener.connections) for listener in self.listeners)
-        return room if room > 0 else self.shed(now)
+        if self._open() >= self._total:
+            self.shed(now)
+        return max(0, self._total - self._open())
 
-    def shed(self, now: float) -> int:
-        """Close the connections that have been idle longest, if for a second at least; how many those were."""
+    def _open(self) -> int:
+        return sum(len(listener.connections) for listener in self.listeners)
+
+    def shed(self, now: float) -> None:
+        """Close the connections that have been idle longest, if for a second at least.
+
+        Those that have yet to say who they are, or what, have deadlines of their own, which are short.
+        """
         idle = [
             connection
             for listener in self.listeners
@@ -131,10 +138,8 @@ class ConnectionLimits:
         ]
         # All of them wait equally long, so the one whose deadline is next has waited longest. A few at once, so that
         # a full server does not look through all its connections for each new one.
-        longest = heapq.nsmallest(max(1, self._total // 50), idle, key=lambda one: one.deadline)
-        for connection in longest:
-            connection.close()
-        return len(longest)
+        for connection in heapq.nsmallest(max(1, self._total // 50), idle, key=lambda one: one.deadline):
+            connection.drain()
 
     def enter(self, address: str) -> bool:
         """Count a connection of a client; False: it has enough, and this one is not counted."""

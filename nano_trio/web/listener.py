@@ -171,8 +171,8 @@ class Listener:
                         if not complained:
                             log.error("cannot accept connections", reason=str(error), port=self.port)
                             complained = True
-                        if not limits.shed(reactor.now):
-                            await trio.sleep(_RETRY_S)
+                        limits.shed(reactor.now)
+                        await trio.sleep(_RETRY_S)
                         break
                     continue
                 complained = False

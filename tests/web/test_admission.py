@@ -198,21 +198,18 @@ def test_the_default_follows_the_limit_of_open_files() -> None:
     assert 8 <= default_max_connections() < max(files, 9)
 
 
-EXHAUSTED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
-from nano_trio.cli import main
-main(["serve", "--config", sys.argv[1]])
-"""
-
-
 @pytest.mark.parametrize("configured", ["", "[http]\nmax_connections = 1000\n"], ids=["default", "beyond the files"])
 def test_the_process_survives_running_out_of_files(tmp_path: Path, configured: str) -> None:
     (tmp_path / "index.js").write_text("export default { fetch: () => new Response('fine') };")
     config = tmp_path / "nano.toml"
     config.write_text(f"port = 0\n{configured}[[apps]]\nname = 'a'\ndefault = true\npath = '.'\n")
+    # Without a parent: this very process must survive.
     process = subprocess.Popen(
-        [sys.executable, "-c", EXHAUSTED, str(config)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-m", "nano_trio", "serve", "--no-parent", "--config", str(config)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80)),
     )
     try:
         assert process.stdout is not None
