@@ -160,7 +160,8 @@ class _Life:
 
     async def wait_ended(self) -> None:
         if not self.ended:
-            self.done = self.done or trio.Event()
+            if self.done is None:
+                self.done = trio.Event()
             await self.done.wait()
 
 
@@ -228,13 +229,11 @@ class Supervisor:
         Raises what the child raised where it ended before it had started; then it is forgotten. Raises ValueError for
         an id that is taken. While the supervisor pauses, the child starts with the others after the pause: None.
         """
-        self._check(spec)
-        child = self._take(spec)
         result: list[Any] = []
 
         async def start() -> None:
-            if self._children.get(spec.id) is not child:
-                return
+            self._check(spec)
+            child = self._take(spec)
             if self.state is not SupervisorState.RUNNING:
                 return
             life = await self._start(child)
@@ -284,7 +283,12 @@ class Supervisor:
             await self._stopped.wait()
 
     def add(self, spec: ChildSpec) -> None:
-        """Start a child at once and wait for nothing. Raises ValueError for an id that is taken."""
+        """Start a child at once and wait for nothing; for one_for_one only, where none has its place in an order.
+
+        Raises ValueError for an id that is taken.
+        """
+        if self._strategy is not Strategy.ONE_FOR_ONE:
+            raise ValueError(f"{self.id} starts its children in order: use start_child")
         self._check(spec)
         child = self._take(spec)
         if self.state is not SupervisorState.FAILED:
@@ -440,7 +444,8 @@ class Supervisor:
                     await child.spec.run()
         except Exception as error:
             life.failure = error
-        life.end()
+        finally:
+            life.end()
         if child.life is life and self._children.get(child.spec.id) is child:
             self._send.send_nowait(functools.partial(self._exited, child, life))
 
