@@ -253,6 +253,7 @@ class Supervisor:
             if child is not None:
                 await self._end(child, ask=True)
                 self._forget(child)
+                await self._complete()
 
         known = id in self._children
         await self._call(terminate)
@@ -267,6 +268,7 @@ class Supervisor:
                 await self._end(child, ask=True)
                 if self.state is SupervisorState.RUNNING:
                     await self._start(child)
+                    await self._complete()
 
         known = id in self._children
         await self._call(restart)
@@ -509,8 +511,10 @@ class Supervisor:
             log.error("a child crashed", supervisor=self.id, child=spec.id, exc_info=failure)
         if spec.restart is Restart.TEMPORARY:
             self._forget(child)
+            await self._complete()
         elif spec.restart is Restart.TRANSIENT and failure is None:
             child.enter(ChildState.ENDED)
+            await self._complete()
         else:
             child.enter(ChildState.WAITING)
             intensity = child.intensity or self._own_intensity
@@ -539,6 +543,14 @@ class Supervisor:
             life = await self._start(child)
             if not life.ready:
                 # Its exit comes as the next message and starts the group anew; the rest of it waits till then.
+                break
+
+    async def _complete(self) -> None:
+        """Start those that waited for one of their group, which will not be started again after all."""
+        if self._apart or self.state is not SupervisorState.RUNNING:
+            return
+        for child in list(self._children.values()):
+            if child.state is ChildState.WAITING and not (await self._start(child)).ready:
                 break
 
     async def _pause(self, child: _Child, pause_s: float) -> None:

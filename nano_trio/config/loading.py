@@ -68,13 +68,14 @@ def from_document(
         if "apps" in table:
             table["apps"] = tables
         config, findings = structure(table, Config)
-        apps = [valid_values(app, App) for app in tables] if isinstance(tables, list) else []
+        top = valid_values({key: value for key, value in table.items() if key != "apps"}, Config)
+        apps = _app_values(config, tables)
         paths = dict(_located(apps, Path(folder), findings))
-        findings += check_apps(apps, tables if apps else (), _main_port(table, overriding))
+        findings += check_apps(apps, tables if apps else (), _main_port(table, top, overriding))
         findings += check_services(apps)
-        findings += check_proxies(valid_values(table, Config))
+        findings += check_proxies(top)
         tls = locate_tls(valid_values(table.get("tls"), Tls), Path(os.path.abspath(folder)), findings)
-        findings += check_ports(apps, _main_port(table, overriding), _secure_port(table, overriding))
+        findings += check_ports(apps, _main_port(table, top, overriding), _secure_port(table, overriding))
     else:
         findings.append(((), f"expected a table, got {show(document)}"))
     findings.sort(key=_app_index)
@@ -187,11 +188,20 @@ def _located(
         yield index, located
 
 
-def _main_port(table: Mapping[str, Any], overriding: Mapping[str, Any]) -> int | None:
+def _app_values(config: Config | None, tables: Any) -> list[dict[str, Any]]:
+    """The valid values among those that each app's table gives."""
+    if not isinstance(tables, list):
+        return []
+    if config is None:
+        return [valid_values(app, App) for app in tables]
+    return [{key: getattr(app, key) for key in table} for app, table in zip(config.apps, tables, strict=True)]
+
+
+def _main_port(table: Mapping[str, Any], top: Mapping[str, Any], overriding: Mapping[str, Any]) -> int | None:
     if "port" in overriding:
         return overriding["port"]  # type: ignore[no-any-return]  # checked by its rule
     if "port" in table:
-        return valid_values(table, Config).get("port")
+        return top.get("port")
     return attrs.fields(Config).port.default
 
 

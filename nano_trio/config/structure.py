@@ -97,10 +97,15 @@ def _unknown_key(key: str, cls: type[attrs.AttrsInstance]) -> str:
     return f"unknown key; accepted keys: {', '.join(sorted(known))}"
 
 
-def _apply_rule(value: Any, type_: Any) -> Any:
+def _rule_hook(type_: Any) -> Hook:
     rule = rule_of(type_)
     assert rule is not None
-    return rule.accept(value)
+    accept = rule.accept
+
+    def apply_rule(value: Any, _: Any) -> Any:
+        return accept(value)
+
+    return apply_rule
 
 
 def _table_hook(cls: type[attrs.AttrsInstance]) -> Hook:
@@ -127,4 +132,4 @@ def _structure_apps(value: Any, _: Any) -> tuple[App, ...]:
 _converter = Converter(detailed_validation=True)
 _converter.register_structure_hook_factory(attrs.has, _table_hook)
 _converter.register_structure_hook_func(lambda type_: bool(type_ == tuple[App, ...]), _structure_apps)
-_converter.register_structure_hook_func(lambda type_: rule_of(type_) is not None, _apply_rule)
+_converter.register_structure_hook_factory(lambda type_: rule_of(type_) is not None, _rule_hook)
