@@ -363,6 +363,7 @@ class Supervisor:
                 task_status.started(self)
                 async for message in self._receive:
                     await message()
+                    del message  # it may hold the child that has ended, and all that was in it
                     if self.state is SupervisorState.STOPPING:
                         break
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +51,8 @@ def serve_here(
             config = _read_config(app_path, config_path, {**overrides, "tls.port": _HTTPS_PORT})
         return config
 
+    # Nearly all that is made from here to the start stays, and the collector would look at it again and again.
+    gc.disable()
     try:
         config = read()
     except ConfigError as error:

@@ -28,7 +28,10 @@ def check_apps(
     names: dict[str, int] = {}
     hosts: dict[tuple[int, str], int] = {}
     defaults: dict[int, int] = {}
-    labels = [show(app["name"]) if "name" in app else f"apps[{index}]" for index, app in enumerate(apps)]
+
+    def label(index: int) -> str:
+        return show(apps[index]["name"]) if "name" in apps[index] else f"apps[{index}]"
+
     for index, (app, written) in enumerate(zip(apps, present, strict=True)):
         name = app.get("name")
         namesake = index if name is None else names.setdefault(name.lower(), index)
@@ -50,12 +53,12 @@ def check_apps(
         for hostname in hostnames:
             owner = hosts.setdefault((port, hostname), index)
             if owner != index:
-                both = f"both {labels[owner]} and {labels[index]} claim it"
+                both = f"both {label(owner)} and {label(index)} claim it"
                 yield ("apps", index, key), f"hostname {show(hostname)} on port {port}: {both}"
         if app.get("default"):
             owner = defaults.setdefault(port, index)
             if owner != index:
-                both = f"both {labels[owner]} and {labels[index]} claim it"
+                both = f"both {label(owner)} and {label(index)} claim it"
                 yield ("apps", index, "default"), f"port {port} can have one default app: {both}"
 
 
@@ -81,22 +84,22 @@ def check_proxies(values: Values) -> Iterator[tuple[KeyPath, str]]:
 
 def locate(path: Path, folder: Path) -> Path:
     """The absolute path of an app, seen from the configuration's folder. Raises `Rejected` where there is no app."""
-    absolute = Path(os.path.normpath(folder / path))
-    written = show(str(path))
-    mode = _mode(absolute, written)
+    # As texts: there may be ten thousand apps, and a Path costs more than to ask the file system.
+    absolute = os.path.normpath(os.path.join(folder, path))
+    mode = _mode(absolute, path)
     if mode is None:
-        raise rejected(f"{written} does not exist (looked for {absolute})")
+        raise rejected(f"{show(str(path))} does not exist (looked for {absolute})")
     entry = absolute
     if stat.S_ISDIR(mode):
-        entry = absolute / "index.js"
-        mode = _mode(entry, written)
+        entry = os.path.join(absolute, "index.js")
+        mode = _mode(entry, path)
         if mode is None:
-            raise rejected(f"{written} is a folder without index.js (looked for {entry})")
+            raise rejected(f"{show(str(path))} is a folder without index.js (looked for {entry})")
     if not stat.S_ISREG(mode):
-        raise rejected(f"{written} is no regular file (looked for {entry})")
+        raise rejected(f"{show(str(path))} is no regular file (looked for {entry})")
     if not os.access(entry, os.R_OK):
-        raise rejected(f"{written} cannot be read: permission denied (looked for {entry})")
-    return absolute
+        raise rejected(f"{show(str(path))} cannot be read: permission denied (looked for {entry})")
+    return Path(absolute)
 
 
 def locate_certificates(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]:
@@ -118,13 +121,13 @@ def locate_certificates(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]
     return tuple(located)
 
 
-def _mode(path: Path, written: str) -> int | None:
+def _mode(path: str, written: Path) -> int | None:
     try:
-        return path.stat().st_mode
+        return os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise rejected(f"{written} cannot be read: {(error.strerror or 'unknown error').lower()}") from None
+        raise rejected(f"{show(str(written))} cannot be read: {(error.strerror or 'unknown error').lower()}") from None
 
 
 def _same_name(name: str, other: str, first: int) -> str:

@@ -132,3 +132,4 @@ def _calm_garbage_collection() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     gc.enable()
+    gc.enable()
