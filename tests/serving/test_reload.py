@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from nano_trio.config import ConfigError
-from nano_trio.web.listener import open_sockets
+from nano_trio.web.sockets import open_sockets
 
 from .places import Place, answers
 
