@@ -22,7 +22,7 @@ from nano_trio.parent.worker import FAULTS, State, Worker, how_it_ended
 __all__ = ["backoff", "supervise"]
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
-_GRACE_S = 2.0
+_GRACE_S = 4.0
 """How long after its deadline a worker that should have ended is killed."""
 _LIVED_S = 1.0
 """A worker that has served for so long has lived: its successor starts at once."""
