@@ -61,6 +61,8 @@ class SupervisedSettings(AppSettings, Protocol):
     def cache_max_mb(self) -> float: ...
     @property
     def max_body_mb(self) -> float | None: ...
+    @property
+    def max_log_lines_per_s(self) -> float: ...
 
 
 class AppState(enum.Enum):
@@ -132,6 +134,7 @@ class App:
         """When it came into this state, in seconds since 1970."""
         self.account = Account()
         self.counts = Counts()
+        logs.rates.limit(self.name, settings.max_log_lines_per_s)
         self.last_error: str | None = None
         """Why the app last crashed or could not be loaded."""
         self.last_reload_error: str | None = None
@@ -362,6 +365,7 @@ class App:
     def take(self, settings: SupervisedSettings) -> None:
         """Run with other limits from now on. What needs a new isolate is for :meth:`prepare`."""
         self.settings = settings
+        logs.rates.limit(self.name, settings.max_log_lines_per_s)
         self.restarts.max_restarts, self.restarts.window_s = settings.max_restarts, settings.restart_window_s
         if self._caches is not None:
             self._caches.limit(int(settings.cache_max_mb * (1 << 20)))

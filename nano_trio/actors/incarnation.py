@@ -28,6 +28,7 @@ import trio
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.exchange import AppExchange, PipedBody, ResponseStream, plain_response
 from nano_trio.actors.messages import BodySource, BodyStream, IncomingRequest, OutgoingResponse, SocketSettings, Target
+from nano_trio.actors.origin import Origins
 from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.services import AppService
 from nano_trio.actors.sockets import Sockets
@@ -155,6 +156,7 @@ class Incarnation:
         self._on_crash = on_crash
         self._log = structlog.get_logger("nano_trio.app").bind(app=settings.name)
         self._exchanges: dict[int, AppExchange] = {}
+        self._origins = Origins(self._exchanges)
         self._unloaded: list[AppExchange] = []
         self._fetch: Any = None
         self._streams: set[ResponseStream] = set()
@@ -181,7 +183,7 @@ class Incarnation:
             network=Network(NetPolicy(settings.allow_net, open_loopback=dev), settings.extra_ca_certs, self._timeout_s),
             cache=cache,
             bindings={
-                name: AppService(settings.name, target, find, self._chain_of)
+                name: AppService(settings.name, target, find, self._chain_of, self._origins.of)
                 for name, target in settings.services.items()
             },
             code=code,
@@ -301,7 +303,10 @@ class Incarnation:
         """The request's wall-clock limit is over."""
         page = plain_response(504, f"the app did not answer within {self.settings.request_timeout_ms:g} ms")
         self._answer(exchange, page, ErrorKind.TIMEOUT)
-        self._log.warning("request timed out", url=exchange.request.url, limit_ms=self.settings.request_timeout_ms)
+        limit_ms = self.settings.request_timeout_ms
+        self._log.warning(
+            "request timed out", url=exchange.request.url, limit_ms=limit_ms, **self._origins.about(exchange.id)
+        )
         self._abort(exchange, "TimeoutError", "the request's time is over")
 
     def _abort(self, exchange: AppExchange, name: str, message: str) -> None:
@@ -402,24 +407,20 @@ class Incarnation:
     def failed(self, request: int, text: str, stack: str) -> None:
         exchange = self._exchanges.get(request)
         error = self._environment.render(text, stack)
-        self._log.error("the handler failed", request=self._request_id(exchange), error=str(error))
+        self._log.error("the handler failed", error=str(error), **self._origins.about(request))
         if exchange is not None:
             self._answer(exchange, self._error_page(exchange, str(error)), ErrorKind.EXCEPTION)
 
     def no_response(self, request: int, text: str) -> None:
         exchange = self._exchanges.get(request)
         message = f"the fetch handler returned {text_of(text)}; it must return a Response or a promise of one"
-        self._log.error("no response", request=self._request_id(exchange), error=message)
+        self._log.error("no response", error=message, **self._origins.about(request))
         if exchange is not None:
             self._answer(exchange, self._error_page(exchange, message), ErrorKind.NO_RESPONSE)
 
     def _error_page(self, exchange: AppExchange, detail: str) -> OutgoingResponse:
-        text = f"Internal Server Error (request {self._request_id(exchange)})"
+        text = f"Internal Server Error (request {exchange.request.id})"
         return plain_response(500, f"{text}\n\n{detail}" if self._dev else text)
-
-    @staticmethod
-    def _request_id(exchange: AppExchange | None) -> str:
-        return exchange.request.id if exchange is not None else ""
 
     def chunk(self, request: int, data: Any) -> None:
         stream = self._stream(request)
@@ -436,7 +437,7 @@ class Incarnation:
         stream = self._stream(request)
         if stream is not None:
             error = self._environment.render(text, stack)
-            self._log.error("the response's stream failed", request=self._request_id(stream.exchange), error=str(error))
+            self._log.error("the response's stream failed", error=str(error), **self._origins.about(request))
             stream.exchange.counts.error(ErrorKind.STREAM)
             stream.fail(text_of(text))
             self._streams.discard(stream)
@@ -468,9 +469,11 @@ class Incarnation:
         exchange = self._exchanges.get(request)
         if exchange is not None:
             exchange.extended = True
+            self._origins.extend(request)
 
     def settled(self, request: int) -> None:
         self._extended -= 1
+        self._origins.settled(request)
         self._check_drained()
 
     def read_body(self, request: int, operation: int) -> None:
@@ -503,12 +506,19 @@ class Incarnation:
         length = len(body) if isinstance(body, bytes) else body.length if body is not None else 0
         return length, exchange.read_chunk
 
+    def keep(self, cause: Any) -> None:
+        self._origins.keep(cause)
+
+    def pass_on(self, cause: Any, headers: list[tuple[str, str]]) -> None:
+        self._origins.pass_on(cause, headers)
+
     def line(self, level: str, text: str) -> None:
-        getattr(self._log, _LOG_METHODS[level])(text, console=level)
+        about = self._origins.about(self._environment.isolate.cause)
+        getattr(self._log, _LOG_METHODS[level])(text, console=level, **about)
 
     def exception(self, error: JavaScriptError) -> None:
         self._counts.error(ErrorKind.UNCAUGHT)
-        self._log.error("uncaught exception", error=str(error))
+        self._log.error("uncaught exception", error=str(error), **self._origins.about(self._environment.isolate.cause))
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -526,7 +536,7 @@ class Incarnation:
             self._stopped(StopReason.CANCELLED)
             return
         for exchange in [e for e in self._exchanges.values() if e.response is None and e.began]:
-            self._log.error("no response", request=self._request_id(exchange), error=_HUNG)
+            self._log.error("no response", error=_HUNG, **self._origins.about(exchange.id))
             self._answer(exchange, self._error_page(exchange, _HUNG), ErrorKind.HUNG)
 
     def _stopped(self, reason: StopReason) -> None:

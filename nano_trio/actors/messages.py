@@ -13,12 +13,16 @@ from typing import Protocol
 
 import attrs
 
+from nano_trio.actors import request_ids
+from nano_trio.actors.trace import Span
+
 __all__ = [
     "BodyBroken",
     "BodySource",
     "BodyStream",
     "Exchange",
     "IncomingRequest",
+    "Origin",
     "OutgoingResponse",
     "SharedMessage",
     "SocketHandler",
@@ -27,6 +31,10 @@ __all__ = [
     "SocketSettings",
     "Target",
 ]
+
+
+Origin = tuple[int | str, Span | None]
+"""A request's id and its span."""
 
 
 class BodyBroken(Exception):
@@ -65,7 +73,18 @@ class IncomingRequest:
     Written by hand: one is made for each request.
     """
 
-    __slots__ = ("_headers", "body", "certificate", "chain", "id", "joined", "method", "remote_address", "url")
+    __slots__ = (
+        "_headers",
+        "body",
+        "certificate",
+        "chain",
+        "joined",
+        "method",
+        "origin_id",
+        "remote_address",
+        "span",
+        "url",
+    )
 
     def __init__(
         self,
@@ -74,10 +93,11 @@ class IncomingRequest:
         headers: Sequence[tuple[str, str]],
         body: bytes | BodySource | None,
         remote_address: str,
-        id: str = "",
+        id: int | str = "",
         chain: tuple[str, ...] = (),
         joined: str | None = None,
         certificate: bytes | None = None,
+        span: Span | None = None,
     ) -> None:
         self.method = method
         self.url = url
@@ -86,14 +106,26 @@ class IncomingRequest:
         self.body = body
         self.remote_address = remote_address
         """The client's address without the port, e.g. ``127.0.0.1`` or ``::1``."""
-        self.id = id
-        """The request id that error pages and logs show; made by ``web``."""
+        self.origin_id = id
+        """The request's id: its text, or the number of one of ours (``actors/request_ids.py``)."""
         self.chain = chain
         """The apps through which it came by service bindings, the first caller first."""
         self.certificate = certificate
         """The certificate that the client gave (DER), verified; only where listeners ask for one."""
         self.joined = joined
         """``headers`` as one string, where the sender has it: names and values by turns, joined by line feeds."""
+        self.span = span
+        """Its part in a distributed trace, where it has one."""
+
+    @property
+    def id(self) -> str:
+        """The request id that responses, error pages and logs show."""
+        return request_ids.text(self.origin_id)
+
+    @property
+    def origin(self) -> Origin:
+        """What is kept of the request for what is done on its behalf."""
+        return self.origin_id, self.span
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import structlog
 import trio
 
+from nano_trio import logs
 from nano_trio.actors.app import App, AppState, SupervisedSettings
 from nano_trio.actors.counts import Snapshot
 from nano_trio.actors.supervisor import ChildSpec, Supervisor
@@ -163,6 +164,8 @@ class Registry:
                 await app.drain()
         finally:
             self.leaving.remove(app)
+            if app.name not in self.apps:
+                logs.rates.forget(app.name)
             self._stirring.pop(app, None)
 
     async def drain(self, timeout_s: float) -> None:

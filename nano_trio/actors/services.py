@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from nano_trio.actors.messages import BodyBroken, Exchange, IncomingRequest, OutgoingResponse
+from nano_trio.actors import request_ids
+from nano_trio.actors.messages import BodyBroken, Exchange, IncomingRequest, Origin, OutgoingResponse
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_http1 import RequestBody, Response
 from nano_trio.runtime.service import ServiceRequest
@@ -79,7 +80,7 @@ class AppService:
     """Implements :class:`nano_trio.runtime.service.Service`: ``caller``'s binding to the app ``target``.
 
     ``find`` gives the app of that name as it is now; ``chain_of`` the apps through which a request of the caller came,
-    by its number.
+    by its number, and ``origin_of`` who it is: the called app's logs name the same id and trace.
     """
 
     def __init__(
@@ -88,11 +89,13 @@ class AppService:
         target: str,
         find: Callable[[str], Target | None],
         chain_of: Callable[[int | None], tuple[str, ...]],
+        origin_of: Callable[[int | None], Origin | None],
     ) -> None:
         self._caller = caller
         self._target = target
         self._find = find
         self._chain_of = chain_of
+        self._origin_of = origin_of
 
     async def fetch(self, request: ServiceRequest) -> Response:
         """Call the app. Raises :class:`FetchError` for a call that leads back to an app on its way."""
@@ -104,13 +107,16 @@ class AppService:
         if target is None:
             raise FetchError("ERR_SERVICE", f'there is no app "{self._target}"')
         body = request.body
+        number, span = self._origin_of(request.cause) or (request_ids.new_id(), None)
         incoming = IncomingRequest(
             request.method,
             request.url,
             request.headers,
             None if body is None else body.content if body.receive is None else _Upload(body),
             "",
-            chain=chain,
+            number,
+            chain,
+            span=None if span is None else span.context.span(),
         )
         await trio.lowlevel.checkpoint()
         exchange = target.begin(incoming)

@@ -29,7 +29,7 @@ import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.exchange import plain_response
-from nano_trio.actors.messages import OutgoingResponse, SharedMessage, SocketLimits, SocketPeer
+from nano_trio.actors.messages import Origin, OutgoingResponse, SharedMessage, SocketLimits, SocketPeer
 from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
 from nano_trio.engine.isolate import StopReason, Turn
 from nano_trio.runtime.environment import Environment
@@ -88,6 +88,7 @@ class AppSocket:
         "at_fault",
         "flushed",
         "number",
+        "origin",
         "remote_address",
         "rooms",
         "wants",
@@ -97,6 +98,8 @@ class AppSocket:
         self._sockets = sockets
         self.number = number
         self.remote_address = remote_address
+        self.origin: Origin | None = None
+        """The request that opened it: what its events lead to is logged and fetched on that one's behalf."""
         self.wants = wants
         self.rooms: dict[str, int] | None = None
         self.flushed = 0
@@ -125,10 +128,11 @@ class AppSocket:
             self._state = _OPEN
         early, self._early = self._early, None
         if early is not None:
+            counts.messages_out += len(early.messages)
             early.send(peer)
         if self.wants & WANTS_OPEN:
             sockets = self._sockets
-            sockets.submit(Turn(sockets.begin_open, (self,), sockets.turn_ended))
+            sockets.submit(Turn(sockets.begin_open, (self,), sockets.turn_ended, self))
 
     def message(self, data: str | bytes) -> bool:
         """A message arrived: a turn, here and now where the isolate is free. False: no more until ``resume``."""
@@ -144,7 +148,7 @@ class AppSocket:
         self._waiting += 1
         self._waiting_bytes += size
         sockets.waiting_bytes += size
-        sockets.submit(Turn(sockets.begin_message, (self, data), sockets.message_ended))
+        sockets.submit(Turn(sockets.begin_message, (self, data), sockets.message_ended, self))
         if (
             self._waiting < MOST_WAITING
             and self._waiting_bytes < MOST_WAITING_BYTES
@@ -161,7 +165,7 @@ class AppSocket:
         """There is room for more."""
         if self.wants & WANTS_DRAIN and self._state is _OPEN:
             sockets = self._sockets
-            sockets.submit(Turn(sockets.begin_drain, (self,), sockets.turn_ended))
+            sockets.submit(Turn(sockets.begin_drain, (self,), sockets.turn_ended, self))
 
     def closed(self, code: int, reason: str, clean: bool) -> None:
         """The connection is over."""
@@ -380,7 +384,7 @@ class Sockets:
         self.held.discard(socket)
         self._rooms.leave_all(socket)
         self._ending += 1
-        self.submit(Turn(self._begin_close, (socket, code, reason, clean, was_open), self._close_ended))
+        self.submit(Turn(self._begin_close, (socket, code, reason, clean, was_open), self._close_ended, socket))
 
     def _close_ended(self, turn: Turn) -> None:
         self._ending -= 1
@@ -411,6 +415,7 @@ class Sockets:
         if answered is None:
             return 0
         socket.remote_address = answered.remote_address
+        socket.origin = answered.origin
         self._last = number
         self._sockets[number] = socket
         return number

@@ -57,7 +57,7 @@ def serve_here(
         config = read()
     except ConfigError as error:
         fail(str(error))
-    logs.configure(config.log.level, config.log.format)
+    logs.configure(config.log.level, config.log.format, max_value_bytes=config.log.max_value_bytes)
     if link is not None and link.workers > 1:
         structlog.contextvars.bind_contextvars(worker=link.worker)
     if access_log is None:

@@ -143,6 +143,15 @@ class Limits:
             unit="MB",
         ),
     )
+    max_log_lines_per_s: Annotated[float, Number(minimum=0, maximum=1_000_000)] = field(
+        default=200,
+        metadata=about(
+            "lines of its console that the app may log, on average over five seconds, and as many about it; more are "
+            "dropped and counted; 0: any number",
+            Reload.LIVE,
+            unit="lines",
+        ),
+    )
     max_connections: Annotated[int, Number(minimum=1, maximum=10_000_000, whole=True)] = field(
         default=100_000,
         metadata=about("WebSockets that may be open to the app; beyond it: 503", Reload.LIVE, unit="connections"),
@@ -350,6 +359,18 @@ class Http:
             default="a second's",
         ),
     )
+    request_id_header: Annotated[bool, Switch()] = field(
+        default=True,
+        metadata=about("tell each request's id in its response, as `X-Request-Id`", Reload.RESTART),
+    )
+    start_traces: Annotated[bool, Switch()] = field(
+        default=False,
+        metadata=about(
+            "begin a W3C trace for requests that come without a `traceparent`; those that bring one are always "
+            "carried on",
+            Reload.RESTART,
+        ),
+    )
 
 
 @frozen(kw_only=True)
@@ -441,6 +462,10 @@ class Log:
     format: Annotated[LogFormat, Choice(("json", "text", "apache"))] = field(
         default="text",
         metadata=about("`json`, `text` or `apache`; `NANO_LOG_FORMAT` overrides it", Reload.RESTART),
+    )
+    max_value_bytes: Annotated[int, Number(minimum=64, maximum=2**24, whole=True)] = field(
+        default=16384,
+        metadata=about("what a line's text, and each of its values, is cut to", Reload.RESTART, unit="bytes"),
     )
 
 

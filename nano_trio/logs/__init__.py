@@ -4,7 +4,7 @@
 format. A leaf: any room may log; only the command line configures. The files:
 
 - ``formats``: the shapes, with control characters escaped and long values cut;
-- ``rates``: how many lines an app may log;
+- ``line_rates``: how many lines an app may log;
 - ``tap``: live lines and lifecycle events for admin;
 - ``writer``: a queue and a thread, so that no output can stop the event loop.
 """
@@ -15,7 +15,6 @@ import atexit
 import datetime
 import logging
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -23,12 +22,11 @@ import trio
 from structlog.typing import EventDict
 
 from nano_trio.logs.formats import JsonFormat, TextFormat, access_line, cut_long_values
-from nano_trio.logs.rates import Rates, rates
+from nano_trio.logs.line_rates import Rates, rates
 from nano_trio.logs.tap import Tap, lifecycle, listening, offer, tap
 from nano_trio.logs.writer import Writer
 
 __all__ = [
-    "MAX_LINES_PER_S",
     "MAX_VALUE_BYTES",
     "Rates",
     "Tap",
@@ -43,7 +41,6 @@ __all__ = [
 ]
 
 MAX_VALUE_BYTES = 16 << 10
-MAX_LINES_PER_S = 200.0
 
 _writer: Writer | None = None
 
@@ -54,13 +51,11 @@ def configure(
     *,
     colors: bool | None = None,
     max_value_bytes: int = MAX_VALUE_BYTES,
-    max_lines_per_s: float = MAX_LINES_PER_S,
-    rates_of_apps: Mapping[str, float] | None = None,
 ) -> None:
     """Send log lines of at least ``level`` to standard error as ``json``, ``text`` or ``apache``.
 
-    ``max_value_bytes``: what a line's text and its values are cut to. ``max_lines_per_s``: lines of one app (0: any
-    number), with another number for the apps that ``rates_of_apps`` names.
+    ``max_value_bytes``: what a line's text and its values are cut to. What each app may log, it says itself
+    (:attr:`rates`).
     """
     global _writer
     use_colors = sys.stderr.isatty() if colors is None else colors
@@ -73,8 +68,6 @@ def configure(
 
     flush()
     _writer = Writer(sys.stderr, notice)
-    rates.default = max_lines_per_s
-    rates.of = dict(rates_of_apps or {})
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

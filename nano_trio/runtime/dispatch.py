@@ -82,6 +82,12 @@ class AppHost(Protocol):
     def request_body(self, request: int) -> WireBody | None:
         """The request's body for a fetch to send on; None where the request is over."""
 
+    def keep(self, request: int) -> None:
+        """Something was begun on the request's behalf that may outlive it: remember who it was."""
+
+    def pass_on(self, request: int | None, headers: list[tuple[str, str]]) -> None:
+        """Add to a fetch's headers (names in lower case) what is told of the request on whose behalf it is made."""
+
     @property
     def sockets(self) -> SocketHost:
         """The WebSockets that clients opened."""
@@ -122,6 +128,8 @@ class NoRequests:
     def cancel_body(self, request: int) -> None: ...
     def client(self, request: int) -> Client | None: ...
     def request_body(self, request: int) -> WireBody | None: ...
+    def keep(self, request: int) -> None: ...
+    def pass_on(self, request: int | None, headers: list[tuple[str, str]]) -> None: ...
     @property
     def sockets(self) -> SocketHost:
         return NoSockets()

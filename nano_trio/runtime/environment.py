@@ -131,8 +131,10 @@ class _Host:
     def set_timer(self, timer: int, delay_ms: float) -> None:
         self._sequence += 1
         self.timer_generation[timer] = self._sequence
-        if self.cause is not None:
-            self.timer_causes[timer] = self.cause
+        cause = self.cause
+        if cause is not None:
+            self.timer_causes[timer] = cause
+            self.app.keep(cause)
         due = trio.current_time() + delay_ms / 1e3
         heapq.heappush(self.timers, (due, self._sequence, timer))
         if self.timers[0][1] == self._sequence:
@@ -188,8 +190,10 @@ class _Host:
     def operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
         scope = trio.CancelScope()
         self.operations[operation] = scope
-        if self.cause is not None:
-            self.causes[operation] = self.cause
+        cause = self.cause
+        if cause is not None:
+            self.causes[operation] = cause
+            self.app.keep(cause)
         if self.nursery is None:
             self.deferred.append((operation, work, args))
         elif not self.queued and self.pace.claim():

@@ -91,8 +91,11 @@ class Fetches:
             )
             self._services.background(client.run)
         parts = [] if headers is None else text_of(headers).split("\n")
-        request = FetchRequest(method, text_of(url), list(zip(parts[::2], parts[1::2], strict=True)), redirect, cache)
-        request.cause = self._services.cause
+        fields = list(zip(parts[::2], parts[1::2], strict=True))
+        cause = self._services.cause
+        self._services.app.pass_on(cause, fields)
+        request = FetchRequest(method, text_of(url), fields, redirect, cache)
+        request.cause = cause
         try:
             if service is not None:
                 request.service = self._services.bindings[service]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-import structlog
 
 from nano_trio.actors.messages import Target
 from nano_trio.config import App, Config
-from nano_trio.logs import access_line
+from nano_trio.web.access_log import access_logger
 from nano_trio.web.certificates import Certificates, Pair, TLSSettings
 from nano_trio.web.compression import CompressionSettings, Compressor
 from nano_trio.web.local_ca import CertificateError, LocalCertificates
 from nano_trio.web.router import Route
-from nano_trio.web.settings import AccessRecord, Limits, Secure, ServerSettings
+from nano_trio.web.settings import Limits, Secure, ServerSettings
 
 __all__ = ["app_ports", "local_hostnames", "route", "secure_facts", "server_settings", "uses_local_certificates"]
 
@@ -46,7 +44,9 @@ def server_settings(
         proxy_protocol=config.proxy_protocol,
         compression=_compressor(config),
         dev=dev,
-        access_log=_access_logger(config.log.format) if access_log else None,
+        access_log=access_logger(config.log.format) if access_log else None,
+        request_ids=config.http.request_id_header,
+        start_traces=config.http.start_traces,
         secure=_secure(config) if secure is None else secure,
     )
 
@@ -127,26 +127,3 @@ def _default_pair(apps: Sequence[App], local: LocalCertificates) -> Pair:
 def _pair(app: App, hostname: str, local: LocalCertificates) -> Pair:
     own = app.tls.own_certificate
     return Pair(*own) if own is not None else local.pair(hostname)
-
-
-def _access_logger(format_: str) -> Callable[[AccessRecord], None]:
-    access = structlog.get_logger("nano_trio.access")
-    if format_ == "apache":
-
-        def apache(record: AccessRecord) -> None:
-            access.info(access_line(record.remote, record.method, record.url, record.status, record.bytes), raw=True)
-
-        return apache
-
-    def plain(record: AccessRecord) -> None:
-        access.info(
-            f"{record.method} {record.url} {record.status}",
-            app=record.app,
-            bytes=record.bytes,
-            ms=round(record.duration * 1e3, 2),
-            remote=record.remote,
-            request=record.id,
-            **({} if record.complete else {"complete": False}),
-        )
-
-    return plain

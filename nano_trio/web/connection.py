@@ -42,7 +42,10 @@ from typing import TYPE_CHECKING
 import can_ada
 import structlog
 
+from nano_trio.actors import request_ids
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SocketHandler, SocketLimits, Target
+from nano_trio.actors.request_ids import header_line
+from nano_trio.actors.trace import new_trace
 from nano_trio.web.errors import error_page, new_request_id, stack_of
 from nano_trio.web.http1 import Head, ProtocolError, RequestReader, as_sent
 from nano_trio.web.reactor import HANG_UP, INPUT
@@ -241,12 +244,16 @@ class Connection:
             head.headers,
             body,
             self.remote,
-            new_request_id(),
+            request_ids.new_id() if head.request_id is None else self._id_of(head),
             (),
             head.joined,
         )
         if listener.asks_clients and isinstance(self.sock, TLSSocket):
             request.certificate = self.sock.peer_certificate()
+        if head.trace is not None:
+            request.span = head.trace.span()
+        elif listener.start_traces:
+            request.span = new_trace()
         started = time.perf_counter() if listener.access_log is not None else 0.0
         try:
             exchange = target.begin(request)
@@ -266,10 +273,11 @@ class Connection:
             and type(content := response.body) is bytes
             and len(content) <= _QUICK_CONTENT
         ):
-            message = quick(response, content)
+            message = quick(response, content, header_line(request.origin_id) if listener.request_ids else b"")
             if message is not None:
                 if listener.access_log is not None:
-                    self.record(request, target.name, response.status, len(content), started, complete=True)
+                    status, size = response.status, len(content)
+                    self.record(request, target.name, status, size, started, complete=True, minor=head.minor)
                 if self.outgoing:
                     self.outgoing += message
                 else:
@@ -287,6 +295,13 @@ class Connection:
             return self.state is State.READING
         self.take_over(service)
         return False
+
+    def _id_of(self, head: Head) -> int | str:
+        """The request's id: the one that a trusted proxy gave, else a new one."""
+        trusted = self.listener.trusted
+        if head.request_id is not None and trusted is not None and self.peer in trusted:
+            return head.request_id
+        return request_ids.new_id()
 
     # ---- request bodies ----
 
@@ -378,7 +393,7 @@ class Connection:
         self, head: Head, body: bytes | WireBody | None, status: int, message: str, retry_after: int | None = None
     ) -> bool:
         url = f"{self.scheme}{head.host}{head.target}"
-        request = IncomingRequest(head.method, url, head.headers, None, self.remote, new_request_id())
+        request = IncomingRequest(head.method, url, head.headers, None, self.remote, self._id_of(head))
         page = error_page(status, message, request_id=request.id, retry_after=retry_after)
         return self._own_response(head, body, page, request, None)
 
@@ -416,7 +431,15 @@ class Connection:
         self.close_gently()
 
     def record(
-        self, request: IncomingRequest, app: str, status: int, sent: int, started: float, *, complete: bool
+        self,
+        request: IncomingRequest,
+        app: str,
+        status: int,
+        sent: int,
+        started: float,
+        *,
+        complete: bool,
+        minor: int = 1,
     ) -> None:
         """Tell the access log about a finished request. Its errors are logged, never raised."""
         access_log = self.listener.access_log
@@ -424,7 +447,18 @@ class Connection:
             return
         duration = time.perf_counter() - started
         record = AccessRecord(
-            request.method, request.url, status, sent, duration, app, request.remote_address, request.id, complete
+            request.method,
+            request.url,
+            status,
+            sent,
+            duration,
+            app,
+            request.remote_address,
+            request.id,
+            complete,
+            request.headers,
+            f"HTTP/1.{minor}",
+            request.span,
         )
         try:
             access_log(record)

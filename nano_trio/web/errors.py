@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
 import traceback
 from http import HTTPStatus
 
+from nano_trio.actors import request_ids
 from nano_trio.actors.messages import OutgoingResponse
 
 __all__ = ["error_page", "new_request_id", "stack_of"]
 
-_prefix = secrets.token_hex(4)
-_count = itertools.count(1)
-
 
 def new_request_id() -> str:
-    """A request id, unique in this process and, by its random prefix, very likely among all."""
-    return f"{_prefix}-{next(_count):x}"
+    """A new request id as text."""
+    return request_ids.text(request_ids.new_id())
 
 
 def stack_of(error: BaseException) -> str:

@@ -30,6 +30,9 @@ from typing import NoReturn
 
 import attrs
 
+from nano_trio.actors import request_ids
+from nano_trio.actors.trace import TraceContext
+from nano_trio.actors.trace import parse as parse_trace
 from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.forwarded import FORWARDING, seen_through, split_forwarding
 from nano_trio.web.framing import Body, ChunkedBody, LengthBody, ProtocolError
@@ -68,7 +71,17 @@ _METHODS = frozenset(
     )
 )
 """The methods that both engines know, but for CONNECT and TRACE, which apps never see (forbidden by Fetch)."""
-_SPECIAL = FORWARDING | {"host", "content-length", "transfer-encoding", "connection", "expect", "upgrade"}
+_TRACE = ("traceparent", "tracestate")
+_SPECIAL = FORWARDING | {
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "expect",
+    "upgrade",
+    "x-request-id",
+    *_TRACE,
+}
 _NO_FIELDS: Sequence[tuple[str, str]] = ()
 
 _MEMO_HEADS = 256
@@ -98,6 +111,10 @@ class Head:
     """Whether ``Upgrade`` asks for a WebSocket."""
     forwarding: Sequence[tuple[str, str]] = ()
     """The fields by which proxies speak of the client (``forwarded.FORWARDING``); they are not among ``headers``."""
+    trace: TraceContext | None = None
+    """The trace that the request is part of."""
+    request_id: str | None = None
+    """A valid X-Request-Id, which only a trusted proxy's word makes the request's."""
     _joined: str | None = None
 
     @property
@@ -157,6 +174,8 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
     websocket = False
     forwarding = _NO_FIELDS
     is_forwarded = False
+    trace: dict[str, list[str]] = {}
+    request_id: str | None = None
     for name, value in headers:
         if name not in _SPECIAL:
             continue
@@ -176,6 +195,10 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
             connection += "," + value.lower()
         elif name == "upgrade":
             websocket = websocket or "websocket" in {item.strip(" \t") for item in value.lower().split(",")}
+        elif name == "x-request-id":
+            request_id = value if request_id is None and request_ids.is_valid(value) else ""
+        elif name in _TRACE:
+            trace.setdefault(name, []).append(value)
         elif name == "expect":
             expect += "," + value.lower()
         else:
@@ -216,7 +239,7 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
     has_body = content_length is not None or coding is not None
     if is_forwarded:
         headers, forwarding = split_forwarding(headers)
-    return Head(
+    head = Head(
         method,
         target,
         tuple(headers),
@@ -230,6 +253,10 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
         websocket,
         forwarding,
     )
+    if trace:
+        head.trace = parse_trace(trace.get("traceparent", ()), trace.get("tracestate", ()))
+    head.request_id = request_id or None
+    return head
 
 
 def as_sent(head: Head, trusted: TrustedProxies, peer: str, scheme: str, address: str) -> tuple[Head, str, str]:

@@ -65,6 +65,8 @@ class Listener:
         self._backlog = settings.backlog
         self.limits = settings.limits
         self.access_log = settings.access_log
+        self.request_ids = settings.request_ids
+        self.start_traces = settings.start_traces
         self.dev = settings.dev
         self.accepted_at_once = settings.accepted_at_once
         self.certificates = certificates
@@ -98,6 +100,8 @@ class Listener:
         """Other settings, for the connections to come; routes for the requests to come."""
         self.limits = settings.limits
         self.access_log = settings.access_log
+        self.request_ids = settings.request_ids
+        self.start_traces = settings.start_traces
         self.routes = routes
         if self.certificates is not None:
             self.certificates = certificates

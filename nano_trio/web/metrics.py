@@ -8,7 +8,8 @@ the numbers of one app fit together), then text for a few apps at a time, one me
 Series are few and end with what they describe: an app has series from its first request or start until it is removed.
 Labels are apps' names, status classes and kinds that stand in this code, never anything that a client sent.
 
-prometheus_client knows the format; its own counters, with their locks, are not used.
+prometheus_client knows the format, and writes what the process has once. What each app has is written here, ten times
+as fast. Its counters, with their locks, are not used.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Of :meth:`Metrics.exposition`."""
 
 _PIECE_S = 0.001
-_APPS_AT_ONCE = 8
+_BOUNDS = [*(f"{bound:g}" for bound in BUCKETS), "+Inf"]
+_LAG_BOUNDS = [*(f"{bound:g}" for bound in LAG_BUCKETS), "+Inf"]
+_APPS_AT_ONCE = 16
 
 
 class Apps(Protocol):
@@ -63,87 +66,85 @@ _Values = Callable[[Snapshot], Iterable[tuple[str, float]]]
 class _PerApp:
     """A family with one series for each app, or one for each app and each value of another label."""
 
-    kind: type[CounterMetricFamily] | type[GaugeMetricFamily]
     name: str
     text: str
     value: _Value | None = None
     label: str = ""
     values: _Values | None = None
 
-    def metric(self, snapshots: Sequence[Snapshot]) -> Metric:
-        metric = self.kind(self.name, self.text, labels=["app", self.label] if self.label else ["app"])
-        for snapshot in snapshots:
-            if self.value is not None:
-                metric.add_metric([snapshot.app], self.value(snapshot))
-            if self.values is not None:
-                for value, count in self.values(snapshot):
-                    metric.add_metric([snapshot.app, value], count)
-        return metric
+    @property
+    def head(self) -> str:
+        kind = "counter" if self.name.endswith("_total") else "gauge"
+        return f"# HELP {self.name} {self.text}\n# TYPE {self.name} {kind}\n"
 
+    def lines(self, snapshot: Snapshot) -> str:
+        # Apps' names are letters, digits, "-", "_" and ".": nothing to escape.
+        series = f'{self.name}{{app="{snapshot.app}"'
+        if self.value is not None:
+            return f"{series}}} {self.value(snapshot)}\n"
+        assert self.values is not None
+        return "".join([f'{series},{self.label}="{each}"}} {value}\n' for each, value in self.values(snapshot)])
 
-_counter, _gauge = CounterMetricFamily, GaugeMetricFamily
 
 _FAMILIES = (
-    _PerApp(_counter, "nano_trio_requests_begun", "Requests that the app was given", lambda s: s.requests),
+    _PerApp("nano_trio_requests_begun_total", "Requests that the app was given", lambda s: s.requests),
     _PerApp(
-        _counter,
-        "nano_trio_requests",
+        "nano_trio_requests_total",
         "Requests that were answered, by class of status",
         label="status",
         values=lambda s: [(f"{digit}xx", count) for digit, count in enumerate(s.statuses) if count],
     ),
     _PerApp(
-        _counter,
-        "nano_trio_requests_abandoned",
+        "nano_trio_requests_abandoned_total",
         "Requests whose client left, or whose response broke off",
         lambda s: s.abandoned,
     ),
+    _PerApp("nano_trio_requests_in_flight", "Requests neither answered nor abandoned yet", lambda s: s.in_flight),
+    _PerApp("nano_trio_errors_total", "What went wrong, by kind", label="kind", values=lambda s: s.errors.items()),
+    _PerApp("nano_trio_request_body_bytes_total", "Bytes of request bodies that were read", lambda s: s.bytes_in),
+    _PerApp("nano_trio_response_body_bytes_total", "Bytes of response bodies", lambda s: s.bytes_out),
+    _PerApp("nano_trio_cpu_seconds_total", "CPU time of the app's JavaScript", lambda s: s.cpu_s),
+    _PerApp("nano_trio_turns_total", "Turns begun: calls into the app's JavaScript", lambda s: s.turns),
+    _PerApp("nano_trio_preemptions_total", "Times that a turn was suspended", lambda s: s.preemptions),
+    _PerApp("nano_trio_heap_bytes", "The isolate's heap; 0 while asleep", lambda s: s.memory),
+    _PerApp("nano_trio_mailbox_depth", "Requests that wait for their turn to begin", lambda s: s.mailbox),
+    _PerApp("nano_trio_starts_total", "Isolates started", lambda s: s.starts),
+    _PerApp("nano_trio_crashes_total", "Isolates that crashed or did not load", lambda s: s.crashes),
+    _PerApp("nano_trio_restarts_total", "Isolates started after a crash", lambda s: s.restarts),
+    _PerApp("nano_trio_evictions_total", "Isolates unloaded after idle_timeout_s", lambda s: s.evictions),
+    _PerApp("nano_trio_websocket_connections", "WebSocket connections that are open", lambda s: s.sockets),
+    _PerApp("nano_trio_websocket_opened_total", "WebSocket connections that were accepted", lambda s: s.sockets_opened),
     _PerApp(
-        _gauge, "nano_trio_requests_in_flight", "Requests neither answered nor abandoned yet", lambda s: s.in_flight
-    ),
-    _PerApp(_counter, "nano_trio_errors", "What went wrong, by kind", label="kind", values=lambda s: s.errors.items()),
-    _PerApp(_counter, "nano_trio_request_body_bytes", "Bytes of request bodies that were read", lambda s: s.bytes_in),
-    _PerApp(_counter, "nano_trio_response_body_bytes", "Bytes of response bodies", lambda s: s.bytes_out),
-    _PerApp(_counter, "nano_trio_cpu_seconds", "CPU time of the app's JavaScript", lambda s: s.cpu_s),
-    _PerApp(_counter, "nano_trio_turns", "Turns begun: calls into the app's JavaScript", lambda s: s.turns),
-    _PerApp(_counter, "nano_trio_preemptions", "Times that a turn was suspended", lambda s: s.preemptions),
-    _PerApp(_gauge, "nano_trio_heap_bytes", "The isolate's heap; 0 while asleep", lambda s: s.memory),
-    _PerApp(_gauge, "nano_trio_mailbox_depth", "Requests that wait for their turn to begin", lambda s: s.mailbox),
-    _PerApp(_counter, "nano_trio_starts", "Isolates started", lambda s: s.starts),
-    _PerApp(_counter, "nano_trio_crashes", "Isolates that crashed or did not load", lambda s: s.crashes),
-    _PerApp(_counter, "nano_trio_restarts", "Isolates started after a crash", lambda s: s.restarts),
-    _PerApp(_counter, "nano_trio_evictions", "Isolates unloaded after idle_timeout_s", lambda s: s.evictions),
-    _PerApp(_gauge, "nano_trio_websocket_connections", "WebSocket connections that are open", lambda s: s.sockets),
-    _PerApp(
-        _counter, "nano_trio_websocket_opened", "WebSocket connections that were accepted", lambda s: s.sockets_opened
-    ),
-    _PerApp(
-        _counter,
-        "nano_trio_websocket_messages",
+        "nano_trio_websocket_messages_total",
         "WebSocket messages, in from clients or out to them",
         label="direction",
         values=lambda s: [("in", s.messages_in), ("out", s.messages_out)],
     ),
-    _PerApp(_counter, "nano_trio_log_lines", "Lines logged", lambda s: logs.rates.written.get(s.app, 0)),
+    _PerApp("nano_trio_log_lines_total", "Lines logged", lambda s: logs.rates.written.get(s.app, 0)),
     _PerApp(
-        _counter,
-        "nano_trio_log_lines_dropped",
+        "nano_trio_log_lines_dropped_total",
         "Lines beyond the app's limit",
         lambda s: logs.rates.dropped.get(s.app, 0),
     ),
 )
 
 
-def _latencies(snapshots: Sequence[Snapshot]) -> Metric:
-    text = "From a request's head to the last byte of its response"
-    metric = HistogramMetricFamily("nano_trio_request_duration_seconds", text, labels=["app"])
-    for snapshot in snapshots:
-        metric.add_metric([snapshot.app], _cumulative(BUCKETS, snapshot.buckets), snapshot.latency_s)
-    return metric
+class _Latencies:
+    """The histogram of each app's latencies."""
+
+    name = "nano_trio_request_duration_seconds"
+    head = f"# HELP {name} From a request's head to the last byte of its response\n# TYPE {name} histogram\n"
+
+    def lines(self, snapshot: Snapshot) -> str:
+        name, app = self.name, snapshot.app
+        buckets = _cumulative(_BOUNDS, snapshot.buckets)
+        lines = [f'{name}_bucket{{app="{app}",le="{bound}"}} {count}\n' for bound, count in buckets]
+        lines.append(f'{name}_count{{app="{app}"}} {buckets[-1][1]}\n{name}_sum{{app="{app}"}} {snapshot.latency_s}\n')
+        return "".join(lines)
 
 
-def _cumulative(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
-    return list(zip([*(f"{bound:g}" for bound in bounds), "+Inf"], accumulate(counts), strict=True))
+def _cumulative(bounds: Sequence[str], counts: Sequence[int]) -> list[tuple[str, float]]:
+    return list(zip(bounds, accumulate(counts), strict=True))
 
 
 class Metrics:
@@ -179,13 +180,11 @@ class Metrics:
         for metric in (*process, *self._of_server(), *_of_states(snapshots.values())):
             texts.append(_text(metric))
             await pieces.pause()
-        for family in (*(each.metric for each in _FAMILIES), _latencies):
-            texts.append(_text(family(seen[:_APPS_AT_ONCE])))
-            for start in range(_APPS_AT_ONCE, len(seen), _APPS_AT_ONCE):
+        for family in (*_FAMILIES, _Latencies()):
+            texts.append(family.head.encode())
+            for start in range(0, len(seen), _APPS_AT_ONCE):
+                texts.append("".join([family.lines(each) for each in seen[start : start + _APPS_AT_ONCE]]).encode())
                 await pieces.pause()
-                # The family's HELP and TYPE are there already.
-                texts.append(_text(family(seen[start : start + _APPS_AT_ONCE])).split(b"\n", 2)[2])
-            await pieces.pause()
         return b"".join(texts)
 
     def _of_server(self) -> Iterator[Metric]:
@@ -193,28 +192,36 @@ class Metrics:
         build = GaugeMetricFamily("nano_trio_build_info", "Versions; always 1", labels=["version", "python", "trio"])
         build.add_metric([__version__, platform.python_version(), version("trio")], 1)
         yield build
-        yield _gauge("nano_trio_http_connections", "Client connections that are open", self._server.connections)
-        yield _counter("nano_trio_http_connections_accepted", "Client connections accepted", counts.accepted)
-        yield _counter("nano_trio_tls_handshake_failures", "TLS handshakes that failed", counts.failed_handshakes)
-        requests = _counter("nano_trio_http_requests", "Requests by version of HTTP", labels=["version"])
+        yield GaugeMetricFamily(
+            "nano_trio_http_connections", "Client connections that are open", self._server.connections
+        )
+        yield CounterMetricFamily("nano_trio_http_connections_accepted", "Client connections accepted", counts.accepted)
+        yield CounterMetricFamily(
+            "nano_trio_tls_handshake_failures", "TLS handshakes that failed", counts.failed_handshakes
+        )
+        requests = CounterMetricFamily("nano_trio_http_requests", "Requests by version of HTTP", labels=["version"])
         for name, count in zip(VERSIONS, counts.versions, strict=True):
             requests.add_metric([name], count)
         yield requests
-        refused = _counter(
+        refused = CounterMetricFamily(
             "nano_trio_http_refused", "Requests refused before an app was asked, by status", labels=["status"]
         )
         for status, count in sorted(counts.refused.items()):
             refused.add_metric([str(status)], count)
         yield refused
-        yield _counter("nano_trio_http_unknown_hosts", "Requests for hosts that no app claims", counts.unknown_hosts)
-        yield _counter("nano_trio_log_lines_lost", "Lines that standard error did not take", logs.lost_lines())
+        yield CounterMetricFamily(
+            "nano_trio_http_unknown_hosts", "Requests for hosts that no app claims", counts.unknown_hosts
+        )
+        yield CounterMetricFamily(
+            "nano_trio_log_lines_lost", "Lines that standard error did not take", logs.lost_lines()
+        )
         yield HistogramMetricFamily(
             "nano_trio_loop_lag_seconds",
             "How late the event loop wakes a task",
-            buckets=_cumulative(LAG_BUCKETS, load.buckets),
+            buckets=_cumulative(_LAG_BOUNDS, load.buckets),
             sum_value=load.total_s,
         )
-        yield _gauge("nano_trio_tasks", "Trio tasks", trio.lowlevel.current_statistics().tasks_living)
+        yield GaugeMetricFamily("nano_trio_tasks", "Trio tasks", trio.lowlevel.current_statistics().tasks_living)
 
 
 def _of_states(snapshots: Iterable[Snapshot]) -> Iterator[Metric]:

@@ -28,7 +28,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}").fullmatch
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "trailer", "te", "upgrade")
 )
-_SPECIAL = _HOP_BY_HOP | {"content-length", "date"}
+_SPECIAL = _HOP_BY_HOP | {"content-length", "date", "x-request-id"}
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _WITHOUT_CONTENT = frozenset((204, 205, 304))
@@ -83,8 +83,11 @@ def date_line() -> bytes:
     return _date_line
 
 
-def quick(response: OutgoingResponse, content: bytes) -> bytes | None:
-    """The whole message for a kept-alive HTTP/1.1 GET-like request, or None when ``build`` must look at it."""
+def quick(response: OutgoingResponse, content: bytes, extra: bytes = b"") -> bytes | None:
+    """The whole message for a kept-alive HTTP/1.1 GET-like request, or None when ``build`` must look at it.
+
+    ``extra``: field lines of ours.
+    """
     status = _QUICK_STATUS.get(response.status)
     if status is None or response.reason:
         return None
@@ -92,14 +95,23 @@ def quick(response: OutgoingResponse, content: bytes) -> bytes | None:
         lines = [_lines[field] for field in response.headers]
     except (KeyError, TypeError):
         return None
-    return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (status, date_line(), b"".join(lines), len(content), content)
+    return b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (
+        status,
+        date_line(),
+        extra,
+        b"".join(lines),
+        len(content),
+        content,
+    )
 
 
-def build(response: OutgoingResponse, *, head_only: bool, minor: int, keep_alive: bool) -> ResponseHead:
+def build(
+    response: OutgoingResponse, *, head_only: bool, minor: int, keep_alive: bool, id_line: bytes = b""
+) -> ResponseHead:
     """Build any response's head.
 
     ``head_only`` says the request was HEAD, ``minor`` is the request's HTTP/1.x, ``keep_alive`` whether the connection
-    may go on. Raises :class:`BadResponse`.
+    may go on. ``id_line`` tells the request's id, where the response does not. Raises :class:`BadResponse`.
     """
     status = response.status
     if type(status) is not int or not 200 <= status <= 999:
@@ -120,12 +132,16 @@ def build(response: OutgoingResponse, *, head_only: bool, minor: int, keep_alive
                 elif key == "date" and not dated:
                     dated = True
                     lines.append(line)
+                elif key == "x-request-id":
+                    id_line = b""
+                    lines.append(line)
                 continue
             if len(line) <= _MEMO_BYTES:
                 if len(_lines) >= _MEMO_LINES:
                     _lines.clear()
                 _lines[(name, value)] = line
         lines.append(line)
+    lines.append(id_line)
     if not dated:
         lines.insert(1, date_line())
 

@@ -27,6 +27,7 @@ from nano_trio.actors.messages import (
     SocketHandler,
     Target,
 )
+from nano_trio.actors.request_ids import header_line
 from nano_trio.web.errors import error_page, stack_of
 from nano_trio.web.http1 import Head, ProtocolError
 from nano_trio.web.request_body import WireBody
@@ -262,7 +263,7 @@ class Service:
         try:
             if not self._head.websocket:
                 raise ProtocolError(426, "this address serves a WebSocket only", UPGRADE_REQUIRED)
-            answer, compression = accept(read_upgrade(self._head), response)
+            answer, compression = accept(read_upgrade(self._head), response, self._id_line)
         except BadResponse as error:
             log.error("invalid response", reason=str(error), **self._about())
             refusal = ProtocolError(500, "")
@@ -280,6 +281,10 @@ class Service:
         connection.refuse(refusal)
 
     # ---- heads ----
+
+    @property
+    def _id_line(self) -> bytes:
+        return header_line(self._request.origin_id) if self._connection.listener.request_ids else b""
 
     def _build(self, response: OutgoingResponse) -> tuple[OutgoingResponse, ResponseHead]:
         """Build the head; a response that cannot be sent becomes a 500."""
@@ -300,7 +305,13 @@ class Service:
         return response, head
 
     def _build_head(self, response: OutgoingResponse, keep_alive: bool) -> ResponseHead:
-        return build(response, head_only=self._head.method == "HEAD", minor=self._head.minor, keep_alive=keep_alive)
+        return build(
+            response,
+            head_only=self._head.method == "HEAD",
+            minor=self._head.minor,
+            keep_alive=keep_alive,
+            id_line=self._id_line,
+        )
 
     def _may_keep_alive(self, response: OutgoingResponse) -> bool:
         listener = self._connection.listener
@@ -351,7 +362,15 @@ class Service:
             body.detach(self._gone or "the response is complete")
         if connection.listener.access_log is not None:
             app = self._target.name if self._target is not None else ""
-            connection.record(self._request, app, self._status, self._sent, self._started, complete=self._complete)
+            connection.record(
+                self._request,
+                app,
+                self._status,
+                self._sent,
+                self._started,
+                complete=self._complete,
+                minor=self._head.minor,
+            )
         connection.service = None
         if self._switched:
             return

@@ -8,6 +8,7 @@ from typing import Literal
 
 import attrs
 
+from nano_trio.actors.trace import Span
 from nano_trio.web.certificates import Certificates
 from nano_trio.web.compression import Compressor
 from nano_trio.web.sockets import OwnSockets, SocketSource
@@ -68,6 +69,10 @@ class AccessRecord:
     id: str
     complete: bool
     """False when the client left or the response broke off."""
+    headers: Sequence[tuple[str, str]] = ()
+    """The request's."""
+    version: str = "HTTP/1.1"
+    span: Span | None = None
 
 
 AccessLog = Callable[[AccessRecord], None]
@@ -100,6 +105,10 @@ class ServerSettings:
     dev: bool = False
     """Show stacks on error pages."""
     access_log: AccessLog | None = None
+    request_ids: bool = True
+    """Tell each request's id in its response, as X-Request-Id."""
+    start_traces: bool = False
+    """Begin a W3C trace for requests that come without one."""
     secure: Mapping[int | None, Secure] = attrs.field(factory=dict)
     """HTTPS listeners by the plain listener that they stand beside: an app's configured ``port``, None for the main."""
     trusted_proxies: Sequence[str] = ()

@@ -108,9 +108,10 @@ def _protocols(text: str | None) -> tuple[str, ...]:
     return names
 
 
-def accept(upgrade: Upgrade, response: OutgoingResponse) -> tuple[bytes, Compression | None]:
+def accept(upgrade: Upgrade, response: OutgoingResponse, id_line: bytes = b"") -> tuple[bytes, Compression | None]:
     """The response that opens the connection, and the compression that it agrees to.
 
+    ``id_line`` tells the request's id, where the response does not.
     Raises :class:`BadResponse` for fields of the app's that cannot be sent, such as a subprotocol that the client did
     not offer.
     """
@@ -131,8 +132,11 @@ def accept(upgrade: Upgrade, response: OutgoingResponse) -> tuple[bytes, Compres
             protocol = value.strip(" \t")
             if protocol not in upgrade.protocols:
                 raise BadResponse(f"the client did not offer the subprotocol {protocol!r}")
+        if key == "x-request-id":
+            id_line = b""
         if key not in _OURS:
             lines.append(line)
+    lines.append(id_line)
     compression = agree(upgrade.extensions) if response.socket_limits.compression else None
     if compression is not None:
         lines.append(f"sec-websocket-extensions: {compression.answer}\r\n".encode())

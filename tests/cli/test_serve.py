@@ -166,7 +166,7 @@ def test_every_line_of_the_json_log_is_json(start: Start, app: Path) -> None:
     requests = [entry for entry in entries if entry["event"].startswith("GET ")]
     assert len(requests) == 1
     assert requests[0]["app"] == "app"
-    assert requests[0]["request"]
+    assert requests[0]["request_id"]
 
 
 def test_requests_are_logged_only_when_asked_for(start: Start, app: Path) -> None:

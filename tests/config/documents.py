@@ -34,6 +34,7 @@ LIMITS: dict[str, st.SearchStrategy[Any]] = {
     "max_restarts": st.integers(0, 100),
     "restart_window_s": SECONDS,
     "cache_max_mb": st.integers(1, 1024) | st.floats(1, 1024),
+    "max_log_lines_per_s": st.integers(0, 10_000) | st.floats(0, 10_000),
     "max_message_mb": st.integers(1, 1024) | st.floats(0.001, 1024),
     "max_buffered_mb": st.integers(1, 1024) | st.floats(0.001, 1024),
     "websocket_compression": st.booleans(),
@@ -53,6 +54,8 @@ HTTP: dict[str, st.SearchStrategy[Any]] = {
     "max_connections_per_client": st.integers(1, 100) | st.just("none"),
     "max_requests_per_s": st.floats(0.001, 1000) | st.just("none"),
     "max_request_burst": st.integers(1, 100) | st.just("none"),
+    "request_id_header": st.booleans(),
+    "start_traces": st.booleans(),
 }
 COMPRESSION: dict[str, st.SearchStrategy[Any]] = {
     "encodings": st.sampled_from([[], "gzip", ["br"], ["zstd", "br", "gzip"]]),
@@ -69,6 +72,7 @@ TLS: dict[str, st.SearchStrategy[Any]] = {
 LOG: dict[str, st.SearchStrategy[Any]] = {
     "level": st.sampled_from(["debug", "info", "warning", "error"]),
     "format": st.sampled_from(["json", "text", "apache"]),
+    "max_value_bytes": st.integers(64, 100_000),
 }
 
 

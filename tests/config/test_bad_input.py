@@ -55,6 +55,7 @@ OF_AN_APP: list[tuple[dict[str, Any], str]] = [
     ({"max_pending": 10_000_000}, "max_pending: expected at most 1000000, got 10000000"),
     ({"max_restarts": -1}, "max_restarts: expected a whole number, zero or more, got -1"),
     ({"max_restarts": "5"}, 'max_restarts: expected a whole number, zero or more, got "5"'),
+    ({"max_log_lines_per_s": -1}, "max_log_lines_per_s: expected a number, zero or more, got -1"),
     ({"restart_window_s": 0}, "restart_window_s: expected a positive number, got 0"),
     ({"idle_timeout_s": 0}, f"idle_timeout_s: expected a positive number, {OR_NULL}, got 0"),
     ({"idle_timeout_s": "never"}, f'idle_timeout_s: expected a positive number, {OR_NULL}, got "never"'),
@@ -166,6 +167,17 @@ OF_THE_WHOLE: list[tuple[Any, list[str]]] = [
     (
         {"apps": [ONE], "log": {"level": "INFO"}},
         ['log.level: expected "debug", "info", "warning" or "error", got "INFO"'],
+    ),
+    (
+        {"apps": [ONE], "log": {"max_value_bytes": 1}},
+        ["log.max_value_bytes: expected at least 64, got 1"],
+    ),
+    (
+        {"apps": [ONE], "http": {"request_id_header": "yes", "start_traces": 1}},
+        [
+            'http.request_id_header: expected true or false, got "yes"',
+            "http.start_traces: expected true or false, got 1",
+        ],
     ),
     ({"apps": [ONE], "log": {"format": []}}, ['log.format: expected "json", "text" or "apache", got an empty list']),
     ({"apps": [ONE], "http": []}, ["http: expected a table, got an empty list"]),

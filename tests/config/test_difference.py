@@ -48,6 +48,7 @@ def test_apps_come_and_go_and_a_renamed_app_does_both() -> None:
         ({"max_pending": 1}, False),
         ({"preload": True}, False),
         ({"idle_timeout_s": 1}, False),
+        ({"max_log_lines_per_s": 1}, False),
         ({"max_message_mb": 1}, False),
         ({"max_buffered_mb": 2}, False),
         ({"websocket_compression": False}, False),

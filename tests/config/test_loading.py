@@ -35,9 +35,9 @@ def test_the_least_configuration_gets_every_default(folder: Path) -> None:
     (app,) = config.apps
     assert (config.host, config.port, config.drain_timeout_s) == ("127.0.0.1", 3000, 30)
     assert (config.http, config.log, config.defaults) == (Http(), Log(), Limits())
-    assert attrs.astuple(config.http) == ("httptools", True, 8192, 65536, 100, 30, 75, None, None, None, None)
+    assert attrs.astuple(config.http) == ("httptools", True, 8192, 65536, 100, 30, 75, None, None, None, None, True, False)
     assert (config.trusted_proxies, config.proxy_protocol, config.compression.encodings) == ((), False, ())
-    assert attrs.astuple(config.log) == ("info", "text")
+    assert attrs.astuple(config.log) == ("info", "text", 16384)
     assert attrs.astuple(config.defaults)[:12] == (5000, 128, 64, 30000, 1000, False, None, 5, 60, (), (), 256)
     sockets = {"max_message_mb": 16, "max_buffered_mb": 1, "websocket_compression": True}
     beats = {"websocket_ping_interval_s": 30, "websocket_ping_timeout_s": 10, "websocket_close_timeout_s": 5}

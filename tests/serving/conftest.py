@@ -50,7 +50,7 @@ class Site:
         *,
         method: str = "GET",
         body: Any = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
     ) -> Answer:
         response = await self.pool.request(
             method, self.url(path), headers={"Host": app, **(headers or {})}, content=body

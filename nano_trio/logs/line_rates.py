@@ -2,13 +2,12 @@
 
 A flood of ``console.log`` must neither fill the disk nor hide the error that ends it, so both have their own bucket.
 What is dropped is counted, and :meth:`Rates.report` says so once a second. A bucket that is full again is forgotten: it
-would begin the same. So apps need not be registered, and removed ones leave nothing.
+would begin the same.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -17,7 +16,6 @@ from structlog.typing import EventDict
 __all__ = ["Rates", "rates"]
 
 _BURST_S = 5.0
-_UNLIMITED = 0.0
 
 
 class _Bucket:
@@ -33,20 +31,24 @@ class Rates:
     """The buckets of all apps, and what was written and dropped of each."""
 
     def __init__(self) -> None:
-        self.default = _UNLIMITED
-        """Lines a second of an app that :attr:`of` does not name; 0: any number."""
-        self.of: Mapping[str, float] = {}
-        """Lines a second by app."""
+        self._rates: dict[str, float] = {}
         self.written: dict[str, int] = {}
         """Lines by app, those of the access log aside."""
         self.dropped: dict[str, int] = {}
         """Lines that were dropped, by app."""
         self._buckets: dict[tuple[str, bool], _Bucket] = {}
 
+    def limit(self, app: str, lines_per_s: float) -> None:
+        """From now on the app may log so many lines a second, for each of its buckets; 0: any number."""
+        if lines_per_s:
+            self._rates[app] = lines_per_s
+        else:
+            self._rates.pop(app, None)
+
     def allow(self, app: str, console: bool) -> bool:
         """Take a token for a line; False: drop it."""
-        rate = self.of.get(app, self.default)
-        if rate:
+        rate = self._rates.get(app)
+        if rate is not None:
             now = time.monotonic()
             key = (app, console)
             bucket = self._buckets.get(key)
@@ -80,14 +82,15 @@ class Rates:
         for (app, console), bucket in list(self._buckets.items()):
             dropped, bucket.dropped = bucket.dropped, 0
             if dropped:
-                rate = self.of.get(app, self.default)
+                rate = self._rates.get(app)
                 what = "console lines" if console else "log lines"
                 log.warning(f"{dropped} {what} dropped", app=app, dropped=dropped, lines_per_s=rate, unlimited=True)
             elif now - bucket.at > _BURST_S:
                 del self._buckets[app, console]
 
     def forget(self, app: str) -> None:
-        """An app was removed: its counts go."""
+        """An app was removed: its limit and its counts go."""
+        self._rates.pop(app, None)
         self.written.pop(app, None)
         self.dropped.pop(app, None)
 

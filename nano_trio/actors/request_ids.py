@@ -1,0 +1,34 @@
+"""Request ids: what connects a response, its lines in the log, and the requests that it led to.
+
+An id of ours is a number until somebody looks: the process's random prefix and the number make a text that is unique in
+the process and very likely among all. One that a trusted proxy gave is a text from the start.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+
+__all__ = ["header_line", "is_valid", "new_id", "text"]
+
+_PREFIX = secrets.token_hex(4)
+_LINE = f"x-request-id: {_PREFIX}-%x\r\n".encode()
+
+new_id = itertools.count(1).__next__
+"""The next id, as a number."""
+
+is_valid = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}").fullmatch
+"""Whether a proxy's id may go into logs, pages and headers."""
+
+
+def text(request_id: int | str) -> str:
+    """The id as people see it."""
+    return request_id if type(request_id) is str else f"{_PREFIX}-{request_id:x}"
+
+
+def header_line(request_id: int | str) -> bytes:
+    """The response's field line that tells it."""
+    if type(request_id) is int:
+        return _LINE % request_id
+    return b"x-request-id: %b\r\n" % text(request_id).encode("ascii")

@@ -1,0 +1,128 @@
+"""The writer: lines leave in order, and nobody waits for an output that takes none."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from nano_trio.logs.writer import Writer
+
+
+def notice(count: int) -> str:
+    return f"{count} lost"
+
+
+class Pipe:
+    def __init__(self) -> None:
+        self.reader, write = os.pipe()
+        self.stream = os.fdopen(write, "w")
+
+    def read(self) -> str:
+        return os.read(self.reader, 1 << 20).decode()
+
+    def read_until(self, text: str) -> str:
+        seen = ""
+        while text not in seen:
+            seen += self.read()
+        return seen
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    os.close(pipe.reader)
+    pipe.stream.close()
+
+
+def test_lines_in_order_from_many_threads(pipe: Pipe) -> None:
+    writer = Writer(pipe.stream, notice)
+
+    def write(name: int) -> None:
+        for number in range(100):
+            writer.line(f"{name} {number} \ud800")
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert writer.flush()
+    lines = pipe.read().splitlines()
+    assert len(lines) == 400
+    for name in range(4):
+        own = [line for line in lines if line.startswith(f"{name} ")]
+        assert own == [f"{name} {number} \\ud800" for number in range(100)]
+
+
+def test_a_pipe_that_nobody_drains_costs_lines_and_no_time(pipe: Pipe) -> None:
+    writer = Writer(pipe.stream, notice, most_bytes=1 << 20)
+    line = "x" * 999
+    for number in range(3000):
+        writer.line(f"{number:4}{line}")
+    assert 1500 < writer.lost < 3000 - 500
+    assert not writer.flush(0.01)
+    lost = writer.lost
+    done = threading.Event()
+    seen: list[str] = []
+
+    def drain() -> None:
+        seen.append(pipe.read_until("the last"))
+        done.set()
+
+    threading.Thread(target=drain, daemon=True).start()
+    assert writer.flush(10)
+    writer.line("the last")
+    assert done.wait(10)
+    lines = seen[0].splitlines()
+    assert [int(each[:4]) for each in lines[:-2]] == list(range(3000 - lost))
+    assert lines[-2:] == [f"{lost} lost", "the last"]
+
+
+def test_a_reader_that_has_gone(pipe: Pipe) -> None:
+    writer = Writer(pipe.stream, notice)
+    os.close(pipe.reader)
+    writer.line("nobody hears")
+    assert writer.flush(10)
+    assert writer.broken
+    pipe.reader = os.open(os.devnull, os.O_RDONLY)
+
+
+def test_a_descriptor_that_somebody_made_non_blocking(pipe: Pipe) -> None:
+    os.set_blocking(pipe.stream.fileno(), False)
+    writer = Writer(pipe.stream, notice)
+    for _ in range(200):
+        writer.line("y" * 999)  # more than a pipe holds
+    reader = threading.Timer(0.05, pipe.read_until, ["the end"])
+    reader.start()
+    writer.line("the end")
+    assert writer.flush(10)
+    reader.join(10)
+    assert not reader.is_alive()
+
+
+def test_a_stream_without_a_descriptor() -> None:
+    stream = io.StringIO()
+    writer = Writer(stream, notice)
+    writer.line("hello")
+    assert writer.flush(10)
+    assert stream.getvalue() == "hello\n"
+
+
+def test_after_a_fork_the_child_writes_too(pipe: Pipe) -> None:
+    writer = Writer(pipe.stream, notice)
+    writer.line("parent")
+    assert writer.flush(10)
+    if (child := os.fork()) == 0:
+        writer.line("child")
+        os._exit(0 if writer.flush(5) else 1)
+    end = time.monotonic() + 10
+    while (status := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert os.waitstatus_to_exitcode(status[1]) == 0
+    assert pipe.read() == "parent\nchild\n"
