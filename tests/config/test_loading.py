@@ -35,7 +35,21 @@ def test_the_least_configuration_gets_every_default(folder: Path) -> None:
     (app,) = config.apps
     assert (config.host, config.port, config.drain_timeout_s) == ("127.0.0.1", 3000, 30)
     assert (config.http, config.log, config.defaults) == (Http(), Log(), Limits())
-    assert attrs.astuple(config.http) == ("httptools", True, 8192, 65536, 100, 30, 75, None, None, None, None, True, False)
+    assert attrs.astuple(config.http) == (
+        "httptools",
+        True,
+        8192,
+        65536,
+        100,
+        30,
+        75,
+        None,
+        None,
+        None,
+        None,
+        True,
+        False,
+    )
     assert (config.trusted_proxies, config.proxy_protocol, config.compression.encodings) == ((), False, ())
     assert attrs.astuple(config.log) == ("info", "text", 16384)
     assert attrs.astuple(config.defaults)[:12] == (5000, 128, 64, 30000, 1000, False, None, 5, 60, (), (), 256)
