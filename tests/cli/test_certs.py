@@ -162,7 +162,7 @@ def test_curl(served: tuple[int, int], tmp_path: Path) -> None:
     done = run(
         "curl", "-sS", "--cacert", ca, url, url, url, "-w", "%{num_connects}%{ssl_verify_result}%{http_version};"
     )
-    assert done.stdout == b"hello101.1;hello001.1;hello001.1;"
+    assert done.stdout == b"hello102;hello002;hello002;"
     for version, code in (("1.1", 35), ("1.2", 0), ("1.3", 0)):
         maximum = run(
             "curl", "-sS", "--cacert", ca, "--tls-max", version, "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", url
