@@ -29,10 +29,11 @@ import trio
 from nano_trio import logs
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.exchange import AppExchange, plain_response
-from nano_trio.actors.incarnation import AppSettings, Incarnation, NotLoaded
+from nano_trio.actors.incarnation import Incarnation, NotLoaded
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.restarts import RestartIntensity
 from nano_trio.actors.rooms import Rooms
+from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.supervisor import ChildSpec, Restart
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
@@ -41,28 +42,7 @@ from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime.cache import AppCache, cache_file
 from nano_trio.runtime.platform import BUILTIN_MODULES
 
-__all__ = ["App", "AppState", "Registry", "SupervisedSettings", "Version"]
-
-
-class SupervisedSettings(AppSettings, Protocol):
-    """What an app's actor needs of its configuration beyond what its incarnations do."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def preload(self) -> bool: ...
-    @property
-    def idle_timeout_s(self) -> float | None: ...
-    @property
-    def max_restarts(self) -> int: ...
-    @property
-    def restart_window_s(self) -> float: ...
-    @property
-    def cache_max_mb(self) -> float: ...
-    @property
-    def max_body_mb(self) -> float | None: ...
-    @property
-    def max_log_lines_per_s(self) -> float: ...
+__all__ = ["App", "AppState", "Registry", "Version"]
 
 
 class AppState(enum.Enum):

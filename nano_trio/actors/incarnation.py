@@ -16,21 +16,20 @@ any more: the isolate was stopped, or it is idle and nothing pending could ever 
 from __future__ import annotations
 
 import enum
-import functools
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
-import can_ada
 import structlog
 import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
+from nano_trio.actors.crossing import NO_FIELDS, body_for_js, fields_of, normal_url
 from nano_trio.actors.exchange import AppExchange, PipedBody, ResponseStream, plain_response
-from nano_trio.actors.messages import BodySource, BodyStream, IncomingRequest, OutgoingResponse, SocketSettings, Target
+from nano_trio.actors.messages import BodyStream, IncomingRequest, OutgoingResponse, Target
 from nano_trio.actors.origin import Origins
 from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.services import AppService
+from nano_trio.actors.settings import AppSettings
 from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.isolate import Limits, StopReason, Turn
@@ -43,36 +42,7 @@ from nano_trio.runtime.host import text_of
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
 
-__all__ = ["AppSettings", "Incarnation", "Life", "NotLoaded"]
-
-
-class AppSettings(SocketSettings, Protocol):
-    """What an incarnation needs of an app's configuration (:class:`nano_trio.config.AppConfig`)."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def env(self) -> Any: ...
-    @property
-    def timeout_ms(self) -> float: ...
-    @property
-    def memory_mb(self) -> float: ...
-    @property
-    def max_buffer_size_mb(self) -> float: ...
-    @property
-    def request_timeout_ms(self) -> float: ...
-    @property
-    def max_pending(self) -> int: ...
-    @property
-    def services(self) -> Mapping[str, str]: ...
-    @property
-    def allow_net(self) -> tuple[str, ...]: ...
-    @property
-    def extra_ca_certs(self) -> tuple[Path, ...]: ...
-    @property
-    def max_connections(self) -> int: ...
-    @property
-    def max_messages_per_s(self) -> float | None: ...
+__all__ = ["Incarnation", "Life", "NotLoaded"]
 
 
 class NotLoaded(Exception):
@@ -86,46 +56,6 @@ class Life(enum.Enum):
     SERVING = "serving"
     RETIRED = "retired"
     CRASHED = "crashed"
-
-
-@functools.lru_cache(4096)
-def _normal_url(url: str) -> str:
-    """The URL as ``request.url`` has it: parsed and serialized (URL Standard). ``web`` has checked its host."""
-    try:
-        return str(can_ada.parse(url).href)
-    except ValueError:
-        return url
-
-
-def _crossing(body: bytes | BodySource | None) -> str | bytes | bool | None:
-    """A request's body as JavaScript gets it; see ``fromHost`` in request.js."""
-    if body is None:
-        return None
-    if not isinstance(body, bytes):
-        return True
-    # Nearly all bodies are text, and text crosses at half the price of bytes. UTF-8 gives back the very same bytes.
-    try:
-        return body.decode("utf-8") if not body.startswith(b"\xef\xbb\xbf") else body
-    except UnicodeDecodeError:
-        return body
-
-
-_Fields = tuple[list[tuple[str, str]], bool]
-_NO_FIELDS: _Fields = [], False
-
-
-def _pairs(joined: str) -> _Fields:
-    """The fields, and whether content-encoding is among them."""
-    return _split_pairs(joined) if len(joined) > 512 else _known_pairs(joined)
-
-
-def _split_pairs(joined: str) -> _Fields:
-    parts = joined.split("\n")
-    return list(zip(parts[::2], parts[1::2], strict=True)), "content-encoding" in parts[::2]
-
-
-# Apps answer with a handful of header sets. Nobody changes the lists.
-_known_pairs = functools.lru_cache(1024)(_split_pairs)
 
 
 _HUNG = "the app's code hangs: it waits for nothing that could still happen, and will never generate a response"
@@ -253,7 +183,7 @@ class Incarnation:
             headers = request.joined
             if headers is None and request.headers:
                 headers = "\n".join([part for pair in request.headers for part in pair])
-            self._fetch(exchange.id, request.method, _normal_url(request.url), headers, _crossing(request.body))
+            self._fetch(exchange.id, request.method, normal_url(request.url), headers, body_for_js(request.body))
         return exchange
 
     def _ended(self, turn: Turn) -> None:
@@ -361,7 +291,7 @@ class Incarnation:
             if kind in (4, 5, 6):
                 self._environment.enter("piped", request)
             return
-        pairs, encoded = _NO_FIELDS if headers is None else _pairs(text_of(headers))
+        pairs, encoded = NO_FIELDS if headers is None else fields_of(text_of(headers))
         content: bytes | BodyStream | None = None
         if kind == 1:
             content = text_of(body).encode("utf-8", "replace")

@@ -14,8 +14,9 @@ import structlog
 import trio
 
 from nano_trio import logs
-from nano_trio.actors.app import App, AppState, SupervisedSettings
+from nano_trio.actors.app import App, AppState
 from nano_trio.actors.counts import Snapshot
+from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.supervisor import ChildSpec, Supervisor
 from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
 from nano_trio.engine.scheduler import CpuScheduler, Mark

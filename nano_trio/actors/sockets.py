@@ -37,7 +37,8 @@ from nano_trio.runtime.host import text_of
 from nano_trio.runtime.websocket_server import WANTS_DRAIN, WANTS_OPEN, boxed, message_of
 
 if TYPE_CHECKING:
-    from nano_trio.actors.incarnation import AppSettings, Incarnation
+    from nano_trio.actors.incarnation import Incarnation
+    from nano_trio.actors.settings import AppSettings
 
 __all__ = ["AppSocket", "Sockets"]
 
