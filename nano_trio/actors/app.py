@@ -177,8 +177,12 @@ class App:
         if incarnation is not None:
             incarnation.accept(exchange)
         else:
-            failed = self.restarts.retry_in(trio.current_time()) > 0
-            exchange.answer(self._failed_page(), ErrorKind.FAILED if failed else ErrorKind.LOAD)
+            exchange.answer(self._failed_page(), self._failure())
+
+    def _failure(self) -> str:
+        if self.name in self._registry.quarantined:
+            return ErrorKind.QUARANTINED
+        return ErrorKind.FAILED if self.restarts.retry_in(trio.current_time()) > 0 else ErrorKind.LOAD
 
     # -- starts that had no room in the pass in which they were asked for -------------------------------------------
 

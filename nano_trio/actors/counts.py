@@ -57,6 +57,8 @@ class ErrorKind:
     """No response within ``request_timeout_ms``: 504."""
     MAILBOX_FULL = "mailbox_full"
     """More than ``max_pending`` requests wait: 503."""
+    CONNECTIONS_FULL = "connections_full"
+    """The app has as many WebSockets as it may (``max_connections``): 503."""
     DRAINING = "draining"
     """The app is going away: 503."""
     QUARANTINED = "quarantined"

@@ -382,12 +382,14 @@ class Incarnation:
             self._sockets = Sockets(self, self._environment, self._rooms, self._counts, self._log, self._spawn)
         return self._sockets
 
-    def answer_upgrade(self, request: int, response: OutgoingResponse) -> IncomingRequest | None:
+    def answer_upgrade(
+        self, request: int, response: OutgoingResponse, error: str | None = None
+    ) -> IncomingRequest | None:
         """The app accepts a request's WebSocket, or we refuse it for the app. None: nobody waits for the answer."""
         exchange = self._exchanges.get(request)
         if exchange is None or exchange.response is not None:
             return None
-        self._answer(exchange, response)
+        self._answer(exchange, response, error)
         return exchange.request
 
     def socket_ended(self) -> None:

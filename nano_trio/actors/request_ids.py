@@ -10,7 +10,7 @@ import itertools
 import re
 import secrets
 
-__all__ = ["header_line", "is_valid", "new_id", "text"]
+__all__ = ["field_value", "header_line", "is_valid", "new_id", "text"]
 
 _PREFIX = secrets.token_hex(4)
 _LINE = f"x-request-id: {_PREFIX}-%x\r\n".encode()
@@ -27,8 +27,13 @@ def text(request_id: int | str) -> str:
     return request_id if type(request_id) is str else f"{_PREFIX}-{request_id:x}"
 
 
+def field_value(request_id: int | str) -> bytes:
+    """The id as the value of a response's field."""
+    return text(request_id).encode("ascii")
+
+
 def header_line(request_id: int | str) -> bytes:
     """The response's field line that tells it."""
     if type(request_id) is int:
         return _LINE % request_id
-    return b"x-request-id: %b\r\n" % text(request_id).encode("ascii")
+    return b"x-request-id: %b\r\n" % field_value(request_id)

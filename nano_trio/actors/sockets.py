@@ -397,10 +397,10 @@ class Sockets:
     def accept(self, request: int, reason: str, headers: str | None, wants: int) -> int:
         """Answer a request with 101."""
         if self._is_closing:
-            self.incarnation.answer_upgrade(request, _LEAVING)
+            self.incarnation.answer_upgrade(request, _LEAVING, ErrorKind.DRAINING)
             return 0
         if len(self._sockets) >= self.incarnation.settings.max_connections:
-            self.incarnation.answer_upgrade(request, _OVERLOADED)
+            self.incarnation.answer_upgrade(request, _OVERLOADED, ErrorKind.CONNECTIONS_FULL)
             return 0
         if self._entries is None:
             self._entry_points()

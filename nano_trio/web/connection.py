@@ -42,12 +42,11 @@ from typing import TYPE_CHECKING
 import can_ada
 import structlog
 
-from nano_trio.actors import request_ids
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SocketHandler, SocketLimits, Target
-from nano_trio.actors.request_ids import header_line
-from nano_trio.actors.trace import new_trace
+from nano_trio.actors.request_ids import header_line, new_id
 from nano_trio.web.errors import error_page, new_request_id, stack_of
 from nano_trio.web.http1 import Head, ProtocolError, RequestReader, as_sent
+from nano_trio.web.identity import id_of, span_of
 from nano_trio.web.reactor import HANG_UP, INPUT
 from nano_trio.web.request_body import WireBody
 from nano_trio.web.response_head import build, quick
@@ -244,16 +243,14 @@ class Connection:
             head.headers,
             body,
             self.remote,
-            request_ids.new_id() if head.request_id is None else self._id_of(head),
+            new_id() if head.request_id is None else id_of(head, listener, self.peer),
             (),
             head.joined,
         )
         if listener.asks_clients and isinstance(self.sock, TLSSocket):
             request.certificate = self.sock.peer_certificate()
-        if head.trace is not None:
-            request.span = head.trace.span()
-        elif listener.start_traces:
-            request.span = new_trace()
+        if head.trace is not None or listener.start_traces:
+            request.span = span_of(head, listener)
         started = time.perf_counter() if listener.access_log is not None else 0.0
         try:
             exchange = target.begin(request)
@@ -295,13 +292,6 @@ class Connection:
             return self.state is State.READING
         self.take_over(service)
         return False
-
-    def _id_of(self, head: Head) -> int | str:
-        """The request's id: the one that a trusted proxy gave, else a new one."""
-        trusted = self.listener.trusted
-        if head.request_id is not None and trusted is not None and self.peer in trusted:
-            return head.request_id
-        return request_ids.new_id()
 
     # ---- request bodies ----
 
@@ -393,7 +383,9 @@ class Connection:
         self, head: Head, body: bytes | WireBody | None, status: int, message: str, retry_after: int | None = None
     ) -> bool:
         url = f"{self.scheme}{head.host}{head.target}"
-        request = IncomingRequest(head.method, url, head.headers, None, self.remote, self._id_of(head))
+        request = IncomingRequest(
+            head.method, url, head.headers, None, self.remote, id_of(head, self.listener, self.peer)
+        )
         page = error_page(status, message, request_id=request.id, retry_after=retry_after)
         return self._own_response(head, body, page, request, None)
 

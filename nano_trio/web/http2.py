@@ -505,7 +505,18 @@ class Http2Connection:
             return
         duration = time.perf_counter() - started
         record = AccessRecord(
-            request.method, request.url, status, sent, duration, app, self.remote, request.id, complete
+            request.method,
+            request.url,
+            status,
+            sent,
+            duration,
+            app,
+            request.remote_address,
+            request.id,
+            complete,
+            request.headers,
+            "HTTP/2.0",
+            request.span,
         )
         try:
             access_log(record)

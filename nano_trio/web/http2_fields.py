@@ -258,7 +258,7 @@ _RESPONSE_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
 _DROPPED = frozenset(
     ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "trailer", "te", "upgrade", "http2-settings")
 )
-_SPECIAL = _DROPPED | {"content-length", "date"}
+_SPECIAL = _DROPPED | {"content-length", "date", "x-request-id"}
 _STATUS: dict[int, Field] = {}
 
 
@@ -277,8 +277,11 @@ class ResponseFields:
         """The app said ``Connection: close``."""
 
 
-def response_fields(response: OutgoingResponse, *, head_only: bool) -> ResponseFields:
-    """Build a response's fields (RFC 9113 section 8.3.2); ``head_only``: for HEAD. Raises :class:`BadResponse`."""
+def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: bytes = b"") -> ResponseFields:
+    """Build a response's fields (RFC 9113 section 8.3.2); ``head_only``: for HEAD. Raises :class:`BadResponse`.
+
+    ``request_id`` is told where the response tells none.
+    """
     status = response.status
     if type(status) is not int or not 200 <= status <= 999:
         raise BadResponse(f"status {status!r} is not a final status code (200 to 999)")
@@ -309,6 +312,9 @@ def response_fields(response: OutgoingResponse, *, head_only: bool) -> ResponseF
                 elif key == "date" and not dated:
                     dated = True
                     fields.append(field)
+                elif key == "x-request-id":
+                    request_id = b""
+                    fields.append(field)
                 continue
             if len(name) + len(value) <= _KNOWN_BYTES:
                 if len(_KNOWN) >= _MOST_KNOWN:
@@ -317,6 +323,8 @@ def response_fields(response: OutgoingResponse, *, head_only: bool) -> ResponseF
         fields.append(field)
     if not dated:
         fields.insert(1, _date())
+    if request_id:
+        fields.append(_field(b"x-request-id", request_id))
     framing, length = framing_of(response, lengths, head_only=head_only)
     if length is not None:
         fields.append(_field(b"content-length", b"%d" % length))

@@ -29,12 +29,14 @@ from nano_trio.actors.messages import (
     SocketHandler,
     Target,
 )
+from nano_trio.actors.request_ids import field_value
 from nano_trio.web.connection import Answered
 from nano_trio.web.errors import error_page, new_request_id, stack_of
 from nano_trio.web.forwarded import seen_through
 from nano_trio.web.http1 import Head, ProtocolError
 from nano_trio.web.http2_fields import Malformed, ResponseFields, response_fields
 from nano_trio.web.http2_session import FRAME, STREAM_WINDOW
+from nano_trio.web.identity import id_of, span_of
 from nano_trio.web.response_head import BadResponse
 
 if TYPE_CHECKING:
@@ -241,7 +243,9 @@ class Http2Stream:
             if not fits:
                 raise ProtocolError(413, f"this app takes bodies of up to {limit} bytes")
         url = f"{scheme}{head.host}{head.target}"
-        request = IncomingRequest(head.method, url, head.headers, body, remote, new_request_id(), (), head.joined)
+        number = id_of(head, listener, connection.peer)
+        request = IncomingRequest(head.method, url, head.headers, body, remote, number, (), head.joined)
+        request.span = span_of(head, listener)
         if listener.asks_clients:
             request.certificate = connection.sock.peer_certificate()
         return target, request
@@ -328,15 +332,16 @@ class Http2Stream:
 
     def _build(self, response: OutgoingResponse) -> tuple[OutgoingResponse, ResponseFields]:
         """The response's fields; a response that cannot be sent becomes a 500."""
+        assert self._request is not None
         head_only = self._head is not None and self._head.method == "HEAD"
+        told = field_value(self._request.origin_id) if self._connection.listener.request_ids else b""
         try:
-            return response, response_fields(response, head_only=head_only)
+            return response, response_fields(response, head_only=head_only, request_id=told)
         except BadResponse as error:
             log.error("invalid response", reason=str(error), **self._about())
             if response.body is not None and not isinstance(response.body, bytes):
                 response.body.cancel("invalid response")
             stack = stack_of(error) if self._connection.listener.dev else None
-            assert self._request is not None
             response = error_page(500, request_id=self._request.id, stack=stack)
             self._spoil(response)
             return response, response_fields(response, head_only=head_only)

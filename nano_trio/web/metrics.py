@@ -153,7 +153,8 @@ class Metrics:
     def __init__(self, apps: Apps, server: Server, load: Load) -> None:
         self._apps = apps
         self._server = server
-        self._load = load
+        self.load = load
+        """How late the event loop is."""
         self._process = ProcessCollector(registry=None)
 
     def snapshots(self) -> dict[str, Snapshot]:
@@ -188,7 +189,7 @@ class Metrics:
         return b"".join(texts)
 
     def _of_server(self) -> Iterator[Metric]:
-        counts, load = self._server.counts, self._load
+        counts, load = self._server.counts, self.load
         build = GaugeMetricFamily("nano_trio_build_info", "Versions; always 1", labels=["version", "python", "trio"])
         build.add_metric([__version__, platform.python_version(), version("trio")], 1)
         yield build

@@ -278,3 +278,36 @@ async def test_http2_can_be_switched_off(serve: SiteMaker, tmp_path: Path) -> No
         ca = str(tmp_path / "certs" / "ca.pem")
         out, _, _ = await ran("curl", "-s", "--http2", "--cacert", ca, url, "-w", " %{http_version}")
         assert out == "Hello, world! 1.1"
+
+
+async def test_ids_traces_and_counts_are_those_of_any_request(serve: SiteMaker, tmp_path: Path) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    async with secure(serve, tmp_path) as (site, url, ca):
+
+        async def curl(path: str, *arguments: str) -> str:
+            out, _, _ = await ran("curl", "-s", "-i", "--http2", "--cacert", ca, f"{url}{path}", *arguments)
+            return out
+
+        ids = []
+        for path in ("/hello", "/later", "/stream?n=2", "/throws"):
+            traced = ("-H", f"traceparent: 00-{trace}-b7ad6b7169203331-01", "-H", "x-request-id: stranger")
+            head = (await curl(path, *traced)).partition("\r\n\r\n")[0]
+            ids += re.findall(r"^x-request-id: ([0-9a-f]{8}-[0-9a-f]+)\r?$", head, re.MULTILINE)
+        assert len(set(ids)) == 4
+        (failed,) = [line for line in site.logs if line.get("event") == "the handler failed"]
+        assert (failed["request_id"], failed["trace_id"]) == (ids[3], trace)
+        await curl("/dies")
+        await curl("/hangs", "-m", "0.3")
+        snapshot = site.hosting.metrics.snapshots()["app"]
+        assert (snapshot.requests, snapshot.answered, snapshot.abandoned, snapshot.in_flight) == (6, 4, 2, 0)
+        assert snapshot.errors == {"exception": 1, "stream": 1}
+        assert site.hosting.server.counts.versions == [0, 0, 6]
+
+
+async def test_a_trusted_proxy_gives_the_id(serve: SiteMaker, tmp_path: Path) -> None:
+    tls = {"port": 0, "certs": str(tmp_path / "certs")}
+    app = {"source": APP, "default": True}
+    async with serve({"app": app}, tls=tls, trusted_proxies=["127.0.0.1", "::1"]) as site:
+        url = f"https://localhost:{site.hosting.server.secure_port_of(None)}/hello"
+        out, _, _ = await ran("curl", "-sik", "--http2", url, "-H", "x-request-id: theirs")
+        assert "x-request-id: theirs\r\n" in out
