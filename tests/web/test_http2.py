@@ -163,6 +163,7 @@ async def test_fields_of_a_response(tmp_path: Path) -> None:
                 "set-cookie",
                 "date",
                 "x-octets",
+                "x-request-id",
                 "content-length",
             ]
             assert answer["set-cookie"] == "a=1, b=2"
