@@ -125,7 +125,8 @@ class App:
         self._registry = registry
         self._code: AppCode | None = None
         self._current: Incarnation | None = None
-        self._leaving: dict[Incarnation, int] = {}
+        self._leaving: dict[Incarnation, None] = {}
+        """Replaced versions that drain."""
         self._generation = 0
         self._unstarted: list[AppExchange] = []
         self._turns_seen = -1
@@ -405,7 +406,7 @@ class App:
             self._enter(AppState.ASLEEP)
 
     def _leave(self, old: Incarnation) -> None:
-        self._leaving[old] = self._generation
+        self._leaving[old] = None
         self._registry.supervise(
             ChildSpec(
                 id=self._next_id("draining"),
@@ -443,19 +444,16 @@ class App:
         """Take no further requests and wait for those in progress. Cancel the wait to give up on them."""
         self.close_doors()
         try:
-            while self._leaving or self._current is not None:
-                incarnation = self._current or next(iter(self._leaving))
-                await incarnation.drain()
-                if incarnation is self._current:
-                    self._current = None
-                    incarnation.retire()
-                else:
-                    await trio.lowlevel.checkpoint()
+            async with trio.open_nursery() as nursery:
+                for incarnation in self._lives():
+                    nursery.start_soon(incarnation.drain)
         finally:
-            incarnation_left, self._current = self._current, None
-            for each in (incarnation_left, *self._leaving):
-                if each is not None:
-                    each.retire()
+            for incarnation in self._lives():
+                incarnation.retire()
+            self._current = None
+
+    def _lives(self) -> list[Incarnation]:
+        return [*self._leaving] if self._current is None else [self._current, *self._leaving]
 
     def close_doors(self) -> None:
         """Answer further requests with 503 and ``Connection: close``."""

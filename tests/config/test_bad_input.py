@@ -194,6 +194,7 @@ OF_THE_WHOLE: list[tuple[Any, list[str]]] = [
     ({"apps": [ONE], "tsl": {}}, ['tsl: unknown key; did you mean "tls"?']),
     ({"apps": [ONE], "admin": {}}, ["admin: unknown key; accepted keys: TOP"]),
     ({"apps": [ONE], "workers": 2}, ["workers: unknown key; accepted keys: TOP"]),
+    ({"apps": [ONE], "watch": "yes"}, ['watch: expected true or false, got "yes"']),
     ({"apps": [ONE], "$schema": 1}, ["$schema: unknown key; accepted keys: TOP"]),
     # clashes
     ({"apps": [ONE, {**TWO, "name": "one"}]}, ['apps[1].name: "one" is already the name of apps[0]']),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,44 @@ async def test_the_main_port_and_host_may_change(place: Place) -> None:
         assert (await place.hosting.reload()).error is None
         assert place.hosting.server.addresses == [("0.0.0.0", second)]
         assert await place.text("one") == "one"
+
+
+async def test_https_comes_goes_and_knows_new_hostnames(place: Place) -> None:
+    place.app("one", answers("one"), hostname="one.test")
+    async with place.serve():
+
+        async def over_https(name: str) -> bytes:
+            authority = ssl.create_default_context(cafile=str(place.folder / "certs" / "ca.pem"))
+            port = place.hosting.server.secure_port_of(None)
+            assert port is not None
+            stream = trio.SSLStream(
+                await trio.open_tcp_stream("127.0.0.1", port), authority, server_hostname=name, https_compatible=True
+            )
+            await stream.send_all(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            answer = b"".join([part async for part in stream])
+            await stream.aclose()
+            return answer.rpartition(b"\r\n\r\n")[2]
+
+        assert place.hosting.server.secure_port_of(None) is None
+        place.document["tls"] = {"port": 0}
+        place.write()
+        assert (await place.hosting.reload()).error is None
+        assert await over_https("one.test") == b"one"
+        port = place.hosting.server.secure_port_of(None)
+        place.app("two", answers("two"), hostname="two.test")
+        assert (await place.hosting.reload()).error is None
+        assert place.hosting.server.secure_port_of(None) == port
+        assert await over_https("two.test") == b"two"
+        place.document["tls"] = {"port": 0, "redirect": True}
+        place.write()
+        assert (await place.hosting.reload()).error is None
+        assert (await place.site.get("one.test")).status == 308
+        del place.document["tls"]
+        place.write()
+        await place.hosting.reload()
+        assert place.hosting.server.secure_port_of(None) is None
+        assert await place.text("one.test") == "one"
+        assert await place.text("two.test") == "two"
 
 
 async def test_what_needs_a_restart_is_told_until_it_is_done(place: Place) -> None:
