@@ -505,6 +505,7 @@ class App:
             turns=account.turns,
             preemptions=account.slices,
             memory=self.memory_used,
+            isolates=(self._current is not None) + len(self._leaving),
             mailbox=self.mailbox,
             bytes_in=counts.bytes_in,
             bytes_out=counts.bytes_out,

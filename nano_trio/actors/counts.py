@@ -177,6 +177,8 @@ class Snapshot:
     preemptions: int
     memory: int
     """The heap's size in bytes when last read; 0 while asleep."""
+    isolates: int = 0
+    """The one that serves, and older versions that drain."""
     mailbox: int
     """Requests that wait for their turn to begin."""
     bytes_in: int

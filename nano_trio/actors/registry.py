@@ -142,6 +142,7 @@ class Registry:
         app = self.apps[settings.name] = App(settings, self)
         if self._turns is not None:
             app.account.number = self._turns.number(settings.name)
+        logs.lifecycle(app.name, "added")
         return app
 
     def quarantine(self, apps: Mapping[str, str]) -> None:
@@ -149,6 +150,9 @@ class Registry:
         for name in apps.keys() - self.quarantined.keys():
             if name in self.apps:
                 self.apps[name].end()
+            logs.lifecycle(name, "quarantined", reason=apps[name])
+        for name in self.quarantined.keys() - apps.keys():
+            logs.lifecycle(name, "released from quarantine")
         self.quarantined = dict(apps)
 
     def release(self, name: str) -> App:
@@ -168,6 +172,7 @@ class Registry:
             if app.name not in self.apps:
                 logs.rates.forget(app.name)
             self._stirring.pop(app, None)
+            logs.lifecycle(app.name, "removed")
 
     async def drain(self, timeout_s: float) -> None:
         """Let all apps finish what they have, for at most ``timeout_s`` seconds; then everything in them is stopped."""
@@ -177,6 +182,11 @@ class Registry:
                     app.close_doors()
                 for app in [app for app in self._stirring if app.name in self.apps]:
                     nursery.start_soon(app.drain)
+
+    @property
+    def runnable(self) -> int:
+        """Isolates that wait for a slice of CPU time."""
+        return self.scheduler.waiting
 
     def snapshots(self) -> Iterator[Snapshot]:
         """What is counted of each app, each at the moment it is asked for. Apps may come and go meanwhile."""

@@ -36,7 +36,7 @@ def access_logger(format_: str) -> Callable[[AccessRecord], None]:
         if record.span is not None:
             more["trace_id"], more["span_id"] = record.span.trace_id, record.span.span_id
         access.info(
-            f"{record.method} {record.url} {record.status}",
+            f"{record.method or '-'} {record.url or '-'} {record.status}",
             app=record.app,
             request_id=record.id,
             bytes=record.bytes,

@@ -48,6 +48,9 @@ class Apps(Protocol):
 
     def snapshots(self) -> Iterator[Snapshot]: ...
 
+    @property
+    def runnable(self) -> int: ...
+
 
 class Server(Protocol):
     """What of :class:`nano_trio.web.server.Server` is asked."""
@@ -107,6 +110,7 @@ _FAMILIES = (
     _PerApp("nano_trio_turns_total", "Turns begun: calls into the app's JavaScript", lambda s: s.turns),
     _PerApp("nano_trio_preemptions_total", "Times that a turn was suspended", lambda s: s.preemptions),
     _PerApp("nano_trio_heap_bytes", "The isolate's heap; 0 while asleep", lambda s: s.memory),
+    _PerApp("nano_trio_isolates", "Isolates: the one that serves, and those that drain", lambda s: s.isolates),
     _PerApp("nano_trio_mailbox_depth", "Requests that wait for their turn to begin", lambda s: s.mailbox),
     _PerApp("nano_trio_starts_total", "Isolates started", lambda s: s.starts),
     _PerApp("nano_trio_crashes_total", "Isolates that crashed or did not load", lambda s: s.crashes),
@@ -221,6 +225,9 @@ class Metrics:
             "How late the event loop wakes a task",
             buckets=_cumulative(_LAG_BOUNDS, load.buckets),
             sum_value=load.total_s,
+        )
+        yield GaugeMetricFamily(
+            "nano_trio_runnable_isolates", "Isolates that wait for a slice of CPU time", self._apps.runnable
         )
         yield GaugeMetricFamily("nano_trio_tasks", "Trio tasks", trio.lowlevel.current_statistics().tasks_living)
 

@@ -147,6 +147,7 @@ async def test_every_request_ends_once(serve: SiteMaker) -> None:
         assert 0 < snapshot.cpu_s < 5
         assert snapshot.turns > snapshot.requests
         assert snapshot.memory > 50_000
+        assert snapshot.isolates == 1
 
         series = await scrape(site)
         assert of(series, "nano_trio_requests_begun_total", app="app") == snapshot.requests
@@ -315,6 +316,8 @@ async def test_a_scrape_of_many_apps_does_not_stop_the_loop(serve: SiteMaker) ->
         snapshot = site.hosting.metrics.snapshots()["app"]
 
         class Thousands:
+            runnable = 0
+
             def snapshots(self) -> Iterator[Snapshot]:
                 return (attrs.evolve(snapshot, app=f"app{number}") for number in range(2000))
 
@@ -402,3 +405,25 @@ async def test_the_grafana_dashboard_asks_for_what_there_is(serve: SiteMaker) ->
         name.removesuffix("_bucket") for name in asked
     }
     assert unasked == {"nano_trio_requests_begun_total"}
+
+
+async def test_apps_that_come_and_go_are_told_of(serve: SiteMaker) -> None:
+    async with serve({"app": NEIGHBOUR, "other": NEIGHBOUR}) as site:
+        registry = site.hosting.registry
+        await site.get("other")
+        with logs.tap() as tap:
+            await registry.let_go(registry.release("other"))
+            registry.add(registry.apps["app"].settings)
+            registry.quarantine({"app": "it crashed the engine"})
+            assert (await site.get("app")).status == 503
+            assert (await settled(site)).errors == {ErrorKind.QUARANTINED: 1}
+            registry.quarantine({})
+            seen = [await tap.receive() for _ in range(5)]
+        assert [(item["app"], item["event"]) for item in seen] == [
+            ("other", "draining"),
+            ("other", "removed"),
+            ("app", "added"),
+            ("app", "quarantined"),
+            ("app", "released from quarantine"),
+        ]
+        assert seen[3]["reason"] == "it crashed the engine"
