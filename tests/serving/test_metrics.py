@@ -413,7 +413,7 @@ async def test_apps_that_come_and_go_are_told_of(serve: SiteMaker) -> None:
         await site.get("other")
         with logs.tap() as tap:
             await registry.let_go(registry.release("other"))
-            registry.add(registry.apps["app"].settings)
+            registry.add(attrs.evolve(registry.apps["app"].settings, name="third"))
             registry.quarantine({"app": "it crashed the engine"})
             assert (await site.get("app")).status == 503
             assert (await settled(site)).errors == {ErrorKind.QUARANTINED: 1}
@@ -422,7 +422,7 @@ async def test_apps_that_come_and_go_are_told_of(serve: SiteMaker) -> None:
         assert [(item["app"], item["event"]) for item in seen] == [
             ("other", "draining"),
             ("other", "removed"),
-            ("app", "added"),
+            ("third", "added"),
             ("app", "quarantined"),
             ("app", "released from quarantine"),
         ]
