@@ -17,6 +17,7 @@ from bench.report import Options, Outcome
 BENCHMARKS = {
     "hello": "bench.hello",
     "https": "bench.https",
+    "http2": "bench.http2",
     "websocket": "bench.websocket",
     "neighbour": "bench.neighbour",
     "json": "bench.json_body",

@@ -38,6 +38,7 @@ __all__ = [
     "start",
     "start_module",
     "start_nano",
+    "start_node_http2",
     "start_node_https",
     "start_websocket",
     "start_workerd",
@@ -242,6 +243,12 @@ def start_node_https(cert: Path, key: Path) -> Server:
     """Node's own https and http modules, with ``hello``."""
     command = [binary("node"), str(HERE / "adapters/node_https.mjs"), str(cert), str(key)]
     return _launch("node https", command, None, Path(tempfile.mkdtemp(prefix="bench-")), {"NODE_ENV": "production"})
+
+
+def start_node_http2(cert: Path, key: Path) -> Server:
+    """Node's own http2 module, with ``hello``, for HTTP/1.1 too."""
+    command = [binary("node"), str(HERE / "adapters/node_http2.mjs"), str(cert), str(key)]
+    return _launch("node http2", command, None, Path(tempfile.mkdtemp(prefix="bench-")), {"NODE_ENV": "production"})
 
 
 def start_websocket(peer: str) -> Server:

@@ -51,10 +51,9 @@ from nano_trio.web.errors import new_request_id
 from nano_trio.web.http1 import ProtocolError
 from nano_trio.web.http2_fields import Block, Malformed
 from nano_trio.web.http2_session import MOST_STREAMS, Session, SessionOver
-from nano_trio.web.http2_stream import Http2Stream
+from nano_trio.web.http2_stream import Http2Stream, record
 from nano_trio.web.reactor import INPUT
 from nano_trio.web.router import normalise_host
-from nano_trio.web.settings import AccessRecord
 from nano_trio.web.tls_socket import TLSSocket
 
 if TYPE_CHECKING:
@@ -285,7 +284,7 @@ class Http2Connection:
         self.session.reset(number, Codes.PROTOCOL_ERROR)
         self.listener.counts.refuse(400)
         request = IncomingRequest("", "", [], None, self.remote, request_id)
-        self.record(request, "", 400, 0, time.perf_counter(), complete=False)
+        record(self.listener, request, "", 400, 0, time.perf_counter(), complete=False)
         self.session.given_up()
 
     def data(self, number: int, data: bytes, size: int, *, ended: bool) -> None:
@@ -495,33 +494,6 @@ class Http2Connection:
             self.due(self._idle_at)
             if self.leaving:
                 self.wake()
-
-    def record(
-        self, request: IncomingRequest, app: str, status: int, sent: int, started: float, *, complete: bool
-    ) -> None:
-        """Tell the access log about a finished request. Its errors are logged, never raised."""
-        access_log = self.listener.access_log
-        if access_log is None:
-            return
-        duration = time.perf_counter() - started
-        record = AccessRecord(
-            request.method,
-            request.url,
-            status,
-            sent,
-            duration,
-            app,
-            request.remote_address,
-            request.id,
-            complete,
-            request.headers,
-            "HTTP/2.0",
-            request.span,
-        )
-        try:
-            access_log(record)
-        except Exception:
-            log.exception("the access log failed")
 
     # ---- going away ----
 

@@ -46,6 +46,8 @@ _HARD_LIMIT = 4
 _MEMO_BLOCKS = 64
 _MEMO_BYTES = 512
 _MOST_TABLE = 4096
+_REQUEST_ID = b"x-request-id"
+_REQUEST_ID_LITERAL = b"\0%c%b" % (len(_REQUEST_ID), _REQUEST_ID)
 
 
 class Malformed(Exception):
@@ -230,6 +232,12 @@ class FieldEncoder(hpack.Encoder):
     def encode(self, headers: Any, huffman: bool = False) -> bytes:
         """Encode a list of fields, without Huffman's code: in Python its cost grows with the square of the length."""
         fields: tuple[Field, ...] = tuple(headers)
+        tail = b""
+        if fields[-1][0] == _REQUEST_ID and len(fields[-1][1]) < 0x7F:
+            # It is never the same: as a literal that changes no table (RFC 7541 section 6.2.2) it needs no memory.
+            value = fields[-1][1]
+            tail = b"%b%c%b" % (_REQUEST_ID_LITERAL, len(value), value)
+            fields = fields[:-1]
         block = self._memo.get(fields)
         if block is None:
             resized = self.header_table.resized
@@ -241,14 +249,12 @@ class FieldEncoder(hpack.Encoder):
                 if len(self._memo) >= _MEMO_BLOCKS:
                     self._memo.clear()
                 self._memo[fields] = block
-        return block
+        return block + tail
 
 
 # ---- responses ----
 
-_UNINDEXED = frozenset(
-    (b"age", b"content-length", b"etag", b"last-modified", b"location", b"set-cookie", b"x-request-id")
-)
+_UNINDEXED = frozenset((b"age", b"content-length", b"etag", b"last-modified", b"location", b"set-cookie"))
 """Fields whose values hardly repeat: in the table they would only push out others."""
 _KNOWN: dict[tuple[str, str], Field] = {}
 _MOST_KNOWN = 1024
@@ -277,10 +283,10 @@ class ResponseFields:
         """The app said ``Connection: close``."""
 
 
-def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: bytes = b"") -> ResponseFields:
-    """Build a response's fields (RFC 9113 section 8.3.2); ``head_only``: for HEAD. Raises :class:`BadResponse`.
+def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: str = "") -> ResponseFields:
+    """Build a response's fields (RFC 9113 section 8.3.2). Raises :class:`BadResponse`.
 
-    ``request_id`` is told where the response tells none.
+    ``head_only`` says the request was HEAD; ``request_id`` is told where the response tells none.
     """
     status = response.status
     if type(status) is not int or not 200 <= status <= 999:
@@ -291,6 +297,7 @@ def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: 
     fields: list[Field] = [first]
     dated = close = False
     lengths: list[str] = []
+    told: Field | None = None
     for pair in response.headers:
         field = _KNOWN.get(pair)
         if field is None:
@@ -313,8 +320,7 @@ def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: 
                     dated = True
                     fields.append(field)
                 elif key == "x-request-id":
-                    request_id = b""
-                    fields.append(field)
+                    told = field
                 continue
             if len(name) + len(value) <= _KNOWN_BYTES:
                 if len(_KNOWN) >= _MOST_KNOWN:
@@ -328,6 +334,10 @@ def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: 
     framing, length = framing_of(response, lengths, head_only=head_only)
     if length is not None:
         fields.append(_field(b"content-length", b"%d" % length))
+    if told is not None:
+        fields.append(told)
+    elif request_id:
+        fields.append((_REQUEST_ID, request_id.encode("ascii")))
     has_content = framing is not Framing.NONE and not head_only and response.body != b""
     return ResponseFields(fields, length, has_content=has_content, close=close)
 

@@ -80,6 +80,11 @@ _DATA_FRAME, _HEADERS, _PRIORITY, _RST, _SETTINGS, _PUSH, _PING, _GOAWAY, _WINDO
 _COSTS = {_SETTINGS: 10.0, _PING: 2.0}
 
 
+_ENFORCED = Settings(client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: _LAST})
+"""What h2 holds clients to, by closing the connection: streams beyond ours are refused instead. Never changed, so that
+all sessions share it."""
+
+
 class SessionOver(Exception):
     """The client broke the protocol or a limit: nothing more is read from it."""
 
@@ -160,8 +165,7 @@ class Session:
         said = {SettingCodes.MAX_CONCURRENT_STREAMS: MOST_STREAMS, SettingCodes.MAX_HEADER_LIST_SIZE: limits.head}
         self._h2.local_settings = Settings(client=False, initial_values=said)
         self._h2.initiate_connection()
-        # What h2 would enforce by closing the connection; here streams are refused instead.
-        self._h2.local_settings = Settings(client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: _LAST})
+        self._h2.local_settings = _ENFORCED
         self._decoder = FieldDecoder(limits)
         self._h2.decoder = self._decoder
         self._h2.encoder = FieldEncoder()

@@ -20,6 +20,7 @@ import h2.errors
 import structlog
 import trio
 
+from nano_trio.actors import request_ids
 from nano_trio.actors.messages import (
     BodyBroken,
     BodyStream,
@@ -29,33 +30,60 @@ from nano_trio.actors.messages import (
     SocketHandler,
     Target,
 )
-from nano_trio.actors.request_ids import field_value
+from nano_trio.actors.trace import new_trace
 from nano_trio.web.connection import Answered
-from nano_trio.web.errors import error_page, new_request_id, stack_of
+from nano_trio.web.errors import error_page, stack_of
 from nano_trio.web.forwarded import seen_through
 from nano_trio.web.http1 import Head, ProtocolError
+from nano_trio.web.http2_body import Http2Body
 from nano_trio.web.http2_fields import Malformed, ResponseFields, response_fields
-from nano_trio.web.http2_session import FRAME, STREAM_WINDOW
-from nano_trio.web.identity import id_of, span_of
+from nano_trio.web.http2_session import FRAME
 from nano_trio.web.response_head import BadResponse
+from nano_trio.web.settings import AccessRecord
 
 if TYPE_CHECKING:
     from nano_trio.web.http2 import Http2Connection
+    from nano_trio.web.listener import Listener
 
-__all__ = ["Http2Body", "Http2Stream"]
+__all__ = ["Http2Stream", "record"]
 
 log = structlog.get_logger("nano_trio.web")
 
 Codes = h2.errors.ErrorCodes
 
-_MORE_WINDOW = 192 * 1024
-"""Bytes by which a stream's window grows when the app begins to read, as long as the connection has them to give."""
 _PROGRESS = 4096
 """Bytes that a client must take within the stall time, or all that there are: a window of one byte buys none."""
 
 
 class _Truncated(Exception):
     """The response cannot be completed."""
+
+
+def record(
+    listener: Listener, request: IncomingRequest, app: str, status: int, sent: int, started: float, *, complete: bool
+) -> None:
+    """Tell the access log about a finished request. Its errors are logged, never raised."""
+    access_log = listener.access_log
+    if access_log is None:
+        return
+    told = AccessRecord(
+        request.method,
+        request.url,
+        status,
+        sent,
+        time.perf_counter() - started,
+        app,
+        request.remote_address,
+        request.id,
+        complete,
+        request.headers,
+        "HTTP/2.0",
+        request.span,
+    )
+    try:
+        access_log(told)
+    except Exception:
+        log.exception("the access log failed")
 
 
 class _TooMany(ProtocolError):
@@ -243,12 +271,21 @@ class Http2Stream:
             if not fits:
                 raise ProtocolError(413, f"this app takes bodies of up to {limit} bytes")
         url = f"{scheme}{head.host}{head.target}"
-        number = id_of(head, listener, connection.peer)
-        request = IncomingRequest(head.method, url, head.headers, body, remote, number, (), head.joined)
-        request.span = span_of(head, listener)
+        request = IncomingRequest(head.method, url, head.headers, body, remote, self._id_of(head), (), head.joined)
+        if head.trace is not None:
+            request.span = head.trace.span()
+        elif listener.start_traces:
+            request.span = new_trace()
         if listener.asks_clients:
             request.certificate = connection.sock.peer_certificate()
         return target, request
+
+    def _id_of(self, head: Head) -> int | str:
+        """The request's id: the one that a trusted proxy gave, else a new one."""
+        trusted = self._connection.listener.trusted
+        if head.request_id is not None and trusted is not None and self._connection.peer in trusted:
+            return head.request_id
+        return request_ids.new_id()
 
     def _compressed(self, response: OutgoingResponse) -> OutgoingResponse:
         compression, head = self._connection.listener.compression, self._head
@@ -263,22 +300,18 @@ class Http2Stream:
         if error.status != 404:
             self._connection.listener.counts.refuse(error.status)
         head, connection = self._head, self._connection
-        request_id = new_request_id()
-        log.debug(
-            "request refused",
-            status=error.status,
-            reason=error.message,
-            remote=connection.remote,
-            request_id=request_id,
-        )
-        method, url = (
-            ("", "") if head is None else (head.method, f"{connection.listener.scheme}{head.host}{head.target}")
-        )
-        self._request = IncomingRequest(method, url, [], None, connection.remote, request_id)
+        origin_id = request_ids.new_id() if head is None else self._id_of(head)
+        remote = self._remote or connection.remote
+        method = url = ""
+        if head is not None:
+            method, url = head.method, f"{self._scheme or connection.listener.scheme}{head.host}{head.target}"
+        request = IncomingRequest(method, url, () if head is None else head.headers, None, remote, origin_id)
+        self._request = request
+        log.debug("request refused", status=error.status, reason=error.message, remote=remote, request_id=request.id)
         self._small = None
         self.receiving = math.inf
         retry_after = error.wait if isinstance(error, _TooMany) else None
-        self._answer(error_page(error.status, error.message, request_id=request_id, retry_after=retry_after))
+        self._answer(error_page(error.status, error.message, request_id=request.id, retry_after=retry_after))
 
     def _answer(self, page: OutgoingResponse) -> None:
         if not self._started:
@@ -334,9 +367,9 @@ class Http2Stream:
         """The response's fields; a response that cannot be sent becomes a 500."""
         assert self._request is not None
         head_only = self._head is not None and self._head.method == "HEAD"
-        told = field_value(self._request.origin_id) if self._connection.listener.request_ids else b""
+        request_id = self._request.id if self._connection.listener.request_ids else ""
         try:
-            return response, response_fields(response, head_only=head_only, request_id=told)
+            return response, response_fields(response, head_only=head_only, request_id=request_id)
         except BadResponse as error:
             log.error("invalid response", reason=str(error), **self._about())
             if response.body is not None and not isinstance(response.body, bytes):
@@ -471,145 +504,10 @@ class Http2Stream:
         connection = self._connection
         if self._request is not None and connection.listener.access_log is not None:
             app = self._target.name if self._target is not None else ""
-            connection.record(self._request, app, self._status, self.sent, self._started, complete=complete)
+            record(connection.listener, self._request, app, self._status, self.sent, self._started, complete=complete)
         connection.forget(self)
 
     def _about(self) -> dict[str, str]:
         request = self._request
         app = self._target.name if self._target is not None else ""
         return {"app": app} if request is None else {"app": app, "url": request.url, "request_id": request.id}
-
-
-class Http2Body:
-    """The :class:`~nano_trio.actors.messages.BodySource` of one request: what has arrived, and the right to more."""
-
-    __slots__ = (
-        "_arrived",
-        "_awaits_continue",
-        "_broken",
-        "_buffer",
-        "_connection",
-        "_ended",
-        "_left",
-        "_limit",
-        "_more_window",
-        "_owed",
-        "_stream",
-        "_target_window",
-        "_window",
-        "error",
-        "length",
-    )
-
-    def __init__(
-        self, stream: Http2Stream, connection: Http2Connection, length: int | None, *, expect_continue: bool
-    ) -> None:
-        self.length = length
-        self.error: ProtocolError | None = None
-        """What the client did wrong, if that broke the body."""
-        self._stream = stream
-        self._connection = connection
-        self._awaits_continue = expect_continue
-        self._left = math.inf if length is None else length
-        self._limit = math.inf
-        """Bytes of content that may still come."""
-        self._buffer = bytearray()
-        self._ended = False
-        self._broken = ""
-        self._arrived: trio.Event | None = None
-        self._window = STREAM_WINDOW
-        """What the client may send now, with padding."""
-        self._target_window = STREAM_WINDOW
-        self._more_window = 0
-        self._owed = 0
-        """What was read and not yet given back."""
-
-    def bound(self, limit: float) -> bool:
-        """Refuse (413) content beyond ``limit`` bytes; False where it is known to be longer. Before any has come."""
-        self._limit = min(self._limit, limit)
-        return self.length is None or self.length <= limit
-
-    async def receive(self) -> bytes:
-        """Return the next piece (up to 256 KiB), ``b""`` at the end. Raises :class:`BodyBroken`. A checkpoint."""
-        await trio.lowlevel.checkpoint()
-        while True:
-            if self._buffer:
-                data, self._buffer = bytes(self._buffer), bytearray()
-                self._give_back(len(data))
-                return data
-            if self._broken:
-                raise BodyBroken(self._broken)
-            if self._ended:
-                return b""
-            self._invite()
-            stream, connection = self._stream, self._connection
-            stream.receiving = trio.current_time() + connection.listener.limits.stall_timeout
-            connection.due(stream.receiving)
-            self._arrived = trio.Event()
-            try:
-                await self._arrived.wait()
-            finally:
-                self._arrived = None
-                stream.receiving = math.inf
-
-    def _invite(self) -> None:
-        """The app waits for the client: say so, where the client waits for that."""
-        connection, stream = self._connection, self._stream
-        if self._awaits_continue:
-            self._awaits_continue = False
-            if not stream.answering:
-                connection.session.inform(stream.number)
-                connection.wake()
-        if not self._more_window and self._left > self._window and connection.pool >= _MORE_WINDOW:
-            connection.pool -= _MORE_WINDOW
-            self._more_window = _MORE_WINDOW
-            self._target_window += _MORE_WINDOW
-            self._window += _MORE_WINDOW
-            connection.session.credit(stream.number, _MORE_WINDOW)
-            connection.wake()
-
-    def arrived(self, data: bytes, size: int, *, ended: bool) -> None:
-        """The client sent ``data``, which took ``size`` bytes of the window."""
-        self._window -= size
-        self._left -= len(data)
-        self._limit -= len(data)
-        self._awaits_continue = False
-        if self._limit < 0:
-            self.refuse(ProtocolError(413, "request body too large"))
-        if self._broken:
-            return
-        self._buffer += data
-        if ended:
-            self._ended = True
-        else:
-            self._give_back(size - len(data))
-        self._notify()
-
-    def _give_back(self, size: int) -> None:
-        self._owed += size
-        # Not before it is worth a frame, and not when the client has all the window that it will need.
-        if self._owed * 4 >= self._target_window and not self._ended and self._left > self._window:
-            owed, self._owed = self._owed, 0
-            self._window += owed
-            self._connection.session.credit(self._stream.number, owed)
-            self._connection.wake()
-
-    def refuse(self, error: ProtocolError) -> None:
-        """The client must not go on: whoever reads gets :class:`BodyBroken`."""
-        if not self._broken:
-            self.error = error
-            self._broken = f"malformed request body: {error.message}"
-            self._notify()
-
-    def detach(self, reason: str) -> None:
-        """The exchange is over: whoever still reads gets :class:`BodyBroken`. Never blocks, idempotent."""
-        self._connection.pool += self._more_window
-        self._more_window = 0
-        if not self._broken and not (self._ended and not self._buffer):
-            self._broken = reason
-            self._buffer = bytearray()
-        self._notify()
-
-    def _notify(self) -> None:
-        if self._arrived is not None:
-            self._arrived.set()

@@ -78,7 +78,7 @@ async def ran(*command: str, stdin: bytes = b"") -> tuple[str, str, int]:
 async def test_curl(serve: SiteMaker, tmp_path: Path) -> None:
     body = tmp_path / "body"
     body.write_bytes(bytes(3_000_000))
-    async with secure(serve, tmp_path) as (_, url, ca):
+    async with secure(serve, tmp_path, max_body_mb=4) as (_, url, ca):
 
         async def curl(*arguments: str) -> tuple[str, int]:
             out, _, code = await ran("curl", "-s", "--http2", "--cacert", ca, *arguments)
@@ -93,6 +93,9 @@ async def test_curl(serve: SiteMaker, tmp_path: Path) -> None:
         assert await curl(f"{url}/count", "-T", str(body), "-X", "POST") == ("3000000", 0)
         assert await curl(f"{url}/count", "-T", str(body), "-H", "Expect: 100-continue") == ("3000000", 0)
         assert await curl(f"{url}/count", "-d", "small") == ("5", 0)
+        large = b"x" * 5_000_000  # without a length
+        out, _, _ = await ran("curl", "-s", "--http2", "--cacert", ca, f"{url}/count", "-T", "-", stdin=large)
+        assert out.startswith("413 ")
         echoed, code = await curl(f"{url}/echo", "--data-binary", f"@{body}")
         assert (len(echoed), code) == (3_000_000, 0)
         streamed, code = await curl(f"{url}/stream?n=40")

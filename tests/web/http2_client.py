@@ -9,6 +9,7 @@ from typing import Any
 
 import hpack
 import trio
+import trustme
 from h2.errors import ErrorCodes
 from hyperframe.frame import (
     ContinuationFrame,
@@ -255,11 +256,14 @@ async def h2_connected(
     settings: dict[int, int] | None = None,
     windows: bool = True,
     greet: bool = True,
+    certificate: trustme.LeafCert | None = None,
 ) -> AsyncIterator[Http2Client]:
     """A client whose handshake is done, and whose settings are exchanged."""
     sock = await trio.open_tcp_stream("127.0.0.1", port_of(server))
     async with sock:
         context = h2_context()
+        if certificate is not None:
+            certificate.configure_cert(context)
         if host is None:
             context.check_hostname = False
         stream = trio.SSLStream(sock, context, server_hostname=host, https_compatible=True)

@@ -165,6 +165,7 @@ async def test_fields_of_a_response(tmp_path: Path) -> None:
                 "x-octets",
                 "x-request-id",
                 "content-length",
+                "x-request-id",
             ]
             assert answer["set-cookie"] == "a=1, b=2"
             assert answer["content-type"] == "text/plain"

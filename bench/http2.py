@@ -1,0 +1,119 @@
+"""http2: hello over HTTP/2, and over HTTP/1.1 to the same HTTPS port, by nghttp2's h2load.
+
+Measured: requests a second and the server's CPU time for one, with 32 requests under way on one connection, and with 8
+on each of 4; then HTTP/1.1 with 32 connections. For nano-trio and for Node's `node:http2` (whose protocol is nghttp2,
+in C; it serves both versions), one server process on one core each, with the same certificate.
+
+Unfair would be: another generator for one of the versions; a connection for each request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench import machine
+from bench.report import Options, Outcome, Table, Verdict, spread
+from bench.rivals import ratios_to
+from bench.servers import Absent, Server, nano_config, start_nano, start_node_http2
+
+__all__ = ["run"]
+
+HERE = Path(__file__).parent
+SERVERS = ("nano-trio", "node http2")
+LOADS = {"one": ["-c1", "-m32"], "four": ["-c4", "-m8"], "http1": ["--h1", "-c32"]}
+
+
+def run(options: Options) -> Outcome:
+    outcome = Outcome("http2")
+    if shutil.which("h2load") is None:
+        raise RuntimeError("h2load is missing (apt-get install nghttp2-client)")
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in SERVERS}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, _started(Path(folder)) as (servers, absent):
+        for server in servers:
+            _measure(server, 1.0)
+        for number in range(options.rounds):
+            for server in servers:
+                print(f"bench: http2: round {number + 1}/{options.rounds}: {server.name}", file=sys.stderr)
+                rounds[server.name].append(_measure(server, options.seconds))
+    outcome.data = {"rounds": rounds, "absent": absent}
+    one, four, kept = (ratios_to(rounds, *SERVERS, key) for key in ("one", "four", "kept"))
+    outcome.verdicts = [
+        Verdict(
+            "HTTP/2 requests/s, 32 streams of one connection, against node's http2 (an aim of this bench)",
+            "≥ 0.3 ×",
+            f"{spread(one)} ×",
+            statistics.median(one) >= 0.3 if one else None,
+        ),
+    ]
+    outcome.ratios.append(
+        Table(
+            "ratios to node http2",
+            ["requests/s, 1 × 32 streams", "requests/s, 4 × 8 streams", "what HTTP/2 keeps of HTTP/1.1's speed"],
+            rows=[[spread(one), spread(four), spread(kept)]],
+        )
+    )
+    table = Table(
+        "absolute: h2load; medians (lowest–highest)",
+        ["", "1 × 32 streams/s", "4 × 8 streams/s", "HTTP/1.1 requests/s", "1 × 32 CPU µs", "HTTP/1.1 CPU µs"],
+    )
+    for name, runs in rounds.items():
+        keys = ("one", "four", "http1", "one_us", "http1_us")
+        cells = [spread([run[key] for run in runs], "{:.0f}".format) for key in keys] if runs else []
+        table.rows.append([name, *(cells or [f"absent: {absent.get(name, '')[:60]}", *[""] * 4])])
+    outcome.absolute.append(table)
+    return outcome
+
+
+def _measure(server: Server, seconds: float) -> dict[str, float]:
+    seen: dict[str, float] = {}
+    for name, options in LOADS.items():
+        cpu = server.cpu_s()
+        requests = _load(server.secure_port, options, seconds)
+        seen[name] = requests / seconds
+        seen[f"{name}_us"] = (server.cpu_s() - cpu) * 1e6 / max(1, requests)
+    seen["kept"] = seen["one"] / seen["http1"] if seen["http1"] else 0.0
+    return seen
+
+
+def _load(port: int, options: list[str], seconds: float) -> int:
+    """Requests that were answered with 200 in that time."""
+    command = ["h2load", "-D", f"{seconds:g}", *options, f"https://localhost:{port}/"]
+    done = subprocess.run(
+        machine.pinned(command, server=False), capture_output=True, text=True, timeout=seconds + 60, check=True
+    )
+    found = re.search(r"status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", done.stdout)
+    if found is None:
+        raise RuntimeError(f"h2load saw other answers: {done.stdout}")
+    return int(found[1])
+
+
+@contextlib.contextmanager
+def _started(folder: Path) -> Iterator[tuple[list[Server], dict[str, str]]]:
+    from nano_trio.web.local_ca import LocalCertificates
+
+    app = {"name": "bench", "path": str(HERE / "handlers" / "hello.js"), "default": True, "preload": True}
+    local = LocalCertificates(folder / "certs")
+    local.ensure()
+    servers: list[Server] = []
+    absent: dict[str, str] = {}
+    try:
+        config = nano_config(folder, [app], tls={"port": 0, "certs": str(local.folder)})
+        servers.append(start_nano(["--config", str(config)]))
+        pair = local.pair("localhost")
+        try:
+            servers.append(start_node_http2(pair.cert, pair.key))
+        except Absent as reason:
+            absent["node http2"] = str(reason)
+        yield servers, absent
+    finally:
+        for server in servers:
+            server.stop()

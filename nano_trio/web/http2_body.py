@@ -1,0 +1,160 @@
+"""A request body of an HTTP/2 stream: what has arrived, and the right to more.
+
+The client may send a stream's first window before anybody reads. When the app begins to read, the window grows, as long
+as the connection has bytes to give for that; from then on what was read is given back. So a body takes as much memory
+as its window, and a client is as fast as the app."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import trio
+
+from nano_trio.actors.messages import BodyBroken
+from nano_trio.web.framing import ProtocolError
+from nano_trio.web.http2_session import STREAM_WINDOW
+
+if TYPE_CHECKING:
+    from nano_trio.web.http2 import Http2Connection
+    from nano_trio.web.http2_stream import Http2Stream
+
+__all__ = ["Http2Body"]
+
+_MORE_WINDOW = 192 * 1024
+"""Bytes by which a stream's window grows when the app begins to read, as long as the connection has them to give."""
+
+
+class Http2Body:
+    """The :class:`~nano_trio.actors.messages.BodySource` of one request: what has arrived, and the right to more."""
+
+    __slots__ = (
+        "_arrived",
+        "_awaits_continue",
+        "_broken",
+        "_buffer",
+        "_connection",
+        "_ended",
+        "_left",
+        "_limit",
+        "_more_window",
+        "_owed",
+        "_stream",
+        "_target_window",
+        "_window",
+        "error",
+        "length",
+    )
+
+    def __init__(
+        self, stream: Http2Stream, connection: Http2Connection, length: int | None, *, expect_continue: bool
+    ) -> None:
+        self.length = length
+        self.error: ProtocolError | None = None
+        """What the client did wrong, if that broke the body."""
+        self._stream = stream
+        self._connection = connection
+        self._awaits_continue = expect_continue
+        self._left = math.inf if length is None else length
+        self._limit = math.inf
+        """Bytes of content that may still come."""
+        self._buffer = bytearray()
+        self._ended = False
+        self._broken = ""
+        self._arrived: trio.Event | None = None
+        self._window = STREAM_WINDOW
+        """What the client may send now, with padding."""
+        self._target_window = STREAM_WINDOW
+        self._more_window = 0
+        self._owed = 0
+        """What was read and not yet given back."""
+
+    def bound(self, limit: float) -> bool:
+        """Refuse (413) content beyond ``limit`` bytes; False where it is known to be longer. Before any has come."""
+        self._limit = min(self._limit, limit)
+        return self.length is None or self.length <= limit
+
+    async def receive(self) -> bytes:
+        """Return the next piece (up to 256 KiB), ``b""`` at the end. Raises :class:`BodyBroken`. A checkpoint."""
+        await trio.lowlevel.checkpoint()
+        while True:
+            if self._buffer:
+                data, self._buffer = bytes(self._buffer), bytearray()
+                self._give_back(len(data))
+                return data
+            if self._broken:
+                raise BodyBroken(self._broken)
+            if self._ended:
+                return b""
+            self._invite()
+            stream, connection = self._stream, self._connection
+            stream.receiving = trio.current_time() + connection.listener.limits.stall_timeout
+            connection.due(stream.receiving)
+            self._arrived = trio.Event()
+            try:
+                await self._arrived.wait()
+            finally:
+                self._arrived = None
+                stream.receiving = math.inf
+
+    def _invite(self) -> None:
+        """The app waits for the client: say so, where the client waits for that."""
+        connection, stream = self._connection, self._stream
+        if self._awaits_continue:
+            self._awaits_continue = False
+            if not stream.answering:
+                connection.session.inform(stream.number)
+                connection.wake()
+        if not self._more_window and self._left > self._window and connection.pool >= _MORE_WINDOW:
+            connection.pool -= _MORE_WINDOW
+            self._more_window = _MORE_WINDOW
+            self._target_window += _MORE_WINDOW
+            self._window += _MORE_WINDOW
+            connection.session.credit(stream.number, _MORE_WINDOW)
+            connection.wake()
+
+    def arrived(self, data: bytes, size: int, *, ended: bool) -> None:
+        """The client sent ``data``, which took ``size`` bytes of the window."""
+        self._window -= size
+        self._left -= len(data)
+        self._limit -= len(data)
+        self._awaits_continue = False
+        if self._limit < 0:
+            self.refuse(ProtocolError(413, "request body too large"))
+        if self._broken:
+            return
+        self._buffer += data
+        if ended:
+            self._ended = True
+        else:
+            self._give_back(size - len(data))
+        self._notify()
+
+    def _give_back(self, size: int) -> None:
+        self._owed += size
+        # Not before it is worth a frame, and not when the client has all the window that it will need.
+        if self._owed * 4 >= self._target_window and not self._ended and self._left > self._window:
+            owed, self._owed = self._owed, 0
+            self._window += owed
+            self._connection.session.credit(self._stream.number, owed)
+            self._connection.wake()
+
+    def refuse(self, error: ProtocolError) -> None:
+        """The client must not go on: whoever reads gets :class:`BodyBroken`."""
+        if not self._broken:
+            self.error = error
+            self._broken = f"malformed request body: {error.message}"
+            self._notify()
+
+    def detach(self, reason: str) -> None:
+        """The exchange is over: whoever still reads gets :class:`BodyBroken`. Never blocks, idempotent."""
+        self._connection.pool += self._more_window
+        self._more_window = 0
+        if not self._broken and not (self._ended and not self._buffer):
+            self._broken = reason
+            self._buffer = bytearray()
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._arrived is not None:
+            self._arrived.set()
