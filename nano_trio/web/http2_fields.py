@@ -283,7 +283,7 @@ class ResponseFields:
         """The app said ``Connection: close``."""
 
 
-def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: str = "") -> ResponseFields:
+def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: bytes = b"") -> ResponseFields:
     """Build a response's fields (RFC 9113 section 8.3.2). Raises :class:`BadResponse`.
 
     ``head_only`` says the request was HEAD; ``request_id`` is told where the response tells none.
@@ -329,15 +329,13 @@ def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: 
         fields.append(field)
     if not dated:
         fields.insert(1, _date())
-    if request_id:
-        fields.append(_field(b"x-request-id", request_id))
     framing, length = framing_of(response, lengths, head_only=head_only)
     if length is not None:
         fields.append(_field(b"content-length", b"%d" % length))
     if told is not None:
         fields.append(told)
     elif request_id:
-        fields.append((_REQUEST_ID, request_id.encode("ascii")))
+        fields.append((_REQUEST_ID, request_id))
     has_content = framing is not Framing.NONE and not head_only and response.body != b""
     return ResponseFields(fields, length, has_content=has_content, close=close)
 

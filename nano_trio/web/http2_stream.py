@@ -30,7 +30,7 @@ from nano_trio.actors.messages import (
     SocketHandler,
     Target,
 )
-from nano_trio.actors.trace import new_trace
+from nano_trio.actors.request_ids import field_value
 from nano_trio.web.connection import Answered
 from nano_trio.web.errors import error_page, stack_of
 from nano_trio.web.forwarded import seen_through
@@ -38,6 +38,7 @@ from nano_trio.web.http1 import Head, ProtocolError
 from nano_trio.web.http2_body import Http2Body
 from nano_trio.web.http2_fields import Malformed, ResponseFields, response_fields
 from nano_trio.web.http2_session import FRAME
+from nano_trio.web.identity import id_of, span_of
 from nano_trio.web.response_head import BadResponse
 from nano_trio.web.settings import AccessRecord
 
@@ -271,21 +272,12 @@ class Http2Stream:
             if not fits:
                 raise ProtocolError(413, f"this app takes bodies of up to {limit} bytes")
         url = f"{scheme}{head.host}{head.target}"
-        request = IncomingRequest(head.method, url, head.headers, body, remote, self._id_of(head), (), head.joined)
-        if head.trace is not None:
-            request.span = head.trace.span()
-        elif listener.start_traces:
-            request.span = new_trace()
+        number = id_of(head, listener, connection.peer)
+        request = IncomingRequest(head.method, url, head.headers, body, remote, number, (), head.joined)
+        request.span = span_of(head, listener)
         if listener.asks_clients:
             request.certificate = connection.sock.peer_certificate()
         return target, request
-
-    def _id_of(self, head: Head) -> int | str:
-        """The request's id: the one that a trusted proxy gave, else a new one."""
-        trusted = self._connection.listener.trusted
-        if head.request_id is not None and trusted is not None and self._connection.peer in trusted:
-            return head.request_id
-        return request_ids.new_id()
 
     def _compressed(self, response: OutgoingResponse) -> OutgoingResponse:
         compression, head = self._connection.listener.compression, self._head
@@ -300,12 +292,12 @@ class Http2Stream:
         if error.status != 404:
             self._connection.listener.counts.refuse(error.status)
         head, connection = self._head, self._connection
-        origin_id = request_ids.new_id() if head is None else self._id_of(head)
+        number = request_ids.new_id() if head is None else id_of(head, connection.listener, connection.peer)
         remote = self._remote or connection.remote
         method = url = ""
         if head is not None:
             method, url = head.method, f"{self._scheme or connection.listener.scheme}{head.host}{head.target}"
-        request = IncomingRequest(method, url, () if head is None else head.headers, None, remote, origin_id)
+        request = IncomingRequest(method, url, () if head is None else head.headers, None, remote, number)
         self._request = request
         log.debug("request refused", status=error.status, reason=error.message, remote=remote, request_id=request.id)
         self._small = None
@@ -367,9 +359,9 @@ class Http2Stream:
         """The response's fields; a response that cannot be sent becomes a 500."""
         assert self._request is not None
         head_only = self._head is not None and self._head.method == "HEAD"
-        request_id = self._request.id if self._connection.listener.request_ids else ""
+        told = field_value(self._request.origin_id) if self._connection.listener.request_ids else b""
         try:
-            return response, response_fields(response, head_only=head_only, request_id=request_id)
+            return response, response_fields(response, head_only=head_only, request_id=told)
         except BadResponse as error:
             log.error("invalid response", reason=str(error), **self._about())
             if response.body is not None and not isinstance(response.body, bytes):

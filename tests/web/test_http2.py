@@ -163,7 +163,6 @@ async def test_fields_of_a_response(tmp_path: Path) -> None:
                 "set-cookie",
                 "date",
                 "x-octets",
-                "x-request-id",
                 "content-length",
                 "x-request-id",
             ]
