@@ -11,9 +11,11 @@ from __future__ import annotations
 import click
 
 from nano_trio import __version__
+from nano_trio.cli.admin import admin
 from nano_trio.cli.certs import certs
 from nano_trio.cli.scripts import eval_, run
 from nano_trio.cli.serve import serve
+from nano_trio.cli.top import top
 
 __all__ = ["main"]
 
@@ -32,5 +34,5 @@ def main() -> None:
     """
 
 
-for command in (certs, eval_, run, serve):
+for command in (admin, certs, eval_, run, serve, top):
     main.add_command(command)

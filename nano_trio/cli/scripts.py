@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from nano_trio.cli.outcome import fail
-
-if TYPE_CHECKING:
-    import trio
+from nano_trio.cli.outcome import fail, until_interrupted
 
 __all__ = ["eval_", "run"]
 
@@ -41,7 +35,7 @@ def eval_(code: str) -> None:
             _console("log", value)
 
     try:
-        trio.run(_until_interrupted, work)
+        trio.run(until_interrupted, work)
     except ScriptError as error:
         fail(str(error))
 
@@ -69,37 +63,9 @@ def run(file: Path, arguments: tuple[str, ...]) -> None:
         await run_module(file, list(arguments), _console, BytecodeCache(default_cache_folder()))
 
     try:
-        trio.run(_until_interrupted, work)
+        trio.run(until_interrupted, work)
     except (ScriptError, ModuleError, JavaScriptError) as error:
         fail(str(error))
-
-
-async def _until_interrupted(work: Callable[[], Awaitable[None]]) -> None:
-    """Run ``work``; SIGINT cancels it, even in the middle of a loop of JavaScript, and ends the process with 130."""
-    import trio
-
-    interrupted = False
-    failure: Exception | None = None
-
-    async def watch(*, task_status: trio.TaskStatus[None]) -> None:
-        nonlocal interrupted
-        with trio.open_signal_receiver(signal.SIGINT) as signals:
-            task_status.started()
-            async for _ in signals:
-                interrupted = True
-                nursery.cancel_scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        await nursery.start(watch)
-        try:
-            await work()
-        except Exception as error:  # raised below: a nursery would make it a group
-            failure = error
-        nursery.cancel_scope.cancel()
-    if interrupted:
-        sys.exit(130)
-    if failure is not None:
-        raise failure
 
 
 def _console(level: str, text: str) -> None:

@@ -56,6 +56,9 @@ def _worker_command() -> list[str]:
 @click.option(
     "--tls-port", type=click.IntRange(0, 65535), help="Port for HTTPS; 0 takes a free one.  [default: 3443, with --tls]"
 )
+@click.option(
+    "--admin-port", type=click.IntRange(0, 65535), help="Port for admin: dashboard, REST, metrics.  [default: no admin]"
+)
 @click.option("--http", "parser", type=click.Choice(["httptools", "h11"]), help="HTTP parser.  [default: httptools]")
 @click.option("--log-format", type=click.Choice(["text", "json", "apache"]), help="Log format.  [default: text]")
 @click.option("--access-log/--no-access-log", default=None, help="Log every request.  [default: with --dev or apache]")
@@ -73,6 +76,7 @@ def serve(
     port: int | None,
     tls: bool,
     tls_port: int | None,
+    admin_port: int | None,
     parser: str | None,
     log_format: str | None,
     access_log: bool | None,
@@ -102,6 +106,7 @@ def serve(
             "host": host,
             "port": port,
             "tls.port": tls_port,
+            "admin.port": admin_port,
             "http.parser": parser,
             "log.format": log_format,
             "watch": watch,

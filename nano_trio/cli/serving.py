@@ -115,6 +115,8 @@ def _announce(config: Config, hosting: Hosting) -> None:
     """Tell on standard output where the apps are; other programs wait for these lines."""
     for url in hosting.urls:
         click.echo(f"nano-trio {__version__} listening on {url}")
+    if hosting.admin is not None:
+        click.echo(f"  admin: {hosting.admin.url}")
     if len(config.apps) > 1 or not config.apps[0].default:
         for app in config.apps[:20]:
             click.echo(f"  {app.name}: " + ", ".join(hosting.urls_of(app)))

@@ -7,8 +7,9 @@ documents), `structure` (documents to the `model`, by its `rules`), `checks` (be
 """
 
 from nano_trio.config.difference import AppChange, ConfigDiff, diff
-from nano_trio.config.loading import app_name, from_document, load, parse_hostnames, single_app
+from nano_trio.config.loading import app_name, from_document, load, load_admin, parse_hostnames, single_app
 from nano_trio.config.model import (
+    Admin,
     App,
     AppTls,
     ClientAuth,
@@ -30,6 +31,7 @@ from nano_trio.config.problems import ConfigError, Problem
 from nano_trio.config.schema import KeyDescription, describe_keys, json_schema, markdown_table, to_document
 
 __all__ = [
+    "Admin",
     "App",
     "AppChange",
     "AppTls",
@@ -57,6 +59,7 @@ __all__ = [
     "from_document",
     "json_schema",
     "load",
+    "load_admin",
     "markdown_table",
     "parse_hostnames",
     "single_app",

@@ -13,15 +13,16 @@ from typing import Any
 
 import attrs
 
+from nano_trio.config.admin_checks import check_admin
 from nano_trio.config.checks import check_apps, check_proxies, check_services, locate, locate_certificates
-from nano_trio.config.model import App, Config, Limits, Tls
+from nano_trio.config.model import Admin, App, Config, Limits, Tls
 from nano_trio.config.problems import ConfigError, KeyPath, Problem, Rejected, render, show
 from nano_trio.config.reading import read
 from nano_trio.config.rules import is_hostname
 from nano_trio.config.structure import check_value, structure, valid_values
 from nano_trio.config.tls_checks import check_ports, locate_pair, locate_tls
 
-ENVIRONMENT = {"NANO_PORT": "port", "NANO_LOG_FORMAT": "log.format"}
+ENVIRONMENT = {"NANO_PORT": "port", "NANO_LOG_FORMAT": "log.format", "NANO_ADMIN_TOKEN": "admin.token"}
 """Environment variables and the keys that they override."""
 
 SCHEMA_KEY = "$schema"
@@ -75,6 +76,7 @@ def from_document(
         findings += check_services(apps)
         findings += check_proxies(top)
         tls = locate_tls(valid_values(table.get("tls"), Tls), Path(os.path.abspath(folder)), findings)
+        admin = check_admin(_overridden(table, "admin", Admin, overriding), Path(os.path.abspath(folder)), findings)
         findings += check_ports(apps, _main_port(table, top, overriding), _secure_port(table, overriding))
     else:
         findings.append(((), f"expected a table, got {show(document)}"))
@@ -85,9 +87,29 @@ def from_document(
     apps_here = tuple(attrs.evolve(app, **paths[index]) for index, app in enumerate(config.apps))
     state_dir = Path(os.path.abspath(Path(folder) / config.state_dir))
     config = attrs.evolve(config, apps=apps_here, tls=attrs.evolve(config.tls, **tls), state_dir=state_dir)
+    config = attrs.evolve(config, admin=attrs.evolve(config.admin, **admin))
     for key, value in overriding.items():
         config = _with_value(config, key, value)
     return config
+
+
+def load_admin(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Admin:
+    """Only the table `admin` of a file, for clients of the server that runs with it. What else is in the file may be
+    wrong: then admin is needed most. Raises `ConfigError`.
+    """
+    file = Path(path)
+    document = read(file)
+    problems: list[Problem] = []
+    overriding = dict(_checked_overrides(os.environ if environ is None else environ, {}, problems))
+    table = document if isinstance(document, dict) else {}
+    admin, findings = structure(table.get("admin", {}), Admin)
+    findings = [(("admin", *at), message) for at, message in findings]
+    located = check_admin(_overridden(table, "admin", Admin, overriding), Path(os.path.abspath(file)).parent, findings)
+    problems += [Problem(file.name, render(at), message) for at, message in findings]
+    if problems or admin is None:
+        raise ConfigError(problems)
+    token = {"token": overriding["admin.token"]} if "admin.token" in overriding else {}
+    return attrs.evolve(admin, **{**located, **token})
 
 
 def single_app(
@@ -186,6 +208,15 @@ def _located(
                 except Rejected as error:
                     findings += [(("apps", index, key, *at), message) for at, message in error.findings]
         yield index, located
+
+
+def _overridden(
+    table: Mapping[str, Any], key: str, cls: type[attrs.AttrsInstance], overriding: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The sound values of one of the tables, as they are after overriding."""
+    prefix = f"{key}."
+    overrides = {name.removeprefix(prefix): value for name, value in overriding.items() if name.startswith(prefix)}
+    return {**valid_values(table.get(key), cls), **overrides}
 
 
 def _app_values(config: Config | None, tables: Any) -> list[dict[str, Any]]:

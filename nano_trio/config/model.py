@@ -28,9 +28,11 @@ from nano_trio.config.rules import (
     MediaTypes,
     Number,
     Port,
+    Secret,
     Services,
     Switch,
     Words,
+    is_loopback,
 )
 
 _YEAR_S = 365 * 24 * 3600
@@ -469,6 +471,43 @@ class Log:
     )
 
 
+@frozen(kw_only=True)
+class Admin:
+    """The admin listener: dashboard, REST, WebSocket, metrics. Without `port` there is none."""
+
+    port: Annotated[int | None, Port(minimum=0)] = field(
+        default=None,
+        metadata=about("the port of the admin listener; 0: any free one; none: no admin", Reload.RESTART),
+    )
+    host: Annotated[str, BindHost()] = field(
+        default="127.0.0.1",
+        metadata=about("the address that it binds; any but a loopback one requires a token", Reload.RESTART),
+    )
+    token: Annotated[str | None, Secret()] = field(
+        default=None,
+        repr=False,
+        metadata=about(
+            "what clients must show: at least 16 visible ASCII characters; `NANO_ADMIN_TOKEN` overrides it",
+            Reload.RESTART,
+        ),
+    )
+    token_file: Annotated[Path | None, FilePath()] = field(
+        default=None,
+        metadata=about("a file whose first line is the token; relative to the configuration's folder", Reload.RESTART),
+    )
+    hostnames: Annotated[tuple[str, ...], Hostnames(or_none=True)] = field(
+        default=(),
+        metadata=about(
+            "names under which browsers may reach it, besides `localhost` and its own addresses", Reload.RESTART
+        ),
+    )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the listener."""
+        return is_loopback(self.host)
+
+
 def default_state_dir() -> Path:
     """``$XDG_STATE_HOME/nano-trio``, by default below ``~/.local/state``."""
     base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
@@ -550,6 +589,7 @@ class Config:
     compression: Compression = field(factory=Compression, metadata=about("compression of responses", Reload.RESTART))
     tls: Tls = field(factory=Tls, metadata=about("HTTPS", Reload.LIVE))
     log: Log = field(factory=Log, metadata=about("logging", Reload.RESTART))
+    admin: Admin = field(factory=Admin, metadata=about("the admin listener", Reload.RESTART))
     defaults: Limits = field(factory=Limits, metadata=about("limits for apps that do not set them", Reload.LIVE))
     apps: tuple[App, ...] = field(metadata=about("the apps", Reload.LIVE))
 

@@ -36,15 +36,20 @@ class Overlay:
         self.removed: set[str] = set()
         self.fault: str | None = None
         """Why the file could not be read."""
-        if file is not None:
-            try:
-                document = json.loads(file.read_text("utf-8"))
-                self.added = {app["name"]: dict(app) for app in document["added"]}
-                self.removed = set(map(str, document["removed"]))
-            except FileNotFoundError:
-                pass
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                self.fault = f"{file}: {error}"
+        self.read()
+
+    def read(self) -> None:
+        """Read the file, if there is one; where that fails, what is known stays. Blocks."""
+        if self.file is None:
+            return
+        try:
+            document = json.loads(self.file.read_text("utf-8"))
+            added = {app["name"]: dict(app) for app in document["added"]}
+            self.added, self.removed = added, set(map(str, document["removed"]))
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            self.fault = f"{self.file}: {error}"
 
     @classmethod
     def beside(cls, config: Config, path: str | os.PathLike[str]) -> "Overlay":

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from nano_trio.config.problems import KeyPath, Rejected, rejected, show
 
@@ -22,6 +22,8 @@ NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
 _NAME = re.compile(NAME_PATTERN)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+*-]+/[A-Za-z0-9!#$&^_.+*-]+")
+_SHORTEST_SECRET, _LONGEST_SECRET = 16, 512
+_SECRET = re.compile(rf"[!-~]{{{_SHORTEST_SECRET},{_LONGEST_SECRET}}}")
 _MAX_HOSTNAME = 253
 _MAX_ENV_DEPTH = 64
 _EXACT_INTEGER = 2**53 - 1
@@ -127,7 +129,7 @@ class Switch(Rule):
 class Choice(Rule):
     """One of a few words."""
 
-    words: tuple[str, ...] = field(converter=tuple)
+    words: tuple[str, ...]
 
     @property
     def expects(self) -> str:
@@ -147,7 +149,7 @@ class Choice(Rule):
 class Words(Rule):
     """A list of some of a few words, each once, or one of them; kept in the order as written."""
 
-    words: tuple[str, ...] = field(converter=tuple)
+    words: tuple[str, ...]
 
     @property
     def expects(self) -> str:
@@ -220,7 +222,9 @@ class AppName(Rule):
 
 @frozen
 class Hostnames(Rule):
-    """One hostname or a list of them, kept as a tuple in lower case."""
+    """One hostname or a list of them, kept as a tuple in lower case; with `or_none`, an empty list too."""
+
+    or_none: bool = False
 
     @property
     def expects(self) -> str:
@@ -231,7 +235,7 @@ class Hostnames(Rule):
             return (self._hostname(value),)
         if not isinstance(value, list):
             raise self.refuse(value)
-        if not value:
+        if not value and not self.or_none:
             raise rejected("expected at least one hostname, got an empty list")
         accepted: list[str] = []
         findings: list[tuple[KeyPath, str]] = []
@@ -265,7 +269,8 @@ class Hostnames(Rule):
 
     def schema(self) -> Schema:
         hostname = {"type": "string", "minLength": 1, "maxLength": _MAX_HOSTNAME + len("*.")}
-        return {"anyOf": [hostname, {"type": "array", "items": hostname, "minItems": 1, "uniqueItems": True}]}
+        several = {"type": "array", "items": hostname, "minItems": 0 if self.or_none else 1, "uniqueItems": True}
+        return {"anyOf": [hostname, several]}
 
 
 @frozen
@@ -434,6 +439,33 @@ class Env(Rule):
 
     def schema(self) -> Schema:
         return {"type": "object"}
+
+
+@frozen
+class Secret(Rule):
+    """A token as HTTP can carry it: long enough that nobody guesses it. Its value is never shown."""
+
+    @property
+    def expects(self) -> str:
+        return f"a secret of {_SHORTEST_SECRET} to {_LONGEST_SECRET} visible ASCII characters without spaces"
+
+    def accept(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise self.refuse(value)
+        if not _SECRET.fullmatch(value):
+            raise rejected(f"expected {self.expects}, got {len(value)} characters")
+        return value
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": f"^{_SECRET.pattern}$"}
+
+
+def is_loopback(host: str) -> bool:
+    """Is it `localhost` or an address that only the machine itself can reach?"""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().removesuffix(".") == "localhost"
 
 
 def is_hostname(text: str) -> bool:

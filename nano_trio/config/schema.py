@@ -10,8 +10,9 @@ import attrs
 from attrs import frozen
 
 from nano_trio.config.loading import SCHEMA_KEY
-from nano_trio.config.model import ABOUT, About, App, AppTls, Compression, Config, Http, Limits, Log, Reload, Tls
-from nano_trio.config.rules import Schema
+from nano_trio.config.model import ABOUT, About, Admin, App, AppTls, Compression, Config, Http, Limits, Log, Reload, Tls
+from nano_trio.config.problems import Rejected
+from nano_trio.config.rules import Rule, Schema
 from nano_trio.config.structure import rule_of
 
 TABLES: dict[str, type[attrs.AttrsInstance]] = {
@@ -23,6 +24,7 @@ TABLES: dict[str, type[attrs.AttrsInstance]] = {
     "compression": Compression,
     "tls": Tls,
     "log": Log,
+    "admin": Admin,
 }
 """Where each class's own keys stand."""
 
@@ -34,6 +36,7 @@ DEFINITIONS: dict[str, type[attrs.AttrsInstance]] = {
     "compression": Compression,
     "tls": Tls,
     "log": Log,
+    "admin": Admin,
 }
 """The classes by their names in the JSON Schema."""
 
@@ -136,12 +139,21 @@ def _property_schemas(fields: "list[attrs.Attribute[Any]]") -> Iterator[tuple[st
             about = _about(field)
             unit = f" ({about.unit})" if about.unit else ""
             schema = {**rule.schema(), "description": f"{about.text}{unit}"}
-            if field.default is not attrs.NOTHING and not _in_words(field):
+            if field.default is not attrs.NOTHING and not _in_words(field) and _accepts(rule, field.default):
                 schema["default"] = field.default
             yield field.name, schema
         for name, cls in DEFINITIONS.items():
             if field.type is cls:
                 yield field.name, {"$ref": f"#/$defs/{name}"}
+
+
+def _accepts(rule: Rule, value: object) -> bool:
+    """Whether a file may say it: a key that is not there may stand for what no value says."""
+    try:
+        rule.accept(value)
+    except Rejected:
+        return False
+    return True
 
 
 def _own_fields(cls: type[attrs.AttrsInstance]) -> "list[attrs.Attribute[Any]]":

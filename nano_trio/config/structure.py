@@ -11,7 +11,7 @@ from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, Ite
 from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn
 
-from nano_trio.config.model import App, AppTls, Compression, Config, Http, Limits, Log, Tls
+from nano_trio.config.model import Admin, App, AppTls, Compression, Config, Http, Limits, Log, Tls
 from nano_trio.config.problems import KeyPath, Rejected, rejected, show
 from nano_trio.config.rules import Rule
 
@@ -23,6 +23,7 @@ TABLES: dict[str, type[attrs.AttrsInstance]] = {
     "the top level": Config,
     '"defaults"': Limits,
     "an app": App,
+    '"admin"': Admin,
     '"http"': Http,
     '"compression"': Compression,
     '"log"': Log,

@@ -64,6 +64,17 @@ class Tap:
             await self._arrived.wait()
         return self._items.popleft()
 
+    async def receive_many(self, most: int) -> list[Mapping[str, Any]]:
+        """What is there, one item at least and ``most`` at most. Raises and waits as :meth:`receive` does."""
+        items = [await self.receive()]
+        while self._items and len(items) < most:
+            items.append(self._items.popleft())
+        return items
+
+    def waiting(self) -> list[Mapping[str, Any]]:
+        """What was not received yet, the oldest first; it stays. A tap that nobody receives from is a memory."""
+        return list(self._items)
+
     def take_lost(self) -> int:
         """How many items were lost since the last call, because they were not received in time."""
         lost, self._lost = self._lost, 0

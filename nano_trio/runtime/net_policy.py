@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from nano_trio.config.net_rules import GROUPS, NetRule, parse_net_rule
 
-__all__ = ["NetPolicy"]
+__all__ = ["NetPolicy", "release", "reserve"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -40,6 +40,7 @@ _V4_CLOSED = tuple(
         "240.0.0.0/4",
     )
 )
+_THIS_NETWORK = _V4_CLOSED[0]
 # Of IPv6 only global unicast addresses are open at all, and of those not these.
 _V6_GLOBAL = ipaddress.IPv6Network("2000::/3")
 _V6_CLOSED = tuple(
@@ -106,6 +107,23 @@ def _is_public(address: Address) -> bool:
     return address in _V6_GLOBAL and not any(address in network for network in _V6_CLOSED)
 
 
+_reserved: set[int] = set()
+
+
+def reserve(ports: Iterable[int]) -> None:
+    """Close these ports of this machine to all apps, whatever they may reach: we listen there, for others."""
+    _reserved.update(ports)
+
+
+def release(ports: Iterable[int]) -> None:
+    """Undo :func:`reserve`."""
+    _reserved.difference_update(ports)
+
+
+def _is_here(address: Address) -> bool:
+    return address.is_loopback or address.is_unspecified or address in _THIS_NETWORK
+
+
 class NetPolicy:
     """What one app may reach: ``rules`` are entries of ``allow_net``; ``open_loopback`` for development."""
 
@@ -136,6 +154,8 @@ class NetPolicy:
         parts: list[Address] = [parsed]
         if isinstance(parsed, ipaddress.IPv6Address) and int(parsed) > 1:
             parts += _carried(parsed)
+        if port in _reserved and any(map(_is_here, parts)):
+            return False
         is_bad = port in _BAD_PORTS
         rules = [rule for rule in self._rules if rule.covers_port(port) and not (is_bad and rule.ports is None)]
         name = host.removesuffix(".")

@@ -23,6 +23,8 @@ from nano_trio import logs
 from nano_trio.actors.registry import Registry
 from nano_trio.actors.supervisor import ChildSpec, Restart, Supervisor
 from nano_trio.config import App, Config, Overlay
+from nano_trio.web.admin.hosted import HostedOperations
+from nano_trio.web.admin.listener import AdminServer, serve_admin
 from nano_trio.web.assembly import app_ports, local_hostnames, route, server_settings, uses_local_certificates
 from nano_trio.web.load import Load
 from nano_trio.web.local_ca import CertificateError, LocalCertificates
@@ -76,6 +78,10 @@ class Hosting:
         self.link = link
         """The way to the parent process; None without one."""
         self.last_reload: ReloadReport | None = None
+        self.draining = False
+        """Whether the end has begun."""
+        self.admin: AdminServer | None = None
+        """The admin listener, where one is configured."""
         self.root = Supervisor(
             "nano-trio",
             [
@@ -150,6 +156,8 @@ class Hosting:
                 base = await trio.to_thread.run_sync(self.source)
             except Exception as error:  # ConfigError, or what a file system may raise
                 return self._refused(str(error))
+        # Another worker may have changed it.
+        await trio.to_thread.run_sync(self.overlay.read)
         config, dropped = await trio.to_thread.run_sync(self.overlay.apply, base)
         for name, why in dropped.items():
             log.error("an app that was added at run time cannot be served", app=name, reason=why)
@@ -296,6 +304,7 @@ class Hosting:
 
     async def drain(self) -> None:
         """Stop accepting, let requests finish for at most ``drain_timeout_s``, then end."""
+        self.draining = True
         timeout = self.config.drain_timeout_s
         started = trio.current_time()
         await self.server.drain(timeout)
@@ -373,9 +382,22 @@ async def host(
             hosting.operations.add(ChildSpec(id="loop lag", run=load.run))
             hosting.operations.add(ChildSpec(id="dropped log lines", run=logs.report_dropped))
             hosting.operations.add(ChildSpec(id="certificate renewal", run=functools.partial(_renew, hosting)))
+            # Of several workers the first answers for all.
+            if config.admin.port is not None and (link is None or link.worker == 0):
+                await hosting.operations.start_child(
+                    ChildSpec(id="admin", run=functools.partial(_admin, hosting), reports=True)
+                )
             task_status.started(hosting)
     finally:
         server.close()
+
+
+async def _admin(hosting: Hosting, *, task_status: trio.TaskStatus[AdminServer]) -> None:
+    with HostedOperations(hosting) as operations:
+        async with trio.open_nursery() as nursery:
+            sockets = hosting.server.settings.sockets
+            hosting.admin = await nursery.start(serve_admin, hosting.config.admin, operations, sockets)
+            task_status.started(hosting.admin)
 
 
 async def _renew(hosting: Hosting) -> None:

@@ -11,7 +11,7 @@ from nano_trio.parent.sockets import bind_all
 
 __all__ = ["OwnSockets", "Scheme", "SocketSource", "open_sockets", "resolve"]
 
-Scheme = Literal["http", "https"]
+Scheme = Literal["http", "https", "admin"]
 
 
 class SocketSource(Protocol):

@@ -75,6 +75,13 @@ LOG: dict[str, st.SearchStrategy[Any]] = {
     "max_value_bytes": st.integers(64, 100_000),
 }
 
+ADMIN: dict[str, st.SearchStrategy[Any]] = {
+    "port": st.just(0) | st.sampled_from([9000, 9001]),
+    "host": st.sampled_from(["127.0.0.1", "::1", "localhost"]),
+    "token": st.just("a-token-nobody-knows"),
+    "hostnames": st.sampled_from([[], "admin.example", ["a.example", "b.example"]]),
+}
+
 
 def some_of(keys: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional=keys)
@@ -95,6 +102,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
                 "compression": some_of(COMPRESSION),
                 "tls": some_of(TLS),
                 "log": some_of(LOG),
+                "admin": some_of(ADMIN),
                 "defaults": some_of(LIMITS),
             }
         )

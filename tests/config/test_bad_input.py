@@ -192,7 +192,7 @@ OF_THE_WHOLE: list[tuple[Any, list[str]]] = [
     ({"apps": [ONE], "aps": 1}, ['aps: unknown key; did you mean "apps"?']),
     ({"apps": [ONE], "a b": 1}, ['["a b"]: unknown key; accepted keys: TOP']),
     ({"apps": [ONE], "tsl": {}}, ['tsl: unknown key; did you mean "tls"?']),
-    ({"apps": [ONE], "admin": {}}, ["admin: unknown key; accepted keys: TOP"]),
+    ({"apps": [ONE], "admn": {}}, ['admn: unknown key; did you mean "admin"?']),
     ({"apps": [ONE], "workers": 2}, ["workers: unknown key; accepted keys: TOP"]),
     ({"apps": [ONE], "watch": "yes"}, ['watch: expected true or false, got "yes"']),
     ({"apps": [ONE], "$schema": 1}, ["$schema: unknown key; accepted keys: TOP"]),
@@ -256,7 +256,7 @@ OF_THE_WHOLE: list[tuple[Any, list[str]]] = [
 
 @pytest.mark.parametrize(("document", "expected"), OF_THE_WHOLE, ids=[lines[0][:60] for _, lines in OF_THE_WHOLE])
 def test_the_whole(folder: Path, document: Any, expected: list[str]) -> None:
-    top = "apps, compression, defaults, drain_timeout_s, host, http, log, port, proxy_protocol, quarantine_window_s, "
+    top = "admin, apps, compression, defaults, drain_timeout_s, host, http, log, port, proxy_protocol, quarantine_window_s, "
     top += "state_dir, tls, trusted_proxies, unresponsive_timeout_s, watch"
     found = problems(folder, document)
     assert found == [f"config.json: {line}".replace("FOLDER", str(folder)).replace("TOP", top) for line in expected]

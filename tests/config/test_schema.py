@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from nano_trio.config import (
+    Admin,
     App,
     AppTls,
     Compression,
@@ -137,6 +138,7 @@ def test_every_key_is_described() -> None:
         "compression": Compression,
         "tls": Tls,
         "log": Log,
+        "admin": Admin,
     }
     expected = {
         (table, field.name)
@@ -144,7 +146,7 @@ def test_every_key_is_described() -> None:
         for field in attrs.fields(cls)
         if not field.inherited
         and (table, field.name)
-        not in {("", name) for name in ("apps", "defaults", "http", "compression", "tls", "log")}
+        not in {("", name) for name in ("apps", "defaults", "http", "compression", "tls", "log", "admin")}
         and (table, field.name) != ("apps[]", "tls")
     }
     assert described == expected

@@ -1,0 +1,90 @@
+"""How ``nano-trio admin`` and ``nano-trio top`` find the server and reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import click
+
+from nano_trio.cli.outcome import fail, until_interrupted
+
+if TYPE_CHECKING:
+    from nano_trio.web.admin.client import AdminClient
+
+__all__ = ["Place", "place_options", "run_with"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_USUAL_FILES = ("nano.toml", "nano.json")
+
+
+@attrs.frozen
+class Place:
+    """What the command line says of where the server is."""
+
+    url: str | None
+    token: str | None
+    config: Path | None
+
+    def resolve(self) -> tuple[str, str | None]:
+        """URL and token: as given, else of the configuration. Ends the process where there is none."""
+        if self.url is not None and self.config is None:
+            return self.url, self.token
+        from nano_trio.config import ConfigError, load_admin
+
+        file = self.config or next((Path(name) for name in _USUAL_FILES if Path(name).is_file()), None)
+        if file is None:
+            fail(
+                "where is the server's admin listener? Say it with --url http://HOST:PORT, or with --config FILE; "
+                f"there is no {' and no '.join(_USUAL_FILES)} here"
+            )
+        try:
+            admin = load_admin(file)
+        except ConfigError as error:
+            fail(str(error))
+        token = self.token or admin.token
+        if self.url is not None:
+            return self.url, token
+        if not admin.port:
+            what = "no admin listener" if admin.port is None else "any free port (0) for the admin listener"
+            fail(f'{file} configures {what}: set "admin": {{"port": …}} there, or say where it is with --url URL')
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(admin.host, admin.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{admin.port}", token
+
+
+def place_options(command: F) -> F:
+    """The options of every command that talks to a server."""
+    for option in (
+        click.option("--url", help="Where the admin listener is.  [default: as configured]"),
+        click.option(
+            "--token", envvar="NANO_ADMIN_TOKEN", help="Its token; or NANO_ADMIN_TOKEN.  [default: as configured]"
+        ),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            help=f"The server's configuration file.  [default: {' or '.join(_USUAL_FILES)}]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def run_with(place: Place, work: Callable[[AdminClient], Awaitable[None]]) -> None:
+    """Connect, do ``work``, and end the process as is right where that fails."""
+    import trio
+
+    from nano_trio.web.admin.client import AdminError, connect
+
+    url, token = place.resolve()
+
+    async def connected() -> None:
+        async with connect(url, token) as client:
+            await work(client)
+
+    try:
+        trio.run(until_interrupted, connected)
+    except AdminError as error:
+        fail(str(error))

@@ -1,0 +1,112 @@
+"""The admin listener: its sockets, its connections, and what its sessions share."""
+
+from __future__ import annotations
+
+import socket
+
+import structlog
+import trio
+
+from nano_trio.config import Admin
+from nano_trio.runtime import net_policy
+from nano_trio.web.admin.http import HttpConnection
+from nano_trio.web.admin.operations import Operations
+from nano_trio.web.admin.rest import Rest
+from nano_trio.web.admin.sampling import Feed, Figures, watch_tree
+from nano_trio.web.admin.security import Gate
+from nano_trio.web.sockets import SocketSource
+
+__all__ = ["AdminServer", "serve_admin"]
+
+log = structlog.get_logger("nano_trio.admin")
+
+_MAX_CONNECTIONS = 128
+_BACKLOG = 64
+
+
+class AdminServer:
+    """A running admin listener; :func:`serve_admin` makes it."""
+
+    def __init__(self, config: Admin, operations: Operations, nursery: trio.Nursery) -> None:
+        self.operations = operations
+        self.gate = Gate(config.token, config.hostnames)
+        self.rest = Rest(self)
+        self.tree = Feed(nursery, watch_tree(operations))
+        self.addresses: list[tuple[str, int]] = []
+        self._nursery = nursery
+        self._figures: dict[float, Feed] = {}
+        self._connections = 0
+
+    @property
+    def url(self) -> str:
+        """Where the dashboard is."""
+        host, port = self.addresses[0]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    @property
+    def connections(self) -> int:
+        return self._connections
+
+    def figures(self, interval_s: float) -> Feed:
+        """Samples at that interval, shared by all who want the same."""
+        # Those that nobody follows any more hold nothing of worth.
+        self._figures = {each: feed for each, feed in self._figures.items() if feed.followers}
+        if interval_s not in self._figures:
+            self._figures[interval_s] = Feed(self._nursery, Figures(self.operations, interval_s).produce)
+        return self._figures[interval_s]
+
+    async def connected(self, stream: trio.SocketStream) -> None:
+        """Serve one connection."""
+        if self._connections >= _MAX_CONNECTIONS:
+            log.warning("too many admin connections", most=_MAX_CONNECTIONS)
+            await trio.aclose_forcefully(stream)
+            return
+        self._connections += 1
+        try:
+            local, remote = _address(stream.socket.getsockname()), _address(stream.socket.getpeername())
+            await HttpConnection(self, stream, local, remote).run()
+        except OSError:
+            pass  # the client was gone before we looked
+        except Exception:
+            log.exception("internal error in an admin connection")
+        finally:
+            self._connections -= 1
+
+
+async def serve_admin(
+    config: Admin,
+    operations: Operations,
+    sockets: SocketSource,
+    *,
+    task_status: trio.TaskStatus[AdminServer] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled; reports the :class:`AdminServer` once it listens. Raises OSError."""
+    assert config.port is not None
+    try:
+        opened = await sockets.open("admin", config.host, config.port, _BACKLOG)
+    except OSError as error:
+        place = f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}"
+        raise OSError(error.errno, error.strerror or str(error), f"{place} for admin") from error
+    names = [sock.getsockname() for sock in opened]
+    reserved = {name[1] for name in names}
+    net_policy.reserve(reserved)
+    try:
+        async with trio.open_nursery() as nursery:
+            server = AdminServer(config, operations, nursery)
+            server.addresses = [(name[0], name[1]) for name in names]
+            listeners = [trio.SocketListener(_wrapped(sock)) for sock in opened]
+            await nursery.start(trio.serve_listeners, server.connected, listeners)
+            log.info("admin listening", url=server.url, token=server.gate.needs_token)
+            task_status.started(server)
+    finally:
+        net_policy.release(reserved)
+
+
+def _wrapped(sock: socket.socket) -> trio.socket.SocketType:
+    sock.setblocking(False)
+    return trio.socket.from_stdlib_socket(sock)
+
+
+def _address(name: object) -> str:
+    return str(name[0]).partition("%")[0].removeprefix("::ffff:") if isinstance(name, tuple) else ""
