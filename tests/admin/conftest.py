@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import psutil
 import pytest
 
 from nano_trio.web.admin.client import AdminClient, connect
@@ -58,13 +59,16 @@ class Answer:
 class Server:
     """A running ``nano-trio serve``."""
 
-    def __init__(self, folder: Path, *, admin: dict[str, Any], apps: dict[str, str], **environ: str) -> None:
+    def __init__(
+        self, folder: Path, *, admin: dict[str, Any], apps: dict[str, str], workers: int = 1, **environ: str
+    ) -> None:
         self.folder = folder
         self.token: str | None = admin.get("token") or environ.get("NANO_ADMIN_TOKEN")
         document = {
             "port": 0,
             "state_dir": "state",
             "drain_timeout_s": 5,
+            "watch": False,
             "log": {"format": "json"},
             "admin": {"port": 0, **admin},
             "apps": [{"name": name, "path": f"{name}.js"} for name in apps],
@@ -75,7 +79,7 @@ class Server:
         self.write(document)
         self._err = (folder / "err").open("w")
         self.process = subprocess.Popen(
-            [*COMMAND, "serve", "--config", "nano.json"],
+            [*COMMAND, "serve", "--config", "nano.json", "--workers", str(workers)],
             cwd=folder,
             env=environment(environ),
             stdin=subprocess.DEVNULL,
@@ -96,6 +100,12 @@ class Server:
             raise AssertionError(self.err())
         # The pipe must not fill up.
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    @property
+    def worker(self) -> psutil.Process:
+        """The process that serves; the other is its parent."""
+        [worker] = psutil.Process(self.process.pid).children()
+        return worker
 
     def write(self, document: dict[str, Any]) -> None:
         self.document = document

@@ -205,21 +205,19 @@ def test_a_slow_subscriber_loses_lines_and_is_told_how_many(tmp_path: Path) -> N
                     break
             reader.close()
         assert lost > 500
-        # Every line was either sent or counted.
-        others = len(server.lines()) - 3000
-        assert 3000 <= seen + lost <= 3000 + others
+        # Every line was either sent or counted; among those that were lost are a few of the server's own.
+        assert 3000 <= seen + lost <= 3100
         assert grown < 60 << 20
     finally:
         server.end()
 
 
 def resident(server: Server) -> int:
-    return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096
+    return int(server.worker.memory_info().rss)
 
 
 def test_clients_that_vanish_leave_nothing(server: Server) -> None:
-    folder = Path(f"/proc/{server.process.pid}/fd")
-    before = len(list(folder.iterdir()))
+    before = server.worker.num_fds()
     for _ in range(100):
         with socket.create_connection(("127.0.0.1", server.admin_port)) as sock:
             sock.sendall(HANDSHAKE.encode())
@@ -228,9 +226,9 @@ def test_clients_that_vanish_leave_nothing(server: Server) -> None:
                 sock.sendall(frame(f'{{"jsonrpc":"2.0","id":1,"method":"{name}.subscribe"}}'))
             sock.recv(100)
     end = time.monotonic() + 20
-    while len(list(folder.iterdir())) > before + 2 and time.monotonic() < end:
+    while server.worker.num_fds() > before + 2 and time.monotonic() < end:
         time.sleep(0.05)
-    assert len(list(folder.iterdir())) <= before + 2
+    assert server.worker.num_fds() <= before + 2
     assert server.ask("GET", "/admin/apps").status == 200
 
 

@@ -150,6 +150,7 @@ def test_a_difference_applied_gives_the_new_configuration(
         "http": old.http,
         "tls": attrs.evolve(old.tls, port=new.tls.port),  # a listener's business
         "log": old.log,
+        "admin": old.admin,
     }
     for dotted in (*found.live_keys, *found.restart_keys):
         table, _, key = dotted.rpartition(".")
