@@ -7,7 +7,7 @@ The conventions by which blocks are adapted, and nothing else is:
 - A command that serves (``make serve``, ``nano-trio serve`` without ``--help``) runs beside what follows; it ends, by
   Ctrl-C, where the next one begins or the section ends. Its exit code must be 0.
 - Port 3000 becomes a free one: ``NANO_PORT`` says so to servers, ``:3000`` is replaced in commands. Port 3443 becomes a free
-  one too: ``--tls-port`` is added to ``--tls``.
+  one too: ``--tls-port`` is added to ``--tls``. And port 9000, for admin, wherever commands name it.
 - ``make`` does not install (``-o install``): the environment that runs the tests is used. ``make`` of anything but
   ``serve`` is only asked what it would do (``--dry-run``): this test is part of ``make test``.
 - A ``text`` block behind an ``sh`` block is part of what that printed: its lines occur there, in any order.
@@ -39,7 +39,7 @@ class Session:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self.secure_port = _free_port(), _free_port()
+        self.port, self.secure_port, self.admin_port = _free_port(), _free_port(), _free_port()
         for name in ("Makefile", "pyproject.toml", "README.md", "nano_trio", "tests", "examples"):
             (folder / name).symlink_to(REPOSITORY / name)
         programs = folder / ".venv" / "bin"
@@ -102,6 +102,7 @@ class Session:
     def _adapt(self, command: str) -> str:
         command = command.replace(":3000", f":{self.port}").replace(":3443", f":{self.secure_port}")
         command = command.replace(" --tls", f" --tls --tls-port {self.secure_port}")
+        command = command.replace(":9000", f":{self.admin_port}").replace("-port 9000", f"-port {self.admin_port}")
         if command.startswith("make ") and not command.startswith("make serve"):
             return command.replace("make", "make --dry-run", 1)
         return command.replace("curl ", "curl -sS --max-time 20 ")

@@ -7,7 +7,7 @@ const POINTS = 120;
 const FEWEST = 30;
 
 export const number = (value, digits = 1) =>
-  value == null ? "–" : value.toLocaleString("en", { maximumFractionDigits: value >= 1000 ? 0 : digits });
+  value === null || value === undefined ? "–" : value.toLocaleString("en", { maximumFractionDigits: value >= 1000 ? 0 : digits });
 
 export const megabytes = (bytes) => (bytes ? number(bytes / 1048576) : "–");
 

@@ -1,7 +1,7 @@
 // The dashboard: what comes over the WebSocket goes to the views, what is clicked and typed goes back.
 
 import { App, Table } from "./apps.js";
-import { Chart, History, megabytes, number } from "./charts.js";
+import { Chart, History, number } from "./charts.js";
 import { Lines } from "./lines.js";
 import { Rpc } from "./rpc.js";
 import { Tree } from "./tree.js";
