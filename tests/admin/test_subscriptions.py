@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import trio
 
 from nano_trio.actors.counts import Snapshot
@@ -311,18 +312,17 @@ class Many:
 
     def __init__(self, apps: list[Snapshot]) -> None:
         self.list = apps
+        self.asleep = 0
 
     def snapshots(self) -> Any:
         return iter(self.list)
 
     def process(self) -> ProcessFigures:
-        return ProcessFigures(1, 2.0, 3, 4.0, {"asleep": len(self.list)})
+        return ProcessFigures(1, 2.0, 3, 4.0, {"awake": len(self.list), "asleep": self.asleep})
 
 
-async def test_ten_thousand_sleeping_apps_are_not_sent_and_stop_nobody() -> None:
-    apps = [snapshot(f"app-{number}", state="asleep") for number in range(10_000)]
-    apps.append(snapshot("awake", requests=3))
-    figures = Figures(Many(apps), 1.0)  # type: ignore[arg-type]
+async def test_ten_thousand_busy_apps_stop_nobody() -> None:
+    figures = Figures(Many([snapshot(f"app-{number}") for number in range(10_000)]), 1.0)  # type: ignore[arg-type]
     passes = 0
 
     async def count() -> None:
@@ -335,9 +335,44 @@ async def test_ten_thousand_sleeping_apps_are_not_sent_and_stop_nobody() -> None
         nursery.start_soon(count)
         sample = json.loads(await figures.sample())
         nursery.cancel_scope.cancel()
-    assert [app["name"] for app in sample["apps"]] == ["awake"]
+    assert len(sample["apps"]) == 10_000
     assert passes > 50
-    assert sample["states"] == {"asleep": 10_001}
+
+
+async def test_an_app_that_slept_comes_back_with_the_rates_of_the_interval(autojump_clock: Any) -> None:
+    """Where there are many, samples leave out those that sleep."""
+    many = Many([snapshot("a", requests=1000, starts=3), snapshot("b")])
+    figures = Figures(many, 1.0)  # type: ignore[arg-type]
+    many.asleep = 600
+    await figures.sample()
+    a, many.list = many.list[0], many.list[1:]
+    await trio.sleep(1)
+    await figures.sample()
+    many.list = [attrs.evolve(a, requests=1004), snapshot("stranger", requests=500, starts=2)]
+    await trio.sleep(1)
+    back, stranger = json.loads(await figures.sample())["apps"]
+    assert back["requests_per_s"] == 4.0
+    assert stranger["requests_per_s"] is None  # what it did lately nobody knows
+
+
+def test_of_many_apps_only_those_awake_are_told_of(tmp_path: Path) -> None:
+    names = {f"app-{number}": "export default () => new Response('hello')" for number in range(501)}
+    server = Server(tmp_path, admin={}, apps=names)
+    try:
+        assert server.get("app-7").status == 200
+        samples: list[dict[str, Any]] = []
+
+        async def look() -> None:
+            async with server.client() as client:
+                stream = await client.subscribe("metrics", interval_s=0.25)
+                samples.append(await until(stream, lambda sample: True))
+
+        trio.run(look)
+        assert [app["name"] for app in samples[0]["apps"]] == ["app-7"]
+        assert samples[0]["states"] == {"asleep": 500, "awake": 1}
+        assert len(server.ask("GET", "/admin/apps").json["apps"]) == 501
+    finally:
+        server.end()
 
 
 async def test_rates_are_of_the_interval(autojump_clock: Any) -> None:

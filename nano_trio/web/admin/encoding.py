@@ -10,6 +10,7 @@ import trio
 __all__ = ["encode"]
 
 _PIECE = 100
+_FEW = 8
 
 
 async def encode(value: Any) -> str:
@@ -21,9 +22,17 @@ async def encode(value: Any) -> str:
         case list() | tuple():
             texts: list[str] = []
             for number, item in enumerate(value, 1):
-                texts.append(await encode(item))
+                texts.append(json.dumps(item) if _is_small(item) else await encode(item))
                 if number % _PIECE == 0:
                     await trio.lowlevel.checkpoint()
             return f"[{','.join(texts)}]"
         case _:
             return json.dumps(value)
+
+
+def _is_small(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return True
+    return all(not isinstance(item, dict | list | tuple) or len(item) <= _FEW for item in value)

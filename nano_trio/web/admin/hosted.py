@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["HostedOperations"]
 
 _LINES_KEPT = 500
+_ALL_SHOWN = 500
+"""Of more apps than these, those that sleep are left out of samples."""
+_TOLD = 50
+"""Problems that :meth:`HostedOperations.health` tells of."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TROUBLED = (AppState.FAILED,)
 
@@ -145,18 +149,24 @@ class HostedOperations:
     def tree(self) -> dict[str, Any]:
         return self._hosting.tree()
 
+    def _stirring(self) -> list[App]:
+        """The apps that are not asleep, without those that were removed and still drain."""
+        registry = self._hosting.registry
+        return [app for app in registry.stirring if registry.apps.get(app.name) is app]
+
     def _states(self) -> Counter[str]:
-        quarantined = self._quarantined
-        return Counter(
-            "quarantined" if app.name in quarantined else app.state.value
-            for app in self._hosting.registry.apps.values()
-        )
+        registry, quarantined = self._hosting.registry, self._quarantined
+        states = Counter("quarantined" for name in quarantined if name in registry.apps)
+        states.update(app.state.value for app in self._stirring() if app.name not in quarantined)
+        if asleep := len(registry.apps) - states.total():
+            states[AppState.ASLEEP.value] = asleep
+        return states
 
     def health(self) -> dict[str, Any]:
         hosting, quarantined = self._hosting, self._quarantined
         problems = [
             f"{app.name}: failed: {app.last_error}"
-            for app in hosting.registry.apps.values()
+            for app in self._stirring()
             if app.state in _TROUBLED and app.name not in quarantined
         ]
         problems += [f"{name}: quarantined: {why}" for name, why in quarantined.items()]
@@ -165,6 +175,8 @@ class HostedOperations:
             problems.append(f"the configuration was not reloaded: {report.error}")
         elif report is not None:
             problems += [f"{name}: its new version does not load: {why}" for name, why in report.failed.items()]
+        if len(problems) > _TOLD:
+            problems[_TOLD:] = [f"… and {len(problems) - _TOLD} more"]
         return {
             "status": "draining" if not self.ready else "degraded" if problems else "ok",
             "version": __version__,
@@ -181,7 +193,10 @@ class HostedOperations:
         return await self._hosting.metrics.exposition()
 
     def snapshots(self) -> Iterator[Snapshot]:
-        return self._hosting.registry.snapshots()
+        registry = self._hosting.registry
+        if len(registry.apps) <= _ALL_SHOWN:
+            return registry.snapshots()
+        return (app.snapshot() for app in self._stirring())
 
     def process(self) -> ProcessFigures:
         return ProcessFigures(

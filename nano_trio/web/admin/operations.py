@@ -93,7 +93,7 @@ class Operations(Protocol):
         """The Prometheus metrics as text."""
 
     def snapshots(self) -> Iterator[Snapshot]:
-        """The counters of all apps."""
+        """The counters of all apps; where they are very many, of those that are not asleep."""
 
     def process(self) -> ProcessFigures:
         """Those of the process."""

@@ -22,8 +22,8 @@ __all__ = ["Feed", "Figures", "watch_tree"]
 
 _PIECE = 100
 """Apps that are looked at in one pass of the loop."""
-_ALL_SHOWN = 500
-"""Of more apps than these, those that sleep and did nothing are left out of samples."""
+_REMEMBERED = 20_000
+"""Apps whose counts are kept while they are in no sample."""
 _TREE_S = 1.0
 
 
@@ -108,18 +108,17 @@ class Figures:
         process, before = self._operations.process(), self._before
         at = trio.current_time()
         elapsed = None if before is None else max(at - before.at, 1e-3)
-        show_all = sum(process.apps.values()) <= _ALL_SHOWN
+        known = {} if before is None else before.apps
         apps: dict[str, Snapshot] = {}
         texts: list[str] = []
         for number, app in enumerate(self._operations.snapshots(), 1):
-            last = None if before is None else before.apps.get(app.app)
-            # A sleeping app's counters are not kept: what it did not do needs no memory.
-            if app.requests:
-                apps[app.app] = app
-            if show_all or app.state != "asleep" or (last is not None and last.requests != app.requests):
-                texts.append(json.dumps(_figures(app, last, elapsed)))
+            texts.append(json.dumps(_figures(app, known.get(app.app), elapsed)))
+            apps[app.app] = app
             if number % _PIECE == 0:
                 await trio.lowlevel.checkpoint()
+        if len(apps) < sum(process.apps.values()) and len(known) < _REMEMBERED:
+            # The others sleep, and may come back.
+            apps = {**known, **apps}
         whole = {
             "time": time.time(),
             "interval_s": elapsed,
@@ -159,8 +158,8 @@ def _figures(app: Snapshot, last: Snapshot | None, elapsed_s: float | None) -> d
         "preemptions": app.preemptions,
         "last_error": app.last_error,
     }
-    if elapsed_s is not None:
-        # An app that is not in the last sample had done nothing then.
+    # An app that was in no sample yet has done all it did since the last one, if this is its first life.
+    if elapsed_s is not None and (last is not None or app.starts <= 1):
         began, failed, used = (last.requests, sum(last.errors.values()), last.cpu_s) if last else (0, 0, 0.0)
         buckets = app.since(last)
         figures["requests_per_s"] = round(max(0, app.requests - began) / elapsed_s, 2)
