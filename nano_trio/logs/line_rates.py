@@ -85,7 +85,7 @@ class Rates:
                 rate = self._rates.get(app)
                 what = "console lines" if console else "log lines"
                 log.warning(f"{dropped} {what} dropped", app=app, dropped=dropped, lines_per_s=rate, unlimited=True)
-            elif now - bucket.at > _BURST_S:
+            elif now - bucket.at > max(_BURST_S, 1.0 / self._rates.get(app, 1.0)):
                 del self._buckets[app, console]
 
     def forget(self, app: str) -> None:
