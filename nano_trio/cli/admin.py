@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nano_trio.cli.admin_link import Place, place_options, run_with
+from nano_trio.cli.admin_link import Place, also_behind, place_options, run_with
 from nano_trio.cli.outcome import fail
 
 if TYPE_CHECKING:
@@ -312,3 +312,6 @@ def _print_columns(rows: list[list[str]]) -> None:
     for row in rows:
         cells = (_one_line(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
+
+
+also_behind(admin)

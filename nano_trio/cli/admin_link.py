@@ -14,7 +14,7 @@ from nano_trio.cli.outcome import fail, until_interrupted
 if TYPE_CHECKING:
     from nano_trio.web.admin.client import AdminClient
 
-__all__ = ["Place", "place_options", "run_with"]
+__all__ = ["Place", "also_behind", "place_options", "run_with"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,6 +70,22 @@ def place_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def also_behind(group: click.Group) -> None:
+    """Let the group's commands take those options, too: they are typed as often behind the command as before it."""
+    for command in group.commands.values():
+        place_options(command)
+        for option in command.params:
+            if option.name in attrs.fields_dict(Place):
+                option.expose_value = False
+                option.callback = _override
+                option.envvar = None  # read where it stands before the command; what is typed there beats it
+
+
+def _override(context: click.Context, option: click.Parameter, value: Any) -> None:
+    if value is not None:
+        context.obj = attrs.evolve(context.obj, **{str(option.name): value})
 
 
 def run_with(place: Place, work: Callable[[AdminClient], Awaitable[None]]) -> None:

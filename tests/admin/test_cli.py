@@ -169,6 +169,9 @@ def test_the_configuration_says_where_it_is(nano: Nano, guarded: Server, tmp_pat
     assert nano("top", "--config", "other.json", "--once").code == 0
     assert nano("admin", "--url", guarded.url, "apps", NANO_ADMIN_TOKEN=TOKEN).code == 0
     assert nano("admin", "--url", guarded.url, "--token", TOKEN, "apps").code == 0
+    assert nano("admin", "--url", guarded.url, "--token", TOKEN, "apps", NANO_ADMIN_TOKEN="wrong").code == 0
+    assert nano("admin", "apps", "--url", guarded.url, "--token", TOKEN).code == 0
+    assert nano("admin", "--url", guarded.url, "apps", "--config", "other.json").code == 0
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,26 @@ async def test_a_server_with_a_token_asks_for_it(browser: Launch, guarded: Serve
         await page.until("!!document.querySelector('tr[data-name=two]')")
 
 
+async def test_who_looks_for_the_token_may_take_their_time(browser: Launch, guarded: Server) -> None:
+    """The server closes connections that bring none; the page asks once, all the same."""
+    async with browser() as chromium:
+        page = await chromium.open("about:blank")
+        source = "window.sockets = []; window.WebSocket = class extends WebSocket {"
+        source += "constructor(...a) { super(...a); sockets.push(this); } }"
+        await page.ask("Page.enable")
+        await page.ask("Page.addScriptToEvaluateOnNewDocument", source=source)
+        await page.ask("Page.navigate", url=f"{guarded.url}/")
+        for number in (1, 2, 3):
+            await page.until(f"window.sockets?.length === {number} && sockets.at(-1).readyState === 1")
+            await page.until("document.getElementById('token-dialog').open")
+            await page.evaluate("sockets.at(-1).close()")
+        await page.until("sockets.length === 4 && sockets.at(-1).readyState === 1")
+        await page.evaluate(f"document.getElementById('token').value = '{TOKEN}'")
+        await page.click("#token-dialog button")
+        await page.until("!!document.querySelector('tr[data-name=two]')")
+        assert not await page.evaluate("document.getElementById('token-dialog').open")
+
+
 async def test_a_link_may_bring_the_token(browser: Launch, guarded: Server) -> None:
     async with opened(browser, guarded, f"#token={TOKEN}") as page:
         assert TOKEN not in await page.evaluate("location.href")

@@ -18,13 +18,21 @@ if (fragment.has("token")) {
   history.replaceState(null, "", location.pathname);
 }
 
+let asking = null;
+
 async function askToken(refused) {
+  if (refused && !asking) {
+    sessionStorage.removeItem(TOKEN);
+    $("token-why").textContent = refused;
+  }
   const kept = sessionStorage.getItem(TOKEN);
-  if (kept && !refused) return kept;
-  sessionStorage.removeItem(TOKEN);
-  if (refused) $("token-why").textContent = refused;
-  $("token").value = "";
-  await shown($("token-dialog"));
+  if (kept) return kept;
+  if (!asking) {
+    $("token").value = "";
+    asking = shown($("token-dialog"));
+  }
+  await asking;
+  asking = null;
   sessionStorage.setItem(TOKEN, $("token").value);
   return $("token").value;
 }

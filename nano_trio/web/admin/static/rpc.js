@@ -16,6 +16,7 @@ export class Rpc extends EventTarget {
   #calls = new Map();
   #streams = new Set();
   #pause = 500;
+  #refused = "";
   #askToken;
 
   // askToken(why) gives the token, asking the person where need be; it is called only where the server wants one.
@@ -29,30 +30,32 @@ export class Rpc extends EventTarget {
     const url = new URL("/admin/ws", location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = (this.#socket = new WebSocket(url));
-    socket.onopen = () => this.#opened().catch(() => socket.close());
+    socket.onopen = () => this.#opened(socket).catch(() => socket.close());
     socket.onmessage = (event) => this.#received(event.data);
     socket.onclose = () => this.#closed();
   }
 
-  async #opened() {
+  async #opened(socket) {
     try {
       await this.call("health");
     } catch (error) {
       if (error.code !== UNAUTHORIZED) throw error;
-      await this.#authenticate();
+      const token = await this.#askToken(this.#refused);
+      // The server does not wait for ever: then the next connection has the token.
+      if (socket !== this.#socket || socket.readyState !== WebSocket.OPEN) return;
+      await this.#authenticate(token);
     }
     this.#pause = 500;
     for (const stream of this.#streams) await this.#begin(stream);
     this.dispatchEvent(new Event("open"));
   }
 
-  async #authenticate() {
-    const token = await this.#askToken(this.refused);
+  async #authenticate(token) {
+    this.#refused = "";
     try {
       await this.call("authenticate", { token });
-      this.refused = "";
     } catch (error) {
-      this.refused = error.message;
+      this.#refused = error.message;
       throw error;
     }
   }
