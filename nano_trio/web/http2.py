@@ -74,6 +74,8 @@ _POOL = 1024 * 1024
 _FAREWELL = b"farewell"
 _FAREWELL_S = 1.0
 _DISMISSED_S = 1.0
+_UNWANTED = 8 << 20
+"""Bytes of an unwanted request body that are thrown away."""
 _EVERY = (1 << 31) - 1
 
 
@@ -136,7 +138,8 @@ class Http2Connection:
         self.leaving = False
         """No more streams are wanted, by us or by the client: close when the last is over."""
         self._fd = sock.fileno()
-        self._dismissed: set[int] = set()
+        self._dismissed: dict[int, float] = {}
+        """Streams whose request is not wanted any more, and when they are reset."""
         """Streams that are answered, and whose requests have not ended."""
         self._queue: deque[Http2Stream] = deque()
         self._unsent = b""
@@ -228,7 +231,7 @@ class Http2Connection:
             return
         if self._final_at <= now:
             self._say_final()
-        for number in list(self._dismissed):
+        for number in [number for number, when in self._dismissed.items() if when <= now]:
             self._reset_dismissed(number)
         if not self.streams and self._idle_at <= now:
             self.session.go_away(Codes.NO_ERROR, "idle")
@@ -243,6 +246,7 @@ class Http2Connection:
                 self._final_at,
                 math.inf if self.streams else self._idle_at,
                 *(stream.deadline for stream in self.streams.values()),
+                *self._dismissed.values(),
             )
 
     def due(self, when: float) -> None:
@@ -296,7 +300,9 @@ class Http2Connection:
             except Malformed as error:
                 self._abandon(stream, Codes.PROTOCOL_ERROR, f"malformed request: {error}")
         elif ended:
-            self._dismissed.discard(number)
+            self._dismissed.pop(number, None)
+        elif number in self._dismissed:
+            self._dismissed[number] = self.reactor.now + _DISMISSED_S
 
     def trailers(self, number: int, block: Block) -> None:
         """The end of a request's content."""
@@ -308,7 +314,7 @@ class Http2Connection:
             except Malformed as error:
                 self._abandon(stream, Codes.PROTOCOL_ERROR, f"malformed request: {error}")
         else:
-            self._dismissed.discard(number)
+            self._dismissed.pop(number, None)
 
     def _abandon(self, stream: Http2Stream, code: int, reason: str) -> None:
         stream.give_up(reason, code)
@@ -317,7 +323,7 @@ class Http2Connection:
     def reset(self, number: int, code: int) -> None:
         """The client gave a stream up."""
         stream = self.streams.get(number)
-        self._dismissed.discard(number)
+        self._dismissed.pop(number, None)
         if stream is not None:
             stream.give_up("the client reset the stream")
             self.session.given_up()
@@ -341,18 +347,28 @@ class Http2Connection:
         else:
             self._reset_dismissed(int.from_bytes(data))
 
-    def dismiss(self, number: int) -> None:
-        """The response is complete, and the rest of the request unwanted: say so, when the client has the response.
+    def let_in(self, number: int, rest: int) -> None:
+        """The response's end is about to be sent: what remains of the request may come, and is thrown away.
 
-        In one packet with the response, the reset makes some clients drop it: Node does, whatever section 8.1 says.
+        curl 7.88 waits to be rid of its request and reads nothing more meanwhile, not even what would allow it more.
         """
-        self._dismissed.add(number)
-        self.session.ping(number.to_bytes(8))
-        self.due(self.reactor.now + _DISMISSED_S)
+        if 0 < rest <= _UNWANTED:
+            self.session.credit(number, rest)
+            self.session.credit(0, rest)
+
+    def dismiss(self, number: int, rest: int | None) -> None:
+        """The response is complete, and the rest of the request (its size, where known) unwanted.
+
+        Where it was not let in the client is told, when it has the response: in one packet with that, the reset makes
+        some clients drop it (Node does, whatever RFC 9113 section 8.1 says).
+        """
+        self._dismissed[number] = self.reactor.now + _DISMISSED_S
+        self.due(self._dismissed[number])
+        if rest is None or rest > _UNWANTED:
+            self.session.ping(number.to_bytes(8))
 
     def _reset_dismissed(self, number: int) -> None:
-        if number in self._dismissed:
-            self._dismissed.discard(number)
+        if self._dismissed.pop(number, None) is not None:
             self.session.reset(number, Codes.NO_ERROR)
 
     def client_leaves(self) -> None:

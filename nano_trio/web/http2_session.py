@@ -407,10 +407,10 @@ class Session:
                 return
 
     def credit(self, number: int, size: int) -> None:
-        """Let the client send ``size`` bytes more on a stream."""
-        if not self.over:
+        """Let the client send ``size`` bytes more on a stream; 0: on the connection."""
+        if size and not self.over:
             try:
-                self._h2.increment_flow_control_window(size, number)
+                self._h2.increment_flow_control_window(size, number or None)
             except (h2.exceptions.ProtocolError, KeyError):
                 return
 

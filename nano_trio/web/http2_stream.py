@@ -327,6 +327,8 @@ class Http2Stream:
         self._status = response.status
         connection = self._connection
         content = response.body
+        if not fields.has_content and not self.ended:
+            connection.let_in(self.number, self._rest or 0)
         connection.session.head(self.number, fields)
         if fields.close:
             connection.drain_soon()
@@ -427,6 +429,8 @@ class Http2Stream:
             piece, self.pending = pending[:room], pending[room:]
         count = len(piece)
         ended = self.last and not self.pending
+        if ended and not self.ended:
+            self._connection.let_in(self.number, self._rest or 0)
         self._connection.session.data(self.number, bytes(piece), ended=ended)
         self.sent += count
         self._progress += count
@@ -456,12 +460,18 @@ class Http2Stream:
 
     # ---- the end ----
 
+    @property
+    def _rest(self) -> int | None:
+        """Bytes of the request that have not come; None where nothing says how many."""
+        length = None if self._head is None else self._head.content_length
+        return None if length is None else length - self._received
+
     def _complete(self) -> None:
         """The response's end is on its way."""
         session = self._connection.session
         self.last = True
         if not self.ended:
-            self._connection.dismiss(self.number)
+            self._connection.dismiss(self.number, self._rest)
         session.answered()
         self._end("the response is complete", complete=True)
 

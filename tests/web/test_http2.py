@@ -305,6 +305,19 @@ async def test_expect_continue(tmp_path: Path, size: int) -> None:
         assert (answer.text, answer.informed) == (f"got {size}", [100])
 
 
+async def test_a_bearable_body_that_nobody_reads_is_let_in_whole(tmp_path: Path) -> None:
+    app = App(lambda incoming: text("no", 403))
+    async with secured(app, tmp_path) as server, h2_connected(server) as client:
+        size = 3_000_000
+        number = await client.begin("/", ("content-length", str(size)), method="POST", end=False)
+        answer = await client.over(number)
+        # What it was allowed until now suffices: it need read nothing more.
+        for start in range(0, size, 10_000):
+            await client.data(number, bytes(10_000), end=start + 10_000 >= size)
+        assert (await client.get()).status == 403
+        assert (answer.status, answer.ended, answer.reset) == (403, True, None)
+
+
 async def test_an_answer_before_the_body_needs_no_continue(tmp_path: Path) -> None:
     app = App(lambda incoming: text("no", 403))
     async with secured(app, tmp_path) as server, h2_connected(server) as client:
