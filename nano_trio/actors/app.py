@@ -32,7 +32,7 @@ from nano_trio.actors.exchange import AppExchange, plain_response
 from nano_trio.actors.incarnation import Incarnation, NotLoaded
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.restarts import RestartIntensity
-from nano_trio.actors.rooms import Rooms
+from nano_trio.actors.rooms import RoomBus, Rooms
 from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.supervisor import ChildSpec, Restart
 from nano_trio.engine.bytecode import BytecodeCache
@@ -64,6 +64,8 @@ class Registry(Protocol):
     drain_timeout_s: float
     quarantined: Mapping[str, str]
     """Apps that are not to run, and why."""
+    room_bus: RoomBus | None
+    """The way to the apps' rooms in other processes."""
 
     def find(self, name: str) -> App | None:
         """Another app, for service bindings."""
@@ -148,7 +150,13 @@ class App:
     def rooms(self) -> Rooms:
         """Groups of the app's WebSockets."""
         if self._rooms is None:
-            self._rooms = Rooms(self.name, self._registry.scheduler, self.account, self._registry.spawn)
+            registry = self._registry
+            self._rooms = Rooms(self.name, registry.scheduler, self.account, registry.spawn, registry.room_bus)
+        return self._rooms
+
+    @property
+    def rooms_if_any(self) -> Rooms | None:
+        """The same; None where no connection ever asked for them."""
         return self._rooms
 
     # -- requests ----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import trio
 from nano_trio import logs
 from nano_trio.actors.app import App, AppState
 from nano_trio.actors.counts import Snapshot
+from nano_trio.actors.rooms import RoomBus, Rooms
 from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.supervisor import ChildSpec, Supervisor
 from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
@@ -53,6 +54,8 @@ class Registry:
         self.scheduler = CpuScheduler(mark=None if turns is None else turns.mark)
         self.quarantined: Mapping[str, str] = dict(quarantined or {})
         """Names of apps that are not to run, and why: the engine crashed in their turns. For :meth:`quarantine`."""
+        self.room_bus: RoomBus | None = None
+        """The way to the rooms in other processes; to be set before an app has rooms."""
         self._turns = turns
         self.bytecode = cache if cache is not None else BytecodeCache(default_cache_folder())
         self.state_dir = state_dir
@@ -82,6 +85,13 @@ class Registry:
 
     def find(self, name: str) -> App | None:
         return self.apps.get(name)
+
+    def rooms_of(self, app: str) -> Rooms | None:
+        found = self.apps.get(app)
+        return None if found is None else found.rooms_if_any
+
+    def all_rooms(self) -> Iterator[tuple[str, Rooms]]:
+        return ((app.name, app.rooms_if_any) for app in list(self.apps.values()) if app.rooms_if_any is not None)
 
     def supervise(self, spec: ChildSpec) -> None:
         self.supervisor.add(spec)

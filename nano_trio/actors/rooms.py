@@ -66,6 +66,12 @@ class RoomBus(Protocol):
     def publish(self, app: str, room: str, data: str | bytes) -> None:
         """Hand on a broadcast. Never blocks, never raises."""
 
+    def changed(self, app: str, room: str) -> None:
+        """A member has come or gone. Never blocks, never raises."""
+
+    def count(self, app: str, room: str) -> int:
+        """How many members a room has in other processes, as far as known."""
+
 
 class _Broadcast:
     __slots__ = ("but", "members", "message", "number", "remaining", "size")
@@ -122,6 +128,8 @@ class Rooms:
         self._memberships += 1
         member.rooms[room] = self._number
         self._rooms.setdefault(room, {})[member] = self._number
+        if self.bus is not None:
+            self.bus.changed(self._app, room)
         return True
 
     def leave(self, room: str, member: Member) -> bool:
@@ -146,34 +154,46 @@ class Rooms:
         del members[member]
         if not members:
             del self._rooms[room]
+        if self.bus is not None:
+            self.bus.changed(self._app, room)
 
     def members(self, room: str) -> Iterator[Member]:
         """The members of a room in this process, those that came first first."""
         return iter(self._rooms.get(room, ()))
 
     def count(self, room: str) -> int:
+        """How many members a room has: in this process, and as far as known in others."""
+        here = self.count_here(room)
+        return here if self.bus is None else here + self.bus.count(self._app, room)
+
+    def count_here(self, room: str) -> int:
         """How many members a room has in this process."""
         return len(self._rooms.get(room, ()))
+
+    def names(self) -> list[str]:
+        """The rooms that have members in this process."""
+        return list(self._rooms)
 
     # -- broadcasts --------------------------------------------------------------------------------------------------
 
     def publish(self, room: str, data: str | bytes, but: Member | None = None) -> int:
-        """Send to all members of a room except ``but``; how many those are in this process.
+        """Send to all members of a room except ``but``; how many those are, in other processes as far as known.
 
         Raises :class:`Congested`.
         """
         reached = self._broadcast(room, data, but)
         if self.bus is not None:
             self.bus.publish(self._app, room, data)
+            reached += self.bus.count(self._app, room)
         return reached
 
-    def receive(self, room: str, data: str | bytes) -> None:
-        """A broadcast from another process, for the members in this one."""
+    def receive(self, room: str, data: str | bytes) -> bool:
+        """A broadcast from another process, for the members in this one. False: too much waits, it is lost."""
         try:
             self._broadcast(room, data, None)
         except Congested:
-            # Here nobody can be told.
-            return
+            return False
+        return True
 
     def _broadcast(self, room: str, data: str | bytes, but: Member | None) -> int:
         members = self._rooms.get(room)

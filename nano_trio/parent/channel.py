@@ -13,6 +13,8 @@ ready        drain_timeout_s, quarantine_window_s, unresponsive_timeout_s, it se
 reloaded     ok                                                      the answer to ``reload``
 lift         app                                                     lift the quarantine
 pong                                                                 the answer to ``ping``
+turn         id                                                      wants to change something while no other does
+over         id                                                      the change is made, or no longer wanted
 ===========  ======================================================  =================================================
 
 Parent to worker:
@@ -25,6 +27,8 @@ drain        signal                                                  finish what
 end          signal                                                  end at once
 reload       signal
 ping
+peer         worker, and a descriptor                                a socket to another worker, in place of any before
+turn         id                                                      it is this worker's turn, until ``over`` or its end
 ===========  ======================================================  =================================================
 """
 
@@ -42,7 +46,7 @@ from typing import Any
 
 __all__ = ["VERSION", "Channel", "ChannelClosed", "Message"]
 
-VERSION = 1
+VERSION = 2
 """Of the messages: a package that is upgraded under a running parent brings workers that may speak otherwise."""
 
 Message = dict[str, Any]

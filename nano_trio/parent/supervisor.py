@@ -17,6 +17,7 @@ from nano_trio.parent.log import Log
 from nano_trio.parent.quarantine import Quarantine
 from nano_trio.parent.sockets import HeldSockets
 from nano_trio.parent.systemd import Notifier, inherited_sockets
+from nano_trio.parent.turns import Turns
 from nano_trio.parent.worker import FAULTS, State, Worker, how_it_ended
 
 __all__ = ["backoff", "supervise"]
@@ -29,6 +30,8 @@ _LIVED_S = 1.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 30.0
 _FAILED = 1
+_RELOAD = "reload"
+"""Holds the turn while the parent lets workers reload."""
 
 
 def supervise(command: Sequence[str], *, workers: int = 1, environ: MutableMapping[str, str] | None = None) -> int:
@@ -68,6 +71,8 @@ class _Supervisor:
         self._to_reload: list[Worker] = []
         self._reloading: Worker | None = None
         self._reload_again = False
+        self._reload_waits = False
+        self._turns = Turns()
         self._next_watchdog = 0.0
 
     def run(self) -> int:
@@ -177,6 +182,9 @@ class _Supervisor:
             announce=worker.index == 0 and not self._announced,
             quarantined=self._quarantine.reasons,
         )
+        for other in self._workers:
+            if other is not worker and other.channel is not None:
+                _introduce(worker, worker.channel, other, other.channel)
 
     def _reap(self) -> None:
         """Take the exit codes of all children that have ended (as process 1 of a container also those of strangers)."""
@@ -198,6 +206,7 @@ class _Supervisor:
         if worker.channel is not None:
             self._selector.unregister(worker.channel.sock)
         worker.gone()
+        self._turns.leave(worker)
         if self._reloading is worker:
             self._reload_next()
         if self._stopping is not None:
@@ -270,8 +279,15 @@ class _Supervisor:
         """Let the workers reload, one at a time. What is asked for meanwhile comes afterwards, once."""
         if self._stopping is not None:
             return
-        if self._reloading is not None:
+        if self._turns.holder == _RELOAD:
             self._reload_again = True
+        elif not self._reload_waits:
+            self._reload_waits = True
+            self._turns.ask(_RELOAD, 0, self._reload_now)
+
+    def _reload_now(self) -> None:
+        self._reload_waits = False
+        if self._stopping is not None:
             return
         self._notify.reloading()
         self._to_reload = [worker for worker in self._workers if worker.state is State.SERVING]
@@ -287,6 +303,7 @@ class _Supervisor:
                 return
         if self._stopping is None:
             self._notify("READY=1")
+        self._turns.end(_RELOAD, 0)
         if self._reload_again:
             self._reload_again = False
             self._reload()
@@ -339,6 +356,10 @@ class _Supervisor:
             case "pong":
                 worker.asked_at = None
                 worker.heard_at = time.monotonic()
+            case "turn":
+                self._turns.ask(worker, message["id"], partial(channel.send, "turn", id=message["id"]))
+            case "over":
+                self._turns.end(worker, message["id"])
 
     def _open(self, worker: Worker, channel: Channel, message: Message) -> None:
         if self._stopping is not None:
@@ -378,3 +399,11 @@ class _Supervisor:
 
 def _leave_it_to_the_loop(number: int, frame: object) -> None:
     """The wakeup descriptor tells the loop. Handled, so that it interrupts system calls and is not inherited."""
+
+
+def _introduce(one: Worker, its: Channel, other: Worker, others: Channel) -> None:
+    """Give two workers a socket to each other."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    for (channel, peer), end in zip(((its, other), (others, one)), ends, strict=True):
+        with end:
+            channel.send("peer", [end.fileno()], worker=peer.index)

@@ -108,6 +108,12 @@ class FileWatch:
             return None
 
     async def _changed(self, apps: set[App], config: bool) -> None:
+        if apps or config:
+            # All workers notice; each reloads itself, one after another.
+            async with self._hosting.turn():
+                await self._reload(apps, config)
+
+    async def _reload(self, apps: set[App], config: bool) -> None:
         hosting = self._hosting
         if config:
             digest = await trio.to_thread.run_sync(self._digest)

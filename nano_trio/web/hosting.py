@@ -11,6 +11,7 @@ apps outlive the connections in which their responses are under way.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -21,6 +22,7 @@ import trio
 
 from nano_trio import logs
 from nano_trio.actors.registry import Registry
+from nano_trio.actors.room_bus import SharedRooms
 from nano_trio.actors.supervisor import ChildSpec, Restart, Supervisor
 from nano_trio.config import App, Config, Overlay
 from nano_trio.web.admin.hosted import HostedOperations
@@ -33,6 +35,7 @@ from nano_trio.web.parent_link import ParentLink
 from nano_trio.web.reload import Change, ReloadReport
 from nano_trio.web.router import Router
 from nano_trio.web.server import Server
+from nano_trio.web.workers.mesh import Mesh
 
 __all__ = ["Hosting", "host", "local_hostnames", "uses_local_certificates"]
 
@@ -77,6 +80,13 @@ class Hosting:
         self.access_log = access_log
         self.link = link
         """The way to the parent process; None without one."""
+        self.mesh: Mesh | None = None
+        """The way to the other workers; None where there are none."""
+        self.rooms: SharedRooms | None = None
+        """Rooms over all workers."""
+        if link is not None and link.workers > 1:
+            self.mesh = Mesh(link.worker)
+            self.rooms = registry.room_bus = SharedRooms(self.mesh, registry)
         self.last_reload: ReloadReport | None = None
         self.draining = False
         """Whether the end has begun."""
@@ -126,6 +136,11 @@ class Hosting:
         app = self.registry.apps[name].settings
         assert isinstance(app, App)
         return app
+
+    def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """While inside, no other worker changes anything: who changes all of them, or itself, does it in here."""
+        link = self.link
+        return contextlib.nullcontext() if link is None or link.workers == 1 else link.turn()
 
     # -- change ------------------------------------------------------------------------------------------------------
 
@@ -378,6 +393,8 @@ async def host(
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(hosting.root.run)
+            if link is not None and hosting.mesh is not None:
+                await _join(hosting, hosting.mesh, link)
             await server.commit(await server.prepare(settings, app_ports(config.apps)))
             hosting.operations.add(ChildSpec(id="loop lag", run=load.run))
             hosting.operations.add(ChildSpec(id="dropped log lines", run=logs.report_dropped))
@@ -398,6 +415,15 @@ async def _admin(hosting: Hosting, *, task_status: trio.TaskStatus[AdminServer])
             sockets = hosting.server.settings.sockets
             hosting.admin = await nursery.start(serve_admin, hosting.config.admin, operations, sockets)
             task_status.started(hosting.admin)
+
+
+async def _join(hosting: Hosting, mesh: Mesh, link: ParentLink) -> None:
+    """Become one of several workers: reachable for the others before the first client comes."""
+    await hosting.operations.start_child(ChildSpec(id="bus", run=mesh.run, reports=True))
+    assert hosting.rooms is not None
+    hosting.operations.add(ChildSpec(id="room counts", run=hosting.rooms.run))
+    link.meet(mesh.connect)
+    await mesh.known()
 
 
 async def _renew(hosting: Hosting) -> None:

@@ -9,7 +9,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -64,6 +65,9 @@ class ParentLink:
         """Called when the configuration is to be read again; :meth:`reloaded` is the answer."""
         self.on_quarantine: Callable[[dict[str, str]], None] = _nothing
         """Called when the quarantine has changed, with all of it."""
+        self.on_peer: Callable[[int, socket.socket], None] = self._keep_peer
+        """Called with another worker's number and a socket to it; see :meth:`meet`."""
+        self._peers: list[tuple[int, socket.socket]] = []
         self._numbers = itertools.count()
         self._answers: dict[int, trio.MemorySendChannel[Message]] = {}
         self._unsent = trio.Event()
@@ -122,8 +126,10 @@ class ParentLink:
         match message["type"]:
             case "ping":
                 self._send("pong")
-            case "opened":
-                await self._answers.pop(message["id"]).send(message)
+            case "opened" | "turn":
+                answer = self._answers.pop(message["id"], None)
+                if answer is not None:
+                    answer.send_nowait(message)
             case "drain":
                 self.on_drain(message["signal"])
             case "end":
@@ -133,6 +139,18 @@ class ParentLink:
             case "quarantined":
                 self.quarantined = message["apps"]
                 self.on_quarantine(self.quarantined)
+            case "peer":
+                self.on_peer(message["worker"], socket.socket(fileno=message["fds"][0]))
+
+    def _keep_peer(self, worker: int, sock: socket.socket) -> None:
+        self._peers.append((worker, sock))
+
+    def meet(self, on_peer: Callable[[int, socket.socket], None]) -> None:
+        """Have this called with the other workers' numbers and sockets: those that came so far, and from now on."""
+        self.on_peer = on_peer
+        peers, self._peers = self._peers, []
+        for worker, sock in peers:
+            on_peer(worker, sock)
 
     # -- what the worker has to say ----------------------------------------------------------------------------------
 
@@ -151,6 +169,20 @@ class ParentLink:
     def close(self, scheme: Scheme, host: str | None, port: int) -> None:
         """The configuration has this place no longer."""
         self._send("close", scheme=scheme, host=host, port=port)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """While inside, no other worker is, nor does the parent let any reload."""
+        number = next(self._numbers)
+        send, receive = trio.open_memory_channel[Message](1)
+        self._answers[number] = send
+        self._send("turn", id=number)
+        try:
+            await receive.receive()
+            yield
+        finally:
+            self._answers.pop(number, None)
+            self._send("over", id=number)
 
     def ready(self, **settings: Any) -> None:
         """The worker serves, under these settings (see :mod:`nano_trio.parent.channel`); again where they change."""

@@ -197,9 +197,16 @@ class _Member:
 class _Bus:
     def __init__(self) -> None:
         self.carried: list[tuple[str, str, str | bytes]] = []
+        self.news: list[tuple[str, str]] = []
 
     def publish(self, app: str, room: str, data: str | bytes) -> None:
         self.carried.append((app, room, data))
+
+    def changed(self, app: str, room: str) -> None:
+        self.news.append((app, room))
+
+    def count(self, app: str, room: str) -> int:
+        return 7
 
 
 def test_a_bus_carries_broadcasts_to_other_processes() -> None:
@@ -208,11 +215,14 @@ def test_a_bus_carries_broadcasts_to_other_processes() -> None:
     one, two = _Member(), _Member()
     here.join("r", one)
     there.join("r", two)
-    assert here.publish("r", "x", but=one) == 0
+    assert here.publish("r", "x", but=one) == 7
+    assert (here.count("r"), here.count_here("r")) == (8, 1)
     assert bus.carried == [("app", "r", "x")]
     there.receive("r", "x")
     assert (one.got, two.got) == ([], ["x"])
     assert len(bus.carried) == 1
+    here.leave("r", one)
+    assert bus.news == [("app", "r")] * 3
 
 
 _ACTS = st.lists(
