@@ -8,11 +8,17 @@ package, click and :mod:`nano_trio.parent`, and stays small.
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
 from nano_trio import __version__
 from nano_trio.cli.admin import admin
 from nano_trio.cli.certs import certs
+from nano_trio.cli.check import check
+from nano_trio.cli.completion import completion
+from nano_trio.cli.schema import schema
 from nano_trio.cli.scripts import eval_, run
 from nano_trio.cli.serve import serve
 from nano_trio.cli.top import top
@@ -20,19 +26,40 @@ from nano_trio.cli.top import top
 __all__ = ["main"]
 
 
+def _version(context: click.Context, option: click.Parameter, value: bool) -> None:
+    if not value or context.resilient_parsing:
+        return
+    import quickjs
+
+    python = sys.version.split()[0]
+    click.echo(f"nano-trio {__version__} (QuickJS {quickjs.quickjs_version}, {sys.implementation.name} {python})")
+    context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="nano-trio")
-def main() -> None:
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the versions and exit."
+)
+@click.pass_context
+def main(context: click.Context) -> None:
     """Many isolated JavaScript apps in one process.
 
     \b
     Examples:
       nano-trio serve --app examples/hello --dev
       nano-trio serve --config nano.json
+      nano-trio check
       nano-trio run script.js
       nano-trio eval "1 + 1"
+
+    Exit codes: 0 fine, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C.
     """
+    # What is not said here click decides by itself: colours in a terminal, none in a pipe.
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+    elif os.environ.get("FORCE_COLOR"):
+        context.color = True
 
 
-for command in (admin, certs, eval_, run, serve, top):
+for command in (admin, certs, check, completion, eval_, run, schema, serve, top):
     main.add_command(command)

@@ -61,7 +61,13 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 @_json_option
 @click.pass_obj
 def apps(place: Place, state: str | None, as_json: bool) -> None:
-    """List the apps and how they stand."""
+    """List the apps and how they stand.
+
+    \b
+    Examples:
+      nano-trio admin apps
+      nano-trio admin apps --state failed --json
+    """
     found = _ask(place, "apps.list", **({"state": state} if state else {}))["apps"]
     if as_json:
         _print_json(found)
@@ -133,7 +139,12 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 @click.argument("name")
 @click.pass_obj
 def remove(place: Place, name: str) -> None:
-    """Take an app out of service; what it has begun may finish."""
+    """Take an app out of service; what it has begun may finish.
+
+    \b
+    Example:
+      nano-trio admin remove shop
+    """
     _ask(place, "apps.remove", name=name)
     click.echo(f"{name} is removed")
 
@@ -142,7 +153,12 @@ def remove(place: Place, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def restart(place: Place, name: str) -> None:
-    """Load an app afresh and switch to it; the old isolate finishes what it has begun."""
+    """Load an app afresh and switch to it; the old isolate finishes what it has begun.
+
+    \b
+    Example:
+      nano-trio admin restart shop
+    """
     app = _ask(place, "apps.restart", name=name)
     click.echo(f"{name} is restarted: {app['state']}")
 
@@ -151,7 +167,12 @@ def restart(place: Place, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def drain(place: Place, name: str) -> None:
-    """Let an app finish what it has begun and take no more, until it is restarted."""
+    """Let an app finish what it has begun and take no more, until it is restarted.
+
+    \b
+    Example:
+      nano-trio admin drain shop
+    """
     app = _ask(place, "apps.drain", name=name)
     click.echo(f"{name} is drained: {app['state']}")
 
@@ -160,7 +181,12 @@ def drain(place: Place, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def lift(place: Place, name: str) -> None:
-    """Let an app run again that is quarantined."""
+    """Let an app run again that is quarantined.
+
+    \b
+    Example:
+      nano-trio admin lift shop
+    """
     _ask(place, "apps.lift", name=name)
     click.echo(f"{name} may run again")
 
@@ -169,7 +195,13 @@ def lift(place: Place, name: str) -> None:
 @_json_option
 @click.pass_obj
 def reload(place: Place, as_json: bool) -> None:
-    """Read the configuration and the apps' code again. What is refused leaves everything as it was: exit code 1."""
+    """Read the configuration and the apps' code again. What is refused leaves everything as it was: exit code 1.
+
+    \b
+    Examples:
+      nano-trio admin reload
+      nano-trio admin reload --json
+    """
     report = _ask(place, "reload")
     if as_json:
         _print_json(report)
@@ -189,7 +221,12 @@ def reload(place: Place, as_json: bool) -> None:
 @_json_option
 @click.pass_obj
 def tree(place: Place, as_json: bool) -> None:
-    """Print the supervision tree."""
+    """Print the supervision tree.
+
+    \b
+    Example:
+      nano-trio admin tree
+    """
     root = _ask(place, "tree")
     if as_json:
         _print_json(root)
@@ -283,7 +320,13 @@ def _one_line(value: object) -> str:
 @_json_option
 @click.pass_obj
 def health(place: Place, as_json: bool) -> None:
-    """Tell how the server does; exit code 1 where it is not well."""
+    """Tell how the server does; exit code 1 where it is not well.
+
+    \b
+    Examples:
+      nano-trio admin health
+      nano-trio admin health --json
+    """
     found = _ask(place, "health")
     if as_json:
         _print_json(found)

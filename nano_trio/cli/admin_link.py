@@ -10,6 +10,7 @@ import attrs
 import click
 
 from nano_trio.cli.outcome import fail, until_interrupted
+from nano_trio.cli.places import USUAL_FILES, usual_config
 
 if TYPE_CHECKING:
     from nano_trio.web.admin.client import AdminClient
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Place", "also_behind", "place_options", "run_with"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_USUAL_FILES = ("nano.toml", "nano.json")
 
 
 @attrs.frozen
@@ -35,11 +34,11 @@ class Place:
             return self.url, self.token
         from nano_trio.config import ConfigError, load_admin
 
-        file = self.config or next((Path(name) for name in _USUAL_FILES if Path(name).is_file()), None)
+        file = self.config or usual_config()
         if file is None:
             fail(
                 "where is the server's admin listener? Say it with --url http://HOST:PORT, or with --config FILE; "
-                f"there is no {' and no '.join(_USUAL_FILES)} here"
+                f"there is no {' and no '.join(USUAL_FILES)} here"
             )
         try:
             admin = load_admin(file)
@@ -65,7 +64,7 @@ def place_options(command: F) -> F:
         click.option(
             "--config",
             type=click.Path(path_type=Path),
-            help=f"The server's configuration file.  [default: {' or '.join(_USUAL_FILES)}]",
+            help=f"The server's configuration file.  [default: {' or '.join(USUAL_FILES)}]",
         ),
     ):
         command = option(command)

@@ -13,6 +13,7 @@ import trio
 
 from nano_trio import __version__, logs
 from nano_trio.cli.outcome import fail
+from nano_trio.cli.terminal import colors
 from nano_trio.config import Config, ConfigError, Overlay, load, single_app
 from nano_trio.web.hosting import Hosting, uses_local_certificates
 from nano_trio.web.lifetime import serve_until_signal
@@ -57,7 +58,9 @@ def serve_here(
         config = read()
     except ConfigError as error:
         fail(str(error))
-    logs.configure(config.log.level, config.log.format, max_value_bytes=config.log.max_value_bytes)
+    logs.configure(
+        config.log.level, config.log.format, colors=colors(sys.stderr), max_value_bytes=config.log.max_value_bytes
+    )
     if link is not None and link.workers > 1:
         structlog.contextvars.bind_contextvars(worker=link.worker)
     if access_log is None:

@@ -7,7 +7,7 @@ documents), `structure` (documents to the `model`, by its `rules`), `checks` (be
 """
 
 from nano_trio.config.difference import AppChange, ConfigDiff, diff
-from nano_trio.config.loading import app_name, from_document, load, load_admin, parse_hostnames, single_app
+from nano_trio.config.loading import app_name, from_document, load, load_admin, parse_hostnames, single_app, sound_apps
 from nano_trio.config.model import (
     Admin,
     App,
@@ -27,10 +27,20 @@ from nano_trio.config.model import (
     TlsVersion,
 )
 from nano_trio.config.overlay import Overlay
+from nano_trio.config.positions import Positions, positions
 from nano_trio.config.problems import ConfigError, Problem
-from nano_trio.config.schema import KeyDescription, describe_keys, json_schema, markdown_table, to_document
+from nano_trio.config.schema import (
+    SCHEMA_FILE,
+    KeyDescription,
+    describe_keys,
+    json_schema,
+    markdown_table,
+    schema_text,
+    to_document,
+)
 
 __all__ = [
+    "SCHEMA_FILE",
     "Admin",
     "App",
     "AppChange",
@@ -49,6 +59,7 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "Overlay",
+    "Positions",
     "Problem",
     "Reload",
     "Tls",
@@ -62,6 +73,9 @@ __all__ = [
     "load_admin",
     "markdown_table",
     "parse_hostnames",
+    "positions",
+    "schema_text",
     "single_app",
+    "sound_apps",
     "to_document",
 ]

@@ -81,7 +81,7 @@ def from_document(
     else:
         findings.append(((), f"expected a table, got {show(document)}"))
     findings.sort(key=_app_index)
-    problems[:0] = [Problem(source, render(at), message) for at, message in findings]
+    problems[:0] = [Problem(source, render(at), message, at) for at, message in findings]
     if problems or config is None:
         raise ConfigError(problems)
     apps_here = tuple(attrs.evolve(app, **paths[index]) for index, app in enumerate(config.apps))
@@ -110,6 +110,26 @@ def load_admin(path: str | os.PathLike[str], environ: Mapping[str, str] | None =
         raise ConfigError(problems)
     token = {"token": overriding["admin.token"]} if "admin.token" in overriding else {}
     return attrs.evolve(admin, **{**located, **token})
+
+
+def sound_apps(path: str | os.PathLike[str]) -> list[App]:
+    """The apps of a faulty file whose own tables are sound, so that these can be looked at all the same."""
+    file = Path(path)
+    try:
+        document = read(file)
+    except ConfigError:
+        return []
+    table = document if isinstance(document, dict) else {}
+    tables = _with_defaults(table.get("apps"), table.get("defaults"))
+    apps: list[App] = []
+    for one in tables if isinstance(tables, list) else []:
+        app, findings = structure(one, App)
+        if app is not None and not findings:
+            # An app without its values is located like one of a list with no other.
+            located = dict(_located([{key: getattr(app, key) for key in one}], file.absolute().parent, findings))[0]
+            if not findings:
+                apps.append(attrs.evolve(app, **located))
+    return apps
 
 
 def single_app(

@@ -30,6 +30,11 @@ class Problem:
     key: str = field(converter=_printable)
     """The value's place, such as `apps[2].memory_mb`; empty where the whole file is meant."""
     message: str = field(converter=_printable)
+    path: KeyPath = field(default=(), eq=False)
+    """The value's place as keys and indices: empty where `key` is, or where the value stands in no file."""
+    line: int | None = field(default=None, eq=False)
+    """Where the file cannot be parsed, from 1; elsewhere `positions` knows."""
+    column: int | None = field(default=None, eq=False)
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.source, self.key, self.message) if part)

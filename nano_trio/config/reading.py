@@ -37,8 +37,8 @@ def read(path: Path) -> Any:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line, column = _position(data[: error.start].decode("utf-8", "replace"))
-        raise _error(path, f"line {line}, column {column}: invalid UTF-8") from None
+        place = _position(data[: error.start].decode("utf-8", "replace"))
+        raise _error(path, "invalid UTF-8", place) from None
     try:
         return parse(path, text)
     except RecursionError:
@@ -51,11 +51,10 @@ def _parse_json(path: Path, text: str) -> Any:
     try:
         document = json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
-        message = f"line {error.lineno}, column {error.colno}: invalid JSON: {error.msg}"
-        raise _error(path, message) from None
+        raise _error(path, f"invalid JSON: {error.msg}", (error.lineno, error.colno)) from None
     repeated = _repeated_keys(document)
     if repeated:
-        raise ConfigError(Problem(path.name, render(key), "duplicate key") for key in repeated)
+        raise ConfigError(Problem(path.name, render(key), "duplicate key", key) for key in repeated)
     return document
 
 
@@ -65,9 +64,9 @@ def _parse_toml(path: Path, text: str) -> Any:
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         found = _TOML_POSITION.search(message)
-        line, column = (found[1], found[2]) if found and found[1] else _position(text)
+        place = (int(found[1]), int(found[2])) if found and found[1] else _position(text)
         reason = message[: found.start()] if found else message
-        raise _error(path, f"line {line}, column {column}: invalid TOML: {reason}") from None
+        raise _error(path, f"invalid TOML: {reason}", place) from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
@@ -97,5 +96,8 @@ def _position(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _error(path: Path, message: str) -> ConfigError:
-    return ConfigError([Problem(path.name, "", message)])
+def _error(path: Path, message: str, place: tuple[int, int] | None = None) -> ConfigError:
+    if place is None:
+        return ConfigError([Problem(path.name, "", message)])
+    line, column = place
+    return ConfigError([Problem(path.name, "", f"line {line}, column {column}: {message}", line=line, column=column)])

@@ -2,6 +2,7 @@
 and the model's plain form, the inverse of loading.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from nano_trio.config.model import ABOUT, About, Admin, App, AppTls, Compression
 from nano_trio.config.problems import Rejected
 from nano_trio.config.rules import Rule, Schema
 from nano_trio.config.structure import rule_of
+
+SCHEMA_FILE = Path(__file__).with_name("nano-trio.schema.json")
+"""The JSON Schema as it is shipped with the package; ``python -m tests.config`` writes it anew."""
 
 TABLES: dict[str, type[attrs.AttrsInstance]] = {
     "": Config,
@@ -91,6 +95,11 @@ def json_schema() -> dict[str, Any]:
         **top,
         "$defs": {name: _table_schema(cls) for name, cls in DEFINITIONS.items()},
     }
+
+
+def schema_text() -> str:
+    """The JSON Schema as the shipped file holds it."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def to_document(config: Config) -> dict[str, Any]:

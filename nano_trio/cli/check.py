@@ -1,0 +1,203 @@
+"""``nano-trio check``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from nano_trio.cli.places import USUAL_FILES, usual_config
+from nano_trio.cli.terminal import colors, progress
+
+if TYPE_CHECKING:
+    from nano_trio.actors.scratch import LoadProblem
+    from nano_trio.config import App, Problem
+
+__all__ = ["Trouble", "check", "find_troubles"]
+
+
+@attrs.frozen(kw_only=True)
+class Trouble:
+    """One thing to mend. What is not known is None, or empty."""
+
+    file: str
+    """As one would open it from the working directory."""
+    line: int | None = None
+    column: int | None = None
+    app: str | None = None
+    key: str = ""
+    """Of the configuration, such as ``apps[0].port``."""
+    message: str
+    source: str = ""
+    """The line of the file."""
+    stack: str = ""
+
+
+@click.command()
+@click.argument("app_path", metavar="[DIR|FILE]", required=False, type=click.Path(path_type=Path))
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="The configuration to check.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(app_path: Path | None, config_path: Path | None, as_json: bool) -> None:
+    """Check a configuration and load every app of it, without serving anything.
+
+    All problems are told at once, each with its place. Apps are loaded without a network. Without arguments it checks
+    the configuration of this folder (nano-trio.json, nano.toml, …), else the app in it.
+
+    Exit codes: 0 all is well, 1 there are problems, 2 wrong usage.
+
+    \b
+    Examples:
+      nano-trio check
+      nano-trio check --config nano.toml
+      nano-trio check ./shop --json
+    """
+    if app_path is not None and config_path is not None:
+        raise click.UsageError("give either DIR|FILE or --config FILE")
+    if app_path is None and config_path is None:
+        config_path = usual_config()
+        if config_path is None:
+            if not any(Path(entry).is_file() for entry in ("index.js", "index.mjs", "index.ts", "package.json")):
+                raise click.UsageError(
+                    f"there is nothing to check here: no {', no '.join(USUAL_FILES)} and no index.js; "
+                    "say which with DIR|FILE or --config FILE"
+                )
+            app_path = Path()
+    with progress("Loading the apps"):
+        apps, troubles = find_troubles(app_path, config_path)
+    if as_json:
+        problems = [attrs.asdict(trouble) for trouble in troubles]
+        click.echo(json.dumps({"ok": not problems, "apps": apps, "problems": problems}, indent=2, ensure_ascii=False))
+    else:
+        for trouble in troubles:
+            click.echo(_shown(trouble, colors(sys.stdout)), color=colors(sys.stdout))
+        told = f"{len(apps)} app{'' if len(apps) == 1 else 's'}"
+        if troubles:
+            click.echo(f"{len(troubles)} problem{'' if len(troubles) == 1 else 's'}; {told} loaded", err=True)
+        else:
+            click.echo(f"fine: {told} loaded")
+    sys.exit(1 if troubles else 0)
+
+
+def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list[str], list[Trouble]]:
+    """The names of the apps that load, and whatever is wrong with the rest. One of the two paths is given."""
+    import structlog
+
+    from nano_trio.config import ConfigError, load, single_app, sound_apps
+
+    # What is logged meanwhile is nobody's concern.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[])
+    troubles: list[Trouble] = []
+    apps: Iterable[App]
+    if config_path is not None:
+        try:
+            apps = load(config_path).apps
+        except ConfigError as error:
+            troubles = list(_of_config(config_path, error.problems))
+            apps = sound_apps(config_path)
+    else:
+        assert app_path is not None
+        try:
+            apps = single_app(app_path).apps
+        except ConfigError as error:
+            troubles = [Trouble(file=str(app_path), key=one.key, message=one.message) for one in error.problems]
+            apps = []
+    loaded: list[str] = []
+    for app, problem in _load_all(list(apps)):
+        if problem is None:
+            loaded.append(app.name)
+        else:
+            troubles.append(_of_app(app, problem))
+    return loaded, troubles
+
+
+def _load_all(apps: list[App]) -> list[tuple[App, LoadProblem | None]]:
+    import trio
+
+    from nano_trio.actors.scratch import try_load
+    from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
+
+    async def work() -> list[tuple[App, LoadProblem | None]]:
+        cache = BytecodeCache(default_cache_folder())
+        return [(app, await try_load(app, cache)) for app in apps]
+
+    return trio.run(work) if apps else []
+
+
+def _of_config(file: Path, problems: Iterable[Problem]) -> Iterable[Trouble]:
+    from nano_trio.config import positions
+
+    places = None
+    for problem in problems:
+        line, column = problem.line, problem.column
+        if problem.path and line is None:
+            places = places or positions(file)
+            line, column = places.find(problem.path)
+        here = problem.source == file.name
+        yield Trouble(
+            file=str(file) if here else problem.source,
+            line=line,
+            column=column,
+            key=problem.key,
+            message=problem.message.removeprefix(f"line {problem.line}, column {problem.column}: "),
+            source=_line(file, line) if here else "",
+        )
+
+
+def _of_app(app: App, problem: LoadProblem) -> Trouble:
+    folder = app.path if app.path.is_dir() else app.path.parent
+    file = folder / problem.file if problem.file else app.path
+    return Trouble(
+        file=os.path.relpath(file),
+        line=problem.line,
+        column=problem.column,
+        app=app.name,
+        message=problem.text,
+        source=_line(file, problem.line),
+        stack=problem.stack,
+    )
+
+
+def _line(file: Path, line: int | None) -> str:
+    if line is None:
+        return ""
+    try:
+        lines = file.read_text("utf-8-sig", "replace").split("\n")
+    except OSError:
+        return ""
+    return lines[line - 1].rstrip("\r") if 0 < line <= len(lines) else ""
+
+
+def _shown(trouble: Trouble, colored: bool) -> str:
+    def style(text: str, **styles: Any) -> str:
+        text = _printable(text)
+        return click.style(text, **styles) if colored else text
+
+    place = ":".join(str(part) for part in (trouble.file, trouble.line, trouble.column) if part is not None)
+    about = ": ".join(part for part in (f"app {trouble.app}" if trouble.app else "", trouble.key) if part)
+    text = (
+        style(f"{place}: ", bold=True) + (_printable(f"{about}: ") if about else "") + style(trouble.message, fg="red")
+    )
+    if trouble.source and trouble.column is not None:
+        # Of minified code only the part around the place.
+        start = max(0, trouble.column - 61)
+        part = trouble.source[start : start + 120]
+        mark = "".join("\t" if character == "\t" else " " for character in part[: trouble.column - 1 - start])
+        number = str(trouble.line)
+        text += f"\n  {number} | {_printable(part)}\n  {' ' * len(number)} | {mark}{style('^', fg='red')}"
+    if trouble.stack:
+        text += "\n" + style(trouble.stack, dim=True)
+    return text
+
+
+def _printable(text: str) -> str:
+    """What a file or an app says must not command the terminal."""
+    return "".join(
+        character if character.isprintable() or character in "\t\n" else character.encode("unicode_escape").decode()
+        for character in text
+    )

@@ -1,0 +1,146 @@
+"""``nano-trio check``: every problem at once, each where it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .conftest import Nano
+
+GOOD = "export default { fetch() { return new Response('fine'); } };\n"
+
+
+def write(folder: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = folder / name.replace("__", "/").replace("_json", ".json").replace("_toml", ".toml").replace(
+            "_js", ".js"
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_what_is_fine(nano: Nano, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        nano_toml='[[apps]]\nname = "one"\npath = "one"\n[[apps]]\nname = "two"\npath = "two.js"\n',
+        one__index_js=GOOD,
+        two_js=GOOD,
+    )
+    result = nano("check")
+    assert (result.code, result.out, result.err) == (0, "fine: 2 apps loaded\n", "")
+
+
+def test_all_problems_at_once(nano: Nano, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        nano_toml="""port = "x"
+[[apps]]
+name = "syntax"
+path = "syntax"
+[[apps]]
+name = "throws"
+path = "throws"
+env = { GREETING = "hi" }
+[[apps]]
+name = "missing"
+path = "missing"
+[[apps]]
+name = "good"
+path = "good"
+[[apps]]
+name = "bad"
+path = "good"
+memroy_mb = 3
+""",
+        syntax__index_js='import "./lib.js";\n',
+        syntax__lib_js="export const a = 1;\nlet = = 3;\n",
+        throws__index_js="const f = () => {\n  throw new TypeError('env later');\n};\nf();\n" + GOOD,
+        missing__index_js='import { a } from "./there.js";\n' + GOOD,
+        missing__there_js='export const a = 1;\nimport x from "./gone.js";\n',
+        good__index_js=GOOD,
+    )
+    result = nano("check")
+    assert result.code == 1
+    places = [line.partition(": ")[0] for line in result.out.splitlines() if line[0] not in " "]
+    assert places == [
+        "nano.toml:1:1",
+        "nano.toml:18:1",
+        "syntax/lib.js:2:5",
+        "throws/index.js:2:22",
+        "missing/there.js:2:15",
+    ]
+    assert 'apps[4].memroy_mb: unknown key; did you mean "memory_mb"?' in result.out
+    assert '  1 | port = "x"\n    | ^' in result.out
+    assert "  2 |   throw new TypeError('env later');\n" in result.out
+    assert "5 problems; 1 app loaded" in result.err
+    assert "\x1b" not in result.out
+
+    told = json.loads(nano("check", "--json").out)
+    assert told["ok"] is False
+    assert told["apps"] == ["good"]
+    assert [(one["file"], one["line"], one["column"]) for one in told["problems"]] == [
+        (file, int(line), int(column)) for file, line, column in (place.split(":") for place in places)
+    ]
+    assert told["problems"][3]["app"] == "throws"
+    assert told["problems"][3]["message"] == "TypeError: env later"
+    assert told["problems"][0]["source"] == 'port = "x"'
+
+
+def test_colours_where_they_are_forced(nano: Nano, tmp_path: Path) -> None:
+    write(tmp_path, app__index_js="throw new Error('\x1b[2Jx');")
+    assert "\x1b[31m" in nano("check", "app", FORCE_COLOR="1").out
+    assert "\x1b" not in nano("check", "app", FORCE_COLOR="1", NO_COLOR="1").out
+    assert "\x1b[2J" not in nano("check", "app", FORCE_COLOR="1").out
+
+
+def test_loading_has_no_effect_outside(nano: Nano, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        app__index_js="setInterval(() => {}, 1);\nlet told = '';\n"
+        "for (const url of ['http://127.0.0.1:9/', 'http://localhost:9/']) {\n"
+        "  await fetch(url).catch((error) => { told += error.message + (error.cause?.message ?? ''); });\n}\n"
+        "throw new Error(told);",
+    )
+    problem = json.loads(nano("check", "app", "--json").out)["problems"][0]
+    assert "the network is off while the app is only checked" in problem["message"]
+    assert "not in the public Internet" in problem["message"]
+
+
+def test_limits_hold_while_loading(nano: Nano, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        nano_json=json.dumps(
+            {
+                "apps": [
+                    {"name": "loop", "path": "loop.js", "timeout_ms": 20},
+                    {"name": "hangs", "path": "hangs.js"},
+                    {"name": "slow", "path": "slow.js", "request_timeout_ms": 50},
+                    {"name": "none", "path": "none.js"},
+                ]
+            }
+        ),
+        loop_js="for (;;);",
+        hangs_js="await new Promise(() => {});",
+        slow_js="await new Promise((done) => setTimeout(done, 60000));",
+        none_js="export const x = 1;",
+    )
+    problems = {one["app"]: one["message"] for one in json.loads(nano("check", "--json").out)["problems"]}
+    assert "timeout_ms (20 ms)" in problems["loop"]
+    assert "top-level await" in problems["hangs"]
+    assert "request_timeout_ms (50 ms)" in problems["slow"]
+    assert "fetch" in problems["none"]
+
+
+def test_a_file_that_cannot_be_parsed(nano: Nano, tmp_path: Path) -> None:
+    write(tmp_path, nano_json='{\n  "port": 1,,\n}\n')
+    result = nano("check")
+    assert result.code == 1
+    assert result.out.startswith("nano.json:2:13: invalid JSON: ")
+    assert '  2 |   "port": 1,,\n' in result.out
+
+
+def test_nothing_to_check(nano: Nano) -> None:
+    result = nano("check")
+    assert result.code == 2
+    assert "no index.js" in result.err
+    assert nano("check", "x", "--config", "y").code == 2
