@@ -245,6 +245,11 @@ async def test_an_app_passes_a_websocket_on(serve: SiteMaker) -> None:
         const fetched = fetch(new URL("/404", url), { headers: { Upgrade: "websocket" } });
         return fetched.catch((error) => new Response(String(error)));
       }
+      if (new URL(request.url).pathname === "/framed") {
+        const framing = { "Transfer-Encoding": "chunked", "Content-Length": "3", Expect: "100-continue", TE: "trailers" };
+        const headers = { Upgrade: "websocket", "Sec-WebSocket-Protocol": "chat", "Keep-Alive": "1", ...framing };
+        return new Response((await fetch(url, { headers })).status);
+      }
       return fetch(url, request);
     } };
     """
@@ -267,6 +272,7 @@ async def test_an_app_passes_a_websocket_on(serve: SiteMaker) -> None:
                 while "closed 4002 leaving" not in site.logged("app"):
                     await trio.lowlevel.checkpoint()
             assert (await site.get("proxy", "/accept")).text == "101,chat,first"
+            assert (await site.get("proxy", "/framed")).text == "101"
             refused = await site.get("proxy", "/refused")
             assert "TypeError: fetch failed: the server answered with the status 404 instead of 101" in refused.text
 

@@ -174,7 +174,8 @@
   }
 
   /** Does a request ask for a WebSocket? */
-  function isUpgrade(list) {
+  function isUpgrade({ method, kind, list }) {
+    if (method !== "GET" || kind !== KINDS.NONE) return false;
     for (let i = 0; i < list.length; i += 2) {
       if (list[i] === "upgrade" && toLowerCase(list[i + 1]) === "websocket") return true;
     }
@@ -193,7 +194,7 @@
       const scheme = slice(state.url, 0, indexOf(state.url, ":"));
       if (scheme !== "http" && scheme !== "https") return load("fetch_local").fetchLocal(scheme, state, networkError);
       if (state.options.cache === "only-if-cached") throw networkError("ERR_CACHE_MISS", "there is no cache to answer");
-      if (service === null && isUpgrade(state.list)) return load("websocket_fetch").connect(state, signal, networkError);
+      if (service === null && isUpgrade(state)) return load("websocket_fetch").connect(state, signal, networkError);
       return start(state, signal, service);
     } catch (error) {
       return rejected(error);

@@ -12,8 +12,9 @@
   const split = uncurry("String", "split");
   const slice = uncurry("String", "slice");
   const trim = uncurry("String", "trim");
-  /** What the handshake has of its own (RFC 6455, section 4.1). */
-  const OWN = /^(host|connection|upgrade|content-length|sec-websocket-.*)$/;
+  /** What the handshake has of its own (RFC 6455, section 4.1), and what frames or concerns one connection only. */
+  const OWN =
+    /^(host|connection|upgrade|content-length|transfer-encoding|expect|te|trailer|keep-alive|proxy-connection|sec-websocket-.*)$/;
 
   /** Connect; `state` is the request's, `networkError(code, message)` makes what fetch() rejects with. */
   function connect(state, signal, networkError) {
