@@ -44,6 +44,7 @@ import structlog
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SocketHandler, SocketLimits, Target
 from nano_trio.actors.request_ids import header_line, new_id
+from nano_trio.web.answered import Answered
 from nano_trio.web.errors import error_page, new_request_id, stack_of
 from nano_trio.web.http1 import Head, ProtocolError, RequestReader, as_sent
 from nano_trio.web.identity import id_of, span_of
@@ -585,25 +586,3 @@ class Connection:
             self.service.closing()
         self.sock.close()
         self.listener.forget(self)
-
-
-class Answered:
-    """The exchange of a request that the server answers itself."""
-
-    __slots__ = ("response",)
-
-    def __init__(self, response: OutgoingResponse) -> None:
-        self.response: OutgoingResponse | None = response
-
-    async def wait(self) -> OutgoingResponse:
-        assert self.response is not None
-        return self.response
-
-    def disconnect(self, reason: str) -> None:
-        pass
-
-    def spoiled(self, instead: OutgoingResponse) -> None:
-        self.response = instead
-
-    def finish(self) -> None:
-        pass

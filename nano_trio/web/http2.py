@@ -52,6 +52,7 @@ from nano_trio.web.http1 import ProtocolError
 from nano_trio.web.http2_fields import Block, Malformed
 from nano_trio.web.http2_session import MOST_STREAMS, Session, SessionOver
 from nano_trio.web.http2_stream import Http2Stream, record
+from nano_trio.web.http2_unwanted import Unwanted
 from nano_trio.web.reactor import INPUT
 from nano_trio.web.router import normalise_host
 from nano_trio.web.tls_socket import TLSSocket
@@ -73,9 +74,6 @@ _LINGER_BYTES = 1024 * 1024
 _POOL = 1024 * 1024
 _FAREWELL = b"farewell"
 _FAREWELL_S = 1.0
-_DISMISSED_S = 1.0
-_UNWANTED = 8 << 20
-"""Bytes of an unwanted request body that are thrown away."""
 _EVERY = (1 << 31) - 1
 
 
@@ -90,7 +88,6 @@ class Http2Connection:
 
     __slots__ = (
         "_discarded",
-        "_dismissed",
         "_fd",
         "_final_at",
         "_host",
@@ -117,6 +114,7 @@ class Http2Connection:
         "state",
         "streams",
         "tasks",
+        "unwanted",
     )
 
     def __init__(self, sock: TLSSocket, remote: str, listener: Listener) -> None:
@@ -129,6 +127,8 @@ class Http2Connection:
         self.reactor = listener.reactor
         self.state = State.OPEN
         self.session = Session(self, listener.limits, self.reactor.now)
+        self.unwanted = Unwanted(self.session)
+        """Streams that are answered, and whose requests have not ended."""
         self.streams: dict[int, Http2Stream] = {}
         """The exchanges in flight."""
         self.tasks = 0
@@ -138,9 +138,6 @@ class Http2Connection:
         self.leaving = False
         """No more streams are wanted, by us or by the client: close when the last is over."""
         self._fd = sock.fileno()
-        self._dismissed: dict[int, float] = {}
-        """Streams whose request is not wanted any more, and when they are reset."""
-        """Streams that are answered, and whose requests have not ended."""
         self._queue: deque[Http2Stream] = deque()
         self._unsent = b""
         self._wake: trio.Event | None = None
@@ -231,8 +228,7 @@ class Http2Connection:
             return
         if self._final_at <= now:
             self._say_final()
-        for number in [number for number, when in self._dismissed.items() if when <= now]:
-            self._reset_dismissed(number)
+        unwanted = self.unwanted.expire(now)
         if not self.streams and self._idle_at <= now:
             self.session.go_away(Codes.NO_ERROR, "idle")
             self.leaving = True
@@ -246,7 +242,7 @@ class Http2Connection:
                 self._final_at,
                 math.inf if self.streams else self._idle_at,
                 *(stream.deadline for stream in self.streams.values()),
-                *self._dismissed.values(),
+                unwanted,
             )
 
     def due(self, when: float) -> None:
@@ -259,7 +255,7 @@ class Http2Connection:
     def begin(self, number: int, block: Block, *, ended: bool) -> None:
         """A request."""
         session = self.session
-        if len(self.streams) + len(self._dismissed) >= MOST_STREAMS or (self._last is not None and number > self._last):
+        if len(self.streams) + len(self.unwanted) >= MOST_STREAMS or (self._last is not None and number > self._last):
             session.reset(number, Codes.REFUSED_STREAM)
             session.given_up()
             return
@@ -300,9 +296,9 @@ class Http2Connection:
             except Malformed as error:
                 self._abandon(stream, Codes.PROTOCOL_ERROR, f"malformed request: {error}")
         elif ended:
-            self._dismissed.pop(number, None)
-        elif number in self._dismissed:
-            self._dismissed[number] = self.reactor.now + _DISMISSED_S
+            self.unwanted.ended(number)
+        else:
+            self.unwanted.arrived(number, self.reactor.now)
 
     def trailers(self, number: int, block: Block) -> None:
         """The end of a request's content."""
@@ -314,7 +310,7 @@ class Http2Connection:
             except Malformed as error:
                 self._abandon(stream, Codes.PROTOCOL_ERROR, f"malformed request: {error}")
         else:
-            self._dismissed.pop(number, None)
+            self.unwanted.ended(number)
 
     def _abandon(self, stream: Http2Stream, code: int, reason: str) -> None:
         stream.give_up(reason, code)
@@ -323,7 +319,7 @@ class Http2Connection:
     def reset(self, number: int, code: int) -> None:
         """The client gave a stream up."""
         stream = self.streams.get(number)
-        self._dismissed.pop(number, None)
+        self.unwanted.ended(number)
         if stream is not None:
             stream.give_up("the client reset the stream")
             self.session.given_up()
@@ -345,31 +341,7 @@ class Http2Connection:
             if self._final_at < math.inf:
                 self._say_final()
         else:
-            self._reset_dismissed(int.from_bytes(data))
-
-    def let_in(self, number: int, rest: int) -> None:
-        """The response's end is about to be sent: what remains of the request may come, and is thrown away.
-
-        curl 7.88 waits to be rid of its request and reads nothing more meanwhile, not even what would allow it more.
-        """
-        if 0 < rest <= _UNWANTED:
-            self.session.credit(number, rest)
-            self.session.credit(0, rest)
-
-    def dismiss(self, number: int, rest: int | None) -> None:
-        """The response is complete, and the rest of the request (its size, where known) unwanted.
-
-        Where it was not let in the client is told, when it has the response: in one packet with that, the reset makes
-        some clients drop it (Node does, whatever RFC 9113 section 8.1 says).
-        """
-        self._dismissed[number] = self.reactor.now + _DISMISSED_S
-        self.due(self._dismissed[number])
-        if rest is None or rest > _UNWANTED:
-            self.session.ping(number.to_bytes(8))
-
-    def _reset_dismissed(self, number: int) -> None:
-        if self._dismissed.pop(number, None) is not None:
-            self.session.reset(number, Codes.NO_ERROR)
+            self.unwanted.reset(int.from_bytes(data))
 
     def client_leaves(self) -> None:
         """The client begins no more streams."""

@@ -31,7 +31,7 @@ from nano_trio.actors.messages import (
     Target,
 )
 from nano_trio.actors.request_ids import field_value
-from nano_trio.web.connection import Answered
+from nano_trio.web.answered import Answered
 from nano_trio.web.errors import error_page, stack_of
 from nano_trio.web.forwarded import seen_through
 from nano_trio.web.http1 import Head, ProtocolError
@@ -328,7 +328,7 @@ class Http2Stream:
         connection = self._connection
         content = response.body
         if not fields.has_content and not self.ended:
-            connection.let_in(self.number, self._rest or 0)
+            connection.unwanted.let_in(self.number, self._rest)
         connection.session.head(self.number, fields)
         if fields.close:
             connection.drain_soon()
@@ -430,7 +430,7 @@ class Http2Stream:
         count = len(piece)
         ended = self.last and not self.pending
         if ended and not self.ended:
-            self._connection.let_in(self.number, self._rest or 0)
+            self._connection.unwanted.let_in(self.number, self._rest)
         self._connection.session.data(self.number, bytes(piece), ended=ended)
         self.sent += count
         self._progress += count
@@ -471,7 +471,8 @@ class Http2Stream:
         session = self._connection.session
         self.last = True
         if not self.ended:
-            self._connection.dismiss(self.number, self._rest)
+            connection = self._connection
+            connection.due(connection.unwanted.dismiss(self.number, self._rest, connection.reactor.now))
         session.answered()
         self._end("the response is complete", complete=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from nano_trio.actors.messages import Exchange, IncomingRequest, OutgoingResponse, Target
-from nano_trio.web.connection import Answered
+from nano_trio.web.answered import Answered
 from nano_trio.web.errors import error_page
 from nano_trio.web.router import RouteTable
 
