@@ -463,6 +463,11 @@ class App:
     def _lives(self) -> list[Incarnation]:
         return [*self._leaving] if self._current is None else [self._current, *self._leaving]
 
+    @property
+    def busy(self) -> bool:
+        """Requests, or what they or the app's module began, are in progress."""
+        return bool(self._unstarted) or any(incarnation.busy for incarnation in self._lives())
+
     def close_doors(self) -> None:
         """Answer further requests with 503 and ``Connection: close``."""
         if self.state is AppState.DRAINING:

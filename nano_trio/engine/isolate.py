@@ -30,7 +30,6 @@ cycles).
 
 from __future__ import annotations
 
-import contextvars
 import enum
 import time
 import weakref
@@ -45,6 +44,7 @@ import trio
 
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
+from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import SHORT_TURN_SLICES, Account, CpuScheduler
 
 __all__ = ["Isolate", "IsolateClosed", "Limits", "StopReason", "Turn", "call"]
@@ -206,31 +206,6 @@ class _Turnstile:
         self._counter = self.heap = None
 
 
-_parked: list[greenlet.greenlet] = []
-"""Greenlets that wait for a turn to run. One thread runs all isolates, so they serve them all."""
-_MOST_PARKED = 64
-
-
-def _run_turns() -> None:
-    """The body of a greenlet: wait for an isolate, run its turn, park, run the next."""
-    me = greenlet.getcurrent()
-    starter = me.parent
-    assert starter is not None
-    # Not an argument: a greenlet keeps those as long as it lives, and so the first isolate that it served.
-    isolate = starter.switch()
-    del starter
-    while True:
-        isolate._execute()
-        hub = isolate._turnstile.hub
-        assert hub is not None
-        del isolate
-        if len(_parked) >= _MOST_PARKED:
-            me.parent = hub
-            return
-        _parked.append(me)
-        isolate = hub.switch()
-
-
 class Isolate:
     """A QuickJS runtime and context with limits, whose turns are preempted.
 
@@ -242,6 +217,7 @@ class Isolate:
         self.account = account if account is not None else Account()
         self.limits = limits
         self._scheduler = scheduler
+        self._parked = parked.greenlets
         self._slice_ns = scheduler.slice_ns
         self._short_turn_ns = SHORT_TURN_SLICES * scheduler.slice_ns
         self._turn_limit_ns = int(limits.turn_ms * 1e6)
@@ -391,7 +367,7 @@ class Isolate:
         self._turn = turnstile.turn = turn
         turnstile.hub = greenlet.getcurrent()
         self.account.turns += 1
-        self._greenlet = runner = _parked.pop() if _parked else _new_runner()
+        self._greenlet = runner = self._parked.pop() if self._parked else new_runner()
         turnstile.cpu_start = -1
         turnstile.slice_left = slice_ns
         # Time between turns is not time between polls.
@@ -565,14 +541,6 @@ class Isolate:
             turn.stopped = StopReason.DISCARDED
             if turn.on_end is not None:
                 turn.on_end(turn)
-
-
-def _new_runner() -> greenlet.greenlet:
-    runner = greenlet.greenlet(_run_turns)
-    # Greenlets start with an empty context, in which libraries would not find Trio.
-    runner.gr_context = contextvars.copy_context()
-    runner.switch()
-    return runner
 
 
 async def call(isolate: Isolate, function: Callable[..., Any], *args: Any) -> Any:

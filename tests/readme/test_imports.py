@@ -11,7 +11,7 @@ import pytest
 from .document import REPOSITORY
 
 PACKAGE = REPOSITORY / "nano_trio"
-ROOMS = ["cli", "web", "actors", "runtime", "engine"]
+ROOMS = ["cli", "testing", "web", "actors", "runtime", "engine"]
 LEAVES = {"config", "logs", "parent"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

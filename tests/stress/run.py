@@ -11,7 +11,7 @@ from random import Random
 import trio
 import trio.testing
 
-from nano_trio.engine import isolate as isolate_module
+from nano_trio.engine.runners import parked
 from nano_trio.engine.scheduler import CpuScheduler
 from tests.stress.ledger import Ledger
 from tests.stress.life import World, engine_life
@@ -79,7 +79,7 @@ def _look_for_leaks(tally: Tally) -> None:
     gc.collect()
     greenlets, isolates = alive()
     # The one of this thread, and those that wait to run further turns.
-    most = 1 + len(isolate_module._parked)
+    most = 1 + len(parked.greenlets)
     if greenlets > most:
         tally.problem(f"greenlets leak: {greenlets} alive, {most} expected")
     if isolates:

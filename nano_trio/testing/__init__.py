@@ -1,0 +1,24 @@
+"""Testing apps without a network: from Python (:class:`App`, pytest fixtures) and from JavaScript.
+
+An app under test runs as ``serve`` would run it, supervised, limited and in an isolate of its own; only the sockets are
+left out. Everything is imported when it is first asked for: pytest looks into this package at each of its starts.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nano_trio.testing.calling import AsyncApp, Headers, Response, open_app
+    from nano_trio.testing.sync import App
+
+__all__ = ["App", "AsyncApp", "Headers", "Response", "open_app"]
+
+_PLACES = {"App": "sync", "AsyncApp": "calling", "Headers": "calling", "Response": "calling", "open_app": "calling"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
