@@ -530,6 +530,8 @@ class App:
             sockets_opened=counts.sockets_opened,
             messages_in=counts.messages_in,
             messages_out=counts.messages_out,
+            log_lines=logs.rates.written.get(self.name, 0),
+            log_lines_dropped=logs.rates.dropped.get(self.name, 0),
             last_error=self.last_error,
         )
 

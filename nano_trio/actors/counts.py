@@ -193,6 +193,10 @@ class Snapshot:
     sockets_opened: int
     messages_in: int
     messages_out: int
+    log_lines: int = 0
+    """Lines logged."""
+    log_lines_dropped: int = 0
+    """Lines beyond the app's limit."""
     last_error: str | None
 
     def since(self, before: Snapshot | None) -> tuple[int, ...]:

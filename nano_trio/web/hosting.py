@@ -25,8 +25,10 @@ from nano_trio.actors.registry import Registry
 from nano_trio.actors.room_bus import SharedRooms
 from nano_trio.actors.supervisor import ChildSpec, Restart, Supervisor
 from nano_trio.config import App, Config, Overlay
+from nano_trio.web.admin.all_workers import FIRST, AllWorkers, answer_first, gather_lines, send_lines
 from nano_trio.web.admin.hosted import HostedOperations
 from nano_trio.web.admin.listener import AdminServer, serve_admin
+from nano_trio.web.admin.operations import Operations
 from nano_trio.web.assembly import app_ports, local_hostnames, route, server_settings, uses_local_certificates
 from nano_trio.web.load import Load
 from nano_trio.web.local_ca import CertificateError, LocalCertificates
@@ -35,6 +37,7 @@ from nano_trio.web.parent_link import ParentLink
 from nano_trio.web.reload import Change, ReloadReport
 from nano_trio.web.router import Router
 from nano_trio.web.server import Server
+from nano_trio.web.workers.calls import Calls
 from nano_trio.web.workers.mesh import Mesh
 
 __all__ = ["Hosting", "host", "local_hostnames", "uses_local_certificates"]
@@ -82,6 +85,8 @@ class Hosting:
         """The way to the parent process; None without one."""
         self.mesh: Mesh | None = None
         """The way to the other workers; None where there are none."""
+        self.calls: Calls | None = None
+        """What the workers ask each other."""
         self.rooms: SharedRooms | None = None
         """Rooms over all workers."""
         if link is not None and link.workers > 1:
@@ -232,6 +237,22 @@ class Hosting:
             raise OSError(report.error)
         await trio.to_thread.run_sync(self.overlay.save)
         return report
+
+    async def follow(self) -> None:
+        """Serve what another worker has added and removed. Raises OSError where its ports cannot be had."""
+
+        async def follow() -> ReloadReport:
+            before = self.overlay.added, self.overlay.removed
+            await trio.to_thread.run_sync(self.overlay.read)
+            if (self.overlay.added, self.overlay.removed) == before:
+                return ReloadReport()
+            config, _ = await trio.to_thread.run_sync(self.overlay.apply, self._base)
+            report = await self._change(config, files=False)
+            if report.error is not None:
+                raise OSError(report.error)
+            return report
+
+        await self._alone("follow", follow)
 
     async def restart_app(self, name: str) -> None:
         """Load an app's present files into a fresh isolate and switch to it; the old one drains.
@@ -400,17 +421,24 @@ async def host(
             hosting.operations.add(ChildSpec(id="dropped log lines", run=logs.report_dropped))
             hosting.operations.add(ChildSpec(id="certificate renewal", run=functools.partial(_renew, hosting)))
             # Of several workers the first answers for all.
-            if config.admin.port is not None and (link is None or link.worker == 0):
+            if config.admin.port is not None and (link is None or link.worker == FIRST):
                 await hosting.operations.start_child(
                     ChildSpec(id="admin", run=functools.partial(_admin, hosting), reports=True)
                 )
+            if hosting.mesh is not None:
+                # What was added or removed before the others knew this worker.
+                hosting.spawn("follow", hosting.follow)
             task_status.started(hosting)
     finally:
         server.close()
 
 
 async def _admin(hosting: Hosting, *, task_status: trio.TaskStatus[AdminServer]) -> None:
-    with HostedOperations(hosting) as operations:
+    with HostedOperations(hosting) as here:
+        operations: Operations = here
+        if hosting.calls is not None:
+            operations = AllWorkers(hosting, here, hosting.calls)
+            gather_lines(hosting)
         async with trio.open_nursery() as nursery:
             sockets = hosting.server.settings.sockets
             hosting.admin = await nursery.start(serve_admin, hosting.config.admin, operations, sockets)
@@ -422,6 +450,11 @@ async def _join(hosting: Hosting, mesh: Mesh, link: ParentLink) -> None:
     await hosting.operations.start_child(ChildSpec(id="bus", run=mesh.run, reports=True))
     assert hosting.rooms is not None
     hosting.operations.add(ChildSpec(id="room counts", run=hosting.rooms.run))
+    hosting.calls = calls = Calls(mesh)
+    answer_first(calls, hosting)
+    await hosting.operations.start_child(ChildSpec(id="answers", run=calls.run, reports=True))
+    if mesh.me != FIRST and hosting.config.admin.port is not None:
+        hosting.operations.add(ChildSpec(id="log lines", run=functools.partial(send_lines, hosting)))
     link.meet(mesh.connect)
     await mesh.known()
 

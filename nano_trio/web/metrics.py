@@ -14,6 +14,7 @@ as fast. Its counters, with their locks, are not used.
 
 from __future__ import annotations
 
+import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,8 +32,9 @@ from nano_trio import __version__, logs
 from nano_trio.actors.counts import BUCKETS, Snapshot
 from nano_trio.web.counts import VERSIONS, WebCounts
 from nano_trio.web.load import LAG_BUCKETS, Load
+from nano_trio.web.merging import Figures
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["CONTENT_TYPE", "Metrics", "has_lived"]
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Of :meth:`Metrics.exposition`."""
@@ -124,11 +126,11 @@ _FAMILIES = (
         label="direction",
         values=lambda s: [("in", s.messages_in), ("out", s.messages_out)],
     ),
-    _PerApp("nano_trio_log_lines_total", "Lines logged", lambda s: logs.rates.written.get(s.app, 0)),
+    _PerApp("nano_trio_log_lines_total", "Lines logged", lambda s: s.log_lines),
     _PerApp(
         "nano_trio_log_lines_dropped_total",
         "Lines beyond the app's limit",
-        lambda s: logs.rates.dropped.get(s.app, 0),
+        lambda s: s.log_lines_dropped,
     ),
 )
 
@@ -174,15 +176,24 @@ class Metrics:
             await pieces.pause()
         return snapshots
 
-    async def exposition(self) -> bytes:
-        """Everything in Prometheus's text format."""
-        snapshots = await self.snapshots_in_pieces()
-        seen = [s for s in snapshots.values() if s.requests or s.starts or s.crashes]
-        texts: list[bytes] = []
-        pieces = _Pieces()
+    async def figures(self, *, all_apps: bool = True) -> Figures:
+        """Everything, as it is. Without ``all_apps`` those are left out that were never asked for anything."""
         # Asks the kernel for every open file.
         process = await trio.to_thread.run_sync(lambda: list(self._process.collect()))
-        for metric in (*process, *self._of_server(), *_of_states(snapshots.values())):
+        apps = await self.snapshots_in_pieces()
+        if not all_apps:
+            apps = {name: each for name, each in apps.items() if each.state != "asleep" or has_lived(each)}
+        return Figures(os.getpid(), apps, [*process, *self._of_server()])
+
+    async def exposition(self, figures: Figures | None = None) -> bytes:
+        """Everything in Prometheus's text format; or these figures, which several workers may have made together."""
+        if figures is None:
+            figures = await self.figures()
+        snapshots = figures.apps
+        seen = [each for each in snapshots.values() if has_lived(each)]
+        texts: list[bytes] = []
+        pieces = _Pieces()
+        for metric in (*figures.server, *_of_states(snapshots.values())):
             texts.append(_text(metric))
             await pieces.pause()
         for family in (*_FAMILIES, _Latencies()):
@@ -230,6 +241,11 @@ class Metrics:
             "nano_trio_runnable_isolates", "Isolates that wait for a slice of CPU time", self._apps.runnable
         )
         yield GaugeMetricFamily("nano_trio_tasks", "Trio tasks", trio.lowlevel.current_statistics().tasks_living)
+
+
+def has_lived(app: Snapshot) -> bool:
+    """Whether there is anything to count of an app."""
+    return bool(app.requests or app.starts or app.crashes)
 
 
 def _of_states(snapshots: Iterable[Snapshot]) -> Iterator[Metric]:

@@ -192,10 +192,6 @@ class ParentLink:
         """The answer to a reload that the parent asked for: with False other workers are spared the attempt."""
         self._send("reloaded", ok=ok)
 
-    def reload_all(self) -> None:
-        """Have all workers reload, this one too."""
-        os.kill(os.getppid(), signal.SIGHUP)
-
     def lift(self, app: str) -> None:
         """Ask for the app's release from quarantine; ``on_quarantine`` follows."""
         self._send("lift", app=app)

@@ -314,10 +314,10 @@ class Many:
         self.list = apps
         self.asleep = 0
 
-    def snapshots(self) -> Any:
+    async def snapshots(self) -> Any:
         return iter(self.list)
 
-    def process(self) -> ProcessFigures:
+    async def process(self) -> ProcessFigures:
         return ProcessFigures(1, 2.0, 3, 4.0, {"awake": len(self.list), "asleep": self.asleep})
 
 

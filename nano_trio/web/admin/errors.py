@@ -11,6 +11,7 @@ __all__ = [
     "Forbidden",
     "Invalid",
     "NoSuchApp",
+    "NotEverywhere",
     "OperationError",
     "Refused",
     "TooManyAttempts",
@@ -131,3 +132,14 @@ class Unavailable(OperationError):
     kind = "unavailable"
     title = "Not available"
     rpc_code = -32053
+
+
+class NotEverywhere(OperationError):
+    """Done, but not in all workers: ``workers`` says why not in which."""
+
+    kind = "not-everywhere"
+    title = "Not done in all workers"
+
+    def __init__(self, workers: dict[str, str]) -> None:
+        detail = "; ".join(f"{worker}: {why}" for worker, why in workers.items())
+        super().__init__(f"done, but not in all workers: {detail}", workers=workers)

@@ -39,23 +39,25 @@ class HostedOperations:
     def __init__(self, hosting: Hosting) -> None:
         self._hosting = hosting
         self._started = time.monotonic()
-        self._memory = logs.tap(lifecycle=False, capacity=_LINES_KEPT)
+        self._memory: logs.Tap | None = None
 
     def __enter__(self) -> HostedOperations:
+        self._memory = logs.tap(lifecycle=False, capacity=_LINES_KEPT)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._memory.close()
+        if self._memory is not None:
+            self._memory.close()
 
     @property
     def _quarantined(self) -> Mapping[str, str]:
         return self._hosting.registry.quarantined
 
-    def apps(self) -> Iterator[AppStatus]:
+    async def apps(self) -> Iterator[AppStatus]:
         running = self._hosting.registry.apps
         return (self._status(running[name]) for name in sorted(running) if name in running)
 
-    def app(self, name: str) -> AppStatus:
+    async def app(self, name: str) -> AppStatus:
         return self._status(self._app(name))
 
     def _app(self, name: str) -> App:
@@ -94,13 +96,11 @@ class HostedOperations:
             raise Refused([str(problem) for problem in error.problems]) from None
         except OSError as error:
             raise Refused([str(error)]) from None
-        self._tell_other_workers()
-        return self.app(settings.name)
+        return await self.app(settings.name)
 
     async def remove_app(self, name: str) -> None:
         self._app(name)
         await self._changing(name, self._hosting.remove_app(name))
-        self._tell_other_workers()
 
     async def restart_app(self, name: str) -> AppStatus:
         self._app(name)
@@ -108,23 +108,18 @@ class HostedOperations:
             raise Conflict(f"{name} is quarantined: {self._quarantined[name]}; lift that first")
         await self._changing(name, self._hosting.restart_app(name))
         await self._changing(name, self._hosting.undrain_app(name))
-        return self.app(name)
+        return await self.app(name)
 
     async def drain_app(self, name: str) -> AppStatus:
         self._app(name)
         await self._changing(name, self._hosting.drain_app(name))
-        return self.app(name)
+        return await self.app(name)
 
     async def lift_quarantine(self, name: str) -> AppStatus:
         self._app(name)
         if not self._hosting.lift(name):
             raise Conflict(f"{name} is not quarantined")
-        return self.app(name)
-
-    def _tell_other_workers(self) -> None:
-        link = self._hosting.link
-        if link is not None and link.workers > 1:
-            link.reload_all()
+        return await self.app(name)
 
     async def _changing(self, name: str, change: Awaitable[object]) -> None:
         try:
@@ -141,12 +136,11 @@ class HostedOperations:
         report = await self._hosting.reload()
         if report.error is not None:
             raise Refused(report.error.splitlines())
-        self._tell_other_workers()
         return {**report.document(), "changed": report.changed}
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
-    def tree(self) -> dict[str, Any]:
+    async def tree(self) -> dict[str, Any]:
         return self._hosting.tree()
 
     def _stirring(self) -> list[App]:
@@ -154,15 +148,20 @@ class HostedOperations:
         registry = self._hosting.registry
         return [app for app in registry.stirring if registry.apps.get(app.name) is app]
 
+    def states(self) -> dict[str, str]:
+        """The states of all apps that are not asleep, by name."""
+        apps, quarantined = self._hosting.registry.apps, self._quarantined
+        states = {app.name: app.state.value for app in self._stirring()}
+        return {**states, **{name: "quarantined" for name in quarantined if name in apps}}
+
     def _states(self) -> Counter[str]:
-        registry, quarantined = self._hosting.registry, self._quarantined
-        states = Counter("quarantined" for name in quarantined if name in registry.apps)
-        states.update(app.state.value for app in self._stirring() if app.name not in quarantined)
+        registry = self._hosting.registry
+        states = Counter(self.states().values())
         if asleep := len(registry.apps) - states.total():
             states[AppState.ASLEEP.value] = asleep
         return states
 
-    def health(self) -> dict[str, Any]:
+    async def health(self) -> dict[str, Any]:
         hosting, quarantined = self._hosting, self._quarantined
         problems = [
             f"{app.name}: failed: {app.last_error}"
@@ -192,13 +191,13 @@ class HostedOperations:
     async def exposition(self) -> bytes:
         return await self._hosting.metrics.exposition()
 
-    def snapshots(self) -> Iterator[Snapshot]:
+    async def snapshots(self) -> Iterator[Snapshot]:
         registry = self._hosting.registry
         if len(registry.apps) <= _ALL_SHOWN:
             return registry.snapshots()
         return (app.snapshot() for app in self._stirring())
 
-    def process(self) -> ProcessFigures:
+    async def process(self) -> ProcessFigures:
         return ProcessFigures(
             connections=self._hosting.server.connections,
             cpu_s=time.process_time(),
@@ -208,7 +207,8 @@ class HostedOperations:
         )
 
     def recent_lines(self, app: str | None) -> Sequence[Mapping[str, Any]]:
-        return [line for line in self._memory.waiting() if app is None or line.get("app") == app]
+        lines = [] if self._memory is None else self._memory.waiting()
+        return [line for line in lines if app is None or line.get("app") == app]
 
 
 def _resident_bytes() -> int:

@@ -118,7 +118,7 @@ def app_json(status: AppStatus) -> dict[str, Any]:
 async def _list(operations: Operations, params: dict[str, Any]) -> Any:
     state = params["state"]
     found: list[dict[str, Any]] = []
-    for number, status in enumerate(operations.apps(), 1):
+    for number, status in enumerate(await operations.apps(), 1):
         if state is None or status.state == state:
             found.append(app_json(status))
         if number % _PIECE == 0:
@@ -127,7 +127,7 @@ async def _list(operations: Operations, params: dict[str, Any]) -> Any:
 
 
 async def _get(operations: Operations, params: dict[str, Any]) -> Any:
-    return app_json(operations.app(params["name"]))
+    return app_json(await operations.app(params["name"]))
 
 
 async def _add(operations: Operations, params: dict[str, Any]) -> Any:
@@ -156,7 +156,7 @@ async def _reload(operations: Operations, params: dict[str, Any]) -> Any:
 
 
 async def _tree(operations: Operations, params: dict[str, Any]) -> Any:
-    return operations.tree()
+    return await operations.tree()
 
 
 async def _logs(operations: Operations, params: dict[str, Any]) -> Any:
@@ -166,7 +166,7 @@ async def _logs(operations: Operations, params: dict[str, Any]) -> Any:
 
 
 async def _health(operations: Operations, params: dict[str, Any]) -> Any:
-    return operations.health()
+    return await operations.health()
 
 
 async def _live(operations: Operations, params: dict[str, Any]) -> Any:

@@ -1,13 +1,14 @@
 """What the admin listener asks of the server that it is for. :mod:`nano_trio.web.admin.hosted` answers it.
 
-Nothing here blocks. What is listed may be long (10,000 apps), so it comes as iterators, and the callers take it in
-pieces with a pass of the loop in between. Log lines and events do not come this way: they are tapped
+Nothing here blocks the loop. What is listed may be long (10,000 apps), so it comes as iterables, and the callers take
+it in pieces with a pass of the loop in between. What is awaited may have to be gathered from several processes
+(:mod:`nano_trio.web.admin.all_workers`). Log lines and events do not come this way: they are tapped
 (:mod:`nano_trio.logs`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -55,10 +56,10 @@ class ProcessFigures:
 class Operations(Protocol):
     """Raises :class:`nano_trio.web.admin.errors.OperationError` where it cannot do what is asked."""
 
-    def apps(self) -> Iterator[AppStatus]:
+    async def apps(self) -> Iterable[AppStatus]:
         """All apps, in the order of their names."""
 
-    def app(self, name: str) -> AppStatus:
+    async def app(self, name: str) -> AppStatus:
         """One app."""
 
     async def add_app(self, document: dict[str, Any]) -> AppStatus:
@@ -79,10 +80,10 @@ class Operations(Protocol):
     async def reload(self) -> dict[str, Any]:
         """Read the configuration and the apps' code again. Raises where they are refused."""
 
-    def tree(self) -> dict[str, Any]:
+    async def tree(self) -> dict[str, Any]:
         """The supervision tree: each node has an ``id``, a ``state``, further facts, and ``children``."""
 
-    def health(self) -> dict[str, Any]:
+    async def health(self) -> dict[str, Any]:
         """How the server does: ``status`` is ``ok``, ``degraded`` or ``draining``."""
 
     @property
@@ -92,10 +93,10 @@ class Operations(Protocol):
     async def exposition(self) -> bytes:
         """The Prometheus metrics as text."""
 
-    def snapshots(self) -> Iterator[Snapshot]:
+    async def snapshots(self) -> Iterable[Snapshot]:
         """The counters of all apps; where they are very many, of those that are not asleep."""
 
-    def process(self) -> ProcessFigures:
+    async def process(self) -> ProcessFigures:
         """Those of the process."""
 
     def recent_lines(self, app: str | None) -> Sequence[Mapping[str, Any]]:

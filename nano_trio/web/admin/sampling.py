@@ -105,13 +105,13 @@ class Figures:
 
     async def sample(self) -> str:
         """The figures now, and the rates since the last call."""
-        process, before = self._operations.process(), self._before
+        process, before = await self._operations.process(), self._before
         at = trio.current_time()
         elapsed = None if before is None else max(at - before.at, 1e-3)
         known = {} if before is None else before.apps
         apps: dict[str, Snapshot] = {}
         texts: list[str] = []
-        for number, app in enumerate(self._operations.snapshots(), 1):
+        for number, app in enumerate(await self._operations.snapshots(), 1):
             texts.append(json.dumps(_figures(app, known.get(app.app), elapsed)))
             apps[app.app] = app
             if number % _PIECE == 0:
@@ -124,7 +124,7 @@ class Figures:
             "interval_s": elapsed,
             "cpu_percent": None
             if before is None or elapsed is None
-            else _percent(process.cpu_s - before.cpu_s, elapsed),
+            else _percent(max(0.0, process.cpu_s - before.cpu_s), elapsed),
             "resident_bytes": process.resident_bytes,
             "connections": process.connections,
             "loop_lag_ms": process.loop_lag_ms,
@@ -179,7 +179,7 @@ def watch_tree(operations: Operations) -> Callable[[Feed], Awaitable[None]]:
     async def produce(feed: Feed) -> None:
         last = ""
         while True:
-            text = await encode(operations.tree())
+            text = await encode(await operations.tree())
             if text != last:
                 last = text
                 feed.put(text)
