@@ -47,6 +47,9 @@ class _Answer(Response):
         self._exchange = exchange
         self._body = response.body
         self._ended = False
+        if self._body is None or isinstance(self._body, bytes):
+            # It is whole: the called app is through with it, whenever its caller reads it.
+            self._end()
 
     async def receive(self) -> bytes:
         body = self._body

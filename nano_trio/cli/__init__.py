@@ -21,6 +21,7 @@ from nano_trio.cli.completion import completion
 from nano_trio.cli.schema import schema
 from nano_trio.cli.scripts import eval_, run
 from nano_trio.cli.serve import serve
+from nano_trio.cli.test import test
 from nano_trio.cli.top import top
 
 __all__ = ["main"]
@@ -49,6 +50,7 @@ def main(context: click.Context) -> None:
       nano-trio serve --app examples/hello --dev
       nano-trio serve --config nano.json
       nano-trio check
+      nano-trio test examples/hello
       nano-trio run script.js
       nano-trio eval "1 + 1"
 
@@ -61,5 +63,5 @@ def main(context: click.Context) -> None:
         context.color = True
 
 
-for command in (admin, certs, check, completion, eval_, run, schema, serve, top):
+for command in (admin, certs, check, completion, eval_, run, schema, serve, test, top):
     main.add_command(command)

@@ -27,7 +27,16 @@ import quickjs
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache
 from nano_trio.engine.errors import JavaScriptError, render_error
 
-__all__ = ["TAKE_MODULE", "TAKE_NAMESPACE", "AppCode", "ModuleError", "ModuleFolder", "load_app", "load_source"]
+__all__ = [
+    "TAKE_MODULE",
+    "TAKE_NAMESPACE",
+    "AppCode",
+    "ModuleError",
+    "ModuleFolder",
+    "load_app",
+    "load_module",
+    "load_source",
+]
 
 TAKE_MODULE = "./nano:take"
 """A module of ours that exports ``take``, the value of the global :data:`TAKE_NAMESPACE`, and removes that global."""
@@ -232,6 +241,13 @@ def load_source(source: str, name: str, folder: Path, cache: BytecodeCache) -> A
     modules = ModuleFolder(folder)
     modules._sources["./" + name] = _Source(source, source)
     return _load(modules, "./" + name, cache)
+
+
+def load_module(
+    folder: Path, name: str, cache: BytecodeCache, builtins: Mapping[str, str] = MappingProxyType({})
+) -> AppCode:
+    """Like :func:`load_app` for the module ``name`` (``./sub/x.js``) of a folder, in all of which it may import."""
+    return _load(ModuleFolder(folder, builtins), name, cache)
 
 
 def _load(folder: ModuleFolder, main: str, cache: BytecodeCache) -> AppCode:

@@ -1,4 +1,4 @@
-"""The greenlets in which turns run: parked between turns and used again, for making one costs more than a short turn."""
+"""The greenlets in which turns run: parked between turns and used again, for making one costs more than a turn."""
 
 from __future__ import annotations
 

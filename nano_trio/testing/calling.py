@@ -83,6 +83,11 @@ class AsyncApp:
         self._registry = registry
 
     @property
+    def registry(self) -> Registry:
+        """Where the app runs."""
+        return self._registry
+
+    @property
     def _actor(self) -> Actor:
         return self._registry.apps[self.settings.name]
 

@@ -1,0 +1,109 @@
+"""``nano-trio test``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nano_trio.cli.outcome import fail
+from nano_trio.cli.places import usual_config
+from nano_trio.cli.terminal import colors
+
+if TYPE_CHECKING:
+    from nano_trio.config import App
+
+__all__ = ["test"]
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True), default=Path(), metavar="[DIR|FILE]")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Where the app's settings stand.")
+@click.option("--filter", "wanted", default="", metavar="TEXT", help="Only tests whose names contain TEXT.")
+@click.option("--reporter", type=click.Choice(["text", "junit", "tap"]), default="text", help="[default: text]")
+@click.option(
+    "--timeout-ms",
+    type=click.FloatRange(1),
+    default=5000.0,
+    help="For each test.  [default: 5000]",
+)
+@click.option("--watch", is_flag=True, help="Run again whenever a file of the folder changes.")
+def test(folder: Path, config_path: Path | None, wanted: str, reporter: str, timeout_ms: float, watch: bool) -> None:
+    """Run the tests of an app: files named *.test.js, with describe, it and expect as globals or from "nano:test".
+
+    Each file runs in an isolate of its own. `import { app } from "nano:test"` calls the app without a network:
+    `await app.fetch("/path")`. Its settings come from the configuration file in its folder or the one above.
+
+    \b
+    Examples:
+      nano-trio test
+      nano-trio test examples/hello --filter greets
+      nano-trio test --reporter junit > report.xml
+    """
+    only = None
+    if folder.is_file():
+        folder, only = folder.parent, folder.name
+    options = (config_path, wanted, reporter, timeout_ms, only)
+    failed = _run_once(folder, *options)
+    if watch:
+        from watchfiles import watch as changes
+
+        for _ in changes(folder, raise_interrupt=False):
+            click.echo()
+            _run_once(folder, *options)
+    sys.exit(1 if failed else 0)
+
+
+def _run_once(
+    folder: Path, config_path: Path | None, wanted: str, reporter: str, timeout_ms: float, only: str | None
+) -> bool:
+    """Whether something failed."""
+    import trio
+
+    from nano_trio import logs
+    from nano_trio.config import ConfigError
+    from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
+    from nano_trio.testing.javascript import FileResult, TestOptions, find_tests, run_tests
+    from nano_trio.testing.reporters import REPORTERS
+
+    files = [only] if only is not None else find_tests(folder)
+    if not files:
+        fail(f'no tests: there is no file named *.test.js in "{folder}"')
+    try:
+        app = _app_of(folder, config_path)
+    except ConfigError as error:
+        fail(str(error))
+    logs.configure("warning", "text")
+    tell = REPORTERS[reporter](click.echo, colors=colors(sys.stdout), quiet=not sys.stdout.isatty())
+    results: list[FileResult] = []
+
+    def ended(result: FileResult) -> None:
+        results.append(result)
+        tell.file(result)
+
+    begun = time.monotonic()
+    options = TestOptions(timeout_ms=timeout_ms, filter=wanted)
+    try:
+        trio.run(run_tests, folder, files, app, options, BytecodeCache(default_cache_folder()), ended)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    tell.end(results, time.monotonic() - begun)
+    return any(result.failed for result in results)
+
+
+def _app_of(folder: Path, config_path: Path | None) -> App | None:
+    """The folder's app as it is configured, or as ``serve --app`` would run it; None where it has none."""
+    from nano_trio.config import load, single_app
+
+    folder = folder.resolve()
+    given = config_path or usual_config(folder) or usual_config(folder.parent)
+    if given is not None:
+        for app in load(given).apps:
+            if app.path.resolve() == folder or app.path.resolve().parent == folder:
+                return app
+    if not any((folder / name).is_file() for name in ("index.js", "index.mjs")):
+        return None
+    return single_app(folder, environ={}).apps[0]
