@@ -28,6 +28,7 @@ import trio
 
 from nano_trio import logs
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
+from nano_trio.actors.development import failure_page
 from nano_trio.actors.exchange import AppExchange, plain_response
 from nano_trio.actors.incarnation import Incarnation, NotLoaded
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
@@ -186,7 +187,7 @@ class App:
         if incarnation is not None:
             incarnation.accept(exchange)
         else:
-            exchange.answer(self._failed_page(), self._failure())
+            exchange.answer(self._failed_page(exchange.request), self._failure())
 
     def _failure(self) -> str:
         if self.name in self._registry.quarantined:
@@ -323,14 +324,15 @@ class App:
             if self.state is AppState.AWAKE:
                 self._enter(AppState.ASLEEP)
 
-    def _failed_page(self) -> OutgoingResponse:
+    def _failed_page(self, request: IncomingRequest) -> OutgoingResponse:
         if (reason := self._registry.quarantined.get(self.name)) is not None:
             return plain_response(503, f"Service Unavailable: the app is quarantined: {reason}")
         pause = self.restarts.retry_in(trio.current_time())
         text = "Service Unavailable: the app could not be started"
+        retry = ("retry-after", str(max(1, math.ceil(pause))))
         if self._registry.dev and self.last_error:
-            text += f"\n\n{self.last_error}"
-        return plain_response(503, text, ("retry-after", str(max(1, math.ceil(pause)))))
+            return failure_page(request, 503, text, self.last_error, self.settings.path, retry)
+        return plain_response(503, text, retry)
 
     # -- change ------------------------------------------------------------------------------------------------------
 

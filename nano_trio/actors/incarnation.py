@@ -24,6 +24,7 @@ import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.crossing import NO_FIELDS, body_for_js, fields_of, normal_url
+from nano_trio.actors.development import failure_page
 from nano_trio.actors.exchange import AppExchange, PipedBody, ResponseStream, plain_response
 from nano_trio.actors.messages import BodyStream, IncomingRequest, OutgoingResponse, Target
 from nano_trio.actors.origin import Origins
@@ -350,7 +351,9 @@ class Incarnation:
 
     def _error_page(self, exchange: AppExchange, detail: str) -> OutgoingResponse:
         text = f"Internal Server Error (request {exchange.request.id})"
-        return plain_response(500, f"{text}\n\n{detail}" if self._dev else text)
+        if not self._dev:
+            return plain_response(500, text)
+        return failure_page(exchange.request, 500, text, detail, self.settings.path)
 
     def chunk(self, request: int, data: Any) -> None:
         stream = self._stream(request)
@@ -497,12 +500,14 @@ class Incarnation:
         self._close("the app was stopped", "")
 
     def _close(self, text: str, detail: str) -> None:
-        page = f"Service Unavailable: {text}"
-        if self._dev and detail:
-            page += f"\n\n{detail}"
+        title, retry = f"Service Unavailable: {text}", ("retry-after", "1")
         kind = ErrorKind.STOPPED if self._load_error is None else ErrorKind.LOAD
         for exchange in list(self._exchanges.values()):
-            self._answer(exchange, plain_response(503, page, ("retry-after", "1")), kind)
+            if self._dev and detail and exchange.response is None:
+                page = failure_page(exchange.request, 503, title, detail, self.settings.path, retry)
+            else:
+                page = plain_response(503, title, retry)
+            self._answer(exchange, page, kind)
             if exchange.stream is not None:
                 exchange.stream.fail(text)
             if exchange.pipe is not None:

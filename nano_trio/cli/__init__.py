@@ -18,6 +18,8 @@ from nano_trio.cli.admin import admin
 from nano_trio.cli.certs import certs
 from nano_trio.cli.check import check
 from nano_trio.cli.completion import completion
+from nano_trio.cli.dev import dev
+from nano_trio.cli.init import init
 from nano_trio.cli.schema import schema
 from nano_trio.cli.scripts import eval_, run
 from nano_trio.cli.serve import serve
@@ -47,7 +49,8 @@ def main(context: click.Context) -> None:
 
     \b
     Examples:
-      nano-trio serve --app examples/hello --dev
+      nano-trio init shop
+      nano-trio dev shop
       nano-trio serve --config nano.json
       nano-trio check
       nano-trio test examples/hello
@@ -63,5 +66,5 @@ def main(context: click.Context) -> None:
         context.color = True
 
 
-for command in (admin, certs, check, completion, eval_, run, schema, serve, test, top):
+for command in (admin, certs, check, completion, dev, eval_, init, run, schema, serve, test, top):
     main.add_command(command)

@@ -46,8 +46,8 @@ class Trouble:
 def check(app_path: Path | None, config_path: Path | None, as_json: bool) -> None:
     """Check a configuration and load every app of it, without serving anything.
 
-    All problems are told at once, each with its place. Apps are loaded without a network. Without arguments it checks
-    the configuration of this folder (nano-trio.json, nano.toml, …), else the app in it.
+    All problems are told at once, each with its place. Apps are loaded without a network. Of a folder (without
+    arguments, this one) the configuration is checked (nano-trio.json, nano.toml, …), else the app in it.
 
     Exit codes: 0 all is well, 1 there are problems, 2 wrong usage.
 
@@ -59,15 +59,17 @@ def check(app_path: Path | None, config_path: Path | None, as_json: bool) -> Non
     """
     if app_path is not None and config_path is not None:
         raise click.UsageError("give either DIR|FILE or --config FILE")
-    if app_path is None and config_path is None:
-        config_path = usual_config()
-        if config_path is None:
+    if config_path is None:
+        config_path = usual_config(app_path or Path())
+        if config_path is None and app_path is None:
             if not any(Path(entry).is_file() for entry in ("index.js", "index.mjs", "index.ts", "package.json")):
                 raise click.UsageError(
                     f"there is nothing to check here: no {', no '.join(USUAL_FILES)} and no index.js; "
                     "say which with DIR|FILE or --config FILE"
                 )
             app_path = Path()
+    if config_path is not None:
+        app_path = None
     with progress("Loading the apps"):
         apps, troubles = find_troubles(app_path, config_path)
     if as_json:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import socket
 import sys
 from pathlib import Path
 from typing import Any, TypeVar
 
+import attrs
 import click
 import structlog
 import trio
@@ -25,6 +28,9 @@ __all__ = ["serve_here"]
 E = TypeVar("E", bound=Exception)
 
 _HTTPS_PORT = 3443
+_PORTS_TRIED = 20
+_LOADED_AT_ONCE = 20
+"""Apps of a configuration that `nano-trio dev` loads before anybody asks for them."""
 
 
 def serve_here(
@@ -36,10 +42,13 @@ def serve_here(
     access_log: bool | None,
     dev: bool,
     supervised: tuple[int, int] | None = None,
+    developing: bool = False,
 ) -> None:
     """Serve in this process until a signal ends it. ``overrides`` are the command line's, as for :func:`load`.
 
-    ``supervised``: the descriptors of a worker's channel to its parent and of its record of the running turn.
+    ``developing``: as ``nano-trio dev`` does: changes are watched, apps are loaded at once, nothing is kept, and
+    another port is taken where the configured one is in use. ``supervised``: the descriptors of a worker's channel to
+    its parent and of its record of the running turn.
     """
     try:
         link = None if supervised is None else ParentLink(*supervised)
@@ -50,12 +59,16 @@ def serve_here(
         config = _read_config(app_path, config_path, overrides)
         if tls and config.tls.port is None:
             config = _read_config(app_path, config_path, {**overrides, "tls.port": _HTTPS_PORT})
-        return config
+        return _for_development(config) if developing else config
 
     # Nearly all that is made from here to the start stays, and the collector would look at it again and again.
     gc.disable()
     try:
         config = read()
+        if developing and "port" not in overrides and (free := _free_port(config)) != config.port:
+            click.echo(f"Port {config.port} is taken; {free} is used instead.", err=True)
+            overrides["port"] = free
+            config = read()
     except ConfigError as error:
         fail(str(error))
     logs.configure(
@@ -80,7 +93,7 @@ def serve_here(
             started=started,
             link=link,
             source=read,
-            overlay=Overlay.beside(config, path),
+            overlay=None if developing else Overlay.beside(config, path),
             watched=[] if config_path is None else [config_path],
         )
 
@@ -106,6 +119,29 @@ def _read_config(app_path: Path | None, config_path: Path | None, overrides: dic
         return single_app(app_path, settings={"preload": True}, overrides=overrides)
     assert config_path is not None
     return load(config_path, overrides=overrides)
+
+
+def _for_development(config: Config) -> Config:
+    apps = config.apps
+    if len(apps) <= _LOADED_AT_ONCE:
+        apps = tuple(attrs.evolve(app, preload=True) for app in apps)
+    return attrs.evolve(config, apps=apps, watch=True)
+
+
+def _free_port(config: Config) -> int:
+    """The configured port, or the next one that nobody listens on."""
+    if config.port == 0:
+        return 0
+    taken = {app.port for app in config.apps} | {config.tls.port, config.admin.port}
+    for port in range(config.port, min(config.port + _PORTS_TRIED, 65536)):
+        if port == config.port or port not in taken:
+            with contextlib.suppress(OSError), socket.create_server((config.host, port), family=_family(config.host)):
+                return port
+    return 0
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _first(group: BaseExceptionGroup[E]) -> E:

@@ -7,7 +7,16 @@ documents), `structure` (documents to the `model`, by its `rules`), `checks` (be
 """
 
 from nano_trio.config.difference import AppChange, ConfigDiff, diff
-from nano_trio.config.loading import app_name, from_document, load, load_admin, parse_hostnames, single_app, sound_apps
+from nano_trio.config.loading import (
+    app_name,
+    from_document,
+    load,
+    load_admin,
+    parse_app_name,
+    parse_hostnames,
+    single_app,
+    sound_apps,
+)
 from nano_trio.config.model import (
     Admin,
     App,
@@ -72,6 +81,7 @@ __all__ = [
     "load",
     "load_admin",
     "markdown_table",
+    "parse_app_name",
     "parse_hostnames",
     "positions",
     "schema_text",

@@ -165,6 +165,16 @@ def parse_hostnames(texts: Iterable[str]) -> tuple[str, ...]:
         raise ConfigError(Problem(_COMMAND_LINE, "HOST", message) for _, message in error.findings) from None
 
 
+def parse_app_name(text: str) -> str:
+    """An app's name from the command line. Raises `ConfigError`."""
+    try:
+        name: str = check_value(text, App, "name")
+        check_value(f"{text.lower()}.localhost", App, "hostname")
+    except Rejected as error:
+        raise ConfigError(Problem(_COMMAND_LINE, "NAME", message) for _, message in error.findings) from None
+    return name
+
+
 def app_name(path: str | os.PathLike[str]) -> str:
     """A valid name made of a folder's name or a file's stem; for an index.js, of the folder that holds it."""
     absolute = Path(os.path.abspath(path))

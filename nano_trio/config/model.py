@@ -585,6 +585,13 @@ class Config:
             "watch this file and the code of the apps that are awake, and bring changes into force", Reload.RESTART
         ),
     )
+    live_reload: Annotated[bool, Switch()] = field(
+        default=False,
+        metadata=about(
+            "in development (`nano-trio dev`) pages get a script that loads them again when their app has changed",
+            Reload.RESTART,
+        ),
+    )
     http: Http = field(factory=Http, metadata=about("the HTTP server", Reload.LIVE))
     compression: Compression = field(factory=Compression, metadata=about("compression of responses", Reload.RESTART))
     tls: Tls = field(factory=Tls, metadata=about("HTTPS", Reload.LIVE))

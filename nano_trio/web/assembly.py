@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nano_trio.actors.messages import Target
+from nano_trio.actors.app import App as RunningApp
 from nano_trio.config import App, Config
 from nano_trio.web.access_log import access_logger
 from nano_trio.web.certificates import Certificates, Pair, TLSSettings
 from nano_trio.web.compression import CompressionSettings, Compressor
+from nano_trio.web.live import DevelopmentTarget, LiveReload, PageScript
 from nano_trio.web.local_ca import CertificateError, LocalCertificates
 from nano_trio.web.router import Route
 from nano_trio.web.settings import Limits, Secure, ServerSettings
@@ -18,12 +19,19 @@ __all__ = ["app_ports", "local_hostnames", "route", "secure_facts", "server_sett
 
 
 def server_settings(
-    config: Config, *, dev: bool, access_log: bool, secure: Mapping[int | None, Secure] | None = None
+    config: Config,
+    *,
+    dev: bool,
+    access_log: bool,
+    secure: Mapping[int | None, Secure] | None = None,
+    live: LiveReload | None = None,
 ) -> ServerSettings:
     """What the server runs with. Blocks where there are certificates to make or load, unless they are given.
 
-    Raises :class:`CertificateError` for certificates that cannot serve.
+    ``live``: where pages are to load themselves again. Raises :class:`CertificateError` for certificates that cannot
+    serve.
     """
+    compressor = _compressor(config)
     return ServerSettings(
         host=config.host,
         port=config.port,
@@ -42,9 +50,9 @@ def server_settings(
         drain_timeout=config.drain_timeout_s,
         trusted_proxies=config.trusted_proxies,
         proxy_protocol=config.proxy_protocol,
-        compression=_compressor(config),
+        compression=PageScript(live, compressor) if live is not None and config.live_reload else compressor,
         dev=dev,
-        access_log=access_logger(config.log.format) if access_log else None,
+        access_log=access_logger(config.log.format, short=dev) if access_log else None,
         request_ids=config.http.request_id_header,
         start_traces=config.http.start_traces,
         secure=_secure(config) if secure is None else secure,
@@ -65,8 +73,10 @@ def secure_facts(config: Config) -> Any:
     return config.host, config.tls, ports, served
 
 
-def route(app: App, target: Target) -> Route:
-    """How the app is reached."""
+def route(app: App, target: RunningApp, live: LiveReload | None = None) -> Route:
+    """How the app is reached; with ``live`` as in development."""
+    if live is not None:
+        return Route(DevelopmentTarget(target, live), app.hostname, app.port, app.default)
     return Route(target, app.hostname, app.port, app.default)
 
 

@@ -39,7 +39,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["CompressionSettings", "Compressor", "negotiate"]
+__all__ = ["CompressionSettings", "Compressor", "Transform", "negotiate"]
 
 Fields = list[tuple[str, str]]
 
@@ -142,6 +142,15 @@ class _Zstd:
 
 
 _ENCODERS: dict[str, type[_Gzip] | type[_Brotli] | type[_Zstd]] = {"gzip": _Gzip, "br": _Brotli, "zstd": _Zstd}
+
+
+class Transform(Protocol):
+    """What is done with every response before it is sent."""
+
+    def apply(
+        self, method: str, request_headers: Sequence[tuple[str, str]], response: OutgoingResponse
+    ) -> OutgoingResponse:
+        """The response to send instead of an app's. Never blocks; the one given is not changed."""
 
 
 class Compressor:

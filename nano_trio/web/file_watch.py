@@ -132,7 +132,11 @@ class FileWatch:
     async def _folders(self) -> tuple[dict[App, frozenset[str]], frozenset[str]]:
         """The folders to watch, of each app and of the configuration."""
         registry = self._hosting.registry
-        apps = {app: app.code_key for app in registry.stirring if app.name in registry.apps}
+        awake = registry.stirring
+        if self._hosting.dev:
+            # An error page waits for the app to be mended.
+            awake += [app for app in registry.apps.values() if app.last_error is not None and app not in awake]
+        apps = {app: app.code_key for app in awake if app.name in registry.apps}
         missing = [app for app, key in apps.items() if app not in self._known or self._known[app][0] is not key]
         if missing or len(self._known) != len(apps):
             look = [(app, app.settings.path, app.module_files) for app in missing]

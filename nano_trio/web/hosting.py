@@ -30,6 +30,7 @@ from nano_trio.web.admin.hosted import HostedOperations
 from nano_trio.web.admin.listener import AdminServer, serve_admin
 from nano_trio.web.admin.operations import Operations
 from nano_trio.web.assembly import app_ports, local_hostnames, route, server_settings, uses_local_certificates
+from nano_trio.web.live import LiveReload
 from nano_trio.web.load import Load
 from nano_trio.web.local_ca import CertificateError, LocalCertificates
 from nano_trio.web.metrics import Metrics
@@ -67,6 +68,7 @@ class Hosting:
         dev: bool = False,
         access_log: bool = False,
         link: ParentLink | None = None,
+        live: LiveReload | None = None,
     ) -> None:
         self.config = config
         """What runs now: the file's configuration with what was added and removed since."""
@@ -92,6 +94,8 @@ class Hosting:
         if link is not None and link.workers > 1:
             self.mesh = Mesh(link.worker)
             self.rooms = registry.room_bus = SharedRooms(self.mesh, registry)
+        self.live = live
+        """Pages that are loaded again when apps change, in development."""
         self.last_reload: ReloadReport | None = None
         self.draining = False
         """Whether the end has begun."""
@@ -285,7 +289,10 @@ class Hosting:
         self.registry.apps[name].open_doors()
 
     async def _change(self, config: Config, *, files: bool | set[str]) -> ReloadReport:
-        self.last_reload = report = await Change(self, config).run(files)
+        change = Change(self, config)
+        self.last_reload = report = await change.run(files)
+        if self.live is not None and (report.changed or report.failed or change.mended):
+            self.live.changed()
         self.tell_parent()
         return report
 
@@ -341,6 +348,8 @@ class Hosting:
     async def drain(self) -> None:
         """Stop accepting, let requests finish for at most ``drain_timeout_s``, then end."""
         self.draining = True
+        if self.live is not None:
+            self.live.close()
         timeout = self.config.drain_timeout_s
         started = trio.current_time()
         await self.server.drain(timeout)
@@ -382,6 +391,7 @@ async def host(
         config, dropped = await trio.to_thread.run_sync(overlay.apply, base)
         for name, why in dropped.items():
             log.error("an app that was added at run time cannot be served", app=name, reason=why)
+    live = LiveReload() if dev else None
     registry = Registry(
         config.apps,
         state_dir=config.state_dir,
@@ -390,8 +400,10 @@ async def host(
         turns=None if link is None else link.turns,
         quarantined=None if link is None else link.quarantined,
     )
-    router = Router(route(app, registry.apps[app.name]) for app in config.apps)
-    settings = await trio.to_thread.run_sync(functools.partial(server_settings, config, dev=dev, access_log=access_log))
+    router = Router(route(app, registry.apps[app.name], live) for app in config.apps)
+    settings = await trio.to_thread.run_sync(
+        functools.partial(server_settings, config, dev=dev, access_log=access_log, live=live)
+    )
     if link is not None:
         link.on_quarantine = registry.quarantine
         # Among several, one that is busy leaves the next connection to one that is not.
@@ -410,6 +422,7 @@ async def host(
         dev=dev,
         access_log=access_log,
         link=link,
+        live=live,
     )
     try:
         async with trio.open_nursery() as nursery:

@@ -85,7 +85,8 @@ class Change:
         self._difference = diff(hosting.config, config)
         self._versions: dict[str, Version] = {}
         self._failed: dict[str, str] = {}
-        self._mended: set[str] = set()
+        self.mended: set[str] = set()
+        """Apps that could not be loaded, and whose files are looked at anew."""
 
     async def run(self, files: bool | Collection[str]) -> ReloadReport:
         """Make the change. ``files``: whether to look at the apps' files, or at which apps'."""
@@ -144,7 +145,7 @@ class Change:
                 app.last_reload_error = None
                 if not app.awake and app.last_error is not None:
                     app.forget_code()
-                    self._mended.add(app.name)
+                    self.mended.add(app.name)
         return renewed | stale
 
     async def _server_settings(self) -> ServerSettings:
@@ -156,6 +157,7 @@ class Change:
             new,
             dev=self._hosting.dev,
             access_log=self._hosting.access_log,
+            live=self._hosting.live,
             secure=settings.secure if secure_facts(old) == secure_facts(new) else None,
         )
         fresh = await trio.to_thread.run_sync(make)
@@ -211,7 +213,7 @@ class Change:
         """The apps' routes, and those of apps that leave where nobody else has claimed them."""
         hosting, registry = self._hosting, self._registry
         config = hosting.config
-        routes = [route(app, registry.apps[app.name]) for app in config.apps]
+        routes = [route(app, registry.apps[app.name], hosting.live) for app in config.apps]
         if registry.leaving:
             claimed = {(app.port, hostname) for app in config.apps for hostname in app.hostname}
             ports = app_ports(config.apps)
@@ -233,7 +235,7 @@ class Change:
 
     def _start(self) -> None:
         """What ``preload`` asks for, of apps that are new or mended."""
-        names = {app.name for app in self._difference.added} | self._mended
+        names = {app.name for app in self._difference.added} | self.mended
         names |= {change.name for change in self._difference.changed if "preload" in change.keys}
         for name in names:
             app = self._registry.apps.get(name)

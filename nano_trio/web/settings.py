@@ -10,7 +10,7 @@ import attrs
 
 from nano_trio.actors.trace import Span
 from nano_trio.web.certificates import Certificates
-from nano_trio.web.compression import Compressor
+from nano_trio.web.compression import Transform
 from nano_trio.web.sockets import OwnSockets, SocketSource
 
 __all__ = ["AccessLog", "AccessRecord", "Limits", "Secure", "ServerSettings"]
@@ -115,8 +115,8 @@ class ServerSettings:
     """Whose X-Forwarded-* and Forwarded fields are believed, as in the configuration."""
     proxy_protocol: bool = False
     """Whether every connection begins with the PROXY protocol's header, from a trusted proxy."""
-    compression: Compressor | None = None
-    """How responses are compressed; None: they are not."""
+    compression: Transform | None = None
+    """How responses are compressed (in development also: given a script); None: they are not."""
     sockets: SocketSource = attrs.field(factory=OwnSockets)
     """Who opens the listening sockets: a parent process keeps them for the next worker."""
     accepted_at_once: int = 64

@@ -36,6 +36,11 @@ export default [
     rules,
   },
   {
+    files: ["nano_trio/cli/templates/**/*.js"],
+    languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: worker },
+    rules,
+  },
+  {
     files: ["nano_trio/web/**/*.js", "examples/**/public/*.js"],
     languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: globals.browser },
     rules,

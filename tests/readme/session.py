@@ -4,8 +4,8 @@ The conventions by which blocks are adapted, and nothing else is:
 
 - A block with a file name after its language (```` ```js app/index.js ````) is first written to that file.
 - ``sh`` blocks are run by bash, one after another, in that folder, with ``.venv/bin`` on the PATH as after activating it.
-- A command that serves (``make serve``, ``nano-trio serve`` without ``--help``) runs beside what follows; it ends, by
-  Ctrl-C, where the next one begins or the section ends. Its exit code must be 0.
+- A command that serves (``make serve``, ``nano-trio serve`` or ``dev``, without ``--help``) runs beside what follows; it
+  ends, by Ctrl-C, where the next one begins or the section ends. Its exit code must be 0.
 - Port 3000 becomes a free one: ``NANO_PORT`` says so to servers, ``:3000`` is replaced in commands. Port 3443 becomes a free
   one too: ``--tls-port`` is added to ``--tls``. And port 9000, for admin, wherever commands name it.
 - ``make`` does not install (``-o install``): the environment that runs the tests is used. ``make`` of anything but
@@ -30,7 +30,7 @@ from .document import REPOSITORY, Block
 
 __all__ = ["Session"]
 
-_SERVES = re.compile(r"^(make serve|nano-trio serve)\b(?!.*--help)")
+_SERVES = re.compile(r"^(make serve|nano-trio (serve|dev))\b(?!.*--help)")
 _START_S = 30.0
 
 

@@ -1,0 +1,89 @@
+"""``nano-trio init``.
+
+A template is the files of ``templates/common`` and those of its own folder, which win. ``{{name}}`` and the like are
+filled in; ``gitignore`` becomes ``.gitignore``. What editors need of this package (the configuration's schema, types)
+is copied into ``.nano-trio``, so that it is found wherever nano-trio is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from nano_trio.cli.outcome import fail
+
+__all__ = ["TEMPLATES", "init"]
+
+_TEMPLATES = Path(__file__).with_name("templates")
+TEMPLATES = ("hello", "api", "websocket")
+_EDITORS = ".nano-trio"
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--template",
+    type=click.Choice(TEMPLATES),
+    default="hello",
+    show_default=True,
+    help="What to begin with: a greeting, a JSON API, or a chat over WebSockets.",
+)
+def init(name: str | None, template: str) -> None:
+    """Make a new app in the folder NAME (without NAME, in this one): code, a test, a configuration.
+
+    Files that are there are never overwritten.
+
+    \b
+    Examples:
+      nano-trio init shop
+      nano-trio init chat --template websocket
+    """
+    from nano_trio.config import ConfigError, app_name, parse_app_name
+
+    try:
+        app = parse_app_name(app_name(Path()) if name is None else name)
+    except ConfigError as error:
+        fail(str(error))
+    folder = Path() if name is None else Path(name)
+    files = _files(template, app)
+    if folder.exists() and not folder.is_dir():
+        fail(f"{folder} is a file; nothing was written")
+    there = [path for path in files if os.path.lexists(folder / path)]
+    if there:
+        where = "this folder" if name is None else f"the folder {folder}"
+        fail(f"{where} already has {', '.join(there)}; nothing was written. Choose another NAME, or move them away.")
+    try:
+        for path, text in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        fail(f"cannot write {error.filename}: {error.strerror}")
+    click.echo(f"{app}: made from the template {template}: {', '.join(path for path in files if '/' not in path)}")
+    click.echo("\nNext:")
+    if name is not None:
+        click.echo(f"  cd {shlex.quote(name)}")
+    if template == "hono":
+        click.echo("  npm install")
+    click.echo("  nano-trio dev")
+
+
+def _files(template: str, name: str) -> dict[str, str]:
+    """The files to write, by their paths in the app's folder."""
+    package = Path(__file__).parents[1]
+    values = {"name": name, "hostname": f"{name.lower()}.localhost", "package": name.lower().strip("._-")}
+    files: dict[str, str] = {}
+    for folder in (_TEMPLATES / "common", _TEMPLATES / template):
+        for file in sorted(folder.iterdir()):
+            text = file.read_text("utf-8")
+            for key, value in values.items():
+                text = text.replace(f"{{{{{key}}}}}", value)
+            files[".gitignore" if file.name == "gitignore" else file.name] = text
+    files[f"{_EDITORS}/schema.json"] = (package / "config" / "nano-trio.schema.json").read_text("utf-8")
+    for file in sorted((package / "types").glob("*.d.ts")):
+        files[f"{_EDITORS}/{file.name}"] = file.read_text("utf-8")
+    return files
