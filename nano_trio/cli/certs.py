@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from nano_trio.cli.outcome import fail
+from nano_trio.cli.terminal import progress
 
 __all__ = ["certs"]
 
@@ -40,7 +41,8 @@ def certs(hosts: tuple[str, ...], config_path: Path | None, folder: Path | None,
             config = load(config_path)
             folder = folder or config.tls.certs
             hostnames += [name for app in config.apps if app.tls.own_certificate is None for name in app.hostname]
-        report = LocalCertificates(Path(os.path.abspath(folder or "certs"))).ensure(hostnames, force=force)
+        with progress("Making certificates"):
+            report = LocalCertificates(Path(os.path.abspath(folder or "certs"))).ensure(hostnames, force=force)
     except (ConfigError, CertificateError) as error:
         fail(str(error))
     for text, names in (("made", report.made), ("kept", report.kept)):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
-from .conftest import Nano
+from .conftest import COMMAND, Nano, environment
 
 GOOD = "export default { fetch() { return new Response('fine'); } };\n"
 
@@ -104,6 +106,19 @@ def test_loading_has_no_effect_outside(nano: Nano, tmp_path: Path) -> None:
     problem = json.loads(nano("check", "app", "--json").out)["problems"][0]
     assert "the network is off while the app is only checked" in problem["message"]
     assert "not in the public Internet" in problem["message"]
+
+
+def test_progress_is_for_terminals(tmp_path: Path) -> None:
+    write(tmp_path, app__index_js="await new Promise((done) => setTimeout(done, 1500));\n" + GOOD)
+    ours, theirs = os.openpty()
+    environ = environment({"TERM": "xterm", "NO_COLOR": "1"})
+    done = subprocess.run([*COMMAND, "check", "app"], cwd=tmp_path, env=environ, stdout=-1, stderr=theirs, timeout=60)
+    os.close(theirs)
+    assert done.stdout == b"fine: 1 app loaded\n"
+    assert b"Loading the apps" in os.read(ours, 65536)
+    os.close(ours)
+    piped = subprocess.run([*COMMAND, "check", "app"], cwd=tmp_path, env=environ, capture_output=True, timeout=60)
+    assert (piped.returncode, piped.stderr) == (0, b"")
 
 
 def test_limits_hold_while_loading(nano: Nano, tmp_path: Path) -> None:
