@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from nano_trio.parent.systemd import InheritedSocket
@@ -18,11 +19,12 @@ Key = tuple[str, str | None, int]
 _WILDCARDS = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 
-def bind_all(wanted: Iterable[tuple[int, Address]], backlog: int) -> list[socket.socket]:
+def bind_all(wanted: Iterable[tuple[int, Address]], backlog: int, *, reuse_port: bool = False) -> list[socket.socket]:
     """Listen on every address, given with its family, as getaddrinfo(3) found them.
 
     With port 0 the system chooses one, the same for all. Raises OSError, opening nothing, when an address cannot be
-    had; a machine without IPv6 is no error as long as IPv4 works.
+    had; a machine without IPv6 is no error as long as IPv4 works. ``reuse_port``: others of ours listen on that port,
+    on narrower or wider addresses (SO_REUSEPORT, socket(7)).
     """
     sockets: list[socket.socket] = []
     failure: OSError | None = None
@@ -35,6 +37,8 @@ def bind_all(wanted: Iterable[tuple[int, Address]], backlog: int) -> list[socket
                 continue
             sockets.append(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             if address[1] == 0 and len(sockets) > 1:
@@ -74,10 +78,23 @@ class HeldSockets:
         self._asked: dict[int, set[Key]] = {}
 
     def open(self, worker: int, key: Key, wanted: Sequence[tuple[int, Address]], backlog: int) -> list[socket.socket]:
-        """The sockets for a worker, opened if nobody has asked before. Raises OSError."""
+        """The sockets for a worker, opened if nobody has asked before. Raises OSError.
+
+        Where workers change one after another, some still listen at an old place when one asks for a new place on the
+        same port: what this worker does not use (any more) is in nobody's way.
+        """
         if key not in self._held:
             found, missing = self._claim(wanted)
-            self._held[key] = found + bind_all(missing, backlog)
+            asked = self._asked.get(worker, set())
+            strange = [sock for other, sockets in self._held.items() if other not in asked for sock in sockets]
+            same = [sock for sock in strange if (sock.family, sock.getsockname()) in missing]
+            missing = [each for each in missing if each not in [(sock.family, sock.getsockname()) for sock in same]]
+            ports = {address[1] for _, address in missing}
+            with _shared([sock for sock in strange if _port(sock) in ports]) as reuse_port:
+                fresh = bind_all(missing, backlog, reuse_port=reuse_port)
+            for sock in fresh if reuse_port else ():
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+            self._held[key] = found + same + fresh
         self._users.setdefault(key, set()).add(worker)
         self._asked.setdefault(worker, set()).add(key)
         return self._held[key]
@@ -115,9 +132,11 @@ class HeldSockets:
         if not users:
             del self._users[key]
             # systemd's stay open: it listens there all the same, and a later configuration may want them again.
-            inherited = [each.sock for each in self._inherited]
-            for sock in self._held.pop(key):
-                if sock not in inherited:
+            kept = [each.sock for each in self._inherited]
+            closing = self._held.pop(key)
+            kept += [sock for sockets in self._held.values() for sock in sockets]
+            for sock in closing:
+                if sock not in kept:
                     sock.close()
 
     def begin(self, worker: int) -> None:
@@ -140,6 +159,24 @@ class HeldSockets:
         self._held.clear()
         self._users.clear()
         self._inherited.clear()
+
+
+@contextlib.contextmanager
+def _shared(sockets: Sequence[socket.socket]) -> Iterator[bool]:
+    """Let further sockets be bound to these sockets' port inside; whether there are any."""
+    share = bool(sockets) and hasattr(socket, "SO_REUSEPORT")
+    for sock in sockets if share else ():
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        yield share
+    finally:
+        for sock in sockets if share else ():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+
+
+def _port(sock: socket.socket) -> int:
+    name = sock.getsockname()
+    return int(name[1]) if isinstance(name, tuple) else 0
 
 
 def _serves(sock: socket.socket, family: int, address: Address) -> bool:

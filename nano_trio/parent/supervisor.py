@@ -72,6 +72,7 @@ class _Supervisor:
         self._reloading: Worker | None = None
         self._reload_again = False
         self._reload_waits = False
+        self._reload_the_late = False
         self._turns = Turns()
         self._next_watchdog = 0.0
 
@@ -290,6 +291,8 @@ class _Supervisor:
         if self._stopping is not None:
             return
         self._notify.reloading()
+        # What those that start have read may be old by now.
+        self._reload_the_late = any(worker.state is State.STARTING for worker in self._workers)
         self._to_reload = [worker for worker in self._workers if worker.state is State.SERVING]
         self._reload_next()
 
@@ -384,6 +387,8 @@ class _Supervisor:
         worker.since = worker.heard_at = time.monotonic()
         self._announced = True
         self._sockets.settle(worker.index)
+        if self._reload_the_late:
+            self._reload()
         if not self._served and (unclaimed := self._sockets.unclaimed):
             self._log(
                 "error",

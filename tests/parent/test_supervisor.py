@@ -251,3 +251,26 @@ def test_the_log_is_json_where_the_worker_s_is(play: Play) -> None:
     (line,) = running.err
     assert line.startswith('{"pid": ')
     assert '"event": "a worker process was killed by SIGKILL", "level": "error", "timestamp": "2' in line
+
+
+def test_a_worker_that_was_starting_when_all_reloaded_does_it_afterwards(play: Play) -> None:
+    running = play(
+        """
+me = stub.welcome["worker"]
+if me == 1:
+    say("starting")
+    time.sleep(0.3)
+stub.ready()
+say("ready", me)
+while True:
+    match stub.next()["type"]:
+        case "reload": say("reload", me); stub.channel.send("reloaded", ok=True)
+        case "drain": sys.exit(0)
+""",
+        workers=2,
+    )
+    running.wait_for("starting")
+    running.signal(signal.SIGHUP)
+    running.wait_for("reload 1")
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0

@@ -1,0 +1,144 @@
+"""Changes with several workers: one after another, under load, and the ports that come and go with them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.cli.conftest import Start
+
+from .conftest import Running, get, until, workers_of
+
+
+class Site:
+    """A server of two workers whose configuration changes."""
+
+    def __init__(self, start: Start, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        self.document: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": free_port(),
+            "watch": False,
+            "apps": [{"name": "app", "path": "app.js", "preload": True}],
+            **settings,
+        }
+        self.port: int = self.document["port"]
+        self.code("one")
+        self.write()
+        self.running: Running = start("serve", "--config", "nano.json", "--workers", "2")
+        until(lambda: sum(f":{self.port} " in line for line in self.running.err) == 2)
+
+    def write(self, **changes: Any) -> None:
+        self.document.update(changes)
+        new = self.folder / "nano.new"
+        new.write_text(json.dumps(self.document))
+        new.replace(self.folder / "nano.json")
+
+    def code(self, text: str) -> None:
+        (self.folder / "app.js").write_text(f"export default () => new Response('{text}')")
+
+    def reload(self) -> None:
+        self.running.signal(signal.SIGHUP)
+
+    def listeners(self) -> set[tuple[str, int]]:
+        """Where the parent listens."""
+        found = psutil.Process(self.running.process.pid).net_connections("tcp")
+        return {(each.laddr.ip, each.laddr.port) for each in found if each.status == psutil.CONN_LISTEN}
+
+    def end(self) -> None:
+        self.running.signal(signal.SIGTERM)
+        assert self.running.end().code == 0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def load(port: int) -> Iterator[list[object]]:
+    """Clients that ask without a pause, each time by a new connection; what they got."""
+    got: list[object] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            try:
+                got.append(get(port))
+            except Exception as error:
+                got.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield got
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_a_rolling_reload_loses_nothing(start: Start, tmp_path: Path, watch: bool) -> None:
+    site = Site(start, tmp_path, watch=watch)
+    with load(site.port) as got:
+        until(lambda: len(got) > 20)
+        for version in ("two", "three", "four"):
+            site.code(version)
+            if not watch:
+                site.reload()
+            until(lambda version=version: got[-40:].count((200, version)) == 40)
+    assert {answer for answer in got if not isinstance(answer, tuple) or answer[0] != 200} == set()
+    site.end()
+
+
+def test_ports_come_and_go_with_the_configuration(start: Start, tmp_path: Path) -> None:
+    site = Site(start, tmp_path)
+    own = free_port()
+    apps = site.document["apps"]
+    site.write(apps=[*apps, {"name": "own", "path": "app.js", "port": own}])
+    site.reload()
+    until(lambda: sum(f":{own} " in line for line in site.running.err) == 2)
+    for worker in workers_of(site.running):
+        worker.kill()
+    assert get(own, host="own") == (200, "one"), "the parent held it meanwhile"
+    until(lambda: sum(f":{own} " in line for line in site.running.err) == 4)
+    site.write(apps=apps)
+    site.reload()
+    until(lambda: site.listeners() == {("127.0.0.1", site.port)})
+    with pytest.raises(ConnectionRefusedError):
+        get(own)
+    site.end()
+
+
+def test_another_host_on_the_same_port(start: Start, tmp_path: Path) -> None:
+    """The second worker still listens at the old place when the first goes to the new."""
+    site = Site(start, tmp_path)
+    for host in ("0.0.0.0", "127.0.0.1", "localhost", "0.0.0.0"):
+        site.write(host=host)
+        site.running.err.clear()
+        site.reload()
+        until(lambda: sum(f":{site.port} " in line for line in site.running.err) >= 2)
+        assert get(site.port) == (200, "one")
+        assert not [line for line in site.running.err if "cannot" in line or "not changed" in line]
+    until(lambda: site.listeners() == {("0.0.0.0", site.port)})
+    # And the port is ours alone.
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="in use"):
+            other.bind(("0.0.0.0", site.port))
+    for worker in workers_of(site.running):
+        worker.kill()
+    assert get(site.port) == (200, "one")
+    site.end()
