@@ -17,6 +17,7 @@ from bench.report import Options, Outcome
 BENCHMARKS = {
     "hello": "bench.hello",
     "https": "bench.https",
+    "workers": "bench.workers",
     "http2": "bench.http2",
     "websocket": "bench.websocket",
     "neighbour": "bench.neighbour",

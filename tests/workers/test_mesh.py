@@ -128,3 +128,21 @@ async def test_who_hangs_holds_up_no_start(autojump_clock: trio.testing.MockCloc
             await mesh.known()
             assert 0 < trio.current_time() - began <= 1
         nursery.cancel_scope.cancel()
+
+
+async def test_who_is_known_has_taken_what_came_before() -> None:
+    """A member that comes then must not get what was published before it came."""
+    async with meshes(1) as (a,):
+        new = Mesh(1)
+        got: list[bytes] = []
+        new.subscribe("s", lambda sender, payload: got.append(payload))
+        ours, theirs = socket.socketpair()
+        a.connect(1, ours)
+        for _ in range(5000):
+            a.publish("s", b"x" * 100)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(new.run)
+            new.connect(0, theirs)
+            await new.known()
+            assert len(got) == 5000
+            nursery.cancel_scope.cancel()

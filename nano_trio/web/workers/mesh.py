@@ -9,8 +9,9 @@ of a pass of the loop in one go; the frame itself is one object for all peers. A
 :data:`_MOST_WAITING` bytes wait loses what comes then, and the loss is counted. What arrives is handed out in the
 order of its arrival, for at most :data:`_STEP_S` between two passes.
 
-A worker that starts gets its first sockets before it serves. :meth:`Mesh.known` waits until all peers have said that
-they have it, and have told it what they want it to know; then it may accept clients.
+A worker that starts gets its first sockets before it serves. :meth:`Mesh.known` waits until all peers have answered its
+hello: by then they reach it, and it has taken what they had to tell and what they published while it started. Then it
+may accept clients.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ log = structlog.get_logger("nano_trio")
 _HEAD = struct.Struct("!IB")
 """The payload's length, the subject's length."""
 _HELLO = ""
-"""The subject of a peer's first message of its own: from now on it reaches the other."""
+"""The subject of what the mesh itself says: a worker's first message to each other, and the answer to it."""
+_WELCOME = b"welcome"
 _MOST_WAITING = 16 << 20
 _MOST_PAYLOAD = 1 << 30
 _WRITTEN_AT_ONCE = 256 << 10
@@ -65,7 +67,7 @@ class _Peer:
         """Bytes in ``out`` and on their way to the socket."""
         self.wake = trio.Event()
         self.greeted = trio.Event()
-        """It has said hello, or is gone."""
+        """It has answered the hello, or is gone."""
         self.scope = trio.CancelScope()
         """That of its tasks."""
 
@@ -226,7 +228,10 @@ class Mesh:
     def _take(self, peer: _Peer, subject: str, payload: bytes) -> None:
         self.counts.received += 1
         if subject == _HELLO:
-            peer.greeted.set()
+            if payload == _WELCOME:
+                peer.greeted.set()
+            else:
+                peer.put(_frame(_HELLO, _WELCOME))
             return
         take = self._subscribers.get(subject)
         if take is None:

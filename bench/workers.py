@@ -1,0 +1,113 @@
+"""workers: `--workers N` against one process, hello app.
+
+Measured: requests a second of `nano-trio serve --workers 4` over those of one process, side by side, loaded in turns.
+The load generator needs cores as well. Where the machine has twice the workers' cores, server and load have their own,
+and the ratio says how well workers scale. Where it has fewer, as with four workers on four cores, everything shares all
+cores: the load's CPU time is taken from the workers, and the ratio is a lower bound. So the table also tells how many
+cores the server really had, and what a request cost in CPU time with several workers against one: that is what workers
+lose by each other (shared accept, caches), without what the load costs.
+
+Unfair would be: pinning four workers to one core, or the load to a core that a worker needs, and calling the result
+scaling; a load that cannot fill the workers (`bench.client`, which is Python: install wrk).
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bench import load as loading
+from bench import machine
+from bench.report import Options, Outcome, Table, Verdict, spread
+from bench.rivals import ratios_to
+from bench.servers import HANDLERS, Server, start_nano
+
+__all__ = ["run"]
+
+CONNECTIONS = 64
+
+
+def run(options: Options) -> Outcome:
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    workers = min(4, len(cores))
+    apart = len(cores) >= 2 * workers
+    server_cores, load_cores = (cores[-workers:], cores[:-workers]) if apart else (cores, cores)
+    arguments = ["--app", str(HANDLERS / "hello.js"), "--port", "0", "--log-format", "text"]
+    outcome = Outcome("workers")
+    rounds: dict[str, list[dict[str, Any]]] = {}
+    servers: list[Server] = []
+    names = ("1 worker", f"{workers} workers")
+    try:
+        for name, count in zip(names, (1, workers), strict=True):
+            server = start_nano([*arguments, "--workers", str(count)], name=name)
+            servers.append(server)
+            _spread_out(server, server_cores, count)
+            _load(server, load_cores, 1 if options.quick else 2)
+        for number in range(options.rounds):
+            for server in servers:
+                print(f"bench: workers: round {number + 1}/{options.rounds}: {server.name}", file=sys.stderr)
+                rounds.setdefault(server.name, []).append(_one(server, load_cores, options.seconds))
+    finally:
+        for server in servers:
+            server.stop()
+    speed = ratios_to(rounds, names[1], names[0], "requests_per_s")
+    cost = ratios_to(rounds, names[1], names[0], "cpu_us_per_request")
+    where = "servers and load on cores of their own" if apart else f"servers and load share {len(cores)} cores"
+    outcome.verdicts = [
+        Verdict(
+            f"requests/s of {names[1]} against one ({where})",
+            "≥ 3 ×",
+            f"{spread(speed)} ×",
+            statistics.median(speed) >= 3 if workers == 4 else None,
+        )
+    ]
+    table = Table(
+        f"{CONNECTIONS} connections; {where}",
+        ["", "requests/s", "p99 ms", "CPU µs/request", "cores that the server used"],
+        note=f"CPU/request with {names[1]}: {spread(cost)} × that of one",
+    )
+    for name in names:
+        figures = [
+            f"{statistics.median(each[key] for each in rounds[name]):,.{digits}f}"
+            for key, digits in (("requests_per_s", 0), ("p99_ms", 2), ("cpu_us_per_request", 1), ("cores", 2))
+        ]
+        table.rows.append([name, *figures])
+    outcome.absolute.append(table)
+    outcome.data = {"rounds": rounds, "cores": cores, "apart": apart, "generator": loading.generator()}
+    return outcome
+
+
+def _spread_out(server: Server, cores: Sequence[int], workers: int) -> None:
+    """The harness starts servers on one core; these may use all of theirs, when all workers are there."""
+    deadline = time.monotonic() + 30
+    while len(machine.tree(server.pid)) < 1 + workers and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for process in machine.tree(server.pid):
+        if hasattr(process, "cpu_affinity"):
+            process.cpu_affinity(list(cores))
+
+
+def _load(server: Server, cores: Sequence[int], seconds: float) -> loading.Load:
+    kept = machine.LOADER_CORES[:]
+    machine.LOADER_CORES[:] = cores
+    try:
+        return loading.load(server.port, connections=CONNECTIONS, seconds=seconds)
+    finally:
+        machine.LOADER_CORES[:] = kept
+
+
+def _one(server: Server, cores: Sequence[int], seconds: float) -> dict[str, Any]:
+    cpu = server.cpu_s()
+    seen = _load(server, cores, seconds)
+    cpu = server.cpu_s() - cpu
+    return {
+        **asdict(seen),
+        "requests_per_s": seen.requests_per_s,
+        "cpu_us_per_request": cpu * 1e6 / max(1, seen.requests),
+        "cores": cpu / seen.seconds,
+    }
