@@ -17,7 +17,7 @@ from nano_trio.config.rules import Rule, Schema
 from nano_trio.config.structure import rule_of
 
 SCHEMA_FILE = Path(__file__).with_name("nano-trio.schema.json")
-"""The JSON Schema as it is shipped with the package; ``python -m tests.config`` writes it anew."""
+"""The JSON Schema as it is shipped with the package; ``python -m tests.readme`` writes it anew."""
 
 TABLES: dict[str, type[attrs.AttrsInstance]] = {
     "": Config,

@@ -93,7 +93,7 @@ def test_completion_completes(nano: Nano) -> None:
 
 
 def test_the_shipped_schema_is_current(nano: Nano) -> None:
-    """To write it anew: ``python -m tests.config``."""
+    """To write it anew: ``python -m tests.readme``."""
     assert config.SCHEMA_FILE.read_text("utf-8") == config.schema_text()
     assert json.loads(nano("schema").out) == config.json_schema()
     assert Path(nano("schema", "--path").out.strip()) == config.SCHEMA_FILE
