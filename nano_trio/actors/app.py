@@ -343,6 +343,11 @@ class App:
         return code is not None and code.changed(self.settings.path)
 
     @property
+    def has_code(self) -> bool:
+        """Whether its files have been read."""
+        return self._code is not None
+
+    @property
     def code_key(self) -> object:
         """What is another object when the loaded code, or the place that it is read from, is another."""
         return self.settings if self._code is None else self._code
@@ -406,6 +411,15 @@ class App:
             self._enter(AppState.AWAKE)
         if old is not None:
             self._leave(old)
+
+    def read_code(self) -> bool:
+        """Read the files and run nothing, so that :attr:`stale` tells when they change. False where they cannot be."""
+        if self._code is None:
+            try:
+                self._code = load_app(self.settings.path, self._registry.bytecode, BUILTIN_MODULES)
+            except (ModuleError, JavaScriptError):
+                return False
+        return True
 
     def forget_code(self) -> None:
         """The next start reads the files anew, and at once even where the app has failed."""

@@ -152,6 +152,8 @@ class Registry:
         app = self.apps[settings.name] = App(settings, self)
         if self._turns is not None:
             app.account.number = self._turns.number(settings.name)
+        if app.name in self.quarantined:
+            app.read_code()
         logs.lifecycle(app.name, "added")
         return app
 
@@ -160,8 +162,11 @@ class Registry:
         for name in apps.keys() - self.quarantined.keys():
             if name in self.apps:
                 self.apps[name].end()
+                self.apps[name].read_code()
             logs.lifecycle(name, "quarantined", reason=apps[name])
         for name in self.quarantined.keys() - apps.keys():
+            if name in self.apps:
+                self.apps[name].forget_code()
             logs.lifecycle(name, "released from quarantine")
         self.quarantined = dict(apps)
 

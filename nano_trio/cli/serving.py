@@ -17,7 +17,7 @@ import trio
 from nano_trio import __version__, logs
 from nano_trio.cli.outcome import fail
 from nano_trio.cli.terminal import colors
-from nano_trio.config import Config, ConfigError, Overlay, load, single_app
+from nano_trio.config import Config, ConfigError, Overlay, kept, load, single_app
 from nano_trio.web.hosting import Hosting, uses_local_certificates
 from nano_trio.web.lifetime import serve_until_signal
 from nano_trio.web.local_ca import CertificateError
@@ -63,6 +63,8 @@ def serve_here(
 
     # Nearly all that is made from here to the start stays, and the collector would look at it again and again.
     gc.disable()
+    fallback = None if link is None or link.configuration is None else kept(link.configuration)
+    fault: str | None = None
     try:
         config = read()
         if developing and "port" not in overrides and (free := _free_port(config)) != config.port:
@@ -70,7 +72,10 @@ def serve_here(
             overrides["port"] = free
             config = read()
     except ConfigError as error:
-        fail(str(error))
+        # This worker takes the place of one that ran with a sound configuration: so does it.
+        if fallback is None:
+            fail(str(error))
+        config, fallback, fault = fallback, None, str(error)
     logs.configure(
         config.log.level, config.log.format, colors=colors(sys.stderr), max_value_bytes=config.log.max_value_bytes
     )
@@ -92,6 +97,8 @@ def serve_here(
             access_log=access_log,
             started=started,
             link=link,
+            fallback=fallback,
+            fault=fault,
             source=read,
             overlay=None if developing else Overlay.beside(config, path),
             watched=[] if config_path is None else [config_path],

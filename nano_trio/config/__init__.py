@@ -7,6 +7,7 @@ documents), `structure` (documents to the `model`, by its `rules`), `checks` (be
 """
 
 from nano_trio.config.difference import AppChange, ConfigDiff, diff
+from nano_trio.config.keeping import keep, kept
 from nano_trio.config.loading import (
     app_name,
     from_document,
@@ -78,6 +79,8 @@ __all__ = [
     "diff",
     "from_document",
     "json_schema",
+    "keep",
+    "kept",
     "load",
     "load_admin",
     "markdown_table",

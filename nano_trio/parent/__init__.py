@@ -15,6 +15,8 @@ processes or more: *workers*, which do everything, and this parent, which does n
   the very first start is different: where that fails with an exit code (a bad configuration), the parent ends with it.
 - The worker writes which app's turn is running into a few shared bytes (``turn_record``). An app whose turn was running
   when the engine crashed for the second time in a window is quarantined: workers answer 503 for it until it is lifted.
+- The last configuration that a worker could use is kept here, as text that only workers can read. A worker whose file
+  is broken when it starts, because its predecessor died just then, runs with that one.
 - SIGTERM and SIGINT: workers drain, the parent waits, kills what outlasts its deadline and ends with the worker's code.
   A second one ends at once. SIGHUP: workers reload, one after another. Workers are told by messages, not by signals: a
   terminal's Ctrl-C reaches them as well, and two must not count where the user pressed one.

@@ -11,6 +11,7 @@ close        scheme, host, port                                      this worker
 ready        drain_timeout_s, quarantine_window_s, unresponsive_timeout_s, it serves; again after a reload
              log_level, log_format
 reloaded     ok                                                      the answer to ``reload``
+keep         configuration                                           for ``welcome``, where the file cannot be used
 lift         app                                                     lift the quarantine
 pong                                                                 the answer to ``ping``
 turn         id                                                      wants to change something while no other does
@@ -20,7 +21,8 @@ over         id                                                      the change 
 Parent to worker:
 
 ===========  ======================================================  =================================================
-welcome      version, worker, workers, announce, quarantined         the first message
+welcome      version, worker, workers, announce, quarantined,        the first message; ``configuration`` is what was
+             configuration                                           kept last, or null
 opened       id, and descriptors; or errno, message                  the answer to ``open``
 quarantined  apps: reasons by name                                   the quarantine has changed
 drain        signal                                                  finish what is in flight, then end

@@ -76,6 +76,7 @@ class HeldSockets:
         self._held: dict[Key, list[socket.socket]] = {}
         self._users: dict[Key, set[int]] = {}
         self._asked: dict[int, set[Key]] = {}
+        self._starting: set[int] = set()
 
     def open(self, worker: int, key: Key, wanted: Sequence[tuple[int, Address]], backlog: int) -> list[socket.socket]:
         """The sockets for a worker, opened if nobody has asked before. Raises OSError.
@@ -123,7 +124,13 @@ class HeldSockets:
         return sorted(f"{scheme}://{place((host or '*', port))}" for scheme, host, port in self._held)
 
     def close(self, worker: int, key: Key) -> None:
-        """The worker listens there no longer; what nobody uses is closed."""
+        """The worker listens there no longer; what nobody uses is closed.
+
+        While a worker starts nothing is: it may find that it cannot listen everywhere, and try what its predecessor had.
+        """
+        if worker in self._starting:
+            self._asked[worker].discard(key)
+            return
         users = self._users.get(key)
         if users is None:
             return
@@ -142,9 +149,11 @@ class HeldSockets:
     def begin(self, worker: int) -> None:
         """A worker starts: what it will ask for is what it uses."""
         self._asked[worker] = set()
+        self._starting.add(worker)
 
     def settle(self, worker: int) -> None:
         """The worker has asked for all it wants; what only its predecessor wanted is closed."""
+        self._starting.discard(worker)
         for key in [key for key, users in self._users.items() if worker in users]:
             if key not in self._asked.get(worker, ()):
                 self.close(worker, key)

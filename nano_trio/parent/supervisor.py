@@ -71,6 +71,8 @@ class _Supervisor:
         self._to_reload: list[Worker] = []
         self._reloading: Worker | None = None
         self._reload_again = False
+        self._configuration: str | None = None
+        """The last that a worker could use; only workers can read it."""
         self._reload_waits = False
         self._reload_the_late = False
         self._turns = Turns()
@@ -182,6 +184,7 @@ class _Supervisor:
             workers=len(self._workers),
             announce=worker.index == 0 and not self._announced,
             quarantined=self._quarantine.reasons,
+            configuration=self._configuration,
         )
         for other in self._workers:
             if other is not worker and other.channel is not None:
@@ -352,6 +355,8 @@ class _Supervisor:
                     if not message["ok"]:
                         self._to_reload.clear()  # the others would fail as well
                     self._reload_next()
+            case "keep":
+                self._configuration = message["configuration"]
             case "lift":
                 if self._quarantine.lift(message["app"]):
                     self._log("info", "the quarantine is lifted", app=message["app"])

@@ -1,4 +1,4 @@
-"""Watching the configuration and the code of apps that are awake, to reload what changes.
+"""Watching the configuration and the code of apps that are awake or quarantined, to reload what changes.
 
 Theory of operation
 -------------------
@@ -43,6 +43,7 @@ log = structlog.get_logger("nano_trio")
 _LOOK_MS = 1000
 _QUIET_MS = 100
 _DEBOUNCE_MS = 1600
+_LAST_MS = 20
 _POLL_MS = 1000
 _MOST_FOLDERS = 256
 """Of one app."""
@@ -77,22 +78,27 @@ class FileWatch:
                             await trio.sleep(_QUIET_MS / 1e3)
                             continue
                         watcher, old = fresh, watcher
-                        if old is not None:
-                            old.close()
                         new = wanted - watched
                         watched = wanted
-                        await self._changed({app for app, folders in apps.items() if folders & new}, bool(config & new))
+                        if old is not None:
+                            # What it saw while the last change was made is not to go with it.
+                            late = await trio.to_thread.run_sync(old.watch, _LAST_MS, _LAST_MS, 1, stop)
+                            old.close()
+                            new |= _places(late)
+                        await self._look(apps, config, new)
                     found = await trio.to_thread.run_sync(watcher.watch, _DEBOUNCE_MS, _QUIET_MS, _LOOK_MS, stop)
                     await trio.lowlevel.checkpoint()
-                    if isinstance(found, set):
-                        places = {place for _, path in found for place in (os.path.dirname(path), path)}
-                        touched = {app for app, folders in apps.items() if folders & places}
-                        for app in touched:
-                            self._known.pop(app, None)
-                        await self._changed(touched, bool(config & places))
+                    await self._look(apps, config, _places(found))
             finally:
                 if watcher is not None:
                     watcher.close()
+
+    async def _look(self, apps: dict[App, frozenset[str]], config: frozenset[str], places: frozenset[str]) -> None:
+        """Look at what lies in these places."""
+        touched = {app for app, folders in apps.items() if folders & places}
+        for app in touched:
+            self._known.pop(app, None)
+        await self._changed(touched, bool(config & places))
 
     def _watch(self, folders: list[str]) -> RustNotify | None:
         """A watcher, or None where a folder has gone this moment. Blocks."""
@@ -118,8 +124,7 @@ class FileWatch:
         if config:
             digest = await trio.to_thread.run_sync(self._digest)
             # What was wrong may have been mended elsewhere: by a folder that was missing, say.
-            unread = hosting.last_reload is not None and hosting.last_reload.error is not None
-            if digest != self._seen or unread:
+            if digest != self._seen or hosting.fault is not None:
                 self._seen = digest
                 await hosting.reload()
                 return
@@ -132,11 +137,12 @@ class FileWatch:
     async def _folders(self) -> tuple[dict[App, frozenset[str]], frozenset[str]]:
         """The folders to watch, of each app and of the configuration."""
         registry = self._hosting.registry
-        awake = registry.stirring
+        watched = dict.fromkeys(registry.stirring)
+        watched |= dict.fromkeys(registry.apps[name] for name in registry.quarantined if name in registry.apps)
         if self._hosting.dev:
             # An error page waits for the app to be mended.
-            awake += [app for app in registry.apps.values() if app.last_error is not None and app not in awake]
-        apps = {app: app.code_key for app in awake if app.name in registry.apps}
+            watched |= dict.fromkeys(app for app in registry.apps.values() if app.last_error is not None)
+        apps = {app: app.code_key for app in watched if app.name in registry.apps}
         missing = [app for app, key in apps.items() if app not in self._known or self._known[app][0] is not key]
         if missing or len(self._known) != len(apps):
             look = [(app, app.settings.path, app.module_files) for app in missing]
@@ -144,6 +150,13 @@ class FileWatch:
             self._known = {app: (key, found[app] if app in found else self._known[app][1]) for app, key in apps.items()}
         config = await trio.to_thread.run_sync(functools.partial(_folders_on_the_way, self._files))
         return {app: self._known[app][1] for app in apps}, config
+
+
+def _places(found: object) -> frozenset[str]:
+    """The folders that a watcher has something to say of."""
+    if not isinstance(found, set):
+        return frozenset()
+    return frozenset(place for _, path in found for place in (os.path.dirname(path), path))
 
 
 def folders_of(path: Path, files: Iterable[Path]) -> frozenset[str]:

@@ -24,7 +24,7 @@ from nano_trio import logs
 from nano_trio.actors.registry import Registry
 from nano_trio.actors.room_bus import SharedRooms
 from nano_trio.actors.supervisor import ChildSpec, Restart, Supervisor
-from nano_trio.config import App, Config, Overlay
+from nano_trio.config import App, Config, Overlay, keep
 from nano_trio.web.admin.all_workers import FIRST, AllWorkers, answer_first, gather_lines, send_lines
 from nano_trio.web.admin.hosted import HostedOperations
 from nano_trio.web.admin.listener import AdminServer, serve_admin
@@ -97,6 +97,10 @@ class Hosting:
         self.live = live
         """Pages that are loaded again when apps change, in development."""
         self.last_reload: ReloadReport | None = None
+        self.fault: str | None = None
+        """Why the configuration as it is on disk is not the one that runs; None where it is."""
+        self._kept: Config | None = None
+        """What the parent process keeps."""
         self.draining = False
         """Whether the end has begun."""
         self.admin: AdminServer | None = None
@@ -186,12 +190,15 @@ class Hosting:
         for name, why in dropped.items():
             log.error("an app that was added at run time cannot be served", app=name, reason=why)
         report = await self._change(config, files=True)
+        self.fault = report.error
         if report.error is None:
             self._base = base
+            await self.keep()
         return report
 
     def _refused(self, why: str) -> ReloadReport:
         log.error("the configuration was not reloaded; the running one stays", reason=why)
+        self.fault = why
         self.last_reload = ReloadReport(error=why)
         return self.last_reload
 
@@ -307,6 +314,13 @@ class Hosting:
                 log_format=self.config.log.format,
             )
 
+    async def keep(self) -> None:
+        """Have the parent process keep the file's configuration, for workers that start while the file is broken."""
+        base = self._base
+        if self.link is not None and await trio.to_thread.run_sync(lambda: base != self._kept):
+            self.link.keep(await trio.to_thread.run_sync(keep, base))
+            self._kept = base
+
     # -- quarantine --------------------------------------------------------------------------------------------------
 
     def quarantined(self) -> dict[str, str]:
@@ -379,11 +393,13 @@ async def host(
     source: Callable[[], Config] | None = None,
     overlay: Overlay | None = None,
     link: ParentLink | None = None,
+    fault: str | None = None,
     task_status: trio.TaskStatus[Hosting] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the configured apps until cancelled; reports the :class:`Hosting` once every port is open.
 
     ``source`` reads the configuration anew for reloads; ``overlay`` holds what was added and removed at run time.
+    ``fault``: why this is not the configuration on disk but the last one that could be used.
     Raises OSError where a port cannot be had, and :class:`CertificateError` for certificates that cannot serve.
     """
     base = config
@@ -424,6 +440,9 @@ async def host(
         link=link,
         live=live,
     )
+    if fault is not None:
+        log.error("the configuration on disk cannot be used; the last one that could be is", reason=fault)
+        hosting.fault = fault
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(hosting.root.run)

@@ -20,6 +20,7 @@ from nano_trio.actors.supervisor import ChildSpec
 from nano_trio.config import Config, Overlay
 from nano_trio.web.file_watch import FileWatch
 from nano_trio.web.hosting import Hosting, host
+from nano_trio.web.local_ca import CertificateError
 from nano_trio.web.parent_link import ParentLink
 
 __all__ = ["serve_until_signal"]
@@ -39,10 +40,13 @@ async def serve_until_signal(
     overlay: Overlay | None = None,
     watched: Sequence[Path] = (),
     link: ParentLink | None = None,
+    fallback: Config | None = None,
+    fault: str | None = None,
 ) -> None:
     """Host until SIGINT or SIGTERM, or until the parent says so. See :func:`nano_trio.web.hosting.host`.
 
-    ``watched``: the configuration's files. Raises OSError for a port in use.
+    ``watched``: the configuration's files. ``fallback``: what to run with where this one cannot be, for its ports or
+    certificates. ``fault``: why ``config`` is not what the file says. Raises OSError for a port in use.
     """
     async with trio.open_nursery() as nursery:
         life = _Life(nursery, link)
@@ -53,18 +57,36 @@ async def serve_until_signal(
             if link is not None:
                 link.on_drain, link.on_end, link.on_reload = life.drain, life.end, life.reload
                 await nursery.start(link.run)
-            hosting: Hosting = await nursery.start(
-                functools.partial(
-                    host, config, dev=dev, access_log=access_log, source=source, overlay=overlay, link=link
-                )
+            begin = functools.partial(
+                host, dev=dev, access_log=access_log, source=source, overlay=overlay, link=link, fault=fault
             )
+            hosting: Hosting
+            try:
+                hosting = await nursery.start(begin, config)
+            except (CertificateError, OSError, ExceptionGroup) as error:
+                cause = _first(error)
+                if fallback is None or not isinstance(cause, CertificateError | OSError):
+                    raise
+                hosting = await nursery.start(functools.partial(begin, fault=_told(cause)), fallback)
             life.hosting = hosting
             _calm_garbage_collection()
             if config.watch:
                 hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched).run))
             started(hosting)
             hosting.tell_parent()
+            hosting.spawn("keeping the configuration", hosting.keep)
             await trio.sleep_forever()
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _told(error: CertificateError | OSError) -> str:
+    if isinstance(error, CertificateError):
+        return str(error)
+    place = f" on {error.filename}" if error.filename else ""
+    return f"cannot listen{place}: {error.strerror or error}"
 
 
 class _Life:

@@ -57,6 +57,8 @@ class ParentLink:
         """Whether to tell people where the server listens: the first worker does, once."""
         self.quarantined: dict[str, str] = welcome["quarantined"]
         """The apps that are not to be served, and why."""
+        self.configuration: str | None = welcome.get("configuration")
+        """What :meth:`keep` was told last, by this worker's predecessor or another one."""
         self.on_drain: Callable[[str], None] = _nothing
         """Called when the server is to stop, with the signal's name or what else is the cause. Idempotent."""
         self.on_end: Callable[[str], None] = _nothing
@@ -191,6 +193,10 @@ class ParentLink:
     def reloaded(self, ok: bool) -> None:
         """The answer to a reload that the parent asked for: with False other workers are spared the attempt."""
         self._send("reloaded", ok=ok)
+
+    def keep(self, configuration: str) -> None:
+        """Have the parent keep this, for workers that start while the file cannot be used."""
+        self._send("keep", configuration=configuration)
 
     def lift(self, app: str) -> None:
         """Ask for the app's release from quarantine; ``on_quarantine`` follows."""

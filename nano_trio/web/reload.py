@@ -13,6 +13,8 @@ What goes wrong:
 - an app whose new version does not load: its old version serves on with its old code, ``env`` and the like; its routes
   and limits are the new ones. The error is in the log, the report and ``App.last_reload_error``. The next reload tries
   again;
+- an app that is quarantined is released when its new version is there: its code or what its isolate is made with has
+  changed, or it was removed. It crashed the engine, the new one may not;
 - an app that is asleep is not loaded: it takes the new settings, and the next request finds the new code.
 
 A removed app answers 503 with ``Connection: close`` until its last request is finished; then its hosts are unknown:
@@ -112,6 +114,7 @@ class Change:
             raise
         leaving = self._switch(renewed)
         await server.commit(opening)
+        self._release(renewed)
         for app in leaving:
             hosting.spawn(f"draining {app.name}", functools.partial(self._let_go, app))
         self._start()
@@ -139,6 +142,10 @@ class Change:
         kept = [apps[app.name] for app in self._new.apps if app.name in apps and app.name not in renewed]
         looked_at = [app for app in kept if files is True or app.name in files]
         stale = await trio.to_thread.run_sync(lambda: {app.name for app in looked_at if app.stale})
+        for app in looked_at:
+            # What could not even be read when it was quarantined, and now can, is another version too.
+            if app.name in self._registry.quarantined and not app.has_code and app.read_code():
+                stale.add(app.name)
         for app in looked_at:
             if app.name not in stale:
                 # What could not be loaded is taken back; or the app does not run, and its next start reads the files.
@@ -208,6 +215,15 @@ class Change:
         registry.drain_timeout_s = self._new.drain_timeout_s
         self._replace_routes()
         return leaving
+
+    def _release(self, renewed: Collection[str]) -> None:
+        """Give quarantined apps whose version is another one now a new chance."""
+        removed = {app.name for app in self._difference.removed}
+        for name in self._hosting.quarantined():
+            if name in renewed or name in removed:
+                why = "it was removed" if name in removed else "there is a new version of it"
+                log.info("the quarantine ends", app=name, reason=why)
+                self._hosting.lift(name)
 
     def _replace_routes(self) -> None:
         """The apps' routes, and those of apps that leave where nobody else has claimed them."""

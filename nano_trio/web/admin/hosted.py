@@ -170,9 +170,9 @@ class HostedOperations:
         ]
         problems += [f"{name}: quarantined: {why}" for name, why in quarantined.items()]
         report = hosting.last_reload
-        if report is not None and report.error is not None:
-            problems.append(f"the configuration was not reloaded: {report.error}")
-        elif report is not None:
+        if hosting.fault is not None:
+            problems.append(f"the configuration was not reloaded: {hosting.fault}")
+        if report is not None:
             problems += [f"{name}: its new version does not load: {why}" for name, why in report.failed.items()]
         if len(problems) > _TOLD:
             problems[_TOLD:] = [f"… and {len(problems) - _TOLD} more"]

@@ -1,0 +1,190 @@
+"""One soak: clients, chaos and samples beside each other; then the checks."""
+
+from __future__ import annotations
+
+import signal
+import ssl
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import attrs
+import psutil
+import trio
+
+from nano_trio.web.admin.client import AdminError
+from tests.soak import checks
+from tests.soak.chaos import Chaos
+from tests.soak.checks import Sample, Trend
+from tests.soak.clients import start_clients
+from tests.soak.ledger import Ledger
+from tests.soak.site import DRAIN_TIMEOUT_S, Site
+
+__all__ = ["Result", "soak"]
+
+_MB = 1 << 20
+_SETTLE_S = 20.0
+_END_S = DRAIN_TIMEOUT_S + 4 + 10
+"""The drain time, the parent's grace, and something for a busy machine."""
+
+
+@attrs.define
+class Result:
+    seed: int
+    seconds: float
+    problems: list[str] = attrs.field(factory=list)
+    totals: dict[str, int] = attrs.field(factory=dict)
+    excused: dict[str, int] = attrs.field(factory=dict)
+    kills: int = 0
+    exit_code: int | None = None
+    ended_in_s: float = 0.0
+    trends: dict[str, Trend] = attrs.field(factory=dict)
+    """Over the last half: of worker and parent, in MB and descriptors."""
+    log_lines: int = 0
+
+
+def soak(seconds: float, seed: int, folder: Path, say: Callable[[str], None] = lambda text: None) -> Result:
+    """Run for about ``seconds``; what went wrong is in ``problems``, and the log in ``folder``. ``say``: what happens."""
+    result = Result(seed, seconds)
+    site = Site(folder)
+    ledger = Ledger()
+    ledger.say = say
+    samples: list[Sample] = []
+    try:
+        trio.run(_run, site, ledger, seconds, seed, samples)
+        began = time.monotonic()
+        result.exit_code = site.end(_END_S)
+        result.ended_in_s = round(time.monotonic() - began, 1)
+    finally:
+        site.kill()
+        (folder / "log").write_text("".join(f"{line.text}\n" for line in site.lines))
+    if result.exit_code != 0:
+        ledger.problem(f"it ended with exit code {result.exit_code} after {result.ended_in_s} s")
+    said = Counter(checks.log_lines(site.lines))
+    for text, times in list(said.items())[:50]:
+        ledger.problem(text if times == 1 else f"{text} ({times} times)")
+    result.trends = dict(_trends(samples, seconds))
+    for what, (share, least) in _BOUNDS.items():
+        if what in result.trends and seconds >= 120 and result.trends[what].grows(share, least):
+            ledger.problem(f"{what} grows: {result.trends[what]}")
+    result.log_lines = len(site.lines)
+    result.problems = ledger.problems
+    result.totals, result.excused, result.kills = dict(ledger.totals), dict(ledger.excused), len(ledger.kills)
+    return result
+
+
+_BOUNDS = {
+    # A share of the start, and what is nothing. Isolates come and go, each of up to 16 MB where it is hostile, and the
+    # allocator returns what they had in pieces: lines through such samples tilt by some MB. A leak of one KB a request
+    # would be 60 MB in five minutes, one of an isolate's 300 KB for each crash as much.
+    "worker MB": (0.10, 8.0),
+    "worker files": (0.0, 8.0),
+    "parent MB": (0.02, 0.5),
+    "parent files": (0.0, 2.0),
+}
+"""How much a line may climb over the last half, for runs of two minutes and more: in less a process warms up."""
+
+
+async def _run(site: Site, ledger: Ledger, seconds: float, seed: int, samples: list[Sample]) -> None:
+    rng = Random(f"{seed} chaos")
+    newest: dict[str, int] = {}
+    chaos = Chaos(site, ledger, rng, newest)
+    secure = ssl.create_default_context(cafile=str(site.folder / "certs" / "ca.pem"))
+    began = time.monotonic()
+    async with trio.open_nursery() as everything:
+        everything.start_soon(_sample, site, began, seconds, samples)
+        async with trio.open_nursery() as clients:
+            start_clients(clients, site, ledger, seed, newest, secure)
+
+            async def until(share: float) -> None:
+                """Ordinary chaos until so much of the time is over; a deed that has begun is finished."""
+                stop = began + share * seconds
+                while time.monotonic() < stop:
+                    for name in rng.sample(sorted(chaos.deeds), len(chaos.deeds)):
+                        if time.monotonic() >= stop:
+                            break
+                        await chaos.do(name, chaos.deeds[name])
+                        await trio.sleep(rng.uniform(0.2, 1.0))
+
+            await until(0.1)
+            await _audit(chaos, ledger)
+            for share, name, deed in (
+                (0.16, "SIGKILL", lambda: chaos.kill(signal.SIGKILL)),
+                (0.24, "SIGSEGV", lambda: chaos.kill(signal.SIGSEGV)),
+                (0.32, "quarantine", chaos.quarantine),
+                (0.38, "SIGKILL, configuration broken", chaos.kill_while_configuration_is_broken),
+            ):
+                await chaos.do(name, deed)
+                await until(share)
+            await chaos.do("SIGKILL while all is quiet", lambda: _quiet_kill(chaos, ledger))
+            await until(1.0)
+            await _audit(chaos, ledger)
+            await _look_at_the_tree(chaos, ledger)
+            clients.cancel_scope.cancel()
+        everything.cancel_scope.cancel()
+
+
+async def _quiet_kill(chaos: Chaos, ledger: Ledger) -> None:
+    """The next worker's counts are ours from its first request on."""
+    async with ledger.paused():
+        await chaos.kill(signal.SIGKILL)
+        ledger.begin_anew()
+
+
+async def _audit(chaos: Chaos, ledger: Ledger) -> None:
+    """Compare what clients counted with what the server did, while no healthy app is asked anything."""
+    async with ledger.paused():
+        found: list[str] = ["no metrics"]
+        with trio.move_on_after(_SETTLE_S):
+            # The last bytes of an answer are with the client a moment before they are counted.
+            while found:
+                try:
+                    found = list(checks.counters((await chaos.call("metrics"))["text"], ledger))
+                except AdminError as error:
+                    found = [repr(error)]
+                if found:
+                    await trio.sleep(0.2)
+        ledger.totals["audits"] += 1
+        for text in found:
+            ledger.problem(f"counters: {text}")
+
+
+async def _look_at_the_tree(chaos: Chaos, ledger: Ledger) -> None:
+    for text in checks.tree(await chaos.call("tree")):
+        ledger.problem(text)
+
+
+async def _sample(site: Site, began: float, seconds: float, samples: list[Sample]) -> None:
+    while True:
+        try:
+            parent, worker = site.parent, site.worker
+            if worker is not None:
+                samples.append(
+                    Sample(
+                        time.monotonic() - began,
+                        worker.pid,
+                        parent.memory_info().rss,
+                        parent.num_fds(),
+                        worker.memory_info().rss,
+                        worker.num_fds(),
+                    )
+                )
+        except psutil.Error:
+            pass  # it died this moment
+        await trio.sleep(max(0.25, seconds / 1200))
+
+
+def _trends(samples: list[Sample], seconds: float) -> dict[str, Trend]:
+    late = [sample for sample in samples if sample.at >= seconds / 2]
+    late = [sample for sample in late if sample.worker_pid == late[-1].worker_pid]
+    if len(late) < 10:
+        return {}
+    times = [sample.at for sample in late]
+    return {
+        "worker MB": checks.trend(times, [sample.worker_bytes / _MB for sample in late]),
+        "worker files": checks.trend(times, [sample.worker_files for sample in late]),
+        "parent MB": checks.trend(times, [sample.parent_bytes / _MB for sample in late]),
+        "parent files": checks.trend(times, [sample.parent_files for sample in late]),
+    }
