@@ -5,6 +5,7 @@
 #   make lint     only ruff and mypy
 #   make bench    compare with other servers (downloads them)                    (ARGS="hello --quick")
 #   make stress   five minutes of hostile apps                                   (ARGS=…)
+#   make soak     ten minutes of a hundred apps, clients and chaos                (ARGS="--minutes 2 --seed 1")
 #   make wpt      the Web Platform Tests (downloads them)                        (ARGS="url streams")
 #   make clean    remove everything that these made in this folder
 
@@ -22,7 +23,7 @@ TESTS ?=
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve test lint bench stress wpt clean install install-dev
+.PHONY: help serve test lint bench stress soak wpt clean install install-dev
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -93,6 +94,9 @@ bench: install-dev
 
 stress: install-dev
 	$(PYTHON) -m tests.stress $(ARGS)
+
+soak: install-dev
+	$(PYTHON) -m tests.soak $(ARGS)
 
 wpt: install-dev
 	$(PYTHON) -m tests.wpt $(ARGS)

@@ -126,7 +126,7 @@ class HeldSockets:
     def close(self, worker: int, key: Key) -> None:
         """The worker listens there no longer; what nobody uses is closed.
 
-        While a worker starts nothing is: it may find that it cannot listen everywhere, and try what its predecessor had.
+        While a worker starts nothing is: it may find that it cannot listen everywhere, and do as its predecessor did.
         """
         if worker in self._starting:
             self._asked[worker].discard(key)

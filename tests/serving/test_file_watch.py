@@ -78,6 +78,22 @@ async def test_what_is_broken_is_told_once_and_mended_by_itself(place: Place) ->
         await becomes(place, "late", "late")
 
 
+async def test_what_changes_while_a_change_is_made_is_not_missed(place: Place) -> None:
+    place.app("slow", answers("first"))
+    place.app("other", answers("other"))
+    async with place.serve(watch=True):
+        assert await place.text("slow") == "first"
+        later = "await new Promise((resolve) => setTimeout(resolve, 1000)); globalThis.later = 1;"
+        (place.folder / "slow" / "index.js").write_text(later + answers("second"))
+        with trio.fail_after(20):
+            await until(lambda: place.hosting._turn.locked())
+        # While that loads another app wakes, so that other folders are to be watched from then on.
+        assert await place.text("other") == "other"
+        place.app("further", answers("further"))
+        await becomes(place, "slow", "second")
+        await becomes(place, "further", "further")
+
+
 async def test_imported_files_and_new_folders_are_watched(place: Place) -> None:
     place.app("one", 'import { text } from "./lib/text.js"; export default () => new Response(text);')
     (place.folder / "one" / "lib").mkdir()

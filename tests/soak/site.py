@@ -89,7 +89,7 @@ def _apps() -> dict[str, tuple[str, dict[str, Any]]]:
     for number in range(6):
         apps[f"room-{number}"] = ROOM.replace("NAME", f'"room-{number}"'), {}
     for number in range(10):
-        apps[f"edited-{number}"] = edited(1), {"preload": True}
+        apps[f"edited-{number}"] = edited(1), {"preload": True, "timeout_ms": 500}
     for number in range(6):
         apps[f"sleeper-{number}"] = greeter(f"sleeper-{number}"), {"idle_timeout_s": 1}
     for number in range(5):
