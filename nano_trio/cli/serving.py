@@ -18,6 +18,7 @@ from nano_trio import __version__, logs
 from nano_trio.cli.outcome import fail
 from nano_trio.cli.terminal import colors
 from nano_trio.config import Config, ConfigError, Overlay, kept, load, single_app
+from nano_trio.web.file_watch import digests
 from nano_trio.web.hosting import Hosting, uses_local_certificates
 from nano_trio.web.lifetime import serve_until_signal
 from nano_trio.web.local_ca import CertificateError
@@ -65,6 +66,9 @@ def serve_here(
     gc.disable()
     fallback = None if link is None or link.configuration is None else kept(link.configuration)
     fault: str | None = None
+    watched = [] if config_path is None else [config_path]
+    # Before they are read: what changes from here on is seen.
+    seen = digests(watched)
     try:
         config = read()
         if developing and "port" not in overrides and (free := _free_port(config)) != config.port:
@@ -101,7 +105,8 @@ def serve_here(
             fault=fault,
             source=read,
             overlay=None if developing else Overlay.beside(config, path),
-            watched=[] if config_path is None else [config_path],
+            watched=watched,
+            seen=seen,
         )
 
     failure: OSError | None = None

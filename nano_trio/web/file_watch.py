@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from nano_trio.actors.app import App
     from nano_trio.web.hosting import Hosting
 
-__all__ = ["FileWatch", "folders_of"]
+__all__ = ["Digests", "FileWatch", "digests", "folders_of"]
 
 log = structlog.get_logger("nano_trio")
+
+Digests = list[bytes | None]
 
 _LOOK_MS = 1000
 _QUIET_MS = 100
@@ -53,11 +55,11 @@ _MOST_LINKS = 40
 class FileWatch:
     """Reloads a hosting when its files change. :meth:`run` is its task."""
 
-    def __init__(self, hosting: Hosting, files: Sequence[Path]) -> None:
-        """``files``: those of the configuration, as given."""
+    def __init__(self, hosting: Hosting, files: Sequence[Path], seen: Digests | None = None) -> None:
+        """``files``: those of the configuration, as given. ``seen``: their :func:`digests` before they were read."""
         self._hosting = hosting
         self._files = [Path(os.path.abspath(file)) for file in files]
-        self._seen = self._digest()
+        self._seen = digests(self._files) if seen is None else seen
         self._known: dict[App, tuple[object, frozenset[str]]] = {}
         self._polling = False
 
@@ -122,7 +124,7 @@ class FileWatch:
     async def _reload(self, apps: set[App], config: bool) -> None:
         hosting = self._hosting
         if config:
-            digest = await trio.to_thread.run_sync(self._digest)
+            digest = await trio.to_thread.run_sync(digests, self._files)
             # What was wrong may have been mended elsewhere: by a folder that was missing, say.
             if digest != self._seen or hosting.fault is not None:
                 self._seen = digest
@@ -130,9 +132,6 @@ class FileWatch:
                 return
         if apps:
             await hosting.refresh({app.name for app in apps})
-
-    def _digest(self) -> list[bytes | None]:
-        return [_digest(file) for file in self._files]
 
     async def _folders(self) -> tuple[dict[App, frozenset[str]], frozenset[str]]:
         """The folders to watch, of each app and of the configuration."""
@@ -150,6 +149,11 @@ class FileWatch:
             self._known = {app: (key, found[app] if app in found else self._known[app][1]) for app, key in apps.items()}
         config = await trio.to_thread.run_sync(functools.partial(_folders_on_the_way, self._files))
         return {app: self._known[app][1] for app in apps}, config
+
+
+def digests(files: Iterable[Path]) -> Digests:
+    """What tells one content of these files from another. Blocks."""
+    return [_digest(file) for file in files]
 
 
 def _places(found: object) -> frozenset[str]:

@@ -18,7 +18,7 @@ import trio
 
 from nano_trio.actors.supervisor import ChildSpec
 from nano_trio.config import Config, Overlay
-from nano_trio.web.file_watch import FileWatch
+from nano_trio.web.file_watch import Digests, FileWatch
 from nano_trio.web.hosting import Hosting, host
 from nano_trio.web.local_ca import CertificateError
 from nano_trio.web.parent_link import ParentLink
@@ -39,14 +39,16 @@ async def serve_until_signal(
     source: Callable[[], Config] | None = None,
     overlay: Overlay | None = None,
     watched: Sequence[Path] = (),
+    seen: Digests | None = None,
     link: ParentLink | None = None,
     fallback: Config | None = None,
     fault: str | None = None,
 ) -> None:
     """Host until SIGINT or SIGTERM, or until the parent says so. See :func:`nano_trio.web.hosting.host`.
 
-    ``watched``: the configuration's files. ``fallback``: what to run with where this one cannot be, for its ports or
-    certificates. ``fault``: why ``config`` is not what the file says. Raises OSError for a port in use.
+    ``watched``: the configuration's files; ``seen``: their digests before they were read. ``fallback``: what to run with
+    where this one cannot be, for its ports or certificates. ``fault``: why ``config`` is not what the file says. Raises
+    OSError for a port in use.
     """
     async with trio.open_nursery() as nursery:
         life = _Life(nursery, link)
@@ -71,7 +73,7 @@ async def serve_until_signal(
             life.hosting = hosting
             _calm_garbage_collection()
             if config.watch:
-                hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched).run))
+                hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched, seen).run))
             started(hosting)
             hosting.tell_parent()
             hosting.spawn("keeping the configuration", hosting.keep)

@@ -139,6 +139,7 @@ def test_the_second_crash_of_an_app_quarantines_it_until_it_is_lifted(play: Play
     assert running.out.count("quarantined:\n") == 2
     assert "when the server process was killed by SIGSEGV, 2 times within 100 s" in line
     until(lambda: "shop: quarantined reason=" in "".join(running.err))
+    running.wait_for("ready")  # who does not serve is not told to reload
     running.signal(signal.SIGHUP)
     running.wait_for("left: 0")
     running.signal(signal.SIGTERM)

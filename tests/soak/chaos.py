@@ -74,8 +74,8 @@ class Chaos:
             return await client.call(method, **params)
 
     async def _ask(self, app: str, path: str = "/") -> tuple[int, str]:
-        lane = Lane(self._site, self._ledger, keep=False)
-        answer = await lane.ask(app, path, kind="chaos")
+        async with Lane(self._site, self._ledger, keep=False) as lane:
+            answer = await lane.ask(app, path, kind="chaos")
         if answer is None:
             raise AssertionError(f"{app} did not answer")
         if app.partition("-")[0] in ("edited", "plain", "room"):
@@ -263,7 +263,8 @@ class Chaos:
         await self._until(f"the quarantine of {app} was not lifted", lifted)
 
     async def _spin(self, app: str) -> None:
-        await Lane(self._site, self._ledger, keep=False).ask(app, "/spin", kind="crasher")
+        async with Lane(self._site, self._ledger, keep=False) as lane:
+            await lane.ask(app, "/spin", kind="crasher")
 
 
 async def _gone(process: psutil.Process) -> bool:

@@ -38,6 +38,13 @@ class Lane:
             max_keepalive_connections=1 if keep else 0,
         )
 
+    async def __aenter__(self) -> Lane:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with trio.CancelScope(shield=True):
+            await self.pool.aclose()
+
     async def ask(
         self, app: str, path: str = "/", body: bytes | None = None, *, kind: str, patience_s: float = PATIENCE_S
     ) -> tuple[int, bytes] | None:
@@ -89,11 +96,10 @@ async def _ask_healthy(site: Site, ledger: Ledger, rng: Random, pace: _Pace, sec
     """One after the other, of any plain app; over HTTP/2 all of one app, several at a time."""
     keep = secure is not None or rng.random() < 0.6
     kind = "http2" if secure else "kept" if keep else "fresh"
-    lane = Lane(site, ledger, secure=secure, keep=keep)
     plain = named("plain") + named("sleeper")
     mine = rng.choice(plain)
 
-    async def one(app: str, largest: int = 100_000) -> None:
+    async def one(lane: Lane, app: str, largest: int = 100_000) -> None:
         path = rng.choice(("/", "/", "/json", "/echo", "/later", "/stream"))
         body = rng.randbytes(min(largest, rng.choice((10, 1000, 100_000)))) if path == "/echo" else None
         answer = await lane.ask(app, path, body, kind=kind)
@@ -104,17 +110,18 @@ async def _ask_healthy(site: Site, ledger: Ledger, rng: Random, pace: _Pace, sec
         if answer[0] != 200 or (path in whole and whole[path] != answer[1]):
             ledger.problem(f"{kind} {app}{path}: {answer[0]} {answer[1][:200]!r}")
 
-    while True:
-        async with ledger.acting():
-            if secure is None:
-                await one(rng.choice(plain))
-            else:
-                async with trio.open_nursery() as nursery:
-                    # httpcore waits for ever where one stream took in the window that another one waits for.
-                    together = rng.randint(1, 4)
-                    for _ in range(together):
-                        nursery.start_soon(one, mine, 100_000 if together == 1 else 10_000)
-        await pace.pause()
+    async with Lane(site, ledger, secure=secure, keep=keep) as lane:
+        while True:
+            async with ledger.acting():
+                if secure is None:
+                    await one(lane, rng.choice(plain))
+                else:
+                    async with trio.open_nursery() as nursery:
+                        # httpcore waits for ever where one stream took in the window that another one waits for.
+                        together = rng.randint(1, 4)
+                        for _ in range(together):
+                            nursery.start_soon(one, lane, mine, 100_000 if together == 1 else 10_000)
+            await pace.pause()
 
 
 _STREAMED = b"".join(b"%d\n" % n for n in range(20))
@@ -122,30 +129,30 @@ _STREAMED = b"".join(b"%d\n" % n for n in range(20))
 
 async def _ask_edited(site: Site, ledger: Ledger, rng: Random, pace: _Pace, newest: dict[str, int]) -> None:
     """Apps whose files change: never an error, never a version older than one that somebody has seen."""
-    lane = Lane(site, ledger)
-    while True:
-        async with ledger.acting():
-            app = rng.choice(named("edited"))
-            floor = newest.get(app, 1)
-            answer = await lane.ask(app, kind="edited")
-            if answer is not None:
-                ledger.answered(app, answer[0])
-                if answer[0] != 200 or int(answer[1]) < floor:
-                    ledger.problem(f"edited {app}: {answer[0]} {answer[1][:200]!r} after version {floor}")
-                else:
-                    newest[app] = max(newest.get(app, 1), int(answer[1]))
-        await pace.pause()
+    async with Lane(site, ledger) as lane:
+        while True:
+            async with ledger.acting():
+                app = rng.choice(named("edited"))
+                floor = newest.get(app, 1)
+                answer = await lane.ask(app, kind="edited")
+                if answer is not None:
+                    ledger.answered(app, answer[0])
+                    if answer[0] != 200 or int(answer[1]) < floor:
+                        ledger.problem(f"edited {app}: {answer[0]} {answer[1][:200]!r} after version {floor}")
+                    else:
+                        newest[app] = max(newest.get(app, 1), int(answer[1]))
+            await pace.pause()
 
 
 async def _ask_hostile(site: Site, ledger: Ledger, rng: Random, pace: _Pace) -> None:
     """Apps that die: whatever they do, the client gets an answer."""
-    lane = Lane(site, ledger, keep=False)
-    while True:
-        app = rng.choice(named("hostile"))
-        answer = await lane.ask(app, kind="hostile")
-        if answer is not None and answer[0] not in (200, 500, 503, 504):
-            ledger.problem(f"hostile {app}: {answer[0]} {answer[1][:200]!r}")
-        await pace.pause()
+    async with Lane(site, ledger, keep=False) as lane:
+        while True:
+            app = rng.choice(named("hostile"))
+            answer = await lane.ask(app, kind="hostile")
+            if answer is not None and answer[0] not in (200, 500, 503, 504):
+                ledger.problem(f"hostile {app}: {answer[0]} {answer[1][:200]!r}")
+            await pace.pause()
 
 
 async def _vanish(site: Site, ledger: Ledger, rng: Random, pace: _Pace) -> None:
@@ -182,6 +189,7 @@ async def _chat(site: Site, ledger: Ledger, rng: Random, pace: _Pace, app: str, 
             async with contextlib.AsyncExitStack() as stack:
                 async with ledger.acting():
                     tcp = await trio.open_tcp_stream("127.0.0.1", site.port)
+                    stack.push_async_callback(trio.aclose_forcefully, tcp)
                     socket = await stack.enter_async_context(
                         connect(
                             f"ws://{app}/?id={id}",

@@ -122,7 +122,8 @@ async def _run(site: Site, ledger: Ledger, seconds: float, seed: int, samples: l
             await until(1.0)
             await _audit(chaos, ledger)
             await _look_at_the_tree(chaos, ledger)
-            clients.cancel_scope.cancel()
+            async with ledger.paused():
+                clients.cancel_scope.cancel()
         everything.cancel_scope.cancel()
 
 
