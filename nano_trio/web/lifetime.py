@@ -46,9 +46,9 @@ async def serve_until_signal(
 ) -> None:
     """Host until SIGINT or SIGTERM, or until the parent says so. See :func:`nano_trio.web.hosting.host`.
 
-    ``watched``: the configuration's files; ``seen``: their digests before they were read. ``fallback``: what to run with
-    where this one cannot be, for its ports or certificates. ``fault``: why ``config`` is not what the file says. Raises
-    OSError for a port in use.
+    ``watched``: the configuration's files; ``seen``: their digests before they were read. ``fallback``: what to run
+    with where this one cannot be, for its ports or certificates. ``fault``: why ``config`` is not what the file says.
+    Raises OSError for a port in use.
     """
     async with trio.open_nursery() as nursery:
         life = _Life(nursery, link)
