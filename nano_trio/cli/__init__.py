@@ -20,6 +20,7 @@ from nano_trio.cli.check import check
 from nano_trio.cli.completion import completion
 from nano_trio.cli.dev import dev
 from nano_trio.cli.init import init
+from nano_trio.cli.repl import repl
 from nano_trio.cli.schema import schema
 from nano_trio.cli.scripts import eval_, run
 from nano_trio.cli.serve import serve
@@ -66,5 +67,5 @@ def main(context: click.Context) -> None:
         context.color = True
 
 
-for command in (admin, certs, check, completion, dev, eval_, init, run, schema, serve, test, top):
+for command in (admin, certs, check, completion, dev, eval_, init, repl, run, schema, serve, test, top):
     main.add_command(command)

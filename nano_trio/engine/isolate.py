@@ -60,6 +60,7 @@ _JOBS_BETWEEN_LOOKS = 16
 # that was cheap so far is polled rarely, and then may turn to this.
 _BYTES_PER_COUNT = 16 << 10
 _LEAST_SLICE_NS = 50_000
+_MOST_UNWOUND_JOBS = 100_000
 
 
 class StopReason(enum.Enum):
@@ -71,6 +72,8 @@ class StopReason(enum.Enum):
     """The heap outgrew ``memory_bytes``."""
     CANCELLED = "cancelled"
     """:meth:`Isolate.stop` or :meth:`Isolate.close` was called."""
+    INTERRUPTED = "interrupted"
+    """:meth:`Isolate.interrupt` was called; the isolate goes on with its next turn."""
     DISCARDED = "discarded"
     """It never began: the isolate was stopped before."""
 
@@ -326,6 +329,36 @@ class Isolate:
             self._requested = False
             self._discard_queue()
 
+    def interrupt(self) -> bool:
+        """End the turn in progress, with the jobs it left, and go on with the next in this heap. False: there was none.
+
+        Only for an owner at the keyboard. To the engine an interrupt is an exception like others, so the heap stays
+        sound; but the code's own invariants may be broken, for no `finally` runs, and an interrupted async function
+        rejects its promise, which other code may see.
+        """
+        turnstile = self._turnstile
+        if not self._busy or turnstile.stop is not None:
+            return False
+        turnstile.stop = StopReason.INTERRUPTED
+        if turnstile.suspended:
+            self._scheduler.withdraw(self)
+            self._requested = False
+            if self._resume(self._slice_ns):
+                self._proceed()
+        return True
+
+    def _unwind_jobs(self) -> None:
+        """Run what an interrupted turn left behind, each job only up to its first poll."""
+        counter = self._turnstile._counter
+        for _ in range(_MOST_UNWOUND_JOBS):
+            if counter is not None:
+                counter.value = 1
+            try:
+                if not self._execute_pending_job():
+                    return
+            except quickjs.JSError:
+                continue
+
     def close(self) -> None:
         """Stop, and free the heap. Must not be called from inside one of the isolate's own turns. Idempotent."""
         if self.context is None:
@@ -438,6 +471,8 @@ class Isolate:
                 # A job that threw: promise jobs never do, and the platform's own report what they catch. What is
                 # left is the uncatchable error of a stop, which the loop's condition sees.
                 continue
+        if turnstile.stop is StopReason.INTERRUPTED:
+            self._unwind_jobs()
         self._charge(turn)
         turnstile.slice_ends = _NEVER
         turnstile.turn = None
@@ -505,7 +540,9 @@ class Isolate:
             if turn.cpu_ns <= self._short_turn_ns:
                 self.account.trust += 1
             # Still busy, so that what on_end submits queues up instead of nesting.
-            if turnstile.stop is not None:
+            if turnstile.stop is StopReason.INTERRUPTED:
+                turn.stopped, turnstile.stop = turnstile.stop, None
+            elif turnstile.stop is not None:
                 turn.stopped = self.stopped = turnstile.stop
             elif self._outgrown():
                 # The turn itself ran to its end, and its result counts.

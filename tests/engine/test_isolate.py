@@ -300,3 +300,31 @@ async def test_memory_returns_after_ten_thousand_isolates(scheduler: CpuSchedule
     gc.collect()
     # A leak of even one context in a hundred would be 9 MB.
     assert process.memory_info().rss - before < 6 << 20
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for (;;);",
+        "try { for (;;); } catch { kept = 0; } finally { kept = 0; }",
+        "(async () => { for (;;) await null; })()",
+    ],
+)
+async def test_an_interrupted_heap_goes_on(scheduler: CpuScheduler, loop: str) -> None:
+    isolate = Isolate(scheduler)
+    isolate.context.eval(f"var kept = 0; function loop() {{ {loop} }}; function count() {{ return ++kept; }}")
+    loop_function, count = isolate.context.get("loop"), isolate.context.get("count")
+    for number in range(1, 200):
+        turn, after = Turn(loop_function, ()), Turn(count, ())
+        isolate.submit(turn)
+        isolate.submit(after)
+        for _ in range(number % 4):
+            await trio.lowlevel.checkpoint()
+        assert isolate.interrupt()
+        while isolate.busy:
+            await trio.lowlevel.checkpoint()
+        assert turn.stopped is StopReason.INTERRUPTED
+        assert (after.stopped, after.result) == (None, number)
+    assert not isolate.interrupt()
+    del loop_function, count, turn, after
+    isolate.close()
