@@ -94,6 +94,7 @@ class Hosting:
         if link is not None and link.workers > 1:
             self.mesh = Mesh(link.worker)
             self.rooms = registry.room_bus = SharedRooms(self.mesh, registry)
+            metrics.bus = self._bus_counts
         self.live = live
         """Pages that are loaded again when apps change, in development."""
         self.last_reload: ReloadReport | None = None
@@ -149,6 +150,12 @@ class Hosting:
         app = self.registry.apps[name].settings
         assert isinstance(app, App)
         return app
+
+    def _bus_counts(self) -> tuple[int, int, int]:
+        assert self.mesh is not None
+        assert self.rooms is not None
+        counts = self.mesh.counts
+        return counts.sent, counts.received, counts.lost + self.rooms.lost
 
     def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
         """While inside, no other worker changes anything: who changes all of them, or itself, does it in here."""

@@ -161,6 +161,8 @@ class Metrics:
         self._server = server
         self.load = load
         """How late the event loop is."""
+        self.bus: Callable[[], tuple[int, int, int]] | None = None
+        """Messages sent to other workers, received from them, and lost; None where there are none."""
         self._process = ProcessCollector(registry=None)
 
     def snapshots(self) -> dict[str, Snapshot]:
@@ -231,6 +233,17 @@ class Metrics:
         yield CounterMetricFamily(
             "nano_trio_log_lines_lost", "Lines that standard error did not take", logs.lost_lines()
         )
+        if self.bus is not None:
+            sent, received, lost = self.bus()
+            messages = CounterMetricFamily(
+                "nano_trio_bus_messages", "Messages between workers, by direction", labels=["direction"]
+            )
+            messages.add_metric(["out"], sent)
+            messages.add_metric(["in"], received)
+            yield messages
+            yield CounterMetricFamily(
+                "nano_trio_bus_messages_lost", "Messages between workers that found too much waiting already", lost
+            )
         yield HistogramMetricFamily(
             "nano_trio_loop_lag_seconds",
             "How late the event loop wakes a task",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,8 @@ import structlog
 import trio
 import trio.testing
 
+from nano_trio.web.admin.all_workers import AllWorkers
+from nano_trio.web.admin.errors import NotEverywhere
 from nano_trio.web.workers.calls import CallFailed, Calls
 
 from .test_mesh import join, meshes
@@ -90,3 +93,40 @@ async def test_one_at_a_time() -> None:
         c.answer("work", work)
         assert await a.ask_each("work", within_s=20) == ({1: None, 2: None}, {})
         assert most == 1
+
+
+class _Here:
+    """Stands for this worker's own hosting and its operations: everything succeeds."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+
+    def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext()
+
+    async def remove_app(self, name: str) -> None:
+        self.removed.append(name)
+
+
+async def test_a_change_that_not_all_can_make_says_which() -> None:
+    async with workers(3) as (a, b, c):
+        followed: list[int] = []
+
+        async def follow(given: Any) -> Any:
+            followed.append(1)
+
+        async def cannot(given: Any) -> Any:
+            raise CallFailed("cannot listen on 127.0.0.1:80: permission denied")
+
+        b.answer("follow", cannot)
+        c.answer("follow", follow)
+        here = _Here()
+        operations = AllWorkers(here, here, a)  # type: ignore[arg-type]
+        with pytest.raises(NotEverywhere) as caught:
+            await operations.remove_app("one")
+        assert here.removed == ["one"]
+        assert followed == [1], "the fault of one keeps no other from it"
+        problem = caught.value.problem()
+        assert problem["status"] == 500
+        assert problem["workers"] == {"worker 1": "cannot listen on 127.0.0.1:80: permission denied"}
+        assert "done, but not in all workers: worker 1: cannot listen" in problem["detail"]
