@@ -12,27 +12,33 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import sys
 import tempfile
+import threading
 from collections import OrderedDict
 from pathlib import Path
 
 import attrs
 import quickjs
 
+from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
+
 __all__ = ["Bytecode", "BytecodeCache", "compile_module", "compile_script", "default_cache_folder"]
 
-_MAGIC = b"nano-trio bytecode 1\n"
+_MAGIC = b"nano-trio bytecode 2\n"
 _DIGEST_SIZE = 32
 
 
 @attrs.frozen
 class Bytecode:
-    """Compiled code: ``code`` for ``Context.read_object``; ``imports`` the normalised names a module asks for."""
+    """Compiled code: ``code`` for ``Context.read_object``; ``imports`` the specifiers of a module as written."""
 
     code: bytes
     imports: tuple[str, ...] = ()
+    head: ModuleHead | None = None
+    """Of a module."""
 
 
 def compile_script(source: str, filename: str) -> Bytecode:
@@ -50,7 +56,12 @@ def compile_module(source: str, filename: str) -> Bytecode:
 
     context = quickjs.Context()
     context.set_module_loader(note)
-    return Bytecode(context.compile(source, filename, module=True).write_object(), tuple(imports))
+    code = context.compile(source, filename, module=True).write_object()
+    head = read_head(code)
+    # Those that the bytecode does not spell out are bare names, and the engine asked for each in its turn.
+    written = {specifier for specifier, _, _ in head.requests}
+    unwritten = iter([name for name in imports if not name.startswith(".") and name not in written])
+    return Bytecode(code, tuple(next(unwritten) if name is None else name for name, _, _ in head.requests), head)
 
 
 def default_cache_folder() -> Path:
@@ -67,6 +78,13 @@ class BytecodeCache:
         self._memory_bytes = memory_bytes
         self._used = 0
         self._folder = folder if folder is not None and _make_private(folder) else None
+        # Apps whose preparation takes long are loaded in threads.
+        self._lock = threading.Lock()
+
+    @property
+    def folder(self) -> Path | None:
+        """This user's alone; None where nothing is kept on disk."""
+        return self._folder
 
     def script(self, source: str, filename: str) -> Bytecode:
         """The bytecode of a script. Raises :class:`quickjs.JSError`."""
@@ -76,21 +94,51 @@ class BytecodeCache:
         """The bytecode of an ES module. Raises :class:`quickjs.JSError`."""
         return self._get(b"module", source, filename)
 
+    def linked(self, source: str, filename: str, name: str, targets: list[str]) -> Bytecode:
+        """The bytecode of a module that is called ``name`` and imports ``targets``, one for each of its ``imports``.
+
+        It is kept in memory, so that apps with the same code share it.
+        """
+        module = self.module(source, filename)
+        assert module.head is not None
+        digest = hashlib.sha256(self._key(b"module", source, filename))
+        for part in (name, *targets):
+            data = part.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(8, "little") + data)
+        key = digest.digest()
+        found = self._remembered(key)
+        if found is None:
+            code = rewrite(module.code, module.head, name, targets)
+            found = self._remember(key, attrs.evolve(module, code=code, imports=tuple(targets)))
+        return found
+
     def _get(self, kind: bytes, source: str, filename: str) -> Bytecode:
         key = self._key(kind, source, filename)
-        found = self._memory.get(key)
-        if found is not None:
-            self._memory.move_to_end(key)
-            return found
-        found = self._read(key)
+        found = self._remembered(key)
         if found is None:
-            found = (compile_module if kind == b"module" else compile_script)(source, filename)
-            self._write(key, found)
-        self._memory[key] = found
-        self._used += len(found.code)
-        while self._used > self._memory_bytes and len(self._memory) > 1:
-            self._used -= len(self._memory.popitem(last=False)[1].code)
+            found = self._read(key)
+            if found is None:
+                found = (compile_module if kind == b"module" else compile_script)(source, filename)
+                self._write(key, found)
+            found = self._remember(key, found)
         return found
+
+    def _remembered(self, key: bytes) -> Bytecode | None:
+        with self._lock:
+            found = self._memory.get(key)
+            if found is not None:
+                self._memory.move_to_end(key)
+            return found
+
+    def _remember(self, key: bytes, bytecode: Bytecode) -> Bytecode:
+        """Keep it; what is kept already, where another thread was faster."""
+        with self._lock:
+            found = self._memory.setdefault(key, bytecode)
+            if found is bytecode:
+                self._used += len(bytecode.code)
+                while self._used > self._memory_bytes and len(self._memory) > 1:
+                    self._used -= len(self._memory.popitem(last=False)[1].code)
+            return found
 
     @staticmethod
     def _key(kind: bytes, source: str, filename: str) -> bytes:
@@ -114,15 +162,20 @@ class BytecodeCache:
         if data[: len(_MAGIC)] != _MAGIC or hashlib.sha256(key + payload).digest() != data[len(_MAGIC) : header]:
             return None
         count = int.from_bytes(payload[:4], "little")
-        names, code = payload[4 : 4 + count], payload[4 + count :]
-        imports = names.decode("utf-8", "surrogatepass").split("\0") if names else []
-        return Bytecode(code, tuple(imports))
+        facts, code = json.loads(payload[4 : 4 + count]), payload[4 + count :]
+        if facts is None:
+            return Bytecode(code)
+        imports, (atoms, first, end, builtin, name, requests, exports, has_default) = facts
+        places = tuple((specifier, begin, after) for specifier, begin, after in requests)
+        head = ModuleHead(atoms, first, end, builtin, (name[0], name[1]), places, exports, has_default)
+        return Bytecode(code, tuple(imports), head)
 
     def _write(self, key: bytes, bytecode: Bytecode) -> None:
         if self._folder is None:
             return
-        names = "\0".join(bytecode.imports).encode("utf-8", "surrogatepass")
-        payload = len(names).to_bytes(4, "little") + names + bytecode.code
+        head = bytecode.head
+        facts = json.dumps(None if head is None else (bytecode.imports, attrs.astuple(head, recurse=False))).encode()
+        payload = len(facts).to_bytes(4, "little") + facts + bytecode.code
         data = _MAGIC + hashlib.sha256(key + payload).digest() + payload
         # A cache that cannot be written (a full disk, a read-only home) only costs time.
         with contextlib.suppress(OSError):

@@ -19,6 +19,9 @@ _FRAME = re.compile(r"^\s+at (?:(?P<function>.*?) \()?(?P<file>[^()]*?)(?::(?P<l
 SourceLookup = Callable[[str], str | None]
 """A file name of a frame to that file's text, or None where it is not known."""
 
+Original = Callable[["Frame"], "tuple[Frame, str | None]"]
+"""Where the code of a frame was written: the frame there, and that file's text where the lookup does not know it."""
+
 
 @attrs.frozen
 class Frame:
@@ -77,18 +80,29 @@ def parse_stack(stack: str) -> tuple[Frame, ...]:
     return tuple(frames)
 
 
-def render_error(text: str, stack: str, source: SourceLookup | None = None) -> JavaScriptError:
-    """An error with its frames and, where ``source`` knows the innermost frame's file, the line and a caret."""
+def render_error(
+    text: str, stack: str, source: SourceLookup | None = None, original: Original | None = None
+) -> JavaScriptError:
+    """An error with its frames and, where ``source`` knows the innermost frame's file, the line and a caret.
+
+    ``original`` puts frames of generated code where that came from.
+    """
     frames = parse_stack(stack)
     excerpt = ""
+    written: str | None = None
+    if frames and original is not None:
+        first, written = original(frames[0])
+        frames = (first, *(original(frame)[0] for frame in frames[1:]))
     if frames and source is not None and frames[0].line is not None:
-        found = source(frames[0].file)
+        found = source(frames[0].file) if written is None else written
         if found is not None:
             excerpt = _excerpt(found, frames[0])
     trace = []
     for line in stack.splitlines():
         frame = _parse(line)
         if isinstance(frame, Frame):
+            if original is not None:
+                frame = original(frame)[0]
             trace.append(f"    at {frame.function or '<anonymous>'} ({frame.place})")
         elif frame is False and line:
             trace.append(line)

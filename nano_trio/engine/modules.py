@@ -1,38 +1,55 @@
 """ES modules from an app's folder, and nothing else.
 
-Theory of operation. An app's modules are named ``./index.js``, ``./lib/x.js``: the path below the app's folder with a
-leading ``./``, so that the engine's own resolution of relative specifiers keeps them apart from bare ones (``hono``).
-:func:`load_app` reads the entry module and all it imports statically, compiles each once (see ``bytecode``) and keeps
-bytecode in dependency order in an :class:`AppCode`, which all isolates of the app share. :meth:`AppCode.preload` reads
-that bytecode into a context; the modules are then found there by name. What is left, ``import()`` of a file not read
-yet, is read and compiled at run time.
+Theory of operation. An app's files are named ``./index.js``, ``./lib/x.js``: the path below the app's folder with a
+leading ``./``; that is what stacks show. :func:`load_app` reads the entry and all it imports statically, compiles each
+once (see ``bytecode``), resolves what it imports (see ``resolution``), and keeps bytecode in dependency order in an
+:class:`AppCode`, which all isolates of the app share. In the bytecode a module is called ``app:/lib/x.js``, and asks
+for others by such names (see ``bytecode_module``): the engine's own resolution, which knows of no packages, has nothing
+left to do. :meth:`AppCode.preload` reads the bytecode into a context.
 
-Nothing outside the folder can be read: a name that climbs out, is absolute or is a URL is refused before the file
-system is asked, and the real path of what is found (symbolic links resolved) must lie below the folder's real path.
+What is left is ``import()``. The engine asks the context's loader for ``./lib/late.js`` or ``hono``, without saying
+who imports it. The loader resolves that, reads what the context does not have yet into it, as above, and answers with a
+module of one line that hands on the exports. So a file is one module, by whatever name it was asked for. A
+bare name is resolved from the files that mention it; where those mean different packages by it, it is refused. (The
+engine finds ``import.meta`` by the name of the file; so modules that use it get such a line beside them at once.)
+
+Files in TypeScript are transformed when the app is loaded (see ``typescript``), which takes long: an app with such
+files (:meth:`AppFiles.slow`) is loaded in a worker thread. ``import()`` finds those that are named by a literal.
+
+Nothing outside the folder can be read: the real path of what is found (symbolic links resolved) must lie below the
+folder's real path.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Literal
+from urllib.parse import quote, unquote
 
 import attrs
 import quickjs
 
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache
-from nano_trio.engine.errors import JavaScriptError, render_error
+from nano_trio.engine.errors import Frame, JavaScriptError, render_error
+from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver
+from nano_trio.engine.sourcemap import SourceMap, find_url, from_data_url
+from nano_trio.engine.typescript import Transform, Transformer
 
 __all__ = [
     "TAKE_MODULE",
     "TAKE_NAMESPACE",
     "AppCode",
+    "AppFiles",
     "ModuleError",
     "ModuleFolder",
+    "is_slow",
     "load_app",
     "load_module",
     "load_source",
@@ -43,29 +60,37 @@ TAKE_MODULE = "./nano:take"
 TAKE_NAMESPACE = "nano:take"
 _TAKE_SOURCE = f'export const take = globalThis["{TAKE_NAMESPACE}"]; delete globalThis["{TAKE_NAMESPACE}"];'
 
+_PREFIX = "app:/"
+"""Begins what the app's modules are called within the engine."""
 _MAX_MODULE_BYTES = 64 << 20
 _URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+_DYNAMIC_IMPORT = re.compile(r"""\bimport\s*\(\s*(["'`])([^"'`\n$\\]+)\1\s*\)""")
+_COMMONJS = re.compile(r"\bmodule\s*\.\s*exports\b|\bexports\s*[.\[]|\brequire\s*\(")
 _USES_META = re.compile(r"\bimport\s*\.\s*meta\b")
 
 
-class ModuleError(Exception):
-    """A module cannot be had; the text says which and why."""
-
-
-@attrs.frozen
+@attrs.define
 class _Source:
     text: str
     """As compiled; its first line may begin with a prologue of ours."""
     shown: str
     """As written."""
+    prologue: int = 0
+    """How long that prologue is."""
+    map: SourceMap | Literal[False] | None = None
+    """How ``text``, without the prologue, came from other sources; False where nothing says so, None until asked."""
 
 
 class ModuleFolder:
     """Reads modules below one folder by their names. Blocking, but only for small reads of local files."""
 
-    def __init__(self, folder: Path, builtins: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, folder: Path, builtins: Mapping[str, str] = MappingProxyType({}), typescript: Transform | None = None
+    ) -> None:
         self.folder = folder.resolve()
+        self.resolver = Resolver(self.folder, builtins)
         self._builtins = builtins
+        self._typescript = typescript
         self._sources: dict[str, _Source] = {}
 
     def read(self, name: str) -> str:
@@ -80,11 +105,23 @@ class ModuleFolder:
         """The modules that were read."""
         return list(self._sources)
 
+    @property
+    def files(self) -> list[Path]:
+        """What was read, and the ``package.json`` that had a say in what that was."""
+        manifests = [
+            self.folder / at / "package.json" for at, text in self.resolver.manifests.items() if text is not None
+        ]
+        return [self.folder / name for name in self._sources if name not in self._builtins] + manifests
+
     def changed(self) -> bool:
-        """Whether a module that was read would read otherwise now."""
+        """Whether a module that was read would read otherwise now, or be another."""
         fresh = ModuleFolder(self.folder, self._builtins)
         try:
-            return any(fresh._read(name) != source for name, source in list(self._sources.items()))
+            for folder, text in self.resolver.manifests.items():
+                fresh.resolver.look(folder)
+                if fresh.resolver.manifests.get(folder) != text:
+                    return True
+            return any(fresh._text(name) != source.shown for name, source in list(self._sources.items()))
         except ModuleError:
             return True
 
@@ -93,50 +130,73 @@ class ModuleFolder:
         found = self._sources.get("./" + file)
         return None if found is None else found.shown
 
+    def source_map(self, file: str) -> SourceMap | None:
+        """How a module that was read came from other sources; ``file`` as for :meth:`source`."""
+        found = self._sources.get("./" + file)
+        if found is None:
+            return None
+        if found.map is None:
+            found.map = self._find_map(file, found)
+        return found.map or None
+
+    def uses_meta(self, name: str) -> bool:
+        """Whether a module that was read uses ``import.meta``."""
+        return self._sources[name].prologue > 0
+
+    def mentions(self, specifier: str) -> list[str]:
+        """The files that were read and that have ``specifier`` between quotation marks."""
+        quoted = [mark + specifier + mark for mark in "\"'`"]
+        return [name[2:] for name, source in self._sources.items() if any(each in source.text for each in quoted)]
+
     def _read(self, name: str) -> _Source:
+        shown = self._text(name)
         if name in self._builtins:
-            return _Source(self._builtins[name], self._builtins[name])
-        path = self._locate(name)
+            return _Source(shown, shown)
+        text, source_map = shown, None
+        if name.endswith(".json"):
+            return _Source(_json_module(name, text), shown)
+        if name.endswith(TYPESCRIPT):
+            if self._typescript is None:
+                raise ModuleError(
+                    f'cannot load "{_shown(name)}": TypeScript is transformed when the app is loaded, and nothing '
+                    "imported this file then; import() finds it where its name is written out"
+                )
+            text, encoded = self._typescript(name, shown)
+            source_map = None if encoded is None else SourceMap.parse(encoded)
+        prologue = _meta_prologue(name) if _USES_META.search(text) is not None else ""
+        return _Source(prologue + text, shown, len(prologue), source_map)
+
+    def _text(self, name: str) -> str:
+        if name in self._builtins:
+            return self._builtins[name]
+        # Resolved before, but a symbolic link may lead elsewhere by now.
+        path = Path(os.path.realpath(self.folder / name))
+        if not path.is_relative_to(self.folder):
+            raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
         try:
             if path.stat().st_size > _MAX_MODULE_BYTES:
                 raise ModuleError(f'cannot load "{_shown(name)}": larger than {_MAX_MODULE_BYTES >> 20} MB')
-            text = path.read_bytes().decode("utf-8-sig")
+            return path.read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise ModuleError(f'cannot load "{_shown(name)}": not UTF-8 text (byte {error.start})') from None
         except OSError as error:
             raise ModuleError(f'cannot load "{_shown(name)}": {error.strerror}') from None
-        if path.suffix == ".json":
-            return _Source(_json_module(name, text), text)
-        if _USES_META.search(text) is not None:
-            return _Source(_meta_prologue(name) + text, text)
-        return _Source(text, text)
 
-    def _locate(self, name: str) -> Path:
-        if "\0" in name or "\\" in name:
-            raise ModuleError(f'cannot load "{_shown(name)}": the specifier has a character that no module name has')
-        if name.startswith("/"):
-            raise ModuleError(f'cannot load "{name}": absolute paths are outside the app\'s folder; use "./…"')
-        if name.startswith("nano:"):
-            known = ", ".join(f'"{builtin}"' for builtin in self._builtins) or "none"
-            raise ModuleError(f'cannot load "{name}": no such built-in module; there is: {known}')
-        if _URL_SCHEME.match(name):
-            raise ModuleError(f'cannot load "{name}": only files of the app\'s folder can be imported')
-        if not name.startswith("./"):
-            raise ModuleError(
-                f'cannot load "{name}": bare specifiers are not resolved; bundle the package into the app '
-                '(for example with esbuild), or use a relative path ("./…")'
-            )
-        if ".." in name.split("/"):
-            raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
-        path = self.folder / name
-        real = path.resolve()
-        if not real.is_relative_to(self.folder):
-            raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
-        if not real.is_file():
-            near = next((s for s in (".js", ".mjs", "/index.js") if (self.folder / (name + s)).is_file()), None)
-            hint = f'; did you mean "{_shown(name)}{near}"?' if near else ""
-            raise ModuleError(f'cannot load "{_shown(name)}": no such file in the app\'s folder{hint}')
-        return real
+    def _find_map(self, file: str, source: _Source) -> SourceMap | Literal[False]:
+        """The map that a file itself names, in it or beside it."""
+        url = find_url(source.shown)
+        if url is None:
+            return False
+        encoded = from_data_url(url)
+        if encoded is None:
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(file), unquote(url)))
+            if _URL_SCHEME.match(url) or path.startswith(("../", "/")):
+                return False
+            try:
+                encoded = self._text("./" + path)
+            except ModuleError:
+                return False
+        return SourceMap.parse(encoded) or False
 
 
 def _shown(name: str) -> str:
@@ -170,110 +230,290 @@ class AppCode:
     """An app's modules, read and compiled, ready to be put into any number of isolates."""
 
     main: str
-    """The entry module's name."""
+    """The entry module's name, for an ``import`` from outside the app."""
     folder: ModuleFolder
     modules: tuple[Bytecode, ...]
     """Bytecode of all modules, imported ones before importing ones."""
+    names: frozenset[str]
+    """What those are called."""
+    _cache: BytecodeCache
 
     @property
     def files(self) -> list[Path]:
-        """The modules that were read so far, by their paths in the app's folder."""
-        return [self.folder.folder / name for name in self.folder.names]
+        """What was read so far, by paths in the app's folder: modules, and ``package.json`` where it had a say."""
+        return self.folder.files
 
     def changed(self, path: Path) -> bool:
         """Whether the app at ``path`` is no longer what was read from there. Reads its files."""
         try:
-            folder, main = _entry(path)
+            files = AppFiles.at(path)
         except ModuleError:
             return True
-        return main != self.main or folder != self.folder.folder or self.folder.changed()
+        return _called(files.main) != self.main or files.folder != self.folder.folder or self.folder.changed()
 
-    def preload(self, context: Any) -> None:
-        """Read the bytecode into ``context`` and serve what its modules import later. Runs none of it."""
-        folder = self.folder
+    def preload(self, context: Any, reach: Callable[[], Any] | None = None) -> None:
+        """Read the bytecode into ``context`` and serve what its modules import later. Runs none of it.
 
-        def load(name: str) -> str:
-            return _TAKE_SOURCE if name == TAKE_MODULE else folder.read(name)
-
-        context.set_module_loader(load)
+        ``reach`` gives the context while it is used, without holding it: contexts and their loaders would keep each
+        other. Without it the context lives until its loader is taken away.
+        """
+        late = _LateImports(self, reach or (lambda: context))
+        context.set_module_loader(late.load)
         for module in self.modules:
             context.read_object(module.code)
 
     def render(self, text: str, stack: str) -> JavaScriptError:
         """The error with its place in the app's own source."""
-        return render_error(text, self._unshift(stack), self.folder.source)
+        return render_error(text.replace(_PREFIX, ""), stack, self.folder.source, self._original)
 
-    def _unshift(self, stack: str) -> str:
-        """Take our prologue out of the columns of first lines."""
+    def _original(self, frame: Frame) -> tuple[Frame, str | None]:
+        """Where the code of a frame was written, and the text there if another than that file's."""
+        folder = self.folder
+        source = folder._sources.get("./" + frame.file)
+        if source is None or frame.line is None:
+            return frame, None
+        if frame.line == 1 and source.prologue and frame.column is not None:
+            frame = attrs.evolve(frame, column=max(1, frame.column - source.prologue))
+        source_map = folder.source_map(frame.file)
+        line = frame.line or 1
+        place = None if source_map is None else source_map.find(line, frame.column or 1)
+        if place is None:
+            return frame, None
+        if frame.file.endswith(TYPESCRIPT):
+            return attrs.evolve(frame, line=place.line, column=place.column), None
+        file = posixpath.normpath(posixpath.join(posixpath.dirname(frame.file), place.file))
+        original = attrs.evolve(frame, file=file, line=place.line, column=place.column)
+        text = place.text
+        if text is None and folder.resolver.is_file(file):
+            with contextlib.suppress(ModuleError):
+                text = folder._text("./" + file)
+        return original, text or ""
 
-        def put_right(match: re.Match[str]) -> str:
-            found = self.folder._sources.get(match[1])
-            shift = len(found.text) - len(found.shown) if found is not None and found.text.endswith(found.shown) else 0
-            return f"{match[1]}:1:{max(1, int(match[2]) - shift)}"
 
-        return re.sub(r"(\./[^():\n]+):1:(\d+)", put_right, stack)
+class _LateImports:
+    """The module loader of one context: what ``import()`` asks for."""
+
+    def __init__(self, code: AppCode, reach: Callable[[], Any]) -> None:
+        self._code = code
+        self._reach = reach
+        self._had: set[str] = set()
+
+    def load(self, name: str) -> str:
+        """The source of the module ``name``, which the engine does not have."""
+        if name == TAKE_MODULE:
+            return _TAKE_SOURCE
+        try:
+            return self._load(name)
+        except ModuleError as error:
+            # What a loader raises the engine cuts off after 255 bytes.
+            return f"const error = new ReferenceError({json.dumps(str(error))}); error.stack = ''; throw error;"
+        except JavaScriptError:
+            # The engine says itself what is wrong with the text, to whoever imports it.
+            return self._code.folder.read(_file(self._resolve(name)))
+
+    def _load(self, name: str) -> str:
+        code = self._code
+        folder = code.folder
+        if name in folder.resolver.builtins:
+            return folder.read(name)
+        target = self._resolve(name)
+        called = _called(target)
+        if called not in code.names and called not in self._had:
+            context = self._reach()
+            # All of it compiles, or none of it is in the context.
+            modules, names = _graph(folder, target, code._cache, code.names | self._had, name)
+            for module in modules:
+                context.read_object(module.code)
+            self._had |= names
+        return _handing_on(folder, target, code._cache)
+
+    def _resolve(self, name: str) -> str:
+        folder, resolver = self._code.folder, self._code.folder.resolver
+        if name.startswith("."):
+            lenient = "node_modules/" in name or self._code.main.endswith(TYPESCRIPT)
+            return resolver.resolve(name, "", lenient=lenient)
+        importers = folder.mentions(name)
+        found: dict[str, str] = {}
+        problem: ModuleError | None = None
+        for importer in importers or [""]:
+            try:
+                found.setdefault(resolver.resolve(name, importer), importer)
+            except ModuleError as error:
+                problem = problem or error
+        if len(found) == 1:
+            return next(iter(found))
+        if problem is not None and not found:
+            raise problem
+        means = ", ".join(f"{target} in {importer}" for target, importer in found.items())
+        raise ModuleError(f'cannot load "{name}" by import(): it means {means}; import it statically')
+
+
+@attrs.frozen
+class AppFiles:
+    """What an app begins with."""
+
+    folder: Path
+    """The real path of its folder."""
+    main: str
+    """The entry module's file in it."""
+
+    @classmethod
+    def at(cls, path: Path) -> AppFiles:
+        """The app at ``path``, a module file or a folder. Raises :class:`ModuleError`."""
+        if path.is_dir():
+            folder = path.resolve()
+            return cls(folder, Resolver(folder).entry())
+        if not path.is_file():
+            raise ModuleError(f'cannot load "{path}": no such file or folder')
+        return cls(path.parent.resolve(), path.name)
+
+    @property
+    def slow(self) -> bool:
+        """Whether loading it may take long, so that it should be done in a worker thread."""
+        return self.main.endswith(TYPESCRIPT)
+
+
+def is_slow(path: Path) -> bool:
+    """Whether loading the app at ``path`` may take long (:attr:`AppFiles.slow`); False where it cannot be loaded."""
+    try:
+        return AppFiles.at(path).slow
+    except ModuleError:
+        return False
 
 
 def load_app(path: Path, cache: BytecodeCache, builtins: Mapping[str, str] = MappingProxyType({})) -> AppCode:
-    """Read and compile the app at ``path``, a module file or a folder with ``index.js`` (or ``index.mjs``).
+    """Read and compile the app at ``path``, a module file or a folder (:meth:`Resolver.entry` finds its entry).
 
-    ``builtins``: the source of further modules that it may import, by names that begin with ``nano:``.
+    ``builtins``: the source of further modules that it may import, by names that begin with ``nano:`` or ``node:``.
     Raises :class:`ModuleError` where a file cannot be had and :class:`JavaScriptError` where one does not compile.
     """
-    folder, main = _entry(path)
-    return _load(ModuleFolder(folder, builtins), main, cache)
-
-
-def _entry(path: Path) -> tuple[Path, str]:
-    """The real folder of an app and the name of its entry module. Raises :class:`ModuleError`."""
-    if path.is_dir():
-        for entry in ("index.js", "index.mjs"):
-            if (path / entry).is_file():
-                return path.resolve(), "./" + entry
-        raise ModuleError(f'cannot load "{path}": the folder has no index.js')
-    if not path.is_file():
-        raise ModuleError(f'cannot load "{path}": no such file or folder')
-    return path.parent.resolve(), "./" + path.name
+    files = AppFiles.at(path)
+    return load_module(files.folder, "./" + files.main, cache, builtins)
 
 
 def load_source(source: str, name: str, folder: Path, cache: BytecodeCache) -> AppCode:
     """Like :func:`load_app` for an entry module given as text; its imports are read below ``folder``."""
     modules = ModuleFolder(folder)
     modules._sources["./" + name] = _Source(source, source)
-    return _load(modules, "./" + name, cache)
+    return _load(modules, name, cache)
 
 
 def load_module(
     folder: Path, name: str, cache: BytecodeCache, builtins: Mapping[str, str] = MappingProxyType({})
 ) -> AppCode:
     """Like :func:`load_app` for the module ``name`` (``./sub/x.js``) of a folder, in all of which it may import."""
-    return _load(ModuleFolder(folder, builtins), name, cache)
+    typescript = None
+    if name.endswith(TYPESCRIPT):
+        typescript = Transformer(folder, None if cache.folder is None else cache.folder.parent / "typescript")
+    modules = ModuleFolder(folder, builtins, typescript)
+    try:
+        return _load(modules, name.removeprefix("./"), cache)
+    finally:
+        # From now on nothing may take long.
+        modules._typescript = None
 
 
 def _load(folder: ModuleFolder, main: str, cache: BytecodeCache) -> AppCode:
+    modules, names = _graph(folder, main, cache, frozenset())
+    return AppCode(_called(main), folder, tuple(modules), names, cache)
+
+
+def _called(target: str) -> str:
+    """What the module of a file is called within the engine; modules of ours keep their names."""
+    return target if target.startswith(("nano:", "node:")) else _PREFIX + target
+
+
+def _file(target: str) -> str:
+    return target if target.startswith(("nano:", "node:")) else "./" + target
+
+
+def _handing_on(folder: ModuleFolder, target: str, cache: BytecodeCache) -> str:
+    """The source of a module that has the exports of another."""
+    quoted = json.dumps(_called(target))
+    head = cache.module(folder.read(_file(target)), _file(target)).head
+    default = f"export {{ default }} from {quoted};" if head is not None and head.has_default else ""
+    return f"export * from {quoted};{default}"
+
+
+def _graph(
+    folder: ModuleFolder, main: str, cache: BytecodeCache, had: Set[str], asked: str = ""
+) -> tuple[list[Bytecode], frozenset[str]]:
+    """The module and all it imports but what the engine ``had``: bytecode in dependency order, and their names.
+
+    ``asked``: the name under which the engine is about to have the line that stands for the first.
+    """
     order: list[Bytecode] = []
     seen: set[str] = set()
-    code = AppCode(main, folder, ())
 
-    # An explicit stack instead of recursion: import chains may be long. Each entry is a module and what it still
-    # imports.
-    def compiled(name: str) -> tuple[Bytecode, list[str]]:
-        seen.add(name)
-        source = folder.read(name)
-        try:
-            bytecode = cache.module(source, name)
-        except quickjs.JSError as error:
-            raise code.render(str(error), getattr(error, "js_stack", "") or "") from None
-        return bytecode, list(bytecode.imports)
+    # An explicit stack instead of recursion: import chains may be long. Each entry is a module, what it imports, and
+    # what of that has not been looked at.
+    def begin(target: str, importer: str) -> tuple[str, list[str], list[str]]:
+        seen.add(target)
+        targets = _imports(folder, target, importer, cache)
+        return target, targets, targets + _literal_imports(folder, target)
 
-    stack = [compiled(main)]
+    stack = [begin(main, "")]
     while stack:
-        bytecode, imports = stack[-1]
+        target, targets, imports = stack[-1]
         if imports:
-            name = imports.pop(0)
-            if name not in seen:
-                stack.append(compiled(name))
+            each = imports.pop(0)
+            if each not in seen and _called(each) not in had:
+                stack.append(begin(each, target))
         else:
-            order.append(bytecode)
+            file = _file(target)
+            order.append(cache.linked(folder.read(file), file, _called(target), [_called(each) for each in targets]))
+            if folder.uses_meta(file) and file != asked:
+                order.append(cache.module(_handing_on(folder, target, cache), file))
             stack.pop()
-    return attrs.evolve(code, modules=tuple(order))
+    return order, frozenset(map(_called, seen))
+
+
+def _imports(folder: ModuleFolder, target: str, importer: str, cache: BytecodeCache) -> list[str]:
+    """What a module imports, resolved, one for each import. Compiles it."""
+    file = _file(target)
+    source = folder.read(file)
+    try:
+        bytecode = cache.module(source, file)
+    except quickjs.JSError as error:
+        if _is_commonjs(folder, target):
+            raise _commonjs(target, importer) from None
+        code = AppCode(_called(target), folder, (), frozenset(), cache)
+        raise code.render(str(error), getattr(error, "js_stack", "") or "") from None
+    assert bytecode.head is not None
+    if not bytecode.imports and not bytecode.head.exports and _is_commonjs(folder, target):
+        raise _commonjs(target, importer)
+    return [folder.resolver.resolve(specifier, target) for specifier in bytecode.imports]
+
+
+def _literal_imports(folder: ModuleFolder, target: str) -> list[str]:
+    """What a file in TypeScript imports by ``import("./x")``: it must be transformed now. It may be absent."""
+    found = []
+    if target.endswith(TYPESCRIPT):
+        for match in _DYNAMIC_IMPORT.finditer(folder.read(_file(target))):
+            with contextlib.suppress(ModuleError):
+                each = folder.resolver.resolve(match[2], target)
+                if each.endswith(TYPESCRIPT):
+                    found.append(each)
+    return found
+
+
+def _is_commonjs(folder: ModuleFolder, target: str) -> bool:
+    """Whether a file that exports nothing, or is no module, is a CommonJS one."""
+    if target.endswith(".cjs"):
+        return True
+    if not target.endswith(".js") or folder.resolver.scope(target)[1].get("type") == "module":
+        return False
+    return _COMMONJS.search(folder.read(_file(target))) is not None
+
+
+def _commonjs(target: str, importer: str) -> ModuleError:
+    package = re.match(r"(?:.*/)?node_modules/((?:@[^/]+/)?[^/]+)/", target)
+    what = f'of the package "{package[1]}" is a CommonJS module' if package else "is a CommonJS module"
+    by = f" (imported by {importer})" if importer else ""
+    entry = importer if importer and "node_modules/" not in importer else "index.js"
+    return ModuleError(
+        f'cannot load "{target}"{by}: this file {what} (require, module.exports), and only ES modules run here. Use a '
+        "version of it with ES modules, or bundle the app into one: npx esbuild "
+        f"{entry} --bundle --format=esm --platform=browser --conditions=workerd,worker,browser "
+        "--external:node:* --external:nano:* --outfile=dist/index.js"
+    )

@@ -304,7 +304,14 @@ class Environment:
         self._closed = trio.Event()
         self._code = code
         if code is not None:
-            code.preload(self.isolate.context)
+            isolate = weakref.ref(self.isolate)
+
+            def reach() -> Any:
+                living = isolate()
+                assert living is not None
+                return living.context
+
+            code.preload(self.isolate.context, reach)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the timers and operations until :meth:`close`."""

@@ -107,8 +107,8 @@ def secret(tmp_path: Path) -> Path:
         ("..\\\\secret.js", "character that no module name has"),
         ("./nope.js", "no such file"),
         ("./lib", "no such file"),
-        ("hono", "bare specifiers"),
-        ("node:fs", "only files of the app's folder"),
+        ("hono", 'no package "hono" in node_modules'),
+        ("node:fs", "of Node's modules there are here"),
     ],
 )
 @pytest.mark.parametrize("dynamic", [False, True])

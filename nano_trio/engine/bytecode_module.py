@@ -1,0 +1,187 @@
+"""What a compiled module asks for, and how it comes to ask for something else.
+
+QuickJS resolves ``import x from "hono"`` at run time by the specifier alone: whoever asks gets the same module. To
+resolve packages as Node and bundlers do, by where the importing file lies, the specifiers are resolved when an app
+is loaded, and the answers are put into the bytecode in their place. Columns of the source stay what they are, and
+nothing has to parse JavaScript a second time.
+
+The layout is the engine's own writer's (``JS_WriteObjectAtoms``, ``JS_WriteModule``, format version 5): a version, the
+table of names that are not built in (``atoms``), then the module: its name, its requests (specifier and attributes),
+its exports. A name is written as twice its index; indexes of the table follow those of the built-in names. New names go
+to the end of the table, so that no other index changes.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import attrs
+import quickjs
+
+__all__ = ["ModuleHead", "UnknownBytecode", "read_head", "rewrite"]
+
+_FORMAT = 5
+_MODULE, _OBJECT, _STRING = 13, 8, 7
+_PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
+_LOCAL = 0
+
+
+class UnknownBytecode(Exception):
+    """The engine writes modules in a format that is not known here."""
+
+
+@attrs.frozen
+class ModuleHead:
+    """The beginning of a module's bytecode. Offsets in bytes from its start."""
+
+    atoms: int
+    """How many names the table has."""
+    first: int
+    """Where the table begins."""
+    end: int
+    """Where it ends, and the module begins."""
+    builtin: int
+    """How many built-in names stand before the table's."""
+    name: tuple[int, int]
+    """Where the module's own name stands."""
+    requests: tuple[tuple[str | None, int, int], ...]
+    """Specifiers as written, and where they stand; None for one that is also a built-in name of the engine."""
+    exports: bool
+    """Whether it exports anything."""
+    has_default: bool
+    """Whether there is an export named ``default``; not so where it comes by ``export *``, which leaves it out."""
+
+
+class _Reader:
+    def __init__(self, code: bytes, at: int = 0) -> None:
+        self.code = code
+        self.at = at
+
+    def byte(self) -> int:
+        self.at += 1
+        return self.code[self.at - 1]
+
+    def leb128(self) -> int:
+        value = shift = 0
+        code, at = self.code, self.at
+        while True:
+            byte = code[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                self.at = at
+                return value
+            shift += 7
+
+    def skip_string(self) -> None:
+        header = self.leb128()
+        self.at += (header >> 1) * (2 if header & 1 else 1)
+
+    def string(self) -> str:
+        header = self.leb128()
+        size = (header >> 1) * (2 if header & 1 else 1)
+        data = self.code[self.at : self.at + size]
+        self.at += size
+        # Wide strings keep the machine's byte order; Python's surrogatepass lets single surrogates through.
+        return data.decode("utf-16-le", "surrogatepass") if header & 1 else data.decode("latin-1")
+
+    def skip_attributes(self) -> None:
+        tag = self.byte()
+        if tag == _STRING:
+            self.skip_string()
+        elif tag == _OBJECT:
+            for _ in range(self.leb128()):
+                self.leb128()
+                self.skip_attributes()
+        elif tag not in _PLAIN_TAGS:
+            raise UnknownBytecode(f"a request's attributes have the tag {tag}")
+
+
+def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
+    reader = _Reader(code)
+    if reader.byte() != _FORMAT:
+        raise UnknownBytecode(f"format version {code[0]}")
+    atoms = reader.leb128()
+    first = reader.at
+    places = []
+    for _ in range(atoms):
+        places.append(reader.at)
+        reader.skip_string()
+    end = reader.at
+    if reader.byte() != _MODULE:
+        raise UnknownBytecode("no module")
+    begin = reader.at
+    # The module's own name is what the writer meets first, and so the table's first.
+    builtin = reader.leb128() >> 1
+    name = (begin, reader.at)
+    requests: list[tuple[str | None, int, int]] = []
+    for _ in range(reader.leb128()):
+        begin = reader.at
+        index = (reader.leb128() >> 1) - builtin
+        after = reader.at
+        requests.append((_Reader(code, places[index]).string() if index >= 0 else None, begin, after))
+        reader.skip_attributes()
+    has_default = False
+    exported = 0
+    exports = reader.leb128()
+    for _ in range(exports):
+        local = reader.byte() == _LOCAL
+        reader.leb128()
+        if not local:
+            reader.leb128()
+        exported = reader.leb128()
+        has_default = has_default or exported == default
+    stars = reader.leb128()
+    return ModuleHead(atoms, first, end, builtin, name, tuple(requests), exports + stars > 0, has_default), exported
+
+
+@cache
+def _default_atom() -> int:
+    """How the engine writes the name ``default``, which is built in."""
+    code = quickjs.Context().compile("export default 1", "./x", module=True).write_object()
+    return _read(code, None)[1]
+
+
+def read_head(code: bytes) -> ModuleHead:
+    """The head of a module's bytecode. Raises :class:`UnknownBytecode`."""
+    try:
+        return _read(code, _default_atom())[0]
+    except IndexError:
+        raise UnknownBytecode("it ends early") from None
+
+
+def rewrite(code: bytes, head: ModuleHead, name: str, targets: list[str]) -> bytes:
+    """The same module under another name, asking for ``targets`` in place of what it requests, in that order."""
+    names = list(dict.fromkeys([name, *targets]))
+    written = {each: _leb128((head.builtin + head.atoms + number) << 1) for number, each in enumerate(names)}
+    parts = [
+        code[:1],
+        _leb128(head.atoms + len(names)),
+        code[head.first : head.end],
+        *map(_string, names),
+        code[head.end : head.name[0]],
+        written[name],
+    ]
+    after = head.name[1]
+    for (_, begin, end), target in zip(head.requests, targets, strict=True):
+        parts += [code[after:begin], written[target]]
+        after = end
+    parts.append(code[after:])
+    return b"".join(parts)
+
+
+def _leb128(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _string(text: str) -> bytes:
+    try:
+        return _leb128(len(text) << 1) + text.encode("latin-1")
+    except UnicodeEncodeError:
+        data = text.encode("utf-16-le", "surrogatepass")
+        return _leb128(len(data) // 2 << 1 | 1) + data
