@@ -38,7 +38,7 @@ from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.supervisor import ChildSpec, Restart
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
-from nano_trio.engine.modules import AppCode, ModuleError, load_app
+from nano_trio.engine.modules import AppCode, ModuleError, is_slow, load_app
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime.cache import AppCache, cache_file
 from nano_trio.runtime.platform import BUILTIN_MODULES
@@ -93,6 +93,8 @@ class App:
         "_generation",
         "_idle_since",
         "_leaving",
+        "_load_error",
+        "_preparing",
         "_registry",
         "_rooms",
         "_turns_seen",
@@ -127,6 +129,8 @@ class App:
         self.restarts = RestartIntensity(settings.max_restarts, settings.restart_window_s)
         self._registry = registry
         self._code: AppCode | None = None
+        self._preparing = False
+        self._load_error: str | None = None
         self._current: Incarnation | None = None
         self._leaving: dict[Incarnation, None] = {}
         """Replaced versions that drain."""
@@ -175,6 +179,9 @@ class App:
             exchange.answer(_going_away(), ErrorKind.DRAINING)
         elif self._current is not None:
             self._current.accept(exchange)
+        elif self._is_slow():
+            self._prepare_code()
+            self._wait_for_start(exchange)
         elif self._unstarted or not self._registry.scheduler.may_begin() or self._registry.scheduler.waiting:
             # Milliseconds: not in the way of whoever else has come in this pass.
             self._wait_for_start(exchange)
@@ -201,7 +208,7 @@ class App:
             page = plain_response(503, "the app's mailbox is full", ("retry-after", "1"))
             exchange.answer(page, ErrorKind.MAILBOX_FULL)
             return
-        if not self._unstarted:
+        if not self._unstarted and not self._preparing:
             self._registry.scheduler.request(self, suspended=False)
         exchange.deadline = trio.current_time() + self.settings.request_timeout_ms / 1e3
         self._unstarted.append(exchange)
@@ -213,11 +220,41 @@ class App:
             if exchange.response is None:
                 self._start_for(exchange)
 
+    # -- code that takes long to load: it is read in a worker thread -------------------------------------------------
+
+    def _is_slow(self) -> bool:
+        ready = self._code is not None or self._load_error is not None
+        return self._preparing or (not ready and is_slow(self.settings.path))
+
+    def _prepare_code(self, preload: bool = False) -> None:
+        if not self._preparing:
+            self._preparing = True
+            self._registry.spawn(functools.partial(self._read_code, preload))
+
+    async def _read_code(self, preload: bool) -> None:
+        path = self.settings.path
+        try:
+            code = await trio.to_thread.run_sync(load_app, path, self._registry.bytecode, BUILTIN_MODULES)
+            if self._code is None and path == self.settings.path:
+                self._code = code
+        except (ModuleError, JavaScriptError) as error:
+            self._load_error = str(error)
+        finally:
+            self._preparing = False
+        if self._unstarted:
+            self._registry.scheduler.request(self, suspended=False)
+        elif preload:
+            self.start()
+
     # -- starts ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Load the app now, as ``preload`` asks for. What goes wrong is logged."""
-        if self._current is None and self.state is not AppState.DRAINING:
+        if self._current is not None or self.state is AppState.DRAINING:
+            return
+        if self._is_slow():
+            self._prepare_code(preload=True)
+        else:
             self._start()
 
     def _start(self) -> Incarnation | None:
@@ -232,6 +269,10 @@ class App:
             self._registry.scheduler.used_ns += time.perf_counter_ns() - begun
 
     def _start_now(self) -> Incarnation | None:
+        if self._load_error is not None:
+            why, self._load_error = self._load_error, None
+            self._crashed(None, f"cannot load: {why}")
+            return None
         try:
             if self._code is None:
                 self._code = load_app(self.settings.path, self._registry.bytecode, BUILTIN_MODULES)
@@ -380,7 +421,10 @@ class App:
         if (reason := self._registry.quarantined.get(self.name)) is not None:
             raise NotLoaded(f"the app is quarantined: {reason}")
         try:
-            code = load_app(settings.path, self._registry.bytecode, BUILTIN_MODULES)
+            if is_slow(settings.path):
+                code = await trio.to_thread.run_sync(load_app, settings.path, self._registry.bytecode, BUILTIN_MODULES)
+            else:
+                code = load_app(settings.path, self._registry.bytecode, BUILTIN_MODULES)
         except (ModuleError, JavaScriptError) as error:
             raise NotLoaded(f"cannot load: {error}") from None
         incarnation = self._make(settings, code)

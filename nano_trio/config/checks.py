@@ -82,6 +82,10 @@ def check_proxies(values: Values) -> Iterator[tuple[KeyPath, str]]:
         yield ("proxy_protocol",), 'set "trusted_proxies" too: nobody else may say whose connection it is'
 
 
+ENTRIES = ("index.js", "index.mjs", "package.json", "index.ts", "index.mts", "index.tsx")
+"""One of these makes a folder an app's. What the `package.json` means is seen when the app is loaded."""
+
+
 def locate(path: Path, folder: Path) -> Path:
     """The absolute path of an app, seen from the configuration's folder. Raises `Rejected` where there is no app."""
     # As texts: there may be ten thousand apps, and a Path costs more than to ask the file system.
@@ -91,9 +95,13 @@ def locate(path: Path, folder: Path) -> Path:
         raise rejected(f"{show(str(path))} does not exist (looked for {absolute})")
     entry = absolute
     if stat.S_ISDIR(mode):
-        entry = os.path.join(absolute, "index.js")
-        mode = _mode(entry, path)
+        for name in ENTRIES:
+            entry = os.path.join(absolute, name)
+            mode = _mode(entry, path)
+            if mode is not None:
+                break
         if mode is None:
+            entry = os.path.join(absolute, ENTRIES[0])
             raise rejected(f"{show(str(path))} is a folder without index.js (looked for {entry})")
     if not stat.S_ISREG(mode):
         raise rejected(f"{show(str(path))} is no regular file (looked for {entry})")

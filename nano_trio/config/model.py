@@ -266,7 +266,7 @@ class App(Limits):
         metadata=about("a listener of its own; apps may share it", Reload.LISTENER, default="the server's `port`"),
     )
     path: Annotated[Path, AppPath()] = field(
-        metadata=about("a folder with index.js, or a file; relative to the configuration's folder", Reload.ISOLATE),
+        metadata=about("a folder with index.js, index.ts or package.json, or a file; relative to the configuration's folder", Reload.ISOLATE),
     )
     env: Annotated[Mapping[str, Any], Env()] = field(
         factory=dict,
@@ -288,11 +288,6 @@ class App(Limits):
         metadata=about("answer for hosts that no app claims; one app per port at most", Reload.LIVE),
     )
     tls: AppTls = field(factory=AppTls, metadata=about("the app's own certificate and HTTPS port", Reload.LIVE))
-
-    @property
-    def entry(self) -> Path:
-        """The main module: `path` itself, or the folder's index.js. Asks the file system."""
-        return self.path / "index.js" if self.path.is_dir() else self.path
 
 
 @frozen(kw_only=True)

@@ -66,6 +66,7 @@ _MAX_MODULE_BYTES = 64 << 20
 _URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _DYNAMIC_IMPORT = re.compile(r"""\bimport\s*\(\s*(["'`])([^"'`\n$\\]+)\1\s*\)""")
 _COMMONJS = re.compile(r"\bmodule\s*\.\s*exports\b|\bexports\s*[.\[]|\brequire\s*\(")
+_COMMONJS_PLAINLY = re.compile(r"^(?:module\.exports|exports\.\w+)\s*=", re.M)
 _USES_META = re.compile(r"\bimport\s*\.\s*meta\b")
 
 
@@ -503,7 +504,9 @@ def _is_commonjs(folder: ModuleFolder, target: str) -> bool:
         return True
     if not target.endswith(".js") or folder.resolver.scope(target)[1].get("type") == "module":
         return False
-    return _COMMONJS.search(folder.read(_file(target))) is not None
+    # A bundle of the app's own may hold CommonJS modules, indented in functions.
+    signs = _COMMONJS if "node_modules/" in target else _COMMONJS_PLAINLY
+    return signs.search(folder.read(_file(target))) is not None
 
 
 def _commonjs(target: str, importer: str) -> ModuleError:

@@ -4,8 +4,8 @@ The format is that of ECMA-426 (https://tc39.es/ecma426/), version 3 of the maps
 Theory of operation: ``mappings`` has a part for each generated line, separated by ``;``, and in it a segment for each
 mapping, separated by ``,``. A segment is one, four or five numbers in base 64 VLQ, each the difference to the same
 number of the segment before: the generated column (which begins anew in each line), the source, its line, its column,
-a name. The text is decoded when the first place is asked for. What cannot be read maps nothing: a map is a help, and no app
-fails for a bad one.
+a name. The text is decoded when the first place is asked for. What cannot be read maps nothing: a map is a help, and no
+app fails for a bad one.
 """
 
 from __future__ import annotations

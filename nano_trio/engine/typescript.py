@@ -183,7 +183,7 @@ def _transform(tool: Tool, folder: Path, name: str, text: str) -> tuple[str, str
     except (OSError, subprocess.SubprocessError) as error:
         raise ModuleError(f'cannot load "{name}": {tool.path} cannot be run: {error}') from None
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
+        said = done.stderr.decode("utf-8", "replace").partition("\nnode:")[0].strip()  # its launcher's own end
         raise ModuleError(f'cannot load "{name}": {tool.kind} says: {said[:2000] or f"exit code {done.returncode}"}')
     code = done.stdout.decode("utf-8", "replace")
     url = find_url(code)

@@ -58,7 +58,7 @@ def test_the_least_configuration_gets_every_default(folder: Path) -> None:
     assert attrs.asdict(config.defaults).items() >= {**sockets, **beats}.items()
     assert app == App(name="One", path=folder / "one")
     assert app.hostname == ("one",)
-    assert app.entry == folder / "one" / "index.js"
+    assert app.path == folder / "one"
     assert config.port_of(app) == 3000
     assert config.listeners == {Listener("127.0.0.1", 3000)}
 
@@ -106,7 +106,7 @@ def test_a_full_toml_file(folder: Path) -> None:
     assert one.env == {"KEY": "value", "N": 1.5, "NESTED": {"list": [1, True, "x"]}}
     assert (one.memory_mb, one.idle_timeout_s, one.default) == (32.5, 300, True)
     assert (two.memory_mb, two.idle_timeout_s, two.default) == (64, None, False)
-    assert two.path == two.entry == folder / "two.js"
+    assert two.path == folder / "two.js"
     assert config.listeners == {Listener("0.0.0.0", 8000), Listener("0.0.0.0", 9000)}
     assert (config.http.parser, config.log.level, config.log.format) == ("h11", "debug", "apache")
 

@@ -1,0 +1,77 @@
+"""Packages from npm, neither changed nor bundled: the app's folder has them in node_modules, as npm put them there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def app_folder(
+    folder: Path, node_modules: Path, packages: tuple[str, ...], source: str, name: str = "index.js"
+) -> Path:
+    folder.mkdir(exist_ok=True)
+    for package in packages:
+        shutil.copytree(node_modules / package, folder / "node_modules" / package, symlinks=True)
+    (folder / name).write_text(source)
+    return folder
+
+
+def run(folder: Path, entry: str = "index.js", code: int = 0) -> str:
+    command = [sys.executable, "-m", "nano_trio", "run", str(folder / entry)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.mark.parametrize("name", ["hono", "itty", "h3"])
+def test_the_routers_apps(tmp_path: Path, node_modules: Path, name: str) -> None:
+    packages = {"hono": ("hono",), "itty": ("itty-router",), "h3": ("h3", "rou3", "srvx", "cookie-es")}[name]
+    present = tuple(package for package in packages if (node_modules / package).exists())
+    source = (HERE / "apps" / f"{name}.js").read_text()
+    folder = app_folder(tmp_path / "app", node_modules, present, source, "router.js")
+    (folder / "index.js").write_text(
+        'import app from "./router.js";\n'
+        'const ask = async (path, init) => app.fetch(new Request("http://x" + path, init), {}, { waitUntil() {} });\n'
+        'console.log(await (await ask("/")).text());\n'
+        'console.log(await (await ask("/users/42?q=1")).text());\n'
+        'console.log((await ask("/nothing/here")).status);'
+    )
+    text, user, missing = run(folder).splitlines()
+    assert text == f"Hello from {name}"
+    assert json.loads(user)["id"] == "42"
+    assert missing == "404"
+
+
+def test_jose(tmp_path: Path, node_modules: Path) -> None:
+    source = """
+      import * as jose from "jose";
+      const key = new TextEncoder().encode("a secret of sufficient length....");
+      const token = await new jose.SignJWT({ a: 1 }).setProtectedHeader({ alg: "HS256" }).setIssuer("me").sign(key);
+      console.log((await jose.jwtVerify(token, key, { issuer: "me" })).payload.a);
+      const late = await import("jose/jwt/verify");
+      console.log(late.jwtVerify === jose.jwtVerify);
+    """
+    assert run(app_folder(tmp_path / "app", node_modules, ("jose",), source)) == "1\ntrue\n"
+
+
+def test_nanoid_by_its_browser_export(tmp_path: Path, node_modules: Path) -> None:
+    source = 'import { nanoid, customAlphabet } from "nanoid"; console.log(nanoid().length, customAlphabet("a", 5)());'
+    assert run(app_folder(tmp_path / "app", node_modules, ("nanoid",), source)) == "21 aaaaa\n"
+
+
+def test_a_commonjs_package_says_what_to_do_and_that_works(tmp_path: Path, node_modules: Path) -> None:
+    folder = app_folder(tmp_path / "app", node_modules, ("ms",), 'import ms from "ms"; console.log(ms("2 days"));')
+    message = run(folder, code=1)
+    assert 'cannot load "node_modules/ms/index.js" (imported by index.js)' in message
+    assert 'of the package "ms" is a CommonJS module' in message
+    command = message[message.index("npx esbuild") + len("npx ") :].split()
+    command[0] = str(node_modules / ".bin" / "esbuild")
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    assert run(folder, "dist/index.js") == "172800000\n"
