@@ -266,7 +266,10 @@ class App(Limits):
         metadata=about("a listener of its own; apps may share it", Reload.LISTENER, default="the server's `port`"),
     )
     path: Annotated[Path, AppPath()] = field(
-        metadata=about("a folder with index.js, index.ts or package.json, or a file; relative to the configuration's folder", Reload.ISOLATE),
+        metadata=about(
+            "a folder with index.js, index.ts or package.json, or a file; relative to the configuration's folder",
+            Reload.ISOLATE,
+        ),
     )
     env: Annotated[Mapping[str, Any], Env()] = field(
         factory=dict,

@@ -310,7 +310,7 @@ async def test_no_app_for_that_host(serve: SiteMaker) -> None:
     ("source", "logged"),
     [
         ("export default { fetch( { } }", "index.js:1:29: SyntaxError"),
-        ("import './nope.js';", 'cannot load "nope.js": no such file'),
+        ("import './nope.js';", 'cannot load "nope.js" (imported by index.js): no such file'),
         ("import { nope } from './index.js';", "nope"),
         ("throw new Error('at load');", "index.js:1:16: Error: at load"),
         ("await null; throw new Error('later');", "Error: later"),
