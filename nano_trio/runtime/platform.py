@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import importlib
 import weakref
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import quickjs
 
@@ -53,6 +54,7 @@ LAZY_GLOBALS: dict[str, str] = {
     "websocket": "WebSocket CloseEvent",
     "websocket_pair": "WebSocketPair",
     "rooms": "nano:rooms",
+    "node": "nano:node",
     "eventsource": "EventSource",
     "compression": "CompressionStream DecompressionStream",
     "structuredclone": "structuredClone",
@@ -74,12 +76,36 @@ LAZY_GLOBALS: dict[str, str] = {
 }
 """The globals each specification file defines, installed when first touched."""
 
-BUILTIN_MODULES = {
-    "nano:rooms": 'export const { rooms, publish, members, count } = globalThis["nano:rooms"];',
-}
-"""Modules that apps can import without having them: their source by name."""
-
 _JS_FOLDER = Path(__file__).parent / "js"
+
+
+class _Builtins(Mapping[str, str]):
+    """The source of modules by name; those of Node's names are read when an app first imports them."""
+
+    _SHORT: Final = {"nano:rooms": 'export const { rooms, publish, members, count } = globalThis["nano:rooms"];'}
+    _NODE: Final = ("assert", "async_hooks", "buffer", "crypto", "events", "path", "util")
+
+    def __init__(self) -> None:
+        self._sources = {**self._SHORT, **{f"node:{name}": "" for name in self._NODE}}
+
+    def __getitem__(self, name: str) -> str:
+        source = self._sources[name]
+        if not source:
+            source = self._sources[name] = (_JS_FOLDER / f"node_{name[5:]}.js").read_text("utf-8")
+        return source
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._sources
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+
+BUILTIN_MODULES: Final[Mapping[str, str]] = _Builtins()
+"""Modules that apps can import without having them: their source by name."""
 
 
 class Owner(Protocol):

@@ -27,7 +27,14 @@ export default [
   {
     // Each is one function that the engine's bootstrap calls: all it may use comes as its argument.
     files: ["nano_trio/runtime/js/*.js"],
+    ignores: ["nano_trio/runtime/js/node_*.js"],
     languageOptions: { ecmaVersion: 2024, sourceType: "script" },
+    rules,
+  },
+  {
+    // Modules that apps import, in the app's own realm.
+    files: ["nano_trio/runtime/js/node_*.js"],
+    languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: { ...worker, SharedArrayBuffer: "readonly" } },
     rules,
   },
   {

@@ -1,0 +1,178 @@
+// node:crypto: hashes, HMACs, randomness, PBKDF2. Node.js API, Crypto: https://nodejs.org/api/crypto.html
+import { Buffer } from "node:buffer";
+
+const host = globalThis["nano:node"];
+const MAX_AT_ONCE = 65536;
+
+function fail(Type, code, message) {
+  const error = new Type(message);
+  error.code = code;
+  throw error;
+}
+function bytesOf(value, encoding, name = "data") {
+  if (typeof value === "string") return Buffer.from(value, encoding === "buffer" ? "utf8" : encoding);
+  if (ArrayBuffer.isView(value)) return value;
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value);
+  return fail(
+    TypeError,
+    "ERR_INVALID_ARG_TYPE",
+    `The "${name}" argument must be of type string or an instance of Buffer, TypedArray, or DataView.`,
+  );
+}
+const answer = (bytes, encoding) => {
+  const buffer = Buffer.from(bytes);
+  return encoding === undefined || encoding === "buffer" ? buffer : buffer.toString(encoding);
+};
+
+class Digest {
+  #number;
+  #result;
+  constructor(algorithm, key, copied) {
+    if (copied !== undefined) this.#number = host.copy(this, copied.#number);
+    else this.#number = host.begin(this, `${algorithm}`, key);
+    if (this.#number < 0) {
+      if (key === undefined) throw new Error("Digest method not supported");
+      fail(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${algorithm}`);
+    }
+  }
+  get finished() {
+    return this.#number === undefined;
+  }
+  feed(data, encoding) {
+    host.update(this.#number, bytesOf(data, encoding));
+  }
+  finish() {
+    if (this.#number !== undefined) {
+      this.#result = host.finish(this.#number);
+      this.#number = undefined;
+    }
+    return this.#result;
+  }
+}
+const finalized = () => fail(Error, "ERR_CRYPTO_HASH_FINALIZED", "Digest already called");
+
+export class Hash {
+  #digest;
+  constructor(algorithm, copied) {
+    this.#digest = new Digest(algorithm, undefined, copied);
+  }
+  update(data, encoding) {
+    if (this.#digest.finished) finalized();
+    this.#digest.feed(data, encoding);
+    return this;
+  }
+  digest(encoding) {
+    if (this.#digest.finished) finalized();
+    return answer(this.#digest.finish(), encoding);
+  }
+  copy() {
+    if (this.#digest.finished) finalized();
+    return new Hash(undefined, this.#digest);
+  }
+}
+export class Hmac {
+  #digest;
+  constructor(algorithm, key) {
+    const bytes = bytesOf(key, undefined, "key");
+    this.#digest = new Digest(algorithm, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength).slice().buffer);
+  }
+  update(data, encoding) {
+    if (this.#digest.finished) finalized();
+    this.#digest.feed(data, encoding);
+    return this;
+  }
+  digest(encoding) {
+    // Asked again, Node gives nothing.
+    return answer(this.#digest.finished ? new Uint8Array() : this.#digest.finish(), encoding);
+  }
+}
+export const createHash = (algorithm) => new Hash(algorithm);
+export const createHmac = (algorithm, key) => new Hmac(algorithm, key);
+export const hash = (algorithm, data, encoding = "hex") => new Hash(algorithm).update(data).digest(encoding);
+export const getHashes = () => host.algorithms().split(" ");
+
+function fillRandomly(bytes) {
+  const octets = new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength);
+  for (let at = 0; at < octets.length; at += MAX_AT_ONCE) webcrypto.getRandomValues(octets.subarray(at, at + MAX_AT_ONCE));
+  return bytes;
+}
+const later = (callback, make) => queueMicrotask(() => callback(null, make()));
+export function randomBytes(size, callback) {
+  if (typeof size !== "number") fail(TypeError, "ERR_INVALID_ARG_TYPE", 'The "size" argument must be of type number.');
+  if (!(size >= 0 && size <= 2 ** 31 - 1)) {
+    fail(RangeError, "ERR_OUT_OF_RANGE", `The value of "size" is out of range. It must be >= 0 && <= 2147483647. Received ${size}`);
+  }
+  const make = () => fillRandomly(Buffer.alloc(size));
+  return callback === undefined ? make() : later(callback, make);
+}
+export const pseudoRandomBytes = randomBytes;
+export function randomFillSync(buffer, offset = 0, size = buffer.byteLength - offset) {
+  fillRandomly(new Uint8Array(buffer.buffer ?? buffer, (buffer.byteOffset ?? 0) + offset, size));
+  return buffer;
+}
+export function randomFill(buffer, ...rest) {
+  const callback = rest.pop();
+  later(callback, () => randomFillSync(buffer, ...rest));
+}
+export function randomUUID() {
+  return webcrypto.randomUUID();
+}
+export function randomInt(least, most, callback) {
+  if (most === undefined || typeof most === "function") [least, most, callback] = [0, least, most];
+  for (const [name, value] of [["min", least], ["max", most]]) {
+    if (!Number.isSafeInteger(value)) fail(TypeError, "ERR_INVALID_ARG_TYPE", `The "${name}" argument must be a safe integer.`);
+  }
+  const range = most - least;
+  if (range <= 0) {
+    fail(RangeError, "ERR_OUT_OF_RANGE", `The value of "max" is out of range. It must be greater than the value of "min" (${least}). Received ${most}`);
+  }
+  if (range > 2 ** 48 - 1) {
+    fail(RangeError, "ERR_OUT_OF_RANGE", `The value of "max - min" is out of range. It must be <= 281474976710655. Received ${range}`);
+  }
+  const make = () => {
+    // Numbers above the last multiple of the range would favour the small ones.
+    const limit = 2 ** 48 - (2 ** 48 % range);
+    for (;;) {
+      const number = randomBytes(6).readUIntBE(0, 6);
+      if (number < limit) return least + (number % range);
+    }
+  };
+  return callback === undefined ? make() : later(callback, make);
+}
+/** In time that depends on the length alone. */
+export function timingSafeEqual(a, b) {
+  const [x, y] = [a, b].map((value, i) => {
+    if (typeof value === "string") fail(TypeError, "ERR_INVALID_ARG_TYPE", `The "buf${i + 1}" argument must be an instance of ArrayBuffer, Buffer, TypedArray, or DataView.`);
+    const bytes = bytesOf(value, undefined, `buf${i + 1}`);
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  });
+  if (x.length !== y.length) {
+    fail(RangeError, "ERR_CRYPTO_TIMING_SAFE_EQUAL_LENGTH", "Input buffers must have the same byte length");
+  }
+  let difference = 0;
+  for (let i = 0; i < x.length; i++) difference |= x[i] ^ y[i];
+  return difference === 0;
+}
+const NAMES = { sha1: "SHA-1", sha256: "SHA-256", sha384: "SHA-384", sha512: "SHA-512" };
+/** By crypto.subtle, so that it holds up nobody; there is no pbkdf2Sync for that reason. */
+export function pbkdf2(password, salt, iterations, keylen, digest, callback) {
+  const name = NAMES[`${digest}`.toLowerCase().replace("-", "")];
+  if (name === undefined) fail(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${digest}`);
+  const { subtle } = webcrypto;
+  const derive = async () => {
+    if (keylen === 0) return Buffer.alloc(0);
+    const key = await subtle.importKey("raw", bytesOf(password, undefined, "password"), "PBKDF2", false, ["deriveBits"]);
+    return Buffer.from(await subtle.deriveBits({ name: "PBKDF2", hash: name, salt: bytesOf(salt, undefined, "salt"), iterations }, key, keylen * 8));
+  };
+  derive().then(
+    (bits) => queueMicrotask(() => callback(null, bits)),
+    (error) => queueMicrotask(() => callback(error)),
+  );
+}
+export const webcrypto = globalThis.crypto;
+export const { subtle } = webcrypto;
+export const getRandomValues = (array) => webcrypto.getRandomValues(array);
+export default {
+  Hash, Hmac, createHash, createHmac, hash, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
+  randomInt, timingSafeEqual, pbkdf2, webcrypto, subtle, getRandomValues,
+};

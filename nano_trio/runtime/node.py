@@ -1,0 +1,70 @@
+"""The host half of ``node.js``: hashes and HMACs that are fed piece by piece and answer at once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any
+
+import quickjs
+
+from nano_trio.runtime.host import Namespace, Services, text_of
+
+__all__ = ["namespace"]
+
+_HASHES = (
+    *("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3-224", "sha3-256", "sha3-384", "sha3-512"),
+    *("sha512-224", "sha512-256", "ripemd160", "blake2b512", "blake2s256"),
+)
+_OPENSSL = {"sha512-224": "sha512_224", "sha512-256": "sha512_256", "blake2b512": "blake2b", "blake2s256": "blake2s"}
+
+
+def _name(algorithm: str) -> str | None:
+    plain = algorithm.lower().removeprefix("rsa-")
+    if plain.startswith("sha-"):
+        plain = "sha" + plain[4:]
+    if plain not in _HASHES:
+        return None
+    own = _OPENSSL.get(plain, plain.replace("-", "_"))
+    return own if own in hashlib.algorithms_available else None
+
+
+def namespace(services: Services) -> Namespace:
+    states: dict[int, Any] = {}
+    last = 0
+
+    def keep(state: Any) -> int:
+        nonlocal last
+        last += 1
+        states[last] = state
+        return last
+
+    def begin(algorithm: str | quickjs.Value, key: quickjs.Value | None) -> int:
+        name = _name(text_of(algorithm))
+        if name is None:
+            return -1
+        try:
+            if key is None:
+                return keep(hashlib.new(name, usedforsecurity=False))
+            return keep(hmac.new(key.to_bytes(), digestmod=name))
+        except ValueError:
+            # OpenSSL may know of an algorithm and be configured not to offer it.
+            return -1
+
+    def update(number: int, data: quickjs.Value) -> None:
+        states[number].update(data.to_bytes())
+
+    def copy(number: int) -> int:
+        return keep(states[number].copy())
+
+    def finish(number: int) -> bytes:
+        digest: bytes = states.pop(number).digest()
+        return digest
+
+    def drop(number: int) -> None:
+        states.pop(number, None)
+
+    def algorithms() -> str:
+        return " ".join(name for name in _HASHES if _name(name) is not None)
+
+    return {"begin": begin, "update": update, "copy": copy, "finish": finish, "drop": drop, "algorithms": algorithms}
