@@ -1,0 +1,107 @@
+"""The package's types: TypeScript accepts the examples with them, and refuses programs that are wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+GOOD = """
+import { count, members, publish, rooms } from "nano:rooms";
+interface Env { GREETING: string; AUTH: NanoTrio.Service }
+type Data = { name: string };
+const app: NanoTrio.App<Env, Data> = {
+  async fetch(request, env, ctx) {
+    ctx.waitUntil(Promise.resolve());
+    const who: string | null = ctx.remoteAddress;
+    const subject = ctx.clientCertificate?.subject ?? who;
+    if (request.headers.get("upgrade") === "websocket") {
+      return ctx.upgrade(request, { data: { name: env.GREETING }, headers: { "x-a": "b" }, protocol: "chat" });
+    }
+    const pair = new WebSocketPair();
+    const [client, server] = [pair[0], pair[1]];
+    server.accept();
+    server.addEventListener("message", (event) => server.send(event.data));
+    if (subject === "pair") return new Response(null, { status: 101, webSocket: client });
+    const answer = await env.AUTH.fetch("https://auth/check", { method: "POST" });
+    const sent: number = ctx.publish("room", await answer.text()) + publish("room", new Uint8Array(1)) + rooms.count("room");
+    await caches.default.put(request, new Response("x"));
+    return Response.json({ sent, size: count("room"), states: members("room").map((socket) => socket.readyState) });
+  },
+  websocket: {
+    open(socket, request) { socket.subscribe(socket.data.name + request.url); },
+    message(socket, message) { socket.send(typeof message === "string" ? message : new Uint8Array(message)); },
+    async close(socket, code, reason) { socket.publish("room", `${code + 1} ${reason.length}`); },
+    error(socket, error) { socket.close(1011, String(error)); },
+    drain(socket) { socket.bufferedAmount.toFixed(); },
+  },
+};
+export default app;
+"""
+
+WRONG = {
+    "fetch must answer": "const app: NanoTrio.App = { fetch() { return 5; } }; export default app;",
+    "no such handler": "const app: NanoTrio.App = { fetch: () => new Response(), websocket: { opened() {} } }; export default app;",
+    "no such member of ctx": "const app: NanoTrio.App = { fetch(r, e, ctx) { ctx.waitFor(1); return new Response(); } }; export default app;",
+    "env is typed": "const app: NanoTrio.App<{ A: string }> = { fetch(r, env) { return new Response(env.B); } }; export default app;",
+    "data is typed": "const app: NanoTrio.App<{}, { n: number }> = { fetch: (r, e, ctx) => ctx.upgrade(r, { data: { n: 'x' } }) }; export default app;",
+    "rooms are strings": 'import { publish } from "nano:rooms"; publish(5, "x");',
+    "publish needs a message": 'import { publish } from "nano:rooms"; publish("x");',
+    "no such room function": 'import { join } from "nano:rooms"; join("x");',
+    "sockets send no objects": "const app: NanoTrio.App = { fetch: () => new Response(), websocket: { message(s) { s.send({}); } } }; export default app;",
+    "the address is read-only": "declare const ctx: NanoTrio.ExecutionContext; ctx.remoteAddress = 'x'; export {};",
+}
+
+
+def project(folder: Path, node_modules: Path, files: dict[str, str]) -> list[str]:
+    """What tsc says of a project with these files: a line for each mistake."""
+    types = folder / ".nano-trio"
+    types.mkdir()
+    shutil.copyfile(REPOSITORY / "nano_trio/types/index.d.ts", types / "index.d.ts")
+    options = {
+        "lib": ["es2024", "webworker"],
+        "module": "esnext",
+        "target": "es2024",
+        "moduleResolution": "bundler",
+        "types": [],
+        "strict": True,
+        "noEmit": True,
+        "allowJs": True,
+        "checkJs": True,
+        "noImplicitAny": False,
+        "useUnknownInCatchVariables": False,
+    }
+    include = ["**/*.ts", "**/*.js", ".nano-trio/*.d.ts"]
+    (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "include": include}))
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    command = ["node", str(node_modules / "typescript/bin/tsc"), "-p", ".", "--pretty", "false"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return [line for line in done.stdout.splitlines() if "error TS" in line]
+
+
+def test_what_is_right_is_accepted(tmp_path: Path, node_modules: Path) -> None:
+    assert project(tmp_path, node_modules, {"index.ts": GOOD}) == []
+
+
+def test_each_mistake_is_found(tmp_path: Path, node_modules: Path) -> None:
+    files = {f"{re.sub('[^a-z]', '-', name)}.ts": text for name, text in WRONG.items()}
+    found = {line.partition("(")[0] for line in project(tmp_path, node_modules, files)}
+    assert found == set(files)
+
+
+@pytest.mark.parametrize("name", ["chat", "hello", "streaming"])
+def test_the_examples(tmp_path: Path, node_modules: Path, name: str) -> None:
+    # A copy whose default export is said to be an app.
+    source = REPOSITORY / "examples" / name
+    files = {path.name: path.read_text() for path in source.glob("*.js")}
+    assert "export default {" in files["index.js"]
+    files["index.js"] = files["index.js"].replace("export default {", "/** @type {NanoTrio.App} */\nexport default {")
+    assert project(tmp_path, node_modules, files) == []
