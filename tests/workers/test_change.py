@@ -54,6 +54,13 @@ class Site:
         found = psutil.Process(self.running.process.pid).net_connections("tcp")
         return {(each.laddr.ip, each.laddr.port) for each in found if each.status == psutil.CONN_LISTEN}
 
+    def kill_workers(self) -> None:
+        """And wait until they are gone: a dying one may still accept."""
+        workers = workers_of(self.running)
+        for worker in workers:
+            worker.kill()
+        psutil.wait_procs(workers, 30)
+
     def end(self) -> None:
         self.running.signal(signal.SIGTERM)
         assert self.running.end().code == 0
@@ -110,8 +117,7 @@ def test_ports_come_and_go_with_the_configuration(start: Start, tmp_path: Path) 
     site.write(apps=[*apps, {"name": "own", "path": "app.js", "port": own}])
     site.reload()
     until(lambda: sum(f":{own} " in line for line in site.running.err) == 2)
-    for worker in workers_of(site.running):
-        worker.kill()
+    site.kill_workers()
     assert get(own, host="own") == (200, "one"), "the parent held it meanwhile"
     until(lambda: sum(f":{own} " in line for line in site.running.err) == 4)
     site.write(apps=apps)
@@ -138,7 +144,6 @@ def test_another_host_on_the_same_port(start: Start, tmp_path: Path) -> None:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with pytest.raises(OSError, match="in use"):
             other.bind(("0.0.0.0", site.port))
-    for worker in workers_of(site.running):
-        worker.kill()
+    site.kill_workers()
     assert get(site.port) == (200, "one")
     site.end()
