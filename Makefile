@@ -7,6 +7,7 @@
 #   make stress   five minutes of hostile apps                                   (ARGS=…)
 #   make soak     ten minutes of a hundred apps, clients and chaos                (ARGS="--minutes 2 --seed 1")
 #   make wpt      the Web Platform Tests (downloads them)                        (ARGS="url streams")
+#   make docs     build the documentation site into docs/site/dist              (make docs-serve: and serve it on DOCS_PORT)
 #   make clean    remove everything that these made in this folder
 
 SHELL := /bin/bash
@@ -21,9 +22,10 @@ TLS_PORT ?=
 WORKERS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 TESTS ?=
 ARGS ?=
+DOCS_PORT ?= 4321
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help serve test lint bench stress soak wpt clean install install-dev
+.PHONY: help serve test lint bench stress soak wpt docs docs-serve clean install install-dev
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -101,6 +103,19 @@ soak: install-dev
 wpt: install-dev
 	$(PYTHON) -m tests.wpt $(ARGS)
 
+# -- documentation ----------------------------------------------------------------------------------------------------
+
+docs/site/node_modules/.package-lock.json: docs/site/package-lock.json
+	cd docs/site && npm ci --ignore-scripts --no-progress
+	@touch $@
+
+docs: docs/site/node_modules/.package-lock.json
+	cd docs/site && npm run build
+
+docs-serve: docs
+	cd docs/site && npm run preview -- --host 127.0.0.1 --port $(DOCS_PORT)
+
 clean:
+	rm -rf docs/site/node_modules docs/site/dist docs/site/.astro
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/.npm bench/.peers
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,12 +17,13 @@ _FENCE = re.compile(r"^```(\w*) ?(.*)$")
 
 @attrs.frozen
 class Block:
-    """A fenced block: its language, the file name after it (if any), its text, and the line in README.md it is on."""
+    """A fenced block: its language, the file name after it (if any), its text, and the line it is on."""
 
     language: str
     file: str
     text: str
     line: int
+    page: str = "README.md"
 
 
 def sections(text: str | None = None) -> dict[str, list[Block]]:

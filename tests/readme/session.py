@@ -40,7 +40,7 @@ class Session:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port, self.secure_port, self.admin_port = _free_port(), _free_port(), _free_port()
-        for name in ("Makefile", "pyproject.toml", "README.md", "nano_trio", "tests", "examples"):
+        for name in ("Makefile", "pyproject.toml", "README.md", "nano_trio", "tests", "examples", "docs"):
             (folder / name).symlink_to(REPOSITORY / name)
         programs = folder / ".venv" / "bin"
         programs.mkdir(parents=True)
@@ -72,7 +72,7 @@ class Session:
                     printed = self._run(block)
                 elif block.language == "text" and printed:
                     for line in block.text.splitlines():
-                        assert line in printed, f"README.md:{block.line}: {line!r} was not printed, but:\n{printed}"
+                        assert line in printed, f"{block.page}:{block.line}: {line!r} was not printed, but:\n{printed}"
         finally:
             self.end_server()
 
@@ -93,7 +93,7 @@ class Session:
                 timeout=60,
             )
             log = self._log.read_text() if self._log.exists() else ""
-            assert done.returncode == 0, f"README.md:{block.line}: {command}\n{done.stdout}{done.stderr}{log}"
+            assert done.returncode == 0, f"{block.page}:{block.line}: {command}\n{done.stdout}{done.stderr}{log}"
             printed += done.stdout
             if not done.stdout.endswith("\n"):
                 printed += "\n"

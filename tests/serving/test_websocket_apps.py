@@ -278,7 +278,8 @@ async def test_an_app_passes_a_websocket_on(serve: SiteMaker) -> None:
 
 
 async def test_the_documentation_is_true(serve: SiteMaker) -> None:
-    handlers, pair = re.findall(r"^```js\n(.*?)^```", (REPOSITORY / "docs/websockets.md").read_text(), re.S | re.M)[:2]
+    page = REPOSITORY / "docs/site/src/content/docs/guides/websockets.md"
+    handlers, pair = re.findall(r"^```js[^\n]*\n(.*?)^```", page.read_text(), re.S | re.M)[:2]
     async with serve({"app": handlers, "pair": pair}) as site:
         with pytest.raises(InvalidStatus):
             async with client(site, "app"):

@@ -1,0 +1,34 @@
+// The documentation site. Everything that its pages need is built into dist: no fonts, scripts or pictures of others.
+import starlight from "@astrojs/starlight";
+import { defineConfig, passthroughImageService } from "astro/config";
+
+export default defineConfig({
+  image: { service: passthroughImageService() },
+  devToolbar: { enabled: false },
+  integrations: [
+    starlight({
+      title: "nano-trio",
+      description: "Many isolated JavaScript apps in one Python process",
+      customCss: ["./src/styles/site.css"],
+      credits: false,
+      sidebar: [
+        {
+          label: "Start here",
+          items: ["index", "getting-started"],
+        },
+        {
+          label: "Guides",
+          items: ["guides/websockets", "guides/testing", "guides/npm", "guides/deployment", "guides/operations"],
+        },
+        {
+          label: "Reference",
+          items: ["reference/configuration", "reference/web-apis", "reference/failures", "reference/workers"],
+        },
+        {
+          label: "About",
+          items: ["about/architecture", "about/benchmarks"],
+        },
+      ],
+    }),
+  ],
+});
