@@ -18,7 +18,7 @@ from nano_trio.cli.outcome import fail
 __all__ = ["TEMPLATES", "init"]
 
 _TEMPLATES = Path(__file__).with_name("templates")
-TEMPLATES = ("hello", "api", "websocket")
+TEMPLATES = ("hello", "api", "websocket", "hono")
 _EDITORS = ".nano-trio"
 
 
@@ -29,7 +29,7 @@ _EDITORS = ".nano-trio"
     type=click.Choice(TEMPLATES),
     default="hello",
     show_default=True,
-    help="What to begin with: a greeting, a JSON API, or a chat over WebSockets.",
+    help="What to begin with: a greeting, a JSON API, a chat over WebSockets, or the router Hono from npm.",
 )
 def init(name: str | None, template: str) -> None:
     """Make a new app in the folder NAME (without NAME, in this one): code, a test, a configuration.
