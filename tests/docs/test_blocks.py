@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
+import trio
 import trustme
 
 from nano_trio import config
@@ -50,7 +51,7 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
             case "python":
                 assert found.block.file.startswith("test_"), found.name
             case language:
-                assert language in ("toml", "json", "ini", "nginx", "caddyfile", "dockerfile"), found.name
+                assert language in ("ts", "toml", "json", "ini", "nginx", "caddyfile", "dockerfile"), found.name
 
 
 @of("sh")
@@ -67,8 +68,9 @@ def test_commands_are_ones_that_there_are(block: PageBlock) -> None:
 async def test_modules_load_and_answer(block: PageBlock, serve: SiteMaker) -> None:  # noqa: F811
     source = block.block.text
     if block.block.file:
-        # A file of its page's commands; imports of its folder are its neighbours there.
-        if re.search(r'from "\./', source):
+        # A file of its page's commands: what it imports is there alone.
+        if re.search(r'from "(\./|nano:test)', source):
+            assert block.page in RUN
             return
         async with serve({"app": {"source": source, "timeout_ms": 100}}) as site:
             if "export default" in source:
@@ -84,6 +86,15 @@ async def test_modules_load_and_answer(block: PageBlock, serve: SiteMaker) -> No
             assert answer.status == 426  # the app ran, but nobody asked for a WebSocket
         else:
             assert answer.text == "loaded"
+
+
+@of("ts")
+async def test_typescript_loads_and_answers(block: PageBlock, built: Path, serve: SiteMaker) -> None:  # noqa: F811
+    esbuild = built.parent / "node_modules" / ".bin" / "esbuild"
+    command = [str(esbuild), "--loader=ts", "--format=esm"]
+    done = await trio.run_process(command, stdin=block.block.text.encode(), capture_stdout=True)
+    async with serve({"app": done.stdout.decode()}) as site:
+        assert (await site.get("app")).status == 200
 
 
 @pytest.fixture
