@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from nano_trio.cli.places import USUAL_FILES, usual_config
 from nano_trio.parent.supervisor import supervise
 
 __all__ = ["serve"]
@@ -36,13 +37,13 @@ def _descriptors(context: click.Context, option: click.Parameter, value: str | N
     return int(channel), int(record)
 
 
-def _worker_command() -> list[str]:
-    """This very command line, as a worker's; ``{}`` stands for its descriptors."""
+def _worker_command(*found: str) -> list[str]:
+    """This very command line and what was ``found`` besides, as a worker's; ``{}`` stands for its descriptors."""
     main = sys.modules["__main__"].__spec__
     # Started by its console script, the working directory is not searched for modules, and must not be by workers.
     safe = [] if main is not None and not sys.flags.safe_path else ["-P"]
     at = sys.argv.index("serve")
-    return [sys.executable, *safe, "-m", "nano_trio", "serve", "--supervised={}", *sys.argv[at + 1 :]]
+    return [sys.executable, *safe, "-m", "nano_trio", "serve", "--supervised={}", *found, *sys.argv[at + 1 :]]
 
 
 @click.command()
@@ -88,18 +89,30 @@ def serve(
 ) -> None:
     """Serve apps over HTTP, and HTTPS if asked to, until SIGINT or SIGTERM.
 
+    Without --app and --config it serves the configuration of this folder (nano-trio.json, nano.toml, …).
+
     \b
     Examples:
+      nano-trio serve
       nano-trio serve --app examples/hello
       nano-trio serve --app worker.js --port 8080 --dev
       nano-trio serve --config nano.toml --tls
     """
-    if (app_path is None) == (config_path is None):
+    if app_path is not None and config_path is not None:
         raise click.UsageError("give either --app DIR|FILE or --config FILE")
+    found: list[str] = []
+    if app_path is None and config_path is None:
+        config_path = usual_config()
+        if config_path is None:
+            raise click.UsageError(
+                f"there is nothing to serve here: no {', no '.join(USUAL_FILES)}; "
+                "say what with --app DIR|FILE or --config FILE"
+            )
+        found = ["--config", str(config_path)]  # a worker that starts when the file is gone is to know which it was
     if no_parent and workers is not None:
         raise click.UsageError("--workers are a parent's: give either --workers or --no-parent")
     if not no_parent and supervised is None:
-        sys.exit(supervise(_worker_command(), workers=workers or 1))
+        sys.exit(supervise(_worker_command(*found), workers=workers or 1))
     overrides: dict[str, Any] = {
         key: value
         for key, value in {

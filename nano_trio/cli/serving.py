@@ -90,7 +90,7 @@ def serve_here(
 
     def started(hosting: Hosting) -> None:
         if link is None or link.announce:
-            _announce(config, hosting)
+            _announce(config, hosting, names=config_path is not None)
 
     async def run() -> None:
         path = config_path if app_path is None else app_path
@@ -162,13 +162,16 @@ def _first(group: BaseExceptionGroup[E]) -> E:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def _announce(config: Config, hosting: Hosting) -> None:
-    """Tell on standard output where the apps are; other programs wait for these lines."""
+def _announce(config: Config, hosting: Hosting, *, names: bool) -> None:
+    """Tell on standard output where the apps are; other programs wait for these lines.
+
+    ``names``: also by which hostnames. Of an app that no configuration names they say nothing.
+    """
     for url in hosting.urls:
         click.echo(f"nano-trio {__version__} listening on {url}")
     if hosting.admin is not None:
         click.echo(f"  admin: {hosting.admin.url}")
-    if len(config.apps) > 1 or not config.apps[0].default:
+    if names:
         for app in config.apps[:20]:
             click.echo(f"  {app.name}: " + ", ".join(hosting.urls_of(app)))
         if len(config.apps) > 20:

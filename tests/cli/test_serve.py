@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import threading
@@ -51,6 +52,22 @@ def test_apps_of_a_configuration_are_told_apart_and_listed(start: Start, app: Pa
     result = running.end()
     assert result.code == 0
     assert f"  two: http://two.localhost:{port}, http://*.two.localhost:{port}\n" in result.out
+
+
+def test_the_configuration_of_this_folder_is_served(start: Start, app: Path, tmp_path: Path) -> None:
+    apps = [{"name": "app", "hostname": "app.localhost", "path": "app", "default": True}]
+    (tmp_path / "nano-trio.json").write_text(json.dumps({"port": 0, "apps": apps}))
+    running = start("serve")
+    port = running.port()
+    assert running.wait_for("  app: ") == f"  app: http://app.localhost:{port}\n"
+    assert get(port) == (200, "hello")
+    # Which file that was is remembered: a worker that starts when it is gone serves what it said last.
+    (tmp_path / "nano-trio.json").unlink()
+    parent = running.process.pid
+    (worker,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
+    running.wait_for("the configuration on disk cannot be used")
+    assert get(port) == (200, "hello")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -17,7 +17,10 @@ from .conftest import Nano
         (["dance"], "No such command 'dance'"),
         (["serve", "--prot", "3"], "--port"),
         (["serve", "--confg", "x"], "--config"),
-        (["serve"], "give either --app DIR|FILE or --config FILE"),
+        (
+            ["serve"],
+            "there is nothing to serve here: no nano-trio.json, no nano-trio.toml, no nano.toml, no nano.json; say what",
+        ),
         (["serve", "--app", "a", "--config", "b"], "give either --app DIR|FILE or --config FILE"),
         (["serve", "--app", "a", "--port", "x"], "'--port'"),
         (["serve", "--app", "a", "--port", "65536"], "65536"),
