@@ -136,6 +136,9 @@ def is_ip_address(host: str) -> bool:
 
 
 def _look_up(host: str, port: int) -> list[str]:
+    # Names below .localhost are this machine (RFC 6761, section 6.3), which many a system's resolver does not know.
+    if host.removesuffix(".").endswith(".localhost"):
+        host = "localhost"
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 

@@ -36,6 +36,7 @@ ATTEMPTS = [
     "http://localhost:PORT/",
     "http://LOCALHOST:PORT/",
     "http://localhost.:PORT/",
+    "http://app.localhost:PORT/",
     "http://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ:PORT/",
     "http://[::1]:PORT/",
     "http://[0:0:0:0:0:0:0:1]:PORT/",
@@ -159,7 +160,7 @@ def address_written(url: str) -> bool:
 
 async def test_without_a_stub_the_systems_resolver_is_asked() -> None:
     async with running() as upstream, fetching(Network()) as js:
-        for host in ("localhost", "127.0.0.1", "[::1]", "0"):
+        for host in ("localhost", "app.localhost", "a.app.localhost.", "127.0.0.1", "[::1]", "0"):
             failure = await js.failure("await fetch(url)", url=f"http://{host}:{upstream.port}/text")
             assert failure[2] == "ERR_BLOCKED"
         assert upstream.connections == 0
