@@ -6,9 +6,12 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from nano_trio.cli.init import TEMPLATES
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -55,6 +58,11 @@ WRONG = {
     "publish needs a message": 'import { publish } from "nano:rooms"; publish("x");',
     "no such room function": 'import { join } from "nano:rooms"; join("x");',
     "sockets send no objects": "const app: NanoTrio.App = { fetch: () => new Response(), websocket: { message(s) { s.send({}); } } }; export default app;",
+    "expectations are those that there are": 'import { expect } from "nano:test"; expect(1).toBeOne();',
+    "tests have a name": 'import { it } from "nano:test"; it(() => {});',
+    "the app under test fetches": 'import { app } from "nano:test"; app.request("/");',
+    "patterns have parts": "new URLPattern({ path: '/' });",
+    "handlers of HTML": "new HTMLRewriter().on('a', { elements() {} });",
     "the address is read-only": "declare const ctx: NanoTrio.ExecutionContext; ctx.remoteAddress = 'x'; export {};",
 }
 
@@ -63,7 +71,8 @@ def project(folder: Path, node_modules: Path, files: dict[str, str]) -> list[str
     """What tsc says of a project with these files: a line for each mistake."""
     types = folder / ".nano-trio"
     types.mkdir()
-    shutil.copyfile(REPOSITORY / "nano_trio/types/index.d.ts", types / "index.d.ts")
+    for file in (REPOSITORY / "nano_trio/types").glob("*.d.ts"):
+        shutil.copyfile(file, types / file.name)
     options = {
         "lib": ["es2024", "webworker"],
         "module": "esnext",
@@ -82,7 +91,11 @@ def project(folder: Path, node_modules: Path, files: dict[str, str]) -> list[str
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    command = ["node", str(node_modules / "typescript/bin/tsc"), "-p", ".", "--pretty", "false"]
+    return mistakes(folder, node_modules, "tsconfig.json")
+
+
+def mistakes(folder: Path, node_modules: Path, configuration: str, *options: str) -> list[str]:
+    command = ["node", str(node_modules / "typescript/bin/tsc"), "-p", configuration, "--pretty", "false", *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     return [line for line in done.stdout.splitlines() if "error TS" in line]
 
@@ -95,6 +108,16 @@ def test_each_mistake_is_found(tmp_path: Path, node_modules: Path) -> None:
     files = {f"{re.sub('[^a-z]', '-', name)}.ts": text for name, text in WRONG.items()}
     found = {line.partition("(")[0] for line in project(tmp_path, node_modules, files)}
     assert found == set(files)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_editors_find_nothing_to_complain_of_in_a_template(tmp_path: Path, node_modules: Path, template: str) -> None:
+    """Neither in its code nor in its test, with the options that it brings; and the types agree with TypeScript's own."""
+    command = [sys.executable, "-m", "nano_trio", "init", "app", "--template", template]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=30)
+    if template == "hono":
+        shutil.copytree(node_modules / "hono", tmp_path / "app/node_modules/hono")
+    assert mistakes(tmp_path / "app", node_modules, "jsconfig.json", "--skipLibCheck", "false") == []
 
 
 @pytest.mark.parametrize("name", ["chat", "hello", "streaming"])

@@ -12,7 +12,7 @@ describe("tasks", () => {
   it("are made, changed, listed and removed", async () => {
     const made = await send("POST", "/tasks", { text: "Buy milk" });
     expect(made.status).toBe(201);
-    const path = made.headers.get("location");
+    const path = made.headers.get("location") ?? "";
     const { id } = await made.json();
 
     const changed = await send("PATCH", path, { done: true });
