@@ -210,9 +210,11 @@ async def test_a_refused_reload_is_told(browser: Launch, server: Server) -> None
         await page.until("document.getElementById('toast').textContent.includes('expected a list of apps, got 5')")
         await page.until("document.getElementById('status').textContent === 'degraded'")
         await page.until("document.getElementById('trouble').textContent.includes('was not reloaded')")
+        assert await get(server, "one") == 200, "what is refused changes nothing"
         server.write(before)
         await page.press("R")
         await page.until("document.getElementById('status').textContent === 'ok'")
+        assert await page.evaluate("document.getElementById('trouble').hidden")
 
 
 async def test_a_server_with_a_token_asks_for_it(browser: Launch, guarded: Server) -> None:
@@ -268,6 +270,8 @@ async def test_it_finds_its_way_back(browser: Launch, tmp_path: Path) -> None:
             await page.until("document.getElementById('status').className === 'pill ok'")
             await get(server, "one", "/log?text=again")
             await page.until("document.getElementById('detail-log').textContent.includes('again 0')")
+            assert await page.evaluate("document.getElementById('detail-name').textContent") == "one"
+            assert await page.evaluate("document.querySelectorAll('tr[data-name]').length") == len(APPS)
             page.console.clear()  # what could not be reached is told there
     finally:
         server.end()

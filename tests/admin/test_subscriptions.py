@@ -127,13 +127,19 @@ async def test_the_tree_comes_when_it_changes(server: Server) -> None:
 
     async with server.client() as client:
         stream = await client.subscribe("tree")
-        await until(stream, lambda tree: "new" not in names(tree))
+        assert "new" not in names(await until(stream, lambda tree: True))
         (server.folder / "new.js").write_text("export default () => new Response('new')")
         await client.call("apps.add", name="new", path="new.js")
         await get(server, "new")
-        await until(stream, lambda tree: "new" in names(tree))
+        grown = await until(stream, lambda tree: "new" in names(tree))
+        assert grown["id"] == "nano-trio"
         await client.call("apps.remove", name="new")
-        await until(stream, lambda tree: "new" not in names(tree))
+        shrunk = await until(stream, lambda tree: "new" not in names(tree))
+        # Nothing else has changed, and what has not is not sent again.
+        assert [name for name in names(grown) if name != "new"] == names(shrunk)
+        with trio.move_on_after(3) as quiet:
+            await until(stream, lambda tree: True)
+        assert quiet.cancelled_caught
 
 
 # -- slow clients -----------------------------------------------------------------------------------------------------

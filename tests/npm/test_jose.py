@@ -116,6 +116,7 @@ def test_keys_from_files(jose: Client, alg: str) -> None:
         key = ed25519.Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     signed, _, signature = jose("POST", f"/pem?alg={alg}", pem).text.rpartition(".")
+    assert json.loads(_decode(signed.partition(".")[0]))["alg"] == alg
     _verify(alg, key.public_key(), signed.encode(), _decode(signature))
 
 

@@ -136,8 +136,15 @@ async def test_the_mark_stands_for_the_app_while_its_turn_runs(tmp_path: Path) -
 
 async def test_without_its_parent_a_worker_drains(tmp_path: Path) -> None:
     parent = Parent()
-    async with serving(parent, tmp_path):
+    async with serving(parent, tmp_path) as (hosting, pool):
+        assert await get(pool, hosting, "one") == (200, "hello")
+        assert not hosting.draining
         parent.channel.sock.shutdown(socket.SHUT_RDWR)
+        with trio.fail_after(10):
+            await hosting.server.over.wait()
+        assert hosting.draining
+        with pytest.raises(OSError, match="attempts to connect"):
+            await trio.open_tcp_stream("127.0.0.1", hosting.server.port)
 
 
 def test_a_parent_of_another_version_is_told_about() -> None:

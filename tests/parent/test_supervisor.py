@@ -107,13 +107,15 @@ def test_signals_of_the_terminal_wait_until_the_worker_listens(play: Play) -> No
     assert (result.code, result.err) == (0, "")
 
 
-def test_workers_end_with_their_parent(play: Play) -> None:
+def test_workers_end_with_their_parent(play: Play, tmp_path: Path) -> None:
     running = play("stub.ready(); say('ready'); stub.next('drain')")
     running.wait_for("ready")
     worker = worker_of(running)
     running.signal(signal.SIGKILL)
-    running.end()
+    assert running.end().code == -signal.SIGKILL
     worker.wait(10)
+    assert not worker.is_running()
+    assert (tmp_path / "lives").read_text() == "x", "somebody started another"
 
 
 CRASHING = """
@@ -155,7 +157,9 @@ def test_what_somebody_killed_is_nobody_s_fault(play: Play) -> None:
     assert running.err[0].rstrip().partition(" pid=")[0].endswith("shop: a worker process was killed by SIGKILL")
 
 
-def test_an_app_that_crashes_the_engine_as_it_is_loaded_does_not_keep_the_server_down(play: Play) -> None:
+def test_an_app_that_crashes_the_engine_as_it_is_loaded_does_not_keep_the_server_down(
+    play: Play, tmp_path: Path
+) -> None:
     running = play(
         """
 if "shop" not in stub.welcome["quarantined"]:
@@ -165,6 +169,11 @@ stub.ready(); say("ready"); stub.serve_until_drained()
 """
     )
     running.wait_for("ready")
+    assert (tmp_path / "lives").read_text() == "xxx", "two crashes, and a third that knows of them"
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert result.code == 0
+    assert "shop: quarantined reason=" in result.err
 
 
 def test_a_worker_that_does_not_answer_is_replaced_and_the_app_named(play: Play) -> None:

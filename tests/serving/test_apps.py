@@ -219,7 +219,7 @@ async def test_a_preloaded_app_is_restarted_at_once(serve: SiteMaker) -> None:
 
 async def test_timers_run_between_requests_and_end_with_the_app(serve: SiteMaker) -> None:
     source = """
-      let ticks = 0; setInterval(() => ticks++, 5);
+      let ticks = 0; setInterval(() => { ticks++; console.log("tick"); }, 5);
       export default { fetch: () => new Response(String(ticks)) };
     """
     async with serve({"app": source}) as site:
@@ -228,7 +228,10 @@ async def test_timers_run_between_requests_and_end_with_the_app(serve: SiteMaker
             while int((await site.get("app")).text) < first + 3:
                 await trio.lowlevel.checkpoint()
         await site.app("app").drain()
-    # The nursery that owned the timers was left, so none is running any more.
+        ticks = site.logged("app").count("tick")
+        assert ticks >= 3
+        await trio.sleep(0.05)
+        assert site.logged("app").count("tick") == ticks, "a timer outlived its app"
 
 
 async def test_an_exception_in_a_timer_is_logged_and_harms_nobody(serve: SiteMaker) -> None:

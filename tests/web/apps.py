@@ -116,6 +116,22 @@ def echo_app(name: str = "app") -> App:
     return App(handler, name)
 
 
+def holding() -> tuple[App, dict[str, trio.Event]]:
+    """Reads the bodies of ``/name`` only when its event is set, and then counts."""
+    events: dict[str, trio.Event] = {}
+
+    def handler(incoming: IncomingRequest) -> Callable[[], Awaitable[OutgoingResponse]]:
+        event = events.setdefault(incoming.url.rpartition("/")[2], trio.Event())
+
+        async def answer() -> OutgoingResponse:
+            await event.wait()
+            return text(str(len(await read_body(incoming))))
+
+        return answer
+
+    return App(handler), events
+
+
 @contextlib.asynccontextmanager
 async def running(app: App | Router, **settings: object) -> AsyncIterator[Server]:
     """A server on a free loopback port."""

@@ -46,6 +46,11 @@ def raw(kind: int, flags: int, number: int, payload: bytes = b"") -> bytes:
     return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + number.to_bytes(4, "big") + payload
 
 
+def client_settings(values: dict[int, int]) -> bytes:
+    """A SETTINGS frame."""
+    return SettingsFrame(0, settings=values).serialize()
+
+
 class Answer:
     """What a stream has brought so far."""
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 import attrs
 import trio
+import trio.testing
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SocketLimits, SocketPeer
 from nano_trio.web.server import Server
@@ -17,6 +18,9 @@ from tests.web.apps import App, Client, Reply, text
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 """For KEY, as RFC 6455 section 1.3 has it."""
+MB = 2**20
+CLOSE = 0x88
+"""The first octet of a Close frame."""
 DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 
 
@@ -189,3 +193,20 @@ async def opened(
         assert reply.status == 101
         assert reply["sec-websocket-accept"] == ACCEPT
         yield client
+
+
+def code_of(payload: bytes) -> int:
+    """The status code of a Close frame."""
+    return int.from_bytes(payload[:2], "big")
+
+
+async def pinged(client: SocketClient) -> bytes:
+    """The payload of the Ping that comes next."""
+    frame = await client.frame()
+    assert frame.first == 0x89
+    return frame.payload
+
+
+async def settled() -> None:
+    """Wait until the server has dealt with all that was sent."""
+    await trio.testing.wait_all_tasks_blocked(0.005)

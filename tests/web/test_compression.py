@@ -273,6 +273,8 @@ async def test_a_client_that_leaves_cancels_the_apps_stream() -> None:
         with trio.fail_after(5):
             while not streams[0].cancelled:
                 await trio.testing.wait_all_tasks_blocked()
+        assert len(streams[0].cancelled) == 1
+        assert streams[0].pulled == 2, "pulled on after the client was gone"
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])

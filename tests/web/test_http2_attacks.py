@@ -16,11 +16,10 @@ from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, RstStreamFrame,
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web.settings import Limits
-from tests.web.apps import App, echo_app, text
+from tests.web.apps import App, echo_app, holding, text
 from tests.web.http2_client import Http2Client, h2_connected, raw, request
 from tests.web.secure import secured
 from tests.web.test_deadlines import let
-from tests.web.test_http2 import holding
 from tests.web.test_server import Pausing
 from tests.web.test_streaming import repeated, streaming
 
@@ -79,8 +78,11 @@ async def test_a_server_made_to_reset(tmp_path: Path) -> None:
 
 
 async def test_malformed_requests_without_end(tmp_path: Path) -> None:
-    async with secured(echo_app(), tmp_path) as server, h2_connected(server) as client:
+    app = echo_app()
+    async with secured(app, tmp_path) as server, h2_connected(server) as client:
         await pour(client, (client.headers(client.next(), [("x", "1")]).serialize() for _ in range(20_000)))
+        assert len(client.frames) < 2000
+    assert app.requests == []
 
 
 async def test_an_honest_client_may_change_its_mind(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
@@ -133,12 +135,15 @@ async def test_settings_with_hundreds_of_entries(tmp_path: Path) -> None:
     async with secured(echo_app(), tmp_path) as server, h2_connected(server) as client:
         await client.send(raw(4, 0, 0, b"\x77\x77\0\0\0\1" * 65))
         await client.ended(CALM)
+        assert client.goaways[-1].additional_data == b"too many settings"
 
 
 async def test_continuation_without_end(tmp_path: Path) -> None:
-    async with secured(echo_app(), tmp_path) as server, h2_connected(server) as client:
+    app = echo_app()
+    async with secured(app, tmp_path) as server, h2_connected(server) as client:
         await client.send(raw(HEADERS, 1, 1, b""))
         await pour(client, itertools.repeat(raw(CONTINUATION, 0, 1, b""), 50_000))
+    assert app.requests == []
 
 
 async def test_a_block_without_end(tmp_path: Path) -> None:

@@ -264,11 +264,13 @@ async def test_a_broken_frame_ends_the_connection(tmp_path: Path, frames: bytes,
 
 
 async def test_streams_must_go_up(tmp_path: Path) -> None:
-    async with secured(echo_app(), tmp_path) as server, h2_connected(server) as client:
+    app = echo_app()
+    async with secured(app, tmp_path) as server, h2_connected(server) as client:
         await client.send(client.headers(5, request()))
-        await client.over(5)
+        assert (await client.over(5)).status == 200
         await client.send(client.headers(3, request()))
         await client.ended(ErrorCodes.PROTOCOL_ERROR)
+    assert len(app.requests) == 1
 
 
 @pytest.mark.parametrize("what", ["DATA", "HEADERS"])
@@ -303,9 +305,11 @@ async def test_a_window_that_overflows_resets_its_stream(tmp_path: Path) -> None
     ids=["HTTP/1.1", "almost", "PING first", "ACK first", "HEADERS first"],
 )
 async def test_the_preface(tmp_path: Path, first: bytes, code: ErrorCodes) -> None:
-    async with secured(echo_app(), tmp_path) as server, h2_connected(server, greet=False) as client:
+    app = echo_app()
+    async with secured(app, tmp_path) as server, h2_connected(server, greet=False) as client:
         await client.send(first)
         await client.ended(code)
+    assert app.requests == []
 
 
 async def test_what_is_allowed_is_not_refused(tmp_path: Path) -> None:

@@ -101,7 +101,9 @@ def test_it_reads_what_wsproto_reads(data: bytes) -> None:
 @given(streams, st.binary(max_size=30))
 @settings(max_examples=200)
 def test_rubbish_raises_nothing_but_violations(data: bytes, rubbish: bytes) -> None:
-    decode([data, rubbish])
+    found = decode([data, rubbish])
+    assert found[: len(sound := decode([data]))] == sound, "what came before was read otherwise"
+    assert not any(event[0] in ("violation", "close") for event in found[:-1]), "it read on behind the end"
 
 
 @given(streams, st.lists(st.integers(0, 500), max_size=20))
