@@ -206,7 +206,7 @@ def reload(place: Place, as_json: bool) -> None:
     if as_json:
         _print_json(report)
     else:
-        for key in ("added", "removed", "replaced", "updated"):
+        for key in ("added", "removed", "replaced", "updated", "settings"):
             if report[key]:
                 click.echo(f"{key}: {', '.join(report[key])}")
         if not report["changed"] and not report["failed"]:

@@ -50,6 +50,8 @@ class ConfigDiff:
     close_listeners: tuple[Listener, ...] = ()
     """Close these before any opens: `host` may change from 127.0.0.1 to 0.0.0.0 on the same port."""
     open_listeners: tuple[Listener, ...] = ()
+    listener_keys: tuple[str, ...] = ()
+    """Changed settings of the server itself that say where it listens, such as `tls.port`."""
     live_keys: tuple[str, ...] = ()
     """Changed settings of the server itself, such as `http.max_headers`, that it takes as it runs."""
     restart_keys: tuple[str, ...] = ()
@@ -70,6 +72,7 @@ def diff(old: Config, new: Config) -> ConfigDiff:
         changed=tuple(AppChange(was, app, keys) for was, app in both if (keys := _differing(was, app))),
         close_listeners=tuple(sorted(old.listeners - new.listeners)),
         open_listeners=tuple(sorted(new.listeners - old.listeners)),
+        listener_keys=tuple(_keys(old, new, Reload.LISTENER)),
         live_keys=tuple(_keys(old, new, Reload.LIVE)),
         restart_keys=tuple(_keys(old, new, Reload.RESTART)),
     )

@@ -303,7 +303,7 @@ class Http:
     )
     http2: Annotated[bool, Switch()] = field(
         default=True,
-        metadata=about("offer HTTP/2 to clients of HTTPS, beside HTTP/1.1", Reload.RESTART),
+        metadata=about("offer HTTP/2 to clients of HTTPS, beside HTTP/1.1", Reload.LIVE),
     )
     max_request_line_bytes: Annotated[int, Number(minimum=1, maximum=2**20, whole=True)] = field(
         default=8192,
@@ -329,7 +329,7 @@ class Http:
         default=None,
         metadata=about(
             "open connections of all clients together; beyond it the longest idle ones make room, else new ones wait",
-            Reload.RESTART,
+            Reload.LIVE,
             default="nine tenths of the open files that the system allows",
         ),
     )
@@ -339,14 +339,14 @@ class Http:
         default=None,
         metadata=about(
             "open connections of one client (an IPv4 address, an IPv6 /64); further ones are closed at once",
-            Reload.RESTART,
+            Reload.LIVE,
         ),
     )
     max_requests_per_s: Annotated[float | None, Number(minimum=0.001, maximum=1_000_000, or_none=True)] = field(
         default=None,
         metadata=about(
             "requests of one client (an IPv4 address, an IPv6 /64) in a second; beyond it: 429",
-            Reload.RESTART,
+            Reload.LIVE,
             unit="requests/s",
         ),
     )
@@ -354,21 +354,21 @@ class Http:
         default=None,
         metadata=about(
             "requests of one client that may come at once before `max_requests_per_s` counts",
-            Reload.RESTART,
+            Reload.LIVE,
             unit="requests",
             default="a second's",
         ),
     )
     request_id_header: Annotated[bool, Switch()] = field(
         default=True,
-        metadata=about("tell each request's id in its response, as `X-Request-Id`", Reload.RESTART),
+        metadata=about("tell each request's id in its response, as `X-Request-Id`", Reload.LIVE),
     )
     start_traces: Annotated[bool, Switch()] = field(
         default=False,
         metadata=about(
             "begin a W3C trace for requests that come without a `traceparent`; those that bring one are always "
             "carried on",
-            Reload.RESTART,
+            Reload.LIVE,
         ),
     )
 
@@ -382,12 +382,12 @@ class Compression:
         metadata=about(
             "`zstd`, `br`, `gzip`, the preferred one first: of those that a client accepts equally, the first is used; "
             "empty: nothing is compressed",
-            Reload.RESTART,
+            Reload.LIVE,
         ),
     )
     min_bytes: Annotated[int, Number(minimum=0, maximum=2**40, whole=True)] = field(
         default=1024,
-        metadata=about("smaller bodies of known length are left alone", Reload.RESTART, unit="bytes"),
+        metadata=about("smaller bodies of known length are left alone", Reload.LIVE, unit="bytes"),
     )
     types: Annotated[tuple[str, ...], MediaTypes()] = field(
         default=(
@@ -406,7 +406,7 @@ class Compression:
         ),
         metadata=about(
             "media types that are compressed; `*` stands for anything",
-            Reload.RESTART,
+            Reload.LIVE,
             default="`text/*`, JSON, JavaScript, XML, SVG, Wasm, `font/ttf`, `font/otf`",
         ),
     )
@@ -486,17 +486,17 @@ class Admin:
         repr=False,
         metadata=about(
             "what clients must show: at least 16 visible ASCII characters; `NANO_ADMIN_TOKEN` overrides it",
-            Reload.RESTART,
+            Reload.LIVE,
         ),
     )
     token_file: Annotated[Path | None, FilePath()] = field(
         default=None,
-        metadata=about("a file whose first line is the token; relative to the configuration's folder", Reload.RESTART),
+        metadata=about("a file whose first line is the token; relative to the configuration's folder", Reload.LIVE),
     )
     hostnames: Annotated[tuple[str, ...], Hostnames(or_none=True)] = field(
         default=(),
         metadata=about(
-            "names under which browsers may reach it, besides `localhost` and its own addresses", Reload.RESTART
+            "names under which browsers may reach it, besides `localhost` and its own addresses", Reload.LIVE
         ),
     )
 
@@ -567,14 +567,14 @@ class Config:
         metadata=about(
             "whose X-Forwarded-* and Forwarded headers are believed: addresses, networks, `loopback`, `private`, "
             "`unix` (peers on Unix-domain sockets); from all others such headers are removed",
-            Reload.RESTART,
+            Reload.LIVE,
         ),
     )
     proxy_protocol: Annotated[bool, Switch()] = field(
         default=False,
         metadata=about(
             "every connection begins with the PROXY protocol's header (version 1 or 2), from one of `trusted_proxies`",
-            Reload.RESTART,
+            Reload.LIVE,
         ),
     )
     watch: Annotated[bool, Switch()] = field(
@@ -591,10 +591,10 @@ class Config:
         ),
     )
     http: Http = field(factory=Http, metadata=about("the HTTP server", Reload.LIVE))
-    compression: Compression = field(factory=Compression, metadata=about("compression of responses", Reload.RESTART))
+    compression: Compression = field(factory=Compression, metadata=about("compression of responses", Reload.LIVE))
     tls: Tls = field(factory=Tls, metadata=about("HTTPS", Reload.LIVE))
     log: Log = field(factory=Log, metadata=about("logging", Reload.RESTART))
-    admin: Admin = field(factory=Admin, metadata=about("the admin listener", Reload.RESTART))
+    admin: Admin = field(factory=Admin, metadata=about("the admin listener", Reload.LIVE))
     defaults: Limits = field(factory=Limits, metadata=about("limits for apps that do not set them", Reload.LIVE))
     apps: tuple[App, ...] = field(metadata=about("the apps", Reload.LIVE))
 

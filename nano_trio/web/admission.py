@@ -18,10 +18,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
-
-import trio
 
 from nano_trio.web.clients import TrustedProxies, client_key
 from nano_trio.web.connection import Connection
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["ConnectionLimits", "RequestRates", "default_max_connections"]
 
 _CLIENTS = 65_536
-_SWEEP_S = 5.0
 _IDLE_S = 1.0
 
 
@@ -41,10 +38,15 @@ class RequestRates:
     """At most ``rate`` requests a second for each client, after a burst of ``burst``."""
 
     def __init__(self, rate: float, burst: float, *, clients: int = _CLIENTS) -> None:
-        self._interval = 1.0 / rate
-        self._ahead = (max(1.0, burst) - 1.0) * self._interval
+        self._interval = self._ahead = 0.0
         self._clients = clients
         self._full_at: OrderedDict[str, float] = OrderedDict()
+        self.take(rate, burst)
+
+    def take(self, rate: float, burst: float) -> None:
+        """Other numbers from now on; what clients have used up stays used up."""
+        self._interval = 1.0 / rate
+        self._ahead = (max(1.0, burst) - 1.0) * self._interval
 
     def __len__(self) -> int:
         return len(self._full_at)
@@ -80,12 +82,6 @@ class RequestRates:
             del table[key]
             most = None if most is None else most - 1
 
-    async def run(self) -> None:
-        """Sweep now and then, for ever."""
-        while True:
-            await trio.sleep(_SWEEP_S)
-            self.sweep(trio.current_time())
-
 
 def default_max_connections() -> int:
     """Nine tenths of the files that this process may open, and at least 64 less than all: the rest is for the apps."""
@@ -108,6 +104,17 @@ class ConnectionLimits:
         self._per_client = per_client
         self._trusted = trusted
         self._counts: dict[str, int] = {}
+
+    def take(self, total: int, per_client: int | None, trusted: TrustedProxies) -> None:
+        """Other limits from now on. Connections that are open stay, and count."""
+        self._total = total
+        if (per_client, trusted) == (self._per_client, self._trusted):
+            return
+        self._per_client, self._trusted = per_client, trusted
+        self._counts.clear()
+        if per_client is not None:
+            peers = (connection.peer for listener in self.listeners for connection in listener.counted)
+            self._counts.update(Counter(client_key(peer) for peer in peers if client_key(peer) and peer not in trusted))
 
     @property
     def clients(self) -> int:

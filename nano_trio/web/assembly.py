@@ -70,7 +70,7 @@ def secure_facts(config: Config) -> Any:
     """All that the HTTPS listeners depend on: where it is equal for two configurations, they need not change."""
     ports = config.secure_ports
     served = [(app.port, frozenset(app.hostname), app.tls, app.default) for app in config.apps if app.port in ports]
-    return config.host, config.tls, ports, served
+    return config.host, config.tls, config.http.http2, ports, served
 
 
 def route(app: App, target: RunningApp, live: LiveReload | None = None) -> Route:

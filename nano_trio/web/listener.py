@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import structlog
@@ -96,15 +97,37 @@ class Listener:
         """Draining: those that had no request when it began."""
         self._empty = trio.Event()
 
-    def take(self, settings: ServerSettings, routes: RouteTable, certificates: Certificates | None) -> None:
-        """Other settings, for the connections to come; routes for the requests to come."""
+    def take(
+        self,
+        settings: ServerSettings,
+        routes: RouteTable,
+        certificates: Certificates | None,
+        trusted: TrustedProxies | None,
+        rates: RequestRates | None,
+    ) -> None:
+        """Other settings: how connections begin for those to come, all else for the requests to come."""
         self.limits = settings.limits
         self.access_log = settings.access_log
         self.request_ids = settings.request_ids
         self.start_traces = settings.start_traces
+        self.compression = settings.compression
+        if trusted is None and self.trusted is not None:
+            for connection in self.connections:
+                if type(connection) is Connection:
+                    # What a proxy said with the last request holds no longer.
+                    connection.remote, connection.scheme = connection.peer, self.scheme
+        self.trusted = trusted
+        self.rates = rates
+        self._proxy_protocol = settings.proxy_protocol
         self.routes = routes
-        if self.certificates is not None:
+        if self.certificates is not None and certificates is not None:
             self.certificates = certificates
+            self.asks_clients = certificates.asks_clients
+
+    @property
+    def counted(self) -> Iterator[Connection | Handshake | Http2Connection | WebSocket]:
+        """The connections that count for a client: of the others a proxy has yet to say whose they are."""
+        return (connection for connection in self.connections if not isinstance(connection, Proxied))
 
     async def serve(self) -> None:
         """Run the connections' tasks until :meth:`stop` and the end of the last. Cancelled: abort them all."""
@@ -258,7 +281,8 @@ class Listener:
     def forget(self, connection: Connection | Handshake | Http2Connection | Proxied | WebSocket) -> None:
         """A connection is closed."""
         self.connections.discard(connection)
-        self._connection_limits.leave(connection.peer)
+        if type(connection) is not Proxied:
+            self._connection_limits.leave(connection.peer)
         if self.draining:
             self._idle.discard(connection)
             self._settle()

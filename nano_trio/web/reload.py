@@ -64,13 +64,15 @@ class ReloadReport:
     """Apps that took new limits or routes and kept their isolate."""
     failed: dict[str, str] = attrs.field(factory=dict)
     """Apps whose new version did not load, and why; the old one serves."""
+    settings: tuple[str, ...] = ()
+    """Settings of the server itself that have other values now, such as ``http.max_headers``."""
     needs_restart: tuple[str, ...] = ()
     """Settings that differ from those the process was started with, and that only a restart brings into force."""
 
     @property
     def changed(self) -> bool:
         """Whether anything is different now."""
-        return bool(self.added or self.removed or self.replaced or self.updated)
+        return bool(self.added or self.removed or self.replaced or self.updated or self.settings)
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
@@ -114,6 +116,8 @@ class Change:
             raise
         leaving = self._switch(renewed)
         await server.commit(opening)
+        if hosting.admin is not None:
+            hosting.admin.take(self._new.admin)
         self._release(renewed)
         for app in leaving:
             hosting.spawn(f"draining {app.name}", functools.partial(self._let_go, app))
@@ -125,6 +129,7 @@ class Change:
             replaced=tuple(app.name for app in self._new.apps if app.name in renewed and app.name not in self._failed),
             updated=tuple(change.name for change in difference.changed if change.name not in renewed),
             failed=self._failed,
+            settings=difference.live_keys + difference.listener_keys,
             needs_restart=diff(hosting.started_with, self._new).restart_keys,
         )
         for name, why in self._failed.items():

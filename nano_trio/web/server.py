@@ -40,6 +40,8 @@ __all__ = ["Opening", "Server", "serve"]
 
 log = structlog.get_logger("nano_trio.web")
 
+_SWEEP = "request rates"
+_SWEEP_S = 5.0
 _ENGINES: dict[str, Callable[[], HeadParser]] = {"httptools": httptools_parser, "h11": h11_parser}
 
 
@@ -93,23 +95,17 @@ class Server:
         self._reactor = reactor = Reactor()
         reactor.now = trio.current_time()
         self._parse_head = _ENGINES[settings.http]()
-        limits = settings.limits
         self._trusted = TrustedProxies(settings.trusted_proxies)
-        self._connection_limits = ConnectionLimits(
-            default_max_connections() if limits.connections is None else limits.connections,
-            limits.connections_per_client,
-            self._trusted,
-        )
-        self._rates: RequestRates | None = None
+        self._connection_limits = ConnectionLimits(*_connection_limits(settings), self._trusted)
+        rate = _rate(settings)
+        self._rates = None if rate is None else RequestRates(*rate)
         tasks = [
             ChildSpec(id="reactor", run=reactor.run),
             ChildSpec(id="deadlines", run=reactor.sweep),
             ChildSpec(id="soon", run=reactor.soon.run),
         ]
-        if limits.requests_per_s is not None:
-            burst = limits.requests_per_s if limits.request_burst is None else limits.request_burst
-            self._rates = RequestRates(limits.requests_per_s, burst)
-            tasks.append(ChildSpec(id="request rates", run=self._rates.run))
+        if self._rates is not None:
+            tasks.append(ChildSpec(id=_SWEEP, run=self._sweep))
         self._places: dict[Key, Place] = {}
         self._groups: dict[Key, list[Listener]] = {}
         self._leaving: list[Listener] = []
@@ -195,7 +191,7 @@ class Server:
 
     async def commit(self, opening: Opening) -> None:
         """Make the change. Raises OSError only for a port whose host changes and that somebody else took just now."""
-        self.settings = opening.settings
+        self._take(opening.settings)
         for key in list(self._places):
             if opening.wanted.get(key) != self._places[key]:
                 place = self._places.pop(key)
@@ -211,8 +207,34 @@ class Server:
                 self._groups[key] = [self._listen(sock, key) for sock in opening.sockets[key]]
             else:
                 for listener in self._groups[key]:
-                    listener.take(opening.settings, self._routes(key), self._certificates(key))
+                    listener.take(
+                        opening.settings, self._routes(key), self._certificates(key), self._trusted or None, self._rates
+                    )
         self._watch_certificates()
+
+    def _take(self, settings: ServerSettings) -> None:
+        """What holds for all listeners together: who is believed, and what clients may have."""
+        before, self.settings = self.settings, settings
+        if settings.trusted_proxies != before.trusted_proxies:
+            self._trusted = TrustedProxies(settings.trusted_proxies)
+        self._connection_limits.take(*_connection_limits(settings), self._trusted)
+        rate = _rate(settings)
+        if rate is None:
+            self._rates = None
+        elif self._rates is None:
+            self._rates = RequestRates(*rate)
+            if _SWEEP not in self._serving:
+                self._serving.add(ChildSpec(id=_SWEEP, run=self._sweep))
+        else:
+            # The table goes on: what a client has used up is not given back to it.
+            self._rates.take(*rate)
+
+    async def _sweep(self) -> None:
+        """Forget clients that have their whole burst again, for ever."""
+        while True:
+            await trio.sleep(_SWEEP_S)
+            if self._rates is not None:
+                self._rates.sweep(trio.current_time())
 
     def _routes(self, key: Key) -> RouteTable:
         secure = self.settings.secure.get(key.port or None)
@@ -299,6 +321,21 @@ class Server:
             listener.stop()
             listener.abort()
         self._reactor.close()
+
+
+def _connection_limits(settings: ServerSettings) -> tuple[int, int | None]:
+    """How many connections there may be, and of one client."""
+    limits = settings.limits
+    return (
+        default_max_connections() if limits.connections is None else limits.connections,
+        limits.connections_per_client,
+    )
+
+
+def _rate(settings: ServerSettings) -> tuple[float, float] | None:
+    """How many requests a second one client may send, and how many at once."""
+    rate, burst = settings.limits.requests_per_s, settings.limits.request_burst
+    return None if rate is None else (rate, rate if burst is None else burst)
 
 
 async def _watch(certificates: Certificates, scope: trio.CancelScope) -> None:

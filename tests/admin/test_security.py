@@ -19,7 +19,7 @@ from nano_trio.web.admin.client import AdminClient, AdminError, connect
 from nano_trio.web.admin.errors import Forbidden, TooManyAttempts, Unauthorized
 from nano_trio.web.admin.security import Gate, split_authority
 
-from .conftest import TOKEN, Nano, Server
+from .conftest import GREETER, TOKEN, Nano, Server
 
 HANDSHAKE = {
     "connection": "Upgrade",
@@ -296,3 +296,33 @@ def test_names_with_a_wildcard() -> None:
     for host in ("admin.example", "xadmin.example", "10.0.0.2"):
         with pytest.raises(Forbidden):
             gate.check_host(host, "10.0.0.1")
+
+
+async def test_another_token_comes_into_force_with_a_reload(tmp_path: Path) -> None:
+    server = Server(tmp_path, admin={"token": TOKEN, "host": "0.0.0.0"}, apps={"one": GREETER})
+    other = "a-" + TOKEN
+
+    def status(token: str, host: str = "localhost") -> int:
+        return server.ask("GET", "/health", authorization=f"Bearer {token}", host=host).status
+
+    try:
+        assert (status(TOKEN), status(other), status(TOKEN, "new.example")) == (200, 401, 403)
+        async with server.client() as client, server.client() as idle:
+            stream = await idle.subscribe("logs")
+            admin = {"port": 0, "host": "0.0.0.0", "token": other, "hostnames": ["new.example"]}
+            server.write({**server.document, "admin": admin})
+            # Who asked for it is still told; then whoever came in by the old token must leave.
+            assert (await client.call("reload"))["settings"] == ["admin.token", "admin.hostnames"]
+            with trio.fail_after(10):
+                assert not [items async for items in stream if items.lost]
+            with pytest.raises(AdminError, match="closed the connection"):
+                await client.call("health")
+        assert (status(TOKEN), status(other), status(other, "new.example")) == (401, 200, 200)
+        # Without a token it may only be on loopback, where a restart would put it: until then it wants one.
+        server.write({**server.document, "admin": {"port": 0}})
+        report = server.ask("POST", "/admin/reload", {}, authorization=f"Bearer {other}").json
+        assert report["needs_restart"] == ["admin.host"]
+        assert server.ask("GET", "/health", authorization=None).status == 401
+        assert status(other) == 200
+    finally:
+        server.end()

@@ -86,7 +86,11 @@ def test_listeners_close_and_open() -> None:
     found = diff(moved, attrs.evolve(moved, port=8080))
     assert (found.close_listeners, found.open_listeners) == ((Listener("127.0.0.1", 3000),), ())
     found = diff(BASE, attrs.evolve(BASE, host="::"))
-    assert found == ConfigDiff(close_listeners=(Listener("127.0.0.1", 3000),), open_listeners=(Listener("::", 3000),))
+    assert found == ConfigDiff(
+        close_listeners=(Listener("127.0.0.1", 3000),),
+        open_listeners=(Listener("::", 3000),),
+        listener_keys=("host",),
+    )
 
 
 def test_a_port_stays_open_while_another_app_uses_it() -> None:
@@ -152,6 +156,7 @@ def test_a_difference_applied_gives_the_new_configuration(
         "log": old.log,
         "admin": old.admin,
     }
+    assert set(found.listener_keys) <= {"port", "host", "tls.port"}
     for dotted in (*found.live_keys, *found.restart_keys):
         table, _, key = dotted.rpartition(".")
         if table:

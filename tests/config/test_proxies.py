@@ -87,6 +87,6 @@ def test_what_a_reload_does(folder: Path) -> None:
         folder, {"trusted_proxies": "loopback", "http": {"max_connections": 9}, "compression": {"encodings": "br"}}
     )
     keys = ("trusted_proxies", "http.max_connections", "compression.encodings")
-    assert diff(before, after) == ConfigDiff(restart_keys=keys)
+    assert diff(before, after) == ConfigDiff(live_keys=keys)
     limited = diff(before, loaded(folder, {"defaults": {"max_body_mb": 1}}))
     assert [(change.keys, change.needs_new_isolate) for change in limited.changed] == [(("max_body_mb",), False)]

@@ -243,7 +243,9 @@ def test_a_difference() -> None:
     old = Config(apps=(App(name="one", path=Path("/one")),))
     new = attrs.evolve(old, tls=Tls(port=3443, redirect=True))
     assert diff(old, new) == ConfigDiff(
-        open_listeners=(Listener("127.0.0.1", 3443, tls=True),), live_keys=("tls.redirect",)
+        open_listeners=(Listener("127.0.0.1", 3443, tls=True),),
+        listener_keys=("tls.port",),
+        live_keys=("tls.redirect",),
     )
     assert diff(new, old).close_listeners == (Listener("127.0.0.1", 3443, tls=True),)
     changed = attrs.evolve(old, apps=(attrs.evolve(old.apps[0], tls=AppTls(cert=Path("/a"), key=Path("/b"))),))

@@ -14,6 +14,7 @@ from nano_trio.web.admin.operations import Operations
 from nano_trio.web.admin.rest import Rest
 from nano_trio.web.admin.sampling import Feed, Figures, watch_tree
 from nano_trio.web.admin.security import Gate
+from nano_trio.web.admin.session import Session
 from nano_trio.web.sockets import SocketSource
 
 __all__ = ["AdminServer", "serve_admin"]
@@ -29,6 +30,7 @@ class AdminServer:
 
     def __init__(self, config: Admin, operations: Operations, nursery: trio.Nursery) -> None:
         self.operations = operations
+        self._loopback = config.is_loopback
         self.gate = Gate(config.token, config.hostnames)
         self.rest = Rest(self)
         self.tree = Feed(nursery, watch_tree(operations))
@@ -36,6 +38,7 @@ class AdminServer:
         self._nursery = nursery
         self._figures: dict[float, Feed] = {}
         self._connections = 0
+        self.sessions: set[Session] = set()
 
     @property
     def url(self) -> str:
@@ -47,6 +50,15 @@ class AdminServer:
     @property
     def connections(self) -> int:
         return self._connections
+
+    def take(self, config: Admin) -> None:
+        """Another token, other hostnames. Where it listens stays: so it is never without a token beyond loopback."""
+        if config.token is None and not self._loopback:
+            return
+        if self.gate.take(config.token, config.hostnames):
+            # Who came in by the old one must show the new one.
+            for session in self.sessions:
+                session.turn_out()
 
     def figures(self, interval_s: float) -> Feed:
         """Samples at that interval, shared by all who want the same."""

@@ -65,10 +65,18 @@ class Gate:
     """The checks that stand before every operation."""
 
     def __init__(self, token: str | None, hostnames: Iterable[str] = ()) -> None:
-        self._token = None if token is None else token.encode()
+        self._token: bytes | None = None
+        self._name = "none"
+        self._hostnames: list[str] = []
+        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        self.take(token, hostnames)
+
+    def take(self, token: str | None, hostnames: Iterable[str]) -> bool:
+        """Another token and other names from now on. Whether the token is another."""
+        before, self._token = self._token, None if token is None else token.encode()
         self._name = "none" if token is None else hashlib.sha256(token.encode()).hexdigest()[:8]
         self._hostnames = [name.strip("[]") for name in hostnames]
-        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        return self._token != before
 
     @property
     def needs_token(self) -> bool:

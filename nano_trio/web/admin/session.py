@@ -60,7 +60,8 @@ class Session:
         self._address = address
         self._caller = caller
         self._authenticated = trio.Event()
-        self._refused = False
+        self._parting = ""
+        """Why the connection is to be closed as soon as its calls are answered."""
         self._free = trio.CapacityLimiter(_CALLS_AT_ONCE)
         self._subscriptions: dict[int, trio.CancelScope] = {}
         self._last = 0
@@ -72,6 +73,7 @@ class Session:
     async def run(self) -> None:
         """Serve until the client or the server closes. Never raises what a client can cause."""
         async with trio.open_nursery() as self._nursery:
+            self._server.sessions.add(self)
             self._nursery.start_soon(self._write)
             self._nursery.start_soon(self._ping)
             self._nursery.start_soon(self._expect_token)
@@ -83,7 +85,19 @@ class Session:
                     self._nursery.start_soon(self._handle, message, token)
             except ConnectionClosed:
                 pass
+            finally:
+                self._server.sessions.discard(self)
             self._nursery.cancel_scope.cancel()
+
+    def turn_out(self) -> None:
+        """The token is another one now: finish what is being answered, do nothing more, and close."""
+        if self._caller is None:
+            return  # it has yet to show one
+        self._caller, self._parting = None, "the token is another one now"
+        for scope in self._subscriptions.values():
+            scope.cancel()
+        if not self._free.borrowed_tokens:
+            self._nursery.start_soon(self._outgoing.send, "")
 
     def _cut_off(self, reason: str) -> None:
         """In the middle of a frame there is no way back."""
@@ -94,7 +108,7 @@ class Session:
         try:
             async for text in self._to_write:
                 if not text:
-                    await self._connection.aclose(_POLICY_VIOLATION, "the token was refused")
+                    await self._connection.aclose(_POLICY_VIOLATION, self._parting)
                     return
                 with trio.fail_after(_SEND_S):
                     await self._connection.send_message(text)
@@ -128,7 +142,7 @@ class Session:
             answers = [answer for call in calls if (answer := await self._answer(call)) is not None]
             if answers:
                 await self._outgoing.send(await encode(answers if batch else answers[0]))
-            if self._refused:
+            if self._parting:
                 # Behind the answer: the writer takes this when that is written.
                 await self._outgoing.send("")
         finally:
@@ -171,7 +185,7 @@ class Session:
             self._caller = self._server.gate.check_token(token, self._address)
         except OperationError as error:
             turned_away(error, self._address, "websocket")
-            self._refused = True
+            self._parting = "the token was refused"
             raise
         self._authenticated.set()
         return {"authenticated": True}

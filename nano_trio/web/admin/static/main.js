@@ -217,7 +217,7 @@ const reload = () =>
   act((report) => {
     const failed = Object.keys(report.failed);
     if (failed.length) throw new Error(`These go on with their old version: ${failed.map((name) => `${name}: ${report.failed[name]}`).join("\n")}`);
-    const changes = ["added", "removed", "replaced", "updated"].filter((key) => report[key].length).map((key) => `${key}: ${report[key].join(", ")}`);
+    const changes = ["added", "removed", "replaced", "updated", "settings"].filter((key) => report[key].length).map((key) => `${key}: ${report[key].join(", ")}`);
     return changes.join("; ") || "Nothing has changed";
   }, "reload");
 
