@@ -40,6 +40,7 @@ from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode, ModuleError, is_slow, load_app
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.cache import AppCache, cache_file
 from nano_trio.runtime.platform import BUILTIN_MODULES
 
@@ -60,6 +61,8 @@ class Registry(Protocol):
 
     scheduler: CpuScheduler
     bytecode: BytecodeCache
+    tools: Tools
+    """What may be run for TypeScript."""
     dev: bool
     state_dir: Path | None
     drain_timeout_s: float
@@ -231,10 +234,14 @@ class App:
             self._preparing = True
             self._registry.spawn(functools.partial(self._read_code, preload))
 
+    def _load_code(self, path: Path) -> AppCode:
+        """Raises :class:`ModuleError` and :class:`JavaScriptError`."""
+        return load_app(path, self._registry.bytecode, BUILTIN_MODULES, self._registry.tools)
+
     async def _read_code(self, preload: bool) -> None:
         path = self.settings.path
         try:
-            code = await trio.to_thread.run_sync(load_app, path, self._registry.bytecode, BUILTIN_MODULES)
+            code = await trio.to_thread.run_sync(self._load_code, path)
             if self._code is None and path == self.settings.path:
                 self._code = code
         except (ModuleError, JavaScriptError) as error:
@@ -275,7 +282,7 @@ class App:
             return None
         try:
             if self._code is None:
-                self._code = load_app(self.settings.path, self._registry.bytecode, BUILTIN_MODULES)
+                self._code = self._load_code(self.settings.path)
         except (ModuleError, JavaScriptError) as error:
             self._crashed(None, f"cannot load: {error}")
             return None
@@ -422,9 +429,9 @@ class App:
             raise NotLoaded(f"the app is quarantined: {reason}")
         try:
             if is_slow(settings.path):
-                code = await trio.to_thread.run_sync(load_app, settings.path, self._registry.bytecode, BUILTIN_MODULES)
+                code = await trio.to_thread.run_sync(self._load_code, settings.path)
             else:
-                code = load_app(settings.path, self._registry.bytecode, BUILTIN_MODULES)
+                code = self._load_code(settings.path)
         except (ModuleError, JavaScriptError) as error:
             raise NotLoaded(f"cannot load: {error}") from None
         incarnation = self._make(settings, code)
@@ -460,7 +467,7 @@ class App:
         """Read the files and run nothing, so that :attr:`stale` tells when they change. False where they cannot be."""
         if self._code is None:
             try:
-                self._code = load_app(self.settings.path, self._registry.bytecode, BUILTIN_MODULES)
+                self._code = self._load_code(self.settings.path)
             except (ModuleError, JavaScriptError):
                 return False
         return True

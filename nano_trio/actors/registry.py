@@ -21,6 +21,7 @@ from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.supervisor import ChildSpec, Supervisor
 from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
 from nano_trio.engine.scheduler import CpuScheduler, Mark
+from nano_trio.engine.typescript import Tools
 
 __all__ = ["Registry", "TurnNumbers"]
 
@@ -46,6 +47,7 @@ class Registry:
         *,
         state_dir: Path | None = None,
         dev: bool = False,
+        esbuild: Path | None = None,
         cache: BytecodeCache | None = None,
         drain_timeout_s: float = 30.0,
         turns: TurnNumbers | None = None,
@@ -60,6 +62,7 @@ class Registry:
         self.bytecode = cache if cache is not None else BytecodeCache(default_cache_folder())
         self.state_dir = state_dir
         self.dev = dev
+        self.tools = Tools(esbuild, own=dev)
         self.drain_timeout_s = drain_timeout_s
         """What a replaced or removed version gets to finish its requests."""
         self.supervisor = Supervisor(

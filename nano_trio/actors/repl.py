@@ -21,6 +21,7 @@ from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import load_app, load_module
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.net_connect import Network
@@ -68,7 +69,7 @@ class Repl(NoRequests):
         self._has_service = service is not None
         self._env = env
         cache = BytecodeCache(None)
-        code = load_app(app, cache, BUILTIN_MODULES) if app is not None else None
+        code = load_app(app, cache, BUILTIN_MODULES, Tools(own=True)) if app is not None else None
         self._main = None if code is None else code.main
         if code is None:
             code = load_module(Path.cwd(), "nano:empty", cache, {**BUILTIN_MODULES, "nano:empty": ""})

@@ -20,6 +20,7 @@ from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.isolate import Limits, StopReason
 from nano_trio.engine.modules import AppCode, ModuleError, load_app
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.fetch_errors import FetchError
@@ -131,10 +132,15 @@ class _Scratch(NoRequests):
         """Only scripts are evaluated."""
 
 
-async def try_load(settings: SupervisedSettings, cache: BytecodeCache) -> LoadProblem | None:
-    """Load an app and let it go again. Why it does not load, or None. Takes at most ``request_timeout_ms``."""
+async def try_load(
+    settings: SupervisedSettings, cache: BytecodeCache, esbuild: Path | None = None
+) -> LoadProblem | None:
+    """Load an app as ``serve`` would, and let it go again. Why it does not load, or None.
+
+    Takes at most ``request_timeout_ms``. ``esbuild``: of the configuration.
+    """
     try:
-        code = load_app(settings.path, cache, BUILTIN_MODULES)
+        code = load_app(settings.path, cache, BUILTIN_MODULES, Tools(esbuild))
     except ModuleError as error:
         return _of_import(settings.path, str(error))
     except JavaScriptError as error:

@@ -16,6 +16,7 @@ from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode, load_app
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
@@ -121,7 +122,7 @@ async def run_module(
     Raises :class:`ScriptError`, and :class:`nano_trio.engine.modules.ModuleError` or :class:`JavaScriptError` where the
     module cannot be loaded.
     """
-    code = load_app(path, cache, BUILTIN_MODULES)
+    code = load_app(path, cache, BUILTIN_MODULES, Tools(own=True))
     script = _Script(write, code, memory_mb)
     script.environment.set_global("scriptArgs", arguments)
     await script.run(script.environment.run_module)

@@ -96,9 +96,11 @@ def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[])
     troubles: list[Trouble] = []
     apps: Iterable[App]
+    esbuild: Path | None = None
     if config_path is not None:
         try:
-            apps = load(config_path).apps
+            config = load(config_path)
+            apps, esbuild = config.apps, config.esbuild
         except ConfigError as error:
             troubles = list(_of_config(config_path, error.problems))
             apps = sound_apps(config_path)
@@ -110,7 +112,7 @@ def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list
             troubles = [Trouble(file=str(app_path), key=one.key, message=one.message) for one in error.problems]
             apps = []
     loaded: list[str] = []
-    for app, problem in _load_all(list(apps)):
+    for app, problem in _load_all(list(apps), esbuild):
         if problem is None:
             loaded.append(app.name)
         else:
@@ -118,7 +120,7 @@ def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list
     return loaded, troubles
 
 
-def _load_all(apps: list[App]) -> list[tuple[App, LoadProblem | None]]:
+def _load_all(apps: list[App], esbuild: Path | None) -> list[tuple[App, LoadProblem | None]]:
     import trio
 
     from nano_trio.actors.scratch import try_load
@@ -126,7 +128,7 @@ def _load_all(apps: list[App]) -> list[tuple[App, LoadProblem | None]]:
 
     async def work() -> list[tuple[App, LoadProblem | None]]:
         cache = BytecodeCache(default_cache_folder())
-        return [(app, await try_load(app, cache)) for app in apps]
+        return [(app, await try_load(app, cache, esbuild)) for app in apps]
 
     return trio.run(work) if apps else []
 

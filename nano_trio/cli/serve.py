@@ -64,7 +64,9 @@ def _worker_command(*found: str) -> list[str]:
 @click.option("--log-format", type=click.Choice(["text", "json", "apache"]), help="Log format.  [default: text]")
 @click.option("--access-log/--no-access-log", default=None, help="Log every request.  [default: with --dev or apache]")
 @click.option("--watch/--no-watch", default=None, help="Reload when files change.  [default: as configured, else yes]")
-@click.option("--dev", is_flag=True, help="Development: error pages show stacks, requests are logged.")
+@click.option(
+    "--dev", is_flag=True, help="Development: error pages show stacks, requests are logged, an app's own esbuild runs."
+)
 @click.option(
     "--workers", callback=_workers, metavar="N|auto", help="Worker processes; auto: one a core.  [default: 1]"
 )

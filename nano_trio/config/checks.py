@@ -129,6 +129,18 @@ def locate_certificates(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]
     return tuple(located)
 
 
+def locate_esbuild(path: Path | None, folder: Path, findings: list[tuple[KeyPath, str]]) -> Path | None:
+    """The absolute path of the program that the configuration names."""
+    if path is None:
+        return None
+    absolute = Path(os.path.abspath(folder / path))
+    if not absolute.is_file():
+        findings.append((("esbuild",), f"{show(str(path))} does not exist (looked for {absolute})"))
+    elif not os.access(absolute, os.X_OK):
+        findings.append((("esbuild",), f"{show(str(path))} cannot be run: permission denied (looked at {absolute})"))
+    return absolute
+
+
 def _mode(path: str, written: Path) -> int | None:
     try:
         return os.stat(path).st_mode

@@ -14,7 +14,14 @@ from typing import Any
 import attrs
 
 from nano_trio.config.admin_checks import check_admin
-from nano_trio.config.checks import check_apps, check_proxies, check_services, locate, locate_certificates
+from nano_trio.config.checks import (
+    check_apps,
+    check_proxies,
+    check_services,
+    locate,
+    locate_certificates,
+    locate_esbuild,
+)
 from nano_trio.config.model import Admin, App, Config, Limits, Tls
 from nano_trio.config.problems import ConfigError, KeyPath, Problem, Rejected, render, show
 from nano_trio.config.reading import read
@@ -75,6 +82,7 @@ def from_document(
         findings += check_apps(apps, tables if apps else (), _main_port(table, top, overriding))
         findings += check_services(apps)
         findings += check_proxies(top)
+        esbuild = locate_esbuild(top.get("esbuild"), Path(folder), findings)
         tls = locate_tls(valid_values(table.get("tls"), Tls), Path(os.path.abspath(folder)), findings)
         admin = check_admin(_overridden(table, "admin", Admin, overriding), Path(os.path.abspath(folder)), findings)
         findings += check_ports(apps, _main_port(table, top, overriding), _secure_port(table, overriding))
@@ -86,7 +94,9 @@ def from_document(
         raise ConfigError(problems)
     apps_here = tuple(attrs.evolve(app, **paths[index]) for index, app in enumerate(config.apps))
     state_dir = Path(os.path.abspath(Path(folder) / config.state_dir))
-    config = attrs.evolve(config, apps=apps_here, tls=attrs.evolve(config.tls, **tls), state_dir=state_dir)
+    config = attrs.evolve(
+        config, apps=apps_here, tls=attrs.evolve(config.tls, **tls), state_dir=state_dir, esbuild=esbuild
+    )
     config = attrs.evolve(config, admin=attrs.evolve(config.admin, **admin))
     for key, value in overriding.items():
         config = _with_value(config, key, value)

@@ -590,6 +590,14 @@ class Config:
             Reload.RESTART,
         ),
     )
+    esbuild: Annotated[Path | None, FilePath()] = field(
+        default=None,
+        metadata=about(
+            "the esbuild that takes the types out of apps in TypeScript; relative to the configuration's folder; none: "
+            "`esbuild` or `node` (22.13 or later) on the PATH, never one in an app's folder",
+            Reload.RESTART,
+        ),
+    )
     http: Http = field(factory=Http, metadata=about("the HTTP server", Reload.LIVE))
     compression: Compression = field(factory=Compression, metadata=about("compression of responses", Reload.LIVE))
     tls: Tls = field(factory=Tls, metadata=about("HTTPS", Reload.LIVE))

@@ -28,9 +28,10 @@ import os
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Set
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal, NoReturn
 from urllib.parse import quote, unquote
 
 import attrs
@@ -40,7 +41,7 @@ from nano_trio.engine.bytecode import Bytecode, BytecodeCache
 from nano_trio.engine.errors import Frame, JavaScriptError, render_error
 from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver
 from nano_trio.engine.sourcemap import SourceMap, find_url, from_data_url
-from nano_trio.engine.typescript import Transform, Transformer
+from nano_trio.engine.typescript import Tools, Transform, Transformer
 
 __all__ = [
     "TAKE_MODULE",
@@ -62,6 +63,7 @@ _TAKE_SOURCE = f'export const take = globalThis["{TAKE_NAMESPACE}"]; delete glob
 
 _PREFIX = "app:/"
 """Begins what the app's modules are called within the engine."""
+_NO_OWN: Final = Tools()
 _MAX_MODULE_BYTES = 64 << 20
 _URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _DYNAMIC_IMPORT = re.compile(r"""\bimport\s*\(\s*(["'`])([^"'`\n$\\]+)\1\s*\)""")
@@ -382,14 +384,25 @@ def is_slow(path: Path) -> bool:
         return False
 
 
-def load_app(path: Path, cache: BytecodeCache, builtins: Mapping[str, str] = MappingProxyType({})) -> AppCode:
+def load_app(
+    path: Path, cache: BytecodeCache, builtins: Mapping[str, str] = MappingProxyType({}), tools: Tools = _NO_OWN
+) -> AppCode:
     """Read and compile the app at ``path``, a module file or a folder (:meth:`Resolver.entry` finds its entry).
 
     ``builtins``: the source of further modules that it may import, by names that begin with ``nano:`` or ``node:``.
+    ``tools``: what may be run for TypeScript.
+
     Raises :class:`ModuleError` where a file cannot be had and :class:`JavaScriptError` where one does not compile.
     """
     files = AppFiles.at(path)
-    return load_module(files.folder, "./" + files.main, cache, builtins)
+    return load_module(files.folder, "./" + files.main, cache, builtins, tools)
+
+
+def _refuse_typescript(main: str, name: str, text: str) -> NoReturn:
+    raise ModuleError(
+        f'cannot load "{_shown(name)}": the app begins with JavaScript ({main}), and TypeScript is transformed only '
+        f"for apps that begin with TypeScript: rename {main} to {posixpath.splitext(main)[0]}.ts"
+    )
 
 
 def load_source(source: str, name: str, folder: Path, cache: BytecodeCache) -> AppCode:
@@ -400,18 +413,30 @@ def load_source(source: str, name: str, folder: Path, cache: BytecodeCache) -> A
 
 
 def load_module(
-    folder: Path, name: str, cache: BytecodeCache, builtins: Mapping[str, str] = MappingProxyType({})
+    folder: Path,
+    name: str,
+    cache: BytecodeCache,
+    builtins: Mapping[str, str] = MappingProxyType({}),
+    tools: Tools = _NO_OWN,
+    *,
+    mixed: bool = False,
 ) -> AppCode:
-    """Like :func:`load_app` for the module ``name`` (``./sub/x.js``) of a folder, in all of which it may import."""
-    typescript = None
-    if name.endswith(TYPESCRIPT):
-        typescript = Transformer(folder, None if cache.folder is None else cache.folder.parent / "typescript")
+    """Like :func:`load_app` for the module ``name`` (``./sub/x.js``) of a folder, in all of which it may import.
+
+    ``mixed``: a module in JavaScript may import TypeScript, so that loading it may take long.
+    """
+    if mixed or name.endswith(TYPESCRIPT):
+        kept = None if cache.folder is None else cache.folder.parent / "typescript"
+        typescript: Transform = Transformer(folder, kept, tools)
+    else:
+        typescript = partial(_refuse_typescript, _shown(name))
     modules = ModuleFolder(folder, builtins, typescript)
     try:
         return _load(modules, name.removeprefix("./"), cache)
     finally:
         # From now on nothing may take long.
-        modules._typescript = None
+        if isinstance(typescript, Transformer):
+            modules._typescript = None
 
 
 def _load(folder: ModuleFolder, main: str, cache: BytecodeCache) -> AppCode:
@@ -487,9 +512,9 @@ def _imports(folder: ModuleFolder, target: str, importer: str, cache: BytecodeCa
 
 
 def _literal_imports(folder: ModuleFolder, target: str) -> list[str]:
-    """What a file in TypeScript imports by ``import("./x")``: it must be transformed now. It may be absent."""
+    """The TypeScript that a file imports by ``import("./x")``: it must be transformed now. It may be absent."""
     found = []
-    if target.endswith(TYPESCRIPT):
+    if target.endswith(TYPESCRIPT) or isinstance(folder._typescript, Transformer):
         for match in _DYNAMIC_IMPORT.finditer(folder.read(_file(target))):
             with contextlib.suppress(ModuleError):
                 each = folder.resolver.resolve(match[2], target)

@@ -1,15 +1,17 @@
 """TypeScript to JavaScript, file by file, by tools that are found on this machine.
 
-Nothing here understands TypeScript. Looked for, in this order: ``esbuild`` on the PATH; ``node_modules/.bin/esbuild``
-of the app's folder; ``node`` on the PATH, from the version that strips types (22.13; ``module.stripTypeScriptTypes``).
-Types are taken out, not checked: that is what ``tsc --noEmit`` is for.
+Nothing here understands TypeScript. Looked for, in this order: the esbuild that the configuration names; ``esbuild``
+on the PATH; in development ``node_modules/.bin/esbuild`` of the app's folder; ``node`` on the PATH, from the version
+that strips types (22.13; ``module.stripTypeScriptTypes``). Types are taken out, not checked: that is what
+``tsc --noEmit`` is for.
 
 A tool is started once for each file and content: results are kept beside the bytecode, in a folder of this user alone,
 under a digest of the tool, the file's name and its text. Starting one takes 10 to 50 ms and blocks: call this in a
 worker thread wherever others wait.
 
-The app's own esbuild is a program that whoever may write to the app's folder chooses. It is run only where it belongs
-to this user or to root and nobody else may write to it.
+Tools run as this user and outside of any isolate. An esbuild in an app's folder is a program of whoever wrote the app,
+so it is run only for those who develop it (:attr:`Tools.own`), and only where it belongs to this user or to root and
+nobody else may write to it. Tools start in the root folder, so that nothing in an app's folder configures them.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ import attrs
 from nano_trio.engine.resolution import ModuleError
 from nano_trio.engine.sourcemap import find_url, from_data_url
 
-__all__ = ["Tool", "Transform", "Transformer", "find_tool"]
+__all__ = ["Tool", "Tools", "Transform", "Transformer", "find_tool"]
 
 Transform = Callable[[str, str], tuple[str, str | None]]
 """A module's name and its text to JavaScript and a source map's JSON. Raises ModuleError."""
@@ -51,6 +53,16 @@ _STRIP = (
     'process.stdout.write(stripTypeScriptTypes(require("node:fs").readFileSync(0, "utf8")));'
 )
 _NODE = ("--no-warnings", "--experimental-strip-types", "-e", _STRIP, "--")
+
+
+@attrs.frozen
+class Tools:
+    """Which tools may be run."""
+
+    esbuild: Path | None = None
+    """The operator's esbuild; None: what is found."""
+    own: bool = False
+    """Whether an app's own may be run: in development."""
 
 
 @attrs.frozen
@@ -79,31 +91,49 @@ def _strips(path: str, version: str) -> bool:
     return done.returncode == 0
 
 
-def find_tool(folder: Path) -> Tool:
+def find_tool(folder: Path, tools: Tools) -> Tool:
     """The tool for the app in ``folder``. Raises :class:`ModuleError` that says what was looked for."""
+    if tools.esbuild is not None:
+        path = str(tools.esbuild)
+        if not os.access(path, os.X_OK) or os.path.isdir(path):
+            raise ModuleError(f'TypeScript needs esbuild, and "esbuild" of the configuration is no program: {path}')
+        return Tool("esbuild", path, _version(path))
     with contextlib.suppress(OSError):
         found = shutil.which("esbuild")
         if found is not None:
-            return Tool("esbuild", found, _version(found))
-    own = folder / "node_modules" / ".bin" / "esbuild"
-    untrusted = ""
+            return Tool("esbuild", os.path.abspath(found), _version(found))
+    own = Path(os.path.abspath(folder)) / "node_modules" / ".bin" / "esbuild"
+    looked = ["esbuild on the PATH"]
+    install = "npm install --global esbuild"
     with contextlib.suppress(OSError):
-        status = own.stat()
-        if status.st_uid in (0, os.getuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return Tool("esbuild", str(own), _version(str(own)))
-        untrusted = "; it is there, but others than you may write to it"
+        status = own.stat() if tools.own or own.exists() else None
+        if not tools.own:
+            # Told only where it would have served.
+            if status is not None:
+                install = (
+                    f'{install}. The app has an esbuild of its own ({own}), which "nano-trio dev" runs, and a server '
+                    "does not: it is a program of the app's, outside of its isolate. If you trust it, name it in the "
+                    'configuration: "esbuild": "…/node_modules/.bin/esbuild"'
+                )
+        elif status is not None:
+            if status.st_uid in (0, os.getuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return Tool("esbuild", str(own), _version(str(own)))
+            looked.append(f"{own}, which is there, but others than you may write to it")
+    if tools.own and len(looked) == 1:
+        looked.append(str(own))
+        install = "npm install --save-dev esbuild (in the app's folder)"
     found = shutil.which("node")
     node = "not found"
     with contextlib.suppress(OSError):
         if found is not None:
             version = _version(found)
             if _strips(found, version):
-                return Tool("node", found, version)
+                return Tool("node", os.path.abspath(found), version)
             node = f"{found} is too old"
+    looked.append(f"node 22.13 or later on the PATH ({node})")
     raise ModuleError(
-        "TypeScript needs a tool that takes the types out, and none was found. Looked for: esbuild on the PATH; "
-        f"{own}{untrusted}; node 22.13 or later on the PATH ({node}). Install one: npm install --save-dev esbuild "
-        "(in the app's folder)"
+        "TypeScript needs a tool that takes the types out, and none was found. Looked for: "
+        f"{'; '.join(looked)}. Install one: {install}"
     )
 
 
@@ -114,16 +144,17 @@ class Transformer:
     folder: Path
     cache: Path | None
     """Where results are kept; None for nowhere."""
+    tools: Tools
     _tool: Tool | None = None
 
     def __call__(self, name: str, text: str) -> tuple[str, str | None]:
         """A module's JavaScript, and its source map's JSON. Raises :class:`ModuleError`."""
         if self._tool is None:
-            self._tool = find_tool(self.folder)
+            self._tool = find_tool(self.folder, self.tools)
         key = _digest(self._tool, name, text)
         found = self._read(key)
         if found is None:
-            found = _transform(self._tool, self.folder, name.removeprefix("./"), text)
+            found = _transform(self._tool, name.removeprefix("./"), text)
             self._write(key, found)
         return found
 
@@ -163,7 +194,7 @@ def _check(key: str, code: str, source_map: str | None) -> str:
     return _digest(key, code, source_map or "")
 
 
-def _transform(tool: Tool, folder: Path, name: str, text: str) -> tuple[str, str | None]:
+def _transform(tool: Tool, name: str, text: str) -> tuple[str, str | None]:
     if tool.kind == "node":
         command = [tool.path, *_NODE, "strip"]
     else:
@@ -174,7 +205,7 @@ def _transform(tool: Tool, folder: Path, name: str, text: str) -> tuple[str, str
         done = subprocess.run(
             command,
             input=data,
-            cwd=folder,
+            cwd="/",
             capture_output=True,
             timeout=_TIMEOUT_S,
             check=False,

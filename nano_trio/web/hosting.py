@@ -419,6 +419,7 @@ async def host(
         config.apps,
         state_dir=config.state_dir,
         dev=dev,
+        esbuild=config.esbuild,
         drain_timeout_s=config.drain_timeout_s,
         turns=None if link is None else link.turns,
         quarantined=None if link is None else link.quarantined,

@@ -256,8 +256,8 @@ OF_THE_WHOLE: list[tuple[Any, list[str]]] = [
 
 @pytest.mark.parametrize(("document", "expected"), OF_THE_WHOLE, ids=[lines[0][:60] for _, lines in OF_THE_WHOLE])
 def test_the_whole(folder: Path, document: Any, expected: list[str]) -> None:
-    top = "admin, apps, compression, defaults, drain_timeout_s, host, http, live_reload, log, port, proxy_protocol, "
-    top += "quarantine_window_s, state_dir, tls, trusted_proxies, unresponsive_timeout_s, watch"
+    top = "admin, apps, compression, defaults, drain_timeout_s, esbuild, host, http, live_reload, log, port, "
+    top += "proxy_protocol, quarantine_window_s, state_dir, tls, trusted_proxies, unresponsive_timeout_s, watch"
     found = problems(folder, document)
     assert found == [f"config.json: {line}".replace("FOLDER", str(folder)).replace("TOP", top) for line in expected]
 

@@ -115,6 +115,8 @@ def around(tmp_path: Path) -> Path:
         blob.write_to_path(tmp_path / "shop.pem", append=True)
     (tmp_path / "admin-token").write_text("a-token-of-16-characters-or-more\n")
     (tmp_path / "admin-token").chmod(0o600)
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "esbuild").touch(0o755)
     return tmp_path
 
 

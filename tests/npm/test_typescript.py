@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from nano_trio.actors.registry import Registry
 from nano_trio.config import from_document
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.modules import ModuleError, is_slow, load_app
+from nano_trio.engine.typescript import Tools
 
 MAIN = """import { greet, type Name } from "./lib/greet";
 import { late } from "./lib/late.js";
@@ -114,10 +116,81 @@ def test_the_apps_own_esbuild_where_nobody_else_may_write(
         app / "node_modules" / ".bin", "esbuild", f'#!/bin/sh\nPATH={os.environ["PATH"]}\nexec {esbuild} "$@"\n'
     )
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert load_app(app, BytecodeCache(None)).main == "app:/index.ts"
+    assert load_app(app, BytecodeCache(None), tools=Tools(own=True)).main == "app:/index.ts"
     (own / "esbuild").chmod(0o757)
     with pytest.raises(ModuleError, match="others than you may write to it"):
-        load_app(app, BytecodeCache(None))
+        load_app(app, BytecodeCache(None), tools=Tools(own=True))
+
+
+def test_a_server_runs_no_program_of_an_apps(tmp_path: Path, esbuild: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`check` says so; the configuration may allow it; development does without being asked."""
+    app = lay(
+        tmp_path / "app",
+        {"index.ts": "const text: string = 'ts';\nexport default { fetch: () => new Response(text) };"},
+    )
+    script = f'#!/bin/sh\necho ran >> {tmp_path}/ran\nPATH={os.environ["PATH"]}\nexec {esbuild} "$@"\n'
+    program(app / "node_modules" / ".bin", "esbuild", script)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def check(**keys: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "nano.json").write_text(json.dumps({**keys, "apps": [{"name": "a", "path": "app"}]}))
+        command = [sys.executable, "-m", "nano_trio", "check", "--config", "nano.json"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    refused = check()
+    assert refused.returncode == 1
+    assert "The app has an esbuild of its own" in refused.stdout
+    assert 'name it in the configuration: "esbuild"' in refused.stdout
+    assert not (tmp_path / "ran").exists()
+    assert check(esbuild="app/node_modules/.bin/esbuild").returncode == 0
+    assert (tmp_path / "ran").exists()
+    wrong = check(esbuild="app/index.ts")
+    assert 'nano.json:1:2: esbuild: "app/index.ts" cannot be run: permission denied' in wrong.stdout
+    assert 'esbuild: "nowhere" does not exist' in check(esbuild="nowhere").stdout
+    (tmp_path / "nano.json").unlink()
+    # What a server was refused, the app's own developer has.
+    (tmp_path / "cache").rename(tmp_path / "old cache")
+    (tmp_path / "ran").unlink()
+    (app / "a.test.ts").write_text(
+        "it('x', async () => expect(await (await app.fetch('/')).text()).toBe('ts' as string));"
+    )
+    command = [sys.executable, "-m", "nano_trio", "test", "app"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, (tmp_path / "ran").exists()) == (0, True), done.stdout + done.stderr
+
+
+def test_tests_in_typescript_and_of_typescript(tmp_path: Path, esbuild: Path) -> None:
+    app = lay(tmp_path)
+    (app / "a.test.ts").write_text(
+        'import { app, expect, it } from "nano:test";\n'
+        'import { greet, type Name } from "./lib/greet.ts";\n'
+        "interface Empty {}\n"
+        'it("greets", async () => {\n'
+        '  const name: Name = "you";\n'
+        '  expect(await (await app.fetch("/")).text()).toContain(greet(name));\n'
+        '  expect<string>(name).toBe("me");\n'
+        "});\n"
+    )
+    (app / "b.test.js").write_text(
+        'import { greet } from "./lib/greet.ts";\nit("x", () => expect(greet("a")).toBe("hello a "));'
+    )
+    (app / "c.js").write_text('import "./lib/greet.ts";')
+    environment = {**os.environ, "PATH": f"{esbuild.parent}:{os.environ['PATH']}"}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "nano_trio", *arguments]
+        return subprocess.run(
+            command, cwd=app, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    done = run("test")
+    assert "✓ b.test.js (1 passed)" in done.stdout, done.stdout
+    assert "a.test.ts:7:24: AssertionError: expect('you').toBe('me')" in done.stdout
+    assert '  expect<string>(name).toBe("me");' in done.stdout
+    assert done.stdout.count("✗") == 2
+    # Without a test around it a module in JavaScript is told what to do.
+    assert "rename c.js to c.ts" in run("run", "c.js").stderr
 
 
 # A Node that strips types, which the one on this machine may be too old for: its function is there by a module of ours.
@@ -150,7 +223,7 @@ def test_without_a_tool_the_message_says_what_to_install(tmp_path: Path, monkeyp
     with pytest.raises(
         ModuleError, match=r"Looked for: esbuild on the PATH; .*node is too old.*npm install --save-dev"
     ):
-        load_app(app, BytecodeCache(None))
+        load_app(app, BytecodeCache(None), tools=Tools(own=True))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ModuleError, match=r"node 22\.13 or later on the PATH \(not found\)"):
         load_app(app, BytecodeCache(None))
