@@ -32,10 +32,15 @@ __all__ = ["test"]
 )
 @click.option("--watch", is_flag=True, help="Run again whenever a file of the folder changes.")
 def test(folder: Path, config_path: Path | None, wanted: str, reporter: str, timeout_ms: float, watch: bool) -> None:
-    """Run the tests of an app: files named *.test.js, with describe, it and expect as globals or from "nano:test".
+    """Run the tests of an app: files named *.test.js or *.test.ts.
 
-    Each file runs in an isolate of its own. `import { app } from "nano:test"` calls the app without a network:
-    `await app.fetch("/path")`. Its settings come from the configuration file in its folder or the one above.
+    They have describe, it, expect and app as globals, or by `import { app, expect, it } from "nano:test"`.
+
+    Each file runs in an isolate of its own. `app` calls the app without a network: `await app.fetch("/path")`, and
+    `await app.connect("/path")` for a WebSocket with send, receive and close. Its settings come from the configuration
+    file in its folder or the one above.
+
+    Exit codes: 0 all passed, 1 something failed, or there is no test, 2 wrong usage, 130 interrupted by Ctrl-C.
 
     \b
     Examples:
@@ -71,7 +76,7 @@ def _run_once(
 
     files = [only] if only is not None else find_tests(folder)
     if not files:
-        fail(f'no tests: there is no file named *.test.js in "{folder}"')
+        fail(f'no tests: there is no file named *.test.js or *.test.ts in "{folder}"')
     try:
         app = _app_of(folder, config_path)
     except ConfigError as error:
@@ -94,9 +99,10 @@ def _run_once(
     return any(result.failed for result in results)
 
 
-def _app_of(folder: Path, config_path: Path | None) -> App | None:
-    """The folder's app as it is configured, or as ``serve --app`` would run it; None where it has none."""
+def _app_of(folder: Path, config_path: Path | None) -> App | str:
+    """The folder's app as it is configured, or as ``serve --app`` would run it; or why there is none."""
     from nano_trio.config import load, single_app
+    from nano_trio.engine.modules import AppFiles, ModuleError
 
     folder = folder.resolve()
     given = config_path or usual_config(folder) or usual_config(folder.parent)
@@ -104,6 +110,8 @@ def _app_of(folder: Path, config_path: Path | None) -> App | None:
         for app in load(given).apps:
             if app.path.resolve() == folder or app.path.resolve().parent == folder:
                 return app
-    if not any((folder / name).is_file() for name in ("index.js", "index.mjs")):
-        return None
+    try:
+        AppFiles.at(folder)
+    except ModuleError as error:
+        return f"there is no app to call: {error}"
     return single_app(folder, environ={}).apps[0]

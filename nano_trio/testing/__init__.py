@@ -10,15 +10,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nano_trio.testing.calling import AsyncApp, Headers, Response, open_app
-    from nano_trio.testing.sync import App
+    from nano_trio.testing.calling import AsyncApp, Headers, Response, WebSocketRefused, open_app
+    from nano_trio.testing.sync import App, SyncWebSocket
+    from nano_trio.testing.websocket import WebSocket, WebSocketClosed
 
-__all__ = ["App", "AsyncApp", "Headers", "Response", "open_app"]
+__all__ = [
+    "App",
+    "AsyncApp",
+    "Headers",
+    "Response",
+    "SyncWebSocket",
+    "WebSocket",
+    "WebSocketClosed",
+    "WebSocketRefused",
+    "open_app",
+]
 
-_PLACES = {"App": "sync", "AsyncApp": "calling", "Headers": "calling", "Response": "calling", "open_app": "calling"}
+_PLACES = {
+    "App": "sync",
+    "SyncWebSocket": "sync",
+    "WebSocket": "websocket",
+    "WebSocketClosed": "websocket",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES.get(name, 'calling')}"), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json as jsons
 import os
@@ -13,13 +14,14 @@ import attrs
 import trio
 
 from nano_trio.actors.app import App as Actor
-from nano_trio.actors.messages import BodyBroken, IncomingRequest
+from nano_trio.actors.messages import BodyBroken, IncomingRequest, SocketHandler, SocketLimits
 from nano_trio.actors.registry import Registry
 from nano_trio.actors.request_ids import new_id
 from nano_trio.config import App as Settings
 from nano_trio.config import single_app
+from nano_trio.testing.websocket import WebSocket
 
-__all__ = ["AsyncApp", "Headers", "Response", "open_app"]
+__all__ = ["AsyncApp", "Headers", "Response", "WebSocketRefused", "open_app"]
 
 _ORIGIN = "http://localhost/"
 _SETTLED_POLL_S = 0.002
@@ -74,6 +76,16 @@ class Response:
         return jsons.loads(self.body)
 
 
+class WebSocketRefused(Exception):
+    """The app answered a request for a WebSocket with something else."""
+
+    def __init__(self, response: Response) -> None:
+        said = response.text().strip()
+        super().__init__(f"the app answered {response.status}, not 101{f': {said}' if said else ''}")
+        self.response = response
+        """The answer."""
+
+
 class AsyncApp:
     """An app that runs; :func:`open_app` makes it."""
 
@@ -81,6 +93,7 @@ class AsyncApp:
         self.settings = settings
         """As it is configured (:class:`nano_trio.config.App`)."""
         self._registry = registry
+        self._sockets: set[WebSocket] = set()
 
     @property
     def registry(self) -> Registry:
@@ -115,28 +128,74 @@ class AsyncApp:
         Raises :class:`ValueError` for more than one body, and :class:`nano_trio.actors.messages.BodyBroken` where the
         response breaks off. Errors of the app are responses, as they are for clients.
         """
-        pairs = [
-            (name.lower(), value) for name, value in (headers.items() if isinstance(headers, Mapping) else headers)
-        ]
+        pairs = _pairs(headers)
         content, kind = _content(body, json, data)
-        names = {name for name, _ in pairs}
-        if kind is not None and "content-type" not in names:
+        if kind is not None and "content-type" not in dict(pairs):
             pairs.append(("content-type", kind))
         if content is not None:
             pairs.append(("content-length", str(len(content))))
+        response = await self._call(
+            (method or ("GET" if content is None else "POST")).upper(), url, pairs, params, content
+        )
+        if response.socket is not None:
+            response.socket.closed(1006, "", False)
+        return response.whole
+
+    async def connect(
+        self,
+        url: str = "/",
+        *,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        protocols: Iterable[str] = (),
+        params: Mapping[str, str] | None = None,
+    ) -> WebSocket:
+        """Open a WebSocket to the app. ``protocols``: the subprotocols to offer.
+
+        Raises :class:`WebSocketRefused` where the app answers with anything but a WebSocket, and :class:`ValueError`
+        where it chooses a subprotocol that was not offered.
+        """
+        offered = list(protocols)
+        pairs = [*_pairs(headers), ("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")]
+        pairs.append(("sec-websocket-key", base64.b64encode(os.urandom(16)).decode()))
+        if offered:
+            pairs.append(("sec-websocket-protocol", ", ".join(offered)))
+        response = await self._call("GET", url, pairs, params, None)
+        if response.socket is None:
+            raise WebSocketRefused(response.whole)
+        chosen = response.whole.headers.get("sec-websocket-protocol", "")
+        if chosen and chosen not in offered:
+            response.socket.closed(1006, "", False)
+            raise ValueError(f'the app chose the subprotocol "{chosen}", which was not offered')
+        socket = WebSocket(response.socket, chosen, response.limits)
+        self._sockets.add(socket)
+
+        async def live() -> None:
+            try:
+                await socket.run()
+            finally:
+                self._sockets.discard(socket)
+
+        self._registry.spawn(live)
+        return socket
+
+    async def _call(
+        self,
+        method: str,
+        url: str,
+        pairs: list[tuple[str, str]],
+        params: Mapping[str, str] | None,
+        content: bytes | None,
+    ) -> _Answer:
         url = urljoin(_ORIGIN, url)
         if params:
             url += ("&" if "?" in url else "?") + urlencode(params)
-        if "host" not in names:
+        if "host" not in dict(pairs):
             pairs.insert(0, ("host", url.split("/")[2]))
-        method = (method or ("GET" if content is None else "POST")).upper()
         request = IncomingRequest(method, url, pairs, content, "127.0.0.1", new_id())
         await trio.lowlevel.checkpoint()
         exchange = self._actor.begin(request)
         try:
             response = await exchange.wait()
-            if response.socket is not None:
-                response.socket.closed(1006, "", False)
             chunks: list[bytes] = []
             if isinstance(response.body, bytes):
                 chunks.append(response.body)
@@ -148,13 +207,28 @@ class AsyncApp:
             raise
         finally:
             exchange.finish()
-        return Response(response.status, Headers(response.headers), b"".join(chunks))
+        whole = Response(response.status, Headers(response.headers), b"".join(chunks))
+        return _Answer(whole, response.socket, response.socket_limits)
 
     async def settled(self) -> None:
         """Wait until the app has nothing in progress: no request, no promise of ``waitUntil``, no timer, no fetch."""
         await trio.lowlevel.checkpoint()
-        while self._actor.busy:  # noqa: ASYNC110  # an event would cost every request of every server
+        while self._actor.busy or any(socket.busy for socket in self._sockets):  # noqa: ASYNC110  # an event would cost every request of every server
             await trio.sleep(_SETTLED_POLL_S)
+
+
+@attrs.frozen
+class _Answer:
+    """A response, and the app's end of the WebSocket that it opens, if it does."""
+
+    whole: Response
+    socket: SocketHandler | None
+    limits: SocketLimits
+
+
+def _pairs(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    given = headers.items() if isinstance(headers, Mapping) else headers
+    return [(name.lower(), value) for name, value in given]
 
 
 def _content(body: bytes | str | None, json: Any, data: Mapping[str, str] | None) -> tuple[bytes | None, str | None]:

@@ -1,4 +1,4 @@
-"""Running ``*.test.js``: each file in an isolate of its own, several by turns.
+"""Running ``*.test.js`` and ``*.test.ts``: each file in an isolate of its own, several by turns.
 
 Theory of operation. The module ``nano:test`` (``js/``) collects the tests of a file and runs them one after the other;
 it reports the start and the end of each. A test that waits too long fails there, by a timer. One that computes too
@@ -12,35 +12,40 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 import trio
 
+from nano_trio.actors.messages import BodyBroken
 from nano_trio.actors.services import AppService
 from nano_trio.config import App
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.isolate import Limits, StopReason
 from nano_trio.engine.modules import AppCode, ModuleError, load_module
+from nano_trio.engine.resolution import TYPESCRIPT
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
+from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_http1 import Response
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
 from nano_trio.runtime.platform import BUILTIN_MODULES
 from nano_trio.runtime.service import Service, ServiceRequest
-from nano_trio.testing.calling import AsyncApp, open_app
+from nano_trio.testing.calling import AsyncApp, WebSocketRefused, open_app
+from nano_trio.testing.websocket import WebSocket, WebSocketClosed
 
 __all__ = ["Failure", "FileResult", "Outcome", "TestOptions", "find_tests", "run_tests"]
 
 _JS = Path(__file__).parent / "js"
 _FILES_AT_ONCE = 8
 _SKIPPED_FOLDERS = {"node_modules", ".git"}
-SUFFIXES = (".test.js", ".test.mjs")
+SUFFIXES = tuple(f".test{suffix}" for suffix in (".js", ".mjs", *TYPESCRIPT))
 
 
 @attrs.frozen
@@ -109,7 +114,7 @@ def find_tests(folder: Path) -> list[str]:
 
 @cache
 def _builtins() -> dict[str, str]:
-    own = {"nano:test": "test.js", "nano:test/expect": "expect.js"}
+    own = {"nano:test": "test.js", "nano:test/expect": "expect.js", "nano:test/websocket": "websocket.js"}
     return {**BUILTIN_MODULES, **{name: (_JS / file).read_text("utf-8") for name, file in own.items()}}
 
 
@@ -142,8 +147,19 @@ class _Settled(Service):
         return _Empty()
 
 
+@attrs.frozen
+class _NoApp(Service):
+    """In the place of the app of a folder that has none."""
+
+    why: str
+
+    async def fetch(self, request: ServiceRequest) -> Response:
+        """Tell why."""
+        raise FetchError("ERR_SERVICE", self.why)
+
+
 class _Attempt(NoRequests):
-    """One isolate with the file's tests. Implements AppHost and LogSink."""
+    """One isolate with the file's tests. Implements AppHost, LogSink and RunnerHost."""
 
     def __init__(
         self,
@@ -151,6 +167,7 @@ class _Attempt(NoRequests):
         code: AppCode,
         scheduler: CpuScheduler,
         options: TestOptions,
+        app: AsyncApp | str,
         services: dict[str, Service],
         done: int,
     ) -> None:
@@ -169,6 +186,8 @@ class _Attempt(NoRequests):
         self.environment.isolate.on_stopped = self._stopped
         self.environment.isolate.on_idle = self._idle
         self._loaded = False
+        self._app = app
+        self._sockets: dict[int, WebSocket] = {}
 
     async def run(self) -> None:
         """Run tests until the last has ended or the isolate is stopped."""
@@ -183,6 +202,8 @@ class _Attempt(NoRequests):
                 nursery.cancel_scope.cancel()
         finally:
             environment.close()
+            for socket in self._sockets.values():
+                socket.close_soon()
 
     def _error(self, failure: Failure) -> None:
         if self.running is not None:
@@ -239,6 +260,35 @@ class _Attempt(NoRequests):
             self.finished = True
             self.ended.set()
 
+    # -- RunnerHost --------------------------------------------------------------------------------------------------
+
+    async def connect(self, url: str, headers: list[tuple[str, str]], protocols: list[str]) -> list[Any]:
+        """Open a WebSocket to the app."""
+        if isinstance(self._app, str):
+            return [0, self._app]
+        try:
+            socket = await self._app.connect(url, headers=headers, protocols=protocols)
+        except (WebSocketRefused, ValueError, BodyBroken) as error:
+            return [0, str(error)]
+        number = len(self._sockets) + 1
+        self._sockets[number] = socket
+        return [number, socket.protocol]
+
+    async def next(self, number: int) -> list[Any]:
+        """The next event of a WebSocket."""
+        try:
+            return ["message", await self._sockets[number].receive()]
+        except WebSocketClosed as end:
+            return ["closed", end.code, end.reason]
+
+    def send(self, number: int, message: str | bytes) -> None:
+        """Queue a message for the app."""
+        self._sockets[number].send_soon(message)
+
+    def close(self, number: int, code: int | None, reason: str) -> None:
+        """Queue a WebSocket's end."""
+        self._sockets[number].close_soon(code, reason)
+
     # -- LogSink, AppHost --------------------------------------------------------------------------------------------
 
     def line(self, level: str, text: str) -> None:
@@ -264,38 +314,45 @@ class _Attempt(NoRequests):
         """Never called: a file is a module."""
 
 
-async def _run_file(folder: Path, file: str, app: App | None, options: TestOptions, cache: BytecodeCache) -> FileResult:
+async def _run_file(folder: Path, file: str, app: App | str, options: TestOptions, cache: BytecodeCache) -> FileResult:
     result = FileResult(file)
     begun = time.monotonic()
     try:
-        code = load_module(folder, f"./{file}", cache, _builtins())
+        load = partial(load_module, folder, f"./{file}", cache, _builtins(), Tools(own=True), mixed=True)
+        code = await trio.to_thread.run_sync(load)
     except (ModuleError, JavaScriptError) as error:
         result.errors.append(Failure(str(error)))
         return result
-    if app is None:
+    if isinstance(app, str):
+        services: dict[str, Service] = {"app": _NoApp(app), "settled": _NoApp(app)}
         scheduler = CpuScheduler()
         async with trio.open_nursery() as nursery:
             await nursery.start(scheduler.run)
-            await _attempts(result, code, scheduler, options, {})
+            await _attempts(result, code, scheduler, options, app, services)
             nursery.cancel_scope.cancel()
     else:
         async with open_app(app) as running:
             registry = running.registry
-            services: dict[str, Service] = {
+            services = {
                 "app": AppService("test", app.name, registry.find, lambda cause: (), lambda cause: None),
                 "settled": _Settled(running),
             }
-            await _attempts(result, code, registry.scheduler, options, services)
+            await _attempts(result, code, registry.scheduler, options, running, services)
     result.seconds = time.monotonic() - begun
     return result
 
 
 async def _attempts(
-    result: FileResult, code: AppCode, scheduler: CpuScheduler, options: TestOptions, services: dict[str, Service]
+    result: FileResult,
+    code: AppCode,
+    scheduler: CpuScheduler,
+    options: TestOptions,
+    app: AsyncApp | str,
+    services: dict[str, Service],
 ) -> None:
     done = 0
     while True:
-        attempt = _Attempt(result, code, scheduler, options, services, done)
+        attempt = _Attempt(result, code, scheduler, options, app, services, done)
         await attempt.run()
         if attempt.finished:
             return
@@ -305,14 +362,14 @@ async def _attempts(
 async def run_tests(
     folder: Path,
     files: Iterable[str],
-    app: App | None,
+    app: App | str,
     options: TestOptions,
     cache: BytecodeCache,
     ended: Callable[[FileResult], None],
 ) -> None:
     """Run test files of a folder, several at a time; ``ended`` is called with each result, in the files' order.
 
-    ``app``: the folder's app, or None where it has none; then ``app.fetch`` fails.
+    ``app``: the folder's app, or why there is none: so ``app.fetch`` fails.
     """
     files = list(files)
     results: dict[str, FileResult] = {}

@@ -14,8 +14,53 @@ import trio
 
 from nano_trio.engine.runners import leave_thread
 from nano_trio.testing.calling import AsyncApp, Response, open_app
+from nano_trio.testing.websocket import WebSocket, WebSocketClosed
 
-__all__ = ["App"]
+__all__ = ["App", "SyncWebSocket"]
+
+
+class SyncWebSocket:
+    """A WebSocket to an app under test, for tests that know nothing of Trio; a context manager.
+
+    The methods are those of :class:`nano_trio.testing.WebSocket`, and wait.
+    """
+
+    def __init__(self, socket: WebSocket, token: trio.lowlevel.TrioToken | None) -> None:
+        self._socket = socket
+        self._token = token
+
+    @property
+    def protocol(self) -> str:
+        """The subprotocol that the app chose, or an empty string."""
+        return self._socket.protocol
+
+    def send(self, data: str | bytes) -> None:
+        """See :meth:`nano_trio.testing.WebSocket.send`."""
+        trio.from_thread.run(self._socket.send, data, trio_token=self._token)
+
+    def receive(self, timeout: float = 5) -> str | bytes:
+        """See :meth:`nano_trio.testing.WebSocket.receive`. Raises :class:`TimeoutError` after ``timeout`` seconds."""
+
+        async def wait() -> str | bytes:
+            with trio.move_on_after(timeout):
+                return await self._socket.receive()
+            raise TimeoutError(f"no message came within {timeout:g} s")
+
+        return trio.from_thread.run(wait, trio_token=self._token)
+
+    def close(self, code: int | None = None, reason: str = "") -> None:
+        """See :meth:`nano_trio.testing.WebSocket.close`."""
+        trio.from_thread.run(self._socket.close, code, reason, trio_token=self._token)
+
+    def wait_closed(self) -> WebSocketClosed:
+        """See :meth:`nano_trio.testing.WebSocket.wait_closed`."""
+        return trio.from_thread.run(self._socket.wait_closed, trio_token=self._token)
+
+    def __enter__(self) -> SyncWebSocket:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close(1000)
 
 
 class App:
@@ -73,6 +118,13 @@ class App:
     def fetch(self, url: str = "/", **request: Any) -> Response:
         """See :meth:`nano_trio.testing.AsyncApp.fetch`."""
         return trio.from_thread.run(partial(self._running().fetch, url, **request), trio_token=self._token)
+
+    def connect(self, url: str = "/", **request: Any) -> SyncWebSocket:
+        """See :meth:`nano_trio.testing.AsyncApp.connect`."""
+        token = self._token
+        return SyncWebSocket(
+            trio.from_thread.run(partial(self._running().connect, url, **request), trio_token=token), token
+        )
 
     def settled(self) -> None:
         """See :meth:`nano_trio.testing.AsyncApp.settled`."""

@@ -65,6 +65,78 @@ def test_an_app_is_called_without_a_network(nano: Nano, tmp_path: Path) -> None:
     assert result.out.startswith("✓ tests/app.test.js (3 passed)\n3 passed in ")
 
 
+CHAT = """
+import { publish } from "nano:rooms";
+export default {
+  fetch(request, env, ctx) {
+    const { searchParams } = new URL(request.url);
+    if (searchParams.has("full")) return new Response("the room is full", { status: 403 });
+    return ctx.upgrade(request, { data: searchParams.get("name"), protocol: request.headers.has("sec-websocket-protocol") ? "chat" : undefined });
+  },
+  websocket: {
+    open(ws) { ws.subscribe("room"); publish("room", `${ws.data} came`); },
+    async message(ws, message) {
+      if (message === "leave") ws.close(4001, "as you like");
+      else if (typeof message === "string") { await null; publish("room", `${ws.data}: ${message}`); }
+      else ws.send(new Uint8Array(message).toReversed());
+    },
+    close(ws, code, reason) { publish("room", `${ws.data} left ${code} ${reason}`); },
+  },
+};
+"""
+
+
+def test_websockets_without_a_network(nano: Nano, tmp_path: Path) -> None:
+    (tmp_path / "index.js").write_text(CHAT)
+    write(
+        tmp_path,
+        a="""
+        it("has rooms", async () => {
+          const ada = await app.connect("/?name=Ada", { protocols: ["v2", "chat"], headers: { x: "y" } });
+          expect(ada.protocol).toBe("chat");
+          expect(await ada.receive()).toBe("Ada came");
+          const bob = await app.connect("ws://localhost/?name=Bob");
+          bob.send("hëllo");
+          bob.send("leave");
+          bob.send("too late");
+          for (const each of ["Bob came", "Bob: hëllo", "Bob left 4001 as you like"]) expect(await ada.receive()).toBe(each);
+          expect(await bob.closed).toEqual({ code: 4001, reason: "as you like" });
+          const rest = [];
+          for await (const message of bob) rest.push(message);
+          expect(rest).toEqual(["Bob came", "Bob: hëllo"]);
+          expect(() => bob.send("x")).toThrow("the WebSocket is closed (4001 as you like)");
+          await expect(bob.receive()).rejects.toThrow("the WebSocket is closed (4001 as you like)");
+        });
+        it("begins with nobody in the room: what a test opened is closed", async () => {
+          const cid = await app.connect("/?name=Cid");
+          expect(await cid.receive()).toBe("Cid came");
+          cid.send(Uint8Array.of(1, 2, 3));
+          expect(new Uint8Array(await cid.receive())).toEqual(Uint8Array.of(3, 2, 1));
+          expect(await cid.close(1000, "bye")).toEqual({ code: 1000, reason: "bye" });
+          expect(() => cid.close(5)).toThrow("The code must be 1000");
+        });
+        it("is refused", async () => {
+          await expect(app.connect("/?full")).rejects.toThrow("the app answered 403, not 101: the room is full");
+        });
+        it("waits in vain", async () => {
+          const eve = await app.connect("/?name=Eve");
+          await eve.receive();
+          await eve.receive({ timeout: 20 });
+        });""",
+    )
+    result = nano("test", "--reporter", "tap")
+    told = lines(result.out)
+    assert [line.startswith("ok ") for line in told if "a.test.js ›" in line] == [True, True, True, False], result.out
+    assert "a.test.js:32:28: Error: receive(): no message came within 20 ms" in told
+
+
+def test_without_an_app_a_call_says_so(nano: Nano, tmp_path: Path) -> None:
+    write(tmp_path, a="""it("a", () => app.fetch("/"));\nit("b", () => app.connect("/"));""")
+    told = nano("test").out
+    for place in ("a.test.js:1:24: TypeError: fetch failed: ", "a.test.js:2:26: Error: connect(/): "):
+        assert f"{place}there is no app to call: cannot load" in told
+
+
 def test_a_loop_fails_its_test_and_the_rest_runs(nano: Nano, tmp_path: Path) -> None:
     write(
         tmp_path,
@@ -75,7 +147,6 @@ def test_a_loop_fails_its_test_and_the_rest_runs(nano: Nano, tmp_path: Path) -> 
         it("spins", () => { for (;;); });
         it("waits", () => new Promise(() => {}));
         it("last", () => expect(ready).toBe(1));""",
-        b="""it("grows", () => { const kept = []; for (;;) kept.push(new Uint8Array(1e6)); }); it("other", () => {});""",
     )
     result = nano("test", "--timeout-ms", "300", "--reporter", "tap")
     assert result.code == 1
@@ -86,17 +157,28 @@ def test_a_loop_fails_its_test_and_the_rest_runs(nano: Nano, tmp_path: Path) -> 
         "the test computed for more than 300 ms",
         "not ok 3 - a.test.js › waits",
         "ok 4 - a.test.js › last",
-        "not ok 5 - b.test.js › grows",
-        "the test outgrew 256 MB",
-        "ok 6 - b.test.js › other",
-        "1..6",
+        "1..4",
     ):
         assert expected in told, result.out
     assert any("timed out after 300 ms" in line for line in told)
 
 
+def test_what_grows_too_much_fails_and_the_rest_runs(nano: Nano, tmp_path: Path) -> None:
+    grows = "const kept = []; for (;;) kept.push(new Uint8Array(1e6));"
+    write(tmp_path, a=f"""it("grows", () => {{ {grows} }}); it("other", () => {{}});""")
+    result = nano("test", "--timeout-ms", "60000", "--reporter", "tap")
+    assert result.code == 1
+    told = lines(result.out)
+    for expected in ("not ok 1 - a.test.js › grows", "the test outgrew 256 MB", "ok 2 - a.test.js › other", "1..2"):
+        assert expected in told, result.out
+
+
 def test_failures_have_a_place_and_a_difference(nano: Nano, tmp_path: Path) -> None:
-    write(tmp_path, a="""it("differs", () => {\n  expect({ a: 1, b: 2 }).toEqual({ a: 1, b: 3 });\n});""")
+    write(
+        tmp_path,
+        a="""it("differs", () => {\n  expect({ a: 1, b: 2 }).toEqual({ a: 1, b: 3 });\n});
+        it("text", () => expect("one\\ntwo\\nfour").toBe("one\\nthree\\nfour"));""",
+    )
     result = nano("test")
     assert result.code == 1
     told = lines(result.out)
@@ -104,6 +186,8 @@ def test_failures_have_a_place_and_a_difference(nano: Nano, tmp_path: Path) -> N
     assert any(line.startswith("a.test.js:2:") for line in told)
     assert "-  b: 3" in told
     assert "+  b: 2" in told
+    # Texts are compared line by line.
+    assert told[told.index("+ actual", told.index("+  b: 2")) + 1 :][:4] == ["one", "-three", "+two", "four"]
     assert "\x1b" not in result.out
 
 

@@ -48,6 +48,38 @@ const app: NanoTrio.App<Env, Data> = {
 export default app;
 """
 
+GOOD_TESTS = """
+import { app, afterEach, beforeAll, describe, expect, fn, it, test } from "nano:test";
+describe("app", () => {
+  beforeAll(async () => { await app.settled(); }, 100);
+  afterEach(() => {});
+  it("answers", async () => {
+    const response: Response = await app.fetch("/", { method: "POST", body: "x" });
+    expect(response.status).toBe(200);
+    await expect(response.json()).resolves.toMatchObject({ a: expect.any(Number), b: expect.stringContaining("x") });
+    await expect(app.connect("/no")).rejects.toThrow(/400/);
+    expect(() => null).not.toThrow(TypeError);
+  });
+  it("chats", { timeout: 5 }, async () => {
+    const socket = await app.connect("/chat", { protocols: ["a"], headers: { x: "y" } });
+    socket.send(new Uint8Array(2));
+    const message = await socket.receive({ timeout: 5 });
+    if (typeof message !== "string") message.byteLength.toFixed();
+    for await (const each of socket) expect(each).toHaveLength(1);
+    const { code, reason } = await socket.close(1000, "bye");
+    expect([code + 1, reason.length]).toEqual([1001, 3]);
+  });
+  it.only("x", () => {}); it.skip("x", () => {}); it.todo("x");
+  it.each([[1, "a"], [2, "b"]] as const)("%s", (n, text) => { expect(n.toFixed() + text.length).toBeDefined(); });
+  describe.each(["a", "b"])("%s", (text) => { text.length; });
+  const mock = fn((a: number) => String(a)).mockReturnValueOnce("x");
+  test("mocks", () => { const text: string = mock(1); expect(mock).toHaveBeenCalledWith(1); expect(mock.mock.calls[0][0]).toBe(text); });
+});
+"""
+GLOBAL_TESTS = """
+describe("global", () => { it("is", async () => { expect((await app.fetch("/")).ok).toBe(true); beforeEach(fn()); }); });
+"""
+
 WRONG = {
     "fetch must answer": "const app: NanoTrio.App = { fetch() { return 5; } }; export default app;",
     "no such handler": "const app: NanoTrio.App = { fetch: () => new Response(), websocket: { opened() {} } }; export default app;",
@@ -63,6 +95,11 @@ WRONG = {
     "the app under test fetches": 'import { app } from "nano:test"; app.request("/");',
     "patterns have parts": "new URLPattern({ path: '/' });",
     "handlers of HTML": "new HTMLRewriter().on('a', { elements() {} });",
+    "a test has a body": 'import { it } from "nano:test"; it("x", 5, 6);',
+    "rejects is asynchronous": 'import { expect } from "nano:test"; const done: void = 5; expect(1).rejects.toThrow().toFixed();',
+    "tests send no objects": 'import { app } from "nano:test"; const s = await app.connect("/"); s.send({ a: 1 });',
+    "messages may be bytes": 'import { app } from "nano:test"; const s = await app.connect("/"); (await s.receive()).trim();',
+    "mocks know their arguments": 'import { fn } from "nano:test"; fn((a: number) => a)("x");',
     "the address is read-only": "declare const ctx: NanoTrio.ExecutionContext; ctx.remoteAddress = 'x'; export {};",
 }
 
@@ -101,7 +138,8 @@ def mistakes(folder: Path, node_modules: Path, configuration: str, *options: str
 
 
 def test_what_is_right_is_accepted(tmp_path: Path, node_modules: Path) -> None:
-    assert project(tmp_path, node_modules, {"index.ts": GOOD}) == []
+    files = {"index.ts": GOOD, "index.test.ts": GOOD_TESTS, "global.test.ts": GLOBAL_TESTS}
+    assert project(tmp_path, node_modules, files) == []
 
 
 def test_each_mistake_is_found(tmp_path: Path, node_modules: Path) -> None:

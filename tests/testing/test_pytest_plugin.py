@@ -21,10 +21,15 @@ export default {
     }
     if (url.pathname === "/cookies") return new Response("", { headers: [["set-cookie", "a=1"], ["set-cookie", "b=2"]] });
     if (url.pathname === "/stream") return new Response(ReadableStream.from(["a", "b"]).pipeThrough(new TextEncoderStream()));
+    if (url.pathname === "/chat") return ctx.upgrade(request);
     if (url.pathname === "/throw") throw new RangeError("too far");
     if (url.pathname === "/spin") for (;;);
     return Response.json({ url: request.url, method: request.method, name: env.NAME,
       type: request.headers.get("content-type"), x: request.headers.get("x"), body: await request.text() });
+  },
+  websocket: {
+    open(ws) { ws.subscribe("all"); },
+    message(ws, message) { if (message === "end") ws.close(4000, "over"); else ws.publish("all", message); },
   },
 };
 """
@@ -60,10 +65,47 @@ async def test_failures_are_responses(nano_app):
     assert (await app.fetch("/")).status == 200
 """
 
+TRIO_TESTS += """
+import pytest
+from nano_trio.testing import WebSocketClosed, WebSocketRefused
+
+async def test_websockets(nano_app):
+    app = await nano_app("app", max_message_mb=0.001)
+    ada, bob = await app.connect("/chat"), await app.connect("/chat")
+    await ada.send("hi")
+    await ada.send(b"\\0\\1")
+    assert [await bob.receive(), await bob.receive()] == ["hi", b"\\0\\1"]
+    await ada.send("end")
+    assert [message async for message in ada] == []
+    with pytest.raises(WebSocketClosed, match="closed: 4000 over"):
+        await ada.send("x")
+    with pytest.raises(WebSocketClosed, match="1009"):
+        await bob.send("x" * 2000)
+        await bob.receive()
+    async with await app.connect("/chat") as cid:
+        await cid.send("alone")
+    await app.settled()
+    with pytest.raises(WebSocketRefused) as refused:
+        await app.connect("/throw")
+    assert refused.value.response.status == 500
+"""
+
 SYNC_TESTS = """
 import pytest
 from nano_trio.config import ConfigError
-from nano_trio.testing import App
+from nano_trio.testing import App, WebSocketRefused
+
+def test_websockets(nano_app_sync):
+    app = nano_app_sync("app")
+    with app.connect("/chat") as ada, app.connect("/chat") as bob:
+        ada.send("hi")
+        assert bob.receive() == "hi"
+        with pytest.raises(TimeoutError, match="within 0.01 s"):
+            ada.receive(timeout=0.01)
+        ada.send("end")
+        assert ada.wait_closed().code == 4000
+    with pytest.raises(WebSocketRefused, match="answered 200"):
+        app.connect("/")
 
 def test_calls(nano_app_sync):
     app = nano_app_sync("app", env={"NAME": "Ada"})
@@ -112,11 +154,11 @@ def project(folder: Path, tests: str, settings: str, *arguments: str) -> subproc
 def test_under_pytest_trio(tmp_path: Path) -> None:
     done = project(tmp_path, TRIO_TESTS, "trio_mode = true")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
 
 
 @pytest.mark.parametrize("plugins", [(), ("-p", "no:trio")], ids=["with pytest-trio", "without"])
 def test_without_async(tmp_path: Path, plugins: tuple[str, ...]) -> None:
     done = project(tmp_path, SYNC_TESTS, "", *plugins)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 passed" in done.stdout
+    assert "6 passed" in done.stdout

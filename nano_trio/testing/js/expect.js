@@ -5,7 +5,8 @@ const brief = (value) => {
   const text = inspect(value, { depth: 4, breakLength: Infinity });
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 };
-const long = (value) => inspect(value, { depth: 20, sorted: true, compact: false, maxArrayLength: 1000 });
+// Texts of several lines are compared line by line.
+const long = (value) => typeof value === "string" && value.includes("\n") ? value : inspect(value, { depth: 20, sorted: true, compact: false, maxArrayLength: 1000 });
 
 /** Thrown by a matcher; `diff` holds both values as text, where comparing them helps. */
 class AssertionError extends Error {

@@ -1,5 +1,6 @@
 // nano:test — describe, it, hooks and the runner. `nano-trio test` gives it to test files, as a module and as globals.
 import { expect, fn } from "nano:test/expect";
+import { open } from "nano:test/websocket";
 
 const platform = globalThis["nano:testing"];
 delete globalThis["nano:testing"];
@@ -66,11 +67,26 @@ export const afterEach = hook("afterEach");
 
 const fetcher = platform.fetcher("app");
 const settler = platform.fetcher("settled");
+/** WebSockets that the present test opened, or its hooks: they end with it. Those of beforeAll() stay. */
+let opened = null;
 /** The app of the folder, in an isolate of its own: requests reach it without a network. */
 export const app = {
   async fetch(input, init) {
     if (typeof input === "string") input = new URL(input, "http://localhost/").href;
-    return fetcher.fetch(input, init);
+    const { stack } = new Error();
+    try {
+      return await fetcher.fetch(input, init);
+    } catch (error) {
+      // Its own names no place of the test, which did not run when it was made.
+      if (Error.isError(error)) Object.defineProperty(error, "stack", { value: stack, configurable: true, writable: true });
+      throw error;
+    }
+  },
+  /** Open a WebSocket to the app. What a test leaves open is closed when it ends. */
+  async connect(url = "/", options = undefined) {
+    const socket = await open(url, options);
+    opened?.push(socket);
+    return socket;
   },
   /** Wait until the app has nothing in progress: what `ctx.waitUntil` was given, timers, fetches. */
   async settled() {
@@ -133,6 +149,7 @@ async function run(done, filter, timeout) {
     };
     if (broken !== undefined) errors.push(broken);
     else {
+      opened = [];
       const suites = lineage(node.parent);
       let ready = true;
       for (const suite of suites) {
@@ -140,6 +157,8 @@ async function run(done, filter, timeout) {
       }
       if (ready) await attempt(node);
       for (const suite of suites.toReversed()) for (const each of suite.hooks.afterEach) await attempt(each);
+      for (const socket of opened) await socket.close();
+      opened = null;
     }
     const status = errors.length > 0 ? "failed" : "passed";
     report({ type: "end", name, status, ms: performance.now() - start, errors, number });
@@ -177,5 +196,5 @@ async function run(done, filter, timeout) {
 }
 platform.onRun(run);
 
-Object.assign(globalThis, { describe, it, test, expect, beforeAll, afterAll, beforeEach, afterEach });
+Object.assign(globalThis, { app, describe, it, test, expect, beforeAll, afterAll, beforeEach, afterEach, fn });
 export { expect, fn };
