@@ -119,12 +119,15 @@ class Fetch:
         except Exception as error:
             self.close()
             raise self._client.unexpected(error) from error
+        except BaseException:
+            self.close()
+            raise
         finally:
             self._scope = None
-        if scope.cancelled_caught or self._response is None:
-            failure = self.failure or FetchError("ETIMEDOUT", f"no response within {timeout_s:g} s")
+        # Whoever aborted may have found this task woken already, by the head: then no cancellation stopped it.
+        if self.failure is not None or self._response is None:
             self.close()
-            raise failure
+            raise self.failure or FetchError("ETIMEDOUT", f"no response within {timeout_s:g} s")
         self.touched = trio.current_time()
         self._describe(request, self._response)
 
@@ -243,10 +246,10 @@ class Fetch:
         finally:
             self._scope = None
             self.touched = trio.current_time()
-        if scope.cancelled_caught:
+        if scope.cancelled_caught and self.failure is None:
+            self.failure = FetchError("ETIMEDOUT", f"the server sent nothing for {BODY_TIMEOUT_S:g} s")
+        if self.failure is not None:
             self.close()
-            if self.failure is None:
-                self.failure = FetchError("ETIMEDOUT", f"the server sent nothing for {BODY_TIMEOUT_S:g} s")
             raise self.failure
         if not piece:
             self.close()

@@ -163,12 +163,18 @@ async def _connect_first(addresses: list[str], port: int) -> trio.socket.SocketT
         else:
             sock.close()
 
-    async with trio.open_nursery() as nursery:
-        for address in addresses:
-            ended = trio.Event()
-            nursery.start_soon(attempt, address, ended)
-            with trio.move_on_after(_STAGGER_S):
-                await ended.wait()
+    try:
+        async with trio.open_nursery() as nursery:
+            for address in addresses:
+                ended = trio.Event()
+                nursery.start_soon(attempt, address, ended)
+                with trio.move_on_after(_STAGGER_S):
+                    await ended.wait()
+    except BaseException:
+        # Cancelled when the winner was there: the nursery's own cancellation does not hide the caller's.
+        if winner is not None:
+            winner.close()
+        raise
     if winner is None:
         raise errors[0]
     return winner

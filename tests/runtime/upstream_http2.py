@@ -108,7 +108,10 @@ class _Connection:
         self.heads.pop(number, None)
 
     async def _answer(self, number: int) -> None:
-        path = self.heads[number][":path"]
+        head = self.heads.get(number)
+        if head is None:  # it was reset at once
+            return
+        path = head[":path"]
         if path == "/never":
             await trio.sleep_forever()
         if path == "/goaway":
@@ -161,7 +164,6 @@ class _Connection:
                 else:
                     await self.changed.wait()
         else:
-            head = dict(self.heads[number])
             body = self.bodies[number].decode("latin-1")
             await self.send(number, json.dumps({"headers": head, "size": len(body), "body": body[:100]}).encode())
         self.h2.end_stream(number)
