@@ -11,7 +11,10 @@ import pytest
 import trio
 import trustme
 
+from nano_trio.engine.isolate import Turn
+from nano_trio.runtime import websocket
 from nano_trio.runtime.net_policy import NetPolicy
+from nano_trio.runtime.websocket_client import Event, WebSocketClient
 
 from .fetching import OPEN, Fetching, fetching
 from .websocket_server import Peer, echo, read_head, serving
@@ -410,6 +413,30 @@ async def test_a_silent_server_in_the_handshake_can_be_left() -> None:
         source = "const ws = new WebSocket(url), over = record(ws); setTimeout(() => ws.close(), 50); return over;"
         assert await run(js, source, url=server.url) == ["error 3", "close false 1006"]
         await server.settled()
+
+
+async def test_a_fetch_that_is_aborted_as_its_connection_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves nothing behind: each time the app has room for the one connection that is allowed here."""
+    monkeypatch.setattr(websocket, "MOST_SOCKETS", 1)
+    next_event = WebSocketClient.next_event
+
+    async def next_event_and_abort(client: WebSocketClient) -> Event:
+        event = await next_event(client)
+        js.environment.isolate.submit(Turn(js.environment.isolate.context.eval, ("controller?.abort()",)))
+        return event
+
+    monkeypatch.setattr(WebSocketClient, "next_event", next_event_and_abort)
+    async with serving(echo) as server, fetching() as js:
+        attempt = """
+            globalThis.controller = new AbortController();
+            const init = { headers: { Upgrade: "websocket" }, signal: aborts ? controller.signal : null };
+            return fetch(url, init).then((response) => response.status, (error) => error.name);
+        """
+        url = server.url.replace("ws:", "http:")
+        for aborts in (True, True, False):
+            assert await js.run(attempt, url=url, aborts=aborts) == ("AbortError" if aborts else 101)
+            if aborts:
+                await server.settled()
 
 
 async def test_interfaces() -> None:

@@ -36,8 +36,10 @@
       return promise;
     }
     let abort = null;
+    let isAborted = false;
     if (signal !== null) {
       abort = () => {
+        isAborted = true;
         host.close(number, null, "");
         reject(signal.reason);
       };
@@ -47,7 +49,8 @@
       operation((id) => host.next(id, number)),
       (event) => {
         if (abort !== null) load("abort").removeAlgorithm(signal, abort);
-        if (event[0] !== "open") {
+        if (isAborted || event[0] !== "open") {
+          // What was open before it was aborted closes by itself; nobody awaits its end.
           host.forget(number);
           reject(networkError("ERR_WEBSOCKET", event[4] ?? "the connection was closed"));
           return;
