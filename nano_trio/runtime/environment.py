@@ -87,7 +87,7 @@ class _Host:
         self.timer_generation: dict[int, int] = {}
         self._sequence = 0
         self.timers_changed = trio.Event()
-        self.operations: dict[int, trio.CancelScope] = {}
+        self.operations: set[int] = set()
         self.causes: dict[int, Any] = {}
         self.timer_causes: dict[int, Any] = {}
         self.nursery: trio.Nursery | None = None
@@ -188,8 +188,7 @@ class _Host:
     # -- operations --------------------------------------------------------------------------------------------------
 
     def operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        scope = trio.CancelScope()
-        self.operations[operation] = scope
+        self.operations.add(operation)
         cause = self.cause
         if cause is not None:
             self.causes[operation] = cause
@@ -209,31 +208,16 @@ class _Host:
             await self.pace.turn()
             self.nursery.start_soon(self.run_operation, *self.queued.popleft())
 
-    def cancel_operation(self, operation: int) -> None:
-        scope = self.operations.get(operation)
-        if scope is not None:
-            scope.cancel()
-
     async def run_operation(self, operation: int, work: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
-        scope = self.operations.get(operation)
-        if scope is None:
-            return
-        outcome: tuple[Any, ...] | None = None
-        with scope:
-            try:
-                outcome = (True, await work(*args))
-            except HostError as error:
-                outcome = (False, error.name, error.message)
-            except Exception as error:
-                # A defect of ours: it costs this operation, not the app.
-                _log.exception("internal error in an operation")
-                outcome = (False, "OperationError", f"internal error ({type(error).__name__})")
-        if outcome is None:
-            self.causes.pop(operation, None)
-            self.operations.pop(operation, None)
-            self.operation_ended()
-        else:
-            self.settle(operation, *outcome)
+        try:
+            outcome: tuple[Any, ...] = (True, await work(*args))
+        except HostError as error:
+            outcome = (False, error.name, error.message)
+        except Exception as error:
+            # A defect of ours: it costs this operation, not the app.
+            _log.exception("internal error in an operation")
+            outcome = (False, "OperationError", f"internal error ({type(error).__name__})")
+        self.settle(operation, *outcome)
 
     def settle(self, operation: int, succeeded: bool, value: Any, message: str | None = None) -> None:
         """End an operation with a turn. Also for operations that no task of the nursery runs."""
@@ -242,7 +226,7 @@ class _Host:
             return
 
         def settled(_: Turn) -> None:
-            self.operations.pop(operation, None)
+            self.operations.discard(operation)
 
         cause = self.causes.pop(operation, None)
         environment.enter("settle", operation, succeeded, value, message, on_end=settled, cause=cause)

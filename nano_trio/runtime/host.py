@@ -75,9 +75,6 @@ class Services(Protocol):
         A :class:`HostError` rejects the operation's promise with the error it names.
         """
 
-    def cancel_operation(self, operation: int) -> None:
-        """Cancel what :meth:`operation` started; its promise stays pending. Unknown numbers are ignored."""
-
     def background(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run ``await work()`` in the app's nursery until the app ends. Nobody waits for it."""
 
