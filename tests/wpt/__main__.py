@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
 import sys
@@ -16,6 +17,8 @@ from tests.wpt.manifest import Test, area_of, discover
 from tests.wpt.pool import run_all
 from tests.wpt.subset import CI_SUBSET
 
+MEASURED = Path(__file__).with_name("measured.json")
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.wpt", description=__doc__)
@@ -25,11 +28,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--update", action="store_true", help="write the expectations anew from this run")
     parser.add_argument("--list-failures", action="store_true", help="print every subtest that does not pass")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every result to FILE")
+    parser.add_argument(
+        "--record", action="store_true", help="of a whole run: write what the documentation shows of it"
+    )
     parser.add_argument("--subset", choices=["ci"], help="only a chosen list of files")
     return parser.parse_args()
 
 
-def _print_table(outcomes: dict[str, Outcome], areas: dict[str, str]) -> None:
+def _rows(outcomes: dict[str, Outcome]) -> dict[str, Counter[str]]:
+    """What is counted of each area, and of all under "total"."""
     rows: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for test, outcome in outcomes.items():
         for row in (rows[area_of(test)], rows["total"]):
@@ -37,6 +44,19 @@ def _print_table(outcomes: dict[str, Outcome], areas: dict[str, str]) -> None:
             row["passed"] += sum(status == "pass" for status, _ in outcome.subtests.values())
             row["total"] += len(outcome.subtests)
             row[outcome.status] += 1
+    return rows
+
+
+def _record(outcomes: dict[str, Outcome]) -> None:
+    areas = {
+        area: {key: row[key] for key in ("files", "passed", "total")} for area, row in sorted(_rows(outcomes).items())
+    }
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    MEASURED.write_text(json.dumps({"date": day, "areas": areas}, indent=1) + "\n", "utf-8")
+
+
+def _print_table(outcomes: dict[str, Outcome], areas: dict[str, str]) -> None:
+    rows = _rows(outcomes)
     print(f"{'area':<22}{'files':>6}{'passed':>8}{'failed':>8}{'total':>8}{'errors':>8}{'time-outs':>11}{'crashes':>9}")
     for area in [*sorted(set(rows) - {"total"}), *({"total"} & set(rows))]:
         row = rows[area]
@@ -84,12 +104,17 @@ def main() -> int:
     if not tests:
         print(f"tests.wpt: nothing below {root} matches", file=sys.stderr)
         return 2
+    if arguments.record and patterns:
+        print("tests.wpt: --record is for a whole run", file=sys.stderr)
+        return 2
     outcomes = run(root, tests, arguments.jobs)
     _print_table(outcomes, {} if patterns else expectations.areas)
     if arguments.json:
         arguments.json.write_text(
             json.dumps({name: o.plain() for name, o in sorted(outcomes.items())}, indent=1), "utf-8"
         )
+    if arguments.record:
+        _record(outcomes)
     if arguments.list_failures:
         wrong = [f"{test}: {n}: {what}" for test, o in sorted(outcomes.items()) for n, what in failing(o).items()]
         _print_list("failures", wrong)
