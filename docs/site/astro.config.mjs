@@ -11,18 +11,33 @@ export default defineConfig({
       description: "Many isolated JavaScript apps in one Python process",
       customCss: ["./src/styles/site.css"],
       credits: false,
+      expressiveCode: { shiki: { langAlias: { caddyfile: "nginx" } } },
       sidebar: [
         {
           label: "Start here",
-          items: ["index", "getting-started"],
+          items: ["index", "getting-started", "guides/chat"],
         },
         {
           label: "Guides",
-          items: ["guides/websockets", "guides/testing", "guides/npm", "guides/deployment", "guides/operations"],
+          items: [
+            "guides/websockets",
+            "guides/testing",
+            "guides/typescript",
+            "guides/npm",
+            "guides/repl",
+            "guides/deployment",
+            "guides/operations",
+          ],
         },
         {
           label: "Reference",
-          items: ["reference/configuration", "reference/web-apis", "reference/failures", "reference/workers"],
+          items: [
+            "reference/configuration",
+            "reference/command-line",
+            "reference/web-apis",
+            "reference/failures",
+            "reference/workers",
+          ],
         },
         {
           label: "About",

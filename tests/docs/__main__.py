@@ -1,9 +1,14 @@
-"""The command ``python -m tests.docs``: write the generated parts of the documentation site's pages anew."""
+"""The command ``python -m tests.docs``: write what is generated of the documentation site anew."""
 
 from __future__ import annotations
 
-from .pages import PAGES, generated, pages
+from .generated import generated, published
+from .pages import PAGES, SITE, pages
 
 for page in pages():
     path = PAGES / page
     path.write_text(generated(path.read_text("utf-8")), "utf-8")
+for name, text in published().items():
+    path = SITE / "public" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")

@@ -17,10 +17,14 @@ import trustme
 
 from nano_trio import config
 from nano_trio.cli import main
+from nano_trio.testing import App
+from tests.npm.conftest import node_modules  # noqa: F401
+from tests.npm.test_types import mistakes
+from tests.readme.document import REPOSITORY
 from tests.readme.session import Session
 from tests.serving.conftest import SiteMaker, serve  # noqa: F401
 
-from .pages import PageBlock, blocks_of, pages
+from .pages import PAGES, PageBlock, blocks_of, pages
 
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
 RUN = [page for page in pages() if any(b.block.language == "sh" and "elsewhere" not in b.attributes for b in blocks_of(page))]  # fmt: skip
@@ -47,11 +51,38 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
             case "text":
                 assert printed, f"{found.name}: text that no command prints"
             case "js":
-                assert {"title", "answers", "loads"} & set(found.attributes), f"{found.name}: say how it is tested"
+                assert {"title", "answers", "loads", "npm"} & set(found.attributes), (
+                    f"{found.name}: say how it is tested"
+                )
             case "python":
-                assert found.block.file.startswith("test_"), found.name
+                assert _is_used(found), f"{found.name}: no command of its page runs it"
             case language:
                 assert language in ("ts", "toml", "json", "ini", "nginx", "caddyfile", "dockerfile"), found.name
+
+
+def test_what_is_not_run_says_why() -> None:
+    kept = [found for found in BLOCKS if "elsewhere" in found.attributes]
+    assert all(found.block.language == "sh" and len(found.attributes["elsewhere"]) > 5 for found in kept)
+
+
+def _is_used(found: PageBlock) -> bool:
+    """Whether a file of a page, or its folder, is named by commands that are run there, or by another file of it."""
+    others = [
+        other.block.text
+        for other in blocks_of(found.page)
+        if other.block != found.block
+        and (other.block.file or (other.block.language == "sh" and "elsewhere" not in other.attributes))
+    ]
+    name = found.block.file.partition("/")[0]
+    return bool(name) and any(re.search(rf"\b{re.escape(name)}\b", text) for text in others)
+
+
+@pytest.mark.parametrize("page", pages())
+def test_commands_in_the_text_are_ones_that_there_are(page: str) -> None:
+    for command in re.findall(r"`(nano-trio [^`\n]+)`", (PAGES / page).read_text("utf-8")):
+        words = [word for word in shlex.split(command) if word not in ("…", "[APP]", "[PATH]")]
+        if not {"|", ">", "<"} & set(words):
+            _parse([word for word in words[1:] if not word.startswith("[")])
 
 
 @of("sh")
@@ -67,14 +98,15 @@ def test_commands_are_ones_that_there_are(block: PageBlock) -> None:
 @of("js")
 async def test_modules_load_and_answer(block: PageBlock, serve: SiteMaker) -> None:  # noqa: F811
     source = block.block.text
+    if "npm" in block.attributes:
+        return
     if block.block.file:
         # A file of its page's commands: what it imports is there alone.
-        if re.search(r'from "(\./|nano:test)', source):
-            assert block.page in RUN
+        if "export default" not in source or re.search(r'from "(\./|nano:test)', source):
+            assert _is_used(block), block.name
             return
         async with serve({"app": {"source": source, "timeout_ms": 100}}) as site:
-            if "export default" in source:
-                assert (await site.get("app")).status in (200, 503), block.name
+            assert (await site.get("app")).status in (200, 503), block.name
         return
     if "export default" not in source:
         source += "\nexport default () => new Response('loaded');"
@@ -97,11 +129,30 @@ async def test_typescript_loads_and_answers(block: PageBlock, built: Path, serve
         assert (await site.get("app")).status == 200
 
 
+def test_an_app_with_a_package(tmp_path: Path, node_modules: Path) -> None:  # noqa: F811
+    (block,) = [found for found in BLOCKS if "npm" in found.attributes]
+    (tmp_path / block.block.file).write_text(block.block.text)
+    shutil.copytree(node_modules / "hono", tmp_path / "node_modules" / "hono")
+    with App(tmp_path) as app:
+        assert app.fetch("/users/Ada").json() == {"name": "Ada"}
+
+
+def test_typescript_agrees(tmp_path: Path, node_modules: Path) -> None:  # noqa: F811
+    """With the options of the page of TypeScript, and with the types that ``init`` brings."""
+    shutil.copytree(REPOSITORY / "nano_trio" / "types", tmp_path / ".nano-trio")
+    blocks = blocks_of("guides/typescript.md")
+    for number, found in enumerate(found for found in blocks if found.block.language in ("ts", "js")):
+        (tmp_path / f"{number}.{found.block.language}").write_text(found.block.text)
+    (options,) = [found.block.text for found in blocks if found.block.file == "tsconfig.json"]
+    (tmp_path / "tsconfig.json").write_text(options)
+    assert mistakes(tmp_path, node_modules, "tsconfig.json", "--allowJs", "--checkJs") == []
+
+
 @pytest.fixture
 def around(tmp_path: Path) -> Path:
     """A folder with whatever the configurations of the pages refer to."""
     app = "export default () => new Response('here');\n"
-    for name in ("shop", "reports", "app"):
+    for name in ("shop", "reports", "app", "chat"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "index.js").write_text(app)
     for name in ("login.js", "loop.js", "shop.js"):
@@ -110,9 +161,10 @@ def around(tmp_path: Path) -> Path:
     certificate = authority.issue_cert("shop.example.com", "shop")
     for name in ("clients-ca.pem", "internal-ca.pem"):
         authority.cert_pem.write_to_path(tmp_path / name)
-    certificate.private_key_pem.write_to_path(tmp_path / "shop-key.pem")
-    for blob in certificate.cert_chain_pems:
-        blob.write_to_path(tmp_path / "shop.pem", append=True)
+    for name in ("shop", "chat"):
+        certificate.private_key_pem.write_to_path(tmp_path / f"{name}-key.pem")
+        for blob in certificate.cert_chain_pems:
+            blob.write_to_path(tmp_path / f"{name}.pem", append=True)
     (tmp_path / "admin-token").write_text("a-token-of-16-characters-or-more\n")
     (tmp_path / "admin-token").chmod(0o600)
     (tmp_path / "tools").mkdir()
@@ -122,6 +174,8 @@ def around(tmp_path: Path) -> Path:
 
 @of("toml", "json")
 def test_configurations_load(block: PageBlock, around: Path) -> None:
+    if block.block.file == "tsconfig.json":
+        return  # see test_typescript_agrees
     file = around / f"nano.{block.block.language}"
     file.write_text(block.block.text)
     assert config.load(file, {}).apps

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import threading
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
+from nano_trio.runtime.platform import LAZY_GLOBALS
 from tests.browser.fixture import Launch
+from tests.readme.document import REPOSITORY
+from tests.wpt.manifest import area_of
 
-from .pages import PAGES, SITE, generated, pages
+from .generated import generated, published
+from .pages import PAGES, SITE, blocks_of, pages
 
 
 class _Page(HTMLParser):
@@ -85,24 +91,68 @@ def test_generated_parts_are_current(page: str) -> None:
     assert generated(text) == text
 
 
+def test_published_files_are_current() -> None:
+    """The schema, the types and the description of admin. To write them anew: ``python -m tests.docs``."""
+    public = SITE / "public"
+    written = {path.relative_to(public).as_posix() for path in public.rglob("*") if path.is_file()}
+    assert written == {"favicon.svg", *published()}
+    for name, text in published().items():
+        assert (public / name).read_text("utf-8") == text, name
+
+
+def test_what_was_measured_is_what_is_expected() -> None:
+    """To measure anew: ``python -m tests.wpt --record``, then ``python -m tests.docs``."""
+    areas = json.loads((REPOSITORY / "tests/wpt/measured.json").read_text("utf-8"))["areas"]
+    expected: Counter[str] = Counter()
+    for test, groups in json.loads((REPOSITORY / "tests/wpt/expectations.json").read_text("utf-8"))["failures"].items():
+        for group in groups:
+            expected[area_of(test)] += 1 if group["subtests"] == "*" else len(group["subtests"])
+    failed = {area: row["total"] - row["passed"] for area, row in areas.items() if area != "total"}
+    assert {area: count for area, count in failed.items() if count} == dict(expected)
+
+
+def test_every_global_is_on_the_page_of_web_apis() -> None:
+    text = (PAGES / "reference/web-apis.md").read_text("utf-8")
+    names = {name for globals_ in LAZY_GLOBALS.values() for name in globals_.split()}
+    # The first is the language's own; the others are modules' doors.
+    for name in names - {"Proxy", "nano:rooms", "nano:node"}:
+        assert f"`{name}`" in text, name
+
+
+def test_no_block_escapes_its_test(built: Path) -> None:
+    """Whatever the site shows as a block of code, the tests of blocks have seen."""
+    for page in pages():
+        place = page.removesuffix(".md").removesuffix("index")
+        shown = (built / place / "index.html").read_text("utf-8").count("<pre")
+        assert shown == len(blocks_of(page)), page
+
+
 def test_the_lock_names_no_registry() -> None:
     assert '"resolved"' not in (SITE / "package-lock.json").read_text("utf-8")
 
 
-async def test_no_page_is_wider_than_a_phone(built: Path, browser: Launch) -> None:
+_WIDE_TABLES = "[...document.querySelectorAll('.sl-markdown-content table')].filter((t) => t.scrollWidth > t.clientWidth + 1).length"
+
+
+async def test_pages_fit_desktops_and_phones(built: Path, browser: Launch) -> None:
+    """No page has to be moved sideways to be read, and no table."""
     handler = functools.partial(_Silent, directory=str(built))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         async with browser() as chromium:
             page = await chromium.open(f"http://site:{server.server_port}/")
-            phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-            await page.ask("Emulation.setDeviceMetricsOverride", **phone)
-            for name in pages():
-                address = "/" + name.removesuffix(".md").removesuffix("index")
-                await page.ask("Page.navigate", url=f"http://site:{server.server_port}{address}")
-                await page.until(f"location.pathname.startsWith({address!r}) && document.readyState === 'complete'")
-                wide = await page.evaluate("document.documentElement.scrollWidth")
-                assert wide <= 390, f"{address} is {wide} pixels wide"
+            wrong = []
+            for width, height in ((1280, 900), (390, 844)):
+                view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+                await page.ask("Emulation.setDeviceMetricsOverride", **view)
+                for name in pages():
+                    address = "/" + name.removesuffix(".md").removesuffix("index")
+                    await page.ask("Page.navigate", url=f"http://site:{server.server_port}{address}")
+                    await page.until(f"location.pathname.startsWith({address!r}) && document.readyState === 'complete'")
+                    wide, tables = await page.evaluate(f"[document.documentElement.scrollWidth, {_WIDE_TABLES}]")
+                    if wide > width or tables:
+                        wrong.append(f"{address} at {width}: {wide} pixels wide, {tables} tables that are too wide")
+            assert wrong == []
             assert page.console == []
         server.shutdown()
 

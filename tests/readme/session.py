@@ -7,7 +7,9 @@ The conventions by which blocks are adapted, and nothing else is:
 - A command that serves (``make serve``, ``nano-trio serve`` or ``dev``, without ``--help``) runs beside what follows; it
   ends, by Ctrl-C, where the next one begins or the section ends. Its exit code must be 0.
 - Port 3000 becomes a free one: ``NANO_PORT`` says so to servers, ``:3000`` is replaced in commands. Port 3443 becomes a free
-  one too: ``--tls-port`` is added to ``--tls``. And port 9000, for admin, wherever commands name it.
+  one too: ``--tls-port`` is added to ``--tls``. And port 9000, for admin, wherever commands name it. In configuration files
+  ``port = 3443`` and ``port = 9000`` are replaced.
+- Node before version 22 is told to have WebSockets: ``--experimental-websocket``.
 - ``make`` does not install (``-o install``): the environment that runs the tests is used. ``make`` of anything but
   ``serve`` is only asked what it would do (``--dry-run``): this test is part of ``make test``.
 - A ``text`` block behind an ``sh`` block is part of what that printed: its lines occur there, in any order.
@@ -15,6 +17,7 @@ The conventions by which blocks are adapted, and nothing else is:
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -67,7 +70,7 @@ class Session:
                 if block.file:
                     path = self.folder / block.file
                     path.parent.mkdir(exist_ok=True)
-                    path.write_text(block.text)
+                    path.write_text(self._with_free_ports(block.text) if path.suffix == ".toml" else block.text)
                 elif block.language == "sh":
                     printed = self._run(block)
                 elif block.language == "text" and printed:
@@ -99,12 +102,18 @@ class Session:
                 printed += "\n"
         return printed
 
+    def _with_free_ports(self, text: str) -> str:
+        return text.replace("port = 3443", f"port = {self.secure_port}").replace(
+            "port = 9000", f"port = {self.admin_port}"
+        )
+
     def _adapt(self, command: str) -> str:
         command = command.replace(":3000", f":{self.port}").replace(":3443", f":{self.secure_port}")
         command = command.replace(" --tls", f" --tls --tls-port {self.secure_port}")
         command = command.replace(":9000", f":{self.admin_port}").replace("-port 9000", f"-port {self.admin_port}")
         if command.startswith("make ") and not command.startswith("make serve"):
             return command.replace("make", "make --dry-run", 1)
+        command = re.sub(r"\bnode (?=\w)", lambda _: f"node {_node_flags()}", command)
         return command.replace("curl ", "curl -sS --max-time 20 ")
 
     def _serve(self, command: str) -> None:
@@ -151,6 +160,12 @@ def _script(path: Path, line: str) -> None:
     path.unlink(missing_ok=True)
     path.write_text(f"#!/bin/sh\n{line}\n")
     path.chmod(0o755)
+
+
+@functools.cache
+def _node_flags() -> str:
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    return "--experimental-websocket " if int(version.lstrip("v").partition(".")[0]) < 22 else ""
 
 
 def _free_port() -> int:

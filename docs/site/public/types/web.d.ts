@@ -1,0 +1,133 @@
+// Types of Web interfaces that TypeScript's library for workers lacks, and of HTMLRewriter and `scheduler`, as on Workers.
+
+interface URLPatternInit {
+  protocol?: string;
+  username?: string;
+  password?: string;
+  hostname?: string;
+  port?: string;
+  pathname?: string;
+  search?: string;
+  hash?: string;
+  baseURL?: string;
+}
+
+interface URLPatternOptions {
+  ignoreCase?: boolean;
+}
+
+interface URLPatternComponentResult {
+  input: string;
+  groups: { [name: string]: string | undefined };
+}
+
+interface URLPatternResult {
+  inputs: (string | URLPatternInit)[];
+  protocol: URLPatternComponentResult;
+  username: URLPatternComponentResult;
+  password: URLPatternComponentResult;
+  hostname: URLPatternComponentResult;
+  port: URLPatternComponentResult;
+  pathname: URLPatternComponentResult;
+  search: URLPatternComponentResult;
+  hash: URLPatternComponentResult;
+}
+
+interface URLPattern {
+  test(input?: string | URL | URLPatternInit, baseURL?: string | URL): boolean;
+  exec(input?: string | URL | URLPatternInit, baseURL?: string | URL): URLPatternResult | null;
+  readonly protocol: string;
+  readonly username: string;
+  readonly password: string;
+  readonly hostname: string;
+  readonly port: string;
+  readonly pathname: string;
+  readonly search: string;
+  readonly hash: string;
+  readonly hasRegExpGroups: boolean;
+}
+
+declare var URLPattern: {
+  prototype: URLPattern;
+  new (input?: string | URL | URLPatternInit, options?: URLPatternOptions): URLPattern;
+  new (input: string | URL | URLPatternInit, baseURL: string | URL, options?: URLPatternOptions): URLPattern;
+};
+
+interface Scheduler {
+  /** Resolves after `delay` ms; rejects once the signal aborts. */
+  wait(delay: number, options?: { signal?: AbortSignal }): Promise<void>;
+}
+
+declare var scheduler: Scheduler;
+
+declare namespace NanoTrio {
+  type HTMLContent = string | ReadableStream | Response;
+
+  interface HTMLContentOptions {
+    /** Content is HTML; otherwise text, which is escaped. */
+    html?: boolean;
+  }
+
+  interface HTMLUnit {
+    readonly removed: boolean;
+    before(content: HTMLContent, options?: HTMLContentOptions): this;
+    after(content: HTMLContent, options?: HTMLContentOptions): this;
+    replace(content: HTMLContent, options?: HTMLContentOptions): this;
+    remove(): this;
+  }
+
+  interface HTMLElementUnit extends HTMLUnit {
+    tagName: string;
+    readonly attributes: Iterable<[string, string]>;
+    readonly namespaceURI: string;
+    getAttribute(name: string): string | null;
+    hasAttribute(name: string): boolean;
+    setAttribute(name: string, value: string): this;
+    removeAttribute(name: string): this;
+    prepend(content: HTMLContent, options?: HTMLContentOptions): this;
+    append(content: HTMLContent, options?: HTMLContentOptions): this;
+    setInnerContent(content: HTMLContent, options?: HTMLContentOptions): this;
+    removeAndKeepContent(): this;
+    onEndTag(handler: (tag: HTMLEndTag) => unknown): void;
+  }
+
+  interface HTMLEndTag {
+    name: string;
+    before(content: HTMLContent, options?: HTMLContentOptions): this;
+    after(content: HTMLContent, options?: HTMLContentOptions): this;
+    remove(): this;
+  }
+
+  interface HTMLTextUnit extends HTMLUnit {
+    readonly text: string;
+    readonly lastInTextNode: boolean;
+  }
+
+  interface HTMLCommentUnit extends HTMLUnit {
+    text: string;
+  }
+
+  interface HTMLElementHandlers {
+    element?(element: HTMLElementUnit): unknown;
+    comments?(comment: HTMLCommentUnit): unknown;
+    text?(text: HTMLTextUnit): unknown;
+  }
+
+  interface HTMLDocumentHandlers {
+    doctype?(doctype: { readonly name: string | null; readonly publicId: string | null; readonly systemId: string | null }): unknown;
+    comments?(comment: HTMLCommentUnit): unknown;
+    text?(text: HTMLTextUnit): unknown;
+    end?(end: { append(content: HTMLContent, options?: HTMLContentOptions): unknown }): unknown;
+  }
+}
+
+interface HTMLRewriter {
+  on(selector: string, handlers: NanoTrio.HTMLElementHandlers): HTMLRewriter;
+  onDocument(handlers: NanoTrio.HTMLDocumentHandlers): HTMLRewriter;
+  transform(response: Response): Response;
+}
+
+declare var HTMLRewriter: {
+  prototype: HTMLRewriter;
+  new (): HTMLRewriter;
+};
