@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import threading
 import time
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,42 @@ def test_a_signal_lets_requests_finish(start: Start, app: Path, number: signal.S
     running.signal(number)
     client.join()
     assert answers == [(200, "hello")]
+    assert running.end().code == 0
+
+
+def test_a_kept_connection_is_told_that_the_server_ends(start: Start, app: Path) -> None:
+    """A request that was on its way when the signal came is answered, not cut off; those in flight finish."""
+    (app / "index.js").write_text(
+        """export default { async fetch(request) {
+          if (request.method === "POST") console.log("reading");
+          return new Response(`${(await request.text()).length} bytes`);
+        } };"""
+    )
+    running = start("serve", "--app", "app", "--port", "0")
+    port = running.port()
+    kept, busy = (HTTPConnection("127.0.0.1", port, timeout=30) for _ in range(2))
+    with contextlib.closing(kept), contextlib.closing(busy):
+        kept.request("GET", "/", headers={"Host": "app"})
+        assert kept.getresponse().read() == b"0 bytes"
+        busy.putrequest("POST", "/", skip_host=True)
+        busy.putheader("Host", "app")
+        busy.putheader("Content-Length", "100000")
+        busy.endheaders(bytes(1000))
+        running.wait_for("reading")
+        running.signal(signal.SIGTERM)
+        running.wait_for("draining")
+        kept.request("GET", "/", headers={"Host": "app"})
+        response = kept.getresponse()
+        assert (response.status, response.getheader("Connection"), response.getheader("Retry-After")) == (
+            503,
+            "close",
+            "1",
+        )
+        assert b"the server is shutting down" in response.read()
+        busy.send(bytes(99_000))
+        response = busy.getresponse()
+        assert (response.status, response.getheader("Connection")) == (200, "close")
+        assert response.read() == b"100000 bytes"
     assert running.end().code == 0
 
 

@@ -289,10 +289,17 @@ async def test_names_and_labels(serve: SiteMaker) -> None:
         text = (await site.hosting.metrics.exposition()).decode()
         assert "some/path" not in text
         for family in text_string_to_metric_families(text):
+            # As promtool's linter has it: https://prometheus.io/docs/practices/naming/
             assert re.fullmatch(r"(nano_trio|process)_[a-z_]+", family.name)
+            assert family.documentation
+            assert not re.search(r"_(counter|gauge|histogram|summary|count|sum|bucket)(_|$)", family.name), family.name
+            assert not re.search(
+                r"_(ms|milliseconds|minutes|hours|kb|mb|kilobytes|megabytes|percent)(_|$)", family.name
+            )
             samples = {sample.name for sample in family.samples}
-            if family.type == "counter":
-                assert all(name.endswith("_total") for name in samples)
+            assert all(name.endswith("_total") is (family.type == "counter") for name in samples), samples
+            if family.type == "histogram":
+                assert {name.removeprefix(family.name) for name in samples} == {"_bucket", "_sum", "_count"}
             assert all(
                 set(sample.labels) <= {"app", "status", "kind", "direction", "version", "le", "state", "python", "trio"}
                 for sample in family.samples
