@@ -52,7 +52,10 @@ VERSION = 2
 """Of the messages: a package that is upgraded under a running parent brings workers that may speak otherwise."""
 
 Message = dict[str, Any]
-"""``type``, the fields of the table above, and ``fds``: the descriptors, now the receiver's."""
+"""``type``, the fields of the table above, and ``fds``: the descriptors, now the receiver's.
+
+There are none where the receiver has too many files open to take them, which is the receiver's to notice.
+"""
 
 _LENGTH = struct.Struct("!I")
 _MOST_BYTES = 64 << 20
@@ -72,16 +75,25 @@ class Channel:
         self.sock = sock
         self._out: deque[tuple[memoryview, tuple[int, ...]]] = deque()
         self._in = bytearray()
-        self._fds: deque[int] = deque()
+        self._fds: deque[list[int]] = deque()
+        """Those of each message that has any: they come with its first byte, and no two messages' at once."""
 
     def send(self, type_: str, fds: Sequence[int] = (), **fields: Any) -> None:
-        """Queue a message and send what the socket takes. ``fds`` stay the caller's. Never raises.
+        """Queue a message and send what the socket takes. ``fds`` stay the caller's.
 
-        What the other end does not take now goes out with :meth:`flush`; if it is gone, :meth:`receive` tells.
+        What the other end does not take now goes out with :meth:`flush`; if it is gone, :meth:`receive` tells. Raises
+        OSError, having sent nothing, only for descriptors that cannot be copied: too many files are open.
         """
         body = json.dumps({"type": type_, **({"fds": len(fds)} if fds else {}), **fields}).encode()
         # Copies: the caller may close its own before they are out.
-        self._out.append((memoryview(_LENGTH.pack(len(body)) + body), tuple(os.dup(fd) for fd in fds)))
+        copies: list[int] = []
+        try:
+            for fd in fds:
+                copies.append(os.dup(fd))
+        except OSError:
+            _close(copies)
+            raise
+        self._out.append((memoryview(_LENGTH.pack(len(body)) + body), tuple(copies)))
         self.flush()
 
     @property
@@ -101,8 +113,7 @@ class Channel:
             except OSError:
                 self._drop_out()
                 return
-            for fd in fds:
-                os.close(fd)
+            _close(fds)
             if sent == len(data):
                 self._out.popleft()
             else:
@@ -111,18 +122,19 @@ class Channel:
     def receive(self) -> list[Message]:
         """What has arrived, maybe nothing. Raises :class:`ChannelClosed` when the other end is gone."""
         try:
-            data, ancillary, _, _ = self.sock.recvmsg(
+            data, ancillary, flags, _ = self.sock.recvmsg(
                 _RECEIVE, socket.CMSG_LEN(_MOST_FDS * 4), getattr(socket, "MSG_CMSG_CLOEXEC", 0)
             )
         except (BlockingIOError, InterruptedError):
             return []
         except OSError as error:
             raise ChannelClosed(str(error)) from None
+        came = array.array("i")
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                fds = array.array("i")
-                fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
-                self._fds.extend(fds)
+                came.frombytes(content[: len(content) - len(content) % came.itemsize])
+        if came or flags & socket.MSG_CTRUNC:
+            self._fds.append(came.tolist())
         if not data:
             raise ChannelClosed("the other end is gone")
         self._in += data
@@ -136,20 +148,32 @@ class Channel:
                 break
             message: Message = json.loads(self._in[_LENGTH.size : end])
             del self._in[:end]
-            message["fds"] = [self._fds.popleft() for _ in range(message.get("fds", 0))]
+            message["fds"] = self._fds_of(message.get("fds", 0))
             messages.append(message)
         return messages
 
+    def _fds_of(self, count: int) -> list[int]:
+        """The descriptors of the message that was read last, which says how many they are: all of them, or none."""
+        fds = self._fds.popleft() if count and self._fds else []
+        if len(fds) < count:
+            _close(fds)
+            return []
+        return fds
+
     def _drop_out(self) -> None:
         for _, fds in self._out:
-            for fd in fds:
-                os.close(fd)
+            _close(fds)
         self._out.clear()
 
     def close(self) -> None:
         """Close this end and what lies in it. Idempotent."""
         self._drop_out()
         while self._fds:
-            with contextlib.suppress(OSError):
-                os.close(self._fds.popleft())
+            _close(self._fds.popleft())
         self.sock.close()
+
+
+def _close(fds: Sequence[int]) -> None:
+    for fd in fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)

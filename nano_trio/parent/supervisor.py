@@ -188,7 +188,10 @@ class _Supervisor:
         )
         for other in self._workers:
             if other is not worker and other.channel is not None:
-                _introduce(worker, worker.channel, other, other.channel)
+                try:
+                    _introduce(worker, worker.channel, other, other.channel)
+                except OSError as error:
+                    self._log("error", "two workers cannot reach each other", reason=str(error), pid=worker.pid)
 
     def _reap(self) -> None:
         """Take the exit codes of all children that have ended (as process 1 of a container also those of strangers)."""
@@ -376,10 +379,9 @@ class _Supervisor:
         wanted = [(family, tuple(address)) for family, address in message["addresses"]]
         try:
             sockets = self._sockets.open(worker.index, key, wanted, message["backlog"])
+            channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
         except OSError as error:
             channel.send("opened", id=message["id"], errno=error.errno or 0, message=error.strerror or str(error))
-        else:
-            channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
 
     def _ready(self, worker: Worker, message: Message) -> None:
         self._log.level, self._log.format = message["log_level"], message["log_format"]

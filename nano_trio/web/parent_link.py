@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import itertools
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -132,6 +133,8 @@ class ParentLink:
                 answer = self._answers.pop(message["id"], None)
                 if answer is not None:
                     answer.send_nowait(message)
+                else:
+                    _close(message["fds"])  # nobody waits any more
             case "drain":
                 self.on_drain(message["signal"])
             case "end":
@@ -141,8 +144,10 @@ class ParentLink:
             case "quarantined":
                 self.quarantined = message["apps"]
                 self.on_quarantine(self.quarantined)
-            case "peer":
+            case "peer" if message["fds"]:
                 self.on_peer(message["worker"], socket.socket(fileno=message["fds"][0]))
+            case "peer":
+                log.error("another worker cannot be reached: too many files are open", peer=message["worker"])
 
     def _keep_peer(self, worker: int, sock: socket.socket) -> None:
         self._peers.append((worker, sock))
@@ -157,15 +162,23 @@ class ParentLink:
     # -- what the worker has to say ----------------------------------------------------------------------------------
 
     async def open(self, scheme: Scheme, host: str | None, port: int, backlog: int) -> list[socket.socket]:
-        """Have the parent listen there; it keeps the sockets, these are copies. Raises OSError."""
+        """Have the parent listen there; it keeps the sockets, these are copies.
+
+        Raises OSError, also where this process has too many files open to take them.
+        """
         addresses = await resolve(host, port)
         number = next(self._numbers)
         send, receive = trio.open_memory_channel[Message](1)
         self._answers[number] = send
         self._send("open", id=number, scheme=scheme, host=host, port=port, addresses=addresses, backlog=backlog)
-        answer = await receive.receive()
+        try:
+            answer = await receive.receive()
+        finally:
+            self._answers.pop(number, None)
         if "errno" in answer:
             raise OSError(answer["errno"], answer["message"])
+        if not answer["fds"]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return [socket.socket(fileno=fd) for fd in answer["fds"]]
 
     def close(self, scheme: Scheme, host: str | None, port: int) -> None:
@@ -205,6 +218,11 @@ class ParentLink:
 
 def _nothing(*_: Any) -> None:
     pass
+
+
+def _close(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def _end_with_parent() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpcore
 import pytest
+import structlog
 import trio
 import trio.testing
 
@@ -41,20 +42,27 @@ class Parent:
 
     async def next(self, type_: str) -> Message:
         """The next message, of that type; places are opened meanwhile."""
+        while (message := await self._message())["type"] != type_:
+            if message["type"] == "open":
+                wanted = [(family, tuple(address)) for family, address in message["addresses"]]
+                sockets = bind_all(wanted, message["backlog"])
+                self.channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
+                for sock in sockets:
+                    sock.close()
+        return message
+
+    async def _message(self) -> Message:
         with trio.fail_after(10):
-            while True:
-                while self._arrived:
-                    message = self._arrived.pop(0)
-                    if message["type"] == "open":
-                        wanted = [(family, tuple(address)) for family, address in message["addresses"]]
-                        sockets = bind_all(wanted, message["backlog"])
-                        self.channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
-                        for sock in sockets:
-                            sock.close()
-                    if message["type"] == type_:
-                        return message
+            while not self._arrived:
                 await trio.lowlevel.wait_readable(self.channel.sock)
                 self._arrived += self.channel.receive()
+        return self._arrived.pop(0)
+
+    async def open_without_descriptors(self) -> None:
+        """Answer the next request for a place so."""
+        message = await self._message()
+        assert message["type"] == "open"
+        self.channel.send("opened", id=message["id"])
 
     def close(self) -> None:
         self.channel.close()
@@ -132,6 +140,23 @@ async def test_the_mark_stands_for_the_app_while_its_turn_runs(tmp_path: Path) -
         await get(pool, hosting, "two")
         assert names == {"two", None}
         assert running_app(parent.record) is None
+
+
+async def test_a_worker_without_room_for_another_s_socket_serves_on(tmp_path: Path) -> None:
+    """Its descriptors were dropped by the system, as when too many files are open."""
+    parent = Parent(workers=2)
+    with structlog.testing.capture_logs() as logs:
+        async with serving(parent, tmp_path) as (hosting, pool):
+            parent.channel.send("peer", worker=1)
+            assert await get(pool, hosting, "one") == (200, "hello")
+            parent.channel.send("ping")
+            await parent.next("pong")
+            assert hosting.link is not None
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(parent.open_without_descriptors)
+                with pytest.raises(OSError, match="Too many open files"):
+                    await hosting.link.open("http", "127.0.0.2", 0, 1)
+    assert [line["peer"] for line in logs if line["log_level"] == "error"] == [1]
 
 
 async def test_without_its_parent_a_worker_drains(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -72,6 +73,46 @@ def test_descriptors_arrive_with_their_message(ends: tuple[Channel, Channel]) ->
     os.close(fd)
     assert os.read(reading, 10) == b"hello"
     os.close(reading)
+
+
+_FULL = """
+import os, resource, socket, sys
+from nano_trio.parent.channel import Channel
+
+def open_files():
+    return len(os.listdir("/proc/self/fd")) - 1  # without the listing's own
+
+def show(messages):
+    print([(message["type"], len(message["fds"])) for message in messages], open_files() - full)
+
+one, two = (Channel(end) for end in socket.socketpair())
+sockets = [socket.socket() for _ in range(2)]
+one.send("opened", [sock.fileno() for sock in sockets])
+one.send("peer", [sockets[0].fileno()])
+listing = os.open("/", os.O_RDONLY)
+full = open_files() - 1
+os.close(listing)
+resource.setrlimit(resource.RLIMIT_NOFILE, (full + int(sys.argv[1]), 1000))
+first = two.receive()
+try:
+    one.send("refused", [0, 0])
+except OSError as error:
+    print(error.strerror)
+resource.setrlimit(resource.RLIMIT_NOFILE, (1000, 1000))
+show(first)
+show(two.receive())
+show(two.receive())
+"""
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_process_without_room_for_descriptors_gets_their_messages_without(room: int) -> None:
+    """All of a message's descriptors or none, and each message its own; nothing is left open."""
+    done = subprocess.run([sys.executable, "-c", _FULL, str(room)], capture_output=True, text=True, timeout=30)
+    assert (done.stdout.splitlines(), done.stderr) == (
+        ["Too many open files", "[('opened', 0)] 0", "[('peer', 1)] 1", "[] 1"],
+        "",
+    )
 
 
 def test_what_the_socket_does_not_take_waits(ends: tuple[Channel, Channel]) -> None:
