@@ -351,9 +351,10 @@ def _duration(seconds: float) -> str:
 
 
 def _print_columns(rows: list[list[str]]) -> None:
+    rows = [[_one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     for row in rows:
-        cells = (_one_line(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
 
 

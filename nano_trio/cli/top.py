@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 
     from nano_trio.web.admin.client import AdminClient
 
-__all__ = ["Column", "View", "top"]
+__all__ = ["Column", "View", "split_keys", "top"]
 
 Row = dict[str, Any]
+
+_KEY = re.compile(r"\x1b[\[O][0-9;]*[A-Za-z~]|.", re.DOTALL)
+"""A key as terminals send it (ECMA-48 section 5.4)."""
 
 
 def _number(value: float | None, digits: int = 1) -> str:
@@ -127,9 +131,9 @@ class View:
                 self.filter = ""
             case " ":
                 self.paused = not self.paused
-            case "\x1b[A" | "k":
+            case "\x1b[A" | "\x1bOA" | "k":
                 self.top = max(0, self.top - 1)
-            case "\x1b[B" | "j":
+            case "\x1b[B" | "\x1bOB" | "j":
                 self.top += 1
             case "\x1b[5~":
                 self.top = max(0, self.top - 10)
@@ -274,9 +278,14 @@ async def _live(view: View, samples: Any) -> None:
             nursery.cancel_scope.cancel()
 
 
+def split_keys(text: str) -> list[str]:
+    """What was typed, key by key: one that is held down comes several times at once."""
+    return _KEY.findall(text)
+
+
 @asynccontextmanager
 async def _keys() -> AsyncIterator[trio.MemoryReceiveChannel[str]]:
-    """What is typed, key by key, without echo. An escape sequence is one key."""
+    """What is typed, key by key, without echo."""
     import termios
     import tty
 
@@ -292,7 +301,7 @@ async def _keys() -> AsyncIterator[trio.MemoryReceiveChannel[str]]:
             data = os.read(fd, 64).decode("utf-8", "ignore")
             if not data:
                 return
-            for key in [data] if data.startswith("\x1b") else data:
+            for key in split_keys(data):
                 await send.send(key)
 
     tty.setcbreak(fd)

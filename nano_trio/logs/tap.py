@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 import trio
 
-__all__ = ["Tap", "lifecycle", "listening", "offer", "tap"]
+__all__ = ["Tap", "lifecycle", "listening", "missed", "offer", "tap"]
 
 _CAPACITY = 1000
 
@@ -33,7 +33,8 @@ class Tap:
         self._app = app
         self._kinds = kinds
         self._items: deque[Mapping[str, Any]] = deque(maxlen=capacity)
-        self._lost = 0
+        self._lost: Counter[tuple[str, str | None]] = Counter()
+        """By kind and app."""
         self._arrived = trio.Event()
         self._closed = False
         self._token = trio.lowlevel.current_trio_token()
@@ -77,7 +78,11 @@ class Tap:
 
     def take_lost(self) -> int:
         """How many items were lost since the last call, because they were not received in time."""
-        lost, self._lost = self._lost, 0
+        return self.take_losses().total()
+
+    def take_losses(self) -> Counter[tuple[str, str | None]]:
+        """The same by kind and app."""
+        lost, self._lost = self._lost, Counter()
         return lost
 
     def close(self) -> None:
@@ -87,8 +92,11 @@ class Tap:
         _taps = tuple(each for each in _taps if each is not self)
         self._arrived.set()
 
+    def _wants(self, kind: str, app: str | None) -> bool:
+        return kind in self._kinds and (self._app is None or app == self._app)
+
     def _offer(self, item: Mapping[str, Any]) -> None:
-        if item["kind"] not in self._kinds or (self._app is not None and item.get("app") != self._app):
+        if not self._wants(item["kind"], item.get("app")):
             return
         if threading.get_ident() == self._thread:
             self._put(item)
@@ -100,7 +108,8 @@ class Tap:
 
     def _put(self, item: Mapping[str, Any]) -> None:
         if len(self._items) == self._items.maxlen:
-            self._lost += 1
+            oldest = self._items[0]
+            self._lost[oldest["kind"], oldest.get("app")] += 1
         self._items.append(item)
         self._arrived.set()
 
@@ -126,6 +135,13 @@ def offer(kind: str, item: Mapping[str, Any]) -> None:
     """Give an item to all taps that want it. Never blocks, from any thread."""
     for each in _taps:
         each._offer({"kind": kind, **item})
+
+
+def missed(kind: str, app: str | None, count: int) -> None:
+    """So many items were lost before they could be offered: whoever wanted them is told. In the taps' thread only."""
+    for each in _taps:
+        if each._wants(kind, app):
+            each._lost[kind, app] += count
 
 
 def lifecycle(app: str, event: str, **details: Any) -> None:

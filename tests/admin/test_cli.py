@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nano_trio.cli.top import COLUMNS, View, plain, table
+from nano_trio.cli.top import COLUMNS, View, plain, split_keys, table
 from tests.cli.conftest import COMMAND, Result, environment
 
 from .conftest import PATIENCE_S, TOKEN, Nano, Server
@@ -314,6 +314,24 @@ def test_top_in_a_terminal(server: Server) -> None:
         process.kill()
         process.wait()
         os.close(master)
+
+
+def test_a_key_that_is_held_down_counts_each_time() -> None:
+    assert split_keys("\x1b[B\x1b[B\x1bOAj\x1b[5~/é\r") == [
+        "\x1b[B",
+        "\x1b[B",
+        "\x1bOA",
+        "j",
+        "\x1b[5~",
+        "/",
+        "é",
+        "\r",
+    ]
+    view = View()
+    for key in split_keys("\x1b[B\x1bOB\x1b[6~\x1bOA"):
+        assert view.key(key)
+    assert view.top == 11
+    assert split_keys("\x1b") == ["\x1b"]
 
 
 def app(name: str, **fields: Any) -> dict[str, Any]:

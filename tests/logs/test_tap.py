@@ -7,6 +7,7 @@ import structlog
 import trio
 
 from nano_trio import logs
+from nano_trio.logs.tap import missed
 
 
 @pytest.fixture
@@ -48,6 +49,21 @@ async def test_a_slow_reader_loses_the_oldest_and_is_told(configured: object) ->
         assert tap.take_lost() == 7
         assert tap.take_lost() == 0
         assert [(await tap.receive())["event"] for _ in range(3)] == ["7", "8", "9"]
+
+
+async def test_what_was_lost_elsewhere_is_told_to_whoever_wanted_it(configured: object) -> None:
+    log = structlog.get_logger("nano_trio.app")
+    with logs.tap(capacity=1) as source, logs.tap("shop") as shop, logs.tap() as everybody:
+        for _ in range(3):
+            log.info("sold", app="shop")
+        logs.lifecycle("other", "crashed")
+        log.info("served")
+        losses = source.take_losses()
+        assert losses == {("line", "shop"): 3, ("lifecycle", "other"): 1}
+        assert (shop.take_lost(), everybody.take_lost()) == (0, 0)
+        for (kind, app), count in losses.items():
+            missed(kind, app, count)
+        assert (shop.take_lost(), everybody.take_lost()) == (3, 4)
 
 
 async def test_a_waiting_reader_is_woken_from_any_thread(configured: object) -> None:

@@ -27,7 +27,7 @@ import trio
 
 from nano_trio import logs
 from nano_trio.actors.counts import Snapshot
-from nano_trio.logs.tap import offer
+from nano_trio.logs.tap import missed, offer
 from nano_trio.web.admin.errors import NotEverywhere, OperationError
 from nano_trio.web.admin.hosted import HostedOperations
 from nano_trio.web.admin.operations import AppStatus, ProcessFigures
@@ -287,21 +287,28 @@ async def _told(change: Awaitable[Any]) -> Any:
 
 
 async def send_lines(hosting: Hosting) -> None:
-    """Send this worker's log lines and lifecycle events to the first, until cancelled."""
+    """Send this worker's log lines and lifecycle events to the first, until cancelled; and what was lost of them."""
     mesh = hosting.mesh
     assert mesh is not None
+    lost: Counter[tuple[str, str | None]] = Counter()
     with logs.tap() as tap:
         while True:
             items = await tap.receive_many(_LINES_AT_ONCE)
-            lost = tap.take_lost()
-            mesh.send(FIRST, _LINES, json.dumps([mesh.me, lost, items], default=str).encode())
+            lost += tap.take_losses()
+            losses = [[*of, count] for of, count in lost.items()]
+            if mesh.send(FIRST, _LINES, json.dumps([mesh.me, losses, items], default=str).encode()):
+                lost.clear()
+            else:
+                lost.update((item["kind"], item.get("app")) for item in items)
 
 
 def gather_lines(hosting: Hosting) -> None:
     """Have the lines of the other workers in this one's taps."""
 
     def take(sender: int, payload: bytes) -> None:
-        worker, _, items = json.loads(payload)
+        worker, losses, items = json.loads(payload)
+        for kind, app, count in losses:
+            missed(kind, app, count)
         for item in items:
             kind = item.pop("kind")
             offer(kind, {"worker": worker, **item})
