@@ -15,6 +15,7 @@ import click
 
 from nano_trio import __version__
 from nano_trio.cli.admin import admin
+from nano_trio.cli.arguments import Commands
 from nano_trio.cli.certs import certs
 from nano_trio.cli.check import check
 from nano_trio.cli.completion import completion
@@ -40,7 +41,7 @@ def _version(context: click.Context, option: click.Parameter, value: bool) -> No
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the versions and exit."
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nano_trio.cli.admin_link import Place, also_behind, place_options, run_with
+from nano_trio.cli.arguments import Choice, WholeNumber
 from nano_trio.cli.outcome import fail
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 
 @admin.command()
-@click.option("--state", type=click.Choice(_STATES), help="Only apps in this state.")
+@click.option("--state", type=Choice(_STATES), help="Only apps in this state.")
 @_json_option
 @click.pass_obj
 def apps(place: Place, state: str | None, as_json: bool) -> None:
@@ -256,8 +257,8 @@ def _print_node(node: dict[str, Any], before: str, below: str) -> None:
 @admin.command()
 @click.argument("app", required=False)
 @click.option("--follow", "-f", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
-@click.option("--level", type=click.Choice(_LEVELS), default="debug", help="Only lines of at least this level.")
-@click.option("--lines", "-n", type=click.IntRange(0, 1000), default=100, help="So many of the last lines.")
+@click.option("--level", type=Choice(_LEVELS), default="debug", help="Only lines of at least this level.")
+@click.option("--lines", "-n", type=WholeNumber(0, 1000), default=100, help="So many of the last lines.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_obj
 def logs(place: Place, app: str | None, follow: bool, level: str, lines: int, as_json: bool) -> None:

@@ -102,14 +102,14 @@ def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list
             config = load(config_path)
             apps, esbuild = config.apps, config.esbuild
         except ConfigError as error:
-            troubles = list(_of_config(config_path, error.problems))
+            troubles = sorted(_of_config(config_path, error.problems), key=_place)
             apps = sound_apps(config_path)
     else:
         assert app_path is not None
         try:
             apps = single_app(app_path).apps
         except ConfigError as error:
-            troubles = [Trouble(file=str(app_path), key=one.key, message=one.message) for one in error.problems]
+            troubles = [Trouble(file=str(app_path), message=one.message) for one in error.problems]
             apps = []
     loaded: list[str] = []
     for app, problem in _load_all(list(apps), esbuild):
@@ -151,6 +151,11 @@ def _of_config(file: Path, problems: Iterable[Problem]) -> Iterable[Trouble]:
             message=problem.message.removeprefix(f"line {problem.line}, column {problem.column}: "),
             source=_line(file, line) if here else "",
         )
+
+
+def _place(trouble: Trouble) -> tuple[bool, int, int]:
+    """In the order of the file; what stands nowhere in it first."""
+    return trouble.line is not None, trouble.line or 0, trouble.column or 0
 
 
 def _of_app(app: App, problem: LoadProblem) -> Trouble:

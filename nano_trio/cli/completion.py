@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from nano_trio.cli.arguments import Choice
+
 __all__ = ["completion"]
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print what makes SHELL complete commands, options and their values with the Tab key.

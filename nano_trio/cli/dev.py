@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from nano_trio.cli.arguments import WholeNumber
 from nano_trio.cli.places import usual_config
 
 __all__ = ["dev"]
@@ -19,7 +20,7 @@ __all__ = ["dev"]
 @click.option("--host", help="Address to listen on.  [default: as configured, else 127.0.0.1]")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     help="Port to listen on; 0 takes a free one.  [default: as configured, else 3000; if taken, the next free one]",
 )
 @click.option("--tls", is_flag=True, help="Serve HTTPS too, with local certificates where an app has none of its own.")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from nano_trio.cli.arguments import Choice
 from nano_trio.cli.outcome import fail
 
 __all__ = ["TEMPLATES", "init"]
@@ -26,7 +27,7 @@ _EDITORS = ".nano-trio"
 @click.argument("name", required=False)
 @click.option(
     "--template",
-    type=click.Choice(TEMPLATES),
+    type=Choice(TEMPLATES),
     default="hello",
     show_default=True,
     help="What to begin with: a greeting, a JSON API, a chat over WebSockets, or the router Hono from npm.",

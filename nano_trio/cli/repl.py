@@ -70,8 +70,11 @@ async def _main(app_path: Path | None) -> int:
     from nano_trio.testing import open_app
 
     def write(level: str, text: str) -> None:
-        print(text.encode("utf-8", "replace").decode(), file=sys.stderr if level in ("warn", "error") else sys.stdout)
-        sys.stdout.flush()
+        out = sys.stderr if level in ("warn", "error") else sys.stdout
+        try:
+            print(text.encode("utf-8", "replace").decode(), file=out, flush=True)
+        except BrokenPipeError:  # this is inside a turn, which nothing may be raised into
+            os._exit(1)
 
     options: dict[str, Any] = {"colors": colors(sys.stdout)}
     logs.configure("warning", "text")

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from nano_trio.cli.arguments import Choice, WholeNumber
 from nano_trio.cli.places import USUAL_FILES, usual_config
 from nano_trio.parent.supervisor import supervise
 
@@ -52,16 +53,16 @@ def _worker_command(*found: str) -> list[str]:
 )
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Serve the apps of a JSON or TOML file.")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.  [default: 3000]")
+@click.option("--port", type=WholeNumber(0, 65535), help="Port to listen on; 0 takes a free one.  [default: 3000]")
 @click.option("--tls", is_flag=True, help="Serve HTTPS too, with local certificates where an app has none of its own.")
 @click.option(
-    "--tls-port", type=click.IntRange(0, 65535), help="Port for HTTPS; 0 takes a free one.  [default: 3443, with --tls]"
+    "--tls-port", type=WholeNumber(0, 65535), help="Port for HTTPS; 0 takes a free one.  [default: 3443, with --tls]"
 )
 @click.option(
-    "--admin-port", type=click.IntRange(0, 65535), help="Port for admin: dashboard, REST, metrics.  [default: no admin]"
+    "--admin-port", type=WholeNumber(0, 65535), help="Port for admin: dashboard, REST, metrics.  [default: no admin]"
 )
-@click.option("--http", "parser", type=click.Choice(["httptools", "h11"]), help="HTTP parser.  [default: httptools]")
-@click.option("--log-format", type=click.Choice(["text", "json", "apache"]), help="Log format.  [default: text]")
+@click.option("--http", "parser", type=Choice(["httptools", "h11"]), help="HTTP parser.  [default: httptools]")
+@click.option("--log-format", type=Choice(["text", "json", "apache"]), help="Log format.  [default: text]")
 @click.option("--access-log/--no-access-log", default=None, help="Log every request.  [default: with --dev or apache]")
 @click.option("--watch/--no-watch", default=None, help="Reload when files change.  [default: as configured, else yes]")
 @click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nano_trio.cli.arguments import Choice, Number
 from nano_trio.cli.outcome import fail
 from nano_trio.cli.places import usual_config
 from nano_trio.cli.terminal import colors
@@ -23,10 +24,10 @@ __all__ = ["test"]
 @click.argument("folder", type=click.Path(path_type=Path, exists=True), default=Path(), metavar="[DIR|FILE]")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Where the app's settings stand.")
 @click.option("--filter", "wanted", default="", metavar="TEXT", help="Only tests whose names contain TEXT.")
-@click.option("--reporter", type=click.Choice(["text", "junit", "tap"]), default="text", help="[default: text]")
+@click.option("--reporter", type=Choice(["text", "junit", "tap"]), default="text", help="[default: text]")
 @click.option(
     "--timeout-ms",
-    type=click.FloatRange(1),
+    type=Number(1),
     default=5000.0,
     help="For each test.  [default: 5000]",
 )

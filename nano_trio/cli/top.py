@@ -14,6 +14,7 @@ import attrs
 import click
 
 from nano_trio.cli.admin_link import Place, place_options, run_with
+from nano_trio.cli.arguments import Choice, Number
 
 if TYPE_CHECKING:
     import trio
@@ -213,12 +214,8 @@ def plain(view: View) -> str:
 @click.command()
 @place_options
 @click.option("--once", is_flag=True, help="Print the table once, after one interval, and end.")
-@click.option(
-    "--interval", type=click.FloatRange(0.25, 60), default=1.0, show_default=True, help="Seconds between samples."
-)
-@click.option(
-    "--sort", type=click.Choice([column.field for column in COLUMNS]), default="requests_per_s", show_default=True
-)
+@click.option("--interval", type=Number(0.25, 60), default=1.0, show_default=True, help="Seconds between samples.")
+@click.option("--sort", type=Choice([column.field for column in COLUMNS]), default="requests_per_s", show_default=True)
 @click.option("--filter", "filter_", default="", help="Only apps whose name or state contains this.")
 def top(
     url: str | None, token: str | None, config: Path | None, once: bool, interval: float, sort: str, filter_: str

@@ -3,7 +3,6 @@
 Works on the sound values of each app, so that a fault in one key does not hide a clash in another.
 """
 
-import difflib
 import os
 import ssl
 import stat
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nano_trio.config.problems import KeyPath, Rejected, rejected, show
+from nano_trio.config.problems import KeyPath, Rejected, did_you_mean, rejected, show
 from nano_trio.config.rules import is_hostname
 
 Values = Mapping[str, Any]
@@ -69,9 +68,7 @@ def check_services(apps: Sequence[Values]) -> Iterator[tuple[KeyPath, str]]:
         for binding, target in app.get("services", {}).items():
             at: KeyPath = ("apps", index, "services", binding)
             if target not in names:
-                near = difflib.get_close_matches(target, names, 1)
-                hint = f"; did you mean {show(near[0])}?" if near else ""
-                yield at, f"there is no app {show(target)}{hint}"
+                yield at, f"there is no app {show(target)}{did_you_mean(target, names)}"
             if binding in app.get("env", {}):
                 yield at, '"env" has this name too'
 

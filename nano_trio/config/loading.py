@@ -212,11 +212,11 @@ def _app_index(finding: tuple[KeyPath, str]) -> int:
 
 
 def _as_typed(problem: Problem) -> Problem:
-    """The problem in the words of the command line, which knows no `apps[0]`."""
+    """The problem in the words of the command line, which knows no `apps[0]`, and has several ways to give a path."""
     if problem.source != _COMMAND_LINE:
         return problem
     key = problem.key.removeprefix("apps[0].")
-    return attrs.evolve(problem, key="--app" if key == "path" else key)
+    return attrs.evolve(problem, key="" if key == "path" else key)
 
 
 def _with_defaults(apps: object, defaults: object) -> Any:

@@ -1,6 +1,7 @@
 """What is wrong with a configuration, said for the person who must act: where, what is accepted, what came."""
 
 import datetime
+import difflib
 import json
 import math
 import re
@@ -62,6 +63,16 @@ class Rejected(Exception):
 def rejected(message: str) -> Rejected:
     """The usual case: one finding, about the value itself."""
     return Rejected([((), message)])
+
+
+def did_you_mean(value: object, words: Iterable[str]) -> str:
+    """The end of a message: which of the words was probably meant; empty where none comes near."""
+    text = str(value).lower()
+    near = difflib.get_close_matches(text, words, 1)
+    # "1.1" is not a mistyped "1.2".
+    if not near or (near[0] != text and not near[0][0].isalpha()):
+        return ""
+    return f"; did you mean {show(near[0])}?"
 
 
 def render(path: KeyPath) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import frozen
 
-from nano_trio.config.problems import KeyPath, Rejected, rejected, show
+from nano_trio.config.problems import KeyPath, Rejected, did_you_mean, rejected, show
 
 Schema = dict[str, Any]
 
@@ -138,7 +138,7 @@ class Choice(Rule):
 
     def accept(self, value: object) -> str:
         if not isinstance(value, str) or value not in self.words:
-            raise self.refuse(value)
+            raise rejected(f"expected {self.expects}, got {show(value)}{did_you_mean(value, self.words)}")
         return value
 
     def schema(self) -> Schema:
@@ -164,7 +164,8 @@ class Words(Rule):
         findings: list[tuple[KeyPath, str]] = []
         for index, item in enumerate(value):
             if not isinstance(item, str) or item not in self.words:
-                findings.append(((index,), f"expected {', '.join(most)} or {last}, got {show(item)}"))
+                hint = did_you_mean(item, self.words)
+                findings.append(((index,), f"expected {', '.join(most)} or {last}, got {show(item)}{hint}"))
             elif item in value[:index]:
                 findings.append(((index,), f"{show(item)} is listed twice"))
         if findings:

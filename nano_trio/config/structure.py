@@ -2,7 +2,6 @@
 the translation of cattrs's tree of errors into problems with a key and a message.
 """
 
-import difflib
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -12,7 +11,7 @@ from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn
 
 from nano_trio.config.model import Admin, App, AppTls, Compression, Config, Http, Limits, Log, Tls
-from nano_trio.config.problems import KeyPath, Rejected, rejected, show
+from nano_trio.config.problems import KeyPath, Rejected, did_you_mean, rejected, show
 from nano_trio.config.rules import Rule
 
 T = TypeVar("T")
@@ -92,10 +91,8 @@ def _unknown_key(key: str, cls: type[attrs.AttrsInstance]) -> str:
     elsewhere = [place for place, other in TABLES.items() if key in attrs.fields_dict(other)]
     if elsewhere:
         return f"unknown key here; it belongs in {' or '.join(elsewhere)}"
-    nearest = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1)
-    if nearest:
-        return f"unknown key; did you mean {show(nearest[0])}?"
-    return f"unknown key; accepted keys: {', '.join(sorted(known))}"
+    hint = did_you_mean(key.replace("-", "_"), known)
+    return "unknown key" + (hint or f"; accepted keys: {', '.join(sorted(known))}")
 
 
 def _rule_hook(type_: Any) -> Hook:

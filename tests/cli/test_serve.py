@@ -172,7 +172,7 @@ def test_a_port_in_use(nano: Nano, app: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--app", "nope"], 'command line: --app: "nope" does not exist'),
+        (["--app", "nope"], 'command line: "nope" does not exist'),
         (["--app", "empty"], "index.js"),
         (["--config", "nope.toml"], "nope.toml: no such file"),
         (["--config", "broken.json"], "broken.json"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from nano_trio import __version__
 
-from .conftest import Nano
+from .conftest import COMMAND, Nano
 
 
 @pytest.mark.parametrize(
@@ -22,8 +25,13 @@ from .conftest import Nano
             "there is nothing to serve here: no nano-trio.json, no nano-trio.toml, no nano.toml, no nano.json; say what",
         ),
         (["serve", "--app", "a", "--config", "b"], "give either --app DIR|FILE or --config FILE"),
-        (["serve", "--app", "a", "--port", "x"], "'--port'"),
-        (["serve", "--app", "a", "--port", "65536"], "65536"),
+        (["serve", "--app", "a", "--port", "x"], "'--port': expected a whole number from 0 to 65535, got 'x'"),
+        (["serve", "--app", "a", "--port", "65536"], "expected a whole number from 0 to 65535, got '65536'"),
+        (["serve", "--log-format", "jsno"], "is not one of 'text', 'json', 'apache'. Did you mean 'json'?"),
+        (["init", "x", "--template", "Websokcet"], "Did you mean 'websocket'?"),
+        (["completion", "zhs"], "Did you mean 'zsh'?"),
+        (["test", "--timeout-ms", "0"], "expected a number from 1, got '0'"),
+        (["logs"], "Did you mean 'nano-trio admin logs'?"),
         (["serve", "--app", "a", "--port", "-1"], "-1"),
         (["serve", "--app", "a", "--http", "h2"], "'httptools', 'h11'"),
         (["serve", "--app", "a", "--log-format", "xml"], "'json'"),
@@ -66,3 +74,22 @@ def test_without_a_command_there_is_help(nano: Nano) -> None:
     result = nano()
     assert result.code == 2
     assert "serve" in result.out + result.err
+
+
+@pytest.mark.parametrize("arguments", [["test"], ["eval", "for (let i = 0; i < 1e5; i++) console.log(i)"], ["repl"]])
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path, arguments: list[str]) -> None:
+    """`nano-trio … | head -1`."""
+    (tmp_path / "a.test.js").write_text("for (let i = 0; i < 5000; i++) it(`test ${i}`, () => expect(i).toBe(-1));")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [*COMMAND, *arguments], cwd=tmp_path, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write("for (let i = 0; i < 1e5; i++) console.log(i)\n")
+        process.stdin.close()
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 1

@@ -166,7 +166,7 @@ OF_THE_WHOLE: list[tuple[Any, list[str]]] = [
     ({"apps": [ONE], "log": {"format": "xml"}}, ['log.format: expected "json", "text" or "apache", got "xml"']),
     (
         {"apps": [ONE], "log": {"level": "INFO"}},
-        ['log.level: expected "debug", "info", "warning" or "error", got "INFO"'],
+        ['log.level: expected "debug", "info", "warning" or "error", got "INFO"; did you mean "info"?'],
     ),
     (
         {"apps": [ONE], "log": {"max_value_bytes": 1}},
@@ -373,7 +373,7 @@ def test_the_command_line(folder: Path) -> None:
         single_app(folder / "gone", port=70000, settings={"memory_mb": 0}, environ={"NANO_PORT": "y"})
     lines = str(caught.value).splitlines()
     assert lines[0] == "command line: memory_mb: expected a positive number, got 0"
-    assert lines[1].startswith("command line: --app: ")
+    assert lines[1].startswith('command line: "')
     assert lines[1].endswith(f"does not exist (looked for {folder / 'gone'})")
     assert lines[2:] == [
         'environment: NANO_PORT: expected a port number from 0 to 65535, got "y"',

@@ -118,7 +118,7 @@ OF_TLS: list[tuple[dict[str, Any], str]] = [
     ({"port": 3000}, "tls.port: port 3000 serves HTTP already, for the server"),
     ({"certs": ""}, 'tls.certs: expected a path to a folder, got ""'),
     ({"redirect": "yes"}, 'tls.redirect: expected true or false, got "yes"'),
-    ({"min_version": 1.2}, 'tls.min_version: expected "1.2" or "1.3", got 1.2'),
+    ({"min_version": 1.2}, 'tls.min_version: expected "1.2" or "1.3", got 1.2; did you mean "1.2"?'),
     ({"min_version": "1.1"}, 'tls.min_version: expected "1.2" or "1.3", got "1.1"'),
     ({"client_auth": True}, 'tls.client_auth: expected "none", "optional" or "required", got true'),
     ({"client_auth": "required"}, 'tls.client_ca: required where "client_auth" is "required"'),
