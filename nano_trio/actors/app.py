@@ -30,7 +30,7 @@ from nano_trio import logs
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.development import failure_page
 from nano_trio.actors.exchange import AppExchange, plain_response
-from nano_trio.actors.incarnation import Incarnation, NotLoaded
+from nano_trio.actors.incarnation import Incarnation, NotLoaded, load_failure
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.restarts import RestartIntensity
 from nano_trio.actors.rooms import RoomBus, Rooms
@@ -278,13 +278,13 @@ class App:
     def _start_now(self) -> Incarnation | None:
         if self._load_error is not None:
             why, self._load_error = self._load_error, None
-            self._crashed(None, f"cannot load: {why}")
+            self._crashed(None, load_failure(why))
             return None
         try:
             if self._code is None:
                 self._code = self._load_code(self.settings.path)
         except (ModuleError, JavaScriptError) as error:
-            self._crashed(None, f"cannot load: {error}")
+            self._crashed(None, load_failure(error))
             return None
         incarnation = self._current = self._make(self.settings, self._code)
         self._begun()
@@ -433,7 +433,7 @@ class App:
             else:
                 code = self._load_code(settings.path)
         except (ModuleError, JavaScriptError) as error:
-            raise NotLoaded(f"cannot load: {error}") from None
+            raise NotLoaded(load_failure(error)) from None
         incarnation = self._make(settings, code)
         version = Version(settings, code, incarnation)
         try:

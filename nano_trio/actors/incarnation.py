@@ -43,11 +43,17 @@ from nano_trio.runtime.host import text_of
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
 
-__all__ = ["Incarnation", "Life", "NotLoaded"]
+__all__ = ["Incarnation", "Life", "NotLoaded", "load_failure"]
 
 
 class NotLoaded(Exception):
     """An incarnation ended before it could serve; the text says why."""
+
+
+def load_failure(why: object) -> str:
+    """What is told of an app that does not load. Errors of imports begin with these words already."""
+    text = str(why)
+    return text if text.startswith("cannot load") else f"cannot load: {text}"
 
 
 class Life(enum.Enum):
@@ -479,7 +485,7 @@ class Incarnation:
         if self.life in (Life.RETIRED, Life.CRASHED):
             return
         if self._load_error is not None:
-            why = f"cannot load: {self._load_error}"
+            why = load_failure(self._load_error)
         elif reason is StopReason.CPU:
             why = f"a turn used more than timeout_ms ({self.settings.timeout_ms:g} ms) of CPU time"
         elif reason is StopReason.MEMORY:

@@ -88,6 +88,8 @@ def render_error(
     ``original`` puts frames of generated code where that came from.
     """
     frames = parse_stack(stack)
+    if text.startswith("SyntaxError: ") and text.endswith(": ''"):
+        text = "SyntaxError: unexpected end of the code"  # the token that the engine would name is none
     excerpt = ""
     written: str | None = None
     if frames and original is not None:

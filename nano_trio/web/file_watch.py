@@ -10,7 +10,8 @@ one release to the next is a change. An app that is asleep is not watched; its n
 
 What the operating system reports only tells where to look. The configuration is reloaded where its content differs from
 what was last read; an app where the files that it has loaded would read differently now. So a file that is touched, or
-a log that grows beside the code, changes nothing.
+a log that grows beside the code, changes nothing. (An app that does not load is tried again whatever changes, for which
+file would mend it is not known; our own log is left out, or its error would lead to the next.)
 
 Changes are gathered until a tenth of a second has passed without any, at most 1.6 s. The set of watched folders is
 looked at once a second, and after each change: a new watcher stands before the old one goes, and what it newly watches
@@ -20,9 +21,11 @@ polled instead.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -157,10 +160,28 @@ def digests(files: Iterable[Path]) -> Digests:
 
 
 def _places(found: object) -> frozenset[str]:
-    """The folders that a watcher has something to say of."""
+    """The folders that a watcher has something to say of, besides that we write our log there."""
     if not isinstance(found, set):
         return frozenset()
-    return frozenset(place for _, path in found for place in (os.path.dirname(path), path))
+    paths = {path for _, path in found} - _written_by_us({path for _, path in found})
+    return frozenset(place for path in paths for place in (os.path.dirname(path), path))
+
+
+def _written_by_us(paths: set[str]) -> set[str]:
+    """Those that our output goes to: what a reload logs would lead to the next."""
+    outputs = set()
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode):
+                outputs.add((status.st_dev, status.st_ino))
+    ours = set()
+    for path in paths if outputs else ():
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            if (status.st_dev, status.st_ino) in outputs:
+                ours.add(path)
+    return ours
 
 
 def folders_of(path: Path, files: Iterable[Path]) -> frozenset[str]:

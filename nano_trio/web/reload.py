@@ -132,8 +132,10 @@ class Change:
             settings=difference.live_keys + difference.listener_keys,
             needs_restart=diff(hosting.started_with, self._new).restart_keys,
         )
+        # In development its error is shown instead.
+        still = "" if hosting.dev else "; the old one serves on"
         for name, why in self._failed.items():
-            log.error("the new version of an app does not load; the old one serves on", app=name, error=why)
+            log.error(f"the new version of an app does not load{still}", app=name, error=why)
         if report.changed:
             log.info("reloaded", **{key: value for key, value in report.document().items() if value})
         return report

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import quickjs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,3 +66,10 @@ def test_no_stack_and_no_source_makes_it_raise(stack: str, source: str) -> None:
     assert (
         render_error("Error: e", f"    at f (./a.js:3:{len(stack)})\n{stack}", lambda file: source).text == "Error: e"
     )
+
+
+def test_code_that_breaks_off_is_said_to() -> None:
+    context = quickjs.Runtime().new_context()
+    with pytest.raises(quickjs.JSError) as caught:
+        context.eval("f(", "./a.js", module=True)
+    assert render_error(str(caught.value), "").text == "SyntaxError: unexpected end of the code"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,6 +144,21 @@ async def test_what_changes_nothing_replaces_nothing(place: Place) -> None:
         await becomes(place, "two", "second")
         assert await place.text("one") == "2"
         assert place.site.app("one").replacements == 0
+
+
+def test_our_own_log_is_no_change(tmp_path: Path) -> None:
+    """`nano-trio dev > log` in the app's folder: an error that is logged must not lead to the next."""
+    own, other = tmp_path / "app" / "log", tmp_path / "other" / "index.js"
+    for file in (own, other):
+        file.parent.mkdir()
+        file.touch()
+    code = (
+        "import sys; from nano_trio.web.file_watch import _places; "
+        f"print(*sorted(_places({{(2, {str(own)!r}), (2, {str(other)!r})}})))"
+    )
+    with own.open("w") as log:
+        subprocess.run([sys.executable, "-c", code], stdout=log, check=True, timeout=30)
+    assert own.read_text().split() == [str(other.parent), str(other)]
 
 
 def test_which_folders_are_watched(tmp_path: Path) -> None:
