@@ -2,10 +2,12 @@
 
 `load` reads a file, `single_app` makes the configuration of one app, `diff` says what a reload must do. Whatever is
 wrong comes out as one `ConfigError` that holds every problem. In the order of a value's way: `reading` (files to
-documents), `structure` (documents to the `model`, by its `rules`), `checks` (between values), `loading` (all of these),
-`difference`; `schema` describes it all.
+documents), `structure` (documents to the `model` with its `apps`, by the `rules`), `checks` (between values), `loading`
+(all of these), `difference`; `schema` describes it all.
 """
 
+from nano_trio.config.about import Reload
+from nano_trio.config.apps import App, AppTls, Limits
 from nano_trio.config.difference import AppChange, ConfigDiff, diff
 from nano_trio.config.keeping import keep, kept
 from nano_trio.config.loading import (
@@ -20,19 +22,15 @@ from nano_trio.config.loading import (
 )
 from nano_trio.config.model import (
     Admin,
-    App,
-    AppTls,
     ClientAuth,
     Compression,
     Config,
     Http,
     HttpParser,
-    Limits,
     Listener,
     Log,
     LogFormat,
     LogLevel,
-    Reload,
     Tls,
     TlsVersion,
 )

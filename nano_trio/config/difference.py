@@ -10,7 +10,9 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from nano_trio.config.model import ABOUT, About, App, Config, Listener, Reload
+from nano_trio.config.about import ABOUT, About, Reload
+from nano_trio.config.apps import App
+from nano_trio.config.model import Config, Listener
 
 
 @frozen

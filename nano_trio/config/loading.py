@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from nano_trio.config.admin_checks import check_admin
+from nano_trio.config.apps import App, Limits
 from nano_trio.config.checks import (
     check_apps,
     check_proxies,
@@ -22,7 +23,7 @@ from nano_trio.config.checks import (
     locate_certificates,
     locate_esbuild,
 )
-from nano_trio.config.model import Admin, App, Config, Limits, Tls
+from nano_trio.config.model import Admin, Config, Tls
 from nano_trio.config.problems import ConfigError, KeyPath, Problem, Rejected, render, show
 from nano_trio.config.reading import read
 from nano_trio.config.rules import is_hostname

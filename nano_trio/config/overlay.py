@@ -16,8 +16,9 @@ from typing import Any
 
 import attrs
 
+from nano_trio.config.apps import App
 from nano_trio.config.loading import from_document
-from nano_trio.config.model import App, Config
+from nano_trio.config.model import Config
 from nano_trio.config.problems import ConfigError, Problem, show
 from nano_trio.config.schema import to_document
 

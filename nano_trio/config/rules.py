@@ -10,7 +10,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from attrs import frozen
 
@@ -509,3 +509,11 @@ def _is_ip_address(text: str) -> bool:
 
 def _is_finite(value: float) -> bool:
     return isinstance(value, int) or math.isfinite(value)
+
+
+_YEAR_S = 365 * 24 * 3600
+
+Milliseconds = Annotated[float, Number(minimum=1, maximum=_YEAR_S * 1000)]
+Seconds = Annotated[float, Number(minimum=0.001, maximum=_YEAR_S)]
+SecondsOrZero = Annotated[float, Number(minimum=0, maximum=_YEAR_S)]
+SecondsOrNever = Annotated[float | None, Number(minimum=0.001, maximum=_YEAR_S, or_none=True)]

@@ -10,8 +10,10 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from nano_trio.config.about import ABOUT, About, Reload
+from nano_trio.config.apps import App, AppTls, Limits
 from nano_trio.config.loading import SCHEMA_KEY
-from nano_trio.config.model import ABOUT, About, Admin, App, AppTls, Compression, Config, Http, Limits, Log, Reload, Tls
+from nano_trio.config.model import Admin, Compression, Config, Http, Log, Tls
 from nano_trio.config.problems import Rejected
 from nano_trio.config.rules import Rule, Schema
 from nano_trio.config.structure import rule_of

@@ -10,7 +10,8 @@ from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, Ite
 from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn
 
-from nano_trio.config.model import Admin, App, AppTls, Compression, Config, Http, Limits, Log, Tls
+from nano_trio.config.apps import App, AppTls, Limits
+from nano_trio.config.model import Admin, Compression, Config, Http, Log, Tls
 from nano_trio.config.problems import KeyPath, Rejected, did_you_mean, rejected, show
 from nano_trio.config.rules import Rule
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
+from nano_trio.config.apps import AppTls
 from nano_trio.config.checks import Values, locate_certificates
-from nano_trio.config.model import AppTls
 from nano_trio.config.problems import KeyPath, Rejected, show
 
 Finding = tuple[KeyPath, str]
