@@ -23,8 +23,9 @@ import trio
 
 from bench.report import Options, Outcome, Table, Verdict
 from nano_trio.engine import isolate as engine
-from nano_trio.engine.isolate import Isolate, Limits, Turn, call
+from nano_trio.engine.isolate import Isolate, call
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import Limits, Turn
 
 __all__ = ["run"]
 

@@ -33,9 +33,9 @@ from nano_trio.actors.services import AppService
 from nano_trio.actors.settings import AppSettings
 from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
-from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.runtime.cache import AppCache
 from nano_trio.runtime.dispatch import Client, WireBody
 from nano_trio.runtime.environment import Environment

@@ -18,9 +18,9 @@ import trio
 from nano_trio.actors.repl_source import awaiting_sources, sync_source
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError, render_error
-from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.modules import load_app, load_module
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment

@@ -17,9 +17,9 @@ import trio
 from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
-from nano_trio.engine.isolate import Limits, StopReason
 from nano_trio.engine.modules import AppCode, ModuleError, load_app
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import Limits, StopReason
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment

@@ -31,7 +31,7 @@ from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.exchange import plain_response
 from nano_trio.actors.messages import Origin, OutgoingResponse, SharedMessage, SocketLimits, SocketPeer
 from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
-from nano_trio.engine.isolate import StopReason, Turn
+from nano_trio.engine.turn import StopReason, Turn
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
 from nano_trio.runtime.websocket_server import WANTS_DRAIN, WANTS_OPEN, boxed, message_of

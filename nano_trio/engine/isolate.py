@@ -30,14 +30,12 @@ cycles).
 
 from __future__ import annotations
 
-import enum
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 import greenlet
 import quickjs
 import trio
@@ -46,8 +44,9 @@ from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import SHORT_TURN_SLICES, Account, CpuScheduler
+from nano_trio.engine.turn import IsolateClosed, Limits, StopReason, Turn
 
-__all__ = ["Isolate", "IsolateClosed", "Limits", "StopReason", "Turn", "call"]
+__all__ = ["Isolate", "call"]
 
 _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
@@ -61,71 +60,6 @@ _JOBS_BETWEEN_LOOKS = 16
 _BYTES_PER_COUNT = 16 << 10
 _LEAST_SLICE_NS = 50_000
 _MOST_UNWOUND_JOBS = 100_000
-
-
-class StopReason(enum.Enum):
-    """Why a turn was stopped before its end."""
-
-    CPU = "cpu"
-    """It used more CPU time than ``turn_ms``."""
-    MEMORY = "memory"
-    """The heap outgrew ``memory_bytes``."""
-    CANCELLED = "cancelled"
-    """:meth:`Isolate.stop` or :meth:`Isolate.close` was called."""
-    INTERRUPTED = "interrupted"
-    """:meth:`Isolate.interrupt` was called; the isolate goes on with its next turn."""
-    DISCARDED = "discarded"
-    """It never began: the isolate was stopped before."""
-
-
-class IsolateClosed(Exception):
-    """The isolate was stopped or closed; it takes no further turns."""
-
-
-@attrs.frozen
-class Limits:
-    """What one isolate may use."""
-
-    turn_ms: float = 5000
-    """CPU time of one turn in milliseconds."""
-    memory_bytes: int = 128 << 20
-    """Heap size in bytes above which the turn is stopped."""
-    stack_bytes: int = 1 << 20
-    """C stack for JavaScript; beyond it JavaScript gets an InternalError (stack overflow) that it may catch."""
-    hard_memory_bytes: int = attrs.field()
-    """The engine's own limit, for single large allocations."""
-
-    @hard_memory_bytes.default
-    def _hard(self) -> int:
-        return 2 * self.memory_bytes + (32 << 20)
-
-
-class Turn:
-    """One call into JavaScript with its microtasks. Make a new one for each :meth:`Isolate.submit`.
-
-    ``on_end`` is called once, outside the turn, with the turn: ``stopped`` is None where it ran to its end, and then
-    ``result`` holds what the function returned. It must not raise.
-    """
-
-    __slots__ = ("args", "cause", "cpu_ns", "function", "on_end", "result", "stopped")
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        on_end: Callable[[Turn], None] | None = None,
-        cause: Any = None,
-    ) -> None:
-        self.function = function
-        self.args = args
-        self.on_end = on_end
-        self.cause = cause
-        """On whose behalf it runs; what it starts is on the same behalf (:attr:`Isolate.cause`)."""
-        self.result: Any = None
-        self.stopped: StopReason | None = None
-        self.cpu_ns = 0
-        """CPU time used so far in ns: the parts that ended in a suspension by the thread's CPU clock, the rest by a
-        monotonic one."""
 
 
 class _Turnstile:

@@ -26,9 +26,10 @@ import structlog
 import trio
 
 from nano_trio.engine.errors import JavaScriptError, render_error
-from nano_trio.engine.isolate import Isolate, Limits, Turn
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.turn import Limits, Turn
 from nano_trio.runtime import platform
 from nano_trio.runtime.cache import AppCache, CacheSession
 from nano_trio.runtime.dispatch import AppHost

@@ -7,8 +7,9 @@ import pytest
 import trio
 
 from nano_trio.engine.bytecode import BytecodeCache
-from nano_trio.engine.isolate import Isolate, Limits
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.turn import Limits
 
 PROGRAMS = """
 function hi(name) { return "hi " + name; }

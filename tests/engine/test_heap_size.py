@@ -8,7 +8,7 @@ import trio
 
 from nano_trio.engine import isolate as isolate_module
 from nano_trio.engine.heap_size import heap_size
-from nano_trio.engine.isolate import StopReason, Turn
+from nano_trio.engine.turn import StopReason, Turn
 
 from .conftest import NewIsolate
 

@@ -10,8 +10,9 @@ import pytest
 import quickjs
 import trio
 
-from nano_trio.engine.isolate import Isolate, IsolateClosed, Limits, StopReason, Turn, call
+from nano_trio.engine.isolate import Isolate, call
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import IsolateClosed, Limits, StopReason, Turn
 
 from .conftest import NewIsolate
 

@@ -6,8 +6,8 @@ import pytest
 import quickjs
 import trio
 
-from nano_trio.engine.isolate import Turn
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
+from nano_trio.engine.turn import Turn
 
 from .conftest import NewIsolate
 

@@ -6,8 +6,9 @@ import time
 
 import trio
 
-from nano_trio.engine.isolate import Turn, call
+from nano_trio.engine.isolate import call
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.turn import Turn
 
 from .conftest import NewIsolate
 

@@ -73,7 +73,7 @@ def test_every_file_is_in_a_room() -> None:
         ("nano_trio.runtime.url", "def f():\n    from nano_trio import actors"),
         ("nano_trio.actors.app", "import nano_trio.web.router"),
         ("nano_trio.runtime.url", "from ..web import router"),
-        ("nano_trio.config.model", "from nano_trio.engine.isolate import Limits"),
+        ("nano_trio.config.model", "from nano_trio.engine.turn import Limits"),
         ("nano_trio.logs", "import nano_trio.config"),
     ],
 )

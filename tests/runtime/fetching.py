@@ -11,8 +11,8 @@ import psutil
 import trio
 
 from nano_trio.engine.errors import JavaScriptError
-from nano_trio.engine.isolate import Limits, Turn
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import Limits, Turn
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy

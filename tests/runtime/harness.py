@@ -9,8 +9,8 @@ import trio
 import trio.testing
 
 from nano_trio.engine.errors import JavaScriptError
-from nano_trio.engine.isolate import Limits, Turn
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import Limits, Turn
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
 

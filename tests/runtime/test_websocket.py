@@ -11,7 +11,7 @@ import pytest
 import trio
 import trustme
 
-from nano_trio.engine.isolate import Turn
+from nano_trio.engine.turn import Turn
 from nano_trio.runtime import websocket
 from nano_trio.runtime.net_policy import NetPolicy
 from nano_trio.runtime.websocket_client import Event, WebSocketClient

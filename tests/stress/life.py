@@ -16,8 +16,9 @@ from typing import Any
 import attrs
 import trio
 
-from nano_trio.engine.isolate import Isolate, IsolateClosed, Limits, StopReason, Turn, call
+from nano_trio.engine.isolate import Isolate, call
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.turn import IsolateClosed, Limits, StopReason, Turn
 from tests.stress.engine_programs import ENGINE_PROGRAMS
 from tests.stress.ledger import Ledger
 from tests.stress.program import PRELUDE, Ending, Program, host_functions, load_module, read_outcome, reference

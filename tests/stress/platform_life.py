@@ -10,8 +10,8 @@ from unittest.mock import patch
 import trio
 
 from nano_trio.engine.errors import JavaScriptError
-from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.runtime import environment as environment_module
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment

@@ -6,9 +6,10 @@ import math
 from random import Random
 from time import perf_counter_ns
 
-from nano_trio.engine.isolate import Isolate, Limits, StopReason, Turn
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.polling import ENGINE_INTERVAL
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.turn import Limits, StopReason, Turn
 from tests.stress.ledger import Ledger
 
 __all__ = ["Peak", "RestlessIsolate", "living_heaps"]

@@ -12,7 +12,8 @@ import attrs
 import greenlet
 import psutil
 
-from nano_trio.engine.isolate import Isolate, StopReason
+from nano_trio.engine.isolate import Isolate
+from nano_trio.engine.turn import StopReason
 from tests.stress.restless import living_heaps
 
 __all__ = ["Tally", "alive"]

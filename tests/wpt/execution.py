@@ -14,8 +14,8 @@ import quickjs
 import trio
 
 from nano_trio.engine.errors import JavaScriptError
-from nano_trio.engine.isolate import Limits, StopReason, Turn
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.runtime.environment import Environment
 from tests.wpt.manifest import Test
 
