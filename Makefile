@@ -7,7 +7,8 @@
 #   make stress   five minutes of hostile apps                                   (ARGS=…)
 #   make soak     ten minutes of a hundred apps, clients and chaos                (ARGS="--minutes 2 --seed 1")
 #   make wpt      the Web Platform Tests (downloads them)                        (ARGS="url streams")
-#   make docs     build the documentation site into docs/site/dist              (make docs-serve: and serve it on DOCS_PORT)
+#   make docs     build the documentation site into docs/site/dist               (needs npm)
+#   make docs-serve  and serve it                                                (DOCS_PORT=4321)
 #   make clean    remove everything that these made in this folder
 
 SHELL := /bin/bash
@@ -84,12 +85,10 @@ lint: install-dev
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-# Without npm the tests with routers from npm are left out. The Web Platform Tests are brought before the tests start,
-# so that no two of them do; where that fails, their test says why.
+# The Web Platform Tests are brought before the tests start, so that no two of them do; where that fails, their test says why.
 test: lint
 	-@$(PYTHON) -m tests.wpt.fetch_wpt >/dev/null
-	@command -v npm >/dev/null || echo "There is no npm: tests/npm is left out."
-	$(PYTHON) -m pytest -n $(WORKERS) $$(command -v npm >/dev/null || echo --ignore=tests/npm) $(TESTS)
+	$(PYTHON) -m pytest -n $(WORKERS) $(TESTS)
 
 bench: install-dev
 	$(PYTHON) -m bench $(ARGS)
