@@ -1,14 +1,15 @@
-"""A thousand apps: what `memory` and `coldstart` share."""
+"""A thousand apps: what `memory`, `coldstart` and `density` share."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench import servers
 from bench.servers import HANDLERS, Server
 
-__all__ = ["start_fleet", "write_apps"]
+__all__ = ["configure_fleet", "start_fleet", "write_apps"]
 
 
 def write_apps(folder: Path, count: int) -> list[Path]:
@@ -24,8 +25,11 @@ def write_apps(folder: Path, count: int) -> list[Path]:
 
 def start_fleet(folder: Path, count: int) -> Server:
     """nano-trio with ``count`` apps named app0, app1 …, none of them loaded, and a bytecode cache of its own."""
-    apps: list[dict[str, Any]] = [
-        {"name": f"app{number}", "path": str(path)} for number, path in enumerate(write_apps(folder, count))
-    ]
+    return configure_fleet(folder, write_apps(folder, count))
+
+
+def configure_fleet(folder: Path, paths: Sequence[Path]) -> Server:
+    """As :func:`start_fleet`, with apps that are written."""
+    apps: list[dict[str, Any]] = [{"name": f"app{number}", "path": str(path)} for number, path in enumerate(paths)]
     config = servers.nano_config(folder, apps)
     return servers.start_nano(["--config", str(config)], env={"XDG_CACHE_HOME": str(folder / "cache")})

@@ -34,13 +34,15 @@ __all__ = ["run"]
 
 HERE = Path(__file__).parent
 SERVERS = ("nano-trio", "node http2")
+ADDED = "CPU time that HTTP/2 adds to a request, against the package h2 alone"
 LOADS = {"one": ["-c1", "-m32"], "four": ["-c4", "-m8"], "http1": ["--h1", "-c32"]}
 
 
 def run(options: Options) -> Outcome:
     outcome = Outcome("http2")
     if shutil.which("h2load") is None:
-        raise RuntimeError("h2load is missing (apt-get install nghttp2-client)")
+        outcome.verdicts = [Verdict(ADDED, "≤ 1 ×", "h2load is missing (nghttp2-client)", None, "own")]
+        return outcome
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in SERVERS}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, _started(Path(folder)) as (servers, absent):
         for server in servers:
@@ -55,10 +57,11 @@ def run(options: Options) -> Outcome:
     added = [(run["one_us"] - run["http1_us"]) / alone for run in rounds["nano-trio"]]
     outcome.verdicts = [
         Verdict(
-            "CPU time that HTTP/2 adds to a request, against the package h2 alone (an aim of this bench)",
+            ADDED,
             "≤ 1 ×",
             f"{spread(added)} ×",
             statistics.median(added) <= 1,
+            kind="own",
         ),
     ]
     outcome.ratios.append(

@@ -49,22 +49,25 @@ def run(options: Options) -> Outcome:
     speeds, kept, shakes = (ratios_to(rounds, *SERVERS, key) for key in ("https", "kept", "shake_us"))
     outcome.verdicts = [
         Verdict(
-            "HTTPS requests/s against node's https (an aim of this bench)",
+            "HTTPS requests/s against node's https",
             "≥ 0.5 ×",
             f"{spread(speeds)} ×",
             statistics.median(speeds) >= 0.5 if speeds else None,
+            kind="own",
         ),
         Verdict(
             "what HTTPS keeps of HTTP's speed (by CPU time), against node's https",
             "≥ 0.9 ×",
             f"{spread(kept)} ×",
             statistics.median(kept) >= 0.9 if kept else None,
+            kind="own",
         ),
         Verdict(
             "CPU time of a handshake with a request, against node's https",
             "≤ 2 ×",
             f"{spread(shakes)} ×",
             statistics.median(shakes) <= 2 if shakes else None,
+            kind="own",
         ),
     ]
     table = Table(

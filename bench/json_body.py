@@ -1,7 +1,7 @@
 """json: a body of 1 KB read by ``await request.json()`` and answered by ``Response.json``.
 
 Measured as `hello` is (see rivals.py), with POST requests whose body is an order of a few items; the app adds a sum.
-`node http` parses and prints the same JSON without Request and Response.
+`node http` parses and prints the same JSON without Request and Response, `hypercorn` in Python.
 
 Unfair would be: a body so small that only the head counts, or one that some clients send in several packets; an app
 that never looks at what it parsed (an engine may then parse lazily).
@@ -10,11 +10,10 @@ that never looks at what it parsed (an engine may then parse lazily).
 from __future__ import annotations
 
 import json
-import statistics
 import tempfile
 from pathlib import Path
 
-from bench.report import Options, Outcome, Verdict, spread
+from bench.report import Options, Outcome, ratio_promises
 from bench.rivals import compare, ratios_to
 
 __all__ = ["order", "run"]
@@ -38,11 +37,10 @@ def order() -> bytes:
 
 def run(options: Options) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        body = Path(folder) / "body.json"
-        body.write_bytes(order())
-        outcome = compare("json", "json", options, connections=CONNECTIONS, body=body)
+        requests = Path(folder) / "requests"
+        requests.write_text(f"POST / {order().decode()}\n")
+        outcome = compare("json", "json", options, connections=CONNECTIONS, requests=requests)
     outcome.data["body_bytes"] = len(order())
     speed = ratios_to(outcome.data["rounds"], "nano-trio", "workerd", "requests_per_s")
-    holds = statistics.median(speed) >= 1.2 if speed else None
-    outcome.verdicts = [Verdict("requests/s against workerd", "≥ 1.2 ×", f"{spread(speed)} ×", holds)]
+    outcome.verdicts = ratio_promises("requests/s against workerd", speed, "≥", must=1.2, aim=2)
     return outcome

@@ -29,6 +29,8 @@ class Load:
     p99_ms: float
     max_ms: float
     errors: int
+    quantiles: tuple[tuple[float, float], ...] = ()
+    """Pairs of a share of the requests (0 to 1) and the latency, in ms, that so many did not exceed."""
 
     @property
     def requests_per_s(self) -> float:
@@ -42,16 +44,20 @@ def generator() -> str:
     return "bench.client (in Python, so it may be the bottleneck; better: apt-get install wrk)"
 
 
-def load(port: int, *, connections: int, seconds: float, body: Path | None = None, scheme: str = "http") -> Load:
-    """Load ``http://127.0.0.1:port/`` from the loader's cores; with ``body``, by POST of that file. https needs wrk."""
+def load(port: int, *, connections: int, seconds: float, requests: Path | None = None, scheme: str = "http") -> Load:
+    """Load ``http://127.0.0.1:port/`` from the loader's cores. https needs wrk.
+
+    ``requests``: a file with a request on each line, ``METHOD PATH`` and, where there is one, the JSON body; they are
+    sent in turns. Without it all are ``GET /``.
+    """
     url = f"{scheme}://127.0.0.1:{port}/"
     if shutil.which("wrk"):
         threads = max(1, min(2, len(machine.LOADER_CORES)))
         command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
-        command += ["-s", str(HERE / "wrk.lua"), url, *(["--", str(body)] if body else [])]
+        command += ["-s", str(HERE / "wrk.lua"), url, *(["--", str(requests)] if requests else [])]
     else:
         command = [sys.executable, "-m", "bench.client", str(port), str(connections), str(seconds)]
-        command += [str(body)] if body else []
+        command += [str(requests)] if requests else []
     done = subprocess.run(
         machine.pinned(command, server=False),
         capture_output=True,
@@ -63,5 +69,11 @@ def load(port: int, *, connections: int, seconds: float, body: Path | None = Non
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     seen = json.loads(line.removeprefix("RESULT "))
     return Load(
-        seen["requests"], seen["us"] / 1e6, seen["p50"] / 1e3, seen["p99"] / 1e3, seen["max"] / 1e3, seen["errors"]
+        seen["requests"],
+        seen["us"] / 1e6,
+        seen["p50"] / 1e3,
+        seen["p99"] / 1e3,
+        seen["max"] / 1e3,
+        seen["errors"],
+        tuple((share, us / 1e3) for share, us in seen["quantiles"]),
     )

@@ -19,21 +19,20 @@ from typing import Any
 
 from bench import machine, servers
 from bench.fleet import start_fleet, write_apps
-from bench.report import Options, Outcome, Table, Verdict
+from bench.report import Options, Outcome, Table, promises
 from bench.servers import Absent, Server
 
 __all__ = ["run"]
 
 KB = 1024
-MUST_KB = 350
 
 
 def run(options: Options) -> Outcome:
     outcome = Outcome("memory")
     count = 200 if options.quick else 1000
     ours = _nano(count)
-    peers: dict[str, Any] = {"workerd": _workerd(20 if options.quick else 100)}
-    for peer in ("node", "deno", "bun"):
+    peers: dict[str, Any] = {name: _workerd(20 if options.quick else 100) for name in options.among(["workerd"])}
+    for peer in options.among(("node", "deno", "bun")):
         peers[peer] = _process(peer)
     table = Table("memory of one more active app", ["", "KB (PSS)", "ratio to nano-trio"])
     table.rows.append(["nano-trio", f"{ours['pss_kb']:.0f}", "1"])
@@ -49,11 +48,15 @@ def run(options: Options) -> Outcome:
         absolute.rows.append([str(active), f"{pss / KB / KB:.1f}", f"{rss / KB / KB:.1f}"])
     outcome.ratios, outcome.absolute = [table], [absolute]
     outcome.data = {"nano-trio": ours, "peers": peers}
-    outcome.verdicts = [
-        Verdict(
-            f"one more active app, of {count}", f"≤ {MUST_KB} KB", f"{ours['pss_kb']:.0f} KB", ours["pss_kb"] <= MUST_KB
-        )
-    ]
+    outcome.verdicts = promises(
+        f"one more active app, of {count}",
+        ours["pss_kb"],
+        f"{ours['pss_kb']:.0f} KB",
+        "≤",
+        unit="KB",
+        must=350,
+        aim=200,
+    )
     return outcome
 
 

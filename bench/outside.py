@@ -26,4 +26,6 @@ def run(options: Options) -> Outcome:
             outcome.verdicts.append(Verdict("beside Node", "see the source", f"no server: {absent}", None))
             return outcome
         url = f"http://127.0.0.1:{servers[0].port}/"
-        return compare_scripts("outside", "outside.js", options, longest={}, least_rate=AIM_RATE, arguments=[url])
+        return compare_scripts(
+            "outside", "outside.js", options, longest={}, least_rate=AIM_RATE, kind="own", arguments=[url]
+        )

@@ -17,10 +17,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from bench import machine
+from bench.peers import Absent, binary
 from bench.report import Options, Outcome, Table, Verdict, spread
-from bench.servers import Absent, binary
 
 __all__ = ["compare_scripts", "run"]
 
@@ -42,6 +43,7 @@ def compare_scripts(
     *,
     longest: dict[str, float],
     least_rate: float,
+    kind: Literal["must", "own"] = "must",
     arguments: Sequence[str] = (),
 ) -> Outcome:
     """Run a file of this folder by nano-trio and the peers in turns and compare the times of its operations.
@@ -52,9 +54,10 @@ def compare_scripts(
     title = name
     commands: dict[str, list[str]] = {"nano-trio": [sys.executable, "-m", "nano_trio", "run"]}
     absent: dict[str, str] = {}
-    for peer, before in (("node", []), ("deno", ["run", "-A"]), ("bun", ["run"])):
+    arguments_of = {"node": [], "deno": ["run", "-A"], "bun": ["run"]}
+    for peer in options.among(tuple(arguments_of)):
         try:
-            commands[peer] = [binary(peer), *before]
+            commands[peer] = [binary(peer), *arguments_of[peer]]
         except Absent as reason:
             absent[peer] = str(reason)
     rounds: dict[str, list[dict[str, float | str]]] = {peer: [] for peer in commands}
@@ -77,12 +80,12 @@ def compare_scripts(
         must = f"≤ {longest[name]:g} × time" if name in longest else f"≥ {least_rate} × rate"
         if not ratios:
             problem = next((run[name] for run in rounds["nano-trio"] if isinstance(run.get(name), str)), "no figure")
-            outcome.verdicts.append(Verdict(name, must, str(problem), False))
+            outcome.verdicts.append(Verdict(name, must, str(problem), False, kind))
             continue
         time, rate = statistics.median(ratios), 1 / statistics.median(ratios)
         holds = time <= longest[name] if name in longest else rate >= least_rate
         shown = f"{time:.2f} × time" if name in longest else f"{rate:.2f} × rate"
-        outcome.verdicts.append(Verdict(name, must, shown, holds))
+        outcome.verdicts.append(Verdict(name, must, shown, holds, kind))
         inverse = [1 / ratio for ratio in ratios]
         others = [
             spread([1 / ratio for ratio in _ratios(rounds, name, peer)])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["Options", "Outcome", "Table", "Verdict", "percentile", "spread"]
+__all__ = ["Options", "Outcome", "Table", "Verdict", "percentile", "promises", "ratio_promises", "spread"]
+
+_HOLDS: dict[str, Callable[[float, float], bool]] = {"≥": operator.ge, "≤": operator.le, "<": operator.lt}
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,14 @@ class Options:
     rounds: int
     seconds: float
     quick: bool
+    peers: tuple[str, ...] | None = None
+    """The only peers to compare with; None: all."""
+
+    def among(self, servers: Sequence[str]) -> list[str]:
+        """``servers`` without the peers that were not asked for."""
+        if self.peers is None:
+            return list(servers)
+        return [name for name in servers if name.startswith("nano-trio") or name.split()[0] in self.peers]
 
 
 @dataclass
@@ -46,16 +57,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One promise and whether it held. ``holds`` is None where it could not be measured."""
+    """One figure that was promised and whether it held. ``holds`` is None where it could not be measured."""
 
     what: str
-    must: str
+    bound: str
     measured: str
     holds: bool | None
+    kind: Literal["must", "aim", "own"] = "must"
+    """``must`` and ``aim``: of the project's requirements. ``own``: an aim of this bench, where those say nothing."""
 
     def render(self) -> str:
         word = {True: "holds", False: "MISSED", None: "not measured"}[self.holds]
-        return f"  {word:<12}  {self.what}: {self.measured} (must: {self.must})"
+        return f"  {word:<12}  {self.kind:<4}  {self.what}: {self.measured} ({self.bound})"
 
 
 @dataclass
@@ -73,6 +86,46 @@ class Outcome:
         parts += [verdict.render() for verdict in self.verdicts]
         parts += ["", *(table.render() + "\n" for table in [*self.ratios, *self.absolute])]
         return "\n".join(parts).rstrip() + "\n"
+
+
+def promises(
+    what: str,
+    value: float | None,
+    measured: str,
+    relation: Literal["≥", "≤", "<"],
+    *,
+    unit: str = "×",
+    must: float | None = None,
+    aim: float | None = None,
+    own: float | None = None,
+) -> list[Verdict]:
+    """A line for each bound that ``value`` is held to. ``value`` None: not measured."""
+    bounds: dict[Literal["must", "aim", "own"], float | None] = {"must": must, "aim": aim, "own": own}
+    return [
+        Verdict(
+            what,
+            f"{relation} {bound:g} {unit}",
+            "–" if value is None else measured,
+            None if value is None else _HOLDS[relation](value, bound),
+            kind,
+        )
+        for kind, bound in bounds.items()
+        if bound is not None
+    ]
+
+
+def ratio_promises(
+    what: str,
+    ratios: Sequence[float],
+    relation: Literal["≥", "≤", "<"],
+    *,
+    must: float | None = None,
+    aim: float | None = None,
+    own: float | None = None,
+) -> list[Verdict]:
+    """As :func:`promises`, of the median of the rounds' ratios."""
+    value = statistics.median(ratios) if ratios else None
+    return promises(what, value, f"{spread(ratios)} ×", relation, must=must, aim=aim, own=own)
 
 
 def spread(values: Sequence[float], form: Callable[[float], str] = "{:.2f}".format) -> str:

@@ -1,4 +1,4 @@
-"""What `hello` and `json` share: servers side by side under the same closed-loop load.
+"""What `hello`, `json` and `hono` share: servers side by side under the same closed-loop load.
 
 All servers run during the whole benchmark, each on the server's core; only one is loaded at a time. A round loads each
 server once, so that whatever else the machine does hits all alike, and ratios are taken within a round. Each server
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,29 +19,44 @@ from bench.load import Load, generator, load
 from bench.report import Options, Outcome, Table, spread
 from bench.servers import NANO, PEERS, Server, started
 
-__all__ = ["compare", "ratios_to"]
+__all__ = ["RIVALS", "compare", "ratios_to"]
+
+RIVALS = (*NANO, *PEERS, "node http", "hypercorn")
 
 
-def compare(name: str, handler: str, options: Options, *, connections: int, body: Path | None = None) -> Outcome:
-    """Load nano-trio and all peers in turns. ``data["rounds"][server]`` lists what each round saw."""
+def compare(
+    name: str,
+    handler: str | Path,
+    options: Options,
+    *,
+    connections: int,
+    requests: Path | None = None,
+    names: Sequence[str] = RIVALS,
+    check: Callable[[Sequence[Server]], None] = lambda servers: None,
+) -> Outcome:
+    """Load nano-trio and its rivals in turns. ``data["rounds"][server]`` lists what each round saw.
+
+    ``requests``: see :func:`bench.load.load`. ``check`` sees all servers before the first load.
+    """
     outcome = Outcome(name)
     rounds: dict[str, list[dict[str, Any]]] = {}
-    with started([*NANO, *PEERS], handler) as (servers, absent):
+    with started(options.among(names), handler) as (servers, absent):
+        check(servers)
         for server in servers:
-            load(server.port, connections=connections, seconds=1 if options.quick else 2, body=body)
+            load(server.port, connections=connections, seconds=1 if options.quick else 2, requests=requests)
         for number in range(options.rounds):
             for server in servers:
                 print(f"bench: {name}: round {number + 1}/{options.rounds}: {server.name}", file=sys.stderr)
-                rounds.setdefault(server.name, []).append(_one(server, connections, options.seconds, body))
+                rounds.setdefault(server.name, []).append(_one(server, connections, options.seconds, requests))
     outcome.data = {"rounds": rounds, "absent": absent, "generator": generator(), "connections": connections}
     outcome.ratios.append(_ratio_table(rounds, absent))
     outcome.absolute.append(_absolute_table(rounds, connections))
     return outcome
 
 
-def _one(server: Server, connections: int, seconds: float, body: Path | None) -> dict[str, Any]:
+def _one(server: Server, connections: int, seconds: float, requests: Path | None) -> dict[str, Any]:
     cpu, disturbance = server.cpu_s(), machine.Disturbance(server.pid)
-    seen: Load = load(server.port, connections=connections, seconds=seconds, body=body)
+    seen: Load = load(server.port, connections=connections, seconds=seconds, requests=requests)
     cpu = server.cpu_s() - cpu
     return {
         **asdict(seen),

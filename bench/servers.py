@@ -6,7 +6,6 @@ A peer that cannot be had raises :class:`Absent`; the tables name it as absent.
 from __future__ import annotations
 
 import contextlib
-import functools
 import http.client
 import json
 import os
@@ -26,13 +25,14 @@ from typing import Any
 import psutil
 
 from bench import machine, workerd
+from bench.peers import NANO, Absent, binary, hypercorn_python, package
 
 __all__ = [
+    "HANDLERS",
     "NANO",
     "PEERS",
     "Absent",
     "Server",
-    "binary",
     "get",
     "nano_config",
     "start",
@@ -47,73 +47,9 @@ __all__ = [
 
 HERE = Path(__file__).parent
 HANDLERS = HERE / "handlers"
-PEER_FOLDER = HERE / ".peers"
 
-NANO = ("nano-trio", "nano-trio h11")
-PEERS = ("workerd", "node", "node http", "deno", "bun")
-
-
-class Absent(Exception):
-    """A peer that this machine does not have; the message says why."""
-
-
-@functools.cache
-def _install_peers() -> str | None:
-    """Install workerd, deno, bun and ws into a git-ignored folder. Returns why that failed, or None."""
-    npm = shutil.which("npm")
-    if npm is None:
-        return "npm is missing"
-    PEER_FOLDER.mkdir(exist_ok=True)
-    for name in ("package.json", "package-lock.json", ".npmrc"):
-        shutil.copy(HERE / name, PEER_FOLDER / name)
-    print("bench: installing workerd, deno, bun and ws into bench/.peers", file=sys.stderr)
-    try:
-        done = subprocess.run([npm, "install"], cwd=PEER_FOLDER, capture_output=True, text=True, timeout=600)
-    except subprocess.TimeoutExpired:
-        return "npm install took longer than ten minutes"
-    return None if done.returncode == 0 else f"npm install failed: {done.stderr.strip()[-200:]}"
-
-
-def package(name: str) -> Path:
-    """The folder of a package of package.json, installed. Raises :class:`Absent`."""
-    folder = PEER_FOLDER / "node_modules" / name
-    wanted = json.loads((HERE / "package.json").read_text())["dependencies"]
-    installed = folder / "package.json"
-    if not installed.exists() or json.loads(installed.read_text())["version"] != wanted[name]:
-        problem = _install_peers()
-        if problem:
-            raise Absent(problem)
-    return folder
-
-
-@functools.cache
-def binary(name: str) -> str:
-    """The program ``node``, ``workerd``, ``deno`` or ``bun``. Raises :class:`Absent`."""
-    if name == "node":
-        found = shutil.which("node")
-        if found is None:
-            raise Absent("node is not on the PATH")
-        return found
-    program = package(name).parent / ".bin" / name
-    try:
-        subprocess.run([str(program), "--version"], capture_output=True, check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Absent(f"does not run here: {error}") from None
-    return str(program.resolve())
-
-
-def version(peer: str) -> str:
-    """The peer's version, or why it is absent."""
-    if peer in NANO:
-        from nano_trio import __version__
-
-        return __version__
-    try:
-        program = binary(peer.split()[0])
-    except Absent as reason:
-        return f"absent: {reason}"
-    out = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60).stdout
-    return out.splitlines()[0].strip() if out else "?"
+PEERS = ("workerd", "node", "deno", "bun")
+"""Those that run the same handler files. ``node http`` and ``hypercorn`` have handlers of their own."""
 
 
 @dataclass
@@ -144,21 +80,12 @@ class Server:
 
     def cpu_s(self) -> float:
         """CPU seconds of the server's processes so far."""
-        total = 0.0
-        for process in machine.tree(self.pid):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                total += times.user + times.system
-        return total
+        return sum(machine.cpu_s(process.pid) for process in machine.tree(self.pid))
 
     @property
     def worker_pid(self) -> int:
         """The process that does the work: the one that has used most CPU time."""
-        used: dict[int, float] = {self.pid: 0.0}
-        for process in machine.tree(self.pid):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                used[process.pid] = sum(process.cpu_times()[:2])
-        return max(used, key=lambda pid: used[pid])
+        return max((process.pid for process in machine.tree(self.pid)), key=machine.cpu_s, default=self.pid)
 
     def log(self) -> str:
         """The end of what the server wrote."""
@@ -192,11 +119,19 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _launch(name: str, command: Sequence[str], port: int | None, folder: Path, env: dict[str, str]) -> Server:
-    """Start a server; with no ``port``, its own line says which it took."""
+def _launch(
+    name: str,
+    command: Sequence[str],
+    port: int | None,
+    folder: Path,
+    env: dict[str, str],
+    *,
+    server_core: bool = True,
+) -> Server:
+    """Start a server, on the server's core or the load's; with no ``port``, its own line says which it took."""
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
-        machine.pinned(list(command), server=True),
+        machine.pinned(list(command), server=server_core),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -221,7 +156,7 @@ def _launch(name: str, command: Sequence[str], port: int | None, folder: Path, e
                 return server
             except OSError:
                 pass
-        time.sleep(0.02)
+        time.sleep(0.005)
 
 
 def nano_config(folder: Path, apps: list[dict[str, Any]], **keys: Any) -> Path:
@@ -231,9 +166,15 @@ def nano_config(folder: Path, apps: list[dict[str, Any]], **keys: Any) -> Path:
     return path
 
 
-def start_nano(arguments: Sequence[str], *, name: str = "nano-trio", env: dict[str, str] | None = None) -> Server:
-    """``nano-trio serve ARGUMENTS`` on a port of its own choice."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+def start_nano(
+    arguments: Sequence[str],
+    *,
+    name: str = "nano-trio",
+    env: dict[str, str] | None = None,
+    folder: Path | None = None,
+) -> Server:
+    """``nano-trio serve ARGUMENTS`` on a port of its own choice. ``folder`` goes when the server stops."""
+    folder = folder or Path(tempfile.mkdtemp(prefix="bench-"))
     command = [sys.executable, "-m", "nano_trio", "serve", *arguments]
     root = str(HERE.parent)
     return _launch(name, command, None, folder, {"PYTHONPATH": root, **(env or {})})
@@ -263,37 +204,47 @@ def start_websocket(peer: str) -> Server:
     return _launch(peer, command, port, Path(tempfile.mkdtemp(prefix="bench-")), {"NODE_ENV": "production"})
 
 
-def start_module(module: str) -> Server:
+def start_module(module: str, *, server_core: bool = True) -> Server:
     """A server of our own that prints its address: ``python -m MODULE``."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    return _launch(module, [sys.executable, "-m", module], None, folder, {"PYTHONPATH": str(HERE.parent)})
+    env = {"PYTHONPATH": str(HERE.parent)}
+    return _launch(module, [sys.executable, "-m", module], None, folder, env, server_core=server_core)
 
 
-def start(peer: str, handler: str) -> Server:
-    """Start ``peer`` with ``handlers/<handler>.js``. Raises :class:`Absent`."""
-    source = HANDLERS / f"{handler}.js"
+def start(peer: str, handler: str | Path, *, upstream: int = 0) -> Server:
+    """Start ``peer`` with ``handlers/<handler>.js``, or with the file ``handler``. Raises :class:`Absent`.
+
+    ``upstream``: the port on this machine that a handler's placeholder ``http://127.0.0.1:1`` stands for.
+    """
+    source = handler if isinstance(handler, Path) else HANDLERS / f"{handler}.js"
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    if upstream:
+        written = folder / source.name
+        written.write_text(source.read_text().replace("http://127.0.0.1:1", f"http://127.0.0.1:{upstream}"))
+        source = written
     if peer in NANO:
         parser = "h11" if peer.endswith("h11") else "httptools"
-        config_folder = Path(tempfile.mkdtemp(prefix="bench-"))
         app = {"name": "bench", "path": str(source), "default": True, "request_timeout_ms": 600_000, "preload": True}
-        config = nano_config(config_folder, [app])
-        try:
-            return start_nano(["--config", str(config), "--http", parser], name=peer)
-        finally:
-            shutil.rmtree(config_folder, ignore_errors=True)
+        if upstream:
+            app["allow_net"] = [f"loopback:{upstream}"]
+        return start_nano(["--config", str(nano_config(folder, [app])), "--http", parser], name=peer, folder=folder)
     if peer == "workerd":
-        return start_workerd({"bench": source})
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+        return start_workerd({"bench": source}, folder=folder)
     port = _free_port()
     env = {"DENO_NO_UPDATE_CHECK": "1", "DENO_DIR": str(folder / "deno"), "NODE_ENV": "production"}
+    arguments = [str(source), str(port)]
     if peer == "deno":
-        command = [binary("deno"), "run", "-A", str(HERE / "adapters/deno.mjs"), str(source), str(port)]
+        command = [binary("deno"), "run", "-A", str(HERE / "adapters/deno.mjs"), *arguments]
     elif peer == "bun":
-        command = [binary("bun"), "run", str(HERE / "adapters/bun.mjs"), str(source), str(port)]
+        command = [binary("bun"), "run", str(HERE / "adapters/bun.mjs"), *arguments]
+    elif peer == "node":
+        command = [binary("node"), str(HERE / "adapters/node.mjs"), *arguments]
     elif peer == "node http":
-        command = [binary("node"), str(HERE / "adapters/node_http.mjs"), handler, str(port)]
+        command = [binary("node"), str(HERE / "adapters/node_http.mjs"), source.stem, str(port), str(upstream)]
+    elif peer == "hypercorn":
+        command = [hypercorn_python(), str(HERE / "adapters/hypercorn_app.py"), source.stem, str(port)]
     else:
-        command = [binary("node"), str(HERE / "adapters/node.mjs"), str(source), str(port)]
+        raise ValueError(f"no peer {peer!r}")
     return _launch(peer, command, port, folder, env)
 
 
@@ -302,10 +253,11 @@ def start_workerd(
     *,
     listen: Sequence[str] | None = None,
     bindings: Mapping[str, list[str]] | None = None,
+    folder: Path | None = None,
 ) -> Server:
     """One workerd process with these workers; those in ``listen`` (default: all) get a port each."""
     program = binary("workerd")
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    folder = folder or Path(tempfile.mkdtemp(prefix="bench-"))
     ports = {name: _free_port() for name in (workers if listen is None else listen)}
     config = workerd.write_config(folder, workers, ports, bindings)
     server = _launch("workerd", [program, "serve", str(config)], next(iter(ports.values())), folder, {})
@@ -314,14 +266,16 @@ def start_workerd(
 
 
 @contextlib.contextmanager
-def started(peers: Sequence[str], handler: str) -> Iterator[tuple[list[Server], dict[str, str]]]:
+def started(
+    peers: Sequence[str], handler: str | Path, *, upstream: int = 0
+) -> Iterator[tuple[list[Server], dict[str, str]]]:
     """All of ``peers`` that can be had, and why the others cannot. They stop on the way out."""
     servers: list[Server] = []
     absent: dict[str, str] = {}
     try:
         for peer in peers:
             try:
-                servers.append(start(peer, handler))
+                servers.append(start(peer, handler, upstream=upstream))
             except Absent as reason:
                 absent[peer] = str(reason)
         yield servers, absent

@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine
+from bench.peers import Absent, binary
 from bench.report import Options, Outcome, Table, Verdict, spread
 from bench.rivals import ratios_to
-from bench.servers import Absent, Server, binary, start_websocket
+from bench.servers import Server, start_websocket
 
 __all__ = ["run"]
 
@@ -63,7 +64,7 @@ def run(options: Options) -> Outcome:
 def _verdict(what: str, key: str, rounds: dict[str, list[dict[str, Any]]], peer: str, least: float) -> Verdict:
     ratios = ratios_to(rounds, "nano-trio", peer, f"{key} per s")
     holds = statistics.median(ratios) >= least if ratios else None
-    return Verdict(f"{what} (an aim of this bench)", f"≥ {least} ×", f"{spread(ratios)} ×", holds)
+    return Verdict(what, f"≥ {least} ×", f"{spread(ratios)} ×", holds, "own")
 
 
 def _table(rounds: dict[str, list[dict[str, Any]]], rooms: tuple[int, ...], absent: dict[str, str]) -> Table:

@@ -39,6 +39,8 @@ def write_config(
     path.write_text(
         'using Workerd = import "/workerd/workerd.capnp";\n'
         "const config :Workerd.Config = (\n"
-        f"  services = [\n{''.join(services)}  ],\n  sockets = [\n{''.join(listeners)}  ],\n);\n" + "".join(constants)
+        # Apps may fetch from this machine; by default only from public addresses.
+        '  services = [\n    (name = "internet", network = (allow = ["public", "private", "local"])),\n'
+        f"{''.join(services)}  ],\n  sockets = [\n{''.join(listeners)}  ],\n);\n" + "".join(constants)
     )
     return path
