@@ -3,11 +3,15 @@
 The request's body is sent by a task of its own while the response is read, so a server that answers before it has read
 everything (an echo, a refusal) blocks nobody. Bytes of the response are read from the socket only when
 :meth:`Http1Response.receive` asks.
+
+Of a large body whose length is known there is nothing to parse: once h11 has given what came with the head, the rest is
+read past it, as it comes and without a copy, and the next exchange of the connection begins with an h11 of its own.
 """
 
 from __future__ import annotations
 
 import abc
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,7 +26,9 @@ from nano_trio.runtime.pace import Pace
 __all__ = ["Http1Connection", "RequestBody", "Response", "WireRequest"]
 
 MAX_HEAD_BYTES = 256 * 1024
-_READ_BYTES = 128 * 1024
+_READ_BYTES = 256 * 1024
+_LARGE_BYTES = 64 * 1024
+"""From so many bytes that are still to come the rest of a body is read past h11."""
 _MOST_INTERIM_RESPONSES = 32
 
 Headers = list[tuple[bytes, bytes]]
@@ -77,7 +83,14 @@ class Http1Connection:
         self._connected = connected
         self._nursery = nursery
         self._released = released
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._h11 = _new_h11()
+        self._is_plain = isinstance(connected.stream, trio.SocketStream)
+        self._left = 0
+        """Bytes of the response's body that are still to come, where its length is known."""
+        self._past = False
+        """The rest of the body is read past h11, which knows nothing of it."""
+        self._kept = True
+        """The server keeps the connection after this response."""
         self._upload: trio.CancelScope | None = None
         self._upload_error: FetchError | None = None
         self.answered = False
@@ -94,6 +107,7 @@ class Http1Connection:
         """Send a request and wait for the response's head. Raises :class:`FetchError`, and is closed then."""
         self.exchanges += 1
         self.answered = False
+        self._left = 0
         self._upload_error = None
         try:
             await self._send(request)
@@ -198,23 +212,56 @@ class Http1Connection:
     async def next_event(self) -> Any:
         """The next event of the response. Raises :class:`FetchError`."""
         while True:
-            try:
-                event = self._h11.next_event()
-            except h11.RemoteProtocolError as error:
-                raise self._upload_error or _protocol_error(error) from None
-            if event is not h11.NEED_DATA:
-                return event
+            if not self._past:
+                try:
+                    event = self._h11.next_event()
+                except h11.RemoteProtocolError as error:
+                    raise self._upload_error or _protocol_error(error) from None
+                if event is not h11.NEED_DATA:
+                    self._measure(event)
+                    return event
+                self._past = self._left >= _LARGE_BYTES
+            elif not self._left:
+                return h11.EndOfMessage()
             try:
                 with network_errors("reading the response"):
-                    data = await self._connected.stream.receive_some(_READ_BYTES)
+                    data = await self._read(min(_READ_BYTES, self._left) if self._past else _READ_BYTES)
             except FetchError as error:
                 raise self._upload_error or error from None
             await self._pace.turn()
+            if self._past:
+                if not data:
+                    raise self._upload_error or _incomplete()
+                self._left -= len(data)
+                return h11.Data(data=data)
             if data:
                 self.answered = True
             elif self._h11.their_state is h11.SEND_RESPONSE:
                 raise self._upload_error or self._closed_early()
-            self._h11.receive_data(bytes(data))
+            self._h11.receive_data(data)
+
+    def _measure(self, event: Any) -> None:
+        """Keep count of what is still to come of a body."""
+        if isinstance(event, h11.Data):
+            self._left -= len(event.data)
+        elif isinstance(event, h11.Response):
+            # h11 has made sure that there is at most one length. Where there is no body in spite of it, as with HEAD,
+            # h11 goes on to the end by itself.
+            fields = dict(event.headers)
+            self._left = 0 if b"transfer-encoding" in fields else int(fields.get(b"content-length", 0))
+            connection = fields.get(b"connection", b"").lower()
+            self._kept = event.http_version >= b"1.1" and b"close" not in connection
+
+    async def _read(self, most: int) -> bytes:
+        """At least a byte, ``b""`` at the end. No checkpoint where something has come: :class:`Pace` sees to that."""
+        if not self._is_plain:
+            return bytes(await self._connected.stream.receive_some(most))
+        sock = self._connected.socket
+        while True:
+            try:
+                return os.read(sock.fileno(), most)
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(sock)
 
     def _closed_early(self) -> FetchError:
         if self.answered:
@@ -224,6 +271,14 @@ class Http1Connection:
     def finished(self) -> None:
         """The response is at its end, or unwanted."""
         if self.closed:
+            return
+        if self._past:
+            self._past = False
+            if self._left or not self._kept or self._upload is not None or self._h11.our_state is not h11.DONE:
+                self.close()
+                return
+            self._h11 = _new_h11()
+            self._released(self)
             return
         self._skip_received()
         if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE and self._upload is None:
@@ -282,9 +337,17 @@ class Http1Response(Response):
             connection.finished()
 
 
+def _new_h11() -> h11.Connection:
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+
+
+def _incomplete() -> FetchError:
+    return FetchError("ERR_INCOMPLETE_BODY", "the server closed the connection before the end of the body")
+
+
 def _protocol_error(error: h11.RemoteProtocolError) -> FetchError:
     if "without sending complete message body" in str(error) or "incomplete chunked read" in str(error):
-        return FetchError("ERR_INCOMPLETE_BODY", "the server closed the connection before the end of the body")
+        return _incomplete()
     if "Receive buffer too long" in str(error):
         return FetchError("ERR_HEADERS_TOO_LARGE", "the response's headers are too large")
     return FetchError("ERR_PROTOCOL", f"the response is malformed: {error}")

@@ -91,6 +91,37 @@ async def test_nothing_is_read_that_nobody_asks_for() -> None:
         assert js.open_fetches == 0
 
 
+@pytest.mark.parametrize(("method", "query", "connections"), [("GET", "", 1), ("HEAD", "", 1), ("GET", "close=1", 3)])
+async def test_a_connection_is_kept_after_large_bodies(method: str, query: str, connections: int) -> None:
+    async with running() as upstream, fetching() as js:
+        found = await js.run(
+            """
+            const found = [];
+            for (const each of ["GET", method, "GET"]) {
+              const bytes = new Uint8Array(await (await fetch(url, { method: each })).arrayBuffer());
+              found.push([bytes.length, bytes.every((byte, index) => byte === index % 250)]);
+            }
+            return found;
+            """,
+            url=f"{upstream.url}/large?{query}",
+            method=method,
+        )
+        whole = [350_000, True]
+        assert found == [whole, whole if method == "GET" else [0, True], whole]
+        assert upstream.connections == connections
+
+
+async def test_a_large_body_that_is_given_up_takes_its_connection_along() -> None:
+    async with running() as upstream, fetching() as js:
+        await js.run(
+            "const reader = (await fetch(url)).body.getReader(); await reader.read(); await reader.cancel();",
+            url=f"{upstream.url}/big?mb=20",
+        )
+        await upstream.settled()
+        assert js.connections == 0
+        assert js.open_fetches == 0
+
+
 async def test_an_upload_is_pulled_as_the_server_reads() -> None:
     async with running() as upstream, fetching() as js:
         pulled = await js.run(

@@ -24,6 +24,7 @@ FAULTS = [
     ("reset", "ECONNRESET"),
     ("half-head", "ERR_PROTOCOL"),
     ("short", "ERR_INCOMPLETE_BODY"),
+    ("large-short", "ERR_INCOMPLETE_BODY"),
     ("cut-chunk", "ERR_INCOMPLETE_BODY"),
     ("bad-chunk", "ERR_PROTOCOL"),
     ("bad-status", "ERR_PROTOCOL"),

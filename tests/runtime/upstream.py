@@ -149,6 +149,11 @@ class _Connection:
     async def on_text(self, query: dict[str, str], *_: Any) -> None:
         await self.respond(200, [("content-type", "text/plain")], query.get("text", "text").encode())
 
+    async def on_large(self, query: dict[str, str], *_: Any) -> None:
+        """A third of a megabyte with its length."""
+        headers = [("Connection", "close")] if "close" in query else []
+        await self.respond(200, headers, bytes(range(250)) * 1400)
+
     async def on_status(self, query: dict[str, str], *_: Any) -> None:
         status = int(query["code"])
         await self.respond(status, [("set-cookie", "a=1"), ("set-cookie", "b=2")], length=status not in (204, 304))
@@ -196,6 +201,9 @@ class _Connection:
 
     async def raw_short(self, query: Any) -> None:
         await self.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this")
+
+    async def raw_large_short(self, query: Any) -> None:
+        await self.send(b"HTTP/1.1 200 OK\r\ncontent-length: 350000\r\n\r\n" + bytes(200_000))
 
     async def raw_long(self, query: Any) -> None:
         await self.send(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nexactand more than was said")
