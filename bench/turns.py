@@ -22,7 +22,7 @@ from collections.abc import Callable
 import trio
 
 from bench.report import Options, Outcome, Table, Verdict
-from nano_trio.engine import isolate as engine
+from nano_trio.engine import runners
 from nano_trio.engine.isolate import Isolate, call
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits, Turn
@@ -65,7 +65,7 @@ async def _main(batches: int) -> Outcome:
             return once
 
         def fresh() -> None:
-            engine._parked.clear()
+            runners.parked.greenlets.clear()
             scheduler.used_ns = 0
             isolate.submit(Turn(nothing, ()))
 
