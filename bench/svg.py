@@ -143,7 +143,10 @@ def lines(
     along: str = "y",
     height: int = 300,
 ) -> str:
-    """Curves with their names on the right, in the order of their ends. ``limits``: dashed lines at values of the axis ``along``, with a name."""
+    """Curves with their names on the right, in the order of their ends.
+
+    ``limits``: dashed lines at values of the axis ``along``, each with a name.
+    """
     top, bottom, left = 48, 48 + height, 64
     end = WIDTH - _RIGHT - 20
     xs = [x for curve in curves for x, _ in curve.points]

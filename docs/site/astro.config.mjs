@@ -9,7 +9,7 @@ export default defineConfig({
     starlight({
       title: "nano-trio",
       description: "Many isolated JavaScript apps in one Python process",
-      customCss: ["./src/styles/site.css"],
+      customCss: ["./src/styles/site.css", "./src/styles/plots.css"],
       credits: false,
       expressiveCode: { shiki: { langAlias: { caddyfile: "nginx" } } },
       sidebar: [
