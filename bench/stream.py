@@ -72,13 +72,13 @@ def _growth(server: Server, way: str, size: int) -> dict[str, Any]:
     transfer(way, server.port, 16 * MB)
     before = most = machine.resident_bytes(server.pid)
     start = time.monotonic()
-    process = running(way, server.port, size)
-    while process.poll() is None:
-        most = max(most, machine.resident_bytes(server.pid))
-        if time.monotonic() > start + 600:
-            process.kill()
-            break
-        time.sleep(0.02)
+    with running(way, server.port, size) as process:
+        while process.poll() is None:
+            most = max(most, machine.resident_bytes(server.pid))
+            if time.monotonic() > start + 600:
+                process.kill()
+                break
+            time.sleep(0.02)
     seconds = time.monotonic() - start
     if process.returncode != 0:
         raise RuntimeError(f"{way}: the transfer failed; the server says: {server.log()[-500:]}")

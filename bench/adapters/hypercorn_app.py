@@ -8,8 +8,6 @@ import json
 import sys
 
 import trio
-from hypercorn.config import Config
-from hypercorn.trio import serve
 
 TEXT = [(b"content-type", b"text/plain;charset=UTF-8")]
 JSON = [(b"content-type", b"application/json")]
@@ -38,6 +36,9 @@ async def _answer(send, headers, body):
 
 
 def main():
+    from hypercorn.config import Config  # only in an environment of its own: see peers.py
+    from hypercorn.trio import serve
+
     handler = {"hello": hello, "json": order}[sys.argv[1]]
 
     async def app(scope, receive, send):
