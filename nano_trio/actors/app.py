@@ -14,6 +14,7 @@ supervisor: what follows a crash is decided here, for here a restart waits for s
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import math
@@ -30,19 +31,18 @@ from nano_trio import logs
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.development import failure_page
 from nano_trio.actors.exchange import AppExchange, plain_response
-from nano_trio.actors.incarnation import Incarnation, NotLoaded, load_failure
+from nano_trio.actors.incarnation import Incarnation, NotLoaded
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.restarts import RestartIntensity
 from nano_trio.actors.rooms import RoomBus, Rooms
 from nano_trio.actors.settings import SupervisedSettings
+from nano_trio.actors.source import Source
 from nano_trio.actors.supervisor import ChildSpec, Restart
 from nano_trio.engine.bytecode import BytecodeCache
-from nano_trio.engine.errors import JavaScriptError
-from nano_trio.engine.modules import AppCode, ModuleError, is_slow, load_app
+from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.cache import AppCache, cache_file
-from nano_trio.runtime.platform import BUILTIN_MODULES
 
 __all__ = ["App", "AppState", "Registry", "Version"]
 
@@ -90,14 +90,11 @@ class App:
     __slots__ = (
         "__weakref__",
         "_caches",
-        "_code",
         "_crashed_last",
         "_current",
         "_generation",
         "_idle_since",
         "_leaving",
-        "_load_error",
-        "_preparing",
         "_registry",
         "_rooms",
         "_turns_seen",
@@ -111,12 +108,14 @@ class App:
         "restarts",
         "settings",
         "since",
+        "source",
         "state",
     )
 
     def __init__(self, settings: SupervisedSettings, registry: Registry) -> None:
         self.name = settings.name
         self.settings = settings
+        self.source = Source(settings.path, registry.bytecode, registry.tools)
         self.state = AppState.ASLEEP
         self.since = time.time()
         """When it came into this state, in seconds since 1970."""
@@ -131,9 +130,6 @@ class App:
         """How often a running version was replaced by a newer one."""
         self.restarts = RestartIntensity(settings.max_restarts, settings.restart_window_s)
         self._registry = registry
-        self._code: AppCode | None = None
-        self._preparing = False
-        self._load_error: str | None = None
         self._current: Incarnation | None = None
         self._leaving: dict[Incarnation, None] = {}
         """Replaced versions that drain."""
@@ -182,8 +178,8 @@ class App:
             exchange.answer(_going_away(), ErrorKind.DRAINING)
         elif self._current is not None:
             self._current.accept(exchange)
-        elif self._is_slow():
-            self._prepare_code()
+        elif self.source.takes_long:
+            self._read_source()
             self._wait_for_start(exchange)
         elif self._unstarted or not self._registry.scheduler.may_begin() or self._registry.scheduler.waiting:
             # Milliseconds: not in the way of whoever else has come in this pass.
@@ -211,7 +207,7 @@ class App:
             page = plain_response(503, "the app's mailbox is full", ("retry-after", "1"))
             exchange.answer(page, ErrorKind.MAILBOX_FULL)
             return
-        if not self._unstarted and not self._preparing:
+        if not self._unstarted and not self.source.is_being_read:
             self._registry.scheduler.request(self, suspended=False)
         exchange.deadline = trio.current_time() + self.settings.request_timeout_ms / 1e3
         self._unstarted.append(exchange)
@@ -223,31 +219,12 @@ class App:
             if exchange.response is None:
                 self._start_for(exchange)
 
-    # -- code that takes long to load: it is read in a worker thread -------------------------------------------------
+    # -- code that a worker thread reads -----------------------------------------------------------------------------
 
-    def _is_slow(self) -> bool:
-        ready = self._code is not None or self._load_error is not None
-        return self._preparing or (not ready and is_slow(self.settings.path))
+    def _read_source(self, preload: bool = False) -> None:
+        self.source.read_aside(self._registry.spawn, functools.partial(self._source_read, preload))
 
-    def _prepare_code(self, preload: bool = False) -> None:
-        if not self._preparing:
-            self._preparing = True
-            self._registry.spawn(functools.partial(self._read_code, preload))
-
-    def _load_code(self, path: Path) -> AppCode:
-        """Raises :class:`ModuleError` and :class:`JavaScriptError`."""
-        return load_app(path, self._registry.bytecode, BUILTIN_MODULES, self._registry.tools)
-
-    async def _read_code(self, preload: bool) -> None:
-        path = self.settings.path
-        try:
-            code = await trio.to_thread.run_sync(self._load_code, path)
-            if self._code is None and path == self.settings.path:
-                self._code = code
-        except (ModuleError, JavaScriptError) as error:
-            self._load_error = str(error)
-        finally:
-            self._preparing = False
+    def _source_read(self, preload: bool) -> None:
         if self._unstarted:
             self._registry.scheduler.request(self, suspended=False)
         elif preload:
@@ -259,8 +236,8 @@ class App:
         """Load the app now, as ``preload`` asks for. What goes wrong is logged."""
         if self._current is not None or self.state is AppState.DRAINING:
             return
-        if self._is_slow():
-            self._prepare_code(preload=True)
+        if self.source.takes_long:
+            self._read_source(preload=True)
         else:
             self._start()
 
@@ -276,17 +253,12 @@ class App:
             self._registry.scheduler.used_ns += time.perf_counter_ns() - begun
 
     def _start_now(self) -> Incarnation | None:
-        if self._load_error is not None:
-            why, self._load_error = self._load_error, None
-            self._crashed(None, load_failure(why))
-            return None
         try:
-            if self._code is None:
-                self._code = self._load_code(self.settings.path)
-        except (ModuleError, JavaScriptError) as error:
-            self._crashed(None, load_failure(error))
+            code = self.source.get()
+        except NotLoaded as error:
+            self._crashed(None, str(error))
             return None
-        incarnation = self._current = self._make(self.settings, self._code)
+        incarnation = self._current = self._make(self.settings, code)
         self._begun()
         self._enter(AppState.AWAKE)
         incarnation.load()
@@ -339,7 +311,7 @@ class App:
         self._crashed_last = True
         self._current = None
         # A file may have been mended since: the next start reads anew.
-        self._code = None
+        self.source.forget()
         now = trio.current_time()
         if self.restarts.crashed(now):
             if self.state is not AppState.DRAINING:
@@ -385,27 +357,6 @@ class App:
     # -- change ------------------------------------------------------------------------------------------------------
 
     @property
-    def stale(self) -> bool:
-        """Whether the files of the loaded code have changed since they were read. Reads them; for a worker thread."""
-        code = self._code
-        return code is not None and code.changed(self.settings.path)
-
-    @property
-    def has_code(self) -> bool:
-        """Whether its files have been read."""
-        return self._code is not None
-
-    @property
-    def code_key(self) -> object:
-        """What is another object when the loaded code, or the place that it is read from, is another."""
-        return self.settings if self._code is None else self._code
-
-    @property
-    def module_files(self) -> list[Path]:
-        """The files that the loaded code was read from."""
-        return [] if self._code is None else self._code.files
-
-    @property
     def awake(self) -> bool:
         """Whether it has an isolate."""
         return self._current is not None
@@ -413,6 +364,7 @@ class App:
     def take(self, settings: SupervisedSettings) -> None:
         """Run with other limits from now on. What needs a new isolate is for :meth:`prepare`."""
         self.settings = settings
+        self.source.path = settings.path
         logs.rates.limit(self.name, settings.max_log_lines_per_s)
         self.restarts.max_restarts, self.restarts.window_s = settings.max_restarts, settings.restart_window_s
         if self._caches is not None:
@@ -427,13 +379,7 @@ class App:
         """
         if (reason := self._registry.quarantined.get(self.name)) is not None:
             raise NotLoaded(f"the app is quarantined: {reason}")
-        try:
-            if is_slow(settings.path):
-                code = await trio.to_thread.run_sync(self._load_code, settings.path)
-            else:
-                code = self._load_code(settings.path)
-        except (ModuleError, JavaScriptError) as error:
-            raise NotLoaded(load_failure(error)) from None
+        code = await self.source.read_version(settings.path)
         incarnation = self._make(settings, code)
         version = Version(settings, code, incarnation)
         try:
@@ -451,7 +397,7 @@ class App:
     def switch(self, version: Version) -> None:
         """From now on requests go to the new version; the old one finishes what it has, within the drain time."""
         self.take(version.settings)
-        self._code = version.code
+        self.source.keep(version.code)
         self.restarts.forgive()
         self.last_reload_error = None
         self.replacements += 1
@@ -463,18 +409,17 @@ class App:
         if old is not None:
             self._leave(old)
 
-    def read_code(self) -> bool:
-        """Read the files and run nothing, so that :attr:`stale` tells when they change. False where they cannot be."""
-        if self._code is None:
-            try:
-                self._code = self._load_code(self.settings.path)
-            except (ModuleError, JavaScriptError):
-                return False
-        return True
+    def learn_code(self) -> None:
+        """Read the files and run nothing, so that :attr:`Source.is_stale` tells when they change."""
+        if self.source.takes_long:
+            self._read_source()
+        else:
+            with contextlib.suppress(NotLoaded):
+                self.source.get()
 
     def forget_code(self) -> None:
         """The next start reads the files anew, and at once even where the app has failed."""
-        self._code = None
+        self.source.forget()
         self.restarts.forgive()
         self.last_reload_error = None
         if self.state is AppState.FAILED:

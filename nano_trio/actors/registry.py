@@ -136,7 +136,9 @@ class Registry:
         async with trio.open_nursery() as nursery:
             await nursery.start(self.supervisor.run)
             for app in list(self.apps.values()):
-                if app.settings.preload:
+                if app.name in self.quarantined:
+                    app.learn_code()
+                elif app.settings.preload:
                     app.start()
                     await trio.lowlevel.checkpoint()
             task_status.started()
@@ -156,16 +158,21 @@ class Registry:
         if self._turns is not None:
             app.account.number = self._turns.number(settings.name)
         if app.name in self.quarantined:
-            app.read_code()
+            self._learn(app)
         logs.lifecycle(app.name, "added")
         return app
+
+    def _learn(self, app: App) -> None:
+        # Before that :meth:`run` has not come to it, and will.
+        if self._nursery is not None:
+            app.learn_code()
 
     def quarantine(self, apps: Mapping[str, str]) -> None:
         """Run all apps but these, which are answered for with 503 and the reason given."""
         for name in apps.keys() - self.quarantined.keys():
             if name in self.apps:
                 self.apps[name].end()
-                self.apps[name].read_code()
+                self._learn(self.apps[name])
             logs.lifecycle(name, "quarantined", reason=apps[name])
         for name in self.quarantined.keys() - apps.keys():
             if name in self.apps:

@@ -144,10 +144,10 @@ class FileWatch:
         if self._hosting.dev:
             # An error page waits for the app to be mended.
             watched |= dict.fromkeys(app for app in registry.apps.values() if app.last_error is not None)
-        apps = {app: app.code_key for app in watched if app.name in registry.apps}
+        apps = {app: app.source.key for app in watched if app.name in registry.apps}
         missing = [app for app, key in apps.items() if app not in self._known or self._known[app][0] is not key]
         if missing or len(self._known) != len(apps):
-            look = [(app, app.settings.path, app.module_files) for app in missing]
+            look = [(app, app.source.path, app.source.files) for app in missing]
             found = await trio.to_thread.run_sync(lambda: {app: folders_of(path, files) for app, path, files in look})
             self._known = {app: (key, found[app] if app in found else self._known[app][1]) for app, key in apps.items()}
         config = await trio.to_thread.run_sync(functools.partial(_folders_on_the_way, self._files))

@@ -23,6 +23,7 @@ A removed app answers 503 with ``Connection: close`` until its last request is f
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -148,11 +149,13 @@ class Change:
         apps = self._registry.apps
         kept = [apps[app.name] for app in self._new.apps if app.name in apps and app.name not in renewed]
         looked_at = [app for app in kept if files is True or app.name in files]
-        stale = await trio.to_thread.run_sync(lambda: {app.name for app in looked_at if app.stale})
+        stale = await trio.to_thread.run_sync(lambda: {app.name for app in looked_at if app.source.is_stale})
         for app in looked_at:
-            # What could not even be read when it was quarantined, and now can, is another version too.
-            if app.name in self._registry.quarantined and not app.has_code and app.read_code():
-                stale.add(app.name)
+            if app.name in self._registry.quarantined and app.source.code is None:
+                # What could not even be read when it was quarantined, and now can, is another version too.
+                with contextlib.suppress(NotLoaded):
+                    app.source.keep(await app.source.read_version(app.source.path))
+                    stale.add(app.name)
         for app in looked_at:
             if app.name not in stale:
                 # What could not be loaded is taken back; or the app does not run, and its next start reads the files.
