@@ -163,30 +163,28 @@ async def try_load(
 
 
 _IMPORTED = re.compile(r"""\b(?:import|from)\s*\(?\s*(["'])(?P<name>[^"'\n]+)\1""")
-_REFUSED = re.compile(r'cannot load "(?P<name>[^"]+)"')
+_REFUSED = re.compile(r'cannot load "(?P<name>[^"]+)"(?: \(imported by (?P<importer>[^)\n]+)\))?: ')
+_TOLD = (re.compile(r"invalid JSON: .*: line (\d+) column (\d+)"), re.compile(r"^ +\S+:(\d+):(\d+):$", re.MULTILINE))
+"""How Python and esbuild tell places."""
 
 
 def _of_import(path: Path, message: str) -> LoadProblem:
-    """A module that cannot be had, at the first import of it that can be found below the app's folder."""
+    """A module that cannot be had, at the import of it; or one that is no JSON or no TypeScript, at its mistake."""
     refused = _REFUSED.match(message)
-    folder = path if path.is_dir() else path.parent
-    seen: set[Path] = set()
-    waiting = [path] if path.is_file() else [file for file in (path / "index.js", path / "index.mjs") if file.is_file()]
-    while refused is not None and waiting:
-        file = waiting.pop(0)
-        seen.add(file)
-        try:
-            text = file.read_text("utf-8-sig", "replace")
-        except OSError:
-            continue
-        for found in _IMPORTED.finditer(text):
-            name = found["name"]
-            target = Path(os.path.normpath(file.parent / name))
-            shown = os.path.relpath(target, folder) if name.startswith(".") else name
-            if refused["name"] in (shown, name):
-                before = text[: found.start("name") - 1]
-                column = len(before) - (before.rfind("\n") + 1) + 1
-                return LoadProblem(message, os.path.relpath(file, folder), before.count("\n") + 1, column)
-            if name.startswith(".") and target not in seen and target not in waiting and target.is_file():
-                waiting.append(target)
-    return LoadProblem(message)
+    if refused is None:
+        return LoadProblem(message)
+    folder, name, importer = path if path.is_dir() else path.parent, refused["name"], refused["importer"]
+    if importer is None:
+        told = next(filter(None, (pattern.search(message) for pattern in _TOLD)), None)
+        return LoadProblem(message, name, int(told[1]), int(told[2])) if told is not None else LoadProblem(message)
+    try:
+        text = (folder / importer).read_text("utf-8-sig", "replace")
+    except OSError:
+        return LoadProblem(message)
+    for found in _IMPORTED.finditer(text):
+        specifier = found["name"]
+        target = os.path.normpath(os.path.join(os.path.dirname(importer), specifier))
+        if name in (specifier, target) or f"node_modules/{specifier}/" in name:
+            before = text[: found.start("name") - 1]
+            return LoadProblem(message, importer, before.count("\n") + 1, len(before) - before.rfind("\n"))
+    return LoadProblem(message, importer)

@@ -37,6 +37,7 @@ from urllib.parse import quote, unquote
 import attrs
 import quickjs
 
+from nano_trio.engine.advice import what_is_missing
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache
 from nano_trio.engine.errors import Frame, JavaScriptError, render_error
 from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver
@@ -69,6 +70,11 @@ _URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _DYNAMIC_IMPORT = re.compile(r"""\bimport\s*\(\s*(["'`])([^"'`\n$\\]+)\1\s*\)""")
 _COMMONJS = re.compile(r"\bmodule\s*\.\s*exports\b|\bexports\s*[.\[]|\brequire\s*\(")
 _COMMONJS_PLAINLY = re.compile(r"^(?:module\.exports|exports\.\w+)\s*=", re.M)
+_UNLINKED = re.compile(r"SyntaxError: Could not find export '(?P<name>[^']+)' in module '(?P<file>[^']+)'")
+_IMPORTING = (
+    r"\b(?:import|export)\b[^;'\"`(]*?(?P<name>(?<![\w$.]){name}(?![\w$]))[^;'\"`(]*?\bfrom\s*"
+    r"(?P<mark>['\"])(?P<specifier>[^'\"\n]+)(?P=mark)"
+)
 _USES_META = re.compile(r"\bimport\s*\.\s*meta\b")
 
 
@@ -267,7 +273,25 @@ class AppCode:
 
     def render(self, text: str, stack: str) -> JavaScriptError:
         """The error with its place in the app's own source."""
-        return render_error(text.replace(_PREFIX, ""), stack, self.folder.source, self._original)
+        text = what_is_missing(text.replace(_PREFIX, ""))
+        if (unlinked := _UNLINKED.fullmatch(text)) is not None and not stack:
+            text, stack = self._missing_export(unlinked["name"], unlinked["file"])
+        return render_error(text, stack, self.folder.source, self._original)
+
+    def _missing_export(self, name: str, file: str) -> tuple[str, str]:
+        """What is said of an import that names no export, and a frame at its place, which the engine does not tell."""
+        text = f"SyntaxError: {file} has no export {name}"
+        if file.endswith(".json"):
+            text += "; a JSON module has a default export alone"
+        importing = re.compile(_IMPORTING.replace("{name}", re.escape(name)))
+        for importer, source in self.folder._sources.items():
+            for found in importing.finditer(source.text):
+                with contextlib.suppress(ModuleError):
+                    if self.folder.resolver.resolve(found["specifier"], _shown(importer)) == file:
+                        before = source.text[: found.start("name")]
+                        row, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+                        return text, f"    at <anonymous> ({importer}:{row}:{column})\n"
+        return text, ""
 
     def _original(self, frame: Frame) -> tuple[Frame, str | None]:
         """Where the code of a frame was written, and the text there if another than that file's."""

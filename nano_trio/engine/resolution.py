@@ -28,6 +28,8 @@ from typing import Any, Final
 
 import attrs
 
+from nano_trio.engine.advice import instead_of
+
 __all__ = ["CONDITIONS", "TYPESCRIPT", "ModuleError", "Resolver"]
 
 CONDITIONS: Final = frozenset({"workerd", "worker", "browser", "module", "import", "default"})
@@ -126,6 +128,11 @@ class Resolver:
             raise ModuleError(
                 f'cannot load "{specifier}"{where}: absolute paths are outside the app\'s folder; use "./…"'
             )
+        if specifier.startswith("nano:test"):
+            raise ModuleError(
+                f'cannot load "{specifier}"{where}: it is there for files named *.test.js or *.test.ts, which '
+                "nano-trio test runs"
+            )
         if specifier.startswith("nano:"):
             raise ModuleError(
                 f'cannot load "{specifier}"{where}: no such built-in module; there is: {self._listed("nano:")}'
@@ -136,8 +143,10 @@ class Resolver:
             raise ModuleError(f'cannot load "{specifier}"{where}: only files of the app\'s folder can be imported')
 
     def _not_provided(self, specifier: str, importer: str) -> ModuleError:
+        instead = instead_of(specifier.removeprefix("node:"))
         return ModuleError(
-            f'cannot load "{specifier}"{_by(importer)}: of Node\'s modules there are here: {self._listed("node:")}'
+            f'cannot load "{specifier}"{_by(importer)}: {instead}{"; " if instead else ""}of Node\'s modules there are '
+            f"here: {self._listed('node:')}"
         )
 
     def _listed(self, prefix: str) -> str:

@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from .conftest import COMMAND, Nano, environment
 
 GOOD = "export default { fetch() { return new Response('fine'); } };\n"
@@ -86,6 +88,53 @@ memroy_mb = 3
     assert told["problems"][3]["app"] == "throws"
     assert told["problems"][3]["message"] == "TypeError: env later"
     assert told["problems"][0]["source"] == 'port = "x"'
+
+
+WHERE = {
+    'import ms from "ms";': 'index.js:1:16: app {app}: cannot load "node_modules/ms/index.js" (imported by index.js): this file of',
+    '\nimport fs from "node:fs/promises";': 'index.js:2:16: app {app}: cannot load "node:fs/promises" (imported by '
+    "index.js): an app has no file system",
+    'import "./lib/deep.js";': 'lib/deep.js:1:8: app {app}: cannot load "lib/gone.js" (imported by lib/deep.js): no such file',
+    'import {\n  there, nope as n,\n} from "./lib/some.js";': "index.js:2:10: app {app}: SyntaxError: lib/some.js has no "
+    "export nope",
+    'import { a } from "./some.json";': "index.js:1:10: app {app}: SyntaxError: some.json has no export a; a JSON module "
+    "has a default export alone",
+    'import bad from "./bad.json";': 'bad.json:2:6: app {app}: cannot load "bad.json": invalid JSON: Expecting value',
+    'import { it } from "nano:test";': 'index.js:1:20: app {app}: cannot load "nano:test" (imported by index.js): it is '
+    "there for files named *.test.js",
+    'const x = require("x");': "index.js:1:11: app {app}: ReferenceError: 'require' is not defined (only ES modules run here",
+    "export default process.env;": "index.js:1:16: app {app}: ReferenceError: 'process' is not defined (settings are in env",
+    "export default {": "index.js:1:17: app {app}: SyntaxError: ",
+}
+
+
+@pytest.mark.parametrize("code", WHERE)
+def test_what_is_wrong_with_an_app_has_its_place(nano: Nano, tmp_path: Path, code: str) -> None:
+    files = {
+        "index.js": code,
+        "lib/deep.js": 'import "./gone.js";',
+        "lib/some.js": "export const there = 1;",
+        "some.json": '{"a": 1}',
+        "bad.json": '{\n"a": }',
+        "node_modules/ms/package.json": '{"main": "./index"}',
+        "node_modules/ms/index.js": "module.exports = 1;",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    result = nano("check")
+    assert result.code == 1
+    assert result.out.startswith(WHERE[code].format(app=tmp_path.name)), result.out
+    assert "^" in result.out
+
+
+def test_problems_come_in_the_order_of_the_file(nano: Nano, tmp_path: Path) -> None:
+    write(tmp_path, app__index_js=GOOD)
+    (tmp_path / "nano.toml").write_text(
+        'prot = 1\n[log]\nformat = "jsno"\n[[apps]]\nname = "a"\npath = "app"\nevn = {}\n'
+    )
+    places = [line.partition(": ")[0] for line in nano("check").out.splitlines() if line.startswith("nano.toml:")]
+    assert places == ["nano.toml:1:1", "nano.toml:3:1", "nano.toml:7:1"]
 
 
 def test_colours_where_they_are_forced(nano: Nano, tmp_path: Path) -> None:

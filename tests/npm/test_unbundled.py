@@ -66,6 +66,44 @@ def test_nanoid_by_its_browser_export(tmp_path: Path, node_modules: Path) -> Non
     assert run(app_folder(tmp_path / "app", node_modules, ("nanoid",), source)) == "21 aaaaa\n"
 
 
+PACKAGES = {
+    "zod": """
+      import { z } from "zod";
+      const User = z.object({ name: z.string().min(1), mail: z.email(), age: z.coerce.number().int().optional() });
+      console.log(User.parse({ name: "Ada", mail: "ada@example.com", age: "36" }).age);
+      console.log(User.safeParse({ name: "", mail: "x" }).error.issues.map((issue) => issue.path[0]).join());
+    """,
+    "uuid": """
+      import { v4, v5, v7, validate, version } from "uuid";
+      console.log(validate(v4()), version(v7()));
+      console.log(v5("example.com", v5.DNS));
+    """,
+    "marked": """
+      import { marked } from "marked";
+      console.log(marked.parse("# Hi *you*").trim());
+      console.log((await marked.parse("| a |\\n|---|\\n| `b` |", { async: true })).includes("<td><code>b</code></td>"));
+    """,
+    "lodash-es": """
+      import { groupBy, cloneDeep } from "lodash-es";
+      import chunk from "lodash-es/chunk.js";
+      console.log(JSON.stringify(groupBy([1.1, 1.2, 2.3], Math.floor)));
+      console.log(chunk([1, 2, 3], 2).length, cloneDeep(new Map([[1, { a: 2 }]])).get(1).a);
+    """,
+}
+EXPECTED = {
+    "zod": ["36", "name,mail"],
+    "uuid": ["true 7", "cfbff0d1-9375-5685-968c-48ce8b15ae17"],
+    "marked": ["<h1>Hi <em>you</em></h1>", "true"],
+    "lodash-es": ['{"1":[1.1,1.2],"2":[2.3]}', "2 2"],
+}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_people_install(tmp_path: Path, node_modules: Path, package: str) -> None:
+    folder = app_folder(tmp_path / "app", node_modules, (package,), PACKAGES[package])
+    assert run(folder).splitlines() == EXPECTED[package]
+
+
 def test_a_commonjs_package_says_what_to_do_and_that_works(tmp_path: Path, node_modules: Path) -> None:
     folder = app_folder(tmp_path / "app", node_modules, ("ms",), 'import ms from "ms"; console.log(ms("2 days"));')
     message = run(folder, code=1)
