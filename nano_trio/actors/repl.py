@@ -15,7 +15,7 @@ import attrs
 import quickjs
 import trio
 
-from nano_trio.actors.repl_source import awaiting_sources, sync_source
+from nano_trio.actors.repl_source import NAMED, awaiting_sources, boxed_source, sync_source, without_imports
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.modules import load_app, load_module
@@ -118,7 +118,10 @@ class Repl(NoRequests):
         if self.ended is not None:
             return Answer(error=self.ended)
         self._answered = trio.Event()
+        code = await trio.to_thread.run_sync(without_imports, code)
         first, source, is_awaited = "", await trio.to_thread.run_sync(sync_source, code), False
+        boxed = await trio.to_thread.run_sync(boxed_source, source)
+        source = boxed or source
         if "await" in code:
             context = quickjs.Runtime().new_context()
             try:
@@ -134,11 +137,15 @@ class Repl(NoRequests):
                 if first:
                     isolate.context.eval(first, _MODULE_NAME)
                 value = isolate.context.eval(source, _MODULE_NAME)
+                is_boxed = boxed is not None
+                if type(value) is int and NAMED.fullmatch(source):
+                    # A bigint? So crosses it unchanged.
+                    value, is_boxed = isolate.context.eval(f"[{source.rstrip('; ')}]", _MODULE_NAME), True
             except quickjs.JSError as error:
                 if not isolate.stopping:
                     self.threw(str(error), getattr(error, "js_stack", "") or "")
                 return
-            self.environment.call_entry("repl_show", value, is_awaited, self._colors)
+            self.environment.call_entry("repl_show", value, is_awaited, self._colors, is_boxed)
 
         def end(turn: Turn) -> None:
             if turn.stopped is StopReason.INTERRUPTED:
@@ -154,7 +161,8 @@ class Repl(NoRequests):
         self._finish(Answer(interrupted=True))
 
     async def complete(self, path: str) -> list[str]:
-        """Names that continue ``path``, ``a.b.c`` say, found without calling any of the user's code."""
+        """Names that continue ``path``, ``a.b.c`` say, found without calling any of the user's code: an object's own
+        first, then those of its prototypes."""
         isolate = self.environment.isolate
         if isolate.busy or self.ended is not None:
             return []
@@ -163,7 +171,7 @@ class Repl(NoRequests):
         self.environment.enter("repl_complete", path, on_end=lambda _: done.set())
         with trio.move_on_after(1):
             await done.wait()
-        return sorted(self._names)
+        return self._names
 
     def _finish(self, answer: Answer) -> None:
         if not self._answered.is_set():

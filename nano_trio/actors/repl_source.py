@@ -2,7 +2,8 @@
 
 ``let``, ``const`` and ``class`` at the top level become variables of the global object, so that they stay and can be
 declared again, as in other REPLs. Code with a top-level ``await`` becomes an async function's; what it declares is
-assigned to globals. Only the top level is looked at, by a scanner that knows strings, templates, comments and brackets.
+assigned to globals. ``import`` statements, which no script has, become ``await import()``. Only the top level is looked
+at, by a scanner that knows strings, templates, comments and brackets.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 
 import quickjs
 
-__all__ = ["awaiting_sources", "is_incomplete", "sync_source"]
+__all__ = ["NAMED", "awaiting_sources", "boxed_source", "is_incomplete", "sync_source", "without_imports"]
 
 _TOKEN = re.compile(
     r"""(?P<skip>\s+|//[^\n]*|/\*.*?\*/)|(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<tick>`)"""
@@ -75,6 +76,62 @@ def _declarations(code: str) -> Iterator[tuple[str, int, str]]:
             if re.match(r"[A-Za-z_$]", following) or (text in ("let", "const", "var") and following in ("[", "{")):
                 yield text, at, following
         before = text
+
+
+_IMPORT = re.compile(
+    r"""import\b\s*(?:(?P<names>[^'"`;()]+?)\s*\bfrom\b\s*)?(?P<module>"[^"\n]*"|'[^'\n]*')"""
+    r"""(?:\s*with\s*\{[^}]*\})?[ \t]*;?"""
+)
+_CLAUSE = re.compile(r"(?:(?P<default>[\w$]+)\s*,?\s*)?(?:\*\s*as\s+(?P<all>[\w$]+)|\{(?P<some>[^{}]*)\})?")
+_OPEN_IMPORT = re.compile(r"import\s+(?:[\w$]+\s*,\s*)?\{[^}'\"]*$")
+
+
+def without_imports(code: str) -> str:
+    """The code with ``await import()`` in the place of its import statements, in the same lines."""
+    parts, last = [], 0
+    for at in _imports(code):
+        match = _IMPORT.match(code, at)
+        clause = _CLAUSE.fullmatch(match["names"] or "") if match is not None else None
+        if match is None or clause is None:
+            continue
+        module = f"await import({match['module']})"
+        wanted = [f"default: {clause['default']}"] if clause["default"] else []
+        if clause["some"] is not None:
+            wanted += [re.sub(r"\s+as\s+", ": ", each.strip()) for each in clause["some"].split(",") if each.strip()]
+        statement = f"const {clause['all']} = {module};" if clause["all"] else ""
+        if wanted:
+            statement += f"const {{ {', '.join(wanted)} }} = {clause['all'] or module};"
+        parts += [code[last:at], statement or f"void {module};", "\n" * match[0].count("\n")]
+        last = match.end()
+    return "".join([*parts, code[last:]])
+
+
+def _imports(code: str) -> Iterator[int]:
+    """Where import statements begin."""
+    if "import" not in code:
+        return
+    tokens = list(_tokens(code))
+    before = ";"
+    for index, (text, at, depth) in enumerate(tokens):
+        following = tokens[index + 1][0] if index + 1 < len(tokens) else ""
+        starts = before in (";", "}") or "\n" in code[tokens[index - 1][1] : at]
+        if text == "import" and depth == 0 and starts and following not in ("(", "."):
+            yield at
+        before = text
+
+
+NAMED = re.compile(r"\s*[\w$]+(?:\.[\w$]+)*\s*;?\s*")
+"""A variable, or a property of one: evaluating it again does nothing."""
+_BIGINT = re.compile(r"\b\d[\w]*n\b|\bBig(?:Int|Uint)")
+
+
+def boxed_source(code: str) -> str | None:
+    """For an expression whose value may be a bigint: one whose value is an array with it, for the binding hands bigints
+    over as it does numbers. None for other code."""
+    if not _BIGINT.search(code) or re.match(r"\s*(?:async\s+)?(?:function|class)\b", code):
+        return None
+    source = f"[({code.rstrip().rstrip(';')}\n)]"
+    return source if _compiles(source) else None
 
 
 def sync_source(code: str) -> str:
@@ -167,6 +224,9 @@ def _compiles(code: str) -> bool:
 
 def is_incomplete(code: str) -> bool:
     """Whether the parser wants more: its error lies behind the last character, or a template or comment is open."""
+    code = without_imports(code)
+    if any(_OPEN_IMPORT.match(code, at) for at in _imports(code)):
+        return True
     error = _problem(code)
     if error is not None and "await" in code:
         error = _problem(f"async()=>{{{code}") if _problem(f"async()=>{{{code}\n}}") is not None else None

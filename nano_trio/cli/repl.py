@@ -204,9 +204,19 @@ def _make_prompt(session: Repl, token: trio.lowlevel.TrioToken) -> Any:
     def _(event: Any) -> None:
         text = event.current_buffer.text
         if not text.startswith(".") and is_incomplete(text):
-            event.current_buffer.insert_text("\n")
+            event.current_buffer.insert_text("\n" + _indentation(event.current_buffer.document.text_before_cursor))
         else:
             event.current_buffer.validate_and_handle()
+
+    for bracket in "})]":
+
+        @keys.add(bracket)
+        def _(event: Any, bracket: str = bracket) -> None:
+            buffer = event.current_buffer
+            before = buffer.document.current_line_before_cursor
+            if before.isspace():
+                buffer.delete_before_cursor(min(2, len(before)))
+            buffer.insert_text(bracket)
 
     path = _history_file()
     prompt: Any = PromptSession(
@@ -224,11 +234,18 @@ def _make_prompt(session: Repl, token: trio.lowlevel.TrioToken) -> Any:
                 text: str = prompt.prompt("> ", handle_sigint=False)
                 return text
             except KeyboardInterrupt:
-                continue
+                if not prompt.default_buffer.text:
+                    print("(Ctrl-D or .exit leaves)")
             except EOFError:
                 return None
 
     return ask
+
+
+def _indentation(text: str) -> str:
+    """Of the next line: that of the last, and more where a bracket is open at its end."""
+    line = text.rpartition("\n")[2]
+    return line[: len(line) - len(line.lstrip())] + ("  " if line.rstrip().endswith(("{", "(", "[")) else "")
 
 
 def _history_file() -> Path | None:

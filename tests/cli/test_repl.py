@@ -58,6 +58,14 @@ def piped(tmp_path: Path) -> Piped:
         ("setTimeout(() => console.log('late'), 10); 'now'", "'now'\nlate\n"),
         ("'quiet'\n.exit\n'never'", "'quiet'\n"),
         ("await (await fetch('data:,x')).text()", "'x'\n"),
+        ("import { join as j, sep } from 'node:path'\nj('a', 'b') + sep", "'a/b/'\n"),
+        (
+            "import p, {\n  dirname,\n} from 'node:path'; import * as all from 'node:path';\np.join === all.join",
+            "true\n",
+        ),
+        ("import 'node:util'", ""),
+        ("(await import('node:path')).sep", "'/'\n"),
+        ("const big = 3n\nbig\n2n ** 65n\n-1n\n[1n, 1]", "3n\n36893488147419103232n\n-1n\n[ 1n, 1 ]\n"),
     ],
 )
 def test_statements_from_a_pipe(piped: Piped, text: str, shown: str) -> None:
@@ -176,3 +184,21 @@ def test_a_terminal(terminal: Terminal, tmp_path: Path) -> None:
     history = tmp_path / "state" / "nano-trio" / "repl-history"
     assert "let kept = 40 + 2" in history.read_text()
     assert history.stat().st_mode & 0o777 == 0o600
+
+
+def test_lines_are_indented_and_an_objects_own_names_come_first(terminal: Terminal) -> None:
+    terminal.type("\x03")
+    terminal.wait_for(r"\(Ctrl-D or \.exit leaves\)")
+    terminal.wait_for(_PROMPT)
+    terminal.type("const text = function () {\r")
+    terminal.wait_for("…")
+    terminal.type("return 1;\r")
+    terminal.wait_for("…")
+    terminal.type("}.toString()\r")
+    terminal.wait_for(_PROMPT)
+    terminal.type("text\r")
+    terminal.wait_for(re.escape(r"function () {\n  return 1;\n}'"))
+    terminal.type("const both = { zeta: 1, b: 2 }\r")
+    terminal.wait_for(_PROMPT)
+    terminal.type("both.\t")
+    assert re.search(r"\bb\b.*\bzeta\b", terminal.wait_for("constructor"), re.DOTALL)

@@ -7,6 +7,7 @@
   const split = uncurry("String", "split");
   const startsWith = uncurry("String", "startsWith");
   const exec = uncurry("RegExp", "exec");
+  const sort = uncurry("Array", "sort");
   const WORD = /^[A-Za-z_$][\w$]*$/;
 
   const fail = (error) => {
@@ -17,8 +18,9 @@
     platform.defineGlobal("_", value);
     host.shown(value === undefined ? null : platform.load("inspect").inspect(value, { __proto__: null, colors }));
   }
-  /** The value of an input, awaited where the input used `await`. */
-  entries.repl_show = (value, isAwaited, colors) => {
+  /** The value of an input, awaited where the input used `await`; or an array with it. */
+  entries.repl_show = (value, isAwaited, colors, isBoxed) => {
+    if (isBoxed) value = value[0];
     if (isAwaited) promiseThen(promiseResolve(value), (result) => show(result, colors), fail);
     else show(value, colors);
   };
@@ -52,7 +54,8 @@
     }
     return undefined;
   }
-  /** Names that may follow `path`, whose last part is the beginning of one. */
+  const compare = (a, b) => (a < b ? -1 : 1);
+  /** Names that may follow `path`, whose last part is the beginning of one: each object's sorted, its own first. */
   entries.repl_complete = (path) => {
     const parts = split(path, ".");
     const found = { __proto__: null };
@@ -62,9 +65,11 @@
       if (object !== undefined && object !== null && !isObject(object)) object = getPrototypeOf(statics.Object.assign(object));
     }
     for (; isObject(object) && !isOpaque(object); object = getPrototypeOf(object)) {
-      const names = getOwnPropertyNames(object);
+      const begun = parts[parts.length - 1];
+      const names = sort(getOwnPropertyNames(object), compare);
       for (let i = 0; i < names.length; i++) {
-        if (startsWith(names[i], parts[parts.length - 1]) && exec(WORD, names[i]) !== null) found[names[i]] = true;
+        if (startsWith(names[i], "__") && !startsWith(begun, "_")) continue;
+        if (startsWith(names[i], begun) && exec(WORD, names[i]) !== null) found[names[i]] = true;
       }
     }
     host.completions(statics.JSON.stringify(statics.Object.keys(found)));
