@@ -37,16 +37,15 @@ _MODULE_NAME = f"./{_CODE_NAME}"  # what inputs import is found from here
 
 @attrs.frozen
 class Answer:
-    """What an input led to."""
+    """What an input led to, besides what was written: its value, and what the console says."""
 
-    text: str | None = None
-    """Its value as text; None for undefined."""
     error: str | None = None
     interrupted: bool = False
 
 
 class Repl(NoRequests):
-    """Implements AppHost and LogSink. ``write`` is called with a console level and a line, at any time.
+    """Implements AppHost and LogSink. ``write`` is called with a console level and a line, at any time, and
+    with ``value`` and an input's value.
 
     ``app``: its modules can be imported, and its namespace is the global ``module``. ``service`` answers
     ``app.fetch(…)``. Raises what :func:`load_app` raises.
@@ -192,8 +191,10 @@ class Repl(NoRequests):
     # -- from JavaScript ---------------------------------------------------------------------------------------------
 
     def shown(self, text: str | None) -> None:
-        """The value of the input."""
-        self._finish(Answer(text=text))
+        """The value of the input: told here and now, before what a timer prints."""
+        if text is not None and not self._answered.is_set():
+            self._write("value", text)
+        self._finish(Answer())
 
     def threw(self, text: str, stack: str) -> None:
         """The input failed."""

@@ -154,8 +154,6 @@ async def _answer(session: Repl, code: str) -> bool:
     elif answer.error is not None:
         print(answer.error, file=sys.stderr, flush=True)
         return False
-    elif answer.text is not None:
-        print(answer.text, flush=True)
     return True
 
 
