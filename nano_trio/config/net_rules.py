@@ -10,8 +10,8 @@ import re
 
 from attrs import frozen
 
-from nano_trio.config.problems import KeyPath, Rejected, rejected, show
-from nano_trio.config.rules import Rule, Schema, is_hostname, is_wildcard
+from nano_trio.config.problems import Rejected, rejected, show
+from nano_trio.config.rules import Schema, Several, is_hostname, is_wildcard
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -110,30 +110,18 @@ def _refuse(entry: object) -> Rejected:
 
 
 @frozen
-class NetRules(Rule):
+class NetRules(Several):
     """A list of places, or one of them, kept as written."""
 
     @property
     def expects(self) -> str:
         return "a host, address or network, or a list of them"
 
-    def accept(self, value: object) -> tuple[str, ...]:
-        if isinstance(value, str):
-            value = [value]
-        if not isinstance(value, list):
-            raise self.refuse(value)
-        findings: list[tuple[KeyPath, str]] = []
-        for index, item in enumerate(value):
-            try:
-                if not isinstance(item, str):
-                    raise _refuse(item)
-                parse_net_rule(item)
-            except Rejected as error:
-                findings += [((index,), message) for _, message in error.findings]
-        if findings:
-            raise Rejected(findings)
-        return tuple(value)
+    def accept_item(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise _refuse(value)
+        parse_net_rule(value)
+        return value
 
-    def schema(self) -> Schema:
-        item = {"type": "string", "minLength": 1}
-        return {"anyOf": [item, {"type": "array", "items": item}]}
+    def item_schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}

@@ -7,8 +7,8 @@ An entry is an address (`10.0.0.5`, `fd00::1`), a network (`10.0.0.0/8`), or one
 from attrs import frozen
 
 from nano_trio.config.net_rules import GROUPS, Network, parse_net_rule
-from nano_trio.config.problems import KeyPath, Rejected, rejected, show
-from nano_trio.config.rules import Rule, Schema
+from nano_trio.config.problems import Rejected, rejected, show
+from nano_trio.config.rules import Schema, Several
 
 UNIX = "unix"
 
@@ -36,30 +36,18 @@ def _refuse(entry: object) -> Rejected:
 
 
 @frozen
-class TrustedProxies(Rule):
+class TrustedProxies(Several):
     """A list of entries, or one of them, kept as written."""
 
     @property
     def expects(self) -> str:
         return "an address or network, or a list of them"
 
-    def accept(self, value: object) -> tuple[str, ...]:
-        if isinstance(value, str):
-            value = [value]
-        if not isinstance(value, list):
-            raise self.refuse(value)
-        findings: list[tuple[KeyPath, str]] = []
-        for index, item in enumerate(value):
-            try:
-                if not isinstance(item, str):
-                    raise _refuse(item)
-                parse_trusted_proxy(item)
-            except Rejected as error:
-                findings += [((index,), message) for _, message in error.findings]
-        if findings:
-            raise Rejected(findings)
-        return tuple(value)
+    def accept_item(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise _refuse(value)
+        parse_trusted_proxy(value)
+        return value
 
-    def schema(self) -> Schema:
-        item = {"type": "string", "minLength": 1}
-        return {"anyOf": [item, {"type": "array", "items": item}]}
+    def item_schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}

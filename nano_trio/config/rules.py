@@ -10,7 +10,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from attrs import frozen
 
@@ -48,6 +48,48 @@ class Rule(ABC):
 
     def refuse(self, value: object) -> Rejected:
         return rejected(f"expected {self.expects}, got {show(value)}")
+
+
+class Several(Rule):
+    """A list of one kind of things, or one of them; kept as a tuple."""
+
+    distinct: ClassVar[bool] = False
+    """Whether a thing may be listed only once."""
+
+    @abstractmethod
+    def accept_item(self, value: object) -> Any:
+        """One thing as the model keeps it. Raises `Rejected`."""
+
+    @abstractmethod
+    def item_schema(self) -> Schema:
+        """The JSON Schema of one thing."""
+
+    def accept(self, value: object) -> tuple[Any, ...]:
+        if isinstance(value, str):
+            return (self.accept_item(value),)
+        if not isinstance(value, list):
+            raise self.refuse(value)
+        accepted: list[Any] = []
+        findings: list[tuple[KeyPath, str]] = []
+        for index, item in enumerate(value):
+            try:
+                kept = self.accept_item(item)
+            except Rejected as error:
+                findings += [((index, *at), message) for at, message in error.findings]
+                continue
+            if self.distinct and kept in accepted:
+                findings.append(((index,), f"{show(kept)} is listed twice"))
+            accepted.append(kept)
+        if findings:
+            raise Rejected(findings)
+        return tuple(accepted)
+
+    def schema(self) -> Schema:
+        item = self.item_schema()
+        several: Schema = {"type": "array", "items": item}
+        if self.distinct:
+            several["uniqueItems"] = True
+        return {"anyOf": [item, several]}
 
 
 @frozen
@@ -146,62 +188,38 @@ class Choice(Rule):
 
 
 @frozen
-class Words(Rule):
+class Words(Several):
     """A list of some of a few words, each once, or one of them; kept in the order as written."""
 
+    distinct = True
     words: tuple[str, ...]
 
     @property
     def expects(self) -> str:
         return f"a list of {', '.join(map(show, self.words))}"
 
-    def accept(self, value: object) -> tuple[str, ...]:
-        if isinstance(value, str):
-            value = [value]
-        if not isinstance(value, list):
-            raise self.refuse(value)
-        *most, last = map(show, self.words)
-        findings: list[tuple[KeyPath, str]] = []
-        for index, item in enumerate(value):
-            if not isinstance(item, str) or item not in self.words:
-                hint = did_you_mean(item, self.words)
-                findings.append(((index,), f"expected {', '.join(most)} or {last}, got {show(item)}{hint}"))
-            elif item in value[:index]:
-                findings.append(((index,), f"{show(item)} is listed twice"))
-        if findings:
-            raise Rejected(findings)
-        return tuple(value)
+    def accept_item(self, value: object) -> str:
+        return Choice(self.words).accept(value)
 
-    def schema(self) -> Schema:
-        item: Schema = {"enum": list(self.words)}
-        return {"anyOf": [item, {"type": "array", "items": item, "uniqueItems": True}]}
+    def item_schema(self) -> Schema:
+        return Choice(self.words).schema()
 
 
 @frozen
-class MediaTypes(Rule):
+class MediaTypes(Several):
     """A list of media types in which `*` stands for anything, or one of them; kept in lower case."""
 
     @property
     def expects(self) -> str:
         return "a list of media types"
 
-    def accept(self, value: object) -> tuple[str, ...]:
-        if isinstance(value, str):
-            value = [value]
-        if not isinstance(value, list):
-            raise self.refuse(value)
-        findings = [
-            ((index,), f'expected a media type such as "text/css" or "application/*+json", got {show(item)}')
-            for index, item in enumerate(value)
-            if not isinstance(item, str) or not _MEDIA_TYPE.fullmatch(item)
-        ]
-        if findings:
-            raise Rejected(findings)
-        return tuple(item.lower() for item in value)
+    def accept_item(self, value: object) -> str:
+        if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
+            raise rejected(f'expected a media type such as "text/css" or "application/*+json", got {show(value)}')
+        return value.lower()
 
-    def schema(self) -> Schema:
-        item = {"type": "string", "pattern": f"^{_MEDIA_TYPE.pattern}$"}
-        return {"anyOf": [item, {"type": "array", "items": item}]}
+    def item_schema(self) -> Schema:
+        return {"type": "string", "pattern": f"^{_MEDIA_TYPE.pattern}$"}
 
 
 @frozen
@@ -222,9 +240,10 @@ class AppName(Rule):
 
 
 @frozen
-class Hostnames(Rule):
+class Hostnames(Several):
     """One hostname or a list of them, kept as a tuple in lower case; with `or_none`, an empty list too."""
 
+    distinct = True
     or_none: bool = False
 
     @property
@@ -232,29 +251,11 @@ class Hostnames(Rule):
         return "a hostname or a list of hostnames"
 
     def accept(self, value: object) -> tuple[str, ...]:
-        if isinstance(value, str):
-            return (self._hostname(value),)
-        if not isinstance(value, list):
-            raise self.refuse(value)
-        if not value and not self.or_none:
+        if value == [] and not self.or_none:
             raise rejected("expected at least one hostname, got an empty list")
-        accepted: list[str] = []
-        findings: list[tuple[KeyPath, str]] = []
-        for index, item in enumerate(value):
-            try:
-                hostname = self._hostname(item)
-            except Rejected as error:
-                findings += [((index, *at), message) for at, message in error.findings]
-            else:
-                if hostname in accepted:
-                    findings.append(((index,), f"{show(hostname)} is listed twice"))
-                accepted.append(hostname)
-        if findings:
-            raise Rejected(findings)
-        return tuple(accepted)
+        return super().accept(value)
 
-    @staticmethod
-    def _hostname(value: object) -> str:
+    def accept_item(self, value: object) -> str:
         if value == "*":
             raise rejected('"*" is no hostname; to answer every host that no other app claims, set "default" to true')
         if isinstance(value, str):
@@ -268,10 +269,13 @@ class Hostnames(Rule):
                 raise rejected(f"expected an ASCII hostname (punycode, xn--…), got {show(value)}")
         raise rejected(f'expected a hostname such as "example.com" or "*.example.com", got {show(value)}')
 
+    def item_schema(self) -> Schema:
+        return {"type": "string", "minLength": 1, "maxLength": _MAX_HOSTNAME + len("*.")}
+
     def schema(self) -> Schema:
-        hostname = {"type": "string", "minLength": 1, "maxLength": _MAX_HOSTNAME + len("*.")}
-        several = {"type": "array", "items": hostname, "minItems": 0 if self.or_none else 1, "uniqueItems": True}
-        return {"anyOf": [hostname, several]}
+        schema = super().schema()
+        schema["anyOf"][1]["minItems"] = 0 if self.or_none else 1
+        return schema
 
 
 @frozen
@@ -291,13 +295,8 @@ class BindHost(Rule):
         return {"type": "string", "minLength": 1}
 
 
-@frozen
-class AppPath(Rule):
-    """A path as written; whether it exists is checked later, when the configuration's folder is known."""
-
-    @property
-    def expects(self) -> str:
-        return "a path to a folder with index.js, or to a file"
+class _PathRule(Rule):
+    """A path as written; what must be there is checked later, when the configuration's folder is known."""
 
     def accept(self, value: object) -> Path:
         if not isinstance(value, str) or not value or "\0" in value or not is_unicode(value):
@@ -306,6 +305,15 @@ class AppPath(Rule):
 
     def schema(self) -> Schema:
         return {"type": "string", "minLength": 1}
+
+
+@frozen
+class AppPath(_PathRule):
+    """Where an app lies."""
+
+    @property
+    def expects(self) -> str:
+        return "a path to a folder with index.js, or to a file"
 
 
 @frozen
@@ -334,64 +342,36 @@ class Services(Rule):
 
 
 @frozen
-class FolderPath(Rule):
-    """A path to a folder as written, which need not exist yet."""
+class FolderPath(_PathRule):
+    """A folder, which need not exist yet."""
 
     @property
     def expects(self) -> str:
         return "a path to a folder"
 
-    def accept(self, value: object) -> Path:
-        if not isinstance(value, str) or not value or "\0" in value or not is_unicode(value):
-            raise self.refuse(value)
-        return Path(value)
-
-    def schema(self) -> Schema:
-        return {"type": "string", "minLength": 1}
-
 
 @frozen
-class FilePath(Rule):
-    """A path to a file as written; whether it exists is checked later, as with `AppPath`."""
+class FilePath(_PathRule):
+    """One file."""
 
     @property
     def expects(self) -> str:
         return "a path to a file"
 
-    def accept(self, value: object) -> Path:
-        if not isinstance(value, str) or not value or "\0" in value or not is_unicode(value):
-            raise self.refuse(value)
-        return Path(value)
-
-    def schema(self) -> Schema:
-        return {"type": "string", "minLength": 1}
-
 
 @frozen
-class FilePaths(Rule):
-    """A path to a file or a list of them, as written; whether they exist is checked later, as with `AppPath`."""
+class FilePaths(Several):
+    """A file, or a list of them."""
 
     @property
     def expects(self) -> str:
         return "a path to a file, or a list of them"
 
-    def accept(self, value: object) -> tuple[Path, ...]:
-        if isinstance(value, str):
-            value = [value]
-        if not isinstance(value, list):
-            raise self.refuse(value)
-        findings = [
-            ((index,), f"expected a path to a file, got {show(item)}")
-            for index, item in enumerate(value)
-            if not isinstance(item, str) or not item or "\0" in item or not is_unicode(item)
-        ]
-        if findings:
-            raise Rejected(findings)
-        return tuple(map(Path, value))
+    def accept_item(self, value: object) -> Path:
+        return FilePath().accept(value)
 
-    def schema(self) -> Schema:
-        item = {"type": "string", "minLength": 1}
-        return {"anyOf": [item, {"type": "array", "items": item}]}
+    def item_schema(self) -> Schema:
+        return FilePath().schema()
 
 
 @frozen

@@ -45,10 +45,10 @@ def test_entries_that_are_none(folder: Path, entry: object) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("10.0.0.1/8", 'allow_net[0]: "10.0.0.1/8": the address has bits outside the network; did you mean "10.0.0.0/8"?'),
-        ("x:0", 'allow_net[0]: "x:0": ports go from 1 to 65535, a range from the lower to the higher'),
-        ("x:70000", 'allow_net[0]: "x:70000": ports go from 1 to 65535, a range from the lower to the higher'),
-        ("x:90-80", 'allow_net[0]: "x:90-80": ports go from 1 to 65535, a range from the lower to the higher'),
+        ("10.0.0.1/8", 'allow_net: "10.0.0.1/8": the address has bits outside the network; did you mean "10.0.0.0/8"?'),
+        ("x:0", 'allow_net: "x:0": ports go from 1 to 65535, a range from the lower to the higher'),
+        ("x:70000", 'allow_net: "x:70000": ports go from 1 to 65535, a range from the lower to the higher'),
+        ("x:90-80", 'allow_net: "x:90-80": ports go from 1 to 65535, a range from the lower to the higher'),
         (True, "allow_net: expected a host, address or network, or a list of them, got true"),
         ({}, "allow_net: expected a host, address or network, or a list of them, got an empty table"),
     ],

@@ -51,7 +51,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"trusted_proxies": "10.0.0.1/8"},
-        'trusted_proxies[0]: "10.0.0.1/8": the address has bits outside the network; did you mean "10.0.0.0/8"?',
+        'trusted_proxies: "10.0.0.1/8": the address has bits outside the network; did you mean "10.0.0.0/8"?',
     ),
     (
         {"proxy_protocol": True},
