@@ -266,12 +266,26 @@ async def test_a_tree_stops_from_the_leaves() -> None:
 
 
 async def test_what_is_no_exception_goes_through() -> None:
+    """It ends everything: no child is restarted, and those that run are cancelled."""
+    starts: list[str] = []
+    ended: list[str] = []
+
     async def end() -> None:
+        starts.append("a")
         raise SystemExit(3)
 
-    with pytest.RaisesGroup(SystemExit, flatten_subgroups=True):
-        async with running(Supervisor("top", [ChildSpec(id="a", run=end)])):
+    async def stay() -> None:
+        starts.append("b")
+        try:
             await trio.sleep_forever()
+        finally:
+            ended.append("b")
+
+    with pytest.RaisesGroup(SystemExit, flatten_subgroups=True) as raised:
+        async with running(Supervisor("top", [ChildSpec(id="b", run=stay), ChildSpec(id="a", run=end)])):
+            await trio.sleep_forever()
+    assert raised.group_contains(SystemExit, match="3")
+    assert (starts, ended) == (["b", "a"], ["b"])
 
 
 # -- properties -------------------------------------------------------------------------------------------------------
@@ -295,7 +309,7 @@ def test_whatever_happens(
     strategy: Strategy, kinds: list[Restart], max_restarts: int, apart: bool, actions: list[tuple[str, Any]]
 ) -> None:
     story = Story(strategy, kinds, max_restarts, apart and strategy is Strategy.ONE_FOR_ONE)
-    trio.run(functools.partial(story.play, actions), clock=trio.testing.MockClock(autojump_threshold=0))
+    trio.run(functools.partial(story.play_and_check, actions), clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 class Story:
@@ -329,7 +343,7 @@ class Story:
         self.kinds[toy.name] = kind
         return toy.spec(kind, shutdown_s=2)
 
-    async def play(self, actions: list[tuple[str, Any]]) -> None:
+    async def play_and_check(self, actions: list[tuple[str, Any]]) -> None:
         async with running(self.supervisor):
             for what, value in actions:
                 await self.act(what, value)

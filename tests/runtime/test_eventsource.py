@@ -19,6 +19,7 @@ from nano_trio.runtime.eventsource import EventStreamParser, TooLong
 from nano_trio.runtime.net_policy import NetPolicy
 
 from .fetching import OPEN, Fetching, fetching
+from .open_connections import OpenConnections
 
 # -- the parser -----------------------------------------------------------------------------------------------------------
 
@@ -145,16 +146,11 @@ class Client:
                 pass
 
 
-@attrs.define
-class Source:
-    url: str = ""
-    clients: list[Client] = attrs.field(factory=list)
-    open: int = 0
-
-    async def settled(self) -> None:
-        with trio.fail_after(5):
-            while self.open:  # noqa: ASYNC110
-                await trio.sleep(0.01)
+class Source(OpenConnections):
+    def __init__(self) -> None:
+        super().__init__()
+        self.url = ""
+        self.clients: list[Client] = []
 
 
 @contextlib.asynccontextmanager
@@ -163,8 +159,7 @@ async def sending(handler: Callable[[Client], Awaitable[None]]) -> AsyncIterator
     source = Source()
 
     async def serve(stream: trio.SocketStream) -> None:
-        source.open += 1
-        try:
+        with source.connected(), contextlib.suppress(trio.BrokenResourceError):
             async with stream:
                 data = b""
                 while b"\r\n\r\n" not in data:
@@ -176,10 +171,6 @@ async def sending(handler: Callable[[Client], Awaitable[None]]) -> AsyncIterator
                 client = Client(stream, len(source.clients), {name.lower(): value for name, _, value in lines})
                 source.clients.append(client)
                 await handler(client)
-        except trio.BrokenResourceError:
-            pass
-        finally:
-            source.open -= 1
 
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(functools.partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
@@ -414,6 +405,7 @@ async def test_the_app_ends_and_so_do_its_connections() -> None:
     async with sending(handler) as source:
         async with fetching() as js:
             await run(js, "await until(1);", url=source.url)
+            assert source.open == 1
         await source.settled()
 
 

@@ -106,9 +106,7 @@ async def _give_up_at_each_step(client: FetchClient, upstream: Upstream | Http2U
         assert fetch.number not in client.fetches
         idle = client.pool._idle()
         assert len(idle) == client.pool.size
-        with trio.fail_after(5):
-            while upstream.open > len(idle):  # noqa: ASYNC110
-                await trio.sleep(0.001)
+        await upstream.settled(kept=len(idle))
     raise AssertionError("the fetch has more steps than this test goes")
 
 

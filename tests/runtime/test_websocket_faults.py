@@ -364,8 +364,13 @@ def _unmasked(data: bytes) -> Frame:
 def test_no_bytes_whatever_raise_anything_but_a_parse_error(data: bytes, deflated: bool) -> None:
     frames = FrameProtocol(client=True, extensions=[Deflate("permessage-deflate", 1000)] if deflated else [])
     frames.receive_bytes(data)
+    payloads: list[object] = []
     with suppress(ParseFailed):
-        list(frames.received_frames())
+        payloads += [received.payload for received in frames.received_frames()]
+    # What was no error is text, bytes, or a code and a reason; and unless it was inflated, it came in those bytes.
+    assert all(isinstance(payload, str | bytes | bytearray | tuple) for payload in payloads)
+    if not deflated:
+        assert sum(len(payload) for payload in payloads if isinstance(payload, str | bytes | bytearray)) <= len(data)
 
 
 @pytest.mark.parametrize(

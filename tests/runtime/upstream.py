@@ -19,6 +19,8 @@ import h11
 import trio
 import trio.testing
 
+from .open_connections import OpenConnections
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -35,39 +37,27 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-class Upstream:
-    """``url`` is where it listens; ``requests`` what came; ``open`` how many connections there are."""
+class Upstream(OpenConnections):
+    """``url`` is where it listens; ``requests`` what came."""
 
     def __init__(self, port: int, scheme: str, host: str) -> None:
+        super().__init__()
         self.port = port
         self.url = f"{scheme}://{host}:{port}"
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.open = 0
-        self.connections = 0
         self.sent = 0
-        self._closed = trio.Event()
-
-    async def settled(self) -> None:
-        """Wait until no connection is open."""
-        with trio.fail_after(5):
-            while self.open:
-                self._closed = trio.Event()
-                await self._closed.wait()
 
     async def serve(self, stream: trio.abc.Stream) -> None:
-        self.open += 1
-        self.connections += 1
-        try:
-            connection = _Connection(self, stream)
-            while await connection.exchange():
+        with self.connected():
+            try:
+                connection = _Connection(self, stream)
+                while await connection.exchange():
+                    pass
+            except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError, ssl.SSLError):
                 pass
-        except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError, ssl.SSLError):
-            pass
-        finally:
-            self.open -= 1
-            self._closed.set()
-            with trio.CancelScope(shield=True), contextlib.suppress(trio.BrokenResourceError):
-                await trio.aclose_forcefully(stream)
+            finally:
+                with trio.CancelScope(shield=True), contextlib.suppress(trio.BrokenResourceError):
+                    await trio.aclose_forcefully(stream)
 
 
 class _Connection:

@@ -15,39 +15,30 @@ import h2.exceptions
 import trio
 import trio.testing
 
+from .open_connections import OpenConnections
 
-class Http2Upstream:
+
+class Http2Upstream(OpenConnections):
     def __init__(self, port: int) -> None:
+        super().__init__()
         self.port = port
         self.url = f"https://localhost:{port}"
-        self.connections = 0
-        self.open = 0
         self.streams = 0
         self.most_streams = 0
         self.resets: list[int] = []
         self.sent = 0
-        self._closed = trio.Event()
-
-    async def settled(self) -> None:
-        with trio.fail_after(5):
-            while self.open:
-                self._closed = trio.Event()
-                await self._closed.wait()
 
     async def serve(self, stream: trio.SSLStream[trio.SocketStream]) -> None:
-        self.connections += 1
-        self.open += 1
-        try:
-            await stream.do_handshake()
-            assert stream.selected_alpn_protocol() == "h2"
-            await _Connection(self, stream).run()
-        except* (trio.BrokenResourceError, trio.ClosedResourceError, h2.exceptions.ProtocolError):
-            pass
-        finally:
-            self.open -= 1
-            self._closed.set()
-            with trio.CancelScope(shield=True):
-                await trio.aclose_forcefully(stream)
+        with self.connected():
+            try:
+                await stream.do_handshake()
+                assert stream.selected_alpn_protocol() == "h2"
+                await _Connection(self, stream).run()
+            except* (trio.BrokenResourceError, trio.ClosedResourceError, h2.exceptions.ProtocolError):
+                pass
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.aclose_forcefully(stream)
 
 
 class _Connection:

@@ -17,6 +17,8 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from .open_connections import OpenConnections
+
 
 class Peer:
     """The server's side of one connection."""
@@ -107,23 +109,11 @@ class Peer:
                 pass
 
 
-class Server:
+class Server(OpenConnections):
     def __init__(self) -> None:
+        super().__init__()
         self.url = ""
         self.peers: list[Peer] = []
-        self.open = 0
-        self._changed = trio.Event()
-
-    def changed(self, by: int) -> None:
-        self.open += by
-        self._changed.set()
-
-    async def settled(self) -> None:
-        """Wait until no connection is open."""
-        with trio.fail_after(5):
-            while self.open:
-                self._changed = trio.Event()
-                await self._changed.wait()
 
 
 @contextlib.asynccontextmanager
@@ -140,19 +130,18 @@ async def serving(
     server = Server()
 
     async def serve(stream: trio.abc.Stream) -> None:
-        server.changed(1)
         peer = Peer(stream, deflate=deflate, protocols=protocols)
         server.peers.append(peer)
-        try:
-            if accept:
-                await peer.accept()
-            await handler(peer)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
-            pass
-        finally:
-            server.changed(-1)
-            with trio.CancelScope(shield=True):
-                await trio.aclose_forcefully(stream)
+        with server.connected():
+            try:
+                if accept:
+                    await peer.accept()
+                await handler(peer)
+            except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
+                pass
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.aclose_forcefully(stream)
 
     async with trio.open_nursery() as nursery:
         if tls is None:
