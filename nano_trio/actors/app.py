@@ -28,6 +28,7 @@ import structlog
 import trio
 
 from nano_trio import logs
+from nano_trio.actors.blanks import Blanks
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.development import failure_page
 from nano_trio.actors.exchange import AppExchange, plain_response
@@ -43,6 +44,7 @@ from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.cache import AppCache, cache_file
+from nano_trio.runtime.environment import Blank
 
 __all__ = ["App", "AppState", "Registry", "Version"]
 
@@ -61,6 +63,7 @@ class Registry(Protocol):
 
     scheduler: CpuScheduler
     bytecode: BytecodeCache
+    blanks: Blanks
     tools: Tools
     """What may be run for TypeScript."""
     dev: bool
@@ -89,6 +92,7 @@ class App:
 
     __slots__ = (
         "__weakref__",
+        "_blank",
         "_caches",
         "_crashed_last",
         "_current",
@@ -130,6 +134,8 @@ class App:
         """How often a running version was replaced by a newer one."""
         self.restarts = RestartIntensity(settings.max_restarts, settings.restart_window_s)
         self._registry = registry
+        self._blank: Blank | None = None
+        """An isolate that is being built for the next start."""
         self._current: Incarnation | None = None
         self._leaving: dict[Incarnation, None] = {}
         """Replaced versions that drain."""
@@ -178,11 +184,8 @@ class App:
             exchange.answer(_going_away(), ErrorKind.DRAINING)
         elif self._current is not None:
             self._current.accept(exchange)
-        elif self.source.takes_long:
-            self._read_source()
-            self._wait_for_start(exchange)
-        elif self._unstarted or not self._registry.scheduler.may_begin() or self._registry.scheduler.waiting:
-            # Milliseconds: not in the way of whoever else has come in this pass.
+        elif self._waits or not self._registry.scheduler.may_begin() or not self._registry.scheduler.idle:
+            # A start takes long: not in the way of whoever else has come in this pass.
             self._wait_for_start(exchange)
         else:
             self._start_for(exchange)
@@ -192,6 +195,8 @@ class App:
         incarnation = self._current or self._start()
         if incarnation is not None:
             incarnation.accept(exchange)
+        elif self.source.is_being_read:
+            self._wait_for_start(exchange)
         else:
             exchange.answer(self._failed_page(exchange.request), self._failure())
 
@@ -202,62 +207,87 @@ class App:
 
     # -- starts that had no room in the pass in which they were asked for -------------------------------------------
 
+    @property
+    def _waits(self) -> bool:
+        """Some requests wait for the app's start already."""
+        return self.source.is_being_read or bool(self._unstarted)
+
     def _wait_for_start(self, exchange: AppExchange) -> None:
         if len(self._unstarted) >= self.settings.max_pending:
             page = plain_response(503, "the app's mailbox is full", ("retry-after", "1"))
             exchange.answer(page, ErrorKind.MAILBOX_FULL)
             return
-        if not self._unstarted and not self.source.is_being_read:
+        if not self._waits:
             self._registry.scheduler.request(self, suspended=False)
-        exchange.deadline = trio.current_time() + self.settings.request_timeout_ms / 1e3
+        exchange.deadline = exchange.deadline or trio.current_time() + self.settings.request_timeout_ms / 1e3
         self._unstarted.append(exchange)
 
     def run_slice(self, slice_ns: int) -> None:
-        """A grant of the scheduler: start now, for those that wait for it."""
+        """A grant of the scheduler: get on with the start, for those that wait for it, as far as the slice goes."""
+        ends = time.perf_counter_ns() + slice_ns
+        failed = False
+        if self._current is None and self._may_start:
+            code = self._read()
+            if self.source.is_being_read:
+                return
+            failed = code is None
+            if not failed:
+                blank = self._blank = self._blank or self._registry.blanks.take()
+                while not blank.ready and time.perf_counter_ns() < ends:
+                    blank.step()
+                if time.perf_counter_ns() >= ends:
+                    self._registry.scheduler.request(self, suspended=False)
+                    return
         waiting, self._unstarted = self._unstarted, []
         for exchange in waiting:
-            if exchange.response is None:
+            if exchange.response is not None:
+                continue
+            if failed:
+                exchange.answer(self._failed_page(exchange.request), self._failure())
+            else:
                 self._start_for(exchange)
 
-    # -- code that a worker thread reads -----------------------------------------------------------------------------
+    def _read(self) -> AppCode | None:
+        """The code; None where it does not load, which counts as a crash, and while a worker thread reads it."""
+        try:
+            code = self.source.get()
+        except NotLoaded as error:
+            self._crashed(None, str(error))
+            return None
+        if code is None:
+            self.source.read_aside(self._registry.spawn, self._source_read)
+        return code
 
-    def _read_source(self, preload: bool = False) -> None:
-        self.source.read_aside(self._registry.spawn, functools.partial(self._source_read, preload))
-
-    def _source_read(self, preload: bool) -> None:
+    def _source_read(self) -> None:
         if self._unstarted:
             self._registry.scheduler.request(self, suspended=False)
-        elif preload:
+        else:
             self.start()
 
     # -- starts ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Load the app now, as ``preload`` asks for. What goes wrong is logged."""
-        if self._current is not None or self.state is AppState.DRAINING:
-            return
-        if self.source.takes_long:
-            self._read_source(preload=True)
-        else:
+        if self._current is None and self.state is not AppState.DRAINING:
             self._start()
 
+    @property
+    def _may_start(self) -> bool:
+        return self.name not in self._registry.quarantined and self.restarts.retry_in(trio.current_time()) <= 0
+
     def _start(self) -> Incarnation | None:
-        """A new incarnation, or None where the app has failed or does not load."""
-        if self.name in self._registry.quarantined or self.restarts.retry_in(trio.current_time()) > 0:
+        """A new incarnation, or None where the app has failed or does not load, or while a thread reads its code."""
+        if not self._may_start:
             return None
         begun = time.perf_counter_ns()
         try:
-            return self._start_now()
+            code = self._read()
+            return None if code is None else self._start_now(code)
         finally:
             # Building an isolate takes the pass's time as turns do.
             self._registry.scheduler.used_ns += time.perf_counter_ns() - begun
 
-    def _start_now(self) -> Incarnation | None:
-        try:
-            code = self.source.get()
-        except NotLoaded as error:
-            self._crashed(None, str(error))
-            return None
+    def _start_now(self, code: AppCode) -> Incarnation | None:
         incarnation = self._current = self._make(self.settings, code)
         self._begun()
         self._enter(AppState.AWAKE)
@@ -272,6 +302,7 @@ class App:
         if self._caches is None:
             file = None if registry.state_dir is None else cache_file(registry.state_dir, self.name)
             self._caches = AppCache(file, int(settings.cache_max_mb * (1 << 20)), log=self._log)
+        blank, self._blank = self._blank or registry.blanks.take(), None
         return Incarnation(
             settings,
             code,
@@ -284,6 +315,7 @@ class App:
             cache=self._caches,
             find=registry.find,
             dev=registry.dev,
+            blank=blank,
         )
 
     def _begun(self) -> None:
@@ -411,11 +443,9 @@ class App:
 
     def learn_code(self) -> None:
         """Read the files and run nothing, so that :attr:`Source.is_stale` tells when they change."""
-        if self.source.takes_long:
-            self._read_source()
-        else:
-            with contextlib.suppress(NotLoaded):
-                self.source.get()
+        with contextlib.suppress(NotLoaded):
+            if self.source.get() is None:
+                self.source.read_aside(self._registry.spawn, self._source_read)
 
     def forget_code(self) -> None:
         """The next start reads the files anew, and at once even where the app has failed."""
@@ -490,6 +520,9 @@ class App:
         for exchange in self._unstarted:
             exchange.answer(_going_away(), ErrorKind.DRAINING)
         self._unstarted.clear()
+        if self._blank is not None:
+            self._blank.close()
+            self._blank = None
 
     def open_doors(self) -> None:
         """Take requests again after :meth:`drain`."""

@@ -38,7 +38,7 @@ from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.runtime.cache import AppCache
 from nano_trio.runtime.dispatch import Client, WireBody
-from nano_trio.runtime.environment import Environment
+from nano_trio.runtime.environment import Blank, Environment
 from nano_trio.runtime.host import text_of
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
@@ -85,6 +85,7 @@ class Incarnation:
         cache: AppCache | None = None,
         find: Callable[[str], Target | None] = lambda name: None,
         dev: bool = False,
+        blank: Blank | None = None,
     ) -> None:
         self.settings = settings
         self.life = Life.LOADING
@@ -124,6 +125,7 @@ class Incarnation:
                 for name, target in settings.services.items()
             },
             code=code,
+            blank=blank,
         )
         isolate = self._environment.isolate
         isolate.on_stopped = self._stopped

@@ -15,6 +15,7 @@ import trio
 
 from nano_trio import logs
 from nano_trio.actors.app import App, AppState
+from nano_trio.actors.blanks import Blanks
 from nano_trio.actors.counts import Snapshot
 from nano_trio.actors.rooms import RoomBus, Rooms
 from nano_trio.actors.settings import SupervisedSettings
@@ -61,6 +62,8 @@ class Registry:
         self._turns = turns
         self.bytecode = cache if cache is not None else BytecodeCache(default_cache_folder())
         self.state_dir = state_dir
+        self.blanks = Blanks(self.scheduler)
+        """Isolates for the next apps that start."""
         self.dev = dev
         self.tools = Tools(esbuild, own=dev)
         self.drain_timeout_s = drain_timeout_s
@@ -70,11 +73,12 @@ class Registry:
             [
                 ChildSpec(id="cpu scheduler", run=self.scheduler.run, reports=True),
                 ChildSpec(id="idle sweep", run=self._sweep),
+                ChildSpec(id="blank isolates", run=self.blanks.run),
                 ChildSpec(id="small tasks", run=self._small_tasks, reports=True, snapshot=self._count_small_tasks),
             ],
             apart=True,
         )
-        self._own = ("cpu scheduler", "idle sweep", "small tasks")
+        self._own = ("cpu scheduler", "idle sweep", "blank isolates", "small tasks")
         self._nursery: trio.Nursery | None = None
         self._log = structlog.get_logger("nano_trio")
         self.apps: dict[str, App] = {}

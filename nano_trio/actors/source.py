@@ -16,7 +16,7 @@ import trio
 from nano_trio.actors.incarnation import NotLoaded, load_failure
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
-from nano_trio.engine.modules import AppCode, ModuleError, is_slow, load_app
+from nano_trio.engine.modules import AppCode, AppFiles, ModuleError, load_app
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.platform import BUILTIN_MODULES
 
@@ -38,18 +38,18 @@ class Source:
         self._tools = tools
         self._failure: str | None = None
 
-    @property
-    def takes_long(self) -> bool:
-        """Whether it is being read by a worker thread, or has to be (:meth:`read_aside`)."""
-        return self.is_being_read or (self.code is None and self._failure is None and is_slow(self.path))
+    def get(self) -> AppCode | None:
+        """What is kept; else it is read now. None where that may take long: then it is for :meth:`read_aside`.
 
-    def get(self) -> AppCode:
-        """What is kept; else it is read now. Raises :class:`NotLoaded`, also for what :meth:`read_aside` met."""
+        Raises :class:`NotLoaded`, also for what :meth:`read_aside` met.
+        """
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise NotLoaded(failure)
-        if self.code is None:
-            self.code = self._load(self.path)
+        if self.code is None and not self.is_being_read:
+            files = _files_at(self.path)
+            if not files.slow:
+                self.code = self._load(files)
         return self.code
 
     def read_aside(self, spawn: Callable[[Callable[[], Awaitable[Any]]], None], then: Callable[[], None]) -> None:
@@ -74,11 +74,12 @@ class Source:
 
     async def read_version(self, path: Path) -> AppCode:
         """Read the code at ``path`` beside what is kept. Raises :class:`NotLoaded`."""
-        return await trio.to_thread.run_sync(self._load, path) if is_slow(path) else self._load(path)
+        files = _files_at(path)
+        return await trio.to_thread.run_sync(self._load, files) if files.slow else self._load(files)
 
-    def _load(self, path: Path) -> AppCode:
+    def _load(self, app: Path | AppFiles) -> AppCode:
         try:
-            return load_app(path, self._bytecode, BUILTIN_MODULES, self._tools)
+            return load_app(app, self._bytecode, BUILTIN_MODULES, self._tools)
         except (ModuleError, JavaScriptError) as error:
             raise NotLoaded(load_failure(error)) from None
 
@@ -105,3 +106,10 @@ class Source:
     def files(self) -> list[Path]:
         """The files that the code was read from."""
         return [] if self.code is None else self.code.files
+
+
+def _files_at(path: Path) -> AppFiles:
+    try:
+        return AppFiles.at(path)
+    except ModuleError as error:
+        raise NotLoaded(load_failure(error)) from None

@@ -93,7 +93,7 @@ def _run_once(
     begun = time.monotonic()
     options = TestOptions(timeout_ms=timeout_ms, filter=wanted)
     try:
-        trio.run(run_tests, folder, files, app, options, BytecodeCache(default_cache_folder()), ended)
+        trio.run(run_tests, folder.resolve(), files, app, options, BytecodeCache(default_cache_folder()), ended)
     except KeyboardInterrupt:
         sys.exit(130)
     tell.end(results, time.monotonic() - begun)

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 from collections import OrderedDict
+from functools import cache
 from pathlib import Path
 
 import attrs
@@ -39,6 +40,8 @@ class Bytecode:
     imports: tuple[str, ...] = ()
     head: ModuleHead | None = None
     """Of a module."""
+    key: bytes = b""
+    """The digest that it is cached by."""
 
 
 def compile_script(source: str, filename: str) -> Bytecode:
@@ -70,6 +73,17 @@ def default_cache_folder() -> Path:
     return Path(base) / "nano-trio" / "bytecode"
 
 
+@cache
+def _digest_of(kind: bytes) -> hashlib._Hash:
+    """A digest that has read what all code of this kind shares."""
+    digest = hashlib.sha256()
+    # The engine's build matters as well as its version: bytecode holds pointers' width and byte order.
+    parts = (quickjs.quickjs_version, quickjs.__version__, sys.byteorder, str(sys.maxsize))
+    for part in (kind, *(part.encode() for part in parts)):
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest
+
+
 class BytecodeCache:
     """Bytecode by content, in memory (bounded by ``memory_bytes``) and on disk (``folder``; None for memory only)."""
 
@@ -94,14 +108,13 @@ class BytecodeCache:
         """The bytecode of an ES module. Raises :class:`quickjs.JSError`."""
         return self._get(b"module", source, filename)
 
-    def linked(self, source: str, filename: str, name: str, targets: list[str]) -> Bytecode:
-        """The bytecode of a module that is called ``name`` and imports ``targets``, one for each of its ``imports``.
+    def linked(self, module: Bytecode, name: str, targets: list[str]) -> Bytecode:
+        """What :meth:`module` gave, called ``name``, importing ``targets``, one for each of its ``imports``.
 
         It is kept in memory, so that apps with the same code share it.
         """
-        module = self.module(source, filename)
         assert module.head is not None
-        digest = hashlib.sha256(self._key(b"module", source, filename))
+        digest = hashlib.sha256(module.key)
         for part in (name, *targets):
             data = part.encode("utf-8", "surrogatepass")
             digest.update(len(data).to_bytes(8, "little") + data)
@@ -109,7 +122,7 @@ class BytecodeCache:
         found = self._remembered(key)
         if found is None:
             code = rewrite(module.code, module.head, name, targets)
-            found = self._remember(key, attrs.evolve(module, code=code, imports=tuple(targets)))
+            found = self._remember(key, attrs.evolve(module, code=code, imports=tuple(targets), key=key))
         return found
 
     def _get(self, kind: bytes, source: str, filename: str) -> Bytecode:
@@ -118,7 +131,8 @@ class BytecodeCache:
         if found is None:
             found = self._read(key)
             if found is None:
-                found = (compile_module if kind == b"module" else compile_script)(source, filename)
+                compiled = (compile_module if kind == b"module" else compile_script)(source, filename)
+                found = attrs.evolve(compiled, key=key)
                 self._write(key, found)
             found = self._remember(key, found)
         return found
@@ -142,11 +156,9 @@ class BytecodeCache:
 
     @staticmethod
     def _key(kind: bytes, source: str, filename: str) -> bytes:
-        digest = hashlib.sha256()
-        # The engine's build matters as well as its version: bytecode holds pointers' width and byte order.
-        parts = (quickjs.quickjs_version, quickjs.__version__, sys.byteorder, str(sys.maxsize), filename)
-        for part in (kind, *(part.encode("utf-8", "surrogatepass") for part in parts)):
-            digest.update(len(part).to_bytes(8, "little") + part)
+        digest = _digest_of(kind).copy()
+        name = filename.encode("utf-8", "surrogatepass")
+        digest.update(len(name).to_bytes(8, "little") + name)
         digest.update(source.encode("utf-8", "surrogatepass"))
         return digest.digest()
 
@@ -154,7 +166,8 @@ class BytecodeCache:
         if self._folder is None:
             return None
         try:
-            data = (self._folder / key.hex()).read_bytes()
+            with open(os.path.join(self._folder, key.hex()), "rb", buffering=0) as file:
+                data = file.readall()
         except OSError:
             return None
         header = len(_MAGIC) + _DIGEST_SIZE
@@ -164,11 +177,11 @@ class BytecodeCache:
         count = int.from_bytes(payload[:4], "little")
         facts, code = json.loads(payload[4 : 4 + count]), payload[4 + count :]
         if facts is None:
-            return Bytecode(code)
+            return Bytecode(code, key=key)
         imports, (atoms, first, end, builtin, name, requests, exports, has_default) = facts
         places = tuple((specifier, begin, after) for specifier, begin, after in requests)
         head = ModuleHead(atoms, first, end, builtin, (name[0], name[1]), places, exports, has_default)
-        return Bytecode(code, tuple(imports), head)
+        return Bytecode(code, tuple(imports), head, key)
 
     def _write(self, key: bytes, bytecode: Bytecode) -> None:
         if self._folder is None:

@@ -73,13 +73,10 @@ class _Turnstile:
     def __init__(self, isolate: Isolate) -> None:
         self.isolate = weakref.ref(isolate)
         self._counter = poll_counter(isolate.context)
-        limits = isolate.limits
-        room = limits.hard_memory_bytes - limits.memory_bytes * 9 // 8
-        self._longest = min(max(room // _BYTES_PER_COUNT, 100), ENGINE_INTERVAL)
-        self._interval = self._longest
+        self._longest = self._interval = ENGINE_INTERVAL
         self.polled = 0
         self.heap = heap_size(isolate._runtime)
-        self.heap_trigger = isolate.limits.memory_bytes
+        self.heap_trigger = 0
         self.turn: Turn | None = None
         self.hub: greenlet.greenlet | None = None
         self.stop: StopReason | None = None
@@ -88,6 +85,12 @@ class _Turnstile:
         self.wall_start = 0
         self.cpu_start = -1
         self.suspended = False
+
+    def take(self, limits: Limits) -> None:
+        """Before the first turn: what the heap may grow to."""
+        room = limits.hard_memory_bytes - limits.memory_bytes * 9 // 8
+        self._longest = self._interval = min(max(room // _BYTES_PER_COUNT, 100), ENGINE_INTERVAL)
+        self.heap_trigger = limits.memory_bytes
 
     def on_interrupt(self) -> bool:
         """QuickJS polls: True unwinds. Outside a turn only clocks are compared. Must not raise."""
@@ -150,19 +153,12 @@ class Isolate:
     """
 
     def __init__(self, scheduler: CpuScheduler, account: Account | None = None, limits: Limits | None = None) -> None:
-        limits = limits or Limits()
-        self.account = account if account is not None else Account()
-        self.limits = limits
         self._scheduler = scheduler
         self._parked = parked.greenlets
         self._slice_ns = scheduler.slice_ns
         self._short_turn_ns = SHORT_TURN_SLICES * scheduler.slice_ns
-        self._turn_limit_ns = int(limits.turn_ms * 1e6)
         self._mark = scheduler.mark
-        self._number = self.account.number
         self._runtime: Any = quickjs.Runtime()
-        self._runtime.set_memory_limit(limits.hard_memory_bytes)
-        self._runtime.set_max_stack_size(limits.stack_bytes)
         self.context: Any = self._runtime.new_context()
         self._execute_pending_job: Any = self.context.execute_pending_job
         self._turnstile = _Turnstile(self)
@@ -181,6 +177,17 @@ class Isolate:
         """Called outside a turn whenever a turn has ended and none is waiting. Must not raise."""
         self.on_stopped: Callable[[StopReason], None] | None = None
         """Called once where a turn's limit (or a stop in the middle of a turn) ended the isolate. Must not raise."""
+        self.take(account if account is not None else Account(), limits or Limits())
+
+    def take(self, account: Account, limits: Limits) -> None:
+        """Be the isolate of this app from now on, within its limits. Only before the first turn."""
+        self.account = account
+        self.limits = limits
+        self._number = account.number
+        self._turn_limit_ns = int(limits.turn_ms * 1e6)
+        self._runtime.set_memory_limit(limits.hard_memory_bytes)
+        self._runtime.set_max_stack_size(limits.stack_bytes)
+        self._turnstile.take(limits)
 
     # -- turns -------------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ import json
 import os
 import posixpath
 import re
+import stat
 from collections.abc import Callable, Mapping, Set
 from functools import partial
 from pathlib import Path
@@ -40,7 +41,7 @@ import quickjs
 from nano_trio.engine.advice import what_is_missing
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache
 from nano_trio.engine.errors import Frame, JavaScriptError, render_error
-from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver
+from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver, is_below, real_path_below
 from nano_trio.engine.sourcemap import SourceMap, find_url, from_data_url
 from nano_trio.engine.typescript import Tools, Transform, Transformer
 
@@ -51,7 +52,6 @@ __all__ = [
     "AppFiles",
     "ModuleError",
     "ModuleFolder",
-    "is_slow",
     "load_app",
     "load_module",
     "load_source",
@@ -91,12 +91,15 @@ class _Source:
 
 
 class ModuleFolder:
-    """Reads modules below one folder by their names. Blocking, but only for small reads of local files."""
+    """Reads modules below one folder by their names. Blocking, but only for small reads of local files.
+
+    ``folder`` is a real path.
+    """
 
     def __init__(
         self, folder: Path, builtins: Mapping[str, str] = MappingProxyType({}), typescript: Transform | None = None
     ) -> None:
-        self.folder = folder.resolve()
+        self.folder = folder
         self.resolver = Resolver(self.folder, builtins)
         self._builtins = builtins
         self._typescript = typescript
@@ -178,14 +181,16 @@ class ModuleFolder:
     def _text(self, name: str) -> str:
         if name in self._builtins:
             return self._builtins[name]
+        root = str(self.folder)
         # Resolved before, but a symbolic link may lead elsewhere by now.
-        path = Path(os.path.realpath(self.folder / name))
-        if not path.is_relative_to(self.folder):
+        path = real_path_below(root, _shown(name))
+        if not is_below(path, root):
             raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
         try:
-            if path.stat().st_size > _MAX_MODULE_BYTES:
-                raise ModuleError(f'cannot load "{_shown(name)}": larger than {_MAX_MODULE_BYTES >> 20} MB')
-            return path.read_bytes().decode("utf-8-sig")
+            with open(path, "rb", buffering=0) as file:
+                if os.fstat(file.fileno()).st_size > _MAX_MODULE_BYTES:
+                    raise ModuleError(f'cannot load "{_shown(name)}": larger than {_MAX_MODULE_BYTES >> 20} MB')
+                return str(file.readall(), "utf-8-sig")
         except UnicodeDecodeError as error:
             raise ModuleError(f'cannot load "{_shown(name)}": not UTF-8 text (byte {error.start})') from None
         except OSError as error:
@@ -387,12 +392,17 @@ class AppFiles:
     @classmethod
     def at(cls, path: Path) -> AppFiles:
         """The app at ``path``, a module file or a folder. Raises :class:`ModuleError`."""
-        if path.is_dir():
+        try:
+            kind = os.stat(path).st_mode
+        except (OSError, ValueError):
+            kind = 0
+        if stat.S_ISDIR(kind):
             folder = path.resolve()
             return cls(folder, Resolver(folder).entry())
-        if not path.is_file():
+        if not stat.S_ISREG(kind):
             raise ModuleError(f'cannot load "{path}": no such file or folder')
-        return cls(path.parent.resolve(), path.name)
+        parent, name = os.path.split(path)
+        return cls(Path(os.path.realpath(parent)), name)
 
     @property
     def slow(self) -> bool:
@@ -400,25 +410,20 @@ class AppFiles:
         return self.main.endswith(TYPESCRIPT)
 
 
-def is_slow(path: Path) -> bool:
-    """Whether loading the app at ``path`` may take long (:attr:`AppFiles.slow`); False where it cannot be loaded."""
-    try:
-        return AppFiles.at(path).slow
-    except ModuleError:
-        return False
-
-
 def load_app(
-    path: Path, cache: BytecodeCache, builtins: Mapping[str, str] = MappingProxyType({}), tools: Tools = _NO_OWN
+    app: Path | AppFiles,
+    cache: BytecodeCache,
+    builtins: Mapping[str, str] = MappingProxyType({}),
+    tools: Tools = _NO_OWN,
 ) -> AppCode:
-    """Read and compile the app at ``path``, a module file or a folder (:meth:`Resolver.entry` finds its entry).
+    """Read and compile the app at a path, or whose files were found there: a module file or a folder.
 
     ``builtins``: the source of further modules that it may import, by names that begin with ``nano:`` or ``node:``.
     ``tools``: what may be run for TypeScript.
 
     Raises :class:`ModuleError` where a file cannot be had and :class:`JavaScriptError` where one does not compile.
     """
-    files = AppFiles.at(path)
+    files = app if isinstance(app, AppFiles) else AppFiles.at(app)
     return load_module(files.folder, "./" + files.main, cache, builtins, tools)
 
 
@@ -431,7 +436,7 @@ def _refuse_typescript(main: str, name: str, text: str) -> NoReturn:
 
 def load_source(source: str, name: str, folder: Path, cache: BytecodeCache) -> AppCode:
     """Like :func:`load_app` for an entry module given as text; its imports are read below ``folder``."""
-    modules = ModuleFolder(folder)
+    modules = ModuleFolder(folder.resolve())
     modules._sources["./" + name] = _Source(source, source)
     return _load(modules, name, cache)
 
@@ -447,7 +452,8 @@ def load_module(
 ) -> AppCode:
     """Like :func:`load_app` for the module ``name`` (``./sub/x.js``) of a folder, in all of which it may import.
 
-    ``mixed``: a module in JavaScript may import TypeScript, so that loading it may take long.
+    ``folder`` is a real path. ``mixed``: a module in JavaScript may import TypeScript, so that loading it may take
+    long.
     """
     if mixed or name.endswith(TYPESCRIPT):
         kept = None if cache.folder is None else cache.folder.parent / "typescript"
@@ -495,31 +501,31 @@ def _graph(
     order: list[Bytecode] = []
     seen: set[str] = set()
 
-    # An explicit stack instead of recursion: import chains may be long. Each entry is a module, what it imports, and
-    # what of that has not been looked at.
-    def begin(target: str, importer: str) -> tuple[str, list[str], list[str]]:
+    # An explicit stack instead of recursion: import chains may be long. Each entry is a module, its bytecode, what it
+    # imports, and what of that has not been looked at.
+    def begin(target: str, importer: str) -> tuple[str, Bytecode, list[str], list[str]]:
         seen.add(target)
-        targets = _imports(folder, target, importer, cache)
-        return target, targets, targets + _literal_imports(folder, target)
+        bytecode, targets = _compiled(folder, target, importer, cache)
+        return target, bytecode, targets, targets + _literal_imports(folder, target)
 
     stack = [begin(main, "")]
     while stack:
-        target, targets, imports = stack[-1]
+        target, bytecode, targets, imports = stack[-1]
         if imports:
             each = imports.pop(0)
             if each not in seen and _called(each) not in had:
                 stack.append(begin(each, target))
         else:
             file = _file(target)
-            order.append(cache.linked(folder.read(file), file, _called(target), [_called(each) for each in targets]))
+            order.append(cache.linked(bytecode, _called(target), [_called(each) for each in targets]))
             if folder.uses_meta(file) and file != asked:
                 order.append(cache.module(_handing_on(folder, target, cache), file))
             stack.pop()
     return order, frozenset(map(_called, seen))
 
 
-def _imports(folder: ModuleFolder, target: str, importer: str, cache: BytecodeCache) -> list[str]:
-    """What a module imports, resolved, one for each import. Compiles it."""
+def _compiled(folder: ModuleFolder, target: str, importer: str, cache: BytecodeCache) -> tuple[Bytecode, list[str]]:
+    """A module's bytecode, and what it imports, resolved, one for each import."""
     file = _file(target)
     source = folder.read(file)
     try:
@@ -532,7 +538,7 @@ def _imports(folder: ModuleFolder, target: str, importer: str, cache: BytecodeCa
     assert bytecode.head is not None
     if not bytecode.imports and not bytecode.head.exports and _is_commonjs(folder, target):
         raise _commonjs(target, importer)
-    return [folder.resolver.resolve(specifier, target) for specifier in bytecode.imports]
+    return bytecode, [folder.resolver.resolve(specifier, target) for specifier in bytecode.imports]
 
 
 def _literal_imports(folder: ModuleFolder, target: str) -> list[str]:

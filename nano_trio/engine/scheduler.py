@@ -141,6 +141,11 @@ class CpuScheduler:
                     rotation.remove(account)
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing waits for a slice."""
+        return not (self._newcomers or self._suspended or any(self._queues))
+
+    @property
     def waiting(self) -> int:
         """How many isolates wait for a slice."""
         return sum(map(len, self._queues)) + sum(len(a.waiting) for r in (self._newcomers, self._suspended) for a in r)
@@ -152,7 +157,7 @@ class CpuScheduler:
         task_status.started()
         try:
             while True:
-                if not (any(self._queues) or self._newcomers or self._suspended):
+                if self.idle:
                     self._work = trio.Event()
                     await self._work.wait()
                 self._grant()

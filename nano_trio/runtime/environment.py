@@ -5,6 +5,10 @@ happens to the isolate from outside is a turn: a timer that is due, an operation
 functions run inside turns, where nothing can be awaited; what they start runs in the environment's nursery
 (:meth:`Environment.run`), which ends with the environment, and so no timer and no operation outlives it.
 
+The isolate and its host functions are made before it is known for whom (:class:`Blank`), so that a few may be kept in
+store. Until an environment takes them over no code but the platform's has run there, so nothing of one app can come to
+another. What the host functions ask of their surroundings they look up when they are called.
+
 The host functions hold :class:`_Host`, which reaches the isolate only through a weak reference: the engine's binding
 collects no cycles.
 """
@@ -39,8 +43,10 @@ from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.service import Service
 
-__all__ = ["Environment", "LogSink"]
+__all__ = ["Blank", "Environment", "LogSink"]
 
+_CORE = ("request", "dispatch")
+"""The specifications that every app uses, with what they load."""
 _SMALL_HEAP = 4 << 20
 """Bytes that are collected in some ms."""
 
@@ -60,30 +66,9 @@ class LogSink(Protocol):
 class _Host:
     """What host functions hold: implements :class:`nano_trio.runtime.host.Services`."""
 
-    def __init__(
-        self,
-        environment: Environment,
-        code: AppCode | None,
-        app: AppHost,
-        sink: LogSink,
-        buffer: int,
-        network: Network,
-        scheduler: CpuScheduler,
-        cache: AppCache | None,
-        bindings: Mapping[str, Service],
-    ) -> None:
-        self._environment = weakref.ref(environment)
-        self._code = code
-        self._sink = sink
-        self.app = app
-        self.max_buffer_bytes = buffer
-        self.network = network
+    def __init__(self, scheduler: CpuScheduler) -> None:
         self.pace = Pace(scheduler)
         self.queued: deque[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = deque()
-        self._cache = cache
-        self.bindings = bindings
-        self._epoch = trio.current_time()
-        self._origin_ms = time.time() * 1e3
         self.timers: list[tuple[float, int, int]] = []
         self.timer_generation: dict[int, int] = {}
         self._sequence = 0
@@ -95,6 +80,29 @@ class _Host:
         self.deferred: list[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = []
         self.deferred_background: list[Callable[[], Awaitable[None]]] = []
         self.timers_run = False
+
+    def serve(
+        self,
+        environment: Environment,
+        code: AppCode | None,
+        app: AppHost,
+        sink: LogSink,
+        buffer: int,
+        network: Network,
+        cache: AppCache | None,
+        bindings: Mapping[str, Service],
+    ) -> None:
+        """Be the host of this environment from now on: its time begins."""
+        self._environment = weakref.ref(environment)
+        self._code = code
+        self._sink = sink
+        self.app = app
+        self.max_buffer_bytes = buffer
+        self.network = network
+        self._cache = cache
+        self.bindings = bindings
+        self._epoch = trio.current_time()
+        self._origin_ms = time.time() * 1e3
 
     @cached_property
     def fetches(self) -> Fetches:
@@ -262,6 +270,50 @@ class _Host:
         return len(self.timer_generation) + len(self.operations)
 
 
+class Blank:
+    """An isolate with the platform's core in which nothing of any app has run; an :class:`Environment` takes it over.
+
+    It is built in steps of a fraction of a millisecond each, for others to run in between.
+    """
+
+    def __init__(self, scheduler: CpuScheduler) -> None:
+        self._scheduler = scheduler
+        self._steps = 0
+        self.isolate: Isolate
+        self.host: _Host
+        self.enter: Any = None
+        """The platform's way in, by the name of an entry."""
+        self.entry_point: Any = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing is left to build."""
+        return self._steps == 2 + len(_CORE)
+
+    def step(self) -> None:
+        """Build some more."""
+        if self._steps == 0:
+            self.isolate = Isolate(self._scheduler)
+        elif self._steps == 1:
+            self.host = _Host(self._scheduler)
+            entry_points = platform.install(self.isolate, self.host)
+            self.enter, self.entry_point = entry_points.get("enter"), entry_points.get("entryPoint")
+        else:
+            self.enter("require", _CORE[self._steps - 2])
+        self._steps += 1
+
+    def finish(self) -> None:
+        """Build at least what every environment needs."""
+        while self._steps < 2:
+            self.step()
+
+    def close(self) -> None:
+        """It is not wanted."""
+        self.enter = self.entry_point = None
+        if self._steps:
+            self.isolate.close()
+
+
 class Environment:
     """An isolate in which Web-platform code runs. Make it, start :meth:`run`, :meth:`enter` turns, :meth:`close` it."""
 
@@ -278,14 +330,16 @@ class Environment:
         cache: AppCache | None = None,
         bindings: Mapping[str, Service] | None = None,
         code: AppCode | None = None,
+        blank: Blank | None = None,
     ) -> None:
-        self.isolate = Isolate(scheduler, account, limits)
-        self._host = _Host(
-            self, code, app, sink, max_buffer_bytes, network or Network(), scheduler, cache, bindings or {}
-        )
-        entry_points = platform.install(self.isolate, self._host)
-        self._enter: Any = entry_points.get("enter")
-        self._entry_point: Any = entry_points.get("entryPoint")
+        blank = blank or Blank(scheduler)
+        blank.finish()
+        self.isolate = blank.isolate
+        self.isolate.take(account or Account(), limits or Limits())
+        self._host = blank.host
+        self._host.serve(self, code, app, sink, max_buffer_bytes, network or Network(), cache, bindings or {})
+        self._enter: Any = blank.enter
+        self._entry_point: Any = blank.entry_point
         self._closed = trio.Event()
         self._code = code
         if code is not None:

@@ -367,8 +367,9 @@ async def run_tests(
     cache: BytecodeCache,
     ended: Callable[[FileResult], None],
 ) -> None:
-    """Run test files of a folder, several at a time; ``ended`` is called with each result, in the files' order.
+    """Run test files of a folder (a real path), several at a time.
 
+    ``ended`` is called with each result, in the files' order.
     ``app``: the folder's app, or why there is none: so ``app.fetch`` fails.
     """
     files = list(files)

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from nano_trio.actors import source
+from nano_trio.engine.modules import AppFiles
 
 from .conftest import HouseMaker
 
@@ -25,13 +26,13 @@ class Tool:
         """For each load, whether it could be waited for: what the event loop reads, nobody finishes."""
         load_app = source.load_app
 
-        def load_slowly(path: Path, *args: Any) -> Any:
-            if path.stem == "slow":
+        def load_slowly(app: Path | AppFiles, *args: Any) -> Any:
+            if (app if isinstance(app, AppFiles) else AppFiles.at(app)).slow:
                 self.waits.append(self._finished.wait(5))
-            return load_app(path, *args)
+            return load_app(app, *args)
 
         monkeypatch.setattr(source, "load_app", load_slowly)
-        monkeypatch.setattr(source, "is_slow", lambda path: path.stem == "slow")
+        monkeypatch.setattr(AppFiles, "slow", property(lambda files: files.main == "slow.js"))
 
     def finish(self) -> None:
         self._finished.set()

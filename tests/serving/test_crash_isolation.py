@@ -56,6 +56,7 @@ async def test_an_app_dies_again_and_again(serve: SiteMaker, way: str) -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(8):
                 nursery.start_soon(site.get, "neighbour")
+        await site.hosting.registry.blanks.wait_full()
         before = held()
         async with unnoticed(site):
             for _ in range(_DEATHS):

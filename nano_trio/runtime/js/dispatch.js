@@ -8,7 +8,8 @@
   "use strict";
   const { promiseThen, entries, statics, constructors, uncurry } = platform;
   const { TypeError, Map } = constructors;
-  const host = platform.host("dispatch");
+  // The host functions belong to one app, and this file may be loaded before that is known.
+  let host;
   const { fromHost, abortFromHost } = platform.load("request");
   const { isResponse, forHost, stateOf } = platform.load("response");
   const mapGet = uncurry("Map", "get");
@@ -144,6 +145,7 @@
 
   /** The entry module is being evaluated: when that is done, tell the host whether the app can serve. */
   entries.load = (evaluated, environment, services) => {
+    host = platform.host("dispatch");
     env = statics.JSON.parse(environment);
     const names = statics.JSON.parse(services);
     for (let i = 0; i < names.length; i++) env[names[i]] = platform.load("service").makeFetcher(names[i]);
@@ -177,6 +179,7 @@
 
   /** A module is being evaluated for its effects (`nano-trio run`). */
   entries.run = (evaluated) => {
+    host = platform.host("dispatch");
     promiseThen(evaluated, () => host.loaded(), (error) => {
       const described = describe(error);
       host.load_failed(described[0], described[1]);
@@ -185,6 +188,7 @@
 
   /** Report the value of a script (`nano-trio eval`), awaited where it is a promise. */
   entries.evaluated = (value) => {
+    host = platform.host("dispatch");
     promiseThen(
       platform.promiseResolve(value),
       (result) => host.evaluated(result === undefined ? null : platform.load("inspect").formatLog([result])),

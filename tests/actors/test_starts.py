@@ -1,0 +1,83 @@
+"""Starts of apps that nobody has asked for before: what they take of the loop, and what they share."""
+
+from __future__ import annotations
+
+import trio
+import trio.testing
+
+from nano_trio.actors.messages import IncomingRequest
+from tests.actors.conftest import HouseMaker
+
+HOG = "export default { fetch() { for (;;); } };"
+CALM = "export default { fetch() { return new Response('calm'); } };"
+
+
+def request(app: str) -> IncomingRequest:
+    return IncomingRequest("GET", f"http://{app}/", [], None, "192.0.2.7")
+
+
+async def test_many_that_begin_at_once_start_one_by_one(house: HouseMaker) -> None:
+    """Between two passes of the loop at most one of them starts, and a neighbour waits for a few passes."""
+    names = [f"hog{number}" for number in range(40)]
+    async with house({**dict.fromkeys(names, HOG), "calm": CALM}) as home:
+        await home.ask("calm")
+        apps = [home.app(name) for name in names]
+        for app in apps:
+            app.begin(request(app.name))
+        # The first may begin where it is asked for; all others wait.
+        assert sum(app.awake for app in apps) <= 1
+        most = awake = slowest = waited = 0
+        exchange = home.app("calm").begin(request("calm"))
+        for _ in range(30 * len(apps)):
+            await trio.lowlevel.checkpoint()
+            now = sum(app.awake for app in apps)
+            most, awake = max(most, now - awake), now
+            waited += 1
+            if exchange.response is not None:
+                exchange.finish()
+                slowest, waited = max(slowest, waited), 0
+                exchange = home.app("calm").begin(request("calm"))
+            if awake == len(apps):
+                break
+        assert awake == len(apps)
+        # One a pass; the order of tasks within a pass is random, so two passes may lie between two of these looks.
+        assert most <= 2
+        assert slowest <= 3
+        for app in apps:
+            app.end()
+
+
+async def test_an_isolate_in_store_is_as_new(house: HouseMaker) -> None:
+    """It has the limits, the name, the environment and the clock of the app that takes it over."""
+    source = """
+        const seen = performance.now();
+        const kept = [];
+        export default { fetch(request, env) {
+            if (request.url.endsWith("/grow")) for (;;) kept.push(new Array(1000).fill(kept.length));
+            console.log("said");
+            return Response.json([env.NAME, seen < 1000, typeof globalThis.mark, globalThis.mark = 1]);
+        } };
+    """
+    apps = {f"app{number}": {"source": source, "memory_mb": 8, "env": {"NAME": number}} for number in range(3)}
+    async with house(apps) as home:
+        blanks = home.registry.blanks
+        for number in range(3):
+            with trio.fail_after(20):
+                await blanks.wait_full()
+            response = await home.ask(f"app{number}")
+            assert len(blanks) == blanks.size - 1
+            assert response.body == b'[%d,true,"undefined",1]' % number
+            assert "said" in home.logged(f"app{number}")
+            response = await home.ask(f"app{number}", "/grow")
+            assert (response.status, response.body) == (503, b"the app outgrew its memory limit of 8 MB\n")
+
+
+async def test_apps_that_do_not_load_leave_no_isolate_behind(house: HouseMaker) -> None:
+    async with house({"broken": "export default (", "calm": CALM}) as home:
+        exchanges = [home.app("broken").begin(request("broken")) for _ in range(3)]
+        for exchange in exchanges:
+            assert (await exchange.wait()).status == 503
+            exchange.finish()
+        assert not home.app("broken").awake
+        assert home.app("broken").counts.crashes == len(exchanges)
+        assert (await home.ask("calm")).status == 200
