@@ -8,6 +8,7 @@ globals.
 from __future__ import annotations
 
 import importlib
+import sys
 import weakref
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -17,7 +18,7 @@ from typing import Any, Final, Protocol
 import quickjs
 
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_folder
-from nano_trio.engine.bytecode_source import strip_source
+from nano_trio.engine.bytecode_debug import strip_debug
 from nano_trio.runtime.host import Namespace, Services
 
 __all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "install"]
@@ -124,7 +125,8 @@ def _specification(name: str) -> Bytecode:
     source = (_JS_FOLDER / f"{name}.js").read_text("utf-8")
     # The parentheses make the file's arrow function the script's value.
     bytecode = _cache().script(f"({source})", f"{FILE_PREFIX}{name}.js")
-    return Bytecode(strip_source(bytecode.code))
+    # In Python's development mode (-X dev) the platform's own frames in stack traces have their lines.
+    return bytecode if sys.flags.dev_mode else Bytecode(strip_debug(bytecode.code))
 
 
 @cache

@@ -10,7 +10,7 @@ import quickjs
 
 from nano_trio.engine import bytecode
 from nano_trio.engine.bytecode import BytecodeCache
-from nano_trio.engine.bytecode_source import strip_source
+from nano_trio.engine.bytecode_debug import strip_debug
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ SOURCES = [
 def test_stripped_code_does_the_same_without_its_text(source: str) -> None:
     context = quickjs.Context()
     code = context.compile(source, "a.js").write_object()
-    stripped = strip_source(code)
+    stripped = strip_debug(code)
     assert len(stripped) < len(code) - len(source) / 2
     plain, bare = quickjs.Context(), quickjs.Context()
     show = "(f) => { const r = f(2); return typeof r === 'function' ? r(3) : String(r); }"
@@ -119,4 +119,4 @@ def test_stripped_code_does_the_same_without_its_text(source: str) -> None:
 
 @pytest.mark.parametrize("code", [b"", b"\x05", b"\x04abc", b"\x05\x00\xff", b"\x05\x00\x01rest", bytes(range(64))])
 def test_code_of_an_unknown_form_is_left_alone(code: bytes) -> None:
-    assert strip_source(code) == code
+    assert strip_debug(code) == code
