@@ -10,7 +10,6 @@ pure state machine.
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Callable
 
 __all__ = ["RestartIntensity"]
@@ -23,13 +22,15 @@ _JITTER = 0.25
 class RestartIntensity:
     """The crashes of one app and what follows from them."""
 
+    __slots__ = ("_jitter", "_pause_s", "_recent", "_retry_at", "crashes", "max_restarts", "window_s")
+
     def __init__(self, max_restarts: int, window_s: float, jitter: Callable[[], float] = random.random) -> None:
         """``jitter`` gives numbers from 0 to 1: the share of the quarter that a pause is shortened by."""
         self.max_restarts = max_restarts
         self.window_s = window_s
         self.crashes = 0
         """All crashes so far."""
-        self._recent: deque[float] = deque()
+        self._recent: list[float] = []
         self._pause_s = 0.0
         self._retry_at = 0.0
         self._jitter = jitter
@@ -62,4 +63,4 @@ class RestartIntensity:
         while len(self._recent) > self.max_restarts + 1 or (
             self._recent and not self._pause_s and now - self._recent[0] > self.window_s
         ):
-            self._recent.popleft()
+            self._recent.pop(0)

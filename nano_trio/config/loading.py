@@ -93,11 +93,13 @@ def from_document(
     problems[:0] = [Problem(source, render(at), message, at) for at, message in findings]
     if problems or config is None:
         raise ConfigError(problems)
-    apps_here = tuple(attrs.evolve(app, **paths[index]) for index, app in enumerate(config.apps))
+    for index, app in enumerate(config.apps):
+        for key, value in paths[index].items():
+            # Nobody has seen these objects yet, and there may be ten thousand: a copy of each would take a third of all
+            # that loading takes.
+            object.__setattr__(app, key, value)
     state_dir = Path(os.path.abspath(Path(folder) / config.state_dir))
-    config = attrs.evolve(
-        config, apps=apps_here, tls=attrs.evolve(config.tls, **tls), state_dir=state_dir, esbuild=esbuild
-    )
+    config = attrs.evolve(config, tls=attrs.evolve(config.tls, **tls), state_dir=state_dir, esbuild=esbuild)
     config = attrs.evolve(config, admin=attrs.evolve(config.admin, **admin))
     for key, value in overriding.items():
         config = _with_value(config, key, value)

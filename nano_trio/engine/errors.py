@@ -1,7 +1,8 @@
 """JavaScript errors for the person who must act: message, place, the source line with a caret, the app's own frames.
 
 QuickJS writes a stack as lines of ``    at function (file:line:column)``; lines and columns count from 1. Frames of the
-platform's own code (files that begin with ``nano:`` or ``node:``) and of native functions are left out.
+platform's own code (without a place, or in files that begin with ``nano:`` or ``node:``) and of native functions are
+left out.
 """
 
 from __future__ import annotations
@@ -62,9 +63,11 @@ def _parse(line: str) -> Frame | bool | None:
     if match is None:
         return False
     name = match["file"].removeprefix("./")
-    if not name or name == "native" or name.startswith(("nano:", "node:")):
-        return None
     row, column = match["line"], match["column"]
+    # Functions without debug information, as the platform's are, have no place at all: what was read is their name.
+    nowhere = match["function"] is None and row is None
+    if not name or name == "native" or nowhere or name.startswith(("nano:", "node:")):
+        return None
     return Frame(match["function"] or "", name, int(row) if row else None, int(column) if column else None)
 
 

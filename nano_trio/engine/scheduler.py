@@ -54,8 +54,8 @@ class Account:
         """Slices that ended in a suspension: preemptions."""
         self.trust = 0
         """How many turns in a row were short: ``SHORT_TURN_SLICES`` at most."""
-        self.waiting: deque[Runnable] = deque()
-        """Isolates of this app that wait in the rotation."""
+        self.waiting: list[Runnable] = []
+        """Isolates of this app that wait in the rotation: one, and older versions that drain."""
 
 
 class Mark(Protocol):
@@ -194,7 +194,7 @@ class CpuScheduler:
         rotation = first or second
         if rotation:
             account = rotation.popleft()
-            runnable = account.waiting.popleft()
+            runnable = account.waiting.pop(0)
             if account.waiting:
                 self._suspended.append(account)
             runnable.run_slice(self.slice_ns)

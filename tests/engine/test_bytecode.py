@@ -117,6 +117,21 @@ def test_stripped_code_does_the_same_without_its_text(source: str) -> None:
     assert "[native code]" in str(function)
 
 
+def test_stripped_code_tells_no_place_and_no_names() -> None:
+    """Errors thrown there have their functions' names, as the engine's own have; what is global keeps its name."""
+    source = "(function outer(given) { const kept = () => { throw new Error(given + shown); }; return kept(); })"
+    stripped = strip_debug(quickjs.Context().compile(source, "a.js").write_object())
+    context = quickjs.Context()
+    context.eval("var shown = '!'")
+    with pytest.raises(quickjs.JSError, match="Error: 1!") as caught:
+        context.eval_function(context.read_object(stripped))(1)
+    assert caught.value.js_stack.split() == ["at", "kept", "at", "outer"]
+    bare = quickjs.Context()
+    function = bare.eval_function(bare.read_object(stripped))
+    with pytest.raises(quickjs.JSError, match="'shown' is not defined"):
+        function(1)
+
+
 @pytest.mark.parametrize("code", [b"", b"\x05", b"\x04abc", b"\x05\x00\xff", b"\x05\x00\x01rest", bytes(range(64))])
 def test_code_of_an_unknown_form_is_left_alone(code: bytes) -> None:
     assert strip_debug(code) == code

@@ -20,7 +20,7 @@ def test_frames_have_function_file_line_and_column() -> None:
 
 
 def test_our_own_and_native_frames_are_left_out() -> None:
-    stack = "    at map (native)\n    at touch (nano:bootstrap.js:3:1)\n    at <anonymous> (./nano:import:1:1)\n    at f (./a.js:1:2)\n"
+    stack = "    at map (native)\n    at fromHost\n    at touch (nano:bootstrap.js:3:1)\n    at <anonymous> (./nano:import:1:1)\n    at f (./a.js:1:2)\n"
     assert [f.place for f in parse_stack(stack)] == ["a.js:1:2"]
 
 

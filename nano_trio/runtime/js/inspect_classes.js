@@ -137,12 +137,12 @@
 
   // ------------------------------------------------------------------ errors
 
-  /** A stack without the frames of the platform's own code, and without a line break at its end. */
+  /** A stack without the platform's own frames (they tell of no place), and without a line break at its end. */
   function cleanStack(stack) {
     const lines = split(stack, "\n");
     let result = "";
     for (let i = 0; i < lines.length; i++) {
-      if (exec(/^\s+at (?:.* \()?nano:/, lines[i]) === null) result += `\n${lines[i]}`;
+      if (exec(/^\s+at (?:(?:.* \()?nano:|[^(:]+$)/, lines[i]) === null) result += `\n${lines[i]}`;
     }
     while (endsWith(result, "\n")) result = slice(result, 0, -1);
     return slice(result, 1);
