@@ -168,10 +168,11 @@ def _too_large(limit: int) -> HostError:
 class ResponseStream:
     """A response body that JavaScript produces: each :meth:`receive` is a turn that reads one chunk."""
 
-    __slots__ = ("_arrived", "_chunks", "_ended", "_error", "exchange", "wanted")
+    __slots__ = ("_arrived", "_chunks", "_ended", "_error", "_exchange", "counts", "wanted")
 
     def __init__(self, exchange: AppExchange) -> None:
-        self.exchange = exchange
+        self._exchange: AppExchange | None = exchange
+        self.counts = exchange.counts
         self.wanted = False
         """A pull is under way: the socket waits for the app, not the app for the socket."""
         self._chunks: deque[bytes] = deque()
@@ -193,25 +194,27 @@ class ResponseStream:
                 raise BodyBroken(self._error)
             if self._ended:
                 return b""
-            incarnation = self.exchange.incarnation
-            assert incarnation is not None
+            exchange = self._exchange
+            assert exchange is not None
+            assert exchange.incarnation is not None
             self._arrived = None
             if not self.wanted:
                 self.wanted = True
-                incarnation.pull(self.exchange)
+                exchange.incarnation.pull(exchange)
             if self.wanted:
                 self._arrived = trio.Event()
                 await self._arrived.wait()
 
     def cancel(self, reason: str) -> None:
         """The client left, or asked for no body."""
-        self.exchange.leave(reason)
+        if self._exchange is not None:
+            self._exchange.leave(reason)
 
     def put(self, data: bytes) -> None:
         """A chunk from the app. Empty ones only lead to the next pull."""
         self._settle()
         if data and self.open:
-            self.exchange.counts.bytes_out += len(data)
+            self.counts.bytes_out += len(data)
             self._chunks.append(data)
 
     def end(self) -> None:
@@ -225,6 +228,10 @@ class ResponseStream:
             self._error = text
         self._settle()
 
+    def release(self) -> None:
+        """It has ended or failed, and the exchange is over, whose response holds this."""
+        self._exchange = None
+
     def _settle(self) -> None:
         self.wanted = False
         if self._arrived is not None:
@@ -237,7 +244,7 @@ class PipedBody:
     ``receive`` gives its next piece, ``close`` gives it up.
     """
 
-    __slots__ = ("_close", "_error", "_exchange", "_receive")
+    __slots__ = ("_close", "_counts", "_error", "_exchange", "_receive")
 
     def __init__(
         self,
@@ -245,7 +252,8 @@ class PipedBody:
         receive: Callable[[], Awaitable[bytes]],
         close: Callable[[], None],
     ) -> None:
-        self._exchange = exchange
+        self._exchange: AppExchange | None = exchange
+        self._counts = exchange.counts
         self._receive = receive
         self._close = close
         self._error: str | None = None
@@ -258,16 +266,21 @@ class PipedBody:
             piece = await self._receive()
         except (FetchError, HostError) as error:
             raise BodyBroken(self._error or error.message) from None
-        self._exchange.counts.bytes_out += len(piece)
+        self._counts.bytes_out += len(piece)
         return piece
 
     def cancel(self, reason: str) -> None:
         """The client left, or asked for no body."""
         self.fail(reason)
-        self._exchange.leave(reason)
+        if self._exchange is not None:
+            self._exchange.leave(reason)
 
     def fail(self, text: str) -> None:
         """Nobody wants it, or the app's isolate is gone."""
         if self._error is None:
             self._error = text
             self._close()
+
+    def release(self) -> None:
+        """It has ended or failed, and the exchange is over, whose response holds this."""
+        self._exchange = None

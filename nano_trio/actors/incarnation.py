@@ -224,8 +224,10 @@ class Incarnation:
         if self._exchanges.pop(exchange.id, None) is not None:
             if exchange.stream is not None:
                 self._streams.discard(exchange.stream)
+                exchange.stream.release()
             if exchange.pipe is not None:
                 exchange.pipe.fail("the response is over")
+                exchange.pipe.release()
                 if self.life is Life.SERVING:
                     self._environment.enter("piped", exchange.id)
             if exchange.response is None:
@@ -255,6 +257,7 @@ class Incarnation:
         pipe, exchange.pipe = exchange.pipe, None
         if pipe is not None:
             pipe.fail(message)
+            pipe.release()
         if exchange.began and self.life is Life.SERVING:
             self._environment.enter("abort", exchange.id, name, message)
             if not exchange.extended:
@@ -379,7 +382,7 @@ class Incarnation:
         if stream is not None:
             error = self._environment.render(text, stack)
             self._log.error("the response's stream failed", error=str(error), **self._origins.about(request))
-            stream.exchange.counts.error(ErrorKind.STREAM)
+            stream.counts.error(ErrorKind.STREAM)
             stream.fail(text_of(text))
             self._streams.discard(stream)
 
@@ -518,8 +521,10 @@ class Incarnation:
             self._answer(exchange, page, kind)
             if exchange.stream is not None:
                 exchange.stream.fail(text)
+                exchange.stream.release()
             if exchange.pipe is not None:
                 exchange.pipe.fail(text)
+                exchange.pipe.release()
         self._exchanges.clear()
         self._streams.clear()
         self._unloaded.clear()

@@ -451,6 +451,8 @@ class Supervisor:
             life.end()
         if child.life is life and self._children.get(child.spec.id) is child:
             self._send.send_nowait(functools.partial(self._exited, child, life))
+        # The failure's traceback holds this frame.
+        del child, life
 
     async def _end(self, child: _Child, *, ask: bool) -> None:
         """Stop one life of a child, if it has one."""

@@ -10,6 +10,7 @@ and headers; a stored response its status, reason, type, whether it was redirect
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import time
@@ -82,7 +83,7 @@ class AppCache:
         self.clock = clock
         """The time in seconds since the epoch, by which responses expire."""
         self._log = log if log is not None else structlog.get_logger("nano_trio.app")
-        self.store: CacheStore = SqliteStore(path, max_bytes, on_damage=self._damaged)
+        self.store: CacheStore = SqliteStore(path, max_bytes, on_damage=functools.partial(_damaged, self._log))
         self._limiter = trio.CapacityLimiter(1)
         self._sessions = 0
 
@@ -101,9 +102,6 @@ class AppCache:
         except DuplicateEntry:
             raise HostError("InvalidStateError", "two of the requests are answered by the same response") from None
 
-    def _damaged(self, text: str) -> None:
-        self._log.warning("the cache was damaged and is begun anew", error=text)
-
     def limit(self, max_bytes: int) -> None:
         """Another limit. What there is above it goes when something is added."""
         self.max_bytes = self.store.max_bytes = max_bytes
@@ -117,6 +115,10 @@ class AppCache:
         self._sessions -= 1
         if self._sessions == 0:
             trio.lowlevel.start_thread_soon(self.store.close, lambda _: None, "close cache")
+
+
+def _damaged(log: Any, text: str) -> None:
+    log.warning("the cache was damaged and is begun anew", error=text)
 
 
 class _Upload:

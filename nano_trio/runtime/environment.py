@@ -33,7 +33,7 @@ from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
-from nano_trio.engine.turn import Limits, Turn
+from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.runtime import platform
 from nano_trio.runtime.cache import AppCache, CacheSession
 from nano_trio.runtime.dispatch import AppHost
@@ -73,6 +73,9 @@ class _Host:
         self.timer_generation: dict[int, int] = {}
         self._sequence = 0
         self.timers_changed = trio.Event()
+        self._fired_until = 0.0
+        self._firing: tuple[int, int] | None = None
+        """The timer whose turn runs or waits, and its entry's number."""
         self.operations: set[int] = set()
         self.causes: dict[int, Any] = {}
         self.timer_causes: dict[int, Any] = {}
@@ -172,27 +175,35 @@ class _Host:
             while self.timers and self.timer_generation.get(self.timers[0][2]) != self.timers[0][1]:
                 heapq.heappop(self.timers)
             with trio.CancelScope() as scope:
-                if self.timers:
+                if self.timers and self._firing is None:
                     scope.deadline = self.timers[0][0]
                 await self.timers_changed.wait()
-            now = trio.current_time()
-            while self.timers and self.timers[0][0] <= now:
-                _, sequence, timer = heapq.heappop(self.timers)
-                if self.timer_generation.get(timer) == sequence:
-                    self._fire(timer, sequence)
+            if self._firing is None:
+                self._fired_until = trio.current_time()
+                self._fire()
 
-    def _fire(self, timer: int, sequence: int) -> None:
+    def _fire(self) -> None:
+        """Submit the turn of the first timer that is due. Its end submits the next: turns that wait are larger than
+        timers, and an app may have a hundred thousand that are due at once."""
         environment = self._environment()
-        if environment is None:
-            return
+        while self.timers and self.timers[0][0] <= self._fired_until:
+            _, sequence, timer = heapq.heappop(self.timers)
+            if self.timer_generation.get(timer) == sequence and environment is not None:
+                self._firing = timer, sequence
+                environment.enter("timer", timer, on_end=self._fired, cause=self.timer_causes.get(timer))
+                return
+        self.timers_changed.set()
 
-        def fired(_: Turn) -> None:
-            # An interval has set itself anew by now; a timer that only ended stops being pending after its turn.
-            if self.timer_generation.get(timer) == sequence:
-                del self.timer_generation[timer]
-                self.timer_causes.pop(timer, None)
-
-        environment.enter("timer", timer, on_end=fired, cause=self.timer_causes.get(timer))
+    def _fired(self, turn: Turn) -> None:
+        assert self._firing is not None
+        timer, sequence = self._firing
+        # An interval has set itself anew by now; a timer that only ended stops being pending after its turn.
+        if self.timer_generation.get(timer) == sequence:
+            del self.timer_generation[timer]
+            self.timer_causes.pop(timer, None)
+        if turn.stopped is not StopReason.DISCARDED:
+            self._firing = None
+            self._fire()
 
     # -- operations --------------------------------------------------------------------------------------------------
 
@@ -213,9 +224,10 @@ class _Host:
 
     async def _start_queued(self) -> None:
         """Start the operations of a burst, a few a pass."""
-        while self.queued and self.nursery is not None:
+        while self.queued:
             await self.pace.turn()
-            self.nursery.start_soon(self.run_operation, *self.queued.popleft())
+            if self.queued and self.nursery is not None:
+                self.nursery.start_soon(self.run_operation, *self.queued.popleft())
 
     async def run_operation(self, operation: int, work: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
         try:
@@ -268,6 +280,20 @@ class _Host:
     @property
     def pending(self) -> int:
         return len(self.timer_generation) + len(self.operations)
+
+    def release(self) -> None:
+        """The heap is gone, and with it whoever calls. Let go of what leads back here and of what never began: it would
+        wait for Python's cycle collector, which comes by rarely."""
+        del self.app, self._sink
+        if "fetches" in vars(self):
+            self.fetches.release()
+            del self.fetches
+        vars(self).pop("caches", None)
+        self.bindings = {}
+        for waiting in (self.queued, self.deferred, self.deferred_background, self.timers):
+            waiting.clear()
+        for known in (self.timer_generation, self.timer_causes, self.causes, self.operations):
+            known.clear()
 
 
 class Blank:
@@ -462,6 +488,9 @@ class Environment:
 
     def close(self) -> None:
         """Stop everything and free the heap. Not from inside a turn. Idempotent."""
+        if self._closed.is_set():
+            return
         self._closed.set()
         self.isolate.close()
         self._enter = self._entry_point = None
+        self._host.release()

@@ -23,8 +23,6 @@ from nano_trio.runtime.host import HostError, Namespace, Services, text_of
 
 __all__ = ["Fetches", "namespace"]
 
-_UPLOAD_ABORTED = FetchError("ERR_BODY", "the request's body failed")
-
 
 def host_error(number: int, error: FetchError) -> HostError:
     """The error as JavaScript gets it."""
@@ -47,7 +45,7 @@ class _Upload:
             self._services.enter("upload", self._number)
             await self._arrived.wait()
             if self._failed:
-                raise _UPLOAD_ABORTED
+                raise FetchError("ERR_BODY", "the request's body failed")
             chunk, self._chunk = self._chunk, None
             if chunk != b"":
                 return chunk or b""
@@ -223,6 +221,10 @@ class Fetches:
             fetch.close()
         return b"".join(chunks)
 
+    def release(self) -> None:
+        """The isolate is gone. The client ends by itself."""
+        self._client = None
+
     def abort_caused_by(self, cause: Any, why: str) -> None:
         """The request on whose behalf they were begun is over before its time: stop its fetches."""
         if self._client is not None:
@@ -236,7 +238,7 @@ class Fetches:
         if client is None:
             return None
         if number in client.failed:
-            raise client.failed[number]
+            raise client.failed[number].again()
         return client.fetches.get(number)
 
     def cancel(self, number: int) -> None:

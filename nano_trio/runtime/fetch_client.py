@@ -127,7 +127,9 @@ class Fetch:
         # Whoever aborted may have found this task woken already, by the head: then no cancellation stopped it.
         if self.failure is not None or self._response is None:
             self.close()
-            raise self.failure or FetchError("ETIMEDOUT", f"no response within {timeout_s:g} s")
+            if self.failure is not None:
+                raise self.failure.again()
+            raise FetchError("ETIMEDOUT", f"no response within {timeout_s:g} s")
         self.touched = trio.current_time()
         self._describe(request, self._response)
 
@@ -227,19 +229,19 @@ class Fetch:
 
     async def _guarded(self, receive: Callable[[], Awaitable[bytes]]) -> bytes:
         if self.failure is not None:
-            raise self.failure
+            raise self.failure.again()
         scope = self._scope = trio.CancelScope(deadline=trio.current_time() + BODY_TIMEOUT_S)
         try:
             with scope:
                 piece = await receive()
         except FetchError as error:
-            self.failure = self.failure or error
+            self.failure = self.failure or error.again()
             self.close()
-            raise self.failure from None
+            raise self.failure.again() from None
         except Exception as error:
             self.failure = self._client.unexpected(error)
             self.close()
-            raise self.failure from error
+            raise self.failure.again() from error
         except BaseException:
             self.close()
             raise
@@ -250,7 +252,7 @@ class Fetch:
             self.failure = FetchError("ETIMEDOUT", f"the server sent nothing for {BODY_TIMEOUT_S:g} s")
         if self.failure is not None:
             self.close()
-            raise self.failure
+            raise self.failure.again()
         if not piece:
             self.close()
         return piece

@@ -21,6 +21,11 @@ class FetchError(Exception):
         self.code = code
         self.message = message
 
+    def again(self) -> FetchError:
+        """Another that says the same, to keep or to raise: one that was raised holds the frames that it went through,
+        and who keeps it is in one of them."""
+        return FetchError(self.code, self.message)
+
 
 @contextmanager
 def network_errors(doing: str) -> Iterator[None]:

@@ -114,7 +114,7 @@ class Http1Connection:
             event = await self._receive_head()
         except FetchError as error:
             self.close()
-            raise self._upload_error or error from None
+            raise self._why(error) from None
         except BaseException:
             self.close()
             raise
@@ -191,7 +191,7 @@ class Http1Connection:
         self._upload_ended(scope)
 
     def _fail_upload(self, error: FetchError) -> None:
-        self._upload_error = error
+        self._upload_error = error.again()
         self._connected.close()
 
     def _upload_ended(self, scope: trio.CancelScope) -> None:
@@ -216,7 +216,7 @@ class Http1Connection:
                 try:
                     event = self._h11.next_event()
                 except h11.RemoteProtocolError as error:
-                    raise self._upload_error or _protocol_error(error) from None
+                    raise self._why(_protocol_error(error)) from None
                 if event is not h11.NEED_DATA:
                     self._measure(event)
                     return event
@@ -227,17 +227,17 @@ class Http1Connection:
                 with network_errors("reading the response"):
                     data = await self._read(min(_READ_BYTES, self._left) if self._past else _READ_BYTES)
             except FetchError as error:
-                raise self._upload_error or error from None
+                raise self._why(error) from None
             await self._pace.turn()
             if self._past:
                 if not data:
-                    raise self._upload_error or _incomplete()
+                    raise self._why(_incomplete())
                 self._left -= len(data)
                 return h11.Data(data=data)
             if data:
                 self.answered = True
             elif self._h11.their_state is h11.SEND_RESPONSE:
-                raise self._upload_error or self._closed_early()
+                raise self._why(self._closed_early())
             self._h11.receive_data(data)
 
     def _measure(self, event: Any) -> None:
@@ -262,6 +262,10 @@ class Http1Connection:
                 return os.read(sock.fileno(), most)
             except BlockingIOError:
                 await trio.lowlevel.wait_readable(sock)
+
+    def _why(self, error: FetchError) -> FetchError:
+        """What went wrong first: where the request's body failed, ``error`` only follows from it."""
+        return error if self._upload_error is None else self._upload_error.again()
 
     def _closed_early(self) -> FetchError:
         if self.answered:

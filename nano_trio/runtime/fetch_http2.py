@@ -284,7 +284,7 @@ class _Stream(Response):
     async def wait_for_head(self) -> None:
         while self.status == 0:
             if self._error is not None:
-                raise self._error
+                raise self._error.again()
             if self._ended:
                 raise FetchError("ERR_PROTOCOL", "the server sent no response")
             self._arrived = trio.Event()
@@ -300,9 +300,8 @@ class _Stream(Response):
                     return data
                 continue
             if self._error is not None:
-                error = self._error
                 self.close()
-                raise error
+                raise self._error.again()
             if self._ended:
                 self.close()
                 return b""
@@ -361,7 +360,7 @@ class _Stream(Response):
     def fail(self, error: FetchError) -> None:
         """The exchange cannot go on."""
         if self._error is None and not self._ended:
-            self._error = error
+            self._error = error.again()
             self._end()
 
     def close(self) -> None:

@@ -176,7 +176,9 @@ async def _connect_first(addresses: list[str], port: int) -> trio.socket.SocketT
             winner.close()
         raise
     if winner is None:
-        raise errors[0]
+        # Those that are kept hold the frames that keep them.
+        del errors[1:]
+        raise errors.pop()
     return winner
 
 

@@ -86,33 +86,21 @@ def _no_password() -> str:
     raise ssl.SSLError("the private key is encrypted")
 
 
-class Certificates:
-    """The certificates of one listener."""
+class _Names:
+    """The pairs by hostname, and the contexts of those that were asked for.
 
-    def __init__(self, default: Pair, named: Mapping[str, Pair] | None = None, settings: TLSSettings | None = None):
-        """``named`` maps hostnames (lower case; exact, or ``*.`` and a name) to pairs.
+    The default's context is not among them: it calls :meth:`choose`, and so would hold itself. Such a cycle is for
+    Python's collector to find, which comes by rarely; contexts are large, and each reload makes new ones.
+    """
 
-        Loads the default pair. Raises OSError if that cannot be.
-        """
+    def __init__(self, default: Pair, named: Mapping[str, Pair], settings: TLSSettings) -> None:
         self._default = default
-        self._named = dict(named or {})
-        self._settings = settings or TLSSettings()
-        self._loaded: dict[Pair, _Loaded] = {}
-        self._refused: dict[Pair, Stamp] = {}
-        self._loaded[default] = self._load(default)
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        """The context to begin a handshake with."""
-        return self._loaded[self._default].context
-
-    @property
-    def asks_clients(self) -> bool:
-        """Whether clients are asked for certificates."""
-        return self._settings.client_auth != "none"
+        self._named = dict(named)
+        self._settings = settings
+        self.loaded: dict[Pair, _Loaded] = {}
+        self.refused: dict[Pair, Stamp] = {}
 
     def pair_for(self, name: str | None) -> Pair:
-        """The pair for a client's SNI (None: it sent none, as for an IP address)."""
         if name is None:
             return self._default
         name = name.lower().removesuffix(".")
@@ -122,34 +110,67 @@ class Certificates:
             pair = self._named.get(f"*.{name}")
         return pair or self._default
 
-    def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+    def choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         """OpenSSL asks for the context that fits the name. A pair that cannot be loaded is stood in for."""
         if isinstance(connection, ServerObject):
             connection.server_name = name
         pair = self.pair_for(name)
-        loaded = self._loaded.get(pair)
+        if pair == self._default:
+            return
+        loaded = self.loaded.get(pair)
         if loaded is None:
-            stamp = self._stamp(pair)
-            if self._refused.get(pair) == stamp:
+            stamp = self.stamp(pair)
+            if self.refused.get(pair) == stamp:
                 return
             try:
-                loaded = self._loaded[pair] = self._load(pair)
+                loaded = self.loaded[pair] = self.load(pair)
             except OSError as error:
-                self._refused[pair] = stamp
+                self.refused[pair] = stamp
                 log.error("a certificate cannot be loaded", cert=str(pair.cert), reason=_reason(error))
                 return
         connection.context = loaded.context
 
-    def _load(self, pair: Pair) -> _Loaded:
-        stamp = self._stamp(pair)  # first: what changes while it is read is seen at the next look
-        context = server_context(pair, self._settings)
-        if pair == self._default:
-            context.sni_callback = self._choose
-        return _Loaded(context, stamp)
+    def load(self, pair: Pair) -> _Loaded:
+        stamp = self.stamp(pair)  # first: what changes while it is read is seen at the next look
+        return _Loaded(server_context(pair, self._settings), stamp)
 
-    def _stamp(self, pair: Pair) -> Stamp:
+    def stamp(self, pair: Pair) -> Stamp:
         files = (pair.cert, pair.key, self._settings.client_ca)
         return tuple(None if file is None else _file_stamp(file) for file in files)
+
+
+class Certificates:
+    """The certificates of one listener."""
+
+    def __init__(self, default: Pair, named: Mapping[str, Pair] | None = None, settings: TLSSettings | None = None):
+        """``named`` maps hostnames (lower case; exact, or ``*.`` and a name) to pairs.
+
+        Loads the default pair. Raises OSError if that cannot be.
+        """
+        self._default = default
+        self._settings = settings or TLSSettings()
+        self._names = _Names(default, named or {}, self._settings)
+        self._loaded = self._load(default)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context to begin a handshake with."""
+        return self._loaded.context
+
+    @property
+    def asks_clients(self) -> bool:
+        """Whether clients are asked for certificates."""
+        return self._settings.client_auth != "none"
+
+    def pair_for(self, name: str | None) -> Pair:
+        """The pair for a client's SNI (None: it sent none, as for an IP address)."""
+        return self._names.pair_for(name)
+
+    def _load(self, pair: Pair) -> _Loaded:
+        loaded = self._names.load(pair)
+        if pair == self._default:
+            loaded.context.sni_callback = self._names.choose
+        return loaded
 
     async def watch(self) -> None:
         """Take changed files, for ever."""
@@ -159,23 +180,27 @@ class Certificates:
 
     async def refresh(self) -> None:
         """Look at the files once, and take those that changed."""
-        before = dict(self._loaded)
+        names = self._names
+        before = {self._default: self._loaded, **names.loaded}
         for pair, found in (await trio.to_thread.run_sync(self._look, before)).items():
-            if isinstance(found, _Loaded):
-                self._loaded[pair] = found
-                self._refused.pop(pair, None)
-                log.info("certificate reloaded", cert=str(pair.cert))
-            else:
+            if not isinstance(found, _Loaded):
                 stamp, error = found
-                self._refused[pair] = stamp
+                names.refused[pair] = stamp
                 log.error("a changed certificate cannot be loaded", cert=str(pair.cert), reason=_reason(error))
+                continue
+            if pair == self._default:
+                self._loaded = found
+            else:
+                names.loaded[pair] = found
+            names.refused.pop(pair, None)
+            log.info("certificate reloaded", cert=str(pair.cert))
 
     def _look(self, loaded: Mapping[Pair, _Loaded]) -> dict[Pair, _Loaded | tuple[Stamp, OSError]]:
         """In a thread: the changed pairs, loaded or with what kept them from it."""
         found: dict[Pair, _Loaded | tuple[Stamp, OSError]] = {}
         for pair, old in loaded.items():
-            stamp = self._stamp(pair)
-            if stamp == old.stamp or stamp == self._refused.get(pair):
+            stamp = self._names.stamp(pair)
+            if stamp == old.stamp or stamp == self._names.refused.get(pair):
                 continue
             try:
                 found[pair] = self._load(pair)

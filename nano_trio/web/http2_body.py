@@ -52,7 +52,8 @@ class Http2Body:
         self.length = length
         self.error: ProtocolError | None = None
         """What the client did wrong, if that broke the body."""
-        self._stream = stream
+        self._stream: Http2Stream | None = stream
+        """None once the exchange is over."""
         self._connection = connection
         self._awaits_continue = expect_continue
         self._left = math.inf if length is None else length
@@ -86,8 +87,9 @@ class Http2Body:
                 raise BodyBroken(self._broken)
             if self._ended:
                 return b""
-            self._invite()
             stream, connection = self._stream, self._connection
+            assert stream is not None  # detached is broken, or ended
+            self._invite(stream)
             stream.receiving = trio.current_time() + connection.listener.limits.stall_timeout
             connection.due(stream.receiving)
             self._arrived = trio.Event()
@@ -97,9 +99,9 @@ class Http2Body:
                 self._arrived = None
                 stream.receiving = math.inf
 
-    def _invite(self) -> None:
+    def _invite(self, stream: Http2Stream) -> None:
         """The app waits for the client: say so, where the client waits for that."""
-        connection, stream = self._connection, self._stream
+        connection = self._connection
         if self._awaits_continue:
             self._awaits_continue = False
             if not stream.answering:
@@ -133,10 +135,11 @@ class Http2Body:
     def _give_back(self, size: int) -> None:
         self._owed += size
         # Not before it is worth a frame, and not when the client has all the window that it will need.
-        if self._owed * 4 >= self._target_window and not self._ended and self._left > self._window:
+        stream, worth_it = self._stream, self._owed * 4 >= self._target_window
+        if stream is not None and worth_it and not self._ended and self._left > self._window:
             owed, self._owed = self._owed, 0
             self._window += owed
-            self._connection.session.credit(self._stream.number, owed)
+            self._connection.session.credit(stream.number, owed)
             self._connection.wake()
 
     def refuse(self, error: ProtocolError) -> None:
@@ -153,6 +156,7 @@ class Http2Body:
         if not self._broken and not (self._ended and not self._buffer):
             self._broken = reason
             self._buffer = bytearray()
+        self._stream = None
         self._notify()
 
     def _notify(self) -> None:

@@ -504,6 +504,7 @@ class Http2Stream:
                 log.exception("finish failed", **self._about())
         if self._body is not None:
             self._body.detach(reason)
+            self._body = None
         connection = self._connection
         if self._request is not None and connection.listener.access_log is not None:
             app = self._target.name if self._target is not None else ""
