@@ -535,6 +535,7 @@ class Incarnation:
             else:
                 self._sockets.close_all(1001, "going away")
             self._sockets.release()
+            self._sockets = None
         self._environment.close()
         for event in (self._drained, self._loaded):
             if event is not None:

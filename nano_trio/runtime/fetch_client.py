@@ -286,6 +286,8 @@ class Fetch:
             self._scope.cancel()
         if self._response is not None:
             self._response.close()
+        if self._decoded is not None:
+            self._decoded = _ended
         self._client.closed(self)
 
 
@@ -445,6 +447,12 @@ def _redirect(request: FetchRequest, status: int, location: str) -> None:
 
 def _origin_of(url: str) -> str:
     return str(can_ada.parse(url).origin)
+
+
+async def _ended() -> bytes:
+    """The body of a fetch that is closed, which so holds itself no longer."""
+    await trio.lowlevel.checkpoint()
+    return b""
 
 
 async def _drain(response: Response) -> None:

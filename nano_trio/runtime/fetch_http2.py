@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import h2.config
-import h2.connection
 import h2.errors
 import h2.events
 import h2.exceptions
@@ -23,6 +22,7 @@ import trio
 
 from nano_trio.runtime.fetch_errors import FetchError, network_errors
 from nano_trio.runtime.fetch_http1 import Response, WireRequest
+from nano_trio.runtime.http2_state import Http2State
 from nano_trio.runtime.net_connect import Connected
 
 __all__ = ["Http2Connection"]
@@ -54,7 +54,7 @@ class Http2Connection:
         self.exchanges = 0
         self.idle_since = trio.current_time()
         config = h2.config.H2Configuration(client_side=True, header_encoding=None)
-        self._h2 = h2.connection.H2Connection(config=config)
+        self._h2 = Http2State(config=config)
         codes = h2.settings.SettingCodes
         self._h2.local_settings = h2.settings.Settings(
             client=True,
@@ -186,6 +186,7 @@ class Http2Connection:
                     nursery.cancel_scope.cancel()
         finally:
             self._fail(error)
+            self._h2.release()
 
     async def _read(self) -> None:
         while True:

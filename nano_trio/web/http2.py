@@ -582,4 +582,5 @@ class Http2Connection:
         self._end_streams("the connection was closed")
         self._stop_writing()
         self.sock.close()
+        self.session.release()
         self.listener.forget(self)

@@ -29,7 +29,6 @@ import struct
 from typing import Protocol
 
 import h2.config
-import h2.connection
 import h2.errors
 import h2.exceptions
 from h2.events import (
@@ -44,6 +43,7 @@ from h2.events import (
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
+from nano_trio.runtime.http2_state import Http2State
 from nano_trio.web.http2_fields import Block, FieldDecoder, FieldEncoder, ResponseFields
 from nano_trio.web.settings import Limits
 
@@ -119,7 +119,25 @@ class SessionHandler(Protocol):
         """The client will begin no more streams."""
 
 
-class _Http2(h2.connection.H2Connection):
+class _Nobody:
+    """The handler of a connection that is closed."""
+
+    def begin(self, number: int, block: Block, *, ended: bool) -> None: ...
+
+    def data(self, number: int, data: bytes, size: int, *, ended: bool) -> None: ...
+
+    def trailers(self, number: int, block: Block) -> None: ...
+
+    def reset(self, number: int, code: int) -> None: ...
+
+    def window(self, number: int) -> None: ...
+
+    def pong(self, data: bytes) -> None: ...
+
+    def client_leaves(self) -> None: ...
+
+
+class _State(Http2State):
     MAX_CLOSED_STREAMS = 256
     """How many streams that are over are remembered, with how they ended."""
 
@@ -150,9 +168,9 @@ class Session:
     )
 
     def __init__(self, handler: SessionHandler, limits: Limits, now: float) -> None:
-        self._handler = handler
+        self._handler: SessionHandler = handler
         self._limits = limits
-        self._h2 = _Http2(
+        self._h2 = _State(
             h2.config.H2Configuration(
                 client_side=False,
                 header_encoding=None,
@@ -187,6 +205,12 @@ class Session:
         """The time, in seconds, by which accounts refill; the caller keeps it."""
         self.over = False
         """Nothing more is read or, but for GOAWAY, said."""
+
+    def release(self) -> None:
+        """The connection is closed: call it no more, and hold it no more."""
+        self.over = True
+        self._handler = _Nobody()
+        self._h2.release()
 
     # ---- what arrives ----
 

@@ -1,0 +1,224 @@
+"""What ends is freed at once: nothing is left for Python's cycle collector, which a server runs rarely.
+
+A dead isolate, an answered request or a replaced certificate that is part of a cycle stays until the collector has
+looked at the oldest generation, and that is many minutes away: the process grows, though nothing leaks (`make soak`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpcore
+import pytest
+import trio
+import trio.testing
+from websockets.trio.client import connect
+
+from tests.runtime.upstream import running
+
+from .conftest import Site, SiteMaker
+from .places import Place, answers
+from .test_crash_isolation import WAYS, handler
+
+STREAM = "return new Response(new ReadableStream({ pull(c) { if (n++ % 9) c.enqueue(new Uint8Array(99)); else c.close(); } }));"
+ENDLESS = """
+  return new Response(new ReadableStream({
+    async pull(c) { await new Promise((r) => setTimeout(r, 1)); c.enqueue(new Uint8Array(999)); },
+  }));
+"""
+
+DOINGS = {
+    "answers": "return new Response('fine');",
+    "waits": "await new Promise((r) => setTimeout(r, 1)); ctx.waitUntil(new Promise((r) => setTimeout(r, 5))); return new Response();",
+    "leaves timers behind": "setInterval(() => {}, 10); setTimeout(() => {}, 1e6); return new Response();",
+    "throws": "throw new Error('always');",
+    "waits for nothing": "await new Promise(() => {});",
+    "reads": "return new Response(await request.text());",
+    "reads a stream": "let n = 0; for await (const piece of request.body) n += piece.length; return new Response(`${n}`);",
+    "passes the body on": "return new Response(request.body);",
+    "streams": f"let n = 1; {STREAM}",
+    "streams for ever": ENDLESS,
+    "breaks its stream off": "return new Response(new ReadableStream({ pull() { throw new Error('off'); } }));",
+    "logs": "console.log({ a: [1, new Map([[1, 2]])] }); return new Response();",
+    "digests": "return new Response(await crypto.subtle.digest('SHA-256', new Uint8Array(9)));",
+    "compresses": "return new Response(request.body.pipeThrough(new CompressionStream('gzip')));",
+    "caches": """
+        await caches.default.put("http://a/", new Response("x".repeat(9999)));
+        return caches.default.match("http://a/");
+    """,
+    "fetches": "return new Response(await (await fetch(env.UP + '/text')).text());",
+    "hands a fetch on": "return fetch(env.UP + '/chunked', { method: 'POST', body: request.body });",
+    "gives a fetch up": "const r = await fetch(env.UP + '/big?mb=1'); await r.body.cancel(); return new Response();",
+    "fetches in vain": "return fetch('http://127.0.0.1:1/').catch((e) => new Response(String(e)));",
+    "fetches what breaks off": "return new Response(await (await fetch(env.UP + '/truncated')).text().catch(String));",
+    "fetches too slowly": "return fetch(env.UP + '/hang', { signal: AbortSignal.timeout(5) }).catch((e) => new Response(String(e)));",
+    "uploads what breaks off": """
+        const body = new ReadableStream({ pull() { throw new Error("off"); } });
+        return fetch(env.UP + "/echo", { method: "POST", body, duplex: "half" }).catch((e) => new Response(String(e)));
+    """,
+    "calls another app": "return env.BACK.fetch(request);",
+    "receives events": """
+        const source = new EventSource(env.UP + "/events"); source.onmessage = () => {};
+        await new Promise((r) => setTimeout(r, 5));
+        return new Response();
+    """,
+}
+
+
+@contextlib.contextmanager
+def nothing_left_over() -> Iterator[None]:
+    """What becomes garbage in here is freed without the collector."""
+    gc.collect()
+    gc.freeze()  # what is here already is not looked through again
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield
+        gc.collect()
+        left = Counter(
+            type(thing).__qualname__
+            for thing in gc.garbage
+            if type(thing).__module__.startswith(("nano_trio", "quickjs")) or type(thing) is ssl.SSLContext
+        )
+        assert left == {}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.unfreeze()
+        gc.enable()
+        gc.collect()
+
+
+async def vanish(site: Site, name: str) -> None:
+    """A client that leaves in the middle of it."""
+    stream = await trio.open_tcp_stream("127.0.0.1", site.port)
+    await stream.send_all(f"POST / HTTP/1.1\r\nHost: {name}\r\nContent-Length: 9\r\n\r\nhalf".encode())
+    with trio.move_on_after(0.02):
+        await stream.receive_some()
+    stream.socket.close()
+
+
+@contextlib.asynccontextmanager
+async def gone(site: Site) -> AsyncIterator[None]:
+    """At the end, wait until the server has done with all that it was asked."""
+    yield
+    for _ in range(1000):
+        if not any(app.counts.in_flight for app in site.hosting.registry.apps.values()):
+            break
+        await trio.sleep(0.01)
+    await trio.testing.wait_all_tasks_blocked(0.02)
+
+
+async def ask(site: Site, name: str, *, whole: bool) -> None:
+    """One request of each kind; to what never ends, only those that vanish."""
+    if whole:
+        for body in (None, b"a body"):
+            with contextlib.suppress(httpcore.RemoteProtocolError):  # streams may break off
+                await site.get(name, method="GET" if body is None else "POST", body=body)
+    await vanish(site, name)
+
+
+@pytest.mark.parametrize("doing", DOINGS)
+async def test_an_app_that_was_restarted_or_removed_leaves_nothing(serve: SiteMaker, doing: str) -> None:
+    async with running() as upstream:
+        app = {
+            "source": f"export default {{ async fetch(request, env, ctx) {{ {DOINGS[doing]} }} }};",
+            "env": {"UP": upstream.url},
+            "allow_net": ["loopback"],
+            "services": {"BACK": "back"},
+        }
+        async with serve({"app": app, "back": handler(DOINGS["streams"])}) as site:
+            await ask(site, "app", whole=doing != "streams for ever")  # what is made once stays
+            with nothing_left_over():
+                async with gone(site):
+                    for _ in range(3):
+                        await ask(site, "app", whole=doing != "streams for ever")
+                        await site.hosting.restart_app("app")
+                    await ask(site, "app", whole=doing != "streams for ever")
+                    await site.hosting.remove_app("app")
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_app_that_died_leaves_nothing(serve: SiteMaker, way: str) -> None:
+    dying = {"source": WAYS[way], "timeout_ms": 40, "memory_mb": 16, "request_timeout_ms": 300, "max_restarts": 9}
+    async with serve({"dying": dying}) as site:
+        await ask(site, "dying", whole=True)
+        with nothing_left_over():
+            async with gone(site):
+                for _ in range(3):
+                    await ask(site, "dying", whole=True)
+                await site.hosting.remove_app("dying")
+
+
+async def test_websockets_leave_nothing(serve: SiteMaker) -> None:
+    source = """
+      export default {
+        fetch(request, env, ctx) { return ctx.upgrade(request); },
+        websocket: { open(ws) { ws.subscribe("all"); }, message(ws, text) { ws.publish("all", text); ws.send(text); } },
+      };
+    """
+    async with serve({"app": source}) as site:
+
+        async def chat(*, closed: bool) -> None:
+            tcp = await trio.open_tcp_stream("127.0.0.1", site.port)
+            async with connect("ws://app/", stream=tcp, proxy=None) as socket:
+                for _ in range(3):
+                    await socket.send("hello")
+                    assert await socket.recv() == "hello"
+                if not closed:
+                    tcp.socket.close()
+
+        await chat(closed=True)
+        with nothing_left_over():
+            async with gone(site):
+                for closed in (True, False, True):
+                    with contextlib.suppress(trio.ClosedResourceError, trio.BrokenResourceError):
+                        await chat(closed=closed)
+                await site.hosting.remove_app("app")
+
+
+async def test_versions_configurations_and_certificates_leave_nothing(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.document["tls"] = {"port": 0}
+    place.app("app", answers("version 0"))
+    place.app("other", DOINGS["answers"].join(("export default { fetch() { ", " } };")))
+    async with place.serve():
+        secure = ssl.create_default_context(cafile=str(tmp_path / "certs" / "ca.pem"))
+        port = place.hosting.server.secure_port_of(None)
+
+        async def over_http2(body: bytes) -> None:
+            async with httpcore.AsyncConnectionPool(ssl_context=secure, http1=False, http2=True) as pool:
+                for content in (None, body):
+                    answer = await pool.request(
+                        "GET" if content is None else "POST",
+                        f"https://127.0.0.1:{port}/",
+                        headers={"Host": "app"},
+                        content=content,
+                        extensions={"sni_hostname": "app"},
+                    )
+                    assert answer.status == 200
+
+        async def change(number: int) -> None:
+            place.app("app", answers(f"version {number}"))
+            assert (await place.hosting.reload()).replaced == ("app",)
+            await over_http2(bytes(200_000))
+            place.app("app", "export default (")
+            assert (await place.hosting.reload()).failed
+            assert await place.text("app") == f"version {number}"
+            place.app(f"guest-{number}", answers("a guest"))
+            assert (await place.hosting.reload()).changed
+            assert await place.text(f"guest-{number}") == "a guest"
+            place.drop(f"guest-{number}")
+            assert (await place.hosting.reload()).changed
+
+        assert await place.text("app") == "version 0"
+        await change(1)
+        with nothing_left_over():
+            async with gone(place.site):
+                for number in (2, 3, 4):
+                    await change(number)
