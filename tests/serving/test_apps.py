@@ -234,6 +234,25 @@ async def test_timers_run_between_requests_and_end_with_the_app(serve: SiteMaker
         assert site.logged("app").count("tick") == ticks, "a timer outlived its app"
 
 
+async def test_timers_that_are_due_together_let_others_in_between(serve: SiteMaker) -> None:
+    source = """
+      const many = 50_000;
+      export default { async fetch() {
+        let fired = 0, ordered = true;
+        await new Promise((resolve) => {
+          setTimeout(resolve, 1);
+          for (let i = 0; i < many; i++) setTimeout(() => { ordered &&= fired++ === i; }, 1);
+        });
+        await caches.has("nothing");
+        const meanwhile = fired;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        return Response.json([meanwhile < many, fired === many, ordered]);
+      } };
+    """
+    async with serve({"app": source}) as site:
+        assert (await site.get("app")).text == "[true,true,true]"
+
+
 async def test_an_exception_in_a_timer_is_logged_and_harms_nobody(serve: SiteMaker) -> None:
     source = """
       export default { async fetch() {
