@@ -11,7 +11,8 @@ export default defineConfig({
       description: "Many isolated JavaScript apps in one Python process",
       customCss: ["./src/styles/site.css", "./src/styles/plots.css"],
       credits: false,
-      expressiveCode: { shiki: { langAlias: { caddyfile: "nginx" } } },
+      // Long lines are wrapped: what is hidden at the right is not read.
+      expressiveCode: { defaultProps: { wrap: true }, shiki: { langAlias: { caddyfile: "nginx" } } },
       sidebar: [
         {
           label: "Start here",
