@@ -47,7 +47,24 @@ def _worker_command(*found: str) -> list[str]:
     return [sys.executable, *safe, "-m", "nano_trio", "serve", "--supervised={}", *found, *sys.argv[at + 1 :]]
 
 
+def _what(path: Path | None, app_path: Path | None, config_path: Path | None) -> tuple[Path | None, Path | None]:
+    """The app to serve, or the configuration: one of the two."""
+    if sum(each is not None for each in (path, app_path, config_path)) > 1:
+        raise click.UsageError("give only one of DIR|FILE, --app and --config")
+    if app_path is not None or config_path is not None:
+        return app_path, config_path
+    if path is not None and not path.is_dir():
+        return (None, path) if path.suffix in (".json", ".toml") else (path, None)
+    found = usual_config(path or Path())
+    if found is None and path is None:
+        raise click.UsageError(
+            f"there is nothing to serve here: no {', no '.join(USUAL_FILES)}; say what with DIR|FILE or --config FILE"
+        )
+    return (path, None) if found is None else (None, found)
+
+
 @click.command()
+@click.argument("path", metavar="[DIR|FILE]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--app", "app_path", type=click.Path(path_type=Path), help="Serve one app: a folder with index.js, or a file."
 )
@@ -74,6 +91,7 @@ def _worker_command(*found: str) -> list[str]:
 @click.option("--no-parent", is_flag=True, help="Serve in this very process, with nobody to replace it: for debugging.")
 @click.option("--supervised", callback=_descriptors, hidden=True)
 def serve(
+    path: Path | None,
     app_path: Path | None,
     config_path: Path | None,
     host: str | None,
@@ -92,26 +110,23 @@ def serve(
 ) -> None:
     """Serve apps over HTTP, and HTTPS if asked to, until SIGINT or SIGTERM.
 
-    Without --app and --config it serves the configuration of this folder (nano-trio.json, nano.toml, …).
+    DIR is served by its configuration (nano-trio.json, nano.toml, …), or as an app where it has none; FILE is a
+    configuration (.json, .toml) or an app. Without DIR|FILE it is this folder's configuration.
 
     \b
     Examples:
       nano-trio serve
-      nano-trio serve --app examples/hello
-      nano-trio serve --app worker.js --port 8080 --dev
+      nano-trio serve examples/hello
+      nano-trio serve worker.js --port 8080 --dev
       nano-trio serve --config nano.toml --tls
     """
-    if app_path is not None and config_path is not None:
-        raise click.UsageError("give either --app DIR|FILE or --config FILE")
     found: list[str] = []
-    if app_path is None and config_path is None:
-        config_path = usual_config()
-        if config_path is None:
-            raise click.UsageError(
-                f"there is nothing to serve here: no {', no '.join(USUAL_FILES)}; "
-                "say what with --app DIR|FILE or --config FILE"
-            )
-        found = ["--config", str(config_path)]  # a worker that starts when the file is gone is to know which it was
+    if supervised is None:
+        given = app_path is not None or config_path is not None
+        app_path, config_path = _what(path, app_path, config_path)
+        if not given:
+            # A worker that starts when a file is gone is to know which it was.
+            found = [f"--app={app_path}"] if config_path is None else [f"--config={config_path}"]
     if no_parent and workers is not None:
         raise click.UsageError("--workers are a parent's: give either --workers or --no-parent")
     if not no_parent and supervised is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import socket
 import sys
@@ -30,6 +31,11 @@ E = TypeVar("E", bound=Exception)
 
 _HTTPS_PORT = 3443
 _PORTS_TRIED = 20
+_ADVICE = {
+    errno.EADDRINUSE: "; another program has it: end that, or choose another port",
+    errno.EACCES: "; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE",
+    errno.EADDRNOTAVAIL: "; this machine has no such address",
+}
 _LOADED_AT_ONCE = 20
 """Apps of a configuration that `nano-trio dev` loads before anybody asks for them."""
 
@@ -123,7 +129,8 @@ def serve_here(
         fail(str(without_certificates))
     if failure is not None:
         places = failure.filename or " or ".join(f"{at.host}:{at.port}" for at in sorted(config.listeners))
-        fail(f"cannot listen on {places}: {failure.strerror or failure}")
+        advice = _ADVICE.get(failure.errno or 0, "")
+        fail(f"cannot listen on {places}: {failure.strerror or failure}{advice}")
 
 
 def _read_config(app_path: Path | None, config_path: Path | None, overrides: dict[str, Any]) -> Config:

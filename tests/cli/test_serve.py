@@ -56,6 +56,18 @@ def test_apps_of_a_configuration_are_told_apart_and_listed(start: Start, app: Pa
     assert f"  two: http://two.localhost:{port}, http://*.two.localhost:{port}\n" in result.out
 
 
+@pytest.mark.parametrize("what", ["app", "app/index.js", "whole", "whole/nano.json"])
+def test_what_is_served_may_be_named_without_an_option(start: Start, app: Path, tmp_path: Path, what: str) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole/nano.json").write_text(json.dumps({"apps": [{"name": "app", "path": "../app"}]}))
+    running = start("serve", what, "--port", "0")
+    assert get(running.port()) == (200, "hello")
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert result.code == 0
+    assert ("  app: http://app:" in result.out) == what.startswith("whole")
+
+
 def test_the_configuration_of_this_folder_is_served(start: Start, app: Path, tmp_path: Path) -> None:
     apps = [{"name": "app", "hostname": "app.localhost", "path": "app", "default": True}]
     (tmp_path / "nano-trio.json").write_text(json.dumps({"port": 0, "apps": apps}))
@@ -166,7 +178,9 @@ def test_a_port_in_use(nano: Nano, app: Path) -> None:
         port = taken.getsockname()[1]
         result = nano("serve", "--app", "app", "--port", str(port))
     assert result.code == 1
-    assert result.err.strip() == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert result.err.strip() == (
+        f"cannot listen on 127.0.0.1:{port}: Address already in use; another program has it: end that, or choose another port"
+    )
 
 
 @pytest.mark.parametrize(
