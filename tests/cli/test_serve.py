@@ -77,6 +77,7 @@ def test_the_configuration_of_this_folder_is_served(start: Start, app: Path, tmp
     assert get(port) == (200, "hello")
     # Which file that was is remembered: a worker that starts when it is gone serves what it said last.
     (tmp_path / "nano-trio.json").unlink()
+    running.wait_for("the configuration was not reloaded; the running one stays")
     parent = running.process.pid
     (worker,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     os.kill(int(worker), signal.SIGKILL)
