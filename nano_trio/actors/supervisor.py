@@ -351,8 +351,13 @@ class Supervisor:
         self._stopped = trio.Event()
         self._send, self._receive = trio.open_memory_channel[_Message](math.inf)
         self._enter(SupervisorState.STARTING)
+        shelter, open_ = trio.CancelScope(shield=True), trio.Event()
         async with trio.open_nursery() as outside:
-            self._nursery, shelter = await outside.start(_shelter)
+            # Not outside.start(), which keeps a task that is shielded where the cancellation is there before it: it
+            # would then wait for ever for what nobody can reach.
+            outside.start_soon(self._shelter, shelter, open_)
+            with trio.CancelScope(shield=True):
+                await open_.wait()
             try:
                 self._children = {}
                 for spec in self._initial:
@@ -381,6 +386,13 @@ class Supervisor:
                     for done, failures in self._calls.items():
                         failures.append(RuntimeError(f"the supervisor {self.id} has stopped"))
                         done.set()
+
+    async def _shelter(self, scope: trio.CancelScope, open_: trio.Event) -> None:
+        """A nursery for the children, which only we cancel."""
+        with scope:
+            async with trio.open_nursery() as self._nursery:
+                open_.set()
+                await trio.sleep_forever()
 
     async def _call(self, work: _Message) -> None:
         """Let the supervisor's task do the work between two events, and wait for it. Raises what it raises."""
@@ -585,14 +597,6 @@ class Supervisor:
         if self.state is SupervisorState.FAILED:
             self._enter(SupervisorState.RUNNING)
             await self._restart(list(self._children.values()))
-
-
-async def _shelter(*, task_status: trio.TaskStatus[tuple[trio.Nursery, trio.CancelScope]]) -> None:
-    """A nursery that only we cancel."""
-    with trio.CancelScope(shield=True) as scope:
-        async with trio.open_nursery() as nursery:
-            task_status.started((nursery, scope))
-            await trio.sleep_forever()
 
 
 def _text(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -57,6 +58,11 @@ def serve_here(
     another port is taken where the configured one is in use. ``supervised``: the descriptors of a worker's channel to
     its parent and of its record of the running turn.
     """
+    if supervised is not None:
+        # Until it serves they are held back, while it serves they are heeded. What comes after that, as when somebody
+        # sends one to a whole process group, must not kill a worker that is ending well.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _heed_no_longer)
     try:
         link = None if supervised is None else ParentLink(*supervised)
     except ParentError as error:
@@ -131,6 +137,10 @@ def serve_here(
         places = failure.filename or " or ".join(f"{at.host}:{at.port}" for at in sorted(config.listeners))
         advice = _ADVICE.get(failure.errno or 0, "")
         fail(f"cannot listen on {places}: {failure.strerror or failure}{advice}")
+
+
+def _heed_no_longer(number: int, frame: object) -> None:
+    pass
 
 
 def _read_config(app_path: Path | None, config_path: Path | None, overrides: dict[str, Any]) -> Config:

@@ -16,6 +16,8 @@ lift         app                                                     lift the qu
 pong                                                                 the answer to ``ping``
 turn         id                                                      wants to change something while no other does
 over         id                                                      the change is made, or no longer wanted
+meet         id                                                      wants new sockets to the others, for those before
+                                                                     are lost: ``peer`` for each of them, then ``met``
 ===========  ======================================================  =================================================
 
 Parent to worker:
@@ -30,6 +32,7 @@ end          signal                                                  end at once
 reload       signal
 ping
 peer         worker, and a descriptor                                a socket to another worker, in place of any before
+met          id                                                      the answer to ``meet``
 turn         id                                                      it is this worker's turn, until ``over`` or its end
 ===========  ======================================================  =================================================
 """
@@ -48,7 +51,7 @@ from typing import Any
 
 __all__ = ["VERSION", "Channel", "ChannelClosed", "Message"]
 
-VERSION = 2
+VERSION = 3
 """Of the messages: a package that is upgraded under a running parent brings workers that may speak otherwise."""
 
 Message = dict[str, Any]
@@ -112,6 +115,9 @@ class Channel:
                 return
             except OSError:
                 self._drop_out()
+                # Gone, or out of memory for it: a channel that lost a message is of no use to either end.
+                with contextlib.suppress(OSError):
+                    self.sock.shutdown(socket.SHUT_RDWR)
                 return
             _close(fds)
             if sent == len(data):
@@ -121,12 +127,24 @@ class Channel:
 
     def receive(self) -> list[Message]:
         """What has arrived, maybe nothing. Raises :class:`ChannelClosed` when the other end is gone."""
+        return self._messages() if self._fill() else []
+
+    def receive_rest(self) -> list[Message]:
+        """All that a process left behind that has ended. What is cut off is dropped. Never raises."""
+        messages = []
+        with contextlib.suppress(ChannelClosed):
+            while self._fill():
+                messages += self._messages()
+        return messages
+
+    def _fill(self) -> bool:
+        """Take what the socket has, at most :data:`_RECEIVE` bytes. False where there is nothing."""
         try:
             data, ancillary, flags, _ = self.sock.recvmsg(
                 _RECEIVE, socket.CMSG_LEN(_MOST_FDS * 4), getattr(socket, "MSG_CMSG_CLOEXEC", 0)
             )
         except (BlockingIOError, InterruptedError):
-            return []
+            return False
         except OSError as error:
             raise ChannelClosed(str(error)) from None
         came = array.array("i")
@@ -138,6 +156,9 @@ class Channel:
         if not data:
             raise ChannelClosed("the other end is gone")
         self._in += data
+        return True
+
+    def _messages(self) -> list[Message]:
         messages = []
         while len(self._in) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._in)

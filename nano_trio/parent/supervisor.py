@@ -82,9 +82,10 @@ class _Supervisor:
         wakeup, theirs = socket.socketpair()
         for end in (wakeup, theirs):
             end.setblocking(False)
+        # First: a signal that is handled and told to nobody would be lost.
+        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         for number in (*_STOPS, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, _leave_it_to_the_loop)
-        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         self._selector.register(wakeup, selectors.EVENT_READ, partial(self._signals, wakeup))
         try:
             while self._stopping is None or any(worker.alive for worker in self._workers):
@@ -186,10 +187,13 @@ class _Supervisor:
             quarantined=self._quarantine.reasons,
             configuration=self._configuration,
         )
+        self._introduce_to_others(worker, worker.channel)
+
+    def _introduce_to_others(self, worker: Worker, channel: Channel) -> None:
         for other in self._workers:
             if other is not worker and other.channel is not None:
                 try:
-                    _introduce(worker, worker.channel, other, other.channel)
+                    _introduce(worker, channel, other, other.channel)
                 except OSError as error:
                     self._log("error", "two workers cannot reach each other", reason=str(error), pid=worker.pid)
 
@@ -208,10 +212,10 @@ class _Supervisor:
 
     def _ended(self, worker: Worker, code: int) -> None:
         if worker.channel is not None:
-            self._channel_ready(worker)  # its last words
-        app, hung, pid, served = worker.running_app(), worker.hung, worker.pid, worker.state is State.SERVING
-        if worker.channel is not None:
             self._selector.unregister(worker.channel.sock)
+            for message in worker.channel.receive_rest():  # its last words
+                self._take(worker, worker.channel, message)
+        app, hung, pid, served = worker.running_app(), worker.hung, worker.pid, worker.state is State.SERVING
         worker.gone()
         self._turns.leave(worker)
         if self._reloading is worker:
@@ -269,6 +273,7 @@ class _Supervisor:
             self._stopping = why
             self._notify("STOPPING=1", "STATUS=Draining")
             self._sockets.close_all()
+            self._to_reload.clear()
             for worker in self._workers:
                 if worker.channel is not None:
                     worker.channel.send("drain", signal=why)
@@ -371,6 +376,9 @@ class _Supervisor:
                 self._turns.ask(worker, message["id"], partial(channel.send, "turn", id=message["id"]))
             case "over":
                 self._turns.end(worker, message["id"])
+            case "meet":
+                self._introduce_to_others(worker, channel)
+                channel.send("met", id=message["id"])
 
     def _open(self, worker: Worker, channel: Channel, message: Message) -> None:
         if self._stopping is not None:

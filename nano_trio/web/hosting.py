@@ -200,7 +200,7 @@ class Hosting:
         self.fault = report.error
         if report.error is None:
             self._base = base
-            await self.keep()
+            await self._keep()
         return report
 
     def _refused(self, why: str) -> ReloadReport:
@@ -323,6 +323,10 @@ class Hosting:
 
     async def keep(self) -> None:
         """Have the parent process keep the file's configuration, for workers that start while the file is broken."""
+        async with self._turn:
+            await self._keep()
+
+    async def _keep(self) -> None:
         base = self._base
         if self.link is not None and await trio.to_thread.run_sync(lambda: base != self._kept):
             self.link.keep(await trio.to_thread.run_sync(keep, base))
@@ -495,7 +499,7 @@ async def _join(hosting: Hosting, mesh: Mesh, link: ParentLink) -> None:
     await hosting.operations.start_child(ChildSpec(id="answers", run=calls.run, reports=True))
     if mesh.me != FIRST and hosting.config.admin.port is not None:
         hosting.operations.add(ChildSpec(id="log lines", run=functools.partial(send_lines, hosting)))
-    link.meet(mesh.connect)
+    await link.meet(mesh.connect)
     await mesh.known()
 
 

@@ -70,13 +70,18 @@ async def serve_until_signal(
                 if fallback is None or not isinstance(cause, CertificateError | OSError):
                     raise
                 hosting = await nursery.start(functools.partial(begin, fault=_told(cause)), fallback)
+            # Who was told to end meanwhile has nothing more to begin.
+            await trio.lowlevel.checkpoint_if_cancelled()
             life.hosting = hosting
             _calm_garbage_collection()
+            started(hosting)
+            # Before it counts as one that served, and before anybody can break the file under its eyes: its successor
+            # must not be left without.
+            await hosting.keep()
+            await trio.lowlevel.checkpoint_if_cancelled()
+            hosting.tell_parent()
             if config.watch:
                 hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched, seen).run))
-            started(hosting)
-            hosting.tell_parent()
-            hosting.spawn("keeping the configuration", hosting.keep)
             await trio.sleep_forever()
 
 

@@ -148,9 +148,12 @@ class Listener:
             return
         with trio.CancelScope() as self._accepting:
             await self._serving.wait()
+            # Stopped at a moment when this task was about to run: the cancellation comes too late for it.
+            await trio.lowlevel.checkpoint_if_cancelled()
             try:
                 await self._accept()
             except OSError:
+                await trio.lowlevel.checkpoint_if_cancelled()
                 self._renew()
                 raise
 

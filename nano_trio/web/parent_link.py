@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -71,6 +71,7 @@ class ParentLink:
         self.on_peer: Callable[[int, socket.socket], None] = self._keep_peer
         """Called with another worker's number and a socket to it; see :meth:`meet`."""
         self._peers: list[tuple[int, socket.socket]] = []
+        self._met = False
         self._numbers = itertools.count()
         self._answers: dict[int, trio.MemorySendChannel[Message]] = {}
         self._unsent = trio.Event()
@@ -129,7 +130,7 @@ class ParentLink:
         match message["type"]:
             case "ping":
                 self._send("pong")
-            case "opened" | "turn":
+            case "opened" | "met" | "turn":
                 answer = self._answers.pop(message["id"], None)
                 if answer is not None:
                     answer.send_nowait(message)
@@ -152,9 +153,17 @@ class ParentLink:
     def _keep_peer(self, worker: int, sock: socket.socket) -> None:
         self._peers.append((worker, sock))
 
-    def meet(self, on_peer: Callable[[int, socket.socket], None]) -> None:
-        """Have this called with the other workers' numbers and sockets: those that came so far, and from now on."""
+    async def meet(self, on_peer: Callable[[int, socket.socket], None]) -> None:
+        """Have this called with the other workers' numbers and sockets: those that came so far, and from now on.
+
+        Called again, for another attempt to serve, it gets new sockets: those that came went to the first.
+        """
         self.on_peer = on_peer
+        if self._met:
+            with self._answer() as (number, answer):
+                self._send("meet", id=number)
+                await answer.receive()
+        self._met = True
         peers, self._peers = self._peers, []
         for worker, sock in peers:
             on_peer(worker, sock)
@@ -167,14 +176,9 @@ class ParentLink:
         Raises OSError, also where this process has too many files open to take them.
         """
         addresses = await resolve(host, port)
-        number = next(self._numbers)
-        send, receive = trio.open_memory_channel[Message](1)
-        self._answers[number] = send
-        self._send("open", id=number, scheme=scheme, host=host, port=port, addresses=addresses, backlog=backlog)
-        try:
+        with self._answer() as (number, receive):
+            self._send("open", id=number, scheme=scheme, host=host, port=port, addresses=addresses, backlog=backlog)
             answer = await receive.receive()
-        finally:
-            self._answers.pop(number, None)
         if "errno" in answer:
             raise OSError(answer["errno"], answer["message"])
         if not answer["fds"]:
@@ -188,16 +192,24 @@ class ParentLink:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """While inside, no other worker is, nor does the parent let any reload."""
+        with self._answer() as (number, begins):
+            self._send("turn", id=number)
+            try:
+                await begins.receive()
+                yield
+            finally:
+                self._send("over", id=number)
+
+    @contextlib.contextmanager
+    def _answer(self) -> Iterator[tuple[int, trio.MemoryReceiveChannel[Message]]]:
+        """A number for a question, and where its answer comes."""
         number = next(self._numbers)
         send, receive = trio.open_memory_channel[Message](1)
         self._answers[number] = send
-        self._send("turn", id=number)
         try:
-            await receive.receive()
-            yield
+            yield number, receive
         finally:
             self._answers.pop(number, None)
-            self._send("over", id=number)
 
     def ready(self, **settings: Any) -> None:
         """The worker serves, under these settings (see :mod:`nano_trio.parent.channel`); again where they change."""

@@ -10,6 +10,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from nano_trio.parent import channel as channels
 from nano_trio.parent.channel import Channel, ChannelClosed, Message
 from nano_trio.parent.supervisor import supervise
 from nano_trio.parent.turn_record import TurnRecord
@@ -68,4 +69,5 @@ def say(*words: object) -> None:
 
 
 if __name__ == "__main__":
+    channels._RECEIVE = int(os.environ.get("STUB_RECEIVE", channels._RECEIVE))
     sys.exit(supervise([sys.executable, sys.argv[2], "{}"], workers=int(sys.argv[1])))

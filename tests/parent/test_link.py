@@ -33,6 +33,7 @@ class Parent:
         self.channel = Channel(ours)
         self.record = make_record()
         self._arrived: list[Message] = []
+        self.heard: list[str] = []
         document = {"version": VERSION, "worker": 0, "workers": 1, "announce": True, "quarantined": {}}
         self.channel.send("welcome", **{**document, **welcome})
         self._theirs = theirs.detach()
@@ -56,6 +57,7 @@ class Parent:
             while not self._arrived:
                 await trio.lowlevel.wait_readable(self.channel.sock)
                 self._arrived += self.channel.receive()
+        self.heard.append(self._arrived[0]["type"])
         return self._arrived.pop(0)
 
     async def open_without_descriptors(self) -> None:
@@ -157,6 +159,13 @@ async def test_a_worker_without_room_for_another_s_socket_serves_on(tmp_path: Pa
                 with pytest.raises(OSError, match="Too many open files"):
                     await hosting.link.open("http", "127.0.0.2", 0, 1)
     assert [line["peer"] for line in logs if line["log_level"] == "error"] == [1]
+
+
+async def test_the_parent_has_the_configuration_before_it_counts_the_worker_as_one_that_served(tmp_path: Path) -> None:
+    """The file may be broken, and the worker dead, from that moment on: its successor needs something to run with."""
+    parent = Parent()
+    async with serving(parent, tmp_path):
+        assert [type_ for type_ in parent.heard if type_ in ("keep", "ready")] == ["keep", "ready"]
 
 
 async def test_without_its_parent_a_worker_drains(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 from pathlib import Path
 
 import psutil
@@ -28,6 +29,35 @@ def chat(start: Start, tmp_path: Path) -> tuple[Running, int]:
 def clients_of(worker: psutil.Process) -> set[int]:
     """The ports of its clients."""
     return {each.raddr.port for each in worker.net_connections("tcp") if each.raddr}
+
+
+def test_a_worker_that_starts_with_the_last_good_configuration_is_in_the_rooms_as_well(
+    start: Start, tmp_path: Path
+) -> None:
+    """Its first attempt, for a port that cannot be had, had met the others already."""
+    running, port = chat(start, tmp_path)
+    file = tmp_path / "nano.json"
+    document = json.loads(file.read_text())
+
+    async def talk() -> None:
+        async with Clients(port) as clients:
+            one, two = await clients.enter_all(2)
+            mine = two.socket.local_address[1]
+            (victim,) = [process for process in workers_of(running) if mine in clients_of(process)]
+            with socket.create_server(("127.0.0.1", 0)) as taken:
+                document["admin"] = {"port": taken.getsockname()[1]}
+                document["apps"].append({"name": "own", "path": "chat.js", "port": taken.getsockname()[1]})
+                file.write_text(json.dumps(document))
+                victim.kill()
+                await asyncio.to_thread(running.wait_for, "the configuration on disk cannot be used")
+            new = await clients.enter_where(lambda member: member.worker != one.worker)
+            await one.socket.send("welcome")
+            assert await new.next() == "welcome"
+            await new.socket.send("thanks")
+            assert await one.next() == "thanks"
+
+    asyncio.run(talk())
+    end(running)
 
 
 async def _count(port: int, app: str = "app") -> int:

@@ -1,0 +1,72 @@
+"""Whenever a worker is told to end, it ends, and well."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Running
+from tests.readme.document import REPOSITORY
+
+from .conftest import Play, until, workers_of
+
+
+@pytest.mark.parametrize(
+    ("how", "what"), [("both", "start"), ("gone", "start"), ("message", "start"), ("message", "reload")]
+)
+def test_a_worker_that_is_told_to_end_at_any_moment_does(how: str, what: str) -> None:
+    """One run for each step of the worker's loop: see ``endings``, which hangs or is killed where one goes wrong."""
+    command = [sys.executable, "-m", "tests.parent.endings", how, what, "2"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+    assert int(done.stdout.removeprefix("runs:")) > 30
+
+
+def test_a_signal_that_comes_as_soon_as_it_is_handled_is_not_lost(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from nano_trio.parent.supervisor import supervise
+
+real = signal.signal
+
+def handle(number, handler):
+    real(number, handler)
+    if number == signal.SIGTERM:
+        os.kill(os.getpid(), number)
+
+signal.signal = handle
+sys.exit(supervise([sys.executable, "worker.py", "{}"]))
+"""
+    (tmp_path / "worker.py").write_text("from tests.parent.stub import Stub\nStub().serve_until_drained()")
+    running = Running(tmp_path, ["-c", script], {"PYTHONPATH": str(REPOSITORY)}, [sys.executable])
+    assert running.end().code == 0
+
+
+def test_the_last_words_of_a_worker_are_heard_to_the_end(play: Play) -> None:
+    running = play(
+        """
+say("given:", len(stub.welcome["configuration"] or ""))
+if stub.life == 1:
+    stub.ready()
+    os.kill(os.getppid(), signal.SIGSTOP)
+    stub.channel.send("keep", configuration="x" * 50_000)
+    assert not stub.channel.pending
+    say("said")
+    os._exit(3)
+stub.ready()
+stub.serve_until_drained()
+""",
+        STUB_RECEIVE="1000",  # bytes at a time
+    )
+    running.wait_for("said")
+    until(lambda: not workers_of(running))
+    os.kill(running.process.pid, signal.SIGCONT)
+    running.wait_for("given: 50000")
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
