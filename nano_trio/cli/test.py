@@ -97,6 +97,10 @@ def _run_once(
     except KeyboardInterrupt:
         sys.exit(130)
     tell.end(results, time.monotonic() - begun)
+    outcomes = [outcome for result in results for outcome in result.outcomes]
+    if wanted and outcomes and not any(outcome.status in ("passed", "failed") for outcome in outcomes):
+        click.echo(f'there is no test whose name contains "{wanted}"', err=True)
+        return True
     return any(result.failed for result in results)
 
 

@@ -202,7 +202,12 @@ def test_only_skip_todo_each_and_filter(nano: Nano, tmp_path: Path) -> None:
     result = nano("test")
     assert result.code == 0, result.out
     assert "3 passed, 2 skipped, 1 todo" in result.out
+    write(tmp_path, c="""it.each([{ n: 1, of: "a" }])("$of has $n of $x", ({ n }) => expect(n).toBe(2));""")
+    assert "✗ a has 1 of $x" in nano("test", "c.test.js").out
+    (tmp_path / "c.test.js").unlink()
     assert "1 passed, 4 skipped, 1 todo" in nano("test", "--filter", "2 BECOMES").out
+    nothing = nano("test", "--filter", "nothing")
+    assert (nothing.code, nothing.err) == (1, 'there is no test whose name contains "nothing"\n')
 
 
 def test_hooks_run_in_order(nano: Nano, tmp_path: Path) -> None:
@@ -292,6 +297,13 @@ def test_junit_is_xml(nano: Nano, tmp_path: Path) -> None:
         ("describe('d', () => { beforeAll(() => { throw new Error('hook'); }); it('x', () => {}); });", "Error: hook"),
         ("it('x', () => { queueMicrotask(() => { throw new Error('loose'); }); });", "uncaught: "),
         ("it('x');", "a test needs a name and a function"),
+        (
+            "it('x', (done) => { done(); });",
+            "a.test.js:1:3: TypeError: a test gets no arguments: instead of calling done()",
+        ),
+        ("it('x', () => { expect(1).toBeTruth(); });", "expect(…).toBeTruth does not exist; there is toBeTruthy, toBeTypeOf"),
+        ("it('x', () => { expect(1).not.equal(1); });", "a.test.js:1:30: TypeError: expect(…).equal does not exist\n"),
+        ("const nothing = 1;", "the file has no tests"),
     ],
 )
 def test_files_that_fail(nano: Nano, tmp_path: Path, code: str, told: str) -> None:

@@ -2,7 +2,7 @@
 
 const inspect = globalThis["nano:testing"].inspect;
 const brief = (value) => {
-  const text = inspect(value, { depth: 4, breakLength: Infinity });
+  const text = inspect(value, { depth: 4, breakLength: Infinity }).replace(/\s*\n\s*/g, " ");
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 };
 // Texts of several lines are compared line by line.
@@ -167,6 +167,18 @@ function check(name, not, value, args, frame) {
   throw error;
 }
 
+/** The matchers, where a mistyped one says so. */
+function orSay(made) {
+  return new Proxy(made, {
+    get(target, name) {
+      // What is no mistake: a promise is looked for, and consoles ask for much.
+      if (name in target || typeof name === "symbol" || name === "then" || name === "toJSON") return target[name];
+      const near = Object.keys(target).filter((each) => each.toLowerCase().startsWith(name.slice(0, 5).toLowerCase()));
+      throw new TypeError(`expect(…).${name} does not exist${near.length > 0 ? `; there is ${near.join(", ")}` : ""}`);
+    },
+  });
+}
+
 export function expect(value) {
   const matchers = (not) => {
     const made = {};
@@ -197,12 +209,12 @@ export function expect(value) {
     }
     return made;
   };
-  return {
+  return orSay({
     ...matchers(false),
-    not: matchers(true),
-    resolves: { ...later("resolved", false), not: later("resolved", true) },
-    rejects: { ...later("rejected", false), not: later("rejected", true) },
-  };
+    not: orSay(matchers(true)),
+    resolves: orSay({ ...later("resolved", false), not: orSay(later("resolved", true)) }),
+    rejects: orSay({ ...later("rejected", false), not: orSay(later("rejected", true)) }),
+  });
 }
 const ofType = { __proto__: null, String: "string", Number: "number", Boolean: "boolean", BigInt: "bigint", Symbol: "symbol", Function: "function" };
 Object.assign(expect, {

@@ -24,6 +24,7 @@ function add(mode) {
     // (name, options, body) is accepted too.
     if (typeof body !== "function" && typeof options === "function") [body, options] = [options, body];
     if (mode !== "todo" && typeof body !== "function") throw new TypeError("a test needs a name and a function");
+    if (body?.length > 0) throw new TypeError("a test gets no arguments: instead of calling done(), return a promise");
     const timeout = typeof options === "number" ? options : options?.timeout;
     hasOnly ||= mode === "only";
     current.children.push({ name: String(name), body, mode, timeout, parent: current });
@@ -46,9 +47,10 @@ const each = (make) => (rows) => (name, body, options) => {
   for (const row of rows) {
     const values = Array.isArray(row) ? row : [row];
     let at = 0;
-    const title = String(name).replace(/%[sdifjoO%]/g, (mark) =>
-      mark === "%%" ? "%" : mark === "%s" ? String(values[at++]) : platform.inspect(values[at++]),
-    );
+    const shown = (value) => (typeof value === "string" ? value : platform.inspect(value));
+    const title = String(name)
+      .replace(/%[sdifjoO%]/g, (mark) => (mark === "%%" ? "%" : mark === "%s" ? String(values[at++]) : platform.inspect(values[at++])))
+      .replace(/\$([A-Za-z_]\w*)/g, (mark, key) => (Object.hasOwn(Object(row), key) ? shown(row[key]) : mark));
     make(title, () => body(...values), options);
   }
 };
@@ -191,6 +193,7 @@ async function run(done, filter, timeout) {
       }
     }
   }
+  if (count(root) === 0) report({ type: "error", text: "the file has no tests: there is no it() in it", stack: "" });
   await runSuite(root, false, false, undefined);
   report({ type: "done" });
 }
