@@ -57,9 +57,12 @@ def test(folder: Path, config_path: Path | None, wanted: str, reporter: str, tim
     if watch:
         from watchfiles import watch as changes
 
-        for _ in changes(folder, raise_interrupt=False):
-            click.echo()
-            _run_once(folder, *options)
+        try:
+            for _ in changes(folder):
+                click.echo()
+                _run_once(folder, *options)
+        except KeyboardInterrupt:
+            sys.exit(130)
     sys.exit(1 if failed else 0)
 
 

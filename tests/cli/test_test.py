@@ -301,7 +301,10 @@ def test_junit_is_xml(nano: Nano, tmp_path: Path) -> None:
             "it('x', (done) => { done(); });",
             "a.test.js:1:3: TypeError: a test gets no arguments: instead of calling done()",
         ),
-        ("it('x', () => { expect(1).toBeTruth(); });", "expect(…).toBeTruth does not exist; there is toBeTruthy, toBeTypeOf"),
+        (
+            "it('x', () => { expect(1).toBeTruth(); });",
+            "expect(…).toBeTruth does not exist; there is toBeTruthy, toBeTypeOf",
+        ),
         ("it('x', () => { expect(1).not.equal(1); });", "a.test.js:1:30: TypeError: expect(…).equal does not exist\n"),
         ("const nothing = 1;", "the file has no tests"),
     ],

@@ -160,6 +160,26 @@ def test_a_server_runs_no_program_of_an_apps(tmp_path: Path, esbuild: Path, monk
     assert (done.returncode, (tmp_path / "ran").exists()) == (0, True), done.stdout + done.stderr
 
 
+async def test_served_it_is_not_run_either(tmp_path: Path, esbuild: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = lay(tmp_path / "app", {"index.ts": "export default { fetch: () => new Response('ts' as string) };"})
+    script = f'#!/bin/sh\nPATH={os.environ["PATH"]}\nexec {esbuild} "$@"\n'
+    own = program(app / "node_modules" / ".bin", "esbuild", script) / "esbuild"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = from_document({"apps": [{"name": "a", "path": str(app)}]}, environ={})
+    for allowed, status in (({}, 503), ({"esbuild": own}, 200), ({"dev": True}, 200)):
+        async with trio.open_nursery() as nursery:
+            registry = Registry(config.apps, **allowed)
+            await nursery.start(registry.run)
+            exchange = registry.apps["a"].begin(IncomingRequest("GET", "http://a/", [], None, "192.0.2.7"))
+            with trio.fail_after(30):
+                assert (await exchange.wait()).status == status
+            exchange.finish()
+            if status == 503:
+                assert "an esbuild of its own" in (registry.apps["a"].last_error or "")
+            nursery.cancel_scope.cancel()
+
+
 def test_tests_in_typescript_and_of_typescript(tmp_path: Path, esbuild: Path) -> None:
     app = lay(tmp_path)
     (app / "a.test.ts").write_text(
