@@ -187,8 +187,12 @@ class ModuleFolder:
         if not is_below(path, root):
             raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
         try:
-            with open(path, "rb", buffering=0) as file:
-                if os.fstat(file.fileno()).st_size > _MAX_MODULE_BYTES:
+            # What is no file, or none any more, must not be waited for.
+            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise ModuleError(f'cannot load "{_shown(name)}": no file')
+                if status.st_size > _MAX_MODULE_BYTES:
                     raise ModuleError(f'cannot load "{_shown(name)}": larger than {_MAX_MODULE_BYTES >> 20} MB')
                 return str(file.readall(), "utf-8-sig")
         except UnicodeDecodeError as error:

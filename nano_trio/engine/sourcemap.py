@@ -4,8 +4,9 @@ The format is that of ECMA-426 (https://tc39.es/ecma426/), version 3 of the maps
 Theory of operation: ``mappings`` has a part for each generated line, separated by ``;``, and in it a segment for each
 mapping, separated by ``,``. A segment is one, four or five numbers in base 64 VLQ, each the difference to the same
 number of the segment before: the generated column (which begins anew in each line), the source, its line, its column,
-a name. The text is decoded when the first place is asked for. What cannot be read maps nothing: a map is a help, and no
-app fails for a bad one.
+a name. The text is decoded when the first place is asked for, once for all isolates of an app, while all others wait:
+0.15 s for a million characters. What cannot be read maps nothing, and so does what is too large to be read by the way:
+a map is a help, and no app fails for a bad one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ __all__ = ["Place", "SourceMap", "decode_mappings", "find_url", "from_data_url"]
 
 _DIGITS = {ord(c): n for n, c in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")}
 _URL = re.compile(r"^[ \t]*(?://|/\*)[#@][ \t]*sourceMappingURL=([^\s'\"]+?)[ \t]*(?:\*/)?[ \t]*$", re.M)
+
+_MOST_TEXT = 16 << 20
+_MOST_MAPPINGS = 2 << 20
+"""Characters of a map, with the sources that it brings along, and of its mappings alone."""
 
 Segment = tuple[int, ...]
 """Generated column, and where it maps somewhere: source, line, column. All count from 0."""
@@ -46,14 +51,19 @@ def decode_mappings(mappings: str) -> list[list[Segment]]:
     """The segments of each generated line, in the order of their columns. Raises :class:`ValueError`."""
     lines: list[list[Segment]] = []
     source = line = column = 0
+    known: dict[str, list[int]] = {}  # the same differences come again and again
     for part in mappings.split(";"):
         segments: list[Segment] = []
         generated = 0
+        ordered = True
         for text in part.split(",") if part else ():
-            numbers = _vlq(text)
+            numbers = known.get(text)
+            if numbers is None:
+                numbers = known[text] = _vlq(text)
             if not numbers:
                 continue
             generated += numbers[0]
+            ordered = ordered and numbers[0] >= 0
             if len(numbers) >= 4:
                 source += numbers[1]
                 line += numbers[2]
@@ -63,7 +73,8 @@ def decode_mappings(mappings: str) -> list[list[Segment]]:
                 segments.append((generated,))
             else:
                 raise ValueError(f"a segment of {len(numbers)} numbers")
-        segments.sort(key=lambda segment: segment[0])
+        if not ordered:
+            segments.sort(key=lambda segment: segment[0])
         lines.append(segments)
     return lines
 
@@ -125,7 +136,9 @@ class SourceMap:
 
     @classmethod
     def parse(cls, text: str) -> SourceMap | None:
-        """A map from its JSON, or None where that is none."""
+        """A map from its JSON, or None where that is none, or is too large."""
+        if len(text) > _MOST_TEXT:
+            return None
         try:
             # A line of this may stand before the JSON, so that browsers do not run it as a script.
             data = json.loads(text.split("\n", 1)[-1] if text.startswith(")]}") else text)
@@ -150,7 +163,7 @@ class SourceMap:
                 sections.append((line, column, inner))
             return cls("", [], [], [], sorted(sections, key=lambda section: section[:2]))
         mappings, sources = data.get("mappings"), data.get("sources")
-        if not isinstance(mappings, str) or not isinstance(sources, list):
+        if not isinstance(mappings, str) or not isinstance(sources, list) or len(mappings) > _MOST_MAPPINGS:
             return None
         root = data.get("sourceRoot")
         base = root if isinstance(root, str) else ""

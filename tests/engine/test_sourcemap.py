@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -150,3 +152,29 @@ def test_a_map_is_not_read_from_outside_the_app(tmp_path: Path, cache: BytecodeC
     (app / "index.js").write_text("f();\n//# sourceMappingURL=../x.map")
     error = load_app(app, cache).render("E", "    at f (./index.js:1:1)\n")
     assert error.frames[0].place == "index.js:1:1"
+
+
+def test_a_map_that_is_no_file_is_not_waited_for(tmp_path: Path, cache: BytecodeCache) -> None:
+    os.mkfifo(tmp_path / "x.map")
+    (tmp_path / "index.js").write_text("f();\n//# sourceMappingURL=x.map")
+    errors = []
+
+    def render() -> None:
+        errors.append(load_app(tmp_path, cache).render("E", "    at f (./index.js:1:1)\n"))
+
+    reader = threading.Thread(target=render, daemon=True)
+    reader.start()
+    reader.join(10)
+    assert [error.frames[0].place for error in errors] == ["index.js:1:1"]
+
+
+def test_a_map_that_would_take_long_maps_nothing() -> None:
+    def parsed(mappings: str, source: str) -> SourceMap | None:
+        document = {"version": 3, "sources": ["a.ts"], "mappings": mappings, "sourcesContent": [source]}
+        return SourceMap.parse(json.dumps(document))
+
+    segment = "CAAC,"
+    assert parsed(segment * 400_000, "") is not None
+    assert parsed(segment * 420_000, "") is None
+    assert parsed(segment, "x" * (15 << 20)) is not None
+    assert parsed(segment, "x" * (16 << 20)) is None
