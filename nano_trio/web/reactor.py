@@ -19,7 +19,7 @@ Complete responses are not sent one by one but in a row, every ``_HOLD`` seconds
 ``connection``.
 
 Fairness: one pass runs for at most ``_PASS`` seconds and then yields to the Trio loop. The set is level-triggered: what
-was not reached is reported again, and served before those that the last pass did reach.
+was not reached is reported again, and served by turns.
 
 Deadlines need no Trio timeouts: every connection carries one (``deadline``, on Trio's clock) and :meth:`Reactor.sweep`
 looks at all of them once a second.
@@ -207,7 +207,7 @@ class Reactor:
         again = self._again
         poll = self._poller.poll
         clock = time.perf_counter
-        late: list[int] = []
+        line: list[int] = []
         while True:
             if again:
                 await trio.lowlevel.checkpoint()
@@ -218,14 +218,14 @@ class Reactor:
             end, hold = began + _PASS, began + _HOLD
             self._passing = True
             ready = poll()
-            if late:
-                # The set comes back in much the same order each time. Those that the last pass did not reach go first,
-                # and among them those that wait longest: in the set's own order its end would starve.
+            if line:
+                # The set comes back in an order of its own. Those that the last pass did not reach go first, those that
+                # it did reach last, each in the order in which they stood: else the end of the set would starve.
                 still = set(ready)
-                first = [number for number in late if number in still]
-                still.difference_update(first)
-                ready = first + [number for number in ready if number in still]
-                late.clear()
+                stood = [number for number in line if number in still]
+                still.difference_update(stood)
+                ready = stood + [number for number in ready if number in still]
+                line.clear()
             for index, number in enumerate(ready):
                 connection = connections.get(number)
                 try:
@@ -237,7 +237,7 @@ class Reactor:
                 if now > hold:
                     self._flush()
                     if now > end:
-                        late = ready[index + 1 :]
+                        line = ready[index + 1 :] + ready[: index + 1]
                         break
                     hold = now + _HOLD
             for _ in range(len(again)):
