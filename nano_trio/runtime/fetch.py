@@ -264,6 +264,9 @@ class Fetches:
         return False
 
     def _closed(self, fetch: Fetch) -> None:
+        if self._uploads.pop(fetch.number, None) is not None and fetch.status:
+            # It was answered before its body was sent to the end, and now is over.
+            self._services.enter("unsent", fetch.number)
         if fetch.release:
             self._services.enter("release", fetch.number)
 

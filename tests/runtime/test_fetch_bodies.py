@@ -149,13 +149,18 @@ async def test_the_answer_may_come_before_the_request_is_sent() -> None:
     async with running() as upstream, fetching() as js:
         result = await js.run(
             """
-            const body = new ReadableStream({ pull(controller) { controller.enqueue(new Uint8Array(65536)); } });
+            let cancelled;
+            const reason = new Promise((resolve) => { cancelled = resolve; });
+            const body = new ReadableStream({
+              pull(controller) { controller.enqueue(new Uint8Array(65536)); },
+              cancel(reason) { cancelled(reason.cause.code); },
+            });
             const response = await fetch(url, { method: "POST", body, duplex: "half" });
-            return [response.status, await response.text()];
+            return [response.status, await response.text(), await reason];
             """,
             url=f"{upstream.url}/refuse",
         )
-        assert result == [413, "too big"]
+        assert result == [413, "too big", "ERR_BODY_UNSENT"]
         result = await js.run(
             """
             const body = new Uint8Array(8 << 20).fill(7);

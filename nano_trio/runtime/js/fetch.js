@@ -112,6 +112,15 @@
     host.uploadFailed(id);
   }
 
+  /** The response is over, and the host reads no more of the request's body. */
+  platform.entries.unsent = (id) => {
+    const record = get(records, id);
+    if (record === undefined || record.reader === null) return;
+    const { reader } = record;
+    record.reader = null;
+    reader.cancel(networkError("ERR_BODY_UNSENT", "the server did not wait for the end of the request's body"));
+  };
+
   /** Abort: reject the promise, error the body. `weak` refers to the response's source once there is one. */
   function abort(id, record, reject, reason) {
     record.reason = [reason];
