@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from nano_trio.cli.places import USUAL_FILES, usual_config
+from nano_trio.cli.places import has_app, nothing_here, usual_config
 from nano_trio.cli.terminal import colors, progress
 
 if TYPE_CHECKING:
@@ -62,11 +62,8 @@ def check(app_path: Path | None, config_path: Path | None, as_json: bool) -> Non
     if config_path is None:
         config_path = usual_config(app_path or Path())
         if config_path is None and app_path is None:
-            if not any(Path(entry).is_file() for entry in ("index.js", "index.mjs", "index.ts", "package.json")):
-                raise click.UsageError(
-                    f"there is nothing to check here: no {', no '.join(USUAL_FILES)} and no index.js; "
-                    "say which with DIR|FILE or --config FILE"
-                )
+            if not has_app():
+                raise click.UsageError(nothing_here("check"))
             app_path = Path()
     if config_path is not None:
         app_path = None

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nano_trio.cli.arguments import WholeNumber
-from nano_trio.cli.places import usual_config
+from nano_trio.cli.places import has_app, nothing_here, usual_config
 
 __all__ = ["dev"]
 
@@ -58,6 +58,8 @@ def dev(
     if config_path is None:
         folder = path or Path()
         config_path = usual_config(folder) if folder.is_dir() else None
+        if path is None and config_path is None and not has_app():
+            raise click.UsageError(nothing_here("serve"))
         path = None if config_path is not None else folder
     given = {"host": host, "port": port, "live_reload": live_reload}
     overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["USUAL_FILES", "usual_config"]
+__all__ = ["USUAL_FILES", "has_app", "nothing_here", "usual_config"]
 
 USUAL_FILES = ("nano-trio.json", "nano-trio.toml", "nano.toml", "nano.json")
 """Names of configuration files that are looked for, the first first."""
+
+_ENTRIES = ("index.js", "index.mjs", "package.json", "index.ts", "index.mts", "index.tsx")
 
 
 def usual_config(folder: Path = Path()) -> Path | None:
     """The configuration file of a folder, if it has one of a usual name."""
     return next((folder / name for name in USUAL_FILES if (folder / name).is_file()), None)
+
+
+def has_app(folder: Path = Path()) -> bool:
+    """Whether a folder looks like an app's. Whether it is one is seen when it is loaded."""
+    return any((folder / entry).is_file() for entry in _ENTRIES)
+
+
+def nothing_here(doing: str) -> str:
+    """What to tell who meant this folder, in which there is nothing."""
+    return (
+        f"there is nothing to {doing} here: no {', no '.join(USUAL_FILES)} and no index.js. Say what with DIR|FILE or "
+        "--config FILE, or make a new app with nano-trio init"
+    )

@@ -31,6 +31,11 @@ from .conftest import COMMAND, Nano
         (["init", "x", "--template", "Websokcet"], "Did you mean 'websocket'?"),
         (["completion", "zhs"], "Did you mean 'zsh'?"),
         (["test", "--timeout-ms", "0"], "expected a number from 1, got '0'"),
+        (
+            ["dev"],
+            "there is nothing to serve here: no nano-trio.json, no nano-trio.toml, no nano.toml, no nano.json and no",
+        ),
+        (["check"], "or make a new app with nano-trio init"),
         (["logs"], "Did you mean 'nano-trio admin logs'?"),
         (["serve", "--app", "a", "--port", "-1"], "-1"),
         (["serve", "--app", "a", "--http", "h2"], "'httptools', 'h11'"),
