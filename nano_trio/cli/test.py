@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import click
 from nano_trio.cli.arguments import Choice, Number
 from nano_trio.cli.outcome import fail
 from nano_trio.cli.places import usual_config
-from nano_trio.cli.terminal import colors
+from nano_trio.cli.terminal import colors, progress
 
 if TYPE_CHECKING:
     from nano_trio.config import App
@@ -89,16 +90,27 @@ def _run_once(
     tell = REPORTERS[reporter](click.echo, colors=colors(sys.stdout), quiet=not sys.stdout.isatty())
     results: list[FileResult] = []
 
+    shown = ExitStack()
+
+    def wait() -> None:
+        shown.enter_context(progress(f"Running {files[len(results)]}"))
+
     def ended(result: FileResult) -> None:
+        shown.close()
         results.append(result)
         tell.file(result)
+        if len(results) < len(files):
+            wait()
 
     begun = time.monotonic()
     options = TestOptions(timeout_ms=timeout_ms, filter=wanted)
+    wait()
     try:
         trio.run(run_tests, folder.resolve(), files, app, options, BytecodeCache(default_cache_folder()), ended)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        shown.close()
     tell.end(results, time.monotonic() - begun)
     outcomes = [outcome for result in results for outcome in result.outcomes]
     if wanted and outcomes and not any(outcome.status in ("passed", "failed") for outcome in outcomes):
