@@ -9,7 +9,6 @@ Unfair would be: another generator for one of the versions; a connection for eac
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 import statistics
@@ -17,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,7 @@ from h2.events import DataReceived
 from bench import machine
 from bench.report import Options, Outcome, Table, Verdict, spread
 from bench.rivals import ratios_to
-from bench.servers import Absent, Server, nano_config, start_nano, start_node_http2
+from bench.servers import Server, hello_over_tls, start_node_http2
 
 __all__ = ["run"]
 
@@ -44,7 +42,10 @@ def run(options: Options) -> Outcome:
         outcome.verdicts = [Verdict(ADDED, "≤ 1 ×", "h2load is missing (nghttp2-client)", None, "own")]
         return outcome
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in SERVERS}
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, _started(Path(folder)) as (servers, absent):
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        hello_over_tls(Path(folder), "node http2", start_node_http2) as (servers, absent),
+    ):
         for server in servers:
             _measure(server, 1.0)
         for number in range(options.rounds):
@@ -137,26 +138,3 @@ def _h2_alone(requests: int = 4000) -> float:
                 client.acknowledge_received_data(event.flow_controlled_length, number)
         server.receive_data(client.data_to_send())
     return spent * 1e6 / requests
-
-
-@contextlib.contextmanager
-def _started(folder: Path) -> Iterator[tuple[list[Server], dict[str, str]]]:
-    from nano_trio.web.local_ca import LocalCertificates
-
-    app = {"name": "bench", "path": str(HERE / "handlers" / "hello.js"), "default": True, "preload": True}
-    local = LocalCertificates(folder / "certs")
-    local.ensure()
-    servers: list[Server] = []
-    absent: dict[str, str] = {}
-    try:
-        config = nano_config(folder, [app], tls={"port": 0, "certs": str(local.folder)})
-        servers.append(start_nano(["--config", str(config)]))
-        pair = local.pair("localhost")
-        try:
-            servers.append(start_node_http2(pair.cert, pair.key))
-        except Absent as reason:
-            absent["node http2"] = str(reason)
-        yield servers, absent
-    finally:
-        for server in servers:
-            server.stop()

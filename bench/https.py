@@ -11,13 +11,11 @@ generator is the bottleneck.
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from bench import machine
 from bench.load import generator, load
 from bench.report import Options, Outcome, Table, Verdict, spread
 from bench.rivals import ratios_to
-from bench.servers import Absent, Server, nano_config, start_nano, start_node_https
+from bench.servers import Server, hello_over_tls, start_node_https
 
 __all__ = ["run"]
 
@@ -37,7 +35,10 @@ SERVERS = ("nano-trio", "node https")
 def run(options: Options) -> Outcome:
     outcome = Outcome("https")
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in SERVERS}
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, _started(Path(folder)) as (servers, absent):
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        hello_over_tls(Path(folder), "node https", start_node_https) as (servers, absent),
+    ):
         ca = Path(folder) / "certs" / "ca.pem"
         for server in servers:
             _measure(server, ca, 1.0)
@@ -105,30 +106,6 @@ def _measure(server: Server, ca: Path, seconds: float) -> dict[str, float]:
         "kept": http_us / https_us if https_us else 0.0,
         "shake_us": (cpu[3] - cpu[2]) * 1e6 / max(1, shakes),
     }
-
-
-@contextlib.contextmanager
-def _started(folder: Path) -> Iterator[tuple[list[Server], dict[str, str]]]:
-    from nano_trio.web.local_ca import LocalCertificates
-
-    source = HERE / "handlers" / "hello.js"
-    app = {"name": "bench", "path": str(source), "default": True, "preload": True}
-    local = LocalCertificates(folder / "certs")
-    local.ensure()
-    servers: list[Server] = []
-    absent: dict[str, str] = {}
-    try:
-        config = nano_config(folder, [app], tls={"port": 0, "certs": str(local.folder)})
-        servers.append(start_nano(["--config", str(config)]))
-        pair = local.pair("localhost")
-        try:
-            servers.append(start_node_https(pair.cert, pair.key))
-        except Absent as reason:
-            absent["node https"] = str(reason)
-        yield servers, absent
-    finally:
-        for server in servers:
-            server.stop()
 
 
 def handshakes(port: int, ca: str, seconds: float) -> int:

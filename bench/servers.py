@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,9 @@ __all__ = [
     "PEERS",
     "Absent",
     "Server",
+    "all_started",
     "get",
+    "hello_over_tls",
     "nano_config",
     "start",
     "start_module",
@@ -266,19 +268,43 @@ def start_workerd(
 
 
 @contextlib.contextmanager
-def started(
-    peers: Sequence[str], handler: str | Path, *, upstream: int = 0
-) -> Iterator[tuple[list[Server], dict[str, str]]]:
-    """All of ``peers`` that can be had, and why the others cannot. They stop on the way out."""
+def all_started(starts: Mapping[str, Callable[[], Server]]) -> Iterator[tuple[list[Server], dict[str, str]]]:
+    """Those, by name, that can be had, and why the others cannot. They stop on the way out."""
     servers: list[Server] = []
     absent: dict[str, str] = {}
     try:
-        for peer in peers:
+        for name, begin in starts.items():
             try:
-                servers.append(start(peer, handler, upstream=upstream))
+                servers.append(begin())
             except Absent as reason:
-                absent[peer] = str(reason)
+                absent[name] = str(reason)
         yield servers, absent
     finally:
         for server in servers:
             server.stop()
+
+
+def started(
+    peers: Sequence[str], handler: str | Path, *, upstream: int = 0
+) -> contextlib.AbstractContextManager[tuple[list[Server], dict[str, str]]]:
+    """All of ``peers``, as :func:`start` starts them."""
+    return all_started({peer: functools.partial(start, peer, handler, upstream=upstream) for peer in peers})
+
+
+def hello_over_tls(
+    folder: Path, peer: str, start_peer: Callable[[Path, Path], Server]
+) -> contextlib.AbstractContextManager[tuple[list[Server], dict[str, str]]]:
+    """nano-trio over HTTP and HTTPS with hello, and a peer that is given the same certificate and its key."""
+    from nano_trio.web.local_ca import LocalCertificates
+
+    app = {"name": "bench", "path": str(HANDLERS / "hello.js"), "default": True, "preload": True}
+    local = LocalCertificates(folder / "certs")
+    local.ensure()
+    config = nano_config(folder, [app], tls={"port": 0, "certs": str(local.folder)})
+    pair = local.pair("localhost")
+    return all_started(
+        {
+            "nano-trio": functools.partial(start_nano, ["--config", str(config)]),
+            peer: functools.partial(start_peer, pair.cert, pair.key),
+        }
+    )

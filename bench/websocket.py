@@ -12,13 +12,12 @@ that counts as done when it is queued.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import json
 import resource
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from bench import machine
 from bench.peers import Absent, binary
 from bench.report import Options, Outcome, Table, Verdict, spread
 from bench.rivals import ratios_to
-from bench.servers import Server, start_websocket
+from bench.servers import Server, all_started, start_websocket
 
 __all__ = ["run"]
 
@@ -41,7 +40,7 @@ def run(options: Options) -> Outcome:
     outcome = Outcome("websocket")
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in SERVERS}
     rooms = ROOMS if _allow_files(2 * max(ROOMS)) else tuple(size for size in ROOMS if size < 5_000)
-    with _started() as (servers, absent):
+    with all_started({name: functools.partial(start_websocket, name) for name in SERVERS}) as (servers, absent):
         for server in servers:
             _load(server, "echo", CONNECTIONS, 1.0, MESSAGE_BYTES)
         for number in range(options.rounds):
@@ -138,19 +137,3 @@ def _allow_files(count: int) -> bool:
     if soft != resource.RLIM_INFINITY and soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
     return True
-
-
-@contextlib.contextmanager
-def _started() -> Iterator[tuple[list[Server], dict[str, str]]]:
-    servers: list[Server] = []
-    absent: dict[str, str] = {}
-    try:
-        for name in SERVERS:
-            try:
-                servers.append(start_websocket(name))
-            except Absent as reason:
-                absent[name] = str(reason)
-        yield servers, absent
-    finally:
-        for server in servers:
-            server.stop()
