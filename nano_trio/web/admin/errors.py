@@ -48,16 +48,20 @@ class OperationError(Exception):
         }
 
 
-class Invalid(OperationError):
-    """Parameters that are none: ``problems`` says of each what is accepted."""
+class _Several(OperationError):
+    """``problems`` says of each thing that is wrong what is accepted."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems), problems=list(problems))
+
+
+class Invalid(_Several):
+    """Parameters that are none."""
 
     status = HTTPStatus.BAD_REQUEST
     kind = "invalid-parameters"
     title = "The parameters are not valid"
     rpc_code = -32602
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems), problems=list(problems))
 
 
 class Unauthorized(OperationError):
@@ -100,16 +104,13 @@ class Conflict(OperationError):
     rpc_code = -32009
 
 
-class Refused(OperationError):
+class Refused(_Several):
     """A configuration or an app that cannot be served; what runs goes on unchanged."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     kind = "refused"
     title = "Refused; nothing was changed"
     rpc_code = -32022
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems), problems=list(problems))
 
 
 class TooManyAttempts(OperationError):

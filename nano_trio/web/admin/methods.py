@@ -192,6 +192,24 @@ _APP = Param("app", AppName(), "only lines of this app", default=None)
 _LEVEL = Param("level", Choice(LEVELS), "only lines of at least this level", default="debug")
 STATES = ("asleep", "awake", "failed", "draining", "quarantined")
 
+
+def _to_an_app(
+    what: str, summary: str, run: Callable[[Operations, dict[str, Any]], Awaitable[Any]], *errors: int
+) -> Method:
+    """What is done to one app, and answered by how it stands then."""
+    return Method(
+        name=f"apps.{what}",
+        verb="POST",
+        path=f"/admin/apps/{{name}}/{what}",
+        summary=summary,
+        params=(_NAME,),
+        run=run,
+        result="app_status",
+        changes=True,
+        errors=(404, 409, *errors, 503),
+    )
+
+
 METHODS: tuple[Method, ...] = (
     Method(
         name="apps.list",
@@ -235,39 +253,11 @@ METHODS: tuple[Method, ...] = (
         changes=True,
         errors=(404, 409, 422, 503),
     ),
-    Method(
-        name="apps.restart",
-        verb="POST",
-        path="/admin/apps/{name}/restart",
-        summary="Load the app afresh, switch to it, let the old isolate finish what it has begun",
-        params=(_NAME,),
-        run=_restart,
-        result="app_status",
-        changes=True,
-        errors=(404, 409, 422, 503),
+    _to_an_app(
+        "restart", "Load the app afresh, switch to it, let the old isolate finish what it has begun", _restart, 422
     ),
-    Method(
-        name="apps.drain",
-        verb="POST",
-        path="/admin/apps/{name}/drain",
-        summary="Let the app finish what it has begun and take no more, until it is restarted",
-        params=(_NAME,),
-        run=_drain,
-        result="app_status",
-        changes=True,
-        errors=(404, 409, 503),
-    ),
-    Method(
-        name="apps.lift",
-        verb="POST",
-        path="/admin/apps/{name}/lift",
-        summary="Let an app run again that is quarantined because the process died in its turns",
-        params=(_NAME,),
-        run=_lift,
-        result="app_status",
-        changes=True,
-        errors=(404, 409, 503),
-    ),
+    _to_an_app("drain", "Let the app finish what it has begun and take no more, until it is restarted", _drain),
+    _to_an_app("lift", "Let an app run again that is quarantined because the process died in its turns", _lift),
     Method(
         name="reload",
         verb="POST",
