@@ -343,12 +343,12 @@ class RequestReader:
 
     @property
     def buffered(self) -> int:
-        """Bytes that arrived and are not yet consumed."""
+        """Bytes that arrived and nobody has consumed."""
         return len(self._buffer) - self._position + (len(self._partial) if self._partial is not None else 0)
 
     @property
     def in_body(self) -> bool:
-        """Whether a body is not yet read to its end."""
+        """Whether the end of a body is still to be read."""
         return self._body is not None
 
     @property

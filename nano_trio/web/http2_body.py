@@ -68,7 +68,7 @@ class Http2Body:
         self._target_window = STREAM_WINDOW
         self._more_window = 0
         self._owed = 0
-        """What was read and not yet given back."""
+        """What was read and is still to be given back."""
 
     def bound(self, limit: float) -> bool:
         """Refuse (413) content beyond ``limit`` bytes; False where it is known to be longer. Before any has come."""

@@ -208,15 +208,15 @@ class LocalCertificates:
 
     def _write(self, file: Path, content: bytes, mode: int) -> None:
         """Write a file, whole or not at all; its mode holds from its first moment."""
-        temporary = file.with_name(f".{file.name[:32]}.{secrets.token_hex(4)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        fresh = file.with_name(f".{file.name[:32]}.{secrets.token_hex(4)}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with open(descriptor, "wb") as output:
                 output.write(MARK + b", which renews it: changes do not last.\n" + content)
-            os.replace(temporary, file)
+            os.replace(fresh, file)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                os.unlink(fresh)
             raise
 
     @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -133,10 +134,26 @@ def start(tmp_path: Path) -> Iterator[Start]:
         return started[-1]
 
     yield begin
+    end_all(started)
+
+
+def end_all(started: Iterable[Running]) -> None:
+    """Kill what still runs, and reap all."""
     for running in started:
         if running.process.poll() is None:
             running.process.kill()
         running.end()
+
+
+@contextlib.contextmanager
+def asking(running: Running, port: int) -> Iterator[list[tuple[int, str]]]:
+    """Ask for ``/slow`` and go on when the app has begun with it; inside, until the answer is in the list."""
+    answers: list[tuple[int, str]] = []
+    client = threading.Thread(target=lambda: answers.append(get(port, "/slow")))
+    client.start()
+    running.wait_for("slow")
+    yield answers
+    client.join()
 
 
 @pytest.fixture

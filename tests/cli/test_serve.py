@@ -7,14 +7,13 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
-from .conftest import Nano, Running, Start, get
+from .conftest import Nano, Running, Start, asking, get
 
 
 def test_an_app_is_served_for_every_host(start: Start, app: Path) -> None:
@@ -89,12 +88,8 @@ def test_the_configuration_of_this_folder_is_served(start: Start, app: Path, tmp
 def test_a_signal_lets_requests_finish(start: Start, app: Path, number: signal.Signals) -> None:
     running = start("serve", "--app", "app", "--port", "0")
     port = running.port()
-    answers: list[tuple[int, str]] = []
-    client = threading.Thread(target=lambda: answers.append(get(port, "/slow")))
-    client.start()
-    running.wait_for("slow")
-    running.signal(number)
-    client.join()
+    with asking(running, port) as answers:
+        running.signal(number)
     assert answers == [(200, "hello")]
     assert running.end().code == 0
 

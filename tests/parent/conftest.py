@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from nano_trio.parent.turn_record import running_app
-from tests.cli.conftest import Running, app, get, nano, start
+from tests.cli.conftest import Running, app, end_all, get, nano, start
 from tests.readme.document import REPOSITORY
 
 __all__ = ["Play", "app", "get", "nano", "running_turn", "start", "stop_in_turn", "until", "worker_of", "workers_of"]
@@ -24,24 +24,22 @@ Play = Callable[..., Running]
 
 @pytest.fixture
 def play(tmp_path: Path) -> Iterator[Play]:
-    """Start a parent whose workers run this script, which has a ``stub``."""
+    """Start a parent whose workers run this script, which has a ``worker``."""
     started: list[Running] = []
 
     def begin(script: str, workers: int = 1, **environ: str) -> Running:
         file = tmp_path / "worker.py"
         file.write_text(
-            "import os, signal, sys, time\nfrom tests.parent.stub import Stub, say\nstub = Stub()\n" + script
+            "import os, signal, sys, time\nfrom tests.parent.scripted import ScriptedWorker, say\nworker = ScriptedWorker()\n"
+            + script
         )
-        command = [sys.executable, "-m", "tests.parent.stub"]
+        command = [sys.executable, "-m", "tests.parent.scripted"]
         environ["PYTHONPATH"] = str(REPOSITORY)
         started.append(Running(tmp_path, [str(workers), str(file)], environ, command))
         return started[-1]
 
     yield begin
-    for running in started:
-        if running.process.poll() is None:
-            running.process.kill()
-        running.end()
+    end_all(started)
 
 
 def workers_of(parent: Running) -> list[psutil.Process]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.conftest import Nano, Start, get
+from tests.cli.conftest import Nano, Start, asking, get
 
 from .conftest import Running, stop_in_turn, until, worker_of, workers_of
 
@@ -192,12 +192,8 @@ def test_nothing_is_accepted_while_it_drains(two: Running) -> None:
 def test_ctrl_c_in_a_terminal_counts_once(start: Start, app: Path) -> None:
     running = start("serve", "--app", "app", "--port", "0")
     port = running.port()
-    answers: list[tuple[int, str]] = []
-    client = threading.Thread(target=lambda: answers.append(get(port, "/slow")))
-    client.start()
-    running.wait_for("slow")
-    os.killpg(running.process.pid, signal.SIGINT)
-    client.join()
+    with asking(running, port) as answers:
+        os.killpg(running.process.pid, signal.SIGINT)
     assert answers == [(200, "hello")]
     result = running.end()
     assert result.code == 0

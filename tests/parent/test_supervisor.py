@@ -22,7 +22,7 @@ def test_a_first_start_that_fails_is_the_end(play: Play, tmp_path: Path, script:
 
 
 def test_a_program_that_cannot_be_started_is_tried_again(play: Play, tmp_path: Path) -> None:
-    running = play("stub.ready(); say('ready'); stub.serve_until_drained()")
+    running = play("worker.ready(); say('ready'); worker.serve_until_drained()")
     running.wait_for("ready")
     script = tmp_path / "worker.py"
     text = script.read_text()
@@ -40,8 +40,8 @@ def test_deaths_at_the_start_are_answered_more_and_more_slowly(play: Play, tmp_p
     running = play(
         """
 with open("times", "a") as file: file.write(f"{time.monotonic()}\\n")
-if stub.life > 1: sys.exit(3)
-stub.ready(); say("ready"); stub.next()
+if worker.life > 1: sys.exit(3)
+worker.ready(); say("ready"); worker.next()
 """
     )
     running.wait_for("ready")
@@ -66,7 +66,7 @@ def test_backoff() -> None:
 
 
 def test_the_worker_s_exit_code_is_the_parent_s(play: Play) -> None:
-    running = play("stub.ready(); say('ready'); stub.serve_until_drained(5)")
+    running = play("worker.ready(); say('ready'); worker.serve_until_drained(5)")
     running.wait_for("ready")
     running.signal(signal.SIGTERM)
     assert running.end().code == 5
@@ -74,7 +74,7 @@ def test_the_worker_s_exit_code_is_the_parent_s(play: Play) -> None:
 
 def test_a_worker_that_outlasts_its_deadline_is_killed(play: Play) -> None:
     running = play(
-        "stub.ready(drain_timeout_s=0.1)\nsay('ready')\nprint(stub.next('drain')['signal'], flush=True)\ntime.sleep(60)"
+        "worker.ready(drain_timeout_s=0.1)\nsay('ready')\nprint(worker.next('drain')['signal'], flush=True)\ntime.sleep(60)"
     )
     running.wait_for("ready")
     began = time.monotonic()
@@ -88,7 +88,7 @@ def test_a_worker_that_outlasts_its_deadline_is_killed(play: Play) -> None:
 
 def test_a_second_signal_is_passed_on_and_then_enforced(play: Play) -> None:
     running = play(
-        "stub.ready()\nsay('ready')\nsay(stub.next('drain')['type'])\nsay(stub.next('end')['type'])\nsys.exit(0)"
+        "worker.ready()\nsay('ready')\nsay(worker.next('drain')['type'])\nsay(worker.next('end')['type'])\nsys.exit(0)"
     )
     running.wait_for("ready")
     running.signal(signal.SIGTERM)
@@ -100,7 +100,7 @@ def test_a_second_signal_is_passed_on_and_then_enforced(play: Play) -> None:
 
 def test_signals_of_the_terminal_wait_until_the_worker_listens(play: Play) -> None:
     """Ctrl-C reaches the whole process group, also a worker that is still importing."""
-    running = play("say('up')\ntime.sleep(0.2)\nstub.next('drain')\nsys.exit(0)")
+    running = play("say('up')\ntime.sleep(0.2)\nworker.next('drain')\nsys.exit(0)")
     running.wait_for("up")
     os.killpg(running.process.pid, signal.SIGINT)
     result = running.end()
@@ -108,7 +108,7 @@ def test_signals_of_the_terminal_wait_until_the_worker_listens(play: Play) -> No
 
 
 def test_workers_end_with_their_parent(play: Play, tmp_path: Path) -> None:
-    running = play("stub.ready(); say('ready'); stub.next('drain')")
+    running = play("worker.ready(); say('ready'); worker.next('drain')")
     running.wait_for("ready")
     worker = worker_of(running)
     running.signal(signal.SIGKILL)
@@ -119,18 +119,18 @@ def test_workers_end_with_their_parent(play: Play, tmp_path: Path) -> None:
 
 
 CRASHING = """
-stub.turns.mark[0] = stub.turns.number("shop")
-say("quarantined:", *stub.welcome["quarantined"].values())
-stub.ready(quarantine_window_s=100)
+worker.turns.mark[0] = worker.turns.number("shop")
+say("quarantined:", *worker.welcome["quarantined"].values())
+worker.ready(quarantine_window_s=100)
 say("ready")
-if stub.life < 3: os.kill(os.getpid(), signal.SIGSEGV)
+if worker.life < 3: os.kill(os.getpid(), signal.SIGSEGV)
 while True:
-    message = stub.next()
+    message = worker.next()
     if message["type"] == "drain": sys.exit(0)
     if message["type"] == "reload":
-        stub.channel.send("lift", app="shop")
-        say("left:", len(stub.next("quarantined")["apps"]))
-        stub.channel.send("reloaded", ok=True)
+        worker.channel.send("lift", app="shop")
+        say("left:", len(worker.next("quarantined")["apps"]))
+        worker.channel.send("reloaded", ok=True)
 """
 
 
@@ -162,10 +162,10 @@ def test_an_app_that_crashes_the_engine_as_it_is_loaded_does_not_keep_the_server
 ) -> None:
     running = play(
         """
-if "shop" not in stub.welcome["quarantined"]:
-    stub.turns.mark[0] = stub.turns.number("shop")
+if "shop" not in worker.welcome["quarantined"]:
+    worker.turns.mark[0] = worker.turns.number("shop")
     os.kill(os.getpid(), signal.SIGSEGV)
-stub.ready(); say("ready"); stub.serve_until_drained()
+worker.ready(); say("ready"); worker.serve_until_drained()
 """
     )
     running.wait_for("ready")
@@ -179,14 +179,14 @@ stub.ready(); say("ready"); stub.serve_until_drained()
 def test_a_worker_that_does_not_answer_is_replaced_and_the_app_named(play: Play) -> None:
     running = play(
         """
-stub.ready(unresponsive_timeout_s=0.2)
-say("life", stub.life)
-if stub.life == 1:
-    stub.turns.mark[0] = stub.turns.number("shop")
+worker.ready(unresponsive_timeout_s=0.2)
+say("life", worker.life)
+if worker.life == 1:
+    worker.turns.mark[0] = worker.turns.number("shop")
     time.sleep(60)
 while True:
-    match stub.next()["type"]:
-        case "ping": stub.channel.send("pong"); say("pong")
+    match worker.next()["type"]:
+        case "ping": worker.channel.send("pong"); say("pong")
         case "drain": sys.exit(0)
 """
     )
@@ -199,14 +199,14 @@ while True:
 
 
 ROLLING = """
-me = stub.welcome["worker"]
-stub.ready()
+me = worker.welcome["worker"]
+worker.ready()
 say("ready", me)
 while True:
-    match stub.next()["type"]:
+    match worker.next()["type"]:
         case "reload":
             say("begin", me); time.sleep(0.05); say("end", me)
-            stub.channel.send("reloaded", ok=not os.path.exists("broken"))
+            worker.channel.send("reloaded", ok=not os.path.exists("broken"))
         case "drain": sys.exit(0)
 """
 
@@ -252,7 +252,7 @@ def test_each_worker_is_replaced_by_itself(play: Play) -> None:
 
 
 def test_the_log_is_json_where_the_worker_s_is(play: Play) -> None:
-    running = play("stub.ready(log_format='json'); say('ready', stub.life); stub.serve_until_drained()")
+    running = play("worker.ready(log_format='json'); say('ready', worker.life); worker.serve_until_drained()")
     running.wait_for("ready 1")
     worker_of(running).kill()
     running.wait_for("ready 2")
@@ -266,15 +266,15 @@ def test_the_log_is_json_where_the_worker_s_is(play: Play) -> None:
 def test_a_worker_that_was_starting_when_all_reloaded_does_it_afterwards(play: Play) -> None:
     running = play(
         """
-me = stub.welcome["worker"]
+me = worker.welcome["worker"]
 if me == 1:
     say("starting")
     time.sleep(0.3)
-stub.ready()
+worker.ready()
 say("ready", me)
 while True:
-    match stub.next()["type"]:
-        case "reload": say("reload", me); stub.channel.send("reloaded", ok=True)
+    match worker.next()["type"]:
+        case "reload": say("reload", me); worker.channel.send("reloaded", ok=True)
         case "drain": sys.exit(0)
 """,
         workers=2,

@@ -59,7 +59,7 @@ def test_ready_and_stopping(start: Start, app: Path, systemd: Systemd) -> None:
 
 def test_reloading(play: Play, systemd: Systemd) -> None:
     running = play(
-        "stub.ready(); stub.next('reload'); stub.channel.send('reloaded', ok=True); stub.serve_until_drained()",
+        "worker.ready(); worker.next('reload'); worker.channel.send('reloaded', ok=True); worker.serve_until_drained()",
         NOTIFY_SOCKET=systemd.address,
     )
     assert systemd.hear()[0] == "READY=1"
@@ -76,7 +76,7 @@ def test_reloading(play: Play, systemd: Systemd) -> None:
 def test_the_watchdog_is_fed(play: Play) -> None:
     heard = Systemd(f"@nano-trio-test-{os.getpid()}")
     try:
-        play("stub.ready(); stub.serve_until_drained()", NOTIFY_SOCKET=heard.address, WATCHDOG_USEC="100000")
+        play("worker.ready(); worker.serve_until_drained()", NOTIFY_SOCKET=heard.address, WATCHDOG_USEC="100000")
         lines = [heard.hear() for _ in range(5)]
         assert lines.count(["WATCHDOG=1"]) >= 4
     finally:

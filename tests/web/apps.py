@@ -116,6 +116,23 @@ def echo_app(name: str = "app") -> App:
     return App(handler, name)
 
 
+def counting_app() -> App:
+    """Reads bodies piece by piece, and answers with their size and with what they were announced to have."""
+
+    def handler(request: IncomingRequest) -> Callable[[], Awaitable[OutgoingResponse]]:
+        async def answer() -> OutgoingResponse:
+            assert request.body is not None
+            assert not isinstance(request.body, bytes)
+            total = 0
+            while piece := await request.body.receive():
+                total += len(piece)
+            return text(f"{total} {request.body.length}")
+
+        return answer
+
+    return App(handler)
+
+
 def holding() -> tuple[App, dict[str, trio.Event]]:
     """Reads the bodies of ``/name`` only when its event is set, and then counts."""
     events: dict[str, trio.Event] = {}

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
-from tests.web.apps import App, Client, Stream, connected, read_body, running, text
+from tests.web.apps import App, Client, Stream, connected, counting_app, read_body, running, text
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNK = bytes(64 * 1024)
@@ -93,19 +93,12 @@ async def test_a_large_download_takes_no_memory(headers: tuple[tuple[str, str], 
 
 
 async def test_a_large_upload_takes_no_memory(http: str) -> None:
-    def handler(request: IncomingRequest) -> Callable[[], Awaitable[OutgoingResponse]]:
-        async def answer() -> OutgoingResponse:
-            assert request.body is not None
-            assert not isinstance(request.body, bytes)
-            total = 0
-            while piece := await request.body.receive():
-                total += len(piece)
-            return text(f"{total} {request.body.length}")
-
-        return answer
-
     size = 30 * 1024 * 1024
-    async with running(App(handler), http=http) as server, connected(server) as client, trio.open_nursery() as nursery:
+    async with (
+        running(counting_app(), http=http) as server,
+        connected(server) as client,
+        trio.open_nursery() as nursery,
+    ):
         tracemalloc.start()
         await client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
 

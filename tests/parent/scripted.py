@@ -1,4 +1,4 @@
-"""A worker that does what a test's script says, and a parent for it: ``python -m tests.parent.stub N SCRIPT``."""
+"""A worker that does what a test's script says, and a parent for it: ``python -m tests.parent.scripted N SCRIPT``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Stub:
+class ScriptedWorker:
     """The worker's side, for scripts: welcomed when made."""
 
     def __init__(self) -> None:
