@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nano_trio.config.rules import is_loopback
+from nano_trio.web.admin.audit import Refusals
 from nano_trio.web.admin.client import AdminClient, AdminError, connect
 from nano_trio.web.admin.errors import Forbidden, TooManyAttempts, Unauthorized
+from nano_trio.web.admin.http import HttpConnection
 from nano_trio.web.admin.security import Gate, split_authority
 
 from .conftest import GREETER, TOKEN, Nano, Server
@@ -254,6 +258,35 @@ async def test_a_flood_of_addresses_is_not_remembered() -> None:
         with pytest.raises(Unauthorized):
             gate.check_token("guess", f"10.0.{number >> 8}.{number & 255}")
     assert len(gate._failures) <= 1024
+
+
+async def test_a_flood_of_refusals_is_counted_and_not_told_one_by_one(mock_clock: trio.testing.MockClock) -> None:
+    refusals = Refusals()
+    with structlog.testing.capture_logs() as logs:
+        for number in range(1000):
+            refusals.tell(Unauthorized("the token is wrong"), f"10.0.0.{number}", "GET /health")
+        assert len(logs) == 60
+        mock_clock.jump(61)
+        refusals.tell(Forbidden("not from here"), "10.0.0.1", "GET /health")
+    assert (logs[0]["reason"], logs[0]["by"], logs[0]["status"]) == ("the token is wrong", "10.0.0.0", 401)
+    assert (logs[-1]["reason"], logs[-1]["not_logged_before"]) == ("not from here", 940)
+
+
+async def test_a_body_that_dribbles_in_does_not_hold_a_connection(mock_clock: trio.testing.MockClock) -> None:
+    """Each byte comes in time; all of them together do not."""
+    ours, theirs = trio.testing.memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        http = HttpConnection(None, theirs, "127.0.0.1", "127.0.0.1")  # type: ignore[arg-type]
+        nursery.start_soon(http.run)
+        await ours.send_all(b"POST /admin/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
+        for _ in range(3):
+            await trio.testing.wait_all_tasks_blocked()
+            mock_clock.jump(3)
+            await ours.send_all(b"x")
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(nursery.child_tasks) == 1
+        mock_clock.jump(3)
+        assert await ours.receive_some() == b""
 
 
 def test_tokens_that_are_no_ascii_are_wrong_and_no_error() -> None:

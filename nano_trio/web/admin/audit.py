@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import structlog
@@ -12,9 +13,11 @@ from nano_trio.web.admin.methods import Method, accept
 from nano_trio.web.admin.operations import Operations
 from nano_trio.web.admin.security import Caller
 
-__all__ = ["perform", "turned_away"]
+__all__ = ["Refusals", "perform"]
 
 log = structlog.get_logger("nano_trio.admin")
+
+_REFUSALS_A_MINUTE = 60
 
 
 async def perform(operations: Operations, method: Method, given: Any, caller: Caller, via: str) -> Any:
@@ -52,6 +55,23 @@ def _article(name: str) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def turned_away(error: OperationError, address: str, what: str) -> None:
-    """Somebody was not let in."""
-    log.warning("admin refused", by=address, what=what, status=int(error.status), reason=str(error))
+class Refusals:
+    """The lines that say who was not let in. Anybody can cause them: beyond so many a minute they are only counted."""
+
+    def __init__(self) -> None:
+        self._minute = -math.inf
+        self._said = 0
+        self._unsaid = 0
+
+    def tell(self, error: OperationError, address: str, what: str) -> None:
+        """Somebody was not let in."""
+        now = trio.current_time()
+        if now - self._minute >= 60:
+            self._minute, self._said = now, 0
+        if self._said >= _REFUSALS_A_MINUTE:
+            self._unsaid += 1
+            return
+        self._said += 1
+        more = {"not_logged_before": self._unsaid} if self._unsaid else {}
+        self._unsaid = 0
+        log.warning("admin refused", by=address, what=what, status=int(error.status), reason=str(error), **more)

@@ -145,18 +145,20 @@ class HttpConnection:
         raise _Gone
 
     async def _body(self) -> bytes:
+        """The whole body. Raises _TooLarge, and _Gone where it does not come in time."""
         parts: list[bytes] = []
         size = 0
-        while True:
-            event = await self._next_event()
-            if isinstance(event, h11.Data):
+        with trio.move_on_after(_READ_S):
+            while True:
+                event = await self._next_event()
+                if not isinstance(event, h11.Data):
+                    # The end; or None, where a protocol is offered that we do not take up.
+                    return b"".join(parts)
                 size += len(event.data)
                 if size > _MAX_BODY:
                     raise _TooLarge
                 parts.append(bytes(event.data))
-            else:
-                # The end; or None, where a protocol is offered that we do not take up.
-                return b"".join(parts)
+        raise _Gone
 
     async def _send(self, answer: Answer, *, head: bool = False) -> None:
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):

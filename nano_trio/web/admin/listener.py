@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 
 import structlog
 import trio
 
 from nano_trio.config import Admin
 from nano_trio.runtime import net_policy
+from nano_trio.web.admin.audit import Refusals
 from nano_trio.web.admin.http import HttpConnection
 from nano_trio.web.admin.operations import Operations
 from nano_trio.web.admin.rest import Rest
 from nano_trio.web.admin.sampling import Feed, Figures, watch_tree
-from nano_trio.web.admin.security import Gate
+from nano_trio.web.admin.security import Gate, place_of
 from nano_trio.web.admin.session import Session
 from nano_trio.web.sockets import SocketSource
 
@@ -22,6 +24,8 @@ __all__ = ["AdminServer", "serve_admin"]
 log = structlog.get_logger("nano_trio.admin")
 
 _MAX_CONNECTIONS = 128
+_MAX_OF_ONE = 64
+"""Of one address: nobody locks the others out."""
 _BACKLOG = 64
 
 
@@ -33,11 +37,14 @@ class AdminServer:
         self._loopback = config.is_loopback
         self.gate = Gate(config.token, config.hostnames)
         self.rest = Rest(self)
+        self.refusals = Refusals()
         self.tree = Feed(nursery, watch_tree(operations))
         self.addresses: list[tuple[str, int]] = []
         self._nursery = nursery
         self._figures: dict[float, Feed] = {}
-        self._connections = 0
+        self._connections: Counter[str] = Counter()
+        """By the place that they come from."""
+        self._complained = False
         self.sessions: set[Session] = set()
 
     @property
@@ -49,7 +56,7 @@ class AdminServer:
 
     @property
     def connections(self) -> int:
-        return self._connections
+        return self._connections.total()
 
     def take(self, config: Admin) -> None:
         """Another token, other hostnames. Where it listens stays: so it is never without a token beyond loopback."""
@@ -70,20 +77,28 @@ class AdminServer:
 
     async def connected(self, stream: trio.SocketStream) -> None:
         """Serve one connection."""
-        if self._connections >= _MAX_CONNECTIONS:
-            log.warning("too many admin connections", most=_MAX_CONNECTIONS)
-            await trio.aclose_forcefully(stream)
-            return
-        self._connections += 1
         try:
             local, remote = _address(stream.socket.getsockname()), _address(stream.socket.getpeername())
+        except OSError:  # the client was gone before we looked
+            await trio.aclose_forcefully(stream)
+            return
+        place = place_of(remote)
+        if self._connections[place] >= _MAX_OF_ONE or self.connections >= _MAX_CONNECTIONS:
+            if not self._complained:
+                log.warning("too many admin connections", most=_MAX_CONNECTIONS, most_of_one=_MAX_OF_ONE, by=remote)
+                self._complained = True
+            await trio.aclose_forcefully(stream)
+            return
+        self._complained = False
+        self._connections[place] += 1
+        try:
             await HttpConnection(self, stream, local, remote).run()
-        except OSError:
-            pass  # the client was gone before we looked
         except Exception:
             log.exception("internal error in an admin connection")
         finally:
-            self._connections -= 1
+            self._connections[place] -= 1
+            if not self._connections[place]:
+                del self._connections[place]
 
 
 async def serve_admin(

@@ -16,7 +16,7 @@ import attrs
 import structlog
 
 from nano_trio.config.rules import Number
-from nano_trio.web.admin.audit import perform, turned_away
+from nano_trio.web.admin.audit import perform
 from nano_trio.web.admin.encoding import encode
 from nano_trio.web.admin.errors import Invalid, OperationError
 from nano_trio.web.admin.methods import METHODS, Method
@@ -167,7 +167,7 @@ class Rest:
             return await _answer(what, result)
         except OperationError as error:
             if int(error.status) in (401, 403, 429):
-                turned_away(error, request.remote, f"{request.verb[:20]} {request.path[:200]}")
+                self._server.refusals.tell(error, request.remote, f"{request.verb[:20]} {request.path[:200]}")
             return _problem(error)
         except Exception:
             log.exception("internal error in an admin operation", action=f"{request.verb} {request.path}")
@@ -189,7 +189,7 @@ class Rest:
                 return None
             return self._server.gate.authenticate(authorization, request.remote)
         except OperationError as error:
-            turned_away(error, request.remote, f"GET {self.WEBSOCKET_PATH}")
+            self._server.refusals.tell(error, request.remote, f"GET {self.WEBSOCKET_PATH}")
             return _problem(error)
 
 

@@ -30,7 +30,7 @@ import trio
 from nano_trio.config.rules import is_loopback
 from nano_trio.web.admin.errors import Forbidden, TooManyAttempts, Unauthorized
 
-__all__ = ["Caller", "Gate", "split_authority"]
+__all__ = ["Caller", "Gate", "place_of", "split_authority"]
 
 _ATTEMPTS = 10
 _WINDOW_S = 60.0
@@ -125,7 +125,7 @@ class Gate:
         """Raises Unauthorized for a wrong one, and TooManyAttempts for any token after many wrong ones."""
         if self._token is None:
             return Caller(address, "none")
-        now, place = trio.current_time(), _place(address)
+        now, place = trio.current_time(), place_of(address)
         failures = [at for at in self._failures.get(place, ()) if now - at < _WINDOW_S]
         if len(failures) >= _ATTEMPTS:
             raise TooManyAttempts(math.ceil(_WINDOW_S - (now - failures[0])))
@@ -143,7 +143,7 @@ def _covers(ours: str, name: str) -> bool:
     return name.endswith(ours[1:]) if ours.startswith("*.") else name == ours
 
 
-def _place(address: str) -> str:
+def place_of(address: str) -> str:
     """What counts as one address: of IPv6 the /64, for that is what one customer has."""
     try:
         parsed = ipaddress.ip_address(address)

@@ -23,7 +23,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from nano_trio import logs
 from nano_trio.web.admin import rpc
-from nano_trio.web.admin.audit import perform, turned_away
+from nano_trio.web.admin.audit import perform
 from nano_trio.web.admin.encoding import encode
 from nano_trio.web.admin.errors import Invalid, OperationError, Unauthorized
 from nano_trio.web.admin.methods import LEVELS, METHODS, SUBSCRIPTIONS, accept, rank
@@ -184,7 +184,7 @@ class Session:
         try:
             self._caller = self._server.gate.check_token(token, self._address)
         except OperationError as error:
-            turned_away(error, self._address, "websocket")
+            self._server.refusals.tell(error, self._address, "websocket")
             self._parting = "the token was refused"
             raise
         self._authenticated.set()
