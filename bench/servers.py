@@ -6,6 +6,7 @@ A peer that cannot be had raises :class:`Absent`; the tables name it as absent.
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
