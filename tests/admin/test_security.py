@@ -8,6 +8,7 @@ import os
 import socket
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import structlog
@@ -276,7 +277,7 @@ async def test_a_body_that_dribbles_in_does_not_hold_a_connection(mock_clock: tr
     """Each byte comes in time; all of them together do not."""
     ours, theirs = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:
-        http = HttpConnection(None, theirs, "127.0.0.1", "127.0.0.1")  # type: ignore[arg-type]
+        http = HttpConnection(Mock(), theirs, "127.0.0.1", "127.0.0.1")  # type: ignore[arg-type]
         nursery.start_soon(http.run)
         await ours.send_all(b"POST /admin/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
         for _ in range(3):
