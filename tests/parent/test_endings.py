@@ -43,7 +43,9 @@ def handle(number, handler):
 signal.signal = handle
 sys.exit(supervise([sys.executable, "worker.py", "{}"]))
 """
-    (tmp_path / "worker.py").write_text("from tests.parent.stub import Stub\nStub().serve_until_drained()")
+    (tmp_path / "worker.py").write_text(
+        "from tests.parent.scripted import ScriptedWorker\nScriptedWorker().serve_until_drained()"
+    )
     running = Running(tmp_path, ["-c", script], {"PYTHONPATH": str(REPOSITORY)}, [sys.executable])
     assert running.end().code == 0
 
@@ -51,16 +53,16 @@ sys.exit(supervise([sys.executable, "worker.py", "{}"]))
 def test_the_last_words_of_a_worker_are_heard_to_the_end(play: Play) -> None:
     running = play(
         """
-say("given:", len(stub.welcome["configuration"] or ""))
-if stub.life == 1:
-    stub.ready()
+say("given:", len(worker.welcome["configuration"] or ""))
+if worker.life == 1:
+    worker.ready()
     os.kill(os.getppid(), signal.SIGSTOP)
-    stub.channel.send("keep", configuration="x" * 50_000)
-    assert not stub.channel.pending
+    worker.channel.send("keep", configuration="x" * 50_000)
+    assert not worker.channel.pending
     say("said")
     os._exit(3)
-stub.ready()
-stub.serve_until_drained()
+worker.ready()
+worker.serve_until_drained()
 """,
         STUB_RECEIVE="1000",  # bytes at a time
     )
