@@ -40,6 +40,7 @@ import greenlet
 import quickjs
 import trio
 
+from nano_trio.engine import freed_memory
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.runners import new_runner, parked
@@ -308,12 +309,15 @@ class Isolate:
         assert not self._busy, "close() inside a turn"
         self.on_idle = self.on_stopped = None
         self._runtime.set_interrupt_handler(None)
+        heap = self._turnstile.heap
+        size = self.memory_used if heap is None else heap.value
         self._turnstile.release()
         # A heap that was damaged shows it here, or where garbage is collected, rather than in the turn that did it.
         self._mark[0] = self._number
         self.context = self._execute_pending_job = None
         self._runtime = None
         self._mark[0] = 0
+        freed_memory.closed(size)
 
     def collect_garbage(self) -> None:
         """Run the engine's cycle collector. Only between turns."""
