@@ -4,8 +4,8 @@ An isolate's heap is thousands of small blocks among those of others. When it is
 pages for what comes next, and only gives back what lies at the end of its arena, where something else always lies. So
 the process stays as large as it ever was: with apps that outgrow their limits at random it sets one record after the
 other (`make soak`: 180 to 209 MB in 90 seconds, while what was in use went up and down between 46 and 90 MB).
-``malloc_trim`` hands back whole pages wherever they are. It takes some 0.15 ms for each megabyte, a sixth of what closing
-the heaps took, and is called when enough was closed. Other C libraries do without.
+``malloc_trim`` hands back whole pages wherever they are. It takes some 0.15 ms for each megabyte, a sixth of what
+closing the heaps took, and is called when enough was closed. Other C libraries do without.
 """
 
 from __future__ import annotations
