@@ -8,6 +8,7 @@ import trio
 
 from nano_trio.engine import isolate as isolate_module
 from nano_trio.engine.heap_size import heap_size
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.turn import StopReason, Turn
 
 from .conftest import NewIsolate
@@ -34,18 +35,23 @@ def test_the_size_is_found_and_is_the_engines_own() -> None:
         assert size.value == runtime.compute_memory_usage()["malloc_size"]
 
 
-@pytest.mark.parametrize("name", GROWING)
-async def test_a_growing_heap_is_stopped_close_to_its_limit(new_isolate: NewIsolate, name: str) -> None:
-    """None of these may come near the engine's limit (64 MB here), where small allocations would fail."""
-    isolate = new_isolate(
-        memory_bytes=16 << 20, source=f"function grow() {{ const kept = []; let i = 0; {GROWING[name]} }}"
-    )
+async def assert_outgrown(isolate: Isolate) -> None:
+    """Its function ``grow`` is stopped for the memory it takes."""
     turn = Turn(isolate.context.get("grow"), ())
     isolate.submit(turn)
     while turn.stopped is None:
         assert isolate.busy, turn.result
         await trio.lowlevel.checkpoint()
     assert turn.stopped is StopReason.MEMORY
+
+
+@pytest.mark.parametrize("name", GROWING)
+async def test_a_growing_heap_is_stopped_close_to_its_limit(new_isolate: NewIsolate, name: str) -> None:
+    """None of these may come near the engine's limit (64 MB here), where small allocations would fail."""
+    isolate = new_isolate(
+        memory_bytes=16 << 20, source=f"function grow() {{ const kept = []; let i = 0; {GROWING[name]} }}"
+    )
+    await assert_outgrown(isolate)
     assert 16 << 20 < isolate.memory_used < 22 << 20
 
 
@@ -55,12 +61,7 @@ async def test_the_rarest_polls_are_often_enough(new_isolate: NewIsolate, monkey
     isolate = new_isolate(
         memory_bytes=1 << 20, source="function grow() { const kept = []; for (;;) kept.push(new Uint8Array(14000)); }"
     )
-    turn = Turn(isolate.context.get("grow"), ())
-    isolate.submit(turn)
-    while turn.stopped is None:
-        assert isolate.busy, turn.result
-        await trio.lowlevel.checkpoint()
-    assert turn.stopped is StopReason.MEMORY
+    await assert_outgrown(isolate)
     assert isolate.memory_used < 33 << 20
 
 
@@ -71,12 +72,7 @@ async def test_without_the_number_the_walk_stops_small_allocations_too(
     isolate = new_isolate(
         memory_bytes=16 << 20, source=f"function grow() {{ const kept = []; {GROWING['small objects']} }}"
     )
-    turn = Turn(isolate.context.get("grow"), ())
-    isolate.submit(turn)
-    while turn.stopped is None:
-        assert isolate.busy, turn.result
-        await trio.lowlevel.checkpoint()
-    assert turn.stopped is StopReason.MEMORY
+    await assert_outgrown(isolate)
     assert 16 << 20 < isolate.memory_used < 60 << 20
 
 
