@@ -63,7 +63,7 @@ def check_apps(
 
 def check_services(apps: Sequence[Values]) -> Iterator[tuple[KeyPath, str]]:
     """Bindings to apps that do not exist, or under names that `env` has already."""
-    names = [app["name"] for app in apps if "name" in app]
+    names = dict.fromkeys(app["name"] for app in apps if "name" in app)
     for index, app in enumerate(apps):
         for binding, target in app.get("services", {}).items():
             at: KeyPath = ("apps", index, "services", binding)

@@ -16,6 +16,7 @@ import attrs
 from nano_trio.config.admin_checks import check_admin
 from nano_trio.config.apps import App, Limits
 from nano_trio.config.checks import (
+    ENTRIES,
     check_apps,
     check_proxies,
     check_services,
@@ -189,9 +190,9 @@ def parse_app_name(text: str) -> str:
 
 
 def app_name(path: str | os.PathLike[str]) -> str:
-    """A valid name made of a folder's name or a file's stem; for an index.js, of the folder that holds it."""
+    """A valid name made of a folder's name or a file's stem; for an index.js and its like, of the folder around it."""
     absolute = Path(os.path.abspath(path))
-    if absolute.name == "index.js":
+    if absolute.name in ENTRIES:
         absolute = absolute.parent
     stem = absolute.name if absolute.is_dir() else absolute.stem
     ascii_only = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()

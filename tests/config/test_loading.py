@@ -161,6 +161,8 @@ def test_a_single_app_answers_every_host(folder: Path, monkeypatch: pytest.Monke
     [
         ("my app", "my-app"),
         ("blog/index.js", "blog"),
+        ("blog/index.ts", "blog"),
+        ("blog/index.mjs", "blog"),
         ("blog/main.mjs", "main"),
         ("Crème brûlée.js", "Creme-brulee"),
         ("_private_.js", "private"),
