@@ -36,7 +36,7 @@ class Overlay:
         self.added: dict[str, dict[str, Any]] = {}
         self.removed: set[str] = set()
         self.fault: str | None = None
-        """Why the file could not be read."""
+        """Why the file could not be read when it last was: then nobody knows what should be served."""
         self.read()
 
     def read(self) -> None:
@@ -47,8 +47,9 @@ class Overlay:
             document = json.loads(self.file.read_text("utf-8"))
             added = {app["name"]: dict(app) for app in document["added"]}
             self.added, self.removed = added, set(map(str, document["removed"]))
+            self.fault = None
         except FileNotFoundError:
-            pass
+            self.fault = None
         except (OSError, ValueError, TypeError, KeyError) as error:
             self.fault = f"{self.file}: {error}"
 
@@ -123,9 +124,12 @@ class Overlay:
             raise
 
     def save(self) -> None:
-        """Write the file, replacing it in one step. Blocks; raises OSError."""
+        """Write the file in one step; one that could not be read stays beside it. Blocks; raises OSError."""
         if self.file is None:
             return
+        if self.fault is not None:
+            os.replace(self.file, self.file.with_suffix(".unreadable"))
+            self.fault = None
         self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = json.dumps({"added": list(self.added.values()), "removed": sorted(self.removed)}, indent=1)
         temporary = self.file.with_suffix(".new")

@@ -194,8 +194,7 @@ class Hosting:
         # Another worker may have changed it.
         await trio.to_thread.run_sync(self.overlay.read)
         config, dropped = await trio.to_thread.run_sync(self.overlay.apply, base)
-        for name, why in dropped.items():
-            log.error("an app that was added at run time cannot be served", app=name, reason=why)
+        _report(self.overlay, dropped)
         report = await self._change(config, files=True)
         self.fault = report.error
         if report.error is None:
@@ -396,6 +395,13 @@ class _Pending:
         return self.report or ReloadReport(error="the server is ending")
 
 
+def _report(overlay: Overlay, dropped: Mapping[str, str]) -> None:
+    if overlay.fault is not None:
+        log.error("the apps that were added and removed at run time cannot be told", reason=overlay.fault)
+    for name, why in dropped.items():
+        log.error("an app that was added at run time cannot be served", app=name, reason=why)
+
+
 async def host(
     config: Config,
     *,
@@ -416,8 +422,7 @@ async def host(
     base = config
     if overlay is not None:
         config, dropped = await trio.to_thread.run_sync(overlay.apply, base)
-        for name, why in dropped.items():
-            log.error("an app that was added at run time cannot be served", app=name, reason=why)
+        _report(overlay, dropped)
     live = LiveReload() if dev else None
     registry = Registry(
         config.apps,

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import trio
 
-from nano_trio.config import ConfigError
+from nano_trio.config import ConfigError, Overlay, load
+from nano_trio.web.admin.hosted import HostedOperations
 from nano_trio.web.sockets import open_sockets
 
 from .places import Place, answers
@@ -456,3 +457,25 @@ async def test_the_tree_is_that_of_the_design(place: Place) -> None:
         assert tree["children"][0]["asleep"] == 1
         assert sum(child.get("count", 0) for child in tree["children"][1]["children"]) == 1
         json.dumps(tree)
+
+
+async def test_what_was_added_and_cannot_be_read_is_told_and_kept(place: Place) -> None:
+    place.app("one", answers("one"))
+    place.app("two", answers("two"))
+    place.drop("two")
+    added = Overlay.beside(load(place.file, environ={}), place.file).file
+    assert added is not None
+    added.parent.mkdir(parents=True)
+    added.write_text('{"added": [')
+    async with place.serve():
+        assert await place.text("one") == "one"
+        assert any("cannot be told" in str(entry["event"]) for entry in place.site.logs)
+        with HostedOperations(place.hosting) as operations:
+            health = await operations.health()
+            assert health["status"] == "degraded"
+            assert str(added) in health["problems"][0]
+            await place.hosting.add_app({"name": "two", "path": "two"})
+            assert (await operations.health())["status"] == "ok"
+    assert added.with_suffix(".unreadable").read_text() == '{"added": ['
+    async with place.serve():
+        assert await place.text("two") == "two"

@@ -172,6 +172,8 @@ class HostedOperations:
         report = hosting.last_reload
         if hosting.fault is not None:
             problems.append(f"the configuration was not reloaded: {hosting.fault}")
+        if hosting.overlay.fault is not None:
+            problems.append(f"the apps that were added and removed at run time cannot be told: {hosting.overlay.fault}")
         if report is not None:
             problems += [f"{name}: its new version does not load: {why}" for name, why in report.failed.items()]
         if len(problems) > _TOLD:
