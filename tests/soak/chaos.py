@@ -61,8 +61,8 @@ class Chaos:
         try:
             with trio.fail_after(2 * PATIENCE_S):
                 await deed()
-        except (AdminError, AssertionError, trio.TooSlowError, OSError) as error:
-            self._ledger.problem(f"{name}: {error!r}")
+        except* (AdminError, AssertionError, trio.TooSlowError, OSError) as error:
+            self._ledger.problem(f"{name}: {error.exceptions!r}")
 
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[AdminClient]:
@@ -159,26 +159,45 @@ class Chaos:
 
         await self._until(f"{name} never answered {status}", look)
 
+    @asynccontextmanager
+    async def _asked(self, name: str) -> AsyncIterator[None]:
+        """While it comes and goes, somebody asks for it all the time, and always gets an answer."""
+
+        async def ask() -> None:
+            async with Lane(self._site, self._ledger) as lane:
+                while True:
+                    answer = await lane.ask(name, kind="guest")
+                    if answer is not None and answer[0] not in (200, 404, 503):
+                        self._ledger.problem(f"{name}: {answer[0]} {answer[1][:200]!r}")
+                    await trio.sleep(0.02)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            yield
+            nursery.cancel_scope.cancel()
+
     async def guest_by_file(self) -> None:
         """An app that comes and goes by the configuration's file."""
         guest = self._guest()
         apps = self._site.document["apps"]
-        self._site.document["apps"] = [*apps, guest]
-        self._site.write()
-        await self._answers(guest["name"], 200)
-        await self._present(guest["name"])
-        self._site.document["apps"] = apps
-        self._site.write()
-        await self._answers(guest["name"], 404)
+        async with self._asked(guest["name"]):
+            self._site.document["apps"] = [*apps, guest]
+            self._site.write()
+            await self._answers(guest["name"], 200)
+            await self._present(guest["name"])
+            self._site.document["apps"] = apps
+            self._site.write()
+            await self._answers(guest["name"], 404)
 
     async def guest_by_admin(self) -> None:
         """An app that comes and goes by admin."""
         guest = self._guest()
-        async with self.admin() as client:
-            await client.call("apps.add", **guest)
-            await self._present(guest["name"])
-            await client.call("apps.remove", name=guest["name"])
-        await self._answers(guest["name"], 404)
+        async with self._asked(guest["name"]):
+            async with self.admin() as client:
+                await client.call("apps.add", **guest)
+                await self._present(guest["name"])
+                await client.call("apps.remove", name=guest["name"])
+            await self._answers(guest["name"], 404)
 
     async def sighup(self) -> None:
         """The parent is told to have everything read anew."""

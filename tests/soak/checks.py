@@ -64,7 +64,7 @@ def tree(root: dict[str, Any]) -> Iterator[str]:
     if set(supervisors) != {"apps", "connections", "listeners", "operations"}:
         yield f"tree: below the root are {sorted(supervisors)}"
     wanted = {
-        "apps": {"cpu scheduler", "idle sweep", "small tasks"},
+        "apps": {"cpu scheduler", "idle sweep", "small tasks", "blank isolates"},
         "connections": {"reactor", "deadlines", "soon"},
         "operations": {"loop lag", "dropped log lines", "certificate renewal", "admin", "file watch"},
     }
@@ -78,6 +78,9 @@ def tree(root: dict[str, Any]) -> Iterator[str]:
     for app in APPS:
         if app.startswith(("edited", "spare")) and app not in awake:
             yield f"tree: {app} is not there"
+    for id in awake - wanted["apps"]:
+        if id.partition(":")[0] not in APPS:
+            yield f"tree: {id} is still there"
     for path, node in _walk(root):
         app = node["id"].partition(":")[0]
         if app in APPS and not app.startswith(("hostile", "crasher")) and node.get("restarts"):

@@ -19,6 +19,7 @@ from tests.soak.site import PATIENCE_S, Site, named
 
 __all__ = ["Lane", "start_clients"]
 
+_CLOSED = (trio.BrokenResourceError, trio.ClosedResourceError)
 _BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, OSError)
 
 
@@ -179,12 +180,13 @@ async def _vanish(site: Site, ledger: Ledger, rng: Random, pace: _Pace) -> None:
 
 
 async def _chat(site: Site, ledger: Ledger, rng: Random, pace: _Pace, app: str, number: int) -> None:
-    """A member of a room. What the others say comes whole and in order while it stays."""
+    """A member of a room, who may vanish without a word. What the others say comes whole and in order while it stays."""
     life = 0
     while True:
         life += 1
         id = f"{number}.{life}"
         opened = time.monotonic()
+        vanished = False
         try:
             async with contextlib.AsyncExitStack() as stack:
                 async with ledger.acting():
@@ -203,8 +205,13 @@ async def _chat(site: Site, ledger: Ledger, rng: Random, pace: _Pace, app: str, 
                     ledger.answered(app, 101)
                     ledger.totals["websockets"] += 1
                 await _chat_on(socket, ledger, rng, pace, app, id)
-        except (ConnectionClosed, InvalidHandshake, EOFError, OSError, trio.BrokenResourceError) as error:
-            ledger.broken("websocket", opened, f"{app} {id}: {error!r}")
+                if rng.random() < 0.3:
+                    vanished = True
+                    ledger.totals["websockets vanished"] += 1
+                    await trio.aclose_forcefully(tcp)
+        except (ConnectionClosed, InvalidHandshake, EOFError, OSError, *_CLOSED) as error:
+            if not vanished:
+                ledger.broken("websocket", opened, f"{app} {id}: {error!r}")
         except trio.TooSlowError:
             ledger.problem(f"websocket {app} {id}: no answer within {PATIENCE_S:g} s")
         await pace.pause()

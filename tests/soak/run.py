@@ -108,13 +108,14 @@ async def _run(site: Site, ledger: Ledger, seconds: float, seed: int, samples: l
                         await chaos.do(name, chaos.deeds[name])
                         await trio.sleep(rng.uniform(0.2, 1.0))
 
-            await until(0.1)
+            # The last worker is to be warm by the second half, on a busy machine too, where deeds take long.
+            await until(0.08)
             await _audit(chaos, ledger)
             for share, name, deed in (
-                (0.16, "SIGKILL", lambda: chaos.kill(signal.SIGKILL)),
-                (0.24, "SIGSEGV", lambda: chaos.kill(signal.SIGSEGV)),
-                (0.32, "quarantine", chaos.quarantine),
-                (0.38, "SIGKILL, configuration broken", chaos.kill_while_configuration_is_broken),
+                (0.13, "SIGKILL", lambda: chaos.kill(signal.SIGKILL)),
+                (0.18, "SIGSEGV", lambda: chaos.kill(signal.SIGSEGV)),
+                (0.23, "quarantine", chaos.quarantine),
+                (0.28, "SIGKILL, configuration broken", chaos.kill_while_configuration_is_broken),
             ):
                 await chaos.do(name, deed)
                 await until(share)
