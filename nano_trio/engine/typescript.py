@@ -106,18 +106,17 @@ def find_tool(folder: Path, tools: Tools) -> Tool:
     looked = ["esbuild on the PATH"]
     install = "npm install --global esbuild"
     with contextlib.suppress(OSError):
-        status = own.stat() if tools.own or own.exists() else None
+        status = own.stat()
         if not tools.own:
             # Told only where it would have served.
-            if status is not None:
-                install = (
-                    f'{install}. The app has an esbuild of its own ({own}), which "nano-trio dev" runs, and a server '
-                    "does not: it is a program of the app's, outside of its isolate. If you trust it, name it in the "
-                    'configuration: "esbuild": "…/node_modules/.bin/esbuild"'
-                )
-        elif status is not None:
-            if status.st_uid in (0, os.getuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return Tool("esbuild", str(own), _version(str(own)))
+            install = (
+                f'{install}. The app has an esbuild of its own ({own}), which "nano-trio dev" runs, and a server does '
+                "not: it is a program of the app's, outside of its isolate. If you trust it, name it in the "
+                'configuration: "esbuild": "…/node_modules/.bin/esbuild"'
+            )
+        elif status.st_uid in (0, os.getuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return Tool("esbuild", str(own), _version(str(own)))
+        else:
             looked.append(f"{own}, which is there, but others than you may write to it")
     if tools.own and len(looked) == 1:
         looked.append(str(own))

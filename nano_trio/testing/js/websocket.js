@@ -1,7 +1,8 @@
 // nano:test/websocket — a client's end of a WebSocket to the app under test.
 
 const { connect, next, send, close, setTimeout, clearTimeout } = globalThis["nano:testing"];
-const RECEIVE_MS = 1000;
+// Less than a test has by default: then this says what did not come.
+const RECEIVE_MS = 4000;
 
 /** What `app.connect()` gives. Messages that nobody has received yet wait. */
 class TestSocket {
