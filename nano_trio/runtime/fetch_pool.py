@@ -100,13 +100,13 @@ class ConnectionPool:
                 self._waiting.append(turn)
                 try:
                     await turn.wait()
+                    await self._pace.turn()
                 except BaseException:
                     if turn.is_set():
                         self._wake_next()
                     else:
                         self._waiting.remove(turn)
                     raise
-                await self._pace.turn()
             connection = self._take(place)
             if connection is not None:
                 return connection

@@ -7,6 +7,7 @@ it only where it looks. An instrument gives up just before each single step of t
 from __future__ import annotations
 
 import contextlib
+import itertools
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,10 +15,12 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+import trio.testing
 import trustme
 
 from nano_trio.engine.scheduler import CpuScheduler
-from nano_trio.runtime.fetch_client import FetchClient, FetchRequest
+from nano_trio.runtime import fetch_pool, pace
+from nano_trio.runtime.fetch_client import Fetch, FetchClient, FetchRequest
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.pace import Pace
@@ -122,6 +125,41 @@ async def test_a_host_with_several_addresses(how: str) -> None:
     async with running() as upstream, _client(attrs.evolve(OPEN, resolve=_two_addresses)) as client:
         upstream.url = f"http://many.example:{upstream.port}"
         await _give_up_at_each_step(client, upstream, "/some", how)
+
+
+async def test_who_gives_up_waiting_for_a_connection_leaves_it_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_pool, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(pace, "_PASS_NS", 0)  # every pass is full: who is woken waits for another
+    async with running() as upstream, _client(OPEN) as client:
+        numbers = itertools.count()
+
+        async def start(fetch: Fetch) -> None:
+            await fetch.start(FetchRequest("GET", f"{upstream.url}/some", [], "follow"), 5)
+
+        async def give_up(fetch: Fetch, step: int) -> None:
+            probe = _BeforeStep(trio.lowlevel.current_task(), step, lambda: fetch.abort(GIVEN_UP))
+            trio.lowlevel.add_instrument(probe)
+            with contextlib.suppress(FetchError):
+                await start(fetch)
+            trio.lowlevel.remove_instrument(probe)
+            fetch.close()
+            reached.append(probe.reached)
+
+        reached = [True]
+        for step in range(_MOST_STEPS):
+            holder, impatient, patient = (client.begin(next(numbers)) for _ in range(3))
+            await start(holder)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(give_up, impatient, step)
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.start_soon(start, patient)
+                await trio.testing.wait_all_tasks_blocked()
+                holder.close()
+            patient.close()
+            if not reached[-1]:
+                assert step > 5
+                return
+        raise AssertionError("the fetch has more steps than this test goes")
 
 
 @pytest.mark.parametrize("how", ["abort", "cancel"])
