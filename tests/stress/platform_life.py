@@ -59,8 +59,9 @@ async def platform_life(world: World, rng: Random, slot: int) -> None:
 def _environment(world: World, rng: Random, slot: int, limits: Limits, sink: _Sink) -> tuple[Environment, Account]:
     account = Account()
 
-    def restless(scheduler: CpuScheduler, account: Account | None, limits: Limits | None) -> RestlessIsolate:
-        return RestlessIsolate(scheduler, account, limits or Limits(), rng, world.ledger, slot, world.peak)
+    def restless(scheduler: CpuScheduler) -> RestlessIsolate:
+        # With its limits from the start: the isolate's polls look at them.
+        return RestlessIsolate(scheduler, account, limits, rng, world.ledger, slot, world.peak)
 
     before = world.ledger.enter(slot)
     with patch.object(environment_module, "Isolate", restless):
