@@ -24,7 +24,8 @@ processes or more: *workers*, which do everything, and this parent, which does n
   killed, which counts as a crash of the app whose turn was running.
 - When the parent dies, workers see the end of their channel (on Linux a signal, too) and drain.
 
-The modules: ``channel`` (messages; both ends), ``turn_record`` (both ends), ``sockets``, ``quarantine``, ``turns`` (who
+The modules: ``channel`` (messages; both ends), ``turn_record`` (both ends), ``shares`` (how workers share connections),
+``sockets``, ``quarantine``, ``turns`` (who
 may change something now), ``systemd``, ``worker`` (one process and its channel), ``supervisor`` (the loop that ties
 them together), ``log``.
 

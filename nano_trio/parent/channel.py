@@ -24,7 +24,8 @@ Parent to worker:
 
 ===========  ======================================================  =================================================
 welcome      version, worker, workers, announce, quarantined,        the first message; ``configuration`` is what was
-             configuration                                           kept last, or null
+             configuration                                           kept last, or null; with several workers, the
+                                                                     descriptor of their ``shares``
 opened       id, and descriptors; or errno, message                  the answer to ``open``
 quarantined  apps: reasons by name                                   the quarantine has changed
 drain        signal                                                  finish what is in flight, then end

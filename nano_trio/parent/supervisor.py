@@ -15,6 +15,7 @@ from functools import partial
 from nano_trio.parent.channel import VERSION, Channel, ChannelClosed, Message
 from nano_trio.parent.log import Log
 from nano_trio.parent.quarantine import Quarantine
+from nano_trio.parent.shares import make_shares, withdraw
 from nano_trio.parent.sockets import HeldSockets
 from nano_trio.parent.systemd import Notifier, inherited_sockets
 from nano_trio.parent.turns import Turns
@@ -76,6 +77,7 @@ class _Supervisor:
         self._reload_waits = False
         self._reload_the_late = False
         self._turns = Turns()
+        self._shares = make_shares(workers)
         self._next_watchdog = 0.0
 
     def run(self) -> int:
@@ -180,6 +182,7 @@ class _Supervisor:
         self._selector.register(worker.channel.sock, selectors.EVENT_READ, partial(self._channel_ready, worker))
         worker.channel.send(
             "welcome",
+            [self._shares] if len(self._workers) > 1 else (),
             version=VERSION,
             worker=worker.index,
             workers=len(self._workers),
@@ -217,6 +220,7 @@ class _Supervisor:
                 self._take(worker, worker.channel, message)
         app, hung, pid, served = worker.running_app(), worker.hung, worker.pid, worker.state is State.SERVING
         worker.gone()
+        withdraw(self._shares, worker.index)
         self._turns.leave(worker)
         if self._reloading is worker:
             self._reload_next()

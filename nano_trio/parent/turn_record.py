@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 
-__all__ = ["TurnRecord", "make_record", "running_app"]
+__all__ = ["TurnRecord", "make_record", "memory_file", "running_app"]
 
 _NAMES = mmap.PAGESIZE
 _LONGEST_NAME = 1024
@@ -20,12 +20,17 @@ _LONGEST_NAME = 1024
 
 def make_record() -> int:
     """A new record: the descriptor of a file that lies in memory."""
+    return memory_file("nano-trio-turn", _NAMES)
+
+
+def memory_file(name: str, size: int) -> int:
+    """The descriptor of a file of so many zeros that lies in memory."""
     if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("nano-trio-turn")
+        fd = os.memfd_create(name)
     else:
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
-    os.ftruncate(fd, _NAMES)
+    os.ftruncate(fd, size)
     return fd
 
 

@@ -123,11 +123,13 @@ class ConnectionLimits:
 
     def room(self, now: float) -> int:
         """How many connections may be accepted; where that is none, the longest idle ones are closed."""
-        if self._open() >= self._total:
+        if self.open >= self._total:
             self.shed(now)
-        return max(0, self._total - self._open())
+        return max(0, self._total - self.open)
 
-    def _open(self) -> int:
+    @property
+    def open(self) -> int:
+        """The connections that are open."""
         return sum(len(listener.connections) for listener in self.listeners)
 
     def shed(self, now: float) -> None:

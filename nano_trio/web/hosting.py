@@ -372,6 +372,8 @@ class Hosting:
     async def drain(self) -> None:
         """Stop accepting, let requests finish for at most ``drain_timeout_s``, then end."""
         self.draining = True
+        if self.link is not None and self.link.shares is not None:
+            self.link.shares.leave()
         if self.live is not None:
             self.live.close()
         timeout = self.config.drain_timeout_s
@@ -441,7 +443,7 @@ async def host(
         link.on_quarantine = registry.quarantine
         # Among several, one that is busy leaves the next connection to one that is not.
         at_once = settings.accepted_at_once if link.workers == 1 else 1
-        settings = attrs.evolve(settings, sockets=link, accepted_at_once=at_once)
+        settings = attrs.evolve(settings, sockets=link, accepted_at_once=at_once, shares=link.shares)
     server = Server(settings, router)
     load = Load()
     hosting = Hosting(

@@ -38,6 +38,8 @@ log = structlog.get_logger("nano_trio.web")
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS))
 _FATAL = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP))
 _RETRY_S = 0.1
+_AFTER_OTHERS_S = 0.001
+"""How long a connection is left to a process that has fewer. It may be busy: then it is not waited for."""
 
 
 class Listener:
@@ -70,6 +72,7 @@ class Listener:
         self.start_traces = settings.start_traces
         self.dev = settings.dev
         self.accepted_at_once = settings.accepted_at_once
+        self._shares = settings.shares
         self.certificates = certificates
         self.asks_clients = certificates is not None and certificates.asks_clients
         """Whether clients are asked for certificates."""
@@ -178,9 +181,14 @@ class Listener:
         sock = self.sock
         reactor = self.reactor
         limits = self._connection_limits
+        shares = self._shares
         complained = False
         while True:
+            if shares is not None:
+                shares.tell(limits.open)
             await trio.lowlevel.wait_readable(sock)
+            if shares is not None and shares.more_than_others:
+                await trio.sleep(_AFTER_OTHERS_S)
             reactor.now = trio.current_time()
             room = limits.room(reactor.now)
             if not room:
@@ -286,6 +294,8 @@ class Listener:
         self.connections.discard(connection)
         if type(connection) is not Proxied:
             self._connection_limits.leave(connection.peer)
+        if self._shares is not None:
+            self._shares.tell(self._connection_limits.open)
         if self.draining:
             self._idle.discard(connection)
             self._settle()

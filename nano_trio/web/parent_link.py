@@ -18,6 +18,7 @@ import structlog
 import trio
 
 from nano_trio.parent.channel import VERSION, Channel, ChannelClosed, Message
+from nano_trio.parent.shares import Shares
 from nano_trio.parent.turn_record import TurnRecord
 from nano_trio.web.sockets import Scheme, resolve
 
@@ -51,6 +52,8 @@ class ParentLink:
             os.close(record_fd)
             raise
         self.turns = TurnRecord(record_fd)
+        self.shares = Shares(welcome["fds"][0], welcome["worker"]) if welcome["fds"] else None
+        """How many connections each of the workers has; None where there is one."""
         self.worker: int = welcome["worker"]
         """Which of the workers this is, from 0."""
         self.workers: int = welcome["workers"]

@@ -179,7 +179,11 @@ class Change:
         )
         fresh = await trio.to_thread.run_sync(make)
         return attrs.evolve(
-            fresh, sockets=settings.sockets, accepted_at_once=settings.accepted_at_once, backlog=settings.backlog
+            fresh,
+            sockets=settings.sockets,
+            accepted_at_once=settings.accepted_at_once,
+            shares=settings.shares,
+            backlog=settings.backlog,
         )
 
     async def _load(self, names: Collection[str]) -> None:

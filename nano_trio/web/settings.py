@@ -9,6 +9,7 @@ from typing import Literal
 import attrs
 
 from nano_trio.actors.trace import Span
+from nano_trio.parent.shares import Shares
 from nano_trio.web.certificates import Certificates
 from nano_trio.web.compression import Transform
 from nano_trio.web.sockets import OwnSockets, SocketSource
@@ -121,3 +122,5 @@ class ServerSettings:
     """Who opens the listening sockets: a parent process keeps them for the next worker."""
     accepted_at_once: int = 64
     """Connections taken from a listening socket at one go: few where other processes accept from it, too."""
+    shares: Shares | None = None
+    """How many connections those processes have; None where there are none."""
