@@ -46,6 +46,8 @@ __all__ = ["Hosting", "host", "local_hostnames", "uses_local_certificates"]
 log = structlog.get_logger("nano_trio")
 
 _RENEW_S = 12 * 3600.0
+_KEPT_AT_ONCE = 50
+"""Apps whose configuration is made text in a millisecond; that of more takes a thread, and its time."""
 
 
 class Hosting:
@@ -327,8 +329,14 @@ class Hosting:
 
     async def _keep(self) -> None:
         base = self._base
-        if self.link is not None and await trio.to_thread.run_sync(lambda: base != self._kept):
-            self.link.keep(await trio.to_thread.run_sync(keep, base))
+        if self.link is None:
+            return
+        if len(base.apps) <= _KEPT_AT_ONCE:
+            text = keep(base) if base != self._kept else None
+        else:
+            text = await trio.to_thread.run_sync(lambda: keep(base) if base != self._kept else None)
+        if text is not None:
+            self.link.keep(text)
             self._kept = base
 
     # -- quarantine --------------------------------------------------------------------------------------------------

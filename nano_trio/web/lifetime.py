@@ -75,11 +75,11 @@ async def serve_until_signal(
             life.hosting = hosting
             _calm_garbage_collection()
             started(hosting)
-            # Before it counts as one that served, and before anybody can break the file under its eyes: its successor
-            # must not be left without.
+            hosting.tell_parent()
+            # Before it looks at its files: by the time that it says one is broken, its successor has something to run
+            # with.
             await hosting.keep()
             await trio.lowlevel.checkpoint_if_cancelled()
-            hosting.tell_parent()
             if config.watch:
                 hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched, seen).run))
             await trio.sleep_forever()

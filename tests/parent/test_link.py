@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpcore
 import pytest
@@ -14,7 +16,7 @@ import structlog
 import trio
 import trio.testing
 
-from nano_trio.config import from_document
+from nano_trio.config import Config, ConfigError, from_document
 from nano_trio.parent.channel import VERSION, Channel, Message
 from nano_trio.parent.sockets import bind_all
 from nano_trio.parent.turn_record import make_record, running_app
@@ -72,7 +74,9 @@ class Parent:
 
 
 @asynccontextmanager
-async def serving(parent: Parent, folder: Path) -> AsyncIterator[tuple[Hosting, httpcore.AsyncConnectionPool]]:
+async def serving(
+    parent: Parent, folder: Path, **more: Any
+) -> AsyncIterator[tuple[Hosting, httpcore.AsyncConnectionPool]]:
     (folder / "hello.js").write_text("export default () => new Response('hello')")
     apps = [{"name": name, "path": str(folder / "hello.js"), "preload": True} for name in ("one", "two")]
     config = from_document({"port": 0, "state_dir": str(folder / "state"), "apps": apps}, environ={})
@@ -80,7 +84,9 @@ async def serving(parent: Parent, folder: Path) -> AsyncIterator[tuple[Hosting, 
     async with trio.open_nursery() as nursery:
 
         async def run() -> None:
-            await serve_until_signal(config, dev=False, access_log=False, started=begun.append, link=parent.link())
+            await serve_until_signal(
+                config, dev=False, access_log=False, started=begun.append, link=parent.link(), **more
+            )
 
         nursery.start_soon(run)
         ready = await parent.next("ready")
@@ -161,11 +167,31 @@ async def test_a_worker_without_room_for_another_s_socket_serves_on(tmp_path: Pa
     assert [line["peer"] for line in logs if line["log_level"] == "error"] == [1]
 
 
-async def test_the_parent_has_the_configuration_before_it_counts_the_worker_as_one_that_served(tmp_path: Path) -> None:
-    """The file may be broken, and the worker dead, from that moment on: its successor needs something to run with."""
+async def test_the_parent_has_the_configuration_before_the_worker_finds_its_file_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who breaks the file, reads of it in the log and kills the worker leaves its successor something to run with."""
+    order: list[str] = []
+    link_keep, refused = ParentLink.keep, Hosting._refused
+    monkeypatch.setattr(ParentLink, "keep", lambda self, text: order.append("kept") or link_keep(self, text))
+    monkeypatch.setattr(Hosting, "_refused", lambda self, why: order.append("refused") or refused(self, why))
+    # With many apps it takes a thread, here a slow one.
+    monkeypatch.setattr("nano_trio.web.hosting._KEPT_AT_ONCE", 0)
+    monkeypatch.setattr("nano_trio.web.hosting.keep", lambda config: time.sleep(0.3) or "text")
+
+    def broken() -> Config:
+        raise ConfigError("broken")
+
+    file = tmp_path / "nano.json"
+    file.write_text("changed since it was read")
     parent = Parent()
-    async with serving(parent, tmp_path):
-        assert [type_ for type_ in parent.heard if type_ in ("keep", "ready")] == ["keep", "ready"]
+    async with serving(parent, tmp_path, source=broken, watched=[file], seen=[b"another"]):
+        await parent.next("keep")
+        with trio.fail_after(10):
+            while "refused" not in order:  # noqa: ASYNC110 - nobody sets an event
+                await trio.sleep(0.01)
+    assert order == ["kept", "refused"]
+    assert [type_ for type_ in parent.heard if type_ in ("keep", "ready")] == ["ready", "keep"]
 
 
 async def test_without_its_parent_a_worker_drains(tmp_path: Path) -> None:
