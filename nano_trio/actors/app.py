@@ -29,6 +29,7 @@ import trio
 
 from nano_trio import logs
 from nano_trio.actors.blanks import Blanks
+from nano_trio.actors.child import ChildSpec, Restart
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.development import failure_page
 from nano_trio.actors.exchange import AppExchange, plain_response
@@ -38,7 +39,6 @@ from nano_trio.actors.restarts import RestartIntensity
 from nano_trio.actors.rooms import RoomBus, Rooms
 from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.source import Source
-from nano_trio.actors.supervisor import ChildSpec, Restart
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
@@ -546,37 +546,14 @@ class App:
 
     def snapshot(self) -> Snapshot:
         """All that is counted of the app, now."""
-        counts, account = self.counts, self.account
-        return Snapshot(
-            app=self.name,
+        return Snapshot.of(
+            self.name,
+            self.counts,
+            self.account,
             state=self.state.value,
-            at=trio.current_time(),
-            requests=counts.begun,
-            answered=counts.answered,
-            abandoned=counts.abandoned,
-            in_flight=counts.in_flight,
-            statuses=tuple(counts.statuses),
-            errors=dict(counts.errors),
-            buckets=tuple(counts.buckets),
-            latency_s=counts.latency_s,
-            cpu_s=account.cpu_ns / 1e9,
-            turns=account.turns,
-            preemptions=account.slices,
             memory=self.memory_used,
             isolates=(self._current is not None) + len(self._leaving),
             mailbox=self.mailbox,
-            bytes_in=counts.bytes_in,
-            bytes_out=counts.bytes_out,
-            starts=counts.starts,
-            restarts=counts.restarts,
-            crashes=counts.crashes,
-            evictions=counts.evictions,
-            sockets=counts.sockets,
-            sockets_opened=counts.sockets_opened,
-            messages_in=counts.messages_in,
-            messages_out=counts.messages_out,
-            log_lines=logs.rates.written.get(self.name, 0),
-            log_lines_dropped=logs.rates.dropped.get(self.name, 0),
             last_error=self.last_error,
         )
 

@@ -17,8 +17,11 @@ from bisect import bisect_left
 from time import perf_counter
 
 import attrs
+import trio
 
+from nano_trio import logs
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
+from nano_trio.engine.scheduler import Account
 
 __all__ = ["BUCKETS", "Counts", "ErrorKind", "Snapshot", "quantile"]
 
@@ -198,6 +201,53 @@ class Snapshot:
     log_lines_dropped: int = 0
     """Lines beyond the app's limit."""
     last_error: str | None
+
+    @classmethod
+    def of(
+        cls,
+        app: str,
+        counts: Counts,
+        account: Account,
+        *,
+        state: str,
+        memory: int,
+        isolates: int,
+        mailbox: int,
+        last_error: str | None,
+    ) -> Snapshot:
+        """An app now."""
+        return cls(
+            app=app,
+            state=state,
+            at=trio.current_time(),
+            requests=counts.begun,
+            answered=counts.answered,
+            abandoned=counts.abandoned,
+            in_flight=counts.in_flight,
+            statuses=tuple(counts.statuses),
+            errors=dict(counts.errors),
+            buckets=tuple(counts.buckets),
+            latency_s=counts.latency_s,
+            cpu_s=account.cpu_ns / 1e9,
+            turns=account.turns,
+            preemptions=account.slices,
+            memory=memory,
+            isolates=isolates,
+            mailbox=mailbox,
+            bytes_in=counts.bytes_in,
+            bytes_out=counts.bytes_out,
+            starts=counts.starts,
+            restarts=counts.restarts,
+            crashes=counts.crashes,
+            evictions=counts.evictions,
+            sockets=counts.sockets,
+            sockets_opened=counts.sockets_opened,
+            messages_in=counts.messages_in,
+            messages_out=counts.messages_out,
+            log_lines=logs.rates.written.get(app, 0),
+            log_lines_dropped=logs.rates.dropped.get(app, 0),
+            last_error=last_error,
+        )
 
     def since(self, before: Snapshot | None) -> tuple[int, ...]:
         """The latency buckets of what was answered since ``before``; of everything where the app began anew."""

@@ -16,10 +16,11 @@ import trio
 from nano_trio import logs
 from nano_trio.actors.app import App, AppState
 from nano_trio.actors.blanks import Blanks
+from nano_trio.actors.child import ChildSpec
 from nano_trio.actors.counts import Snapshot
 from nano_trio.actors.rooms import RoomBus, Rooms
 from nano_trio.actors.settings import SupervisedSettings
-from nano_trio.actors.supervisor import ChildSpec, Supervisor
+from nano_trio.actors.supervisor import Supervisor
 from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
 from nano_trio.engine.scheduler import CpuScheduler, Mark
 from nano_trio.engine.typescript import Tools

@@ -42,26 +42,18 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-import attrs
 import structlog
 import trio
 
+from nano_trio.actors.child import Child, ChildSpec, ChildState, Life, Restart
 from nano_trio.actors.restarts import RestartIntensity
 
-__all__ = ["ChildSpec", "ChildState", "Restart", "Strategy", "Supervisor", "SupervisorState"]
+__all__ = ["Strategy", "Supervisor", "SupervisorState"]
 
 log = structlog.get_logger("nano_trio.supervisor")
-
-
-class Restart(enum.Enum):
-    """When a child that ended by itself is started again."""
-
-    PERMANENT = "permanent"
-    TRANSIENT = "transient"
-    TEMPORARY = "temporary"
 
 
 class Strategy(enum.Enum):
@@ -70,18 +62,6 @@ class Strategy(enum.Enum):
     ONE_FOR_ONE = "one_for_one"
     ONE_FOR_ALL = "one_for_all"
     REST_FOR_ONE = "rest_for_one"
-
-
-class ChildState(enum.Enum):
-    """Where a child stands."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    WAITING = "waiting"
-    """It is to be started: after a pause, or with the group that it belongs to."""
-    ENDED = "ended"
-    """A transient child that returned."""
 
 
 class SupervisorState(enum.Enum):
@@ -94,92 +74,6 @@ class SupervisorState(enum.Enum):
     """Its children crashed too often: all are stopped until the pause is over."""
     STOPPING = "stopping"
     STOPPED = "stopped"
-
-
-@attrs.frozen(kw_only=True)
-class ChildSpec:
-    """How to start, restart and stop a child."""
-
-    id: str
-    run: Callable[..., Awaitable[object]]
-    """The child's life. Called without arguments, or with ``task_status`` where it ``reports``."""
-    restart: Restart = Restart.PERMANENT
-    reports: bool = False
-    """It has started when it calls ``task_status.started()``; else at once."""
-    stop: Callable[[], Awaitable[object]] | None = None
-    """Ask it to end, and perhaps wait for that. Without it, it is cancelled at once."""
-    shutdown_s: float = 5.0
-    """Seconds from the request to end until it is cancelled; and from then until it counts as hung."""
-    snapshot: Callable[[], Mapping[str, Any]] | None = None
-    """More for its place in :meth:`Supervisor.tree`: ``children``, or ``count`` where they are too many to list."""
-
-    @classmethod
-    def of(cls, supervisor: Supervisor, *, shutdown_s: float = 30.0) -> ChildSpec:
-        """A supervisor as a child."""
-        return cls(
-            id=supervisor.id,
-            run=supervisor.run,
-            reports=True,
-            stop=supervisor.stop,
-            shutdown_s=shutdown_s,
-            snapshot=supervisor.tree,
-        )
-
-
-class _Life:
-    """One call of a child's ``run``; also its ``task_status``."""
-
-    __slots__ = ("done", "ended", "failure", "ready", "scope", "settled", "value")
-
-    def __init__(self) -> None:
-        self.scope = trio.CancelScope()
-        self.ready = False
-        self.ended = False
-        self.done: trio.Event | None = None
-        self.settled: trio.Event | None = None
-        self.value: Any = None
-        self.failure: Exception | None = None
-
-    def started(self, value: Any = None) -> None:
-        """It has started."""
-        self.ready, self.value = True, value
-        if self.settled is not None:
-            self.settled.set()
-
-    def end(self) -> None:
-        self.ended = True
-        for event in (self.settled, self.done):
-            if event is not None:
-                event.set()
-
-    async def wait_started(self) -> None:
-        """Until it has started, or ended before."""
-        if not (self.ready or self.ended):
-            self.settled = trio.Event()
-            await self.settled.wait()
-
-    async def wait_ended(self) -> None:
-        if not self.ended:
-            if self.done is None:
-                self.done = trio.Event()
-            await self.done.wait()
-
-
-class _Child:
-    __slots__ = ("intensity", "last_error", "life", "restarts", "since", "spec", "state")
-
-    def __init__(self, spec: ChildSpec, intensity: RestartIntensity | None) -> None:
-        self.spec = spec
-        self.state = ChildState.WAITING
-        self.life: _Life | None = None
-        self.since = time.time()
-        self.restarts = 0
-        self.last_error: str | None = None
-        self.intensity = intensity
-        """Its own, with ``apart``."""
-
-    def enter(self, state: ChildState) -> None:
-        self.state, self.since = state, time.time()
 
 
 _Message = Callable[[], Awaitable[None]]
@@ -214,8 +108,8 @@ class Supervisor:
         self._intensity = functools.partial(RestartIntensity, max_restarts, window_s, jitter)
         self._own_intensity = self._intensity()
         self._initial = tuple(children)
-        self._children: dict[str, _Child] = {}
-        self._hung: set[tuple[str, _Life]] = set()
+        self._children: dict[str, Child] = {}
+        self._hung: set[tuple[str, Life]] = set()
         self._nursery: trio.Nursery | None = None
         self._calls: dict[trio.Event, list[Exception]] = {}
         self._send, self._receive = trio.open_memory_channel[_Message](math.inf)
@@ -320,7 +214,7 @@ class Supervisor:
             **({"hung": hung} if hung else {}),
         }
 
-    def _picture(self, child: _Child) -> dict[str, Any]:
+    def _picture(self, child: Child) -> dict[str, Any]:
         picture: dict[str, Any] = {
             "id": child.spec.id,
             "kind": "worker",
@@ -426,29 +320,29 @@ class Supervisor:
         if spec.id in self._children:
             raise ValueError(f"{self.id} has a child {spec.id} already")
 
-    def _take(self, spec: ChildSpec) -> _Child:
-        child = self._children[spec.id] = _Child(spec, self._intensity() if self._apart else None)
+    def _take(self, spec: ChildSpec) -> Child:
+        child = self._children[spec.id] = Child(spec, self._intensity() if self._apart else None)
         return child
 
-    def _forget(self, child: _Child) -> None:
+    def _forget(self, child: Child) -> None:
         if self._children.get(child.spec.id) is child:
             del self._children[child.spec.id]
 
-    def _begin(self, child: _Child) -> _Life:
+    def _begin(self, child: Child) -> Life:
         assert self._nursery is not None
-        life = child.life = _Life()
+        life = child.life = Life()
         child.enter(ChildState.STARTING)
         self._nursery.start_soon(self._live, child, life, name=child.spec.id)
         return life
 
-    async def _start(self, child: _Child) -> _Life:
+    async def _start(self, child: Child) -> Life:
         life = self._begin(child)
         await life.wait_started()
         if life.ready and child.state is ChildState.STARTING:
             child.enter(ChildState.RUNNING)
         return life
 
-    async def _live(self, child: _Child, life: _Life) -> None:
+    async def _live(self, child: Child, life: Life) -> None:
         try:
             with life.scope:
                 if child.spec.reports:
@@ -466,7 +360,7 @@ class Supervisor:
         # The failure's traceback holds this frame.
         del child, life
 
-    async def _end(self, child: _Child, *, ask: bool) -> None:
+    async def _end(self, child: Child, *, ask: bool) -> None:
         """Stop one life of a child, if it has one."""
         life, child.life = child.life, None
         if life is None or life.ended:
@@ -490,7 +384,7 @@ class Supervisor:
             self._left_behind(spec.id, life)
         child.enter(ChildState.WAITING)
 
-    def _left_behind(self, id: str, life: _Life) -> None:
+    def _left_behind(self, id: str, life: Life) -> None:
         self._hung.add((id, life))
 
         async def wait() -> None:
@@ -514,7 +408,7 @@ class Supervisor:
 
     # -- exits -------------------------------------------------------------------------------------------------------
 
-    async def _exited(self, child: _Child, life: _Life) -> None:
+    async def _exited(self, child: Child, life: Life) -> None:
         """A child's life has ended, and not because we stopped it."""
         if child.life is not life or self._children.get(child.spec.id) is not child:
             return
@@ -538,14 +432,14 @@ class Supervisor:
             else:
                 await self._pause(child, intensity.retry_in(trio.current_time()))
 
-    def _group(self, child: _Child) -> list[_Child]:
+    def _group(self, child: Child) -> list[Child]:
         """Those that start again together, in the order of their start."""
         if self._strategy is Strategy.ONE_FOR_ONE:
             return [child]
         children = list(self._children.values())
         return children[children.index(child) :] if self._strategy is Strategy.REST_FOR_ONE else children
 
-    async def _restart(self, group: list[_Child]) -> None:
+    async def _restart(self, group: list[Child]) -> None:
         for child in reversed(group):
             await self._end(child, ask=True)
             if child.spec.restart is Restart.TEMPORARY:
@@ -568,7 +462,7 @@ class Supervisor:
             if child.state is ChildState.WAITING and not (await self._start(child)).ready:
                 break
 
-    async def _pause(self, child: _Child, pause_s: float) -> None:
+    async def _pause(self, child: Child, pause_s: float) -> None:
         """The intensity is exceeded: wait, with all children or (``apart``) with this one."""
         log.error("too many restarts", supervisor=self.id, child=child.spec.id, retry_in_s=round(pause_s, 1))
         assert self._nursery is not None
@@ -588,7 +482,7 @@ class Supervisor:
         await trio.sleep(pause_s)
         self._send.send_nowait(message)
 
-    async def _retry(self, child: _Child) -> None:
+    async def _retry(self, child: Child) -> None:
         waits = child.life is None and child.state is ChildState.WAITING
         if waits and self._children.get(child.spec.id) is child:
             await self._restart([child])

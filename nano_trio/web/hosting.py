@@ -21,9 +21,10 @@ import structlog
 import trio
 
 from nano_trio import logs
+from nano_trio.actors.child import ChildSpec, Restart
 from nano_trio.actors.registry import Registry
 from nano_trio.actors.room_bus import SharedRooms
-from nano_trio.actors.supervisor import ChildSpec, Restart, Supervisor
+from nano_trio.actors.supervisor import Supervisor
 from nano_trio.config import App, Config, Overlay, keep
 from nano_trio.web.admin.all_workers import FIRST, AllWorkers, answer_first, gather_lines, send_lines
 from nano_trio.web.admin.hosted import HostedOperations

@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from nano_trio.actors.supervisor import ChildSpec
+from nano_trio.actors.child import ChildSpec
 from nano_trio.config import Config, Overlay
 from nano_trio.web.file_watch import Digests, FileWatch
 from nano_trio.web.hosting import Hosting, host

@@ -21,7 +21,8 @@ import attrs
 import structlog
 import trio
 
-from nano_trio.actors.supervisor import ChildSpec, Restart, Supervisor
+from nano_trio.actors.child import ChildSpec, Restart
+from nano_trio.actors.supervisor import Supervisor
 from nano_trio.web.admission import ConnectionLimits, RequestRates, default_max_connections
 from nano_trio.web.certificates import Certificates
 from nano_trio.web.clients import TrustedProxies

@@ -16,7 +16,8 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nano_trio.actors.supervisor import ChildSpec, Restart, Strategy, Supervisor
+from nano_trio.actors.child import ChildSpec, Restart
+from nano_trio.actors.supervisor import Strategy, Supervisor
 
 PERMANENT, TRANSIENT, TEMPORARY = Restart.PERMANENT, Restart.TRANSIENT, Restart.TEMPORARY
 

@@ -12,7 +12,7 @@ import httpcore
 import structlog
 import trio
 
-from nano_trio.actors.supervisor import ChildSpec
+from nano_trio.actors.child import ChildSpec
 from nano_trio.config import Overlay, load
 from nano_trio.web.file_watch import FileWatch
 from nano_trio.web.hosting import Hosting, host
