@@ -378,13 +378,18 @@ class Hosting:
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
-    async def drain(self) -> None:
-        """Stop accepting, let requests finish for at most ``drain_timeout_s``, then end."""
+    def stop(self) -> None:
+        """From now on accept nothing: connections are not, and requests on kept ones get 503. Idempotent."""
         self.draining = True
         if self.link is not None and self.link.shares is not None:
             self.link.shares.leave()
         if self.live is not None:
             self.live.close()
+        self.server.stop()
+
+    async def drain(self) -> None:
+        """Stop accepting, let requests finish for at most ``drain_timeout_s``, then end."""
+        self.stop()
         timeout = self.config.drain_timeout_s
         started = trio.current_time()
         await self.server.drain(timeout)

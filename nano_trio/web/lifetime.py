@@ -128,6 +128,8 @@ class _Life:
         if self.hosting is None:
             self._nursery.cancel_scope.cancel()
             return
+        # Before it is said, so that who reads so may rely on it.
+        self.hosting.stop()
         log.info("draining", signal=why, timeout_s=self.hosting.config.drain_timeout_s)
         self._nursery.start_soon(self._drain_then_end, self.hosting)
 

@@ -303,10 +303,14 @@ class Server:
         """
         await self.commit(await self.prepare(self.settings, self.router.ports))
 
-    async def drain(self, timeout: float | None = None) -> None:
-        """Stop gracefully; ``serve`` then returns. After ``timeout`` seconds (else the settings') abort the rest."""
+    def stop(self) -> None:
+        """Accept no further connection and no further request. Idempotent."""
         for listener in self._all():
             listener.stop()
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """Stop gracefully; ``serve`` then returns. After ``timeout`` seconds (else the settings') abort the rest."""
+        self.stop()
         with trio.move_on_after(self.settings.drain_timeout if timeout is None else timeout) as scope:
             for listener in self._all():
                 await listener.gone()
@@ -318,8 +322,8 @@ class Server:
 
     def close(self) -> None:
         """Release what is left when the supervisors have ended."""
+        self.stop()
         for listener in self._all():
-            listener.stop()
             listener.abort()
         self._reactor.close()
 
