@@ -134,9 +134,8 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"nano_trio.runtime.{name}")
 
 
-@cache
-def _present() -> dict[str, str]:
-    return {file: names for file, names in LAZY_GLOBALS.items() if (_JS_FOLDER / f"{file}.js").exists()}
+_ALL_GLOBALS = " ".join(LAZY_GLOBALS.values())
+_FILES = {name: file for file, names in LAZY_GLOBALS.items() for name in names.split()}
 
 
 def install(owner: Owner, services: Services) -> quickjs.Value:
@@ -151,7 +150,9 @@ def install(owner: Owner, services: Services) -> quickjs.Value:
     def host_namespace(name: str) -> Namespace:
         return dict(_module(name).namespace(services))
 
-    present = _present()
+    # Which file defines what is looked up here rather than kept in each isolate.
     bootstrap = load_specification("bootstrap")
-    result: quickjs.Value = bootstrap(load_specification, host_namespace, present)
+    result: quickjs.Value = bootstrap(
+        load_specification, host_namespace, _ALL_GLOBALS, _FILES.__getitem__, LAZY_GLOBALS.get
+    )
     return result

@@ -12,48 +12,45 @@
 // to other files, and the names that `platform.py` lists as its globals become properties of globalThis.
 // Host functions are reached with `host("file")`: an object of functions from the Python module of the same name. They
 // live in closures only; nothing here leaks one to an app. They never throw: each says in its return value what failed.
-(loadSpecification, hostNamespace, lazyGlobals) => {
+(loadSpecification, hostNamespace, lazyGlobals, fileOf, globalsOf) => {
   "use strict";
   const bindCall = Function.prototype.bind.bind(Function.prototype.call);
 
   // Captured methods by type: space-separated names, symbols as @@iterator. Add here what a new file needs.
   const CAPTURED_METHODS = {
     Array:
-      "push pop shift unshift slice splice join indexOf includes map filter forEach sort concat reverse find findIndex some every fill keys @@iterator",
+      "push pop shift unshift slice splice join indexOf filter sort concat @@iterator",
     ArrayBuffer: "slice transfer resize",
-    BigInt: "toString valueOf",
+    BigInt: "valueOf",
     Boolean: "valueOf",
-    DataView: "getUint8 setUint8 getUint16 setUint16 getUint32 setUint32",
     Date: "getTime toISOString",
     Error: "toString",
     FinalizationRegistry: "register",
-    Function: "call apply bind toString",
-    Map: "get set has delete clear forEach entries keys values",
+    Function: "call toString",
+    Map: "get set has delete forEach entries",
     Number: "toString toFixed valueOf",
-    Object: "hasOwnProperty propertyIsEnumerable toString isPrototypeOf",
-    Promise: "then catch finally",
-    RegExp: "exec test toString @@replace",
-    Set: "add has delete clear forEach values",
+    Object: "hasOwnProperty propertyIsEnumerable toString",
+    RegExp: "exec test @@replace",
+    Set: "add has delete forEach values",
     String:
-      "charCodeAt codePointAt charAt slice substring indexOf lastIndexOf includes startsWith endsWith split trim toLowerCase toUpperCase replaceAll padStart padEnd repeat toWellFormed isWellFormed localeCompare valueOf",
+      "charCodeAt codePointAt slice substring indexOf lastIndexOf includes startsWith endsWith split trim toLowerCase toUpperCase replaceAll padStart padEnd repeat toWellFormed isWellFormed valueOf",
     Symbol: "toString valueOf",
     Uint8Array: "toBase64",
-    WeakMap: "get set has delete",
+    WeakMap: "get set has",
     WeakRef: "deref",
-    WeakSet: "add has delete",
+    WeakSet: "add has",
   };
   const CAPTURED_STATICS = {
-    Array: "isArray from of",
+    Array: "isArray",
     ArrayBuffer: "isView",
     JSON: "stringify parse",
-    Math: "floor ceil min max trunc abs random sign round pow log2 imul fround",
-    Number: "isInteger isNaN isFinite isSafeInteger parseFloat parseInt",
+    Math: "floor min max trunc random round fround",
+    Number: "isNaN isFinite parseFloat parseInt",
     Object:
-      "assign create defineProperty defineProperties freeze isFrozen isExtensible preventExtensions getOwnPropertyDescriptor getOwnPropertyDescriptors getOwnPropertyNames getOwnPropertySymbols getPrototypeOf setPrototypeOf keys values entries is fromEntries",
-    Promise: "resolve reject all",
-    Reflect: "apply construct ownKeys get set has getPrototypeOf defineProperty deleteProperty getOwnPropertyDescriptor",
-    String: "fromCharCode fromCodePoint raw",
-    Symbol: "for keyFor",
+      "assign create defineProperty freeze isExtensible getOwnPropertyDescriptor getOwnPropertyDescriptors getOwnPropertyNames getOwnPropertySymbols getPrototypeOf setPrototypeOf keys",
+    Reflect: "apply construct ownKeys getOwnPropertyDescriptor",
+    String: "fromCodePoint",
+    Symbol: "for",
     Uint8Array: "fromBase64",
     BigInt: "asIntN asUintN",
     Date: "now",
@@ -80,7 +77,7 @@
     for (const name of CAPTURED_STATICS[type].split(" ")) captured[name] = globals[type][name];
   }
   for (const name of (
-    "Proxy TypeError RangeError SyntaxError EvalError ReferenceError URIError AggregateError SharedArrayBuffer " +
+    "DataView Promise Proxy TypeError RangeError SyntaxError EvalError ReferenceError URIError AggregateError SharedArrayBuffer " +
     "Int8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array BigInt64Array BigUint64Array " +
     "Float16Array Float32Array Float64Array"
   ).split(" ")) {
@@ -134,7 +131,8 @@
     let result = loaded[name];
     if (result === undefined) {
       result = loaded[name] = loadSpecification(name)(platform);
-      if (lazyGlobals[name] !== undefined) settleGlobals(lazyGlobals[name], result);
+      const names = globalsOf(name);
+      if (names !== null) settleGlobals(names, result);
     }
     return result;
   }
@@ -254,25 +252,26 @@
   const isHandler = (name) => name[0] === "o" && name[1] === "n";
 
   defineGlobal("self", globals);
-  const fileOf = { __proto__: null };
-  for (const file in lazyGlobals) {
-    for (const name of lazyGlobals[file].split(" ")) {
-      fileOf[name] = file;
-      // There are a hundred of these, so one small closure serves as getter (called without arguments) and setter.
-      const access = (...values) => (values.length === 0 ? touch(name) : assign(name, values[0]));
-      defineProperty(globals, name, { __proto__: null, configurable: true, enumerable: false, get: access, set: access });
-    }
+  /** Globals that are no longer lazy: the app has assigned them, or the platform defined them otherwise. */
+  const settled = { __proto__: null, console: true };
+  const names = uncurry("String", "split")(lazyGlobals, " ");
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    if (settled[name]) continue;
+    // There are a hundred of these, so one small closure serves as getter (called without arguments) and setter.
+    const access = (...values) => (values.length === 0 ? touch(name) : assign(name, values[0]));
+    defineProperty(globals, name, { __proto__: null, configurable: true, enumerable: false, get: access, set: access });
   }
   function touch(name) {
-    load(fileOf[name]);
+    load(fileOf(name));
     return globals[name];
   }
   function assign(name, value) {
     if (isHandler(name)) {
-      load(fileOf[name]);
+      load(fileOf(name));
       globals[name] = value;
     } else {
-      delete fileOf[name];
+      settled[name] = true;
       defineGlobal(name, value);
     }
   }
@@ -280,8 +279,7 @@
   function settleGlobals(names, result) {
     const list = uncurry("String", "split")(names, " ");
     for (let i = 0; i < list.length; i++) {
-      if (fileOf[list[i]] === undefined) continue;
-      delete fileOf[list[i]];
+      if (settled[list[i]]) continue;
       if (isHandler(list[i])) defineProperty(globals, list[i], result[list[i]]);
       else defineGlobal(list[i], result[list[i]]);
     }
@@ -289,18 +287,15 @@
 
   // console is a namespace, which scripts may examine before they use it: a data property from the start, whose members
   // appear when something first looks at them. The handler's one getter fills the target and takes itself away.
-  if (lazyGlobals.console) {
-    const target = { __proto__: {} };
-    const traps = "get set has ownKeys getOwnPropertyDescriptor defineProperty deleteProperty preventExtensions".split(" ");
-    const handler = { __proto__: null };
-    const fill = () => {
-      load("console").define(target);
-      for (let i = 0; i < traps.length; i++) delete handler[traps[i]];
-    };
-    for (const trap of traps) defineProperty(handler, trap, { __proto__: null, get: fill, configurable: true });
-    delete fileOf.console;
-    defineGlobal("console", new constructors.Proxy(target, handler));
-  }
+  const target = { __proto__: {} };
+  const traps = "get set has ownKeys getOwnPropertyDescriptor defineProperty deleteProperty preventExtensions".split(" ");
+  const handler = { __proto__: null };
+  const fill = () => {
+    load("console").define(target);
+    for (let i = 0; i < traps.length; i++) delete handler[traps[i]];
+  };
+  for (const trap of traps) defineProperty(handler, trap, { __proto__: null, get: fill, configurable: true });
+  defineGlobal("console", new constructors.Proxy(target, handler));
 
   /** The host's way in. Never throws, except the uncatchable error that ends a turn. */
   function enter(entry, ...args) {
