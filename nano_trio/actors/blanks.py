@@ -17,11 +17,11 @@ from nano_trio.runtime.environment import Blank
 
 __all__ = ["Blanks"]
 
-_PAUSE_S = 0.002
-"""Between two steps, each of which takes a tenth of that."""
-_BUSY = 0.6
+_PAUSE_S = 0.0003
+"""Between two steps, each of which takes about as long."""
+_BUSY = 0.9
 """The share of a pause that others may have computed: above it the next step waits."""
-_MOST_PAUSES = 50
+_MOST_PAUSES = 200
 """However busy the process is, after so many a step is taken: a start from the store costs less in all."""
 
 
