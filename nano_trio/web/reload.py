@@ -117,8 +117,9 @@ class Change:
             raise
         leaving = self._switch(renewed)
         await server.commit(opening)
-        if hosting.admin is not None:
-            hosting.admin.take(self._new.admin)
+        settings = self._difference.live_keys + self._difference.listener_keys
+        if hosting.admin is not None and not hosting.admin.take(self._new.admin):
+            settings = tuple(key for key in settings if not key.startswith("admin."))
         self._release(renewed)
         for app in leaving:
             hosting.spawn(f"draining {app.name}", functools.partial(self._let_go, app))
@@ -130,7 +131,7 @@ class Change:
             replaced=tuple(app.name for app in self._new.apps if app.name in renewed and app.name not in self._failed),
             updated=tuple(change.name for change in difference.changed if change.name not in renewed),
             failed=self._failed,
-            settings=difference.live_keys + difference.listener_keys,
+            settings=settings,
             needs_restart=diff(hosting.started_with, self._new).restart_keys,
         )
         # In development its error is shown instead.

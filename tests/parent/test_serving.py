@@ -237,9 +237,14 @@ def test_several_workers_share_the_port(start: Start, app: Path) -> None:
 
 
 def test_no_parent(start: Start, app: Path) -> None:
-    running = start("serve", "--app", "app", "--port", "0", "--no-parent")
-    assert get(running.port()) == (200, "hello")
+    running = start("serve", "--app", "app", "--port", "0", "--no-parent", "--no-watch")
+    port = running.port()
+    assert get(port) == (200, "hello")
     assert workers_of(running) == []
+    (app / "index.js").write_text("export default () => new Response('reloaded')")
+    running.signal(signal.SIGHUP)
+    running.wait_for("reloaded")
+    assert get(port) == (200, "reloaded")
     running.signal(signal.SIGTERM)
     assert running.end().code == 0
 

@@ -58,14 +58,18 @@ class AdminServer:
     def connections(self) -> int:
         return self._connections.total()
 
-    def take(self, config: Admin) -> None:
-        """Another token, other hostnames. Where it listens stays: so it is never without a token beyond loopback."""
+    def take(self, config: Admin) -> bool:
+        """Another token, other hostnames. Where it listens stays: so it is never without a token beyond loopback.
+
+        False where nothing is taken, because it would be.
+        """
         if config.token is None and not self._loopback:
-            return
+            return False
         if self.gate.take(config.token, config.hostnames):
             # Who came in by the old one must show the new one.
             for session in self.sessions:
                 session.turn_out()
+        return True
 
     def figures(self, interval_s: float) -> Feed:
         """Samples at that interval, shared by all who want the same."""
