@@ -231,6 +231,29 @@ def test_wrong_usage(nano: Nano, arguments: list[str], message: str) -> None:
     assert message in result.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--url", "http://[x"], "expected a URL such as http://127.0.0.1:9000, got 'http://[x'"),
+        (["--url", "http://a:99999"], "expected a URL such as"),
+        (["--url", "http://a:port"], "expected a URL such as"),
+        (["--url", "ftp://a"], "expected a URL such as"),
+        (["--url", "http://127.0.0.1:1", "--token", "a b"], "a token is visible ASCII characters without spaces"),
+        (["--url", "http://127.0.0.1:1", "--token", "caf\xe9"], "a token is visible ASCII characters without spaces"),
+    ],
+)
+def test_what_cannot_be_asked(nano: Nano, arguments: list[str], message: str) -> None:
+    result = nano("admin", *arguments, "health")
+    assert result.code == 1
+    assert message in result.err
+
+
+def test_https_where_http_is_spoken(nano: Nano, server: Server) -> None:
+    result = nano("admin", "--url", server.url.replace("http:", "https:"), "health")
+    assert result.code == 1
+    assert result.err.strip() == f"{server.url.replace('http:', 'https:')} does not answer as an admin listener does"
+
+
 # -- top --------------------------------------------------------------------------------------------------------------
 
 

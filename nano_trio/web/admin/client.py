@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ _CLOSE_S = 1.0
 _MAX_MESSAGE = 64 * 1024 * 1024
 _WAITING = 256
 _UNAUTHORIZED = -32001
+_TOKEN = re.compile(r"[!-~]+")
 _NEEDS_TOKEN = "this server wants a token: --token TOKEN, NANO_ADMIN_TOKEN, or --config FILE that has it"
 
 
@@ -136,20 +138,26 @@ def _text(error: dict[str, Any]) -> str:
 @asynccontextmanager
 async def connect(url: str, token: str | None) -> AsyncIterator[AdminClient]:
     """Connect to the admin listener at ``url`` (http or https). Raises :class:`AdminError`, which says what to do."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
         raise AdminError(f"expected a URL such as http://127.0.0.1:9000, got {url!r}")
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise AdminError("a token is visible ASCII characters without spaces; this one is not")
     secure = parts.scheme == "https"
     headers = [] if token is None else [(b"authorization", b"Bearer " + token.encode())]
     failure: AdminError | None = None
     try:
         with trio.fail_after(_CONNECT_S):
-            plain = await trio.open_tcp_stream(parts.hostname, parts.port or (443 if secure else 80))
+            plain = await trio.open_tcp_stream(host, port or (443 if secure else 80))
     except (OSError, trio.TooSlowError):
         raise AdminError(_nobody(url)) from None
     stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = plain
     if secure:
-        stream = trio.SSLStream(plain, ssl.create_default_context(), server_hostname=parts.hostname)
+        stream = trio.SSLStream(plain, ssl.create_default_context(), server_hostname=host)
     try:
         async with trio.open_nursery() as nursery:
             with trio.fail_after(_CONNECT_S):
