@@ -47,7 +47,7 @@ declare module "nano:test" {
     /** When the connection is over. */
     readonly closed: Promise<{ code: number; reason: string }>;
     send(message: NanoTrio.Message | Blob): void;
-    /** The next message. Rejects after `timeout` ms (1000), and where the connection is over. */
+    /** The next message. Rejects after `timeout` ms (4000), and where the connection is over. */
     receive(options?: { timeout?: number }): Promise<string | ArrayBuffer>;
     close(code?: number, reason?: string): Promise<{ code: number; reason: string }>;
     /** The messages, until the connection is over. */
