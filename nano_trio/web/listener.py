@@ -252,8 +252,10 @@ class Listener:
 
         Idle connections stay as long as others are busy: who sends a request now is told so by a 503, where a closed
         connection would leave it guessing. Then they are closed. HTTP/2 connections end with GOAWAY, WebSockets with
-        the code 1001.
+        the code 1001. Idempotent.
         """
+        if self.draining:
+            return
         self.draining = True
         self._stopped.set()
         if self._accepting is not None:
