@@ -89,6 +89,14 @@ class Bench(_Bench):
             raise AssertionError(f"{outcome[0][1]}\n{outcome[0][2]}")
         return json.loads(outcome[0][1]).get("v")
 
+    def heap(self) -> int:
+        """The heap's size in bytes, without garbage."""
+        isolate = self._environment.isolate
+        # What the first collection finalizes may be all that holds something else.
+        isolate.collect_garbage()
+        isolate.collect_garbage()
+        return isolate.read_memory()
+
     def drain(self) -> None:
         """Run the microtasks that a test queued through ``context``."""
         while self.context.execute_pending_job():

@@ -181,7 +181,7 @@
     let index = 0;
     let offset = 0;
     let remaining = size;
-    return load("streams_readable").createReadableByteStream(undefined, (controller) => {
+    return load("streams_readable").createReadableByteStream((controller) => {
       if (remaining === 0) return load("body_source").finish(controller);
       const part = parts[index];
       const length = buffers.viewByteLength(part);

@@ -47,7 +47,9 @@
     if (state.stream === null) return;
     const { acquireReader, slots } = load("streams_readable");
     acquireReader(state.stream);
-    slots(state.stream).disturbed = true;
+    const stream = slots(state.stream);
+    stream.disturbed = true;
+    stream.origin = undefined;
   }
 
   /**

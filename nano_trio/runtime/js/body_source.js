@@ -4,16 +4,20 @@
 // nobody has touched takes over its source, so that `new Response(request.body)` need not run through JavaScript.
 (platform) => {
   "use strict";
-  const { isLoaded, load, host, buffers, constructors, uncurry, operation, promiseThen } = platform;
-  const { Uint8Array, WeakMap } = constructors;
+  const { isLoaded, load, host, buffers, constructors, operation, promiseThen } = platform;
+  const { Uint8Array } = constructors;
   const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
   const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE } = KINDS;
   const { encode } = load("utf8");
-  const getOrigin = uncurry("WeakMap", "get");
-  const setOrigin = uncurry("WeakMap", "set");
-  /** Stream → the state of the body it was made for. */
-  const origins = new WeakMap();
+
+  /** Whose body a stream is. Not its state, which holds the stream: two that hold each other are garbage to be collected. */
+  function Origin(state) {
+    this.kind = state.kind;
+    this.source = state.source;
+    this.shared = state.shared;
+  }
+  Origin.prototype = { __proto__: null };
 
   /** Is `value` an object of the platform's class that `file` defines and `check` recognises? Loads nothing. */
   function isOf(file, check, value) {
@@ -35,11 +39,11 @@
   /** "Extract a body" from a converted BodyInit that is no string into `state`; its MIME type or null. */
   function extractObject(state, value, context, isKeepalive) {
     if (isOf("streams_readable", "isReadableStream", value)) {
-      const { isLocked, isDisturbed } = load("streams_readable");
+      const { isLocked, isDisturbed, originOf } = load("streams_readable");
       if (isKeepalive) fail(context, "A request with keepalive cannot have a stream as its body.");
       if (isLocked(value) || isDisturbed(value)) fail(context, "The stream is locked or was read from already.");
       // The stream of another body of ours can be short-circuited: its source is known.
-      const origin = getOrigin(origins, value);
+      const origin = originOf(value);
       state.kind = origin === undefined ? STREAM : origin.kind;
       state.source = origin === undefined ? null : origin.source;
       state.shared = origin !== undefined && origin.shared;
@@ -73,7 +77,7 @@
     if (state.stream !== null || state.kind === NONE) return state.stream;
     const { createReadableByteStream, controllerOf } = load("streams_readable");
     if (state.used) {
-      state.stream = createReadableByteStream(undefined, undefined, undefined);
+      state.stream = createReadableByteStream(undefined, undefined);
       controllerOf(state.stream).close();
       seize(state);
       return state.stream;
@@ -83,7 +87,6 @@
     else if (kind === WIRE) {
       const wire = host(source.from);
       state.stream = createReadableByteStream(
-        undefined,
         (controller) =>
           promiseThen(operation((id) => wire.read(source.id, id)), (chunk) => {
             if (chunk === null) finish(controller);
@@ -94,13 +97,13 @@
       // For what can break the body while nobody reads: the signal of a fetch.
       source.stream = state.stream;
     } else {
-      state.stream = createReadableByteStream(undefined, (controller) => {
+      state.stream = createReadableByteStream((controller) => {
         const bytes = kind === TEXT ? new Uint8Array(encode(source)) : state.shared ? copyBytes(source) : viewOf(source);
         if (bytes.length > 0) controller.enqueue(bytes);
         finish(controller);
       });
     }
-    setOrigin(origins, state.stream, state);
+    load("streams_readable").setOrigin(state.stream, new Origin(state));
     return state.stream;
   }
   /** Close a byte stream, and with it a read into a buffer that waits for more. */

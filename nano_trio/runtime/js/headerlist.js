@@ -12,6 +12,7 @@
   const exec = uncurry("RegExp", "exec");
   const charCodeAt = uncurry("String", "charCodeAt");
   const slice = uncurry("String", "slice");
+  const copy = uncurry("Array", "slice");
   const toLowerCase = uncurry("String", "toLowerCase");
   const iterator = Symbol.iterator;
   const NOT_A_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
@@ -70,7 +71,7 @@
     const pair = platform.load("webidl").sequenceFromIterable(value, method, ByteString, context);
     return pair.length === 2 ? [pair[0], pair[1], false] : [null];
   }
-  /** Convert `init` to HeadersInit: an array of what `toPair` gives. */
+  /** Convert `init` to HeadersInit: an array of what `toPair` gives, or { list } with the list of a Headers object. */
   function convertInit(init, context) {
     if (!isObject(init)) {
       fail(context, "The provided value is not of type '(record<ByteString, ByteString> or sequence<sequence<ByteString>>)'.");
@@ -79,10 +80,7 @@
     const method = init[iterator];
     if (method !== undefined && method !== null) {
       const list = method === headersClass.entries ? headersClass.listOf(init) : undefined;
-      if (list !== undefined) {
-        for (let i = 0; i < list.length; i += 2) raw[raw.length] = [list[i], list[i + 1], true];
-        return raw;
-      }
+      if (list !== undefined) return { __proto__: null, length: 0, list: copy(list) };
       return platform.load("webidl").sequenceFromIterable(init, method, toPair, context);
     }
     const keys = ownKeys(init);
@@ -98,6 +96,8 @@
   }
   /** "Fill": append what `convertInit` gave to `list`; the validated list. */
   function fill(list, raw, context) {
+    const valid = raw.list;
+    if (valid !== undefined) for (let i = 0; i < valid.length; i++) list[list.length] = valid[i];
     for (let i = 0; i < raw.length; i++) {
       const pair = raw[i];
       if (pair[0] === null) fail(context, "Each header pair must be an iterable [name, value] tuple.");

@@ -118,7 +118,7 @@
     state.statusText = from.statusText;
     state.list = list;
     state.kind = KINDS.STREAM;
-    state.stream = createReadableByteStream(undefined, (controller) => body.pull(controller), (reason) => body.cancel(reason));
+    state.stream = createReadableByteStream((controller) => body.pull(controller), (reason) => body.cancel(reason));
     return response;
   }
   /** { decoder, header } where the Content-Type names an encoding other than UTF-8 that can be decoded; else null. */

@@ -163,7 +163,7 @@
         }
         state.status = status;
       }
-      if (statusText !== undefined) {
+      if (statusText !== undefined && statusText !== "") {
         if (exec(/[^\t\x20-\x7e\x80-\xff]/, statusText) !== null) fail(context, "Invalid statusText");
         state.statusText = statusText;
       }

@@ -23,10 +23,10 @@
     class {
       constructor() {
         this.state = "readable";
-        this.reader = this.controller = this.storedError = this.object = undefined;
+        this.reader = this.controller = this.storedError = this.object = this.origin = undefined;
         this.disturbed = false;
       }
-      /** The public ReadableStream. */
+      /** The public ReadableStream, where it may be asked for again; else one needs not be held. */
       shell() {
         return this.object ?? (this.object = new ReadableStream(TOKEN, this));
       }
@@ -350,7 +350,6 @@
       const strategyDict = QueuingStrategy(strategy, "Failed to construct 'ReadableStream'");
       const source = UnderlyingSource(underlyingSource, "Failed to construct 'ReadableStream'");
       const stream = (this.#stream = new Stream());
-      stream.object = this;
       const receiver = underlyingSource ?? { __proto__: null };
       if (source.type === "bytes") {
         if (strategyDict.size !== undefined) throw new RangeError("The strategy of a byte stream cannot have a size.");
@@ -494,11 +493,11 @@
   }
   /** A ReadableStream. The algorithms start(controller), pull(controller), cancel(reason) may be undefined. */
   function createReadableStream(start, pull, cancel, highWaterMark, sizeAlgorithm) {
-    return createStream(start, pull, cancel, highWaterMark, sizeAlgorithm).shell();
+    return new ReadableStream(TOKEN, createStream(start, pull, cancel, highWaterMark, sizeAlgorithm));
   }
-  /** A ReadableStream with a byte controller; chunks are Uint8Arrays, whose buffers are transferred. */
-  function createReadableByteStream(start, pull, cancel, highWaterMark = 0) {
-    return platform.load("streams_byte").createByteStream(start, pull, cancel, highWaterMark).shell();
+  /** A ReadableStream with a byte controller that pulls when read; chunks are Uint8Arrays, whose buffers are transferred. */
+  function createReadableByteStream(pull, cancel) {
+    return new ReadableStream(TOKEN, platform.load("streams_byte").createLateStream(pull, cancel));
   }
 
   return {
@@ -515,6 +514,11 @@
     isClosed: (stream) => slots(stream).state === "closed",
     isErrored: (stream) => slots(stream).state === "errored",
     isReadable: (stream) => slots(stream).state === "readable",
+    /** For bodies: what a stream was made of; undefined for streams of apps. */
+    originOf: (stream) => slots(stream).origin,
+    setOrigin(stream, origin) {
+      slots(stream).origin = origin;
+    },
     storedErrorOf: (stream) => slots(stream).storedError,
     /** The internal controller: enqueue(chunk), close(), error(e), desiredSize(), canCloseOrEnqueue(). */
     controllerOf: (stream) => slots(stream).controller,

@@ -1,0 +1,37 @@
+"""What an app has let go of leaves its heap: what a request leaves behind would end an app in an hour."""
+
+from __future__ import annotations
+
+import pytest
+
+from .harness import Bench
+
+DROPPED = {
+    "a body's stream": "new Response('text').body",
+    "a body's stream of bytes": "new Response(new Uint8Array(100)).body",
+    "a request's stream": "new Request('http://a/', { method: 'POST', body: 'text' }).body",
+    "a response made of another": "const r = new Response('text'); new Response(r.body, r).headers.set('a', 'b')",
+    "a body that was read": "await new Response(new Response('text').body).text()",
+    "a clone of a stream": "const r = new Response('text'); r.body; r.clone()",
+    "a stream that was left": "new ReadableStream({ pull(c) { c.enqueue(1); } }).getReader().read()",
+    "a broken off iteration": "for await (const x of new ReadableStream({ pull(c) { c.enqueue(1); } })) break",
+    "a pipe": "await new Response('text').body.pipeThrough(new TextDecoderStream()).pipeTo(new WritableStream())",
+    "a signal that depends": "AbortSignal.any([new AbortController().signal])",
+    "a listener that holds its target": "const t = new EventTarget(); t.addEventListener('a', () => t)",
+    "a URL and its parameters": "new URL('http://a/?b=c').searchParams.append('d', 'e')",
+    "a blob's stream": "await new Blob(['text']).stream().getReader().read()",
+    "a form": "const f = new FormData(); f.set('a', new Blob(['text'])); await new Response(f).formData()",
+    "a copy": "structuredClone({ a: new Map([[1, new Set([2])]]) })",
+    "a timer": "clearTimeout(setTimeout(() => {}, 1e6))",
+    "a message": "const { port1, port2 } = new MessageChannel(); port1.postMessage(1); port1.close()",
+}
+
+
+@pytest.mark.parametrize("code", DROPPED.values(), ids=DROPPED)
+def test_what_is_dropped_is_freed(bench: Bench, code: str) -> None:
+    loop = f"for (let i = 0; i < 500; i++) {{ {code}; }}"
+    bench.run(loop)
+    before = bench.heap()
+    bench.run(loop)
+    bench.run(loop)
+    assert bench.heap() - before < 50_000
