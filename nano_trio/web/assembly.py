@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nano_trio.actors.app import App as RunningApp
@@ -85,15 +85,19 @@ def app_ports(apps: Iterable[App]) -> set[int]:
     return {app.port for app in apps if app.port is not None}
 
 
+def _with_local_certificates(config: Config) -> Iterator[App]:
+    ports = config.secure_ports
+    return (app for app in config.apps if app.port in ports and app.tls.own_certificate is None)
+
+
 def uses_local_certificates(config: Config) -> bool:
     """Whether an app that is served over HTTPS has no certificate of its own."""
-    return any(app.port in config.secure_ports and app.tls.own_certificate is None for app in config.apps)
+    return any(True for _ in _with_local_certificates(config))
 
 
 def local_hostnames(config: Config) -> list[str]:
     """The hostnames whose certificates are to be made locally, and the address if it is one that clients use."""
-    served = [app for app in config.apps if app.port in config.secure_ports and app.tls.own_certificate is None]
-    hostnames = [hostname for app in served for hostname in app.hostname]
+    hostnames = [hostname for app in _with_local_certificates(config) for hostname in app.hostname]
     if config.host not in ("0.0.0.0", "::"):
         hostnames.append(config.host)
     return hostnames

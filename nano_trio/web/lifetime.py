@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import gc
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -74,6 +75,7 @@ async def serve_until_signal(
             await trio.lowlevel.checkpoint_if_cancelled()
             life.hosting = hosting
             _calm_garbage_collection()
+            _hurry_other_threads()
             started(hosting)
             hosting.tell_parent()
             # Before it looks at its files: by the time that it says one is broken, its successor has something to run
@@ -164,3 +166,11 @@ def _calm_garbage_collection() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     gc.enable()
+
+
+def _hurry_other_threads() -> None:
+    """Logs are written and files are read in threads: none keeps the interpreter for longer than a slice of JavaScript.
+
+    Python's default is 5 ms, and every read of a file by the loop gives them the chance.
+    """
+    sys.setswitchinterval(0.0005)
