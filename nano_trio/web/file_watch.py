@@ -148,9 +148,12 @@ class FileWatch:
         missing = [app for app, key in apps.items() if app not in self._known or self._known[app][0] is not key]
         if missing or len(self._known) != len(apps):
             look = [(app, app.source.path, app.source.files) for app in missing]
-            found = await trio.to_thread.run_sync(lambda: {app: folders_of(path, files) for app, path, files in look})
+            ways: Ways = {}
+            found = await trio.to_thread.run_sync(
+                lambda: {app: folders_of(path, files, ways) for app, path, files in look}
+            )
             self._known = {app: (key, found[app] if app in found else self._known[app][1]) for app, key in apps.items()}
-        config = await trio.to_thread.run_sync(functools.partial(_folders_on_the_way, self._files))
+        config = await trio.to_thread.run_sync(functools.partial(_folders_on_the_way, self._files, {}))
         return {app: self._known[app][1] for app in apps}, config
 
 
@@ -184,34 +187,54 @@ def _written_by_us(paths: set[str]) -> set[str]:
     return ours
 
 
-def folders_of(path: Path, files: Iterable[Path]) -> frozenset[str]:
-    """The real paths of the folders to watch for an app at ``path`` whose code came from ``files``. Blocks."""
-    folders = set(_folders_on_the_way([path, *files]))
-    if path.is_dir():
-        own = os.path.realpath(path)
-        most = len(folders) + _MOST_FOLDERS
-        for folder, below, _ in os.walk(own):
-            folders.add(folder)
-            if len(folders) >= most:
-                break
-            below[:] = sorted(name for name in below if name != "node_modules" and not name.startswith("."))
-    return frozenset(folder for folder in folders if os.path.isdir(folder))
+Ways = dict[str, frozenset[str]]
+"""What is to be watched for a change of where a folder is, by folder. Apps lie side by side: it is found out once."""
 
 
-def _folders_on_the_way(paths: Iterable[Path]) -> frozenset[str]:
+def folders_of(path: Path, files: Iterable[Path], ways: Ways | None = None) -> frozenset[str]:
+    """The real paths of the folders to watch for an app at ``path`` whose code came from ``files``. Blocks.
+
+    ``ways`` keeps what was found out, for other apps.
+    """
+    folders = _folders_on_the_way([path, *files], {} if ways is None else ways)
+    if not path.is_dir():
+        return folders
+    below_it = set(folders)
+    most = len(folders) + _MOST_FOLDERS
+    for folder, below, _ in os.walk(os.path.realpath(path)):
+        below_it.add(folder)
+        if len(below_it) >= most:
+            break
+        below[:] = sorted(name for name in below if name != "node_modules" and not name.startswith("."))
+    return frozenset(folder for folder in below_it if os.path.isdir(folder))
+
+
+def _folders_on_the_way(paths: Iterable[Path], ways: Ways) -> frozenset[str]:
     """The folders that hold these files, and those that hold symbolic links on the way to them."""
     folders: set[str] = set()
     for path in paths:
         name = os.path.abspath(path)
-        folders.add(os.path.realpath(os.path.dirname(name)))
         for _ in range(_MOST_LINKS):
-            link = next((str(p) for p in (Path(name), *Path(name).parents) if p.is_symlink()), None)
-            if link is None:
+            folder = os.path.dirname(name)
+            if folder not in ways:
+                ways[folder] = _way_to(folder)
+            folders |= ways[folder]
+            if not os.path.islink(name):
                 break
-            folders.add(os.path.realpath(os.path.dirname(link)))
-            rest = os.path.relpath(name, link)
-            name = os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link), rest))
-        folders.add(os.path.realpath(os.path.dirname(name)))
+            name = os.path.normpath(os.path.join(os.path.realpath(folder), os.readlink(name)))
+    return frozenset(folders)
+
+
+def _way_to(folder: str) -> frozenset[str]:
+    """The real folder, and those that hold symbolic links on the way to it."""
+    folders = {os.path.realpath(folder)}
+    for _ in range(_MOST_LINKS):
+        link = next((str(place) for place in (Path(folder), *Path(folder).parents) if place.is_symlink()), None)
+        if link is None:
+            break
+        holder = os.path.realpath(os.path.dirname(link))
+        folders.add(holder)
+        folder = os.path.normpath(os.path.join(holder, os.readlink(link), os.path.relpath(folder, link)))
     return frozenset(folder for folder in folders if os.path.isdir(folder))
 
 
