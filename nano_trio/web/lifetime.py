@@ -159,12 +159,13 @@ class _Life:
 def _calm_garbage_collection() -> None:
     """What is here stays: keep the collector off it, and let it look at the rest less often (Python's ``gc``).
 
-    A full collection stops everything for tens of milliseconds. It is for what libraries leave: nothing of ours that
+    A look at the newest objects stops everything for some 0.15 ms for each thousand, so it comes every few thousand; a
+    full one takes tens of milliseconds. Both are for what libraries leave: nothing of ours that
     ends is part of a cycle (tests/serving/test_leftovers.py), or a dead isolate would stay for hours.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(5_000, 200, 100)
     gc.enable()
 
 
