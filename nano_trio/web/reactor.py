@@ -47,7 +47,7 @@ INPUT = 1
 HANG_UP = 2
 
 _PASS = 0.002
-_HOLD = 0.0003
+_HOLD = 0.0006
 _BATCH = 1024
 """Connections that a look at the set reports: as far as the order among those that wait can be kept."""
 _SWEEP_CHUNK = 2000
