@@ -82,7 +82,7 @@ def test_commands_in_the_text_are_ones_that_there_are(page: str) -> None:
     for command in re.findall(r"`(nano-trio [^`\n]+)`", (PAGES / page).read_text("utf-8")):
         words = [word for word in shlex.split(command) if word not in ("…", "[APP]", "[PATH]")]
         if not {"|", ">", "<"} & set(words):
-            _parse([word for word in words[1:] if not word.startswith("[")])
+            _assert_taken([word for word in words[1:] if not word.startswith("[")])
 
 
 @of("sh")
@@ -92,7 +92,7 @@ def test_commands_are_ones_that_there_are(block: PageBlock) -> None:
     for line in block.block.text.splitlines():
         words = shlex.split(line)
         if Path(words[0]).name == "nano-trio" and not {"|", "&"} & set(words):
-            _parse(words[1:])
+            _assert_taken(words[1:])
 
 
 @of("js")
@@ -201,7 +201,7 @@ def test_units_are_what_systemd_reads(block: PageBlock) -> None:
     unit.read_string(block.block.text)
     assert set(unit.sections()) <= {"Unit", "Service", "Socket", "Install"}
     if unit.has_option("Service", "ExecStart"):
-        _parse(shlex.split(unit["Service"]["ExecStart"])[1:])
+        _assert_taken(shlex.split(unit["Service"]["ExecStart"])[1:])
 
 
 @of("nginx")
@@ -243,11 +243,11 @@ def test_a_containers_command_is_one_that_there_is(block: PageBlock) -> None:
     assert {name for name, _ in instructions} <= {"FROM", "COPY", "RUN", "USER", "EXPOSE", "STOPSIGNAL", "CMD"}
     program, *arguments = json.loads(dict(instructions)["CMD"])
     assert program == "nano-trio"
-    _parse(arguments)
+    _assert_taken(arguments)
 
 
-def _parse(arguments: list[str]) -> None:
-    """Raises click.UsageError for what the command line does not take. Files need not exist."""
+def _assert_taken(arguments: list[str]) -> None:
+    """The command line takes these; click.UsageError says what of them it does not. Files need not exist."""
     command: click.Command = main
     rest = [word for word in arguments if word not in ("--help", "--version")]
     while isinstance(command, click.Group) and rest:

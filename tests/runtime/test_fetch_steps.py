@@ -70,7 +70,9 @@ async def _client(network: Network) -> AsyncIterator[FetchClient]:
         nursery.cancel_scope.cancel()
 
 
-async def _give_up_at_each_step(client: FetchClient, upstream: Upstream | Http2Upstream, path: str, how: str) -> None:
+async def _assert_nothing_stays_at_any_step(
+    client: FetchClient, upstream: Upstream | Http2Upstream, path: str, how: str
+) -> None:
     """Fetch again and again, given up one step later each time, until it ends before.
 
     A socket that the collector had to close is a warning, which would be the test's failure.
@@ -117,14 +119,14 @@ async def _give_up_at_each_step(client: FetchClient, upstream: Upstream | Http2U
 @pytest.mark.parametrize("path", ["/some", "/text", "/redirect?to=/some"])
 async def test_http1(path: str, how: str) -> None:
     async with running() as upstream, _client(OPEN) as client:
-        await _give_up_at_each_step(client, upstream, path, how)
+        await _assert_nothing_stays_at_any_step(client, upstream, path, how)
 
 
 @pytest.mark.parametrize("how", ["abort", "cancel"])
 async def test_a_host_with_several_addresses(how: str) -> None:
     async with running() as upstream, _client(attrs.evolve(OPEN, resolve=_two_addresses)) as client:
         upstream.url = f"http://many.example:{upstream.port}"
-        await _give_up_at_each_step(client, upstream, "/some", how)
+        await _assert_nothing_stays_at_any_step(client, upstream, "/some", how)
 
 
 async def test_who_gives_up_waiting_for_a_connection_leaves_it_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +174,7 @@ async def test_tls(protocol: str, how: str, tmp_path: Path) -> None:
     network = attrs.evolve(OPEN, extra_ca_certs=(tmp_path / "ca.pem",))
     if protocol == "HTTP/1.1":
         async with running(context) as upstream, _client(network) as client:
-            await _give_up_at_each_step(client, upstream, "/some", how)
+            await _assert_nothing_stays_at_any_step(client, upstream, "/some", how)
         return
     async with running_http2(context) as upstream2, _client(network) as client:
-        await _give_up_at_each_step(client, upstream2, "/text", how)
+        await _assert_nothing_stays_at_any_step(client, upstream2, "/text", how)

@@ -71,7 +71,7 @@ DOINGS = {
 
 
 @contextlib.contextmanager
-def nothing_left_over() -> Iterator[None]:
+def assert_nothing_left_over() -> Iterator[None]:
     """What becomes garbage in here is freed without the collector."""
     gc.collect()
     gc.freeze()  # what is here already is not looked through again
@@ -134,7 +134,7 @@ async def test_an_app_that_was_restarted_or_removed_leaves_nothing(serve: SiteMa
         }
         async with serve({"app": app, "back": handler(DOINGS["streams"])}) as site:
             await ask(site, "app", whole=doing != "streams for ever")  # what is made once stays
-            with nothing_left_over():
+            with assert_nothing_left_over():
                 async with gone(site):
                     for _ in range(3):
                         await ask(site, "app", whole=doing != "streams for ever")
@@ -148,7 +148,7 @@ async def test_an_app_that_died_leaves_nothing(serve: SiteMaker, way: str) -> No
     dying = {"source": WAYS[way], "timeout_ms": 40, "memory_mb": 16, "request_timeout_ms": 300, "max_restarts": 9}
     async with serve({"dying": dying}) as site:
         await ask(site, "dying", whole=True)
-        with nothing_left_over():
+        with assert_nothing_left_over():
             async with gone(site):
                 for _ in range(3):
                     await ask(site, "dying", whole=True)
@@ -174,7 +174,7 @@ async def test_websockets_leave_nothing(serve: SiteMaker) -> None:
                     tcp.socket.close()
 
         await chat(closed=True)
-        with nothing_left_over():
+        with assert_nothing_left_over():
             async with gone(site):
                 for closed in (True, False, True):
                     with contextlib.suppress(trio.ClosedResourceError, trio.BrokenResourceError):
@@ -218,7 +218,7 @@ async def test_versions_configurations_and_certificates_leave_nothing(tmp_path: 
 
         assert await place.text("app") == "version 0"
         await change(1)
-        with nothing_left_over():
+        with assert_nothing_left_over():
             async with gone(place.site):
                 for number in (2, 3, 4):
                     await change(number)
