@@ -232,7 +232,8 @@ class Incarnation:
                     self._environment.enter("piped", exchange.id)
             if exchange.response is None:
                 self._answer(exchange, plain_response(503, "given up"))
-            self._check_drained()
+            if self._drained is not None:
+                self._check_drained()
 
     def abandon(self, exchange: AppExchange, reason: str) -> None:
         """The client left: abort the request's signal, cancel its body stream."""

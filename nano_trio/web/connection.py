@@ -311,12 +311,11 @@ class Connection:
             if waiting is None:
                 if length > self.listener.limits.whole_body and length > reader.buffered:
                     return WireBody(self, length)
-                content = reader.next_body()
-                if content is not None and len(content) == length:
-                    reader.next_body()
+                content = reader.whole_body(length)
+                if content is not None:
                     return content
                 self._waiting_head = head
-                self._waiting_body = bytearray(content or b"")
+                self._waiting_body = bytearray(reader.next_body() or b"")
                 self._partial = True
                 self.deadline = self.reactor.now + self.listener.limits.head_timeout
                 return None

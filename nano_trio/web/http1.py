@@ -471,6 +471,20 @@ class RequestReader:
         self._scanned = len(data)
         return None
 
+    def whole_body(self, length: int) -> bytes | None:
+        """Return the body, of this Content-Length, where all of it is here; else None, and ``next_body`` reads it."""
+        start, end = self._position, self._position + length
+        buffer = self._buffer
+        if end < len(buffer):
+            self._position = end
+        elif end == len(buffer):
+            self._buffer = b""
+            self._position = 0
+        else:
+            return None
+        self._body = None
+        return buffer[start:end]
+
     def next_body(self) -> bytes | None:
         """Return a piece of the body, ``b""`` at its end, or None for more bytes. Raises :class:`ProtocolError`."""
         body = self._body
