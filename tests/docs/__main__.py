@@ -9,6 +9,4 @@ for page in pages():
     path = PAGES / page
     path.write_text(generated(path.read_text("utf-8")), "utf-8")
 for name, text in published().items():
-    path = SITE / "public" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
+    (SITE / "public" / name).write_text(text, "utf-8")

@@ -38,12 +38,10 @@ def generated(text: str) -> str:
 
 
 def published() -> dict[str, str]:
-    """Files that the site has beside its pages, by their paths below its folder ``public``."""
-    types = {file.name: file.read_text("utf-8") for file in sorted((REPOSITORY / "nano_trio/types").glob("*.d.ts"))}
+    """Files of the site's folder ``public`` that are made of the source, by their names; the types are a link to it."""
     return {
         "openapi.json": json.dumps(openapi(), indent=1, ensure_ascii=False) + "\n",
         "nano-trio.schema.json": json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n",
-        **{f"types/{name}": text for name, text in types.items()},
     }
 
 
