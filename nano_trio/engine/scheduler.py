@@ -6,17 +6,21 @@ that wait, whatever the number of apps that want to compute:
 1. *A turn begins where it is submitted*, without a task switch, until one that did so in this pass of the loop has
    used up its slice, or all together have used ``pass_budget``. Most turns take microseconds, so under normal load
    nobody ever queues.
-2. Beyond that a turn waits for the scheduler's task. So 500 hogs that begin in one pass do not make it 500 slices
+2. Beyond that a turn waits for the scheduler's grant. So 500 hogs that begin in one pass do not make it 500 slices
    long.
-3. The scheduler's task grants per pass: first slices of apps whose last turns were short, those with a long record
+3. The scheduler grants once a pass: first slices of apps whose last turns were short, those with a long record
    first, for one slice in all (these are the well-behaved neighbours, and hogs must not delay them); then one slice
    to an app with a long record whose turn was interrupted, by a collection of its garbage, say: only a turn that is
    longer than a few slices costs the app its record; then *one* slice to one app of the rotation: those in the middle
    of a long turn, and newcomers nobody knows yet, an app that is being loaded say, by turns. An app has one place in
    the rotation however many turns it has waiting, so every app gets an equal share.
 
-A pass is what Trio runs between two looks at the outside world; an instrument marks where one ends. All that became
-ready meanwhile (a neighbour's request, a timer, a cancellation) is run between two grants.
+A pass is what Trio runs between two looks at the outside world. All that became ready meanwhile (a neighbour's request,
+a timer, a cancellation) is run between two grants, and *before* the next: they are made by an instrument where the pass
+ends, not by a task. Trio runs the tasks of a pass in any order, so a task's slice would be in front of every second
+request, which then waited for two slices: for the rest of the one in which it came, and for that. A task is there all
+the same, so that the loop does not sleep while anybody waits. What is granted runs outside of any task, therefore:
+``trio.lowlevel.current_task`` means nothing there, as inside of turns, whose greenlets any task may be the one to run.
 
 What is scheduled is a :class:`Runnable`: an isolate. It asks with :meth:`CpuScheduler.request` and gets one call of
 ``run_slice`` for each request.
@@ -73,14 +77,23 @@ class Runnable(Protocol):
         """Run for one slice of that many ns: resume the suspended turn or begin the next. Must not raise."""
 
 
-class _PassMark(trio.abc.Instrument):
+class _Passes(trio.abc.Instrument):
+    """Where Trio's passes begin and end. What it raises would be logged by Trio, and nobody granted anything again."""
+
     def __init__(self, scheduler: CpuScheduler) -> None:
         self._scheduler = scheduler
+        self.failure: BaseException | None = None
 
     def after_io_wait(self, timeout: float) -> None:
         self._scheduler.used_ns = 0
         self._scheduler.expired = False
         self._scheduler.pass_cpu_ns = time.thread_time_ns()
+
+    def before_io_wait(self, timeout: float) -> None:
+        try:
+            self._scheduler._grant()
+        except BaseException as failure:
+            self.failure = failure
 
 
 class CpuScheduler:
@@ -151,21 +164,23 @@ class CpuScheduler:
         return sum(map(len, self._queues)) + sum(len(a.waiting) for r in (self._newcomers, self._suspended) for a in r)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Grant slices until cancelled."""
-        mark = _PassMark(self)
-        trio.lowlevel.add_instrument(mark)
+        """Have slices granted until cancelled. Raises what a :class:`Runnable` raised, which is a bug."""
+        passes = _Passes(self)
+        trio.lowlevel.add_instrument(passes)
         task_status.started()
         try:
-            while True:
+            while passes.failure is None:
                 if self.idle:
                     self._work = trio.Event()
                     await self._work.wait()
-                self._grant()
                 await trio.lowlevel.checkpoint()
+            raise passes.failure
         finally:
-            trio.lowlevel.remove_instrument(mark)
+            trio.lowlevel.remove_instrument(passes)
 
     def _grant(self) -> None:
+        if self.idle:
+            return
         until_ns = self.used_ns + self.slice_ns
         self._grant_first_slices(self._proven, until_ns)
         self._grant_first_slices(self._promising, until_ns)

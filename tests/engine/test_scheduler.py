@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
+import pytest
 import trio
+import trio.testing
 
 from nano_trio.engine.isolate import call
 from nano_trio.engine.scheduler import Account, CpuScheduler
@@ -55,6 +58,47 @@ async def test_one_slice_is_granted_a_pass(scheduler: CpuScheduler) -> None:
         assert passes - 2 <= len(log) <= passes + 1
     await _run_until_quiet(scheduler)
     assert len(log) == 30
+
+
+async def test_what_came_in_during_a_slice_runs_before_the_next(scheduler: CpuScheduler) -> None:
+    """A request waits for the rest of the slice in which it came, not for another one."""
+    log: list[str] = []
+    here, there = socket.socketpair()
+
+    class Hog(Recorder):
+        def run_slice(self, slice_ns: int) -> None:
+            super().run_slice(slice_ns)
+            there.send(b"?")
+
+    async def serve() -> None:
+        while True:
+            await trio.lowlevel.wait_readable(here)
+            here.recv(100)
+            log.append("request")
+
+    with here, there:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve)
+            await trio.testing.wait_all_tasks_blocked()
+            scheduler.request(Hog("slice", log, scheduler, Account(), 60), suspended=True)
+            await _run_until_quiet(scheduler)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    assert log == ["slice", "request"] * 60
+
+
+async def test_a_failing_runnable_ends_the_scheduler() -> None:
+    """It is a bug, and must not look like an app that is slow."""
+
+    class Broken(Recorder):
+        def run_slice(self, slice_ns: int) -> None:
+            raise ZeroDivisionError
+
+    with pytest.RaisesGroup(ZeroDivisionError):
+        async with trio.open_nursery() as nursery:
+            scheduler = CpuScheduler()
+            await nursery.start(scheduler.run)
+            scheduler.request(Broken("broken", [], scheduler, Account(), 1), suspended=True)
 
 
 async def test_newcomers_and_suspended_turns_alternate(scheduler: CpuScheduler) -> None:
