@@ -53,14 +53,13 @@ def decode(encoding: str, data: bytes, state: str, final: bool, fatal: bool) -> 
     return None if fatal else (text + REPLACEMENT, "")
 
 
-def encode_into(text: str | quickjs.Value, size: int) -> tuple[bytes, int]:
-    """The most of ``text`` that fits ``size`` bytes of UTF-8, and the number of UTF-16 code units that are in it."""
-    encoded = strings.unbox(text).encode("utf-8")
-    end = min(size, len(encoded))
-    while end < len(encoded) and encoded[end] & 0xC0 == 0x80:
+def fitting(source: quickjs.Value, size: int) -> tuple[int, int]:
+    """How many bytes of some UTF-8 are whole characters within ``size``, and the number of their UTF-16 code units."""
+    encoded: bytes = source.to_bytes()
+    end = size
+    while encoded[end] & 0xC0 == 0x80:
         end -= 1
-    encoded = encoded[:end]
-    return encoded, len(encoded.decode("utf-8").encode("utf-16-le")) // 2
+    return end, len(encoded[:end].decode("utf-8").encode("utf-16-le")) // 2
 
 
 def decode_utf8(
@@ -98,7 +97,7 @@ def decode_chunk(
 def namespace(services: Services) -> Namespace:
     return {
         "encodingOf": encoding_of,
-        "encodeInto": encode_into,
+        "fitting": fitting,
         "decodeUTF8": decode_utf8,
         "decode": decode_chunk,
     }

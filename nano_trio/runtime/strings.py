@@ -8,15 +8,19 @@ a LEB128 length and these very bytes; ``read_object`` takes them back. So JavaSc
 
 from __future__ import annotations
 
+from codecs import latin_1_decode, utf_16_le_decode
 from functools import cache
 from typing import Final
 
 import quickjs
 
-__all__ = ["box", "box_latin1", "unbox", "unbox_bytes"]
+__all__ = ["box", "box_latin1", "unbox", "unbox_bytes", "unbox_utf8"]
 
 _SHORT: Final = 4096
 """Below this many characters the plain way costs less."""
+_PIECE: Final = 1 << 16
+"""Bytes of a long string that are converted at once: they stay in the cache, and in memory that the allocator has at
+hand; a megabyte at once costs half as much again, in page faults."""
 
 
 @cache
@@ -61,11 +65,32 @@ def box(text: str, near: quickjs.Value) -> str | quickjs.Value:
 
 def unbox_bytes(boxed: quickjs.Value) -> tuple[bool, bytes]:
     """Whether the boxed string is kept as UTF-16, and its character codes (one or two bytes each)."""
-    written = boxed.write_object()
+    written: bytes = boxed.write_object()
+    is_wide, start = _codes(written)
+    return is_wide, written[start:]
+
+
+def unbox_utf8(boxed: quickjs.Value) -> bytes:
+    """The boxed string in UTF-8; a lone surrogate becomes U+FFFD."""
+    written: bytes = boxed.write_object()
+    is_wide, start = _codes(written)
+    encoded = []
+    while start < len(written):
+        end = start + _PIECE
+        # A copy, not a view: Python decodes UTF-16 fast only where it lies at an even address.
+        codes = written[start:end]
+        text, size = utf_16_le_decode(codes, "replace", end >= len(written)) if is_wide else latin_1_decode(codes)
+        encoded.append(text.encode())
+        start += size
+    return b"".join(encoded)
+
+
+def _codes(written: bytes) -> tuple[bool, int]:
+    """Whether a serialized string is kept as UTF-16, and where its character codes begin."""
     start = at = len(_header())
     while written[at] & 0x80:
         at += 1
-    return bool(written[start] & 1), written[at + 1 :]
+    return bool(written[start] & 1), at + 1
 
 
 def unbox(text: str | quickjs.Value) -> str:

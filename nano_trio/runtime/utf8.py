@@ -5,14 +5,17 @@ from __future__ import annotations
 import quickjs
 
 from nano_trio.runtime import strings
-from nano_trio.runtime.host import Namespace, Services
+from nano_trio.runtime.host import Namespace, Services, text_of
 
 __all__ = ["namespace"]
 
 
 def encode(text: str | quickjs.Value) -> bytes:
     """UTF-8 encode a string, which may come boxed; a lone surrogate becomes U+FFFD."""
-    text = strings.unbox(text)
+    if not isinstance(text, str):
+        if text.is_array:
+            return strings.unbox_utf8(text)
+        text = text_of(text)
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -5,14 +5,16 @@
 (platform) => {
   "use strict";
   const webidl = platform.load("webidl");
-  const { requireArguments, fail, isObject, DOMString, USVString } = webidl;
+  const { requireArguments, fail, DOMString } = webidl;
   const { RangeError, Uint8Array } = platform.constructors;
   const { buffers } = platform;
   const substring = platform.uncurry("String", "substring");
   const host = platform.host("encoding");
   const { decodeUTF8 } = host;
-  const { encode } = platform.load("utf8");
-  const { viewTag } = buffers;
+  const { LONG, encode, encodeShort } = platform.load("utf8");
+  const { viewTag, viewByteLength, byteLength } = buffers;
+  const setBytes = platform.uncurry("TypedArray", "set");
+  const INTO = "Failed to execute 'encodeInto' on 'TextEncoder'";
   const ALLOW_SHARED = { __proto__: null, allowShared: true };
   /** Host functions cannot be suspended. So the legacy encodings, whose errors take time, are decoded in pieces. */
   const PIECE = 16384;
@@ -26,27 +28,26 @@
     }
     encode(input = "") {
       this.#brand;
-      return new Uint8Array(encode(DOMString(input)));
+      const text = typeof input === "string" ? input : DOMString(input);
+      return new Uint8Array(text.length < LONG ? encodeShort(text) : encode(text));
     }
     encodeInto(source, destination) {
       this.#brand;
-      const context = "Failed to execute 'encodeInto' on 'TextEncoder'";
-      requireArguments(arguments.length, 2, context);
-      const text = USVString(source);
-      if (!isObject(destination) || viewTag(destination) !== "Uint8Array") {
-        fail(context, "parameter 2 is not of type 'Uint8Array'.");
-      }
-      const { buffer, byteOffset, byteLength } = webidl.viewInfo(destination);
+      if (arguments.length < 2) requireArguments(arguments.length, 2, INTO);
+      const text = typeof source === "string" ? source : DOMString(source);
+      if (viewTag(destination) !== "Uint8Array") fail(INTO, "parameter 2 is not of type 'Uint8Array'.");
+      const size = viewByteLength(destination);
       // No code unit takes less than a byte, so the rest of a long text is none of the host's business.
-      const part = text.length > byteLength ? USVString(substring(text, 0, byteLength + 1)) : text;
-      const answer = host.encodeInto(part.length < 4096 ? part : [part], byteLength);
-      const bytes = answer[0];
-      const read = answer[1];
-      const written = buffers.byteLength(bytes);
-      if (written > 0) {
-        const target = new Uint8Array(buffer, byteOffset, written);
-        platform.uncurry("TypedArray", "set")(target, new Uint8Array(bytes));
+      const part = text.length <= size ? text : substring(text, 0, size + 1);
+      const bytes = part.length < LONG ? encodeShort(part) : encode(part);
+      let read = text.length;
+      let written = byteLength(bytes);
+      if (written > size) {
+        const fitting = host.fitting(bytes, size);
+        written = fitting[0];
+        read = fitting[1];
       }
+      if (written > 0) setBytes(destination, new Uint8Array(bytes, 0, written));
       return { read, written };
     }
   }

@@ -213,6 +213,31 @@ test("long texts", () => {
   }
 });
 
+test("surrogates anywhere in a long text, which the host reads in pieces of 32,768 code units", () => {
+  const encoder = new TextEncoder();
+  for (const at of [32766, 32767, 32768, 65535]) {
+    for (const part of ["😀", "\ud83d", "\ude00", "\ude00\ud83d", "€"]) {
+      const text = "€".repeat(at) + part + "é".repeat(40000);
+      const encoded = encoder.encode(text);
+      ok(new TextDecoder().decode(encoded) === text.toWellFormed(), `encode: ${at}, ${escape(part)}`);
+      const target = new Uint8Array(3 * at + 2);
+      const { read, written } = encoder.encodeInto(text, target);
+      equal([read, written, target[written - 1], target[written]], [at, 3 * at, 0xac, 0], `encodeInto: ${at}, ${escape(part)}`);
+      equal(encoder.encodeInto(text, new Uint8Array(encoded.length)).read, text.length);
+    }
+  }
+});
+
+test("a text that was put together, of any length", () => {
+  for (let text = "", i = 0; i < 40; i++) {
+    text += "é".repeat(100) + "\ud83d";
+    const encoded = new TextEncoder().encode(text);
+    equal(encoded.length, (i + 1) * 203, `after ${i + 1} parts`);
+    const { read, written } = new TextEncoder().encodeInto(text, new Uint8Array(5));
+    equal([read, written], [2, 4]);
+  }
+});
+
 test("a patched platform changes nothing", () => {
   const source = new Uint8Array([239, 187, 191, 195, 169]);
   String.prototype.toWellFormed = String.prototype.substring = () => fail("patched");

@@ -1,5 +1,5 @@
-// Strings that were put together from long parts. QuickJS keeps those above 8,192 characters as ropes, which reach host
-// functions in another way than flat strings; nothing of that may show.
+// Strings that were put together from long parts. QuickJS keeps some above 512 characters and most above 8,192 as
+// ropes, which reach host functions in another way than flat strings; nothing of that may show.
 
 const rope = (part, count = 3) => { let s = ""; for (let i = 0; i < count; i++) s += part.repeat(3000); return s; };
 const ascii = () => rope("abcd");
