@@ -31,6 +31,7 @@ BENCHMARKS = {
     "http2": "bench.http2",
     "websocket": "bench.websocket",
     "turns": "bench.turns",
+    "hotpath": "bench.hot_path",
     "platform": "bench.platform_apis",
     "outside": "bench.outside",
 }

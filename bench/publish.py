@@ -2,7 +2,8 @@
 
 Writes what the runs measured into ``bench/published.json`` (of several files the later ones win, benchmark by
 benchmark), and from it the generated part of the page about benchmarks, with its tables and plots, and their style
-sheet. Without an argument only the page is made anew. Commit all three.
+sheet; and the tables of the hot path in docs/architecture.md. Without an argument only the pages are made anew. Commit
+them all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import hot_path_tables
 from bench.plots import drawings
 from bench.report import Verdict
 from bench.summary import ratios, verdicts
@@ -34,11 +36,13 @@ _Report = dict[str, Any]
 
 
 def main(files: Sequence[str]) -> None:
-    """Write the three files."""
+    """Write the files."""
     if files:
         report = merged([json.loads(Path(file).read_text()) for file in files])
         DATA.write_text(json.dumps(report, separators=(",", ":"), ensure_ascii=False).replace('},"', '},\n"') + "\n")
-    PAGE.write_text(page(PAGE.read_text("utf-8"), json.loads(DATA.read_text())), "utf-8")
+    published = json.loads(DATA.read_text())
+    PAGE.write_text(page(PAGE.read_text("utf-8"), published), "utf-8")
+    hot_path_tables.PAGE.write_text(hot_path_tables.page(hot_path_tables.PAGE.read_text("utf-8"), published), "utf-8")
     STYLES.write_text(SITE_STYLE)
 
 

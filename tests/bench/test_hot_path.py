@@ -1,0 +1,113 @@
+"""Where a request's microseconds go: the tool does tell, and the page shows what is published. Its figures are nobody's
+business here."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from bench import hot_path, hot_path_tables, publish, stand_ins
+from bench.hot_path import Found, rooms
+from bench.in_process import Clients, served
+from bench.servers import HANDLERS
+
+PUBLISHED: dict[str, Any] = json.loads(publish.DATA.read_text())
+ROOMS = ["kernel", "web", "actors", "engine", "runtime"]
+
+
+def check(found: Found) -> None:
+    """The steps are there, none is less than nothing, and they make the whole, as near as can be told."""
+    assert found.total > 0
+    assert found.garbage >= 0
+    assert sum(step.us for step in found.steps) == pytest.approx(found.total, abs=found.resolution + 0.01)
+    # So short a run on a busy machine may be off by more than its own two measurements say.
+    off = found.resolution + found.total / 10
+    assert all(step.us > -off for step in found.steps), found.steps
+    assert all(us > 0 for room, us in rooms(found.data).items() if room in ("kernel", "web", "runtime", "app"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "inside"),
+    [("hello", ROOMS, ()), ("json", [*ROOMS, "app"], ("JSON.parse", "the handler's own lines", "JSON.stringify"))],
+)
+def test_a_requests_steps_make_the_whole(kind: str, expected: list[str], inside: tuple[str, ...]) -> None:
+    found = trio.run(hot_path.measure, kind, 15)
+    check(found)
+    assert list(rooms(found.data)) == expected
+    names = [step.name for step in found.steps]
+    assert len(names) - names.count(hot_path.COLD) == len(set(names) - {hot_path.COLD})
+    for name in ("epoll_wait", "recv", "send", "parse the head, cut off the body", "new Response", *inside):
+        assert next(step.us for step in found.steps if step.name == name) > 0
+    told = hot_path.table({kind: found.data}).render()
+    assert all(name in told for name in (*expected, *names, "in all", "resolution"))
+
+
+def test_a_connections_steps_make_the_whole() -> None:
+    found = trio.run(hot_path.connection, 15)
+    check(found)
+    assert {"accept, its options, epoll_ctl", "the first request", "end of a connection"} <= {
+        step.name for step in found.steps
+    }
+
+
+async def test_what_stands_in_for_a_room_answers_as_the_app_does() -> None:
+    """And whatever is cut out is not asked any more."""
+    async with served({"whole": HANDLERS / "hello.js"}) as hosting:
+        clients = Clients(hosting.server.port, [b"GET / HTTP/1.1\r\nHost: whole\r\n\r\n"] * 2, 0)
+        clients.connect()
+        whole = await clients.ask(0)
+        assert whole.endswith(b"\r\n\r\nHello, world!\n")
+        app = hosting.registry.apps["whole"]
+        incarnation = app._current
+        assert incarnation is not None
+        stand_ins.silence(incarnation, [(201, "", "x-by\nPython", 1, "no JavaScript")])
+        silent = await clients.ask(0)
+        assert silent.startswith(b"HTTP/1.1 201 Created\r\n")
+        assert b"\r\nx-by: Python\r\n" in silent
+        assert silent.endswith(b"\r\n\r\nno JavaScript")
+        before = app.account.turns
+        stand_ins.untime(incarnation._environment.isolate)
+        assert (await clients.ask(1)).endswith(b"no JavaScript")
+        assert app.account.turns == before
+        clients.close()
+
+
+def test_ready_made_responses_are_those_of_the_app(tmp_path: Path) -> None:
+    answers: list[stand_ins.Answer] = [
+        (200, "", "content-type\ntext/plain;charset=UTF-8", 1, 'so "said"\n'),
+        (201, "", "content-type\napplication/json\nx-one\n1", 1, "{}"),
+        (204, "", "x-two\n2", 0, None),
+    ]
+    module = tmp_path / "bare.js"
+    module.write_text(stand_ins.ready_made(answers))
+
+    async def ask() -> list[bytes]:
+        async with served({"bare": module}) as hosting:
+            clients = Clients(hosting.server.port, [b"GET / HTTP/1.1\r\nHost: bare\r\n\r\n"], 0)
+            clients.connect()
+            responses = [await clients.ask(0) for _ in answers]
+            clients.close()
+            return responses
+
+    for response, (status, _, headers, _, text) in zip(trio.run(ask), answers, strict=True):
+        assert response.startswith(f"HTTP/1.1 {status} ".encode())
+        parts = (headers or "").split("\n")
+        for name, value in zip(parts[::2], parts[1::2], strict=True):
+            assert f"\r\n{name}: {value}\r\n".encode() in response
+        assert response.endswith(f"\r\n\r\n{text or ''}".encode())
+
+
+def test_the_page_shows_what_is_published() -> None:
+    """To write it anew: ``python -m bench.publish``."""
+    text = hot_path_tables.PAGE.read_text("utf-8")
+    assert hot_path_tables.page(text, PUBLISHED) == text
+    kinds = PUBLISHED["benchmarks"]["hotpath"]["data"]["kinds"]
+    for kind, step in itertools.chain.from_iterable(((k, s) for s in kinds[k]["steps"]) for k in kinds):
+        assert f"| {step['name']} |" in text, kind
+    for version in json.loads(hot_path_tables.BEFORE.read_text())["versions"]:
+        assert f"({version['commit']})" in text
