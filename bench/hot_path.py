@@ -19,7 +19,8 @@ again and again with one room more cut out of it, the innermost first, and what 
 
 The rooms so add up to the whole. All are measured by turns in many short rounds, and of each the least is taken: others
 on the machine can only add. `whole` is measured twice in each round, as if it were two: what the two differ by is what
-the table cannot tell, its *resolution*.
+the table cannot tell, its *resolution*. How memory happens to lie makes some per cent from process to process, so
+several do all this, with the environment of a worker, and that with the least total counts.
 
 Within a room, the steps that can be driven alone are, in tight loops, and the rest of the room is a line of its own. It
 is code that cannot be driven alone, and what everything costs more on a request's way than in a loop: the way's code is
@@ -37,6 +38,8 @@ import functools
 import gc
 import itertools
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -47,6 +50,7 @@ from typing import Any
 
 import trio
 
+from bench import machine
 from bench.hono import MIX, bundle
 from bench.in_process import Clients, Kernel, idle_pass, least, served
 from bench.json_body import order
@@ -58,6 +62,7 @@ from nano_trio.actors.incarnation import Incarnation
 from nano_trio.actors.messages import Exchange, IncomingRequest, OutgoingResponse
 from nano_trio.actors.request_ids import header_line, new_id
 from nano_trio.engine.turn import Turn
+from nano_trio.parent.worker import _ALLOCATOR
 from nano_trio.web.connection import Connection
 from nano_trio.web.hosting import Hosting
 from nano_trio.web.http1 import RequestReader
@@ -140,21 +145,46 @@ WORKLOADS = {
 
 
 def run(options: Options) -> Outcome:
-    rounds = 40 if options.quick else 300
-    found: dict[str, Found] = {}
+    rounds = 40 if options.quick else 100
+    processes = 1 if options.quick else 4
+    kinds: dict[str, Any] = {}
     absent = []
-    for name in WORKLOADS:
-        print(f"bench: hotpath {name}", file=sys.stderr)
-        try:
-            found[name] = trio.run(measure, name, rounds)
-        except Absent as reason:
-            absent.append(f"{name} is absent: {reason}")
-    found[CONNECTION] = trio.run(connection, rounds)
-    data = {name: each.data for name, each in found.items()}
-    outcome = Outcome("hotpath", data={"rounds": rounds, "kinds": data})
-    outcome.absolute = [table(data)]
-    outcome.absolute[0].note += "".join(f"\n{line}" for line in absent)
+    for kind in (*WORKLOADS, CONNECTION):
+        print(f"bench: hotpath, {kind}", file=sys.stderr)
+        told = [_in_process(kind, rounds) for _ in range(processes)]
+        if "absent" in told[0]:
+            absent.append(f"{kind} is absent: {told[0]['absent']}")
+        else:
+            kinds[kind] = min(told, key=lambda found: float(found["total"]))
+    outcome = Outcome("hotpath", data={"rounds": rounds, "processes": processes, "kinds": kinds})
+    outcome.absolute = [table(kinds)]
+    outcome.absolute[0].note = "\n".join(absent)
     return outcome
+
+
+def _in_process(kind: str, rounds: int) -> dict[str, Any]:
+    """What a process of its own finds, which has the allocator that a worker has."""
+    done = subprocess.run(
+        machine.pinned([sys.executable, "-m", "bench.hot_path", kind, str(rounds)], server=True),
+        env={**_ALLOCATOR, **os.environ},
+        cwd=HANDLERS.parent.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def main(kind: str, rounds: int) -> None:
+    """Measure here, and print what was found as JSON."""
+    try:
+        found = trio.run(connection, rounds) if kind == CONNECTION else trio.run(measure, kind, rounds)
+    except Absent as reason:
+        print(json.dumps({"absent": str(reason)}))
+    else:
+        print(json.dumps(found.data))
 
 
 def rooms(found: Mapping[str, Any]) -> dict[str, float]:
@@ -408,9 +438,8 @@ class Walk:
 
         def parse(data: bytes) -> None:
             head = reader.next_head(data)
-            if head is not None and head.has_body:
-                reader.next_body()
-                reader.next_body()
+            if head is not None and head.content_length is not None:
+                reader.whole_body(head.content_length)
 
         def compose(response: OutgoingResponse) -> None:
             if isinstance(response.body, bytes):
@@ -561,3 +590,7 @@ def _loop(context: Any, code: str, values: Mapping[str, str | None]) -> Callable
         return (least(1, 1, lambda: loop(count)) - least(1, 1, lambda: empty(count))) / count
 
     return drive
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
