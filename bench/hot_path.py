@@ -52,10 +52,11 @@ import trio
 
 from bench import machine
 from bench.hono import MIX, bundle
+from bench.hot_path_tables import CONNECTION, table
 from bench.in_process import Clients, Kernel, idle_pass, least, served
 from bench.json_body import order
 from bench.peers import Absent, binary, package
-from bench.report import Options, Outcome, Table
+from bench.report import Options, Outcome
 from bench.servers import HANDLERS
 from bench.stand_ins import Answer, Constant, Echo, new_response, ready_made, said, silence, untime
 from nano_trio.actors.incarnation import Incarnation
@@ -69,11 +70,20 @@ from nano_trio.web.http1 import RequestReader
 from nano_trio.web.lifetime import _calm_garbage_collection
 from nano_trio.web.response_head import quick
 
-__all__ = ["COLD", "CONNECTION", "WORKLOADS", "Found", "Step", "connection", "measure", "rooms", "run", "table"]
+__all__ = [
+    "COLD",
+    "WORKLOADS",
+    "Found",
+    "Step",
+    "connection",
+    "in_own_process",
+    "main",
+    "measure",
+    "run",
+]
 
 CLIENTS = 16
 BATCHES = 3
-CONNECTION = "a connection for one hello"
 COLD = "the same with caches that hold all the rest"
 _Drive = Callable[[], Sequence[float]]
 
@@ -104,7 +114,7 @@ class Found:
 
     @property
     def data(self) -> dict[str, Any]:
-        """For the results' file."""
+        """For the results' file, and for the tables."""
         return {**vars(self), "steps": [vars(step) for step in self.steps]}
 
 
@@ -151,7 +161,7 @@ def run(options: Options) -> Outcome:
     absent = []
     for kind in (*WORKLOADS, CONNECTION):
         print(f"bench: hotpath, {kind}", file=sys.stderr)
-        told = [_in_process(kind, rounds) for _ in range(processes)]
+        told = [in_own_process(kind, rounds) for _ in range(processes)]
         if "absent" in told[0]:
             absent.append(f"{kind} is absent: {told[0]['absent']}")
         else:
@@ -162,8 +172,8 @@ def run(options: Options) -> Outcome:
     return outcome
 
 
-def _in_process(kind: str, rounds: int) -> dict[str, Any]:
-    """What a process of its own finds, which has the allocator that a worker has."""
+def in_own_process(kind: str, rounds: int) -> dict[str, Any]:
+    """What :func:`main` tells in a process of its own, which has the allocator that a worker has."""
     done = subprocess.run(
         machine.pinned([sys.executable, "-m", "bench.hot_path", kind, str(rounds)], server=True),
         env={**_ALLOCATOR, **os.environ},
@@ -185,37 +195,6 @@ def main(kind: str, rounds: int) -> None:
         print(json.dumps({"absent": str(reason)}))
     else:
         print(json.dumps(found.data))
-
-
-def rooms(found: Mapping[str, Any]) -> dict[str, float]:
-    """µs of each room, in a request's order, from what :class:`Found` wrote."""
-    sums: dict[str, float] = {}
-    for step in found["steps"]:
-        sums[step["room"]] = sums.get(step["room"], 0.0) + step["us"]
-    return sums
-
-
-def table(kinds: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A row for each room and for each of its steps, a column for each kind of request."""
-    steps: dict[str, dict[str, dict[str, float]]] = {}
-    for kind, found in kinds.items():
-        for step in found["steps"]:
-            steps.setdefault(step["room"], {}).setdefault(step["name"], {})[kind] = step["us"]
-    shown = Table("µs of the server's CPU time for a request", ["", *kinds])
-    for room, names in steps.items():
-        shown.rows.append([room, *_cells(kinds, {kind: rooms(found).get(room) for kind, found in kinds.items()})])
-        shown.rows += [[f"  {name}", *_cells(kinds, us)] for name, us in names.items()]
-    for name, key in (
-        ("in all", "total"),
-        ("resolution: what two measurements of the same differ by", "resolution"),
-        ("not in it: Python's garbage collections", "garbage"),
-    ):
-        shown.rows.append([name, *_cells(kinds, {kind: found[key] for kind, found in kinds.items()})])
-    return shown
-
-
-def _cells(kinds: Mapping[str, Any], us: Mapping[str, float | None]) -> list[str]:
-    return ["" if (value := us.get(kind)) is None else f"{value:.2f}" for kind in kinds]
 
 
 async def measure(name: str, rounds: int) -> Found:

@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from bench import hot_path, hot_path_tables, publish, stand_ins
-from bench.hot_path import Found, rooms
+from bench.hot_path import Found
+from bench.hot_path_tables import rooms, table
 from bench.in_process import Clients, served
 from bench.servers import HANDLERS
 
@@ -43,7 +44,7 @@ def test_a_requests_steps_make_the_whole(kind: str, expected: list[str], inside:
     assert len(names) - names.count(hot_path.COLD) == len(set(names) - {hot_path.COLD})
     for name in ("epoll_wait", "recv", "send", "parse the head, cut off the body", "new Response", *inside):
         assert next(step.us for step in found.steps if step.name == name) > 0
-    told = hot_path.table({kind: found.data}).render()
+    told = table({kind: found.data}).render()
     assert all(name in told for name in (*expected, *names, "in all", "resolution"))
 
 
@@ -53,6 +54,12 @@ def test_a_connections_steps_make_the_whole() -> None:
     assert {"accept, its options, epoll_ctl", "the first request", "end of a connection"} <= {
         step.name for step in found.steps
     }
+
+
+def test_a_process_of_its_own_tells_the_same() -> None:
+    told = hot_path.in_own_process("hello", 2)
+    assert list(rooms(told)) == ROOMS
+    assert told["total"] > 0
 
 
 async def test_what_stands_in_for_a_room_answers_as_the_app_does() -> None:
