@@ -61,6 +61,10 @@ _JOBS_BETWEEN_LOOKS = 16
 _BYTES_PER_COUNT = 16 << 10
 _LEAST_SLICE_NS = 50_000
 _MOST_UNWOUND_JOBS = 100_000
+# Heap sizes in bytes at which the engine looks for garbage: its own number, above which it is half as much again as
+# was left the last time, as the engine has it; and one that is not reached.
+_FIRST_COLLECTION = 256 << 10
+_LATER = 16 << 20
 
 
 class _Turnstile:
@@ -163,7 +167,6 @@ class Isolate:
         self.context: Any = self._runtime.new_context()
         self._execute_pending_job: Any = self.context.execute_pending_job
         self._turnstile = _Turnstile(self)
-        self._runtime.set_interrupt_handler(self._turnstile.on_interrupt)
         self._queue: deque[Turn] = deque()
         self._greenlet: greenlet.greenlet | None = None
         self._turn: Turn | None = None
@@ -185,10 +188,18 @@ class Isolate:
         self.account = account
         self.limits = limits
         self._number = account.number
+        self._runtime.set_interrupt_handler(self._turnstile.on_interrupt)
+        heap = self._turnstile.heap
+        self._runtime.set_gc_threshold(max(_FIRST_COLLECTION, 0 if heap is None else heap.value * 3 // 2))
         self._turn_limit_ns = int(limits.turn_ms * 1e6)
         self._runtime.set_memory_limit(limits.hard_memory_bytes)
         self._runtime.set_max_stack_size(limits.stack_bytes)
         self._turnstile.take(limits)
+
+    def prepare(self) -> None:
+        """Code of ours runs here until :meth:`take`: it leaves no garbage to look for and needs no polls."""
+        self._runtime.set_gc_threshold(_LATER)
+        self._runtime.set_interrupt_handler(None)
 
     # -- turns -------------------------------------------------------------------------------------------------------
 

@@ -320,6 +320,7 @@ class Blank:
         """Build some more."""
         if self._steps == 0:
             self.isolate = Isolate(self._scheduler)
+            self.isolate.prepare()
         elif self._steps == 1:
             self.host = _Host(self._scheduler)
             entry_points = platform.install(self.isolate, self.host)
@@ -328,9 +329,9 @@ class Blank:
             self.enter("require", _CORE[self._steps - 2])
         self._steps += 1
 
-    def finish(self) -> None:
-        """Build at least what every environment needs."""
-        while self._steps < 2:
+    def finish(self, *, core: bool = True) -> None:
+        """Build what is left; without the ``core``, at least what every environment needs."""
+        while self._steps < 2 or (core and not self.ready):
             self.step()
 
     def close(self) -> None:
@@ -359,7 +360,7 @@ class Environment:
         blank: Blank | None = None,
     ) -> None:
         blank = blank or Blank(scheduler)
-        blank.finish()
+        blank.finish(core=False)
         self.isolate = blank.isolate
         self.isolate.take(account or Account(), limits or Limits())
         self._host = blank.host
