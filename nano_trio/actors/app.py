@@ -149,7 +149,7 @@ class App:
 
     @property
     def _log(self) -> Any:
-        return structlog.get_logger("nano_trio.app").bind(app=self.name)
+        return structlog.get_logger("nano_trio.app", app=self.name)
 
     def _enter(self, state: AppState) -> None:
         if state is not self.state:
@@ -279,13 +279,14 @@ class App:
         """A new incarnation, or None where the app has failed or does not load, or while a thread reads its code."""
         if not self._may_start:
             return None
-        begun = time.perf_counter_ns()
+        scheduler = self._registry.scheduler
+        begun, used_ns = time.perf_counter_ns(), scheduler.used_ns
         try:
             code = self._read()
             return None if code is None else self._start_now(code)
         finally:
-            # Building an isolate takes the pass's time as turns do.
-            self._registry.scheduler.used_ns += time.perf_counter_ns() - begun
+            # Building an isolate takes the pass's time as turns do, the first of which are in this already.
+            scheduler.used_ns = used_ns + time.perf_counter_ns() - begun
 
     def _start_now(self, code: AppCode) -> Incarnation | None:
         incarnation = self._current = self._make(self.settings, code)
@@ -303,6 +304,7 @@ class App:
             file = None if registry.state_dir is None else cache_file(registry.state_dir, self.name)
             self._caches = AppCache(file, int(settings.cache_max_mb * (1 << 20)), log=self._log)
         blank, self._blank = self._blank or registry.blanks.take(), None
+        blank.finish()
         return Incarnation(
             settings,
             code,
