@@ -92,7 +92,7 @@ class Incarnation:
         self._counts = counts
         self._dev = dev
         self._on_crash = on_crash
-        self._log = structlog.get_logger("nano_trio.app").bind(app=settings.name)
+        self._log = structlog.get_logger("nano_trio.app", app=settings.name)
         self._exchanges: dict[int, AppExchange] = {}
         self._origins = Origins(self._exchanges)
         self._unloaded: list[AppExchange] = []

@@ -82,10 +82,18 @@ class AppCache:
         self.max_bytes = max_bytes
         self.clock = clock
         """The time in seconds since the epoch, by which responses expire."""
+        self._path = path
         self._log = log if log is not None else structlog.get_logger("nano_trio.app")
-        self.store: CacheStore = SqliteStore(path, max_bytes, on_damage=functools.partial(_damaged, self._log))
-        self._limiter = trio.CapacityLimiter(1)
         self._sessions = 0
+
+    # Few apps ever touch their caches.
+    @functools.cached_property
+    def store(self) -> CacheStore:
+        return SqliteStore(self._path, self.max_bytes, on_damage=functools.partial(_damaged, self._log))
+
+    @functools.cached_property
+    def _limiter(self) -> trio.CapacityLimiter:
+        return trio.CapacityLimiter(1)
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:
         """Call ``work`` on a worker thread. Raises :class:`HostError` for what the store raises."""
@@ -104,7 +112,9 @@ class AppCache:
 
     def limit(self, max_bytes: int) -> None:
         """Another limit. What there is above it goes when something is added."""
-        self.max_bytes = self.store.max_bytes = max_bytes
+        self.max_bytes = max_bytes
+        if "store" in vars(self):
+            self.store.max_bytes = max_bytes
 
     def begin(self) -> None:
         """An isolate uses the caches until :meth:`end`."""
