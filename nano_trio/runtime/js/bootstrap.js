@@ -255,12 +255,13 @@
   /** Globals that are no longer lazy: the app has assigned them, or the platform defined them otherwise. */
   const settled = { __proto__: null, console: true };
   const names = uncurry("String", "split")(lazyGlobals, " ");
+  const descriptor = { __proto__: null, configurable: true, enumerable: false, get: undefined, set: undefined };
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
     if (settled[name]) continue;
     // There are a hundred of these, so one small closure serves as getter (called without arguments) and setter.
-    const access = (...values) => (values.length === 0 ? touch(name) : assign(name, values[0]));
-    defineProperty(globals, name, { __proto__: null, configurable: true, enumerable: false, get: access, set: access });
+    descriptor.get = descriptor.set = (...values) => (values.length === 0 ? touch(name) : assign(name, values[0]));
+    defineProperty(globals, name, descriptor);
   }
   function touch(name) {
     load(fileOf(name));

@@ -155,6 +155,7 @@
     return isIn(interfacePrototypes, value);
   }
 
+  const ENUMERABLE = { __proto__: null, enumerable: true };
   // 3.7 Interfaces: make the members enumerable, tag the prototype, hide what is not part of the interface.
   function defineInterface(Class, { name = Class.name, constants } = {}) {
     const prototype = Class.prototype;
@@ -162,13 +163,13 @@
     const keys = ownKeys(prototype);
     for (let i = 0; i < keys.length; i++) {
       if (keys[i] === "constructor" || typeof keys[i] === "symbol") continue;
-      defineProperty(prototype, keys[i], { __proto__: null, enumerable: true });
+      defineProperty(prototype, keys[i], ENUMERABLE);
     }
     const statics_ = ownKeys(Class);
     for (let i = 0; i < statics_.length; i++) {
       const key = statics_[i];
       if (key === "prototype" || key === "name" || key === "length" || typeof key === "symbol") continue;
-      defineProperty(Class, key, { __proto__: null, enumerable: true });
+      defineProperty(Class, key, ENUMERABLE);
     }
     defineProperty(prototype, symbolToStringTag, { __proto__: null, value: name, configurable: true });
     if (constants) {
