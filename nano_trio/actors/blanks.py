@@ -7,7 +7,6 @@ steps when the process has little else to do: starts come in bursts, and while o
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
 import trio
@@ -17,10 +16,8 @@ from nano_trio.runtime.environment import Blank
 
 __all__ = ["Blanks"]
 
-_PAUSE_S = 0.0003
-"""Between two steps, each of which takes about as long."""
-_BUSY = 0.9
-"""The share of a pause that others may have computed: above it the next step waits."""
+_PAUSE_S = 0.001
+"""From one look whether the process is calm to the next."""
 _MOST_PAUSES = 200
 """However busy the process is, after so many a step is taken: a start from the store costs less in all."""
 
@@ -32,6 +29,8 @@ class Blanks:
         self.size = size
         self._scheduler = scheduler
         self._ready: deque[Blank] = deque()
+        self._next = Blank(scheduler)
+        """The one that is being built."""
         self._wanted = trio.Event()
         self._filled = trio.Event()
 
@@ -39,9 +38,12 @@ class Blanks:
         return len(self._ready)
 
     def take(self) -> Blank:
-        """One that is ready, or else one of which nothing is built yet."""
+        """One that is ready, or else the one that is being built, however much of it there is."""
         self._wanted.set()
-        return self._ready.popleft() if self._ready else Blank(self._scheduler)
+        if self._ready:
+            return self._ready.popleft()
+        taken, self._next = self._next, Blank(self._scheduler)
+        return taken
 
     async def wait_full(self) -> None:
         """Wait until nothing is missing."""
@@ -51,7 +53,6 @@ class Blanks:
 
     async def run(self) -> None:
         """Keep the store full until cancelled, and let go of it then."""
-        blank = Blank(self._scheduler)
         try:
             while True:
                 if len(self._ready) >= self.size:
@@ -59,19 +60,21 @@ class Blanks:
                     self._wanted = trio.Event()
                     await self._wanted.wait()
                 await self._until_calm()
-                blank.step()
-                if blank.ready:
-                    self._ready.append(blank)
-                    blank = Blank(self._scheduler)
+                self._next.step()
+                if self._next.ready:
+                    self._ready.append(self._next)
+                    self._next = Blank(self._scheduler)
         finally:
-            for each in (blank, *self._ready):
+            for each in (self._next, *self._ready):
                 each.close()
             self._ready.clear()
+            self._next = Blank(self._scheduler)
 
     async def _until_calm(self) -> None:
+        """Until there was a pass of the loop in which no app had anything to compute, as there is between the requests
+        of a few clients, however fast they are."""
         for _ in range(_MOST_PAUSES):
-            cpu, wall = time.thread_time(), time.perf_counter()
-            await trio.sleep(_PAUSE_S)
-            passed = time.perf_counter() - wall
-            if self._scheduler.idle and time.thread_time() - cpu < _BUSY * passed:
+            await trio.lowlevel.checkpoint()
+            if self._scheduler.idle and not self._scheduler.used_ns:
                 return
+            await trio.sleep(_PAUSE_S)
