@@ -98,13 +98,15 @@ async def test_what_was_sent_before_the_response_left_goes_first(house: HouseMak
       server.send(new Uint8Array([1, 2, 3]).subarray(1));
       const seen = [response.status, response.webSocket === client, server instanceof WebSocket];
       queueMicrotask(() => server.send(seen.join()));
-      setTimeout(() => server.close(4000, "bye"), 1);
+      setTimeout(() => { server.close(4000, "bye"); console.log("closed"); }, 1);
       return response;
     } };
     """
     async with house({"app": source}) as home:
         response = await home.ask("app")
-        await trio.sleep(0.01)
+        with trio.fail_after(20):
+            while "closed" not in home.logged("app"):  # noqa: ASYNC110 - nobody sets an event
+                await trio.sleep(0.001)
         wire = Wire(response)
         messages = [("message", "one"), ("message", b"\2\3"), ("message", "101,true,true")]
         assert wire.take() == [*messages, ("close", (4000, "bye"))]
