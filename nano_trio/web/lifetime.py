@@ -159,13 +159,14 @@ class _Life:
 def _calm_garbage_collection() -> None:
     """What is here stays: keep the collector off it, and let it look at the rest less often (Python's ``gc``).
 
-    A look at the newest objects stops everything for some 0.15 ms for each thousand, so it comes every few thousand; a
-    full one takes tens of milliseconds. Both are for what libraries leave: nothing of ours that
-    ends is part of a cycle (tests/serving/test_leftovers.py), or a dead isolate would stay for hours.
+    A look at the newest objects stops everything for some 0.15 ms for each thousand. So it comes every thousand (an app
+    that starts leaves a hundred), and seldom goes on to the older ones: a full one takes tens of milliseconds. Both are
+    for what libraries leave: nothing of ours that ends is part of a cycle (tests/serving/test_leftovers.py), or a dead
+    isolate would stay for hours.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 200, 100)
+    gc.set_threshold(1_000, 1_000, 100)
     gc.enable()
 
 
