@@ -44,15 +44,22 @@ class Parent:
         return ParentLink(self._theirs, os.dup(self.record))
 
     async def next(self, type_: str) -> Message:
-        """The next message, of that type; places are opened meanwhile."""
+        """The next message of that type. What comes before it is answered as the parent does: a worker's parts speak
+        when they come to it, so only messages of one part have an order."""
         while (message := await self._message())["type"] != type_:
-            if message["type"] == "open":
-                wanted = [(family, tuple(address)) for family, address in message["addresses"]]
-                sockets = bind_all(wanted, message["backlog"])
-                self.channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
-                for sock in sockets:
-                    sock.close()
+            match message["type"]:
+                case "open":
+                    self._open(message)
+                case "turn":
+                    self.channel.send("turn", id=message["id"])
         return message
+
+    def _open(self, message: Message) -> None:
+        wanted = [(family, tuple(address)) for family, address in message["addresses"]]
+        sockets = bind_all(wanted, message["backlog"])
+        self.channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
+        for sock in sockets:
+            sock.close()
 
     async def _message(self) -> Message:
         with trio.fail_after(10):
@@ -64,8 +71,7 @@ class Parent:
 
     async def open_without_descriptors(self) -> None:
         """Answer the next request for a place so."""
-        message = await self._message()
-        assert message["type"] == "open"
+        message = await self.next("open")
         self.channel.send("opened", id=message["id"])
 
     def close(self) -> None:
