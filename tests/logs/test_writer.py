@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +31,24 @@ class Pipe:
         while text not in seen:
             seen += self.read()
         return seen
+
+
+def accounted(text: str) -> tuple[int, int]:
+    """How many numbered lines, there and lost, stand in ``text`` before "the last", and how many of them are lost.
+
+    Each is there once or counted by the notice that stands where it would.
+    """
+    lines = text.splitlines()
+    assert lines.pop() == "the last"
+    expected = lost = 0
+    for line in lines:
+        if line.endswith(" lost"):
+            gap = int(line.partition(" ")[0])
+            expected, lost = expected + gap, lost + gap
+        else:
+            assert int(line[:4]) == expected
+            expected += 1
+    return expected, lost
 
 
 @pytest.fixture
@@ -79,9 +98,31 @@ def test_a_pipe_that_nobody_drains_costs_lines_and_no_time(pipe: Pipe) -> None:
     assert writer.flush(10)
     writer.line("the last")
     assert done.wait(10)
-    lines = seen[0].splitlines()
-    assert [int(each[:4]) for each in lines[:-2]] == list(range(3000 - lost))
-    assert lines[-2:] == [f"{lost} lost", "the last"]
+    assert accounted(seen[0]) == (3000, lost)
+
+
+def test_lines_are_missed_where_they_would_stand(pipe: Pipe) -> None:
+    """There may be room again, and none again, while somebody writes."""
+    writer = Writer(pipe.stream, notice, most_bytes=1 << 18)
+    line = "x" * 999
+    seen = ""
+
+    def drain() -> str:
+        seen = ""
+        while not writer.flush(0.001):
+            if select.select([pipe.reader], [], [], 0)[0]:
+                seen += pipe.read()
+        return seen
+
+    for number in range(3000):
+        if number in (1000, 2000):
+            seen += drain()
+        writer.line(f"{number:4}{line}")
+    seen += drain()
+    writer.line("the last")
+    seen += pipe.read_until("the last")
+    assert accounted(seen) == (3000, writer.lost)
+    assert seen.count(" lost\n") >= 3
 
 
 def test_a_reader_that_has_gone(pipe: Pipe) -> None:
