@@ -33,7 +33,9 @@ def ends() -> Iterator[tuple[Channel, Channel]]:
     two.close()
 
 
-JSON = st.dictionaries(st.sampled_from("abc"), st.integers() | st.text(max_size=10) | st.lists(st.booleans()))
+JSON = st.dictionaries(
+    st.sampled_from("abc"), st.integers() | st.text(max_size=10) | st.lists(st.booleans(), max_size=3)
+)
 
 
 @given(st.lists(JSON, max_size=20))

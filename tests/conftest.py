@@ -1,0 +1,24 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, is_hypothesis_test, settings
+from hypothesis import strategies as st
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let hypothesis prepare itself now, where one of the tests uses it.
+
+    It computes Unicode's categories for its first text, and for some of its first numbers it collects the constants of
+    all local modules that are loaded, which it parses. Both it keeps in a folder, but where that is new they take
+    seconds on a busy machine, and the first test would be told that its inputs are generated too slowly.
+    """
+    if any(is_hypothesis_test(getattr(item, "obj", None)) for item in session.items):
+        _generate()
+
+
+@settings(max_examples=10, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.integers(), min_size=100, max_size=100), st.text())
+def _generate(_numbers: list[int], _text: str) -> None:
+    """No test: it generates inputs, of which one in twenty numbers asks for the constants."""
