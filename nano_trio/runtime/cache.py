@@ -98,7 +98,7 @@ class AppCache:
     async def run(self, work: Callable[..., T], *args: Any) -> T:
         """Call ``work`` on a worker thread. Raises :class:`HostError` for what the store raises."""
         try:
-            return await trio.to_thread.run_sync(work, *args, limiter=self._limiter, abandon_on_cancel=True)
+            return await trio.to_thread.run_sync(self._work, work, *args, limiter=self._limiter, abandon_on_cancel=True)
         except CacheFull as error:
             text = str(error) or f"the response does not fit into cache_max_mb ({self.max_bytes / (1 << 20):g} MB)"
             raise HostError("QuotaExceededError", f"the cache is full: {text}") from None
@@ -109,6 +109,14 @@ class AppCache:
             raise HostError("TypeError", "the cached body was removed before it was read") from None
         except DuplicateEntry:
             raise HostError("InvalidStateError", "two of the requests are answered by the same response") from None
+
+    def _work(self, work: Callable[..., T], *args: Any) -> T:
+        try:
+            return work(*args)
+        finally:
+            if self._sessions == 0:
+                # Its isolate has ended, and the files may have been closed before this opened them.
+                self.store.close()
 
     def limit(self, max_bytes: int) -> None:
         """Another limit. What there is above it goes when something is added."""
@@ -191,10 +199,11 @@ class CacheSession:
         self._bodies: dict[int, CachedBody] = {}
         self._last = 0
         self._opened: list[int] = []
-        cache.begin()
         services.background(self._until_closed)
 
     async def _until_closed(self) -> None:
+        # Not earlier: an isolate that fails in its first turn ends without any task, nor does it use what it opened.
+        self._cache.begin()
         try:
             await trio.sleep_forever()
         finally:

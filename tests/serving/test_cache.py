@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 
+import pytest
 import trio
+
+from nano_trio.runtime.cache_sqlite import SqliteStore
 
 from .conftest import NEIGHBOUR, SiteMaker, unnoticed
 
@@ -84,20 +88,68 @@ async def test_a_slow_disk_delays_its_own_app_alone(serve: SiteMaker, tmp_path: 
         assert answers == ["stored"] * 20
 
 
-async def test_an_app_that_ends_leaves_nothing_open(serve: SiteMaker, tmp_path: Path) -> None:
-    def open_files() -> int:
-        return sum("a.sqlite3" in str(link.resolve()) for link in Path("/proc/self/fd").iterdir() if link.exists())
+def open_files() -> int:
+    return sum("a.sqlite3" in str(link.resolve()) for link in Path("/proc/self/fd").iterdir() if link.exists())
 
+
+async def nothing_open() -> None:
+    with trio.fail_after(10):
+        while open_files() > 0:  # noqa: ASYNC110
+            await trio.sleep(0.02)
+
+
+async def test_an_app_that_ends_leaves_nothing_open(serve: SiteMaker) -> None:
     async with serve({"a": {"source": APP, "idle_timeout_s": 0.01}}) as site:
         await site.get("a", "/x", method="PUT", body=b"x" * 600_000)
         held = await site.get("a", "/x")
         assert len(held.body) == 600_000
         assert open_files() > 0
-        with trio.fail_after(10):
-            while open_files() > 0:  # noqa: ASYNC110
-                await trio.sleep(0.02)
+        await nothing_open()
         assert site.app("a").state.value == "asleep"
         assert (await site.get("a", "/x")).body == held.body
+
+
+async def test_a_version_that_uses_caches_and_does_not_load_keeps_nothing_open(
+    serve: SiteMaker, tmp_path: Path
+) -> None:
+    broken = "caches.default.match('https://e/x'); throw new Error('broken');"
+    async with serve({"a": {"source": broken, "idle_timeout_s": 0.01}}) as site:
+        assert (await site.get("a", "/x")).status == 503
+        (tmp_path / "a" / "index.js").write_text(APP)
+        await site.hosting.restart_app("a")
+        await site.get("a", "/x", method="PUT", body=b"x" * 600_000)
+        assert open_files() > 0
+        await nothing_open()
+
+
+async def test_files_that_are_opened_when_the_isolate_has_ended_are_closed(
+    serve: SiteMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was slow: the thread goes on when nobody waits any more."""
+    begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
+    open_cache = SqliteStore.open_cache
+
+    def slow_open_cache(store: SqliteStore, name: str) -> int:
+        begun.set()
+        go_on.wait(10)
+        number = open_cache(store, name)
+        assert open_files() > 0
+        over.set()
+        return number
+
+    monkeypatch.setattr(SqliteStore, "open_cache", slow_open_cache)
+    async with serve({"a": APP}) as site:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(site.get, "a", "/x?named")
+            assert await trio.to_thread.run_sync(begun.wait, 10)
+            nursery.cancel_scope.cancel()
+        await site.hosting.remove_app("a")
+        with trio.fail_after(10):
+            while site.hosting.registry.tree()["children"][-1]["id"] == "a":  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        go_on.set()
+        assert await trio.to_thread.run_sync(over.wait, 10)
+        await nothing_open()
 
 
 async def test_damage_is_logged_and_the_app_goes_on(serve: SiteMaker, tmp_path: Path) -> None:
