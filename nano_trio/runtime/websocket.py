@@ -2,21 +2,30 @@
 
 Events cross as [kind, …], one for each ``next``: ["open", protocol, extensions], ["message", a string or bytes],
 ["closing"], ["closed", was clean, code, reason, why it failed or None]. Long texts cross as UTF-8: ["text", bytes].
+
+A connection that ``fetch()`` made has nobody who asks for its events until the app accepts it or sends it out with a
+response. As with a response's unread body that may take a while, but not for ever (:data:`ACCEPT_S`).
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from nano_trio.runtime.host import HostError, Namespace, Services, text_of
+import trio
+from wsproto.frame_protocol import CloseReason
+
+from nano_trio.runtime.host import Namespace, Services, text_of
 from nano_trio.runtime.net_connect import Connected, Connector, Origin
 from nano_trio.runtime.websocket_client import Binary, Closed, Closing, Event, Opened, Text, WebSocketClient
 
-__all__ = ["MOST_SOCKETS", "namespace"]
+__all__ = ["ACCEPT_S", "MOST_SOCKETS", "namespace"]
 
 _LONG_TEXT = 4096
 MOST_SOCKETS = 1000
 """Connections of an app that may be open at a time."""
+ACCEPT_S = 30.0
+"""How long a connection that ``fetch()`` made may be open before it is accepted or sent out."""
 
 
 class _Sockets:
@@ -24,6 +33,8 @@ class _Sockets:
         self._services = services
         self._connector = Connector(services.network)
         self._clients: dict[int, WebSocketClient] = {}
+        self._unaccepted: dict[int, trio.Event] = {}
+        """Set once the app accepts the connection or sends it out."""
         self._last = 0
 
     async def _connect(self, origin: Origin) -> Connected:
@@ -32,7 +43,8 @@ class _Sockets:
     def open(self, url: Any, protocols: Any, headers: Any) -> int:
         """Begin to connect; the connection's number, or 0 where there are too many.
 
-        ``protocols``: joined by commas; ``headers``: names and values by turns, joined by line feeds, or None.
+        ``protocols``: joined by commas; ``headers``: names and values by turns, joined by line feeds, or None where
+        it is no ``fetch()`` that asks.
         """
         if len(self._clients) >= MOST_SOCKETS:
             return 0
@@ -48,12 +60,31 @@ class _Sockets:
 
     def next(self, operation: int, number: int) -> None:
         """Settle ``operation`` with the next event."""
+        self._taken(number)
         self._services.operation(operation, self._next, number)
+
+    def open_for_fetch(self, operation: int, number: int) -> None:
+        """Settle ``operation`` with the first event; whoever wants more must ask for it before long."""
+        self._services.operation(operation, self._open_for_fetch, number)
+
+    async def _open_for_fetch(self, number: int) -> list[Any]:
+        event = await self._next(number)
+        if event[0] == "open":
+            accepted = self._unaccepted[number] = trio.Event()
+            self._services.background(functools.partial(self._expect, number, accepted))
+        return event
+
+    async def _expect(self, number: int, accepted: trio.Event) -> None:
+        with trio.move_on_after(ACCEPT_S):
+            await accepted.wait()
+            return
+        if self._unaccepted.pop(number, None) is not None:  # else it was taken at this very moment
+            self._clients.pop(number).close(CloseReason.GOING_AWAY, "")
 
     async def _next(self, number: int) -> list[Any]:
         client = self._clients.get(number)
         if client is None:
-            raise HostError("InvalidStateError", "the connection is over")
+            return _crossing(Closed(False, CloseReason.ABNORMAL_CLOSURE, "", f"not accepted within {ACCEPT_S:g} s"))
         return _crossing(await client.next_event())
 
     def send(self, number: int, data: Any, is_text: bool) -> int:
@@ -81,7 +112,13 @@ class _Sockets:
 
     def forget(self, number: int) -> None:
         """The app has seen the end of a connection."""
+        self._taken(number)
         self._clients.pop(number, None)
+
+    def _taken(self, number: int) -> None:
+        accepted = self._unaccepted.pop(number, None)
+        if accepted is not None:
+            accepted.set()
 
 
 def _crossing(event: Event) -> list[Any]:
@@ -104,6 +141,7 @@ def namespace(services: Services) -> Namespace:
     return {
         "open": sockets.open,
         "next": sockets.next,
+        "openForFetch": sockets.open_for_fetch,
         "send": sockets.send,
         "unsent": sockets.unsent,
         "close": sockets.close,

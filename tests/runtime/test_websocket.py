@@ -439,6 +439,51 @@ async def test_a_fetch_that_is_aborted_as_its_connection_opens(monkeypatch: pyte
                 await server.settled()
 
 
+UPGRADE = """const upgrade = () => fetch(url, { headers: { Upgrade: "websocket" } });"""
+
+
+async def test_what_fetch_got_and_nobody_accepts_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time the app has room for the one connection that is allowed here."""
+    monkeypatch.setattr(websocket, "MOST_SOCKETS", 1)
+    monkeypatch.setattr(websocket, "ACCEPT_S", 0.05)
+    async with serving(echo) as server, fetching() as js:
+        url = server.url.replace("ws:", "http:")
+        assert await js.run(f"{UPGRADE} globalThis.kept = await upgrade(); return kept.status;", url=url) == 101
+        await server.settled()
+        assert await js.run(f"{UPGRADE} globalThis.another = await upgrade(); return another.status;", url=url) == 101
+        await server.settled()
+        late = "const ws = kept.webSocket, over = record(ws, { error: (e) => log.push(e.message) }); ws.accept(); return over;"
+        assert await run(js, late) == [
+            "error 3",
+            "WebSocket connection to '" + server.url + "/' failed: not accepted within 0.05 s",
+            "close false 1006",
+        ]
+
+
+async def test_what_fetch_got_and_is_accepted_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what the server said before is not lost."""
+    monkeypatch.setattr(websocket, "ACCEPT_S", 0.5)
+
+    async def handler(peer: Peer) -> None:
+        await peer.send("early")
+        await echo(peer)
+
+    async with serving(handler) as server, fetching() as js:
+        source = """
+            const heard = await (async () => {
+              const { webSocket } = await upgrade();
+              await new Promise((resolve) => setTimeout(resolve, 20));
+              const got = [];
+              webSocket.accept();
+              return new Promise((resolve) => {
+                webSocket.onmessage = ({ data }) => { got.push(data); if (data === "late") resolve(got); };
+                setTimeout(() => webSocket.send("late"), 700);
+              });
+            })();
+            return heard;"""
+        assert await js.run(UPGRADE + source, url=server.url.replace("ws:", "http:")) == ["early", "late"]
+
+
 async def test_interfaces() -> None:
     async with fetching() as js:
         assert await run(

@@ -1,4 +1,5 @@
 // fetch() with `Upgrade: websocket`, as in Workers: a response of status 101 whose `webSocket` is the connection.
+// The host closes one that is neither accepted nor sent out in time.
 (platform) => {
   "use strict";
   const { load, uncurry, operation, promiseThen, withResolvers } = platform;
@@ -46,7 +47,7 @@
       load("abort").addAlgorithm(signal, abort);
     }
     promiseThen(
-      operation((id) => host.next(id, number)),
+      operation((id) => host.openForFetch(id, number)),
       (event) => {
         if (abort !== null) load("abort").removeAlgorithm(signal, abort);
         if (isAborted || event[0] !== "open") {
