@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.soak.ledger import Ledger
 from tests.soak.site import APPS, Line
 
-__all__ = ["Sample", "Trend", "counters", "log_lines", "tree", "trend"]
+__all__ = ["Sample", "Trend", "Weight", "counters", "log_lines", "tree", "trend"]
 
 Metrics = dict[str, dict[tuple[str, ...], float]]
 
@@ -125,7 +125,7 @@ def log_lines(lines: Iterable[Line], hostile_events: Counter[str] | None = None)
             continue
         if "internal error" in event or "Traceback" in line.text:
             yield f"log: {line.text[:2000]}"
-        elif level in ("warning", "error") and not app.startswith("hostile"):
+        elif level in ("warning", "error") and not (app or str(entry.get("target", ""))).startswith("hostile"):
             kinds = next((kinds for text, kinds in _ERRORS.items() if event.startswith(text)), ())
             if app.partition("-")[0] not in kinds:
                 yield f"log: {line.text[:500]}"
@@ -146,6 +146,20 @@ class Sample:
     parent_files: int
     worker_bytes: int
     worker_files: int
+
+
+@attrs.frozen
+class Weight:
+    """What a worker holds in a quiet moment."""
+
+    at: float
+    worker_pid: int
+    malloc_bytes: int
+    """What the C library's allocator has handed out, but for the heaps of JavaScript."""
+    heap_bytes: int
+    """The heaps of healthy apps that are never asleep."""
+    python_blocks: int
+    """Python's small objects, which it keeps elsewhere, some 64 bytes each."""
 
 
 @attrs.frozen

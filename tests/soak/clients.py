@@ -113,7 +113,7 @@ async def _ask_healthy(site: Site, ledger: Ledger, rng: Random, pace: _Pace, sec
 
     async with Lane(site, ledger, secure=secure, keep=keep) as lane:
         while True:
-            async with ledger.acting():
+            async with ledger.healthy.acting():
                 if secure is None:
                     await one(lane, rng.choice(plain))
                 else:
@@ -132,7 +132,7 @@ async def _ask_edited(site: Site, ledger: Ledger, rng: Random, pace: _Pace, newe
     """Apps whose files change: never an error, never a version older than one that somebody has seen."""
     async with Lane(site, ledger) as lane:
         while True:
-            async with ledger.acting():
+            async with ledger.healthy.acting():
                 app = rng.choice(named("edited"))
                 floor = newest.get(app, 1)
                 answer = await lane.ask(app, kind="edited")
@@ -149,33 +149,37 @@ async def _ask_hostile(site: Site, ledger: Ledger, rng: Random, pace: _Pace) -> 
     """Apps that die: whatever they do, the client gets an answer."""
     async with Lane(site, ledger, keep=False) as lane:
         while True:
-            app = rng.choice(named("hostile"))
-            answer = await lane.ask(app, kind="hostile")
-            if answer is not None and answer[0] not in (200, 500, 503, 504):
-                ledger.problem(f"hostile {app}: {answer[0]} {answer[1][:200]!r}")
+            async with ledger.others.acting():
+                app = rng.choice(named("hostile"))
+                answer = await lane.ask(app, kind="hostile")
+                if answer is not None and answer[0] not in (200, 500, 503, 504):
+                    ledger.problem(f"hostile {app}: {answer[0]} {answer[1][:200]!r}")
             await pace.pause()
 
 
 async def _vanish(site: Site, ledger: Ledger, rng: Random, pace: _Pace) -> None:
     """Clients that leave in the middle of everything."""
     while True:
-        app = rng.choice(named("left") + named("hostile"))
-        with contextlib.suppress(OSError, trio.BrokenResourceError):
-            with trio.fail_after(PATIENCE_S):
-                stream = await trio.open_tcp_stream("127.0.0.1", site.port)
-            ledger.totals["vanished"] += 1
-            async with stream:
-                head = f"Host: {app}\r\n\r\n"
-                if rng.random() < 0.3:
-                    head = f"Host: {app}\r\nContent-Length: 100000\r\n\r\nhalf"
-                path, verb = ("/echo", "POST") if "half" in head else (rng.choice(("/later", "/for-ever", "/")), "GET")
-                await stream.send_all(f"{verb} {path} HTTP/1.1\r\n{head}".encode())
-                with trio.move_on_after(rng.uniform(0, 0.1)):
-                    while await stream.receive_some(65536):
-                        pass
-                # A reset, not a polite end, in half of the cases.
-                if rng.random() < 0.5:
-                    stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        async with ledger.others.acting():
+            app = rng.choice(named("left") + named("hostile"))
+            with contextlib.suppress(OSError, trio.BrokenResourceError):
+                with trio.fail_after(PATIENCE_S):
+                    stream = await trio.open_tcp_stream("127.0.0.1", site.port)
+                ledger.totals["vanished"] += 1
+                async with stream:
+                    head = f"Host: {app}\r\n\r\n"
+                    if rng.random() < 0.3:
+                        head = f"Host: {app}\r\nContent-Length: 100000\r\n\r\nhalf"
+                    path, verb = (
+                        ("/echo", "POST") if "half" in head else (rng.choice(("/later", "/for-ever", "/")), "GET")
+                    )
+                    await stream.send_all(f"{verb} {path} HTTP/1.1\r\n{head}".encode())
+                    with trio.move_on_after(rng.uniform(0, 0.1)):
+                        while await stream.receive_some(65536):
+                            pass
+                    # A reset, not a polite end, in half of the cases.
+                    if rng.random() < 0.5:
+                        stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         await pace.pause()
 
 
@@ -189,7 +193,7 @@ async def _chat(site: Site, ledger: Ledger, rng: Random, pace: _Pace, app: str, 
         vanished = False
         try:
             async with contextlib.AsyncExitStack() as stack:
-                async with ledger.acting():
+                async with ledger.healthy.acting():
                     tcp = await trio.open_tcp_stream("127.0.0.1", site.port)
                     stack.push_async_callback(trio.aclose_forcefully, tcp)
                     socket = await stack.enter_async_context(
@@ -237,7 +241,7 @@ async def _chat_on(socket: Any, ledger: Ledger, rng: Random, pace: _Pace, app: s
         async with trio.open_nursery() as nursery:
             nursery.start_soon(listen)
             for count in range(rng.randint(20, 200)):
-                async with ledger.acting():
+                async with ledger.healthy.acting():
                     await socket.send(str(count))
                     ledger.sent[app] += 1
                     ledger.totals["messages"] += 1

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-__all__ = ["Kill", "Ledger"]
+__all__ = ["Gate", "Kill", "Ledger"]
 
 
 @attrs.frozen
@@ -19,6 +19,41 @@ class Kill:
 
     begun: float
     dead: float
+
+
+class Gate:
+    """Clients act behind it, and can be paused."""
+
+    def __init__(self) -> None:
+        self._busy = 0
+        self._open = trio.Event()
+        self._open.set()
+        self._idle = trio.Event()
+
+    @asynccontextmanager
+    async def acting(self) -> AsyncIterator[None]:
+        """Around whatever a client asks: waits while everything pauses."""
+        while not self._open.is_set():
+            await self._open.wait()
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Nobody asks anything in here, and everything that was asked is answered."""
+        self._open = trio.Event()
+        try:
+            while self._busy:
+                self._idle = trio.Event()
+                await self._idle.wait()
+            yield
+        finally:
+            self._open.set()
 
 
 class Ledger:
@@ -41,10 +76,10 @@ class Ledger:
         """WebSocket messages sent to each app since the last quiet start."""
         self.exact = True
         """Whether the counts began with the worker's life."""
-        self._busy = 0
-        self._open = trio.Event()
-        self._open.set()
-        self._idle = trio.Event()
+        self.healthy = Gate()
+        """Whatever is asked of healthy apps goes through it."""
+        self.others = Gate()
+        """And whatever is asked of others."""
 
     def problem(self, text: str) -> None:
         if len(self.problems) < 200:
@@ -60,33 +95,6 @@ class Ledger:
             self.excused[kind] += 1
         else:
             self.problem(f"{kind}: {what}")
-
-    # -- pausing -----------------------------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def acting(self) -> AsyncIterator[None]:
-        """Around whatever a client asks of a healthy app: waits while everything pauses."""
-        while not self._open.is_set():
-            await self._open.wait()
-        self._busy += 1
-        try:
-            yield
-        finally:
-            self._busy -= 1
-            if not self._busy:
-                self._idle.set()
-
-    @asynccontextmanager
-    async def paused(self) -> AsyncIterator[None]:
-        """Nobody asks a healthy app anything in here, and everything that was asked is answered."""
-        self._open = trio.Event()
-        try:
-            while self._busy:
-                self._idle = trio.Event()
-                await self._idle.wait()
-            yield
-        finally:
-            self._open.set()
 
     def begin_anew(self) -> None:
         """A worker begins its life while nobody asks."""

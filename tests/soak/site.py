@@ -21,6 +21,7 @@ from tests.serving.test_crash_isolation import WAYS
 __all__ = ["APPS", "Site", "edited", "greeter", "named"]
 
 PATIENCE_S = 60.0
+_INSIDE = Path(__file__).with_name("inside")
 DRAIN_TIMEOUT_S = 8
 
 PLAIN = """
@@ -143,7 +144,13 @@ class Site:
         self.process = subprocess.Popen(
             [*COMMAND, "serve", "--config", "nano.json"],
             cwd=folder,
-            env=environment({"XDG_CACHE_HOME": str(folder / "cache")}),
+            env=environment(
+                {
+                    "XDG_CACHE_HOME": str(folder / "cache"),
+                    "SOAK_IN_USE": str(folder),
+                    "PYTHONPATH": os.pathsep.join(filter(None, [str(_INSIDE), os.environ.get("PYTHONPATH")])),
+                }
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -194,6 +201,11 @@ class Site:
         """The process that serves, if one lives at this moment."""
         children = self.parent.children()
         return next((child for child in children if child.status() != psutil.STATUS_ZOMBIE), None)
+
+    def held(self, worker: psutil.Process) -> tuple[int, int]:
+        """Bytes and Python's blocks in use, as ``inside/sitecustomize.py`` told within the last second."""
+        bytes_, blocks = json.loads((self.folder / f"in-use-{worker.pid}").read_text())
+        return bytes_, blocks
 
     def reload(self) -> None:
         self.process.send_signal(signal.SIGHUP)
