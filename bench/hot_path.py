@@ -71,7 +71,6 @@ from nano_trio.web.lifetime import _calm_garbage_collection
 from nano_trio.web.response_head import quick
 
 __all__ = [
-    "COLD",
     "WORKLOADS",
     "Found",
     "Step",
@@ -84,7 +83,7 @@ __all__ = [
 
 CLIENTS = 16
 BATCHES = 3
-COLD = "the same with caches that hold all the rest"
+_COLD = "the same with caches that hold all the rest"
 _Drive = Callable[[], Sequence[float]]
 
 
@@ -365,9 +364,9 @@ class Walk:
             "take the answer: headers apart, text to bytes": answer,
             "finish: latency, statuses, release": finish,
         }
-        self._divide("actors", whole["untimed"] - whole["constant"], actors, COLD)
+        self._divide("actors", whole["untimed"] - whole["constant"], actors, _COLD)
         turn = {"a turn: greenlet there and back, clocks, accounts": alone["turn"][0]}
-        self._divide("engine", whole["silent"] - whole["untimed"], turn, COLD)
+        self._divide("engine", whole["silent"] - whole["untimed"], turn, _COLD)
         runtime = {"values cross, there and back": alone["crossing"][0], "new Response": alone["response"][0]}
         bare = whole.get("bare", whole["whole"])
         rest = "Request, the handler's call, the Response taken apart"
