@@ -97,6 +97,10 @@ class Bench(_Bench):
         isolate.collect_garbage()
         return isolate.read_memory()
 
+    def heap_with_garbage(self) -> int:
+        """The heap's size in bytes as it is."""
+        return self._environment.isolate.read_memory()
+
     def drain(self) -> None:
         """Run the microtasks that a test queued through ``context``."""
         while self.context.execute_pending_job():

@@ -35,3 +35,22 @@ def test_what_is_dropped_is_freed(bench: Bench, code: str) -> None:
     bench.run(loop)
     bench.run(loop)
     assert bench.heap() - before < 50_000
+
+
+ACYCLIC = {
+    "a body's stream": "new Response('text').body",
+    "a response made of another": "const r = new Response('text'); new Response(r.body, r).headers.set('a', 'b')",
+    "a request's JSON": "await new Request('http://a/', { method: 'POST', body: '{}' }).json()",
+    "JSON": "await Response.json({}).json()",
+    "headers": "for (const [name] of new Headers({ a: 'b' })) name",
+}
+
+
+@pytest.mark.parametrize("code", ACYCLIC.values(), ids=ACYCLIC)
+def test_what_each_request_may_do_waits_for_no_collection(bench: Bench, code: str) -> None:
+    """Few enough times for the engine not to collect by itself."""
+    loop = f"for (let i = 0; i < 50; i++) {{ {code}; }}"
+    bench.run(loop)
+    before = bench.heap()
+    bench.run(loop)
+    assert bench.heap_with_garbage() - before < 10_000

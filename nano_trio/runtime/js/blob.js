@@ -177,11 +177,15 @@
 
   /** 3.2 "Get stream": a byte stream of copies. */
   function streamOf(blob) {
+    return load("streams_readable").createReadableByteStream(pullerOf(blob));
+  }
+  /** The algorithm by which a byte stream pulls a blob's bytes. */
+  function pullerOf(blob) {
     const { parts, size } = stateOf(blob);
     let index = 0;
     let offset = 0;
     let remaining = size;
-    return load("streams_readable").createReadableByteStream((controller) => {
+    return (controller) => {
       if (remaining === 0) return load("body_source").finish(controller);
       const part = parts[index];
       const length = buffers.viewByteLength(part);
@@ -195,7 +199,7 @@
         offset = 0;
       }
       controller.enqueue(chunk);
-    });
+    };
   }
 
   webidl.defineInterface(Blob);
@@ -217,7 +221,7 @@
     isBlob,
     isFile,
     bytesOf,
-    streamOf,
+    pullerOf,
     sizeOf: (blob) => stateOf(blob).size,
     typeOf: (blob) => stateOf(blob).type,
     /** A Blob of a Uint8Array that nobody changes any more. */

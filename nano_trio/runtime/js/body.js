@@ -37,19 +37,14 @@
     if (state.kind === NONE) return false;
     if (state.used) return true;
     if (state.stream === null) return false;
-    const { isLocked, isDisturbed } = load("streams_readable");
-    return isLocked(state.stream) || isDisturbed(state.stream);
+    const { reader, disturbed } = load("streams_readable").slots(state.stream);
+    return disturbed || reader !== undefined;
   }
 
   /** Take the body from its source: a stream that exists stays locked, as if it were being read to its end. */
   function seize(state) {
     state.used = true;
-    if (state.stream === null) return;
-    const { acquireReader, slots } = load("streams_readable");
-    acquireReader(state.stream);
-    const stream = slots(state.stream);
-    stream.disturbed = true;
-    stream.origin = undefined;
+    if (state.stream !== null) load("streams_readable").seize(state.stream);
   }
 
   /**

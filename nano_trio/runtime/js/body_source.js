@@ -19,6 +19,15 @@
   }
   Origin.prototype = { __proto__: null };
 
+  let streams;
+  /** The internal stream of a ReadableStream, undefined for anything else. Loads nothing: else there is none. */
+  function asStream(value) {
+    if (streams === undefined) {
+      if (!isLoaded("streams_readable")) return undefined;
+      streams = load("streams_readable");
+    }
+    return streams.isReadableStream(value) ? streams.slots(value) : undefined;
+  }
   /** Is `value` an object of the platform's class that `file` defines and `check` recognises? Loads nothing. */
   function isOf(file, check, value) {
     return isLoaded(file) && load(file)[check](value);
@@ -26,9 +35,9 @@
 
   /** The conversion of an object to BodyInit: itself, or a string where it is of none of the types. */
   function convertObject(value, context) {
+    if (asStream(value) !== undefined) return value;
     if (buffers.isView(value)) return BufferSource(value, context);
     const isBodyInit =
-      isOf("streams_readable", "isReadableStream", value) ||
       isOf("blob", "isBlob", value) ||
       isOf("urlsearchparams", "isURLSearchParams", value) ||
       isOf("formdata", "isFormData", value) ||
@@ -38,12 +47,12 @@
 
   /** "Extract a body" from a converted BodyInit that is no string into `state`; its MIME type or null. */
   function extractObject(state, value, context, isKeepalive) {
-    if (isOf("streams_readable", "isReadableStream", value)) {
-      const { isLocked, isDisturbed, originOf } = load("streams_readable");
+    const stream = asStream(value);
+    if (stream !== undefined) {
+      const { reader, disturbed, origin } = stream;
       if (isKeepalive) fail(context, "A request with keepalive cannot have a stream as its body.");
-      if (isLocked(value) || isDisturbed(value)) fail(context, "The stream is locked or was read from already.");
+      if (reader !== undefined || disturbed) fail(context, "The stream is locked or was read from already.");
       // The stream of another body of ours can be short-circuited: its source is known.
-      const origin = originOf(value);
       state.kind = origin === undefined ? STREAM : origin.kind;
       state.source = origin === undefined ? null : origin.source;
       state.shared = origin !== undefined && origin.shared;
@@ -75,36 +84,43 @@
   /** The body's stream, made now if need be; null for a null body. */
   function streamOf(state) {
     if (state.stream !== null || state.kind === NONE) return state.stream;
-    const { createReadableByteStream, controllerOf } = load("streams_readable");
     if (state.used) {
+      const { createReadableByteStream, controllerOf } = load("streams_readable");
       state.stream = createReadableByteStream(undefined, undefined);
       controllerOf(state.stream).close();
       seize(state);
       return state.stream;
     }
     const { kind, source } = state;
-    if (kind === BLOB) state.stream = load("blob").streamOf(source);
-    else if (kind === WIRE) {
+    state.stream = load("streams_readable").createBodyStream(open, new Origin(state));
+    // For what can break the body while nobody reads: the signal of a fetch.
+    if (kind === WIRE) source.stream = state.stream;
+    return state.stream;
+  }
+  /** The algorithms of a body's stream, made for those that are read in JavaScript. */
+  function open({ kind, source, shared }) {
+    if (kind === BLOB) return { __proto__: null, pull: load("blob").pullerOf(source), cancel: undefined };
+    if (kind === WIRE) {
       const wire = host(source.from);
-      state.stream = createReadableByteStream(
-        (controller) =>
+      return {
+        __proto__: null,
+        pull: (controller) =>
           promiseThen(operation((id) => wire.read(source.id, id)), (chunk) => {
             if (chunk === null) finish(controller);
             else controller.enqueue(new Uint8Array(chunk));
           }),
-        () => wire.cancel(source.id),
-      );
-      // For what can break the body while nobody reads: the signal of a fetch.
-      source.stream = state.stream;
-    } else {
-      state.stream = createReadableByteStream((controller) => {
-        const bytes = kind === TEXT ? new Uint8Array(encode(source)) : state.shared ? copyBytes(source) : viewOf(source);
+        cancel: () => wire.cancel(source.id),
+      };
+    }
+    return {
+      __proto__: null,
+      pull(controller) {
+        const bytes = kind === TEXT ? new Uint8Array(encode(source)) : shared ? copyBytes(source) : viewOf(source);
         if (bytes.length > 0) controller.enqueue(bytes);
         finish(controller);
-      });
-    }
-    load("streams_readable").setOrigin(state.stream, new Origin(state));
-    return state.stream;
+      },
+      cancel: undefined,
+    };
   }
   /** Close a byte stream, and with it a read into a buffer that waits for more. */
   function finish(controller) {

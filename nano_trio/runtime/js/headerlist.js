@@ -2,17 +2,18 @@
 //
 // A list is one flat array [name, value, name, value …] with names in lower case, so that a request or response needs no
 // Headers object until the app touches `headers`. An init is taken in two steps, as the specification orders them:
-// `convertInit` is the Web IDL conversion, `fill` validates what it gave and appends.
+// `convertInit` is the Web IDL conversion, `fill` validates what it gave. Where the first finds that nothing is left to
+// validate, as with names and values that were seen before, it gives the list itself.
 (platform) => {
   "use strict";
   const { ByteString, fail, isObject, iteratesAsArray } = platform.load("webidl_core");
   const { statics, uncurry } = platform;
   const { ownKeys } = statics.Reflect;
+  const { isArray } = statics.Array;
   const isOwnEnumerable = uncurry("Object", "propertyIsEnumerable");
   const exec = uncurry("RegExp", "exec");
   const charCodeAt = uncurry("String", "charCodeAt");
   const slice = uncurry("String", "slice");
-  const copy = uncurry("Array", "slice");
   const toLowerCase = uncurry("String", "toLowerCase");
   const iterator = Symbol.iterator;
   const NOT_A_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
@@ -21,6 +22,9 @@
   // Names repeat: each valid one seen maps to its lower case. Bounded, as an app may invent names without end.
   const known = { __proto__: null };
   let knownCount = 0;
+  /** Values repeat as well: valid ones that were seen. */
+  const clean = { __proto__: null };
+  let cleanCount = 0;
   /** Set by headers.js, without which no Headers object exists: the list of one (else undefined), and its @@iterator. */
   const headersClass = { __proto__: null, listOf: () => undefined, entries: undefined };
 
@@ -51,62 +55,87 @@
   }
   /** Is `value` a string that is valid as it stands? */
   function isClean(value) {
-    return (
-      typeof value === "string" &&
-      exec(UNUSUAL, value) === null &&
-      !(isWhitespace(charCodeAt(value, 0)) || isWhitespace(charCodeAt(value, value.length - 1)))
-    );
+    if (typeof value !== "string") return false;
+    const { length } = value;
+    if (length < 60 && clean[value]) return true;
+    if (exec(UNUSUAL, value) !== null) return false;
+    if (isWhitespace(charCodeAt(value, 0)) || isWhitespace(charCodeAt(value, length - 1))) return false;
+    if (cleanCount < 100 && length < 60) {
+      cleanCount++;
+      clean[value] = true;
+    }
+    return true;
   }
 
-  /** A name and a value, converted, and whether the value is clean; [null] for a sequence of another length. */
+  /** What `convertInit` gives where something is left to validate: a list whose names may be null, which are invalid. */
+  function Unchecked(list) {
+    this.list = list;
+  }
+  Unchecked.prototype = { __proto__: null };
+
+  /** A name and a value, converted; [null] for a sequence of another length. */
   function toPair(value, context) {
     if (!isObject(value)) fail(context, "A header pair must be a sequence.");
     const method = value[iterator];
     if (iteratesAsArray(value, method) && value.length === 2) {
-      const name = convertName(value[0], context);
-      const item = value[1];
-      const clean = isClean(item);
-      return [name, clean ? item : ByteString(item, context), clean];
+      return [convertName(value[0], context), convertValue(value[1], context)];
     }
     const pair = platform.load("webidl").sequenceFromIterable(value, method, ByteString, context);
-    return pair.length === 2 ? [pair[0], pair[1], false] : [null];
+    return pair.length === 2 ? pair : [null, ""];
   }
-  /** Convert `init` to HeadersInit: an array of what `toPair` gives, or { list } with the list of a Headers object. */
+  /** Convert `init` to HeadersInit, for `fill`: a valid list that is the caller's own, or one that is Unchecked. */
   function convertInit(init, context) {
     if (!isObject(init)) {
       fail(context, "The provided value is not of type '(record<ByteString, ByteString> or sequence<sequence<ByteString>>)'.");
     }
-    const raw = [];
+    const list = [];
     const method = init[iterator];
     if (method !== undefined && method !== null) {
-      const list = method === headersClass.entries ? headersClass.listOf(init) : undefined;
-      if (list !== undefined) return { __proto__: null, length: 0, list: copy(list) };
-      return platform.load("webidl").sequenceFromIterable(init, method, toPair, context);
+      const original = method === headersClass.entries ? headersClass.listOf(init) : undefined;
+      if (original !== undefined) return copy(original);
+      const pairs = platform.load("webidl").sequenceFromIterable(init, method, toPair, context);
+      for (let i = 0; i < pairs.length; i++) {
+        list[2 * i] = pairs[i][0];
+        list[2 * i + 1] = pairs[i][1];
+      }
+      return new Unchecked(list);
     }
+    let isValid = true;
     const keys = ownKeys(init);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
       if (!isOwnEnumerable(init, key)) continue;
-      convertName(key, context);
-      const value = init[key];
-      const clean = isClean(value);
-      raw[raw.length] = [key, clean ? value : ByteString(value, context), clean];
-    }
-    return raw;
-  }
-  /** "Fill": append what `convertInit` gave to `list`; the validated list. */
-  function fill(list, raw, context) {
-    const valid = raw.list;
-    if (valid !== undefined) for (let i = 0; i < valid.length; i++) list[list.length] = valid[i];
-    for (let i = 0; i < raw.length; i++) {
-      const pair = raw[i];
-      if (pair[0] === null) fail(context, "Each header pair must be an iterable [name, value] tuple.");
-      const value = pair[2] ? pair[1] : normalizeValue(pair[1], context);
-      const name = normalizeName(pair[0], context);
+      let name = typeof key === "string" ? known[key] : undefined;
+      if (name === undefined) {
+        isValid = false;
+        name = ByteString(key, context);
+      }
+      let value = init[key];
+      if (!isClean(value)) {
+        isValid = false;
+        value = ByteString(value, context);
+      }
       list[list.length] = name;
       list[list.length] = value;
     }
+    return isValid ? list : new Unchecked(list);
+  }
+  /** "Fill": the valid list of what `convertInit` gave. */
+  function fill(converted, context) {
+    if (isArray(converted)) return converted;
+    const { list } = converted;
+    for (let i = 0; i < list.length; i += 2) {
+      if (list[i] === null) fail(context, "Each header pair must be an iterable [name, value] tuple.");
+      list[i + 1] = toValue(list[i + 1], context);
+      list[i] = normalizeName(list[i], context);
+    }
     return list;
+  }
+  function copy(list) {
+    // Quicker than slice up to a dozen headers.
+    const result = [];
+    for (let i = 0; i < list.length; i++) result[i] = list[i];
+    return result;
   }
 
   /** The normalized name that an only argument is. */
@@ -115,7 +144,10 @@
   }
   /** A name argument's conversion to ByteString, to be normalized when the other arguments are converted too. */
   function convertName(name, context) {
-    return typeof name === "string" && known[name] !== undefined ? name : ByteString(name, context);
+    return (typeof name === "string" ? known[name] : undefined) ?? ByteString(name, context);
+  }
+  function convertValue(value, context) {
+    return isClean(value) ? value : ByteString(value, context);
   }
   /** A value argument, converted and normalized. */
   function toValue(value, context) {
@@ -131,5 +163,5 @@
     return value;
   }
 
-  return { __proto__: null, headersClass, normalizeName, toName, convertName, toValue, convertInit, fill, getValue };
+  return { __proto__: null, headersClass, normalizeName, toName, convertName, toValue, convertInit, fill, copy, getValue };
 }

@@ -4,7 +4,8 @@
 (platform) => {
   "use strict";
   const { requireArguments, fail, isObject, defineInterface, definePairIterable } = platform.load("webidl");
-  const { headersClass, normalizeName, toName, convertName, toValue, convertInit, fill, getValue } = platform.load("headerlist");
+  const { headersClass, normalizeName, toName, convertName, toValue, convertInit, fill, getValue } =
+    platform.load("headerlist");
   const sort = platform.uncurry("Array", "sort");
   const INTERNAL = {};
   let pairsOf, listOf;
@@ -21,7 +22,7 @@
         return;
       }
       const context = "Failed to construct 'Headers'";
-      this.#list = init === undefined ? [] : fill([], convertInit(init, context), context);
+      this.#list = init === undefined ? [] : fill(convertInit(init, context), context);
     }
     append(name, value) {
       const list = this.#list;
@@ -30,7 +31,8 @@
       name = convertName(name, context);
       value = toValue(value, context);
       name = normalizeName(name, context);
-      this.#change(context);
+      if (this.#isImmutable) refuse(context);
+      this.#pairs = null;
       list[list.length] = name;
       list[list.length] = value;
     }
@@ -39,7 +41,8 @@
       const context = "Failed to execute 'delete' on 'Headers'";
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
       name = toName(name, context);
-      this.#change(context);
+      if (this.#isImmutable) refuse(context);
+      this.#pairs = null;
       remove(list, 0, name);
     }
     get(name) {
@@ -67,16 +70,14 @@
       name = convertName(name, context);
       value = toValue(value, context);
       name = normalizeName(name, context);
-      this.#change(context);
+      if (this.#isImmutable) refuse(context);
+      this.#pairs = null;
+      const { length } = list;
       let at = 0;
-      while (at < list.length && list[at] !== name) at += 2;
+      while (at < length && list[at] !== name) at += 2;
       list[at] = name;
       list[at + 1] = value;
-      remove(list, at + 2, name);
-    }
-    #change(context) {
-      if (this.#isImmutable) fail(context, "The headers are immutable.");
-      this.#pairs = null;
+      if (at + 2 < length) remove(list, at + 2, name);
     }
     static {
       listOf = (value) => (isObject(value) && #list in value ? value.#list : undefined);
@@ -84,6 +85,9 @@
     }
   }
 
+  function refuse(context) {
+    fail(context, "The headers are immutable.");
+  }
   /** Remove the headers of that name from the index `start` on, in place: requests and responses share the array. */
   function remove(list, start, name) {
     let kept = start;

@@ -98,7 +98,7 @@
       fail(context, `'${method}' is not allowed with the mode 'no-cors'.`);
     }
     const list =
-      init.headers !== undefined ? fill([], init.headers, context) : original === null ? [] : slice(original.list);
+      init.headers !== undefined ? fill(init.headers, context) : original === null ? [] : slice(original.list);
 
     const state = newState(method, url, list, options, false);
     if (init.signal !== undefined) state.follow = init.signal;

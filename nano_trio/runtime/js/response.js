@@ -6,11 +6,10 @@
   const { load, statics, constructors, uncurry } = platform;
   const { TypeError, RangeError } = constructors;
   const { requireArguments, fail, isObject, unsignedShort, ByteString, USVString, defineInterface } = load("webidl_core");
-  const { convertInit, fill, getValue } = load("headerlist");
+  const { convertInit, fill, copy, getValue } = load("headerlist");
   const { KINDS, convertBodyInit, extract, isUnusable, handOver, includeBody } = load("body");
   const { stringify } = statics.JSON;
   const exec = uncurry("RegExp", "exec");
-  const slice = uncurry("Array", "slice");
   const indexOf = uncurry("String", "indexOf");
   const substring = uncurry("String", "substring");
   const INTERNAL = {};
@@ -27,8 +26,8 @@
       }
       const context = "Failed to construct 'Response'";
       if (body !== null) body = convertBodyInit(body, context);
-      const state = (this.#state = newState(200, []));
       const options = init === undefined ? null : convertResponseInit(init, context);
+      const state = (this.#state = newState(200, null));
       const type = body === null ? null : extract(state, body, context, false);
       initialize(state, options, body !== null, type, context);
     }
@@ -58,7 +57,7 @@
       const options = init === undefined ? null : convertResponseInit(init, context);
       const text = stringify(data);
       if (text === undefined) fail(context, "The data is not JSON serializable.");
-      const state = newState(200, []);
+      const state = newState(200, null);
       state.kind = KINDS.TEXT;
       state.source = text;
       initialize(state, options, true, "application/json", context);
@@ -96,14 +95,14 @@
     clone() {
       const state = this.#state;
       if (isUnusable(state)) fail("Failed to execute 'clone' on 'Response'", "The body has been read already or is locked.");
-      const copy = newState(state.status, slice(state.list));
-      copy.statusText = state.statusText;
-      copy.type = state.type;
-      copy.url = state.url;
-      copy.redirected = state.redirected;
-      copy.isImmutable = state.isImmutable;
-      load("body_source").cloneBody(state, copy);
-      return new Response(INTERNAL, copy);
+      const clone = newState(state.status, copy(state.list));
+      clone.statusText = state.statusText;
+      clone.type = state.type;
+      clone.url = state.url;
+      clone.redirected = state.redirected;
+      clone.isImmutable = state.isImmutable;
+      load("body_source").cloneBody(state, clone);
+      return new Response(INTERNAL, clone);
     }
     static {
       stateOf = (response) => response.#state;
@@ -141,16 +140,16 @@
     let { headers } = init;
     if (headers !== undefined) headers = convertInit(headers, context);
     let { status } = init;
-    if (status !== undefined) status = unsignedShort(status, context);
+    if (status !== undefined && (typeof status !== "number" || (status & 0xffff) !== status)) status = unsignedShort(status, context);
     let { statusText } = init;
-    if (statusText !== undefined) statusText = ByteString(statusText, context);
+    if (statusText !== undefined && statusText !== "") statusText = ByteString(statusText, context);
     const { webSocket } = extensions;
     return { headers, status, statusText, webSocket: webSocket === null ? undefined : webSocket(init, status, context) };
   }
 
-  /** "Initialize a response"; `options` are converted, or null. */
+  /** "Initialize a response" that has no header list yet; `options` are converted, or null. */
   function initialize(state, options, hasBody, type, context) {
-    const { list } = state;
+    let list = null;
     if (options !== null) {
       const { headers, status, statusText } = options;
       if (options.webSocket !== undefined) {
@@ -167,15 +166,17 @@
         if (exec(/[^\t\x20-\x7e\x80-\xff]/, statusText) !== null) fail(context, "Invalid statusText");
         state.statusText = statusText;
       }
-      if (headers !== undefined) fill(list, headers, context);
+      if (headers !== undefined) list = fill(headers, context);
       if (hasBody && (status === 204 || status === 205 || status === 304)) {
         fail(context, `Response with the null body status ${status} cannot have a body.`);
       }
     }
-    if (type !== null && (list.length === 0 || getValue(list, "content-type") === null)) {
+    if (list === null) list = type === null ? [] : ["content-type", type];
+    else if (type !== null && getValue(list, "content-type") === null) {
       list[list.length] = "content-type";
       list[list.length] = type;
     }
+    state.list = list;
   }
 
   includeBody(Response, (response) => stateOf(response));

@@ -433,28 +433,11 @@
     const controller = new ByteController(stream, receiver, source.pull, source.cancel, highWaterMark, size);
     controller.begin(source.start);
   }
-  /** CreateReadableByteStream: the internal stream. */
-  /**
-   * A byte stream that makes its controller when something first asks for it. The streams of most bodies are only handed on,
-   * as in `new Response(response.body, response)`, and a controller costs more than all the rest of that.
-   */
-  class LateStream extends Stream {
-    constructor(pull, cancel) {
-      super();
-      this.algorithms = [pull, cancel];
-    }
-    get controller() {
-      if (this.made === undefined) {
-        const { algorithms } = this;
-        this.algorithms = undefined;
-        new ByteController(this, undefined, algorithms[0], algorithms[1], 0, undefined).begin(undefined);
-      }
-      return this.made;
-    }
-    set controller(controller) {
-      this.made = controller;
-    }
+  /** The controller of a LateStream. */
+  function setUpLate(stream, algorithms) {
+    new ByteController(stream, undefined, algorithms.pull, algorithms.cancel, 0, undefined).begin(undefined);
   }
+  /** CreateReadableByteStream: the internal stream. */
   function createByteStream(start, pull, cancel, highWaterMark = 0) {
     const stream = new Stream();
     new ByteController(stream, undefined, pull, cancel, highWaterMark, undefined).begin(start);
@@ -470,6 +453,6 @@
     viewOf,
     setUp,
     createByteStream,
-    createLateStream: (pull, cancel) => new LateStream(pull, cancel),
+    setUpLate,
   };
 }

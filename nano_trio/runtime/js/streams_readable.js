@@ -6,6 +6,7 @@
   "use strict";
   const { promiseThen, promiseResolve, constructors } = platform;
   const { TypeError, RangeError } = constructors;
+  const { assign } = platform.statics.Object;
   const webidl = platform.load("webidl");
   const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
@@ -18,14 +19,9 @@
   const lockedError = () => new TypeError("The stream is locked to a reader.");
   const releasedError = () => new TypeError("The reader has been released.");
 
-  // 4.9.1, 4.9.2 The stream
+  // 4.9.1, 4.9.2 The stream. How it begins lies on the prototype: an object costs by its own properties.
   const Stream = internal(
     class {
-      constructor() {
-        this.state = "readable";
-        this.reader = this.controller = this.storedError = this.object = this.origin = undefined;
-        this.disturbed = false;
-      }
       /** The public ReadableStream, where it may be asked for again; else one needs not be held. */
       shell() {
         return this.object ?? (this.object = new ReadableStream(TOKEN, this));
@@ -62,6 +58,41 @@
       }
     },
   );
+  const BEGINNING = { state: "readable", reader: undefined, controller: undefined, disturbed: false };
+  assign(Stream.prototype, BEGINNING, { storedError: undefined, object: undefined, origin: undefined });
+
+  /**
+   * A byte stream that makes its controller when something first asks for it: `open(origin)` gives its algorithms `pull`
+   * and `cancel`. The streams of most bodies are only handed on, as in `new Response(response.body, response)`, and a
+   * controller costs more than all the rest of that.
+   */
+  function LateStream(open, origin) {
+    this.open = open;
+    this.origin = origin;
+  }
+  LateStream.prototype = {
+    __proto__: Stream.prototype,
+    made: undefined,
+    get controller() {
+      if (this.made === undefined) {
+        const { open, origin } = this;
+        platform.load("streams_byte").setUpLate(this, open(origin));
+      }
+      return this.made;
+    },
+    set controller(controller) {
+      this.made = controller;
+    },
+  };
+  const openNothing = () => ({ __proto__: null, pull: undefined, cancel: undefined });
+  /** The reader of a stream whose source was taken: there is nothing to be read any more. */
+  const SEIZED = {
+    __proto__: null,
+    isByob: false,
+    requests: new Fifo(),
+    closed: { __proto__: null, resolve: noop, reject: noop },
+    errorRequests: noop,
+  };
 
   // 4.9.3 What default and BYOB readers have in common
   class Reader {
@@ -497,7 +528,7 @@
   }
   /** A ReadableStream with a byte controller that pulls when read; chunks are Uint8Arrays, whose buffers are transferred. */
   function createReadableByteStream(pull, cancel) {
-    return new ReadableStream(TOKEN, platform.load("streams_byte").createLateStream(pull, cancel));
+    return new ReadableStream(TOKEN, new LateStream(() => ({ __proto__: null, pull, cancel }), undefined));
   }
 
   return {
@@ -512,23 +543,25 @@
     isLocked: (stream) => slots(stream).reader !== undefined,
     isDisturbed: (stream) => slots(stream).disturbed,
     isClosed: (stream) => slots(stream).state === "closed",
-    isErrored: (stream) => slots(stream).state === "errored",
-    isReadable: (stream) => slots(stream).state === "readable",
-    /** For bodies: what a stream was made of; undefined for streams of apps. */
-    originOf: (stream) => slots(stream).origin,
-    setOrigin(stream, origin) {
-      slots(stream).origin = origin;
+    /** For bodies: a byte stream made of `origin`, which remembers that until it is seized. */
+    createBodyStream: (open, origin) => new ReadableStream(TOKEN, new LateStream(open, origin)),
+    /** Lock a stream for good, as if it were being read to its end: its source is taken. */
+    seize(stream) {
+      stream = slots(stream);
+      stream.reader = SEIZED;
+      stream.disturbed = true;
+      if (stream.origin !== undefined) {
+        stream.origin = undefined;
+        stream.open = openNothing;
+      }
     },
-    storedErrorOf: (stream) => slots(stream).storedError,
     /** The internal controller: enqueue(chunk), close(), error(e), desiredSize(), canCloseOrEnqueue(). */
     controllerOf: (stream) => slots(stream).controller,
     enqueue: (controller, chunk) => controller.enqueue(chunk),
     close: (controller) => controller.close(),
     error: (controller, error) => controller.error(error),
-    errorStream: (stream, error) => slots(stream).controller.error(error),
     /** Lock the stream: an internal reader with read(request), cancel(reason), release(), closed.get(). */
     acquireReader: (stream) => new DefaultReader(slots(stream)),
-    releaseReader: (reader) => reader.release(),
     /** One read without a promise: calls exactly one of request.chunk(value), .close(), .error(reason). */
     readChunk: (reader, request) => reader.read(request),
     /** Read to the end: onChunk(value) until it returns false, then onClose() or onError(e). */
@@ -537,11 +570,6 @@
     /** "Read all bytes": onSuccess(Uint8Array) or onFailure(error); `maxBytes` may bound them. */
     readAllBytes: (reader, onSuccess, onFailure, maxBytes) =>
       platform.load("streams_consume").readAllBytes(reader, onSuccess, onFailure, maxBytes),
-    /** For the host: a function that reads one chunk at each call and answers by one of the three callbacks. */
-    pump(reader, onChunk, onClose, onError) {
-      const request = { __proto__: null, chunk: onChunk, close: onClose, error: onError };
-      return () => reader.read(request);
-    },
     cancel: (stream, reason) => slots(stream).cancel(reason),
     /** [branch1, branch2]; with cloneForBranch2 the second gets structured clones of the chunks. */
     tee(stream, cloneForBranch2 = false) {

@@ -225,7 +225,7 @@
     }
     const data = options?.data;
     const headers = options?.headers;
-    const list = headers === undefined ? [] : fill([], convertInit(headers, context), context);
+    const list = headers === undefined ? [] : fill(convertInit(headers, context), context);
     let protocol = options?.protocol;
     if (protocol !== undefined) protocol = DOMString(protocol, `${context}: 'protocol'`);
     protocol = agree(request, list, protocol, context);
