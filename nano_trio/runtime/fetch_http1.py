@@ -5,7 +5,10 @@ everything (an echo, a refusal) blocks nobody. Bytes of the response are read fr
 :meth:`Http1Response.receive` asks.
 
 Of a large body whose length is known there is nothing to parse: once h11 has given what came with the head, the rest is
-read past it, as it comes and without a copy, and the next exchange of the connection begins with an h11 of its own.
+read past it, as it comes and without a copy, and the next exchange of the connection begins with an h11 of its own. How
+much is read at once is what its reader takes in some 20 ms, from 64 KB to 1 MB: what a piece costs in Python hardly
+depends on its size (a proxy needs 0.55 ms of CPU for 1 MB at once, 0.95 ms in four parts), but a slow client keeps one
+for as long as it likes.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import abc
 import os
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any
 
 import attrs
@@ -29,6 +33,9 @@ MAX_HEAD_BYTES = 256 * 1024
 _READ_BYTES = 256 * 1024
 _LARGE_BYTES = 64 * 1024
 """From so many bytes that are still to come the rest of a body is read past h11."""
+_LEAST_PIECE = 64 * 1024
+_MOST_PIECE = 1024 * 1024
+_PIECE_S = 0.02
 _MOST_INTERIM_RESPONSES = 32
 
 Headers = list[tuple[bytes, bytes]]
@@ -89,6 +96,10 @@ class Http1Connection:
         """Bytes of the response's body that are still to come, where its length is known."""
         self._past = False
         """The rest of the body is read past h11, which knows nothing of it."""
+        self._piece = _READ_BYTES
+        """The most to read of that at once."""
+        self._given_at = inf
+        """When the last piece of it was given (Trio's clock); inf: not yet."""
         self._kept = True
         """The server keeps the connection after this response."""
         self._upload: trio.CancelScope | None = None
@@ -108,6 +119,8 @@ class Http1Connection:
         self.exchanges += 1
         self.answered = False
         self._left = 0
+        self._piece = _READ_BYTES
+        self._given_at = inf
         self._upload_error = None
         try:
             await self._send(request)
@@ -223,9 +236,10 @@ class Http1Connection:
                 self._past = self._left >= _LARGE_BYTES
             elif not self._left:
                 return h11.EndOfMessage()
+            most = min(self._piece, self._left) if self._past else _READ_BYTES
             try:
                 with network_errors("reading the response"):
-                    data = await self._read(min(_READ_BYTES, self._left) if self._past else _READ_BYTES)
+                    data = await self._read(most)
             except FetchError as error:
                 raise self._why(error) from None
             await self._pace.turn()
@@ -233,12 +247,21 @@ class Http1Connection:
                 if not data:
                     raise self._why(_incomplete())
                 self._left -= len(data)
+                self._size_next_piece(is_full=len(data) == most)
                 return h11.Data(data=data)
             if data:
                 self.answered = True
             elif self._h11.their_state is h11.SEND_RESPONSE:
                 raise self._why(self._closed_early())
             self._h11.receive_data(data)
+
+    def _size_next_piece(self, *, is_full: bool) -> None:
+        now = trio.current_time()
+        if now - self._given_at > _PIECE_S:
+            self._piece = max(self._piece // 2, _LEAST_PIECE)
+        elif is_full:
+            self._piece = min(self._piece * 2, _MOST_PIECE)
+        self._given_at = now
 
     def _measure(self, event: Any) -> None:
         """Keep count of what is still to come of a body."""

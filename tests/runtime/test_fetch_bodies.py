@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.testing
+
+from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.runtime.fetch_http1 import Http1Connection, WireRequest
+from nano_trio.runtime.net_connect import Connected
+from nano_trio.runtime.pace import Pace
 
 from .fetching import fetching
 from .upstream import TEXT, running
@@ -109,6 +115,27 @@ async def test_a_connection_is_kept_after_large_bodies(method: str, query: str, 
         whole = [350_000, True]
         assert found == [whole, whole if method == "GET" else [0, True], whole]
         assert upstream.connections == connections
+
+
+async def test_a_large_body_comes_in_pieces_as_large_as_its_reader_is_quick(mock_clock: trio.testing.MockClock) -> None:
+    ours, server = trio.testing.memory_stream_pair()
+    await server.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 33554432\r\n\r\n" + bytes(32 << 20))
+    async with trio.open_nursery() as nursery:
+        connected = Connected(ours, trio.socket.socket(), http2=False)
+        connection = Http1Connection(connected, nursery, Pace(CpuScheduler()), lambda _: None)
+        response = await connection.exchange(WireRequest("GET", "example.com", "http", "/", [], None))
+
+        async def sizes(wait_s: float) -> list[int]:
+            found = []
+            for _ in range(8):
+                mock_clock.jump(wait_s)
+                found.append(len(await response.receive()) >> 10)
+            return found
+
+        assert (await sizes(0.001))[-4:] == [1024] * 4
+        assert (await sizes(0.1))[-4:] == [64] * 4
+        assert (await sizes(0.001))[-2:] == [1024] * 2
+        response.close()
 
 
 async def test_a_large_body_that_is_given_up_takes_its_connection_along() -> None:
