@@ -138,7 +138,8 @@ def _launch(
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "NO_COLOR": "1", **env},
+        # Python's own bytecode is kept, as it is where a package was installed, whatever this shell says.
+        env={**os.environ, "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "", **env},
         cwd=folder,
     )
     log.close()

@@ -20,10 +20,10 @@ from nano_trio import __version__, logs
 from nano_trio.cli.outcome import fail
 from nano_trio.cli.terminal import colors
 from nano_trio.config import Config, ConfigError, Overlay, kept, load, single_app
+from nano_trio.web.certificates import CertificateError
 from nano_trio.web.file_watch import digests
 from nano_trio.web.hosting import Hosting, uses_local_certificates
 from nano_trio.web.lifetime import serve_until_signal
-from nano_trio.web.local_ca import CertificateError
 from nano_trio.web.parent_link import ParentError, ParentLink
 
 __all__ = ["serve_here"]

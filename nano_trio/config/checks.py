@@ -86,10 +86,11 @@ ENTRIES = ("index.js", "index.mjs", "package.json", "index.ts", "index.mts", "in
 def locate(path: Path, folder: Path) -> Path:
     """The absolute path of an app, seen from the configuration's folder. Raises `Rejected` where there is no app."""
     # As texts: there may be ten thousand apps, and a Path costs more than to ask the file system.
-    absolute = os.path.normpath(os.path.join(folder, path))
+    written = str(path)
+    absolute = os.path.normpath(os.path.join(folder, written))
     mode = _mode(absolute, path)
     if mode is None:
-        raise rejected(f"{show(str(path))} does not exist (looked for {absolute})")
+        raise rejected(f"{show(written)} does not exist (looked for {absolute})")
     entry = absolute
     if stat.S_ISDIR(mode):
         for name in ENTRIES:
@@ -99,12 +100,12 @@ def locate(path: Path, folder: Path) -> Path:
                 break
         if mode is None:
             entry = os.path.join(absolute, ENTRIES[0])
-            raise rejected(f"{show(str(path))} is a folder without index.js (looked for {entry})")
+            raise rejected(f"{show(written)} is a folder without index.js (looked for {entry})")
     if not stat.S_ISREG(mode):
-        raise rejected(f"{show(str(path))} is no regular file (looked for {entry})")
+        raise rejected(f"{show(written)} is no regular file (looked for {entry})")
     if not os.access(entry, os.R_OK):
-        raise rejected(f"{show(str(path))} cannot be read: permission denied (looked for {entry})")
-    return Path(absolute)
+        raise rejected(f"{show(written)} cannot be read: permission denied (looked for {entry})")
+    return path if absolute == written else Path(absolute)
 
 
 def locate_certificates(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]:

@@ -48,12 +48,22 @@ def read(path: Path) -> Any:
 
 
 def _parse_json(path: Path, text: str) -> Any:
+    faulty: list[_Object] = []
+
+    def table(pairs: list[tuple[str, Any]]) -> _Object:
+        made = _Object(pairs)
+        if len(made) < len(pairs):
+            times = Counter(key for key, _ in pairs)
+            made.repeated = tuple(key for key in made if times[key] > 1)
+            faulty.append(made)
+        return made
+
     try:
-        document = json.loads(text, object_pairs_hook=_object)
+        document = json.loads(text, object_pairs_hook=table)
     except json.JSONDecodeError as error:
         raise _error(path, f"invalid JSON: {error.msg}", (error.lineno, error.colno)) from None
-    repeated = _repeated_keys(document)
-    if repeated:
+    if faulty:
+        repeated = _repeated_keys(document)
         raise ConfigError(Problem(path.name, render(key), "duplicate key", key) for key in repeated)
     return document
 
@@ -67,14 +77,6 @@ def _parse_toml(path: Path, text: str) -> Any:
         place = (int(found[1]), int(found[2])) if found and found[1] else _position(text)
         reason = message[: found.start()] if found else message
         raise _error(path, f"invalid TOML: {reason}", place) from None
-
-
-def _object(pairs: list[tuple[str, Any]]) -> _Object:
-    table = _Object(pairs)
-    if len(table) < len(pairs):
-        times = Counter(key for key, _ in pairs)
-        table.repeated = tuple(key for key in table if times[key] > 1)
-    return table
 
 
 def _repeated_keys(document: Any) -> list[KeyPath]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nano_trio.actors.app import App as RunningApp
 from nano_trio.config import App, Config
 from nano_trio.web.access_log import access_logger
-from nano_trio.web.certificates import Certificates, Pair, TLSSettings
+from nano_trio.web.certificates import CertificateError, Certificates, Pair, TLSSettings
 from nano_trio.web.compression import CompressionSettings, Compressor
 from nano_trio.web.live import DevelopmentTarget, LiveReload, PageScript
-from nano_trio.web.local_ca import CertificateError, LocalCertificates
 from nano_trio.web.router import Route
 from nano_trio.web.settings import Limits, Secure, ServerSettings
+
+if TYPE_CHECKING:
+    from nano_trio.web.local_ca import LocalCertificates
 
 __all__ = ["app_ports", "local_hostnames", "route", "secure_facts", "server_settings", "uses_local_certificates"]
 
@@ -87,6 +89,8 @@ def app_ports(apps: Iterable[App]) -> set[int]:
 
 def _with_local_certificates(config: Config) -> Iterator[App]:
     ports = config.secure_ports
+    if not ports:
+        return iter(())
     return (app for app in config.apps if app.port in ports and app.tls.own_certificate is None)
 
 
@@ -108,6 +112,9 @@ def _secure(config: Config) -> dict[int | None, Secure]:
     ports = config.secure_ports
     if not ports:
         return {}
+    # Only who serves HTTPS waits for the library that makes certificates, and has it in memory.
+    from nano_trio.web.local_ca import LocalCertificates
+
     local = LocalCertificates(config.tls.certs)
     if uses_local_certificates(config):
         local.ensure(local_hostnames(config))

@@ -21,7 +21,7 @@ import attrs
 import structlog
 import trio
 
-__all__ = ["Certificates", "ClientAuth", "Pair", "ServerObject", "TLSSettings", "server_context"]
+__all__ = ["CertificateError", "Certificates", "ClientAuth", "Pair", "ServerObject", "TLSSettings", "server_context"]
 
 log = structlog.get_logger("nano_trio.web")
 
@@ -32,6 +32,10 @@ _LOOK_S = 2.0
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has no others."""
 _VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+
+
+class CertificateError(Exception):
+    """Certificates cannot be had; the text says which file and why."""
 
 
 @attrs.frozen

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import structlog
@@ -28,12 +28,11 @@ from nano_trio.actors.supervisor import Supervisor
 from nano_trio.config import App, Config, Overlay, keep
 from nano_trio.web.admin.all_workers import FIRST, AllWorkers, answer_first, gather_lines, send_lines
 from nano_trio.web.admin.hosted import HostedOperations
-from nano_trio.web.admin.listener import AdminServer, serve_admin
 from nano_trio.web.admin.operations import Operations
 from nano_trio.web.assembly import app_ports, local_hostnames, route, server_settings, uses_local_certificates
+from nano_trio.web.certificates import CertificateError
 from nano_trio.web.live import LiveReload
 from nano_trio.web.load import Load
-from nano_trio.web.local_ca import CertificateError, LocalCertificates
 from nano_trio.web.metrics import Metrics
 from nano_trio.web.parent_link import ParentLink
 from nano_trio.web.reload import Change, ReloadReport
@@ -41,6 +40,9 @@ from nano_trio.web.router import Router
 from nano_trio.web.server import Server
 from nano_trio.web.workers.calls import Calls
 from nano_trio.web.workers.mesh import Mesh
+
+if TYPE_CHECKING:
+    from nano_trio.web.admin.listener import AdminServer
 
 __all__ = ["Hosting", "host", "local_hostnames", "uses_local_certificates"]
 
@@ -499,6 +501,9 @@ async def host(
 
 
 async def _admin(hosting: Hosting, *, task_status: trio.TaskStatus[AdminServer]) -> None:
+    # Only who has admin waits for its protocols.
+    from nano_trio.web.admin.listener import serve_admin
+
     with HostedOperations(hosting) as here:
         operations: Operations = here
         if hosting.calls is not None:
@@ -530,6 +535,8 @@ async def _renew(hosting: Hosting) -> None:
         await trio.sleep(_RENEW_S)
         config = hosting.config
         if uses_local_certificates(config):
+            from nano_trio.web.local_ca import LocalCertificates
+
             try:
                 await trio.to_thread.run_sync(LocalCertificates(config.tls.certs).ensure, local_hostnames(config))
             except CertificateError as error:

@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from nano_trio.web.certificates import Pair
+from nano_trio.web.certificates import CertificateError, Pair
 
 if sys.platform != "win32":
     import fcntl
@@ -53,10 +53,6 @@ _RENEW_DAYS = 30
 _LONGEST_STEM = 200
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-
-
-class CertificateError(Exception):
-    """Local certificates cannot be had; the text says which file and why."""
 
 
 @attrs.frozen

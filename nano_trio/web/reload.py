@@ -37,7 +37,7 @@ from nano_trio.actors.app import Version
 from nano_trio.actors.incarnation import NotLoaded
 from nano_trio.config import App, Config, diff
 from nano_trio.web.assembly import app_ports, route, secure_facts, server_settings
-from nano_trio.web.local_ca import CertificateError
+from nano_trio.web.certificates import CertificateError
 from nano_trio.web.router import Route
 from nano_trio.web.settings import ServerSettings
 

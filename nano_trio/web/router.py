@@ -11,7 +11,7 @@ Host decides among them.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -73,15 +73,14 @@ class RouteTable:
             self.memo[host] = target
         return target
 
-    def fill(self, routes: Iterable[Route], *, any_host: bool = False) -> None:
-        """Take these routes instead of the old. ``any_host``: a single route is the default too."""
-        routes = list(routes)
-        exact: dict[str, Target] = {}
-        wild: dict[str, Target] = {}
+    @classmethod
+    def of(cls, routes: Sequence[Route], *, any_host: bool = False) -> RouteTable:
+        """A table of these routes. ``any_host``: a single route is the default too. Raises ValueError for a clash."""
+        made = cls()
         default: Target | None = None
         for route in routes:
             for hostname in route.hostnames:
-                table, name = (wild, hostname[2:]) if hostname.startswith("*.") else (exact, hostname)
+                table, name = (made._wild, hostname[2:]) if hostname.startswith("*.") else (made._exact, hostname)
                 name = normalise_host(name)
                 other = table.get(name)
                 if other is not None and other is not route.target:
@@ -93,7 +92,12 @@ class RouteTable:
                 default = route.target
         if any_host and default is None and len(routes) == 1:
             default = routes[0].target
-        self._exact, self._wild, self._default = exact, wild, default
+        made._default = default
+        return made
+
+    def take(self, other: RouteTable) -> None:
+        """Have the other table's routes instead of the old."""
+        self._exact, self._wild, self._default = other._exact, other._wild, other._default
         self.memo.clear()
 
 
@@ -120,10 +124,9 @@ class Router:
         ports: dict[int | None, list[Route]] = {None: []}
         for route in routes:
             ports.setdefault(route.port, []).append(route)
-        for port, group in ports.items():
-            RouteTable().fill(group, any_host=port is not None)
-        for port in self._tables.keys() | ports.keys():
-            self.table(port).fill(ports.get(port, ()), any_host=port is not None)
+        tables = {port: RouteTable.of(group, any_host=port is not None) for port, group in ports.items()}
+        for port in self._tables.keys() | tables.keys():
+            self.table(port).take(tables.get(port) or RouteTable())
         self._routes = routes
 
     def add(self, route: Route) -> None:
