@@ -311,7 +311,7 @@ class App:
             registry.scheduler,
             self.account,
             self._crashed,
-            self.rooms,
+            lambda: self.rooms,
             registry.spawn,
             counts=self.counts,
             cache=self._caches,

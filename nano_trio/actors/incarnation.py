@@ -78,7 +78,7 @@ class Incarnation:
         scheduler: CpuScheduler,
         account: Account,
         on_crash: Callable[[Incarnation, str], None],
-        rooms: Rooms,
+        rooms: Callable[[], Rooms],
         spawn: Callable[..., None],
         *,
         counts: Counts,
@@ -394,7 +394,7 @@ class Incarnation:
     @property
     def sockets(self) -> Sockets:
         if self._sockets is None:
-            self._sockets = Sockets(self, self._environment, self._rooms, self._counts, self._log, self._spawn)
+            self._sockets = Sockets(self, self._environment, self._rooms(), self._counts, self._log, self._spawn)
         return self._sockets
 
     def answer_upgrade(

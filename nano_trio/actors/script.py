@@ -140,7 +140,7 @@ async def evaluate(code: str, write: Write, *, memory_mb: float = 1024) -> str |
         isolate.submit(Turn(begin, ()))
 
     def begin() -> None:
-        script.environment.install_entries("dispatch")
+        script.environment.install_entries("dispatch_script")
         attempts = [("", "")]
         if "await" in code:
             attempts += [_AWAIT_EXPRESSION, _AWAIT_STATEMENTS]

@@ -68,11 +68,13 @@ class _Host:
 
     def __init__(self, scheduler: CpuScheduler) -> None:
         self.pace = Pace(scheduler)
-        self.queued: deque[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = deque()
+        self.queued: deque[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] | None = None
+        """Operations of a burst that are not begun; None where none had to wait: a deque takes 760 bytes."""
         self.timers: list[tuple[float, int, int]] = []
         self.timer_generation: dict[int, int] = {}
         self._sequence = 0
-        self.timers_changed = trio.Event()
+        self.timers_changed: trio.Event | None = None
+        """What the task of the timers waits for; None until there is one."""
         self._fired_until = 0.0
         self._firing: tuple[int, int] | None = None
         """The timer whose turn runs or waits, and its entry's number."""
@@ -150,7 +152,7 @@ class _Host:
         due = trio.current_time() + delay_ms / 1e3
         heapq.heappush(self.timers, (due, self._sequence, timer))
         if self.timers[0][1] == self._sequence:
-            self.timers_changed.set()
+            self._wake_timers()
         if not self.timers_run and self.nursery is not None:
             self.start_timers()
 
@@ -171,13 +173,13 @@ class _Host:
 
     async def _run_timers(self) -> None:
         while True:
-            self.timers_changed = trio.Event()
+            changed = self.timers_changed = trio.Event()
             while self.timers and self.timer_generation.get(self.timers[0][2]) != self.timers[0][1]:
                 heapq.heappop(self.timers)
             with trio.CancelScope() as scope:
                 if self.timers and self._firing is None:
                     scope.deadline = self.timers[0][0]
-                await self.timers_changed.wait()
+                await changed.wait()
             if self._firing is None:
                 self._fired_until = trio.current_time()
                 self._fire()
@@ -192,7 +194,11 @@ class _Host:
                 self._firing = timer, sequence
                 environment.enter("timer", timer, on_end=self._fired, cause=self.timer_causes.get(timer))
                 return
-        self.timers_changed.set()
+        self._wake_timers()
+
+    def _wake_timers(self) -> None:
+        if self.timers_changed is not None:
+            self.timers_changed.set()
 
     def _fired(self, turn: Turn) -> None:
         assert self._firing is not None
@@ -218,6 +224,8 @@ class _Host:
         elif not self.queued and self.pace.claim():
             self.nursery.start_soon(self.run_operation, operation, work, args)
         else:
+            if self.queued is None:
+                self.queued = deque()
             self.queued.append((operation, work, args))
             if len(self.queued) == 1:
                 self.nursery.start_soon(self._start_queued)
@@ -290,7 +298,8 @@ class _Host:
             del self.fetches
         vars(self).pop("caches", None)
         self.bindings = {}
-        for waiting in (self.queued, self.deferred, self.deferred_background, self.timers):
+        self.queued = None
+        for waiting in (self.deferred, self.deferred_background, self.timers):
             waiting.clear()
         for known in (self.timer_generation, self.timer_causes, self.causes, self.operations):
             known.clear()
@@ -429,6 +438,8 @@ class Environment:
     def _load(self, entry: str, *args: Any) -> None:
         assert self._code is not None
         self.install_entries("dispatch")
+        if entry == "run":
+            self.install_entries("dispatch_script")
         context = self.isolate.context
         # A module of ours imports the app's: unlike import(), that needs no `then`, which the app may have replaced by
         # the time it is loaded. The function that takes the namespace is gone before the app's code runs.

@@ -30,7 +30,8 @@ class Pace:
 
     def __init__(self, scheduler: CpuScheduler) -> None:
         self._scheduler = scheduler
-        self._waiting: deque[trio.Event] = deque()
+        self._waiting: deque[trio.Event] | None = None
+        """None until somebody has to wait: a deque takes 760 bytes."""
         self._asking = 0
         self._pass = 0
         self._steps = 0
@@ -55,6 +56,8 @@ class Pace:
             return
         if self._asking >= _MOST_STEPS:
             event = trio.Event()
+            if self._waiting is None:
+                self._waiting = deque()
             self._waiting.append(event)
             try:
                 await event.wait()

@@ -148,7 +148,8 @@ def install(owner: Owner, services: Services) -> quickjs.Value:
         return living.context.eval_function(living.context.read_object(_specification(name).code))
 
     def host_namespace(name: str) -> Namespace:
-        return dict(_module(name).namespace(services))
+        module, _, part = name.partition(".")
+        return dict(getattr(_module(module), part or "namespace")(services))
 
     # Which file defines what is looked up here rather than kept in each isolate.
     bootstrap = load_specification("bootstrap")

@@ -138,7 +138,7 @@
   }
 
   const namespaces = { __proto__: null };
-  /** The host functions of the Python module `name`. */
+  /** The host functions of the Python module `name`; "module.part": of its part. */
   function host(name) {
     return (namespaces[name] ??= hostNamespace(name));
   }
@@ -256,11 +256,17 @@
   const settled = { __proto__: null, console: true };
   const names = uncurry("String", "split")(lazyGlobals, " ");
   const descriptor = { __proto__: null, configurable: true, enumerable: false, get: undefined, set: undefined };
+  const naming = { __proto__: null, value: undefined };
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
     if (settled[name]) continue;
-    // There are a hundred of these, so one small closure serves as getter (called without arguments) and setter.
-    descriptor.get = descriptor.set = (...values) => (values.length === 0 ? touch(name) : assign(name, values[0]));
+    // There are a hundred of these, so one function serves as getter (called without arguments) and setter, and the
+    // global's name is kept where each function has one: a variable of its own would take as much again.
+    descriptor.get = descriptor.set = function self() {
+      return arguments.length === 0 ? touch(self.name) : assign(self.name, arguments[0]);
+    };
+    naming.value = name;
+    defineProperty(descriptor.get, "name", naming);
     defineProperty(globals, name, descriptor);
   }
   function touch(name) {

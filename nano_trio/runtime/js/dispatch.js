@@ -3,7 +3,8 @@
 // Handlers come in three shapes: `export default { fetch(request, env, ctx) {} }`, a default-exported function, and
 // `addEventListener("fetch", event => event.respondWith(…))` (Service Workers, section 4.5, "ExtendableEvent").
 // Each request has a number that the host chose. A request whose response is known when its turn ends leaves nothing
-// behind here; only those that wait are kept in `waiting`, and those whose body streams in `readers`.
+// behind here; only those that wait are kept in `waiting`. What few apps do has files of its own: dispatch_streams.js,
+// dispatch_script.js, fetch_event.js and lifetime.js.
 (platform) => {
   "use strict";
   const { promiseThen, entries, statics, constructors, uncurry } = platform;
@@ -20,7 +21,6 @@
   /** How bodies that the host pipes are told apart: by the host module they come from. */
   const PIPED = { __proto__: null, body: 4, fetch: 5, cache: 6 };
   const waiting = new Map();
-  const readers = new Map();
   let handler = null;
   let env;
 
@@ -33,15 +33,15 @@
     }
     /** Keep the app's work alive after the response, until `promise` settles. */
     waitUntil(promise) {
-      extendLifetime(this.#id, promise);
+      platform.load("lifetime").extend(this.#id, promise);
     }
     /** The client's address, without a port; null once the request is over, and where another app asks. */
     get remoteAddress() {
-      return host.remote_address(this.#id);
+      return platform.host("dispatch.client").remote_address(this.#id);
     }
     /** What the client's certificate says, where it gave one: subject, issuer, fingerprint, pem …; otherwise null. */
     get clientCertificate() {
-      const told = host.client_certificate(this.#id);
+      const told = platform.host("dispatch.client").client_certificate(this.#id);
       return told === null ? null : deepFreeze(statics.JSON.parse(told));
     }
     /** Accepted for portability: there is no origin behind an app to pass to. */
@@ -66,71 +66,6 @@
     value: "ExecutionContext",
     configurable: true,
   });
-
-  function extendLifetime(id, promise) {
-    host.extend(id);
-    promiseThen(
-      platform.promiseResolve(promise),
-      () => host.settled(id),
-      (error) => {
-        platform.reportException(error);
-        host.settled(id);
-      },
-    );
-  }
-
-  // FetchEvent and its parts exist only in apps that listen for it.
-  let makeFetchEvent = () => {
-    const { Event } = platform.load("event");
-    class ExtendableEvent extends Event {
-      #id;
-      constructor(type, init, token, id) {
-        super(type, init);
-        this.#id = token === waiting ? id : undefined;
-      }
-      waitUntil(promise) {
-        if (this.#id !== undefined) extendLifetime(this.#id, promise);
-      }
-    }
-    class FetchEvent extends ExtendableEvent {
-      #request;
-      #answer;
-      #answered = false;
-      constructor(request, token, id) {
-        super("fetch", { cancelable: true }, token, id);
-        this.#request = request;
-      }
-      get request() {
-        return this.#request;
-      }
-      respondWith(response) {
-        if (this.#answered) {
-          throw platform.makeError("InvalidStateError", "respondWith() was already called for this event");
-        }
-        this.#answered = true;
-        this.#answer = response;
-        this.stopImmediatePropagation();
-      }
-      passThroughOnException() {
-        this.#request;
-      }
-      static answerOf = (event) => (event.#answered ? { answer: event.#answer } : undefined);
-    }
-    const { answerOf } = FetchEvent;
-    delete FetchEvent.answerOf;
-    makeFetchEvent = (request, id) => new FetchEvent(request, waiting, id);
-    makeFetchEvent.answerOf = answerOf;
-    return makeFetchEvent;
-  };
-
-  function callListeners(id, request) {
-    const make = makeFetchEvent.answerOf ? makeFetchEvent : makeFetchEvent();
-    const event = make(request, id);
-    platform.load("event").fire(undefined, event);
-    const answered = make.answerOf(event);
-    if (answered === undefined) throw new TypeError("no fetch listener called event.respondWith()");
-    return answered.answer;
-  }
 
   /** Text and stack of whatever was thrown, for the host's log. */
   function describe(error) {
@@ -159,7 +94,7 @@
         } else if (typeof exported === "object" && exported !== null && typeof exported.fetch === "function") {
           handler = (request, id) => exported.fetch(request, env, new ExecutionContext(waiting, id));
         } else if (platform.load("event").hasListeners(undefined, "fetch")) {
-          handler = (request, id) => callListeners(id, request);
+          handler = platform.load("fetch_event").callListeners;
         } else {
           host.load_failed(
             "the module has no handler: it must `export default { fetch(request, env, ctx) {…} }` or a function, " +
@@ -170,28 +105,6 @@
         }
         host.loaded();
       },
-      (error) => {
-        const described = describe(error);
-        host.load_failed(described[0], described[1]);
-      },
-    );
-  };
-
-  /** A module is being evaluated for its effects (`nano-trio run`). */
-  entries.run = (evaluated) => {
-    host = platform.host("dispatch");
-    promiseThen(evaluated, () => host.loaded(), (error) => {
-      const described = describe(error);
-      host.load_failed(described[0], described[1]);
-    });
-  };
-
-  /** Report the value of a script (`nano-trio eval`), awaited where it is a promise. */
-  entries.evaluated = (value) => {
-    host = platform.host("dispatch");
-    promiseThen(
-      platform.promiseResolve(value),
-      (result) => host.evaluated(result === undefined ? null : platform.load("inspect").formatLog([result])),
       (error) => {
         const described = describe(error);
         host.load_failed(described[0], described[1]);
@@ -265,7 +178,7 @@
     if (kind === 3) {
       // While the body streams the client may still leave, which aborts request.signal.
       mapSet(waiting, id, request);
-      mapSet(readers, id, platform.load("streams_readable").acquireReader(parts[4]));
+      platform.load("dispatch_streams").begin(id, parts[4]);
       host.respond(id, parts[0], parts[1], joined, kind, null);
     } else if (kind === 5) {
       // A body that nothing here has read: the host pipes it, and says by the entry `piped` when it is through.
@@ -279,63 +192,12 @@
   /** A response body that the host piped is over. */
   entries.piped = (id) => mapDelete(waiting, id);
 
-  /** The socket has room: hand over the next chunk of a streamed response. */
-  entries.pull = (id) => {
-    const reader = mapGet(readers, id);
-    if (reader === undefined) return;
-    platform.load("streams_readable").readChunk(reader, {
-      __proto__: null,
-      chunk(chunk) {
-        let bytes;
-        try {
-          bytes = platform.load("webidl_core").bytesForHost(asBytes(chunk));
-        } catch (error) {
-          forget(id);
-          reader.cancel(error);
-          streamFailed(id, error);
-          return;
-        }
-        host.chunk(id, bytes);
-      },
-      close() {
-        forget(id);
-        host.stream_ended(id);
-      },
-      error(reason) {
-        forget(id);
-        streamFailed(id, reason);
-      },
-    });
-  };
-
-  function streamFailed(id, error) {
-    const described = describe(error);
-    host.stream_failed(id, described[0], described[1]);
-  }
-
-  function forget(id) {
-    mapDelete(readers, id);
-    mapDelete(waiting, id);
-  }
-
-  function asBytes(chunk) {
-    if (platform.buffers.viewTag(chunk) !== "Uint8Array") {
-      throw new TypeError(
-        `a response body's stream gave ${platform.load("report").describeValue(chunk)}; chunks must be Uint8Arrays`,
-      );
-    }
-    return chunk;
-  }
-
   /** The client left, the time is over or the response was given up. */
   entries.abort = (id, name, message) => {
     const request = mapGet(waiting, id);
-    const reader = mapGet(readers, id);
-    forget(id);
+    mapDelete(waiting, id);
     if (request !== undefined) abortFromHost(request, platform.makeError(name, message));
-    if (reader !== undefined) {
-      reader.cancel(platform.makeError(name, message));
-    }
+    if (platform.isLoaded("dispatch_streams")) platform.load("dispatch_streams").cancel(id, name, message);
   };
-  return { __proto__: null };
+  return { __proto__: null, waiting };
 }

@@ -5,8 +5,7 @@
   "use strict";
   const { load, statics, constructors, uncurry } = platform;
   const { TypeError, RangeError } = constructors;
-  const { requireArguments, fail, isObject, unsignedShort, ByteString, USVString, defineInterface } = load("webidl_core");
-  const { convertInit, fill, copy, getValue } = load("headerlist");
+  const { requireArguments, fail, isObject, ByteString, USVString, defineInterface } = load("webidl_core");
   const { KINDS, convertBodyInit, extract, isUnusable, handOver, includeBody } = load("body");
   const { stringify } = statics.JSON;
   const exec = uncurry("RegExp", "exec");
@@ -16,6 +15,8 @@
   /** Set by websocket_pair.js, without which there is no WebSocket to respond with: ResponseInit's `webSocket`. */
   const extensions = { __proto__: null, webSocket: null };
   let stateOf, isResponse;
+  /** headerlist.js, from the first header that the app sets. */
+  let headerLists;
 
   class Response {
     #state;
@@ -41,7 +42,7 @@
       const context = "Failed to execute 'redirect' on 'Response'";
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
       url = USVString(url, context);
-      status = unsignedShort(status, context);
+      status = load("webidl_numbers").unsignedShort(status, context);
       const href = platform.host("url").parse(url);
       if (href === null) fail(context, `Failed to parse URL from ${url}`);
       if (status !== 301 && status !== 302 && status !== 303 && status !== 307 && status !== 308) {
@@ -95,7 +96,7 @@
     clone() {
       const state = this.#state;
       if (isUnusable(state)) fail("Failed to execute 'clone' on 'Response'", "The body has been read already or is locked.");
-      const clone = newState(state.status, copy(state.list));
+      const clone = newState(state.status, load("headerlist").copy(state.list));
       clone.statusText = state.statusText;
       clone.type = state.type;
       clone.url = state.url;
@@ -138,9 +139,11 @@
     if (init === null) return null;
     if (!isObject(init)) fail(context, "The value cannot be converted to ResponseInit: it is not an object.");
     let { headers } = init;
-    if (headers !== undefined) headers = convertInit(headers, context);
+    if (headers !== undefined) headers = (headerLists ??= load("headerlist")).convertInit(headers, context);
     let { status } = init;
-    if (status !== undefined && (typeof status !== "number" || (status & 0xffff) !== status)) status = unsignedShort(status, context);
+    if (status !== undefined && (typeof status !== "number" || (status & 0xffff) !== status)) {
+      status = load("webidl_numbers").unsignedShort(status, context);
+    }
     let { statusText } = init;
     if (statusText !== undefined && statusText !== "") statusText = ByteString(statusText, context);
     const { webSocket } = extensions;
@@ -166,13 +169,13 @@
         if (exec(/[^\t\x20-\x7e\x80-\xff]/, statusText) !== null) fail(context, "Invalid statusText");
         state.statusText = statusText;
       }
-      if (headers !== undefined) list = fill(headers, context);
+      if (headers !== undefined) list = headerLists.fill(headers, context);
       if (hasBody && (status === 204 || status === 205 || status === 304)) {
         fail(context, `Response with the null body status ${status} cannot have a body.`);
       }
     }
     if (list === null) list = type === null ? [] : ["content-type", type];
-    else if (type !== null && getValue(list, "content-type") === null) {
+    else if (type !== null && headerLists.getValue(list, "content-type") === null) {
       list[list.length] = "content-type";
       list[list.length] = type;
     }
@@ -228,7 +231,7 @@
       state.url = url;
       state.redirected = redirected;
       if (body !== null) {
-        state.kind = platform.buffers.isView(body) || load("webidl_core").isArrayBuffer(body) ? KINDS.BYTES : KINDS.WIRE;
+        state.kind = platform.buffers.isView(body) || load("webidl_buffers").isArrayBuffer(body) ? KINDS.BYTES : KINDS.WIRE;
         state.source = body;
       }
       return new Response(INTERNAL, state);

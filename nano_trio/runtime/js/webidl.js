@@ -1,6 +1,7 @@
 // Web IDL, https://webidl.spec.whatwg.org/ : conversions to IDL types, and the shape of interfaces.
 //
-// What every app needs is in webidl_core.js, which also says how converters are used; this file offers all of it too.
+// What every app needs is in webidl_core.js, which also says how converters are used; integers are in webidl_numbers.js,
+// buffer sources in webidl_buffers.js. This file offers all of it too.
 (platform) => {
   "use strict";
   const { constructors, statics, uncurry, buffers } = platform;
@@ -14,7 +15,11 @@
   const symbolToStringTag = Symbol.toStringTag;
   const arrayIteratorPrototype = getPrototypeOf(uncurry("Array", "@@iterator")([]));
   const core = platform.load("webidl_core");
-  const { fail, requireArguments, integer, DOMString, isObject, iteratesAsArray, isArrayBuffer, viewInfo } = core;
+  const numbers = platform.load("webidl_numbers");
+  const bufferSources = platform.load("webidl_buffers");
+  const { fail, requireArguments, DOMString, isObject, iteratesAsArray } = core;
+  const { integer } = numbers;
+  const { isArrayBuffer, viewInfo } = bufferSources;
 
   // 3.2.6, 3.2.7 Floating point
   function unrestrictedDouble(value) {
@@ -242,6 +247,8 @@
   return {
     __proto__: null,
     ...core,
+    ...numbers,
+    ...bufferSources,
     any,
     object,
     boolean,

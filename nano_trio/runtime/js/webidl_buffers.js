@@ -1,0 +1,58 @@
+// Web IDL's buffer sources: https://webidl.spec.whatwg.org/#js-buffer-source-types
+(platform) => {
+  "use strict";
+  const { constructors, uncurry, buffers } = platform;
+  const { isObject } = platform.load("webidl_core");
+
+  function isArrayBuffer(value) {
+    if (!isObject(value)) return false;
+    try {
+      buffers.byteLength(value);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** { buffer, byteOffset, byteLength } of a view, read past patched prototypes. */
+  function viewInfo(view) {
+    if (buffers.viewTag(view) !== undefined) {
+      return {
+        __proto__: null,
+        buffer: buffers.viewBuffer(view),
+        byteOffset: buffers.viewByteOffset(view),
+        byteLength: buffers.viewByteLength(view),
+      };
+    }
+    return {
+      __proto__: null,
+      buffer: buffers.dataViewBuffer(view),
+      byteOffset: buffers.dataViewByteOffset(view),
+      byteLength: buffers.dataViewByteLength(view),
+    };
+  }
+  /**
+   * The bytes of a buffer source as something a host function can read at once: its ArrayBuffer where it covers it
+   * whole, else a Uint8Array over its part. No copy.
+   */
+  function bytesForHost(source) {
+    const { buffer, byteOffset, byteLength } = buffers.isView(source)
+      ? viewInfo(source)
+      : { __proto__: null, buffer: source, byteOffset: 0, byteLength: undefined };
+    // The binding reads nothing that is detached, and shared memory may change meanwhile.
+    if (!isArrayBuffer(buffer) || buffers.detached(buffer)) return copyBytes(source);
+    if (byteLength === undefined || (byteOffset === 0 && buffers.byteLength(buffer) === byteLength)) return buffer;
+    return new constructors.Uint8Array(buffer, byteOffset, byteLength);
+  }
+  /** "Get a copy of the bytes held by the buffer source" (3.2.26), as a new Uint8Array. */
+  function copyBytes(source) {
+    const part = buffers.isView(source) ? viewInfo(source) : { buffer: source, byteOffset: 0, byteLength: undefined };
+    if (isArrayBuffer(part.buffer) && buffers.detached(part.buffer)) return new constructors.Uint8Array(0);
+    const view = new constructors.Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    const copy = new constructors.Uint8Array(view.length);
+    uncurry("TypedArray", "set")(copy, view);
+    return copy;
+  }
+
+  return { __proto__: null, isArrayBuffer, viewInfo, bytesForHost, copyBytes };
+}
