@@ -34,7 +34,7 @@ from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.runtime.environment import Blank, Environment
 from nano_trio.runtime.platform import LAZY_GLOBALS
 
-CORE = ("webidl_core", "body", "request", "headerlist", "response", "dispatch")
+CORE = ("webidl_core", "body", "request", "response", "dispatch")
 STARTS = 300
 
 
