@@ -95,7 +95,10 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds that a process has used; 0 where it has ended. On Linux to the nanosecond."""
+    """CPU seconds that a process has used; 0 where it has ended.
+
+    On Linux in nanoseconds; but while it runs some kernels bring another process's clock up to date at their ticks alone.
+    """
     try:
         if sys.platform.startswith("linux"):
             return time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3) for a process, as Linux encodes it
