@@ -97,7 +97,7 @@ def tree(pid: int) -> list[psutil.Process]:
 def cpu_s(pid: int) -> float:
     """CPU seconds that a process has used; 0 where it has ended.
 
-    On Linux in nanoseconds; but while it runs some kernels bring another process's clock up to date at their ticks alone.
+    On Linux in nanoseconds; but some kernels bring the clock of another process that runs up to date at ticks alone.
     """
     try:
         if sys.platform.startswith("linux"):
