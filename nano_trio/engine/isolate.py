@@ -61,8 +61,11 @@ _JOBS_BETWEEN_LOOKS = 16
 _BYTES_PER_COUNT = 16 << 10
 _LEAST_SLICE_NS = 50_000
 _MOST_UNWOUND_JOBS = 100_000
-# Heap sizes in bytes at which the engine looks for garbage: its own number, above which it is half as much again as
-# was left the last time, as the engine has it; and one that is not reached.
+# Cycles are looked for by us when a heap has grown by half, and by so many bytes at least: the engine's own collection
+# at each half more costs a framework of 700 KB, which leaves some KB of cycles with each request, a tenth of its time.
+_GARBAGE_ROOM = 1 << 20
+# Heap sizes in bytes at which the engine looks for garbage: its own number, for where we cannot, and one that is not
+# reached while a heap is built.
 _FIRST_COLLECTION = 256 << 10
 _LATER = 16 << 20
 _NONE_WAIT: deque[Turn] = deque()
@@ -97,7 +100,8 @@ class _Turnstile:
         """Before the first turn: what the heap may grow to."""
         room = limits.hard_memory_bytes - limits.memory_bytes * 9 // 8
         self._longest = self._interval = min(max(room // _BYTES_PER_COUNT, 100), ENGINE_INTERVAL)
-        self.heap_trigger = limits.memory_bytes
+        if self.heap is not None:
+            self.heap_trigger = min(limits.memory_bytes, self.heap.value + _GARBAGE_ROOM)
 
     def on_interrupt(self) -> bool:
         """QuickJS polls: True unwinds. Outside a turn only clocks are compared. Must not raise."""
@@ -191,8 +195,7 @@ class Isolate:
         self.limits = limits
         self._number = account.number
         self._runtime.set_interrupt_handler(self._turnstile.on_interrupt)
-        heap = self._turnstile.heap
-        self._runtime.set_gc_threshold(max(_FIRST_COLLECTION, 0 if heap is None else heap.value * 3 // 2))
+        self._runtime.set_gc_threshold(_FIRST_COLLECTION if self._turnstile.heap is None else _NEVER)
         self._turn_limit_ns = int(limits.turn_ms * 1e6)
         self._runtime.set_memory_limit(limits.hard_memory_bytes)
         self._runtime.set_max_stack_size(limits.stack_bytes)
@@ -343,10 +346,15 @@ class Isolate:
         self._collect()
 
     def _collect(self) -> None:
+        start = _clock()
         self._mark[0] = self._number
         self._runtime.run_gc()
         if self._turnstile.turn is None:
             self._mark[0] = 0
+            # What is collected inside a turn is charged with it.
+            used = _clock() - start
+            self.account.cpu_ns += used
+            self._scheduler.used_ns += used
 
     def read_memory(self) -> int:
         """The heap's size in bytes, read now. Only between turns."""
@@ -462,7 +470,8 @@ class Isolate:
         self._scheduler.used_ns += used
 
     def _outgrown(self) -> bool:
-        """Whether the heap is above its limit, without the cycles that nobody holds any more."""
+        """Whether the heap is above its limit, without the cycles that nobody holds any more: where it has grown, those
+        are collected."""
         turnstile, limit = self._turnstile, self.limits.memory_bytes
         if turnstile.heap is None:
             return self._outgrown_by_walk()
@@ -471,8 +480,10 @@ class Isolate:
             return False
         self._collect()
         self.memory_used = used = turnstile.heap.value
-        # A heap that is all but full must not be collected at every poll.
-        turnstile.heap_trigger = max(limit, used + limit // 8)
+        turnstile.heap_trigger = used + max(used // 2, _GARBAGE_ROOM)
+        if turnstile.heap_trigger > limit:
+            # A heap that is all but full must not be collected at every poll.
+            turnstile.heap_trigger = max(limit, used + limit // 8)
         return bool(used > limit)
 
     def _outgrown_by_walk(self) -> bool:

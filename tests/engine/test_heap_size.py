@@ -8,7 +8,7 @@ import trio
 
 from nano_trio.engine import isolate as isolate_module
 from nano_trio.engine.heap_size import heap_size
-from nano_trio.engine.isolate import Isolate
+from nano_trio.engine.isolate import Isolate, call
 from nano_trio.engine.turn import StopReason, Turn
 
 from .conftest import NewIsolate
@@ -89,3 +89,19 @@ async def test_a_full_heap_of_garbage_cycles_is_not_collected_at_every_poll(new_
         await trio.lowlevel.checkpoint()
     assert turn.result == 8
     assert turn.cpu_ns < 2e9
+
+
+CYCLES = "globalThis.cycles = (count) => { for (let i = 0; i < count; i++) { const a = [new Uint8Array(100)]; a.push(a); } };"
+
+
+@pytest.mark.parametrize(("turns", "count"), [(1, 100_000), (1000, 100)], ids=["in one turn", "over many turns"])
+async def test_cycles_are_collected_as_a_heap_grows(new_isolate: NewIsolate, turns: int, count: int) -> None:
+    """Kept, they would take 30 MB; and not each turn that leaves some is followed by a collection."""
+    isolate = new_isolate(source=CYCLES)
+    before = isolate.read_memory()
+    sizes = []
+    for _ in range(turns):
+        await call(isolate, isolate.context.get("cycles"), count)
+        sizes.append(isolate.read_memory())
+    assert max(sizes) < before + (3 << 20)
+    assert turns == 1 or max(sizes) > before + (1 << 19)
