@@ -23,6 +23,9 @@ engine's own limit lies at twice that plus 32 MiB: QuickJS is memory-unsafe wher
 only a single large one can. Where the heap's size cannot be read directly (:mod:`nano_trio.engine.heap_size`) the
 engine walks the heap for it: then it is read as often as costs 2 % of the app's CPU time, or as its growth demands.
 
+Cycles are looked for where the limit is, at polls and between turns, when the heap has grown enough since the last
+time. Where its size cannot be read directly the engine decides.
+
 Rules: nothing calls into a runtime whose turn is suspended; Python keeps no :class:`quickjs.Value` but the entry points
 taken at the start; nothing inside the engine holds the isolate or its context strongly (the binding collects no
 cycles).
