@@ -64,8 +64,10 @@ _JOBS_BETWEEN_LOOKS = 16
 _BYTES_PER_COUNT = 16 << 10
 _LEAST_SLICE_NS = 50_000
 _MOST_UNWOUND_JOBS = 100_000
-# Cycles are looked for by us when a heap has grown by half, and by so many bytes at least: the engine's own collection
-# at each half more costs a framework of 700 KB, which leaves some KB of cycles with each request, a tenth of its time.
+# Cycles are looked for by us, as the engine would, when a heap has grown by half; but one of so many bytes and more may
+# grow by a megabyte. To collect the 700 KB of a framework, which leaves some KB of cycles with each request, at each
+# half more takes a tenth of its time; and in hundreds of small heaps a megabyte each would be much.
+_LARGE_HEAP = 512 << 10
 _GARBAGE_ROOM = 1 << 20
 # Heap sizes in bytes at which the engine looks for garbage: its own number, for where we cannot, and one that is not
 # reached while a heap is built.
@@ -73,6 +75,11 @@ _FIRST_COLLECTION = 256 << 10
 _LATER = 16 << 20
 _NONE_WAIT: deque[Turn] = deque()
 """Shared by all isolates in which no turn waits: a deque takes 760 bytes."""
+
+
+def _next_collection(used: int) -> int:
+    """The size in bytes at which a heap of so many, without garbage, is collected again."""
+    return used + (used // 2 if used < _LARGE_HEAP else max(used // 2, _GARBAGE_ROOM))
 
 
 class _Turnstile:
@@ -104,7 +111,7 @@ class _Turnstile:
         room = limits.hard_memory_bytes - limits.memory_bytes * 9 // 8
         self._longest = self._interval = min(max(room // _BYTES_PER_COUNT, 100), ENGINE_INTERVAL)
         if self.heap is not None:
-            self.heap_trigger = min(limits.memory_bytes, self.heap.value + _GARBAGE_ROOM)
+            self.heap_trigger = min(limits.memory_bytes, _next_collection(self.heap.value))
 
     def on_interrupt(self) -> bool:
         """QuickJS polls: True unwinds. Outside a turn only clocks are compared. Must not raise."""
@@ -483,7 +490,7 @@ class Isolate:
             return False
         self._collect()
         self.memory_used = used = turnstile.heap.value
-        turnstile.heap_trigger = used + max(used // 2, _GARBAGE_ROOM)
+        turnstile.heap_trigger = _next_collection(used)
         if turnstile.heap_trigger > limit:
             # A heap that is all but full must not be collected at every poll.
             turnstile.heap_trigger = max(limit, used + limit // 8)
