@@ -103,8 +103,9 @@ async def starts(folder: Path, *, stored: bool) -> dict[str, list[float]]:
     config = from_document({"apps": [{"name": path.stem, "path": str(path)} for path in paths]}, environ={})
     restore = [
         timed(Source, "get", "read and link the app's bytecode"),
-        timed(Incarnation, "__init__", "the isolate, made or taken over"),
-        timed(Incarnation, "load", "evaluate the app's module (and the core, where it is not there)"),
+        timed(Blank, "finish", "the isolate with the core, where none is in store"),
+        timed(Incarnation, "__init__", "take it over: limits, host functions, services"),
+        timed(Incarnation, "load", "evaluate the app's module"),
         timed(Incarnation, "accept", "the request's turn"),
         timed(actor.App, "begin", "in all"),
     ]

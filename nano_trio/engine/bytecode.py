@@ -122,7 +122,7 @@ class BytecodeCache:
         found = self._remembered(key)
         if found is None:
             code = rewrite(module.code, module.head, name, targets)
-            found = self._remember(key, attrs.evolve(module, code=code, imports=tuple(targets), key=key))
+            found = self._remember(key, Bytecode(code, tuple(targets), module.head, key))
         return found
 
     def _get(self, kind: bytes, source: str, filename: str) -> Bytecode:

@@ -368,8 +368,9 @@ class Environment:
         code: AppCode | None = None,
         blank: Blank | None = None,
     ) -> None:
-        blank = blank or Blank(scheduler)
-        blank.finish(core=False)
+        if blank is None:
+            blank = Blank(scheduler)
+            blank.finish(core=False)
         self.isolate = blank.isolate
         self.isolate.take(account or Account(), limits or Limits())
         self._host = blank.host
