@@ -58,6 +58,8 @@ _NEVER = 1 << 62
 # The time between two polls that is aimed for: short against a slice, long against a poll (about 0.5 µs).
 _POLLS_TOO_RARE_NS = 40_000
 _POLLS_TOO_OFTEN_NS = 12_000
+# What an app does is not known before its first polls: it may be native calls that allocate a megabyte each.
+_FIRST_INTERVAL = 250
 _JOBS_BETWEEN_LOOKS = 16
 # What each branch or call between two polls may allocate without the engine's own memory limit being reached: a loop
 # that was cheap so far is polled rarely, and then may turn to this.
@@ -109,7 +111,10 @@ class _Turnstile:
     def take(self, limits: Limits) -> None:
         """Before the first turn: what the heap may grow to."""
         room = limits.hard_memory_bytes - limits.memory_bytes * 9 // 8
-        self._longest = self._interval = min(max(room // _BYTES_PER_COUNT, 100), ENGINE_INTERVAL)
+        self._longest = min(max(room // _BYTES_PER_COUNT, 100), ENGINE_INTERVAL)
+        self._interval = min(self._longest, _FIRST_INTERVAL)
+        if self._counter is not None:
+            self._counter.value = self._interval
         if self.heap is not None:
             self.heap_trigger = min(limits.memory_bytes, _next_collection(self.heap.value))
 

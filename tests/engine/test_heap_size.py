@@ -9,7 +9,8 @@ import trio
 from nano_trio.engine import isolate as isolate_module
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.isolate import Isolate, call
-from nano_trio.engine.turn import StopReason, Turn
+from nano_trio.engine.scheduler import Account
+from nano_trio.engine.turn import Limits, StopReason, Turn
 
 from .conftest import NewIsolate
 
@@ -63,6 +64,16 @@ async def test_the_rarest_polls_are_often_enough(new_isolate: NewIsolate, monkey
     )
     await assert_outgrown(isolate)
     assert isolate.memory_used < 33 << 20
+
+
+async def test_an_app_that_begins_with_large_allocations_is_stopped_before_the_engine_s_limit(
+    new_isolate: NewIsolate,
+) -> None:
+    """Nothing is known of it yet: each of the few steps up to its first poll may take a megabyte."""
+    isolate = new_isolate(source="function grow() { const kept = []; for (;;) kept.push(new Uint8Array(1e6)); }")
+    isolate.prepare()
+    isolate.take(Account(), Limits(memory_bytes=256 << 20))
+    await assert_outgrown(isolate)
 
 
 async def test_without_the_number_the_walk_stops_small_allocations_too(
