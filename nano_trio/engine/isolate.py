@@ -424,7 +424,6 @@ class Isolate:
         short = turn.cpu_ns <= self._short_turn_ns
         if not short:
             self.account.trust = 0
-            self._scheduler.slice_ended(self.account, self._turnstile.slice_left)
         self._turnstile.slice_ends = _NEVER
         self._request(suspended=True, short=short)
 
@@ -529,8 +528,6 @@ class Isolate:
             assert turn is not None
             if turn.cpu_ns <= self._short_turn_ns:
                 self.account.trust += 1
-            else:
-                self._scheduler.slice_ended(self.account, turnstile.slice_left)
             # Still busy, so that what on_end submits queues up instead of nesting.
             if turnstile.stop is StopReason.INTERRUPTED:
                 turn.stopped, turnstile.stop = turnstile.stop, None

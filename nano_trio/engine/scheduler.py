@@ -15,11 +15,6 @@ that wait, whatever the number of apps that want to compute:
    of a long turn, and newcomers nobody knows yet, an app that is being loaded say, by turns. An app has one place in
    the rotation however many turns it has waiting, so every app gets an equal share.
 
-A slice ends at a poll of the engine, which may come late: a call of something native is not interrupted. What an app
-uses beyond its slice while others wait in the rotation it *owes*: when its turn comes it pays a slice of that and does
-not run, until it owes less than one (deficit round robin). So shares are equal in CPU time, and one app among eight
-whose slices take 400 ms keeps the process for an eighth of the time, not for nearly all of it.
-
 A pass is what Trio runs between two looks at the outside world. All that became ready meanwhile (a neighbour's request,
 a timer, a cancellation) is run between two grants, and *before* the next: they are made by an instrument where the pass
 ends, not by a task. Trio runs the tasks of a pass in any order, so a task's slice would be in front of every second
@@ -50,15 +45,13 @@ _PROVEN_TURNS = 16
 class Account:
     """What one app has used, shared by all isolates that the app has had."""
 
-    __slots__ = ("cpu_ns", "number", "owed_ns", "slices", "trust", "turns", "waiting")
+    __slots__ = ("cpu_ns", "number", "slices", "trust", "turns", "waiting")
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
         """What stands in the scheduler's mark while one of the app's turns runs."""
         self.cpu_ns = 0
         """CPU time of all turns so far, in ns."""
-        self.owed_ns = 0
-        """CPU time that it had beyond its slices while others waited, in ns; it pays with slices."""
         self.turns = 0
         """Turns begun."""
         self.slices = 0
@@ -147,11 +140,6 @@ class CpuScheduler:
                 (self._suspended if suspended and not short else self._newcomers).append(account)
         self._work.set()
 
-    def slice_ended(self, account: Account, left_ns: int) -> None:
-        """A slice of a long turn has ended with that much of it left, in ns; negative: it used that much more."""
-        if self._newcomers or self._suspended:
-            account.owed_ns = max(0, account.owed_ns - left_ns)
-
     def withdraw(self, runnable: Runnable) -> None:
         """Forget the requests of ``runnable``: it was closed."""
         for queue in self._queues:
@@ -218,19 +206,10 @@ class CpuScheduler:
         if not self._newcomers_next:
             first, second = second, first
         self._newcomers_next = not self._newcomers_next
-        account = self._next_without_debt(first) or self._next_without_debt(second)
-        if account is not None:
+        rotation = first or second
+        if rotation:
+            account = rotation.popleft()
             runnable = account.waiting.pop(0)
             if account.waiting:
                 self._suspended.append(account)
             runnable.run_slice(self.slice_ns)
-
-    def _next_without_debt(self, rotation: deque[Account]) -> Account | None:
-        """Take out the first account that may run; those before it pay a slice of what they owe, and go to the end."""
-        for _ in range(len(rotation)):
-            account = rotation.popleft()
-            if account.owed_ns < self.slice_ns:
-                return account
-            account.owed_ns -= self.slice_ns
-            rotation.append(account)
-        return None

@@ -48,60 +48,6 @@ async def test_each_app_gets_an_equal_share_whatever_its_number_of_turns(schedul
     assert log.count("many") == 20
 
 
-async def test_who_uses_more_than_a_slice_pays_with_slices(scheduler: CpuScheduler) -> None:
-    log: list[str] = []
-
-    class Spender(Recorder):
-        def run_slice(self, slice_ns: int) -> None:
-            self.scheduler.slice_ended(self.account, -9 * slice_ns if self.name == "late" else 0)
-            super().run_slice(slice_ns)
-
-    names = ["late", "one", "two"]
-    for name in names:
-        scheduler.request(Spender(name, log, scheduler, Account(), 1000), suspended=True)
-    while len(log) < 420:
-        await trio.lowlevel.checkpoint()
-    assert [round(log[:420].count(name), -1) for name in names] == [20, 200, 200]
-
-
-async def test_a_debt_is_owed_to_those_who_waited(scheduler: CpuScheduler) -> None:
-    """Alone in the rotation an app owes nobody anything; what it owes it pays in passes where all others owe, too."""
-    log: list[str] = []
-
-    class Spender(Recorder):
-        def run_slice(self, slice_ns: int) -> None:
-            self.scheduler.slice_ended(self.account, -9 * slice_ns)
-            super().run_slice(slice_ns)
-
-    alone = Account()
-    scheduler.request(Spender("alone", log, scheduler, alone, 50), suspended=True)
-    await _run_until_quiet(scheduler)
-    assert alone.owed_ns == 0
-    for name in ("here", "there"):
-        scheduler.request(Spender(name, log, scheduler, Account(), 5), suspended=True)
-    with trio.testing.assert_checkpoints():
-        await _run_until_quiet(scheduler)
-    assert log[50:] == ["here", "there"] * 5
-
-
-async def test_loops_around_native_calls_get_no_more_than_their_share(new_isolate: NewIsolate) -> None:
-    """Each such call takes three slices, and cannot be interrupted."""
-    native = new_isolate(
-        source="const text = JSON.stringify(Array.from({ length: 1500 }, (_, id) => ({ id, name: `n${id}` })));"
-        "function spin() { for (;;) JSON.parse(text); }"
-    )
-    plain = [new_isolate() for _ in range(3)]
-    hogs = [*plain, native]
-    for hog in hogs:
-        hog.submit(Turn(hog.context.get("spin"), ()))
-    while sum(hog.account.cpu_ns for hog in hogs) < 500e6:
-        await trio.lowlevel.checkpoint()
-    mean_ns = sum(hog.account.cpu_ns for hog in plain) / len(plain)
-    assert 0.7 < native.account.cpu_ns / mean_ns < 1.3
-    for hog in hogs:
-        hog.close()
-
-
 async def test_one_slice_is_granted_a_pass(scheduler: CpuScheduler) -> None:
     log: list[str] = []
     for number in range(3):
