@@ -126,8 +126,8 @@ async def test_files_that_are_opened_when_the_isolate_has_ended_are_closed(
     serve: SiteMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that was slow: the thread goes on when nobody waits any more."""
-    begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
-    open_cache = SqliteStore.open_cache
+    begun, closed, go_on, over = (threading.Event() for _ in range(4))
+    open_cache, close = SqliteStore.open_cache, SqliteStore.close
 
     def slow_open_cache(store: SqliteStore, name: str) -> int:
         begun.set()
@@ -137,16 +137,19 @@ async def test_files_that_are_opened_when_the_isolate_has_ended_are_closed(
         over.set()
         return number
 
+    def close_and_tell(store: SqliteStore) -> None:
+        close(store)
+        closed.set()
+
     monkeypatch.setattr(SqliteStore, "open_cache", slow_open_cache)
+    monkeypatch.setattr(SqliteStore, "close", close_and_tell)
     async with serve({"a": APP}) as site:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(site.get, "a", "/x?named")
             assert await trio.to_thread.run_sync(begun.wait, 10)
             nursery.cancel_scope.cancel()
         await site.hosting.remove_app("a")
-        with trio.fail_after(10):
-            while site.hosting.registry.tree()["children"][-1]["id"] == "a":  # noqa: ASYNC110
-                await trio.sleep(0.02)
+        assert await trio.to_thread.run_sync(closed.wait, 10)
         go_on.set()
         assert await trio.to_thread.run_sync(over.wait, 10)
         await nothing_open()
