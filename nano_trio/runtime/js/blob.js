@@ -237,6 +237,5 @@
       return new File(INTERNAL, stateOf(blob), { name, lastModified });
     },
     nameOf: (file) => fileOf(file).name,
-    lastModifiedOf: (file) => fileOf(file).lastModified,
   };
 }

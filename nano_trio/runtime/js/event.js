@@ -400,7 +400,6 @@
     get onrejectionhandled() {
       return handlerDescriptor("onrejectionhandled");
     },
-    isEvent,
     initEvent,
     fire,
     hasListeners,

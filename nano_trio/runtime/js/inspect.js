@@ -552,7 +552,6 @@
     /** For the files beside this one. */
     formatValue,
     formatPrimitive,
-    formatProperty,
     formatKey,
     visibleKeys,
     prefix,

@@ -293,7 +293,6 @@
     TransformStream,
     TransformStreamDefaultController,
     createTransformStream,
-    isTransformStream,
     slots,
     /** The public TransformStream around two internal streams that arrive by transfer. */
     wrap(readable, writable) {

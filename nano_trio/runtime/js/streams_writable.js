@@ -532,9 +532,6 @@
     WritableStreamDefaultWriter,
     WritableStreamDefaultController,
 
-    /** A WritableStream whose algorithms may be undefined. */
-    createWritableStream: (start, write, close, abort, highWaterMark, sizeAlgorithm) =>
-      createStream(start, write, close, abort, highWaterMark, sizeAlgorithm).shell(),
     isWritableStream,
     isLocked: (stream) => slots(stream).writer !== undefined,
     /** The internal controller: errorIfNeeded(e), signal(). */

@@ -427,11 +427,6 @@
     clone: (value) => cloneWithTransfer(value, []).value,
     cloneWithTransfer,
     cloneOptions,
-    /** (isInstance, serialize, deserialize): teach structured cloning a kind of platform object. */
-    registerCloneable(isInstance, serialize, deserialize) {
-      const list = platform.cloneables;
-      list[list.length] = { __proto__: null, isInstance, serialize, deserialize };
-    },
     /** (isInstance, transfer, receive): `transfer(value)` detaches it and returns what `receive` makes it of. */
     registerTransferable(isInstance, transfer, receive) {
       const list = platform.transferables;

@@ -8,13 +8,13 @@
   const { statics, uncurry } = platform;
   const { defineProperty, getOwnPropertyDescriptor } = statics.Object;
   const webidl = platform.load("webidl");
-  const { requireArguments, fail, isObject, USVString } = webidl;
+  const { requireArguments, fail, USVString } = webidl;
   const indexOf = uncurry("String", "indexOf");
   const slice = uncurry("String", "slice");
   const execute = uncurry("RegExp", "exec");
   const { parse, parseWithBase, canParse, canParseWithBase, set } = platform.host("url");
   const PARSED = {};
-  let boundsOf, hrefOf, change, isURL;
+  let boundsOf, change;
 
   // --- URL ---------------------------------------------------------------------------------------------------------
 
@@ -73,8 +73,6 @@
       return this.#href;
     }
     static {
-      isURL = (value) => isObject(value) && #href in value;
-      hrefOf = (url) => url.#href;
       /** [end of the scheme's colon, start of the path, end of the path, end of the query]. */
       boundsOf = (url) => (url.#bounds ??= findBounds(url.#href));
       /** Give `url` another serialization; `isQueryNew` replaces the entries of `searchParams` as well. */
@@ -168,5 +166,5 @@
   }
 
   webidl.defineInterface(URL);
-  return { __proto__: null, URL, parseURL, hrefOf, isURL };
+  return { __proto__: null, URL, parseURL };
 }

@@ -178,7 +178,6 @@
     fill,
     isURLSearchParams,
     entriesOf,
-    parseEntries,
     serializeForm,
   };
 }

@@ -263,7 +263,6 @@
     __proto__: null,
     WebSocket,
     CloseEvent,
-    isWebSocket,
     internals,
     INTERNAL,
     CLIENT,
