@@ -24,6 +24,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null ||
 TESTS ?=
 ARGS ?=
 DOCS_PORT ?= 4321
+BUILT_FROM := pyproject.toml hatch_build.py nano_trio/engine/allocator.c
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help serve test lint bench stress soak wpt docs docs-serve clean install install-dev
@@ -53,14 +54,14 @@ $(VENV)/.made:
 	fi
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/.made
+$(VENV)/.installed: $(BUILT_FROM) | $(VENV)/.made
 	@echo "Installing nano-trio and what it needs into $(VENV)"
 	@$(PYTHON) -m pip install --quiet --editable . || { \
 	  echo "make: the installation failed, see above. It needs a way to a Python package index; where a package has" \
 	    "no wheel for this machine, also gcc and Python's headers (apt install gcc python3-dev)." >&2; exit 1; }
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.made
+$(VENV)/.installed-dev: $(BUILT_FROM) | $(VENV)/.made
 	@echo "Installing nano-trio with the tools of its tests into $(VENV)"
 	@$(PYTHON) -m pip install --quiet --editable '.[dev]' || { \
 	  echo "make: the installation failed, see above. It needs a way to a Python package index; where a package has" \
@@ -116,5 +117,5 @@ docs-serve: docs
 
 clean:
 	rm -rf docs/site/node_modules docs/site/dist docs/site/.astro
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/.npm bench/.peers
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/.npm bench/.peers nano_trio/engine/liballocator.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

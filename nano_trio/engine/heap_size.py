@@ -17,9 +17,9 @@ from typing import Any
 
 import quickjs
 
-from nano_trio.engine.polling import POINTER_AT, layout_is_known
+from nano_trio.engine.polling import address_of, layout_is_known
 
-__all__ = ["heap_size"]
+__all__ = ["account_offsets", "heap_size"]
 
 # The part of struct JSRuntime in which the size is looked for: it begins with the allocator's functions and state.
 _TO = 80
@@ -32,25 +32,22 @@ def heap_size(runtime: quickjs.Runtime) -> Any | None:
     It is the ``malloc_size`` of ``compute_memory_usage``. It lies inside the runtime: do not touch it after the runtime
     is gone, and never set it.
     """
-    offset = _offset()
-    return None if offset is None else ctypes.c_size_t.from_address(_address(runtime) + offset)
-
-
-def _address(runtime: quickjs.Runtime) -> int:
-    return int(ctypes.c_void_p.from_address(id(runtime) + POINTER_AT).value or 0)
+    offsets = account_offsets()
+    return None if offsets is None else ctypes.c_size_t.from_address(address_of(runtime) + offsets[0])
 
 
 @cache
-def _offset() -> int | None:
+def account_offsets() -> tuple[int, int] | None:
+    """Where a heap's size and its limit lie in the engine's runtime, in bytes from its beginning; None: not known."""
     return _measure() if layout_is_known() else None
 
 
-def _measure() -> int | None:
+def _measure() -> tuple[int, int] | None:
     runtime = quickjs.Runtime()
     context = runtime.new_context()
 
     def words() -> tuple[int, ...]:
-        return struct.unpack(f"<{_TO // 8}Q", ctypes.string_at(_address(runtime), _TO))
+        return struct.unpack(f"<{_TO // 8}Q", ctypes.string_at(address_of(runtime), _TO))
 
     # Proof that this is the runtime's structure: the limit is where it is set.
     limits = set(range(_TO // 8))
@@ -64,4 +61,4 @@ def _measure() -> int | None:
         sizes &= {i for i, word in enumerate(words()) if word == used}
     if len(limits) != 1 or len(sizes) != 1:
         return None
-    return 8 * sizes.pop()
+    return 8 * sizes.pop(), 8 * limits.pop()

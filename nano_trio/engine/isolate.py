@@ -44,6 +44,7 @@ import quickjs
 import trio
 
 from nano_trio.engine import freed_memory
+from nano_trio.engine.allocator import use_slabs
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.runners import new_runner, parked
@@ -185,6 +186,7 @@ class Isolate:
         self._short_turn_ns = SHORT_TURN_SLICES * scheduler.slice_ns
         self._mark = scheduler.mark
         self._runtime: Any = quickjs.Runtime()
+        use_slabs(self._runtime)
         self.context: Any = self._runtime.new_context()
         self._execute_pending_job: Any = self.context.execute_pending_job
         self._turnstile = _Turnstile(self)

@@ -21,14 +21,14 @@ from typing import Any
 
 import quickjs
 
-__all__ = ["ENGINE_INTERVAL", "POINTER_AT", "layout_is_known", "poll_counter"]
+__all__ = ["ENGINE_INTERVAL", "address_of", "layout_is_known", "poll_counter"]
 
 ENGINE_INTERVAL = 10_000
 """The engine's own number of branches and calls between two polls."""
 
 _KNOWN_BINDINGS = {"0.1.1"}
-POINTER_AT = object.__basicsize__
-"""Where the binding's Runtime and Context objects keep the engine's pointer: behind PyObject_HEAD."""
+# Where the binding's Runtime and Context objects keep the engine's pointer: behind PyObject_HEAD.
+_POINTER_AT = object.__basicsize__
 # The part of struct JSContext in which the counter is looked for: behind its header and list links.
 _FROM, _TO = 104, 472
 
@@ -39,11 +39,12 @@ def poll_counter(context: quickjs.Context) -> Any | None:
     It lies inside the context: do not touch it after the context is gone, nor set it to less than 1.
     """
     offset = _offset()
-    return None if offset is None else ctypes.c_int32.from_address(_address(context) + offset)
+    return None if offset is None else ctypes.c_int32.from_address(address_of(context) + offset)
 
 
-def _address(context: quickjs.Context) -> int:
-    return int(ctypes.c_void_p.from_address(id(context) + POINTER_AT).value or 0)
+def address_of(thing: quickjs.Context | quickjs.Runtime) -> int:
+    """Where the engine's structure behind a context or runtime lies. Only where :func:`layout_is_known`."""
+    return int(ctypes.c_void_p.from_address(id(thing) + _POINTER_AT).value or 0)
 
 
 @cache
@@ -75,7 +76,7 @@ def _measure() -> int | None:
     runtime.set_interrupt_handler(handler)
     loop = context.eval("(count) => { for (let i = 0; i < count; i++); }")
     loop(1)  # a new context's counter is zero: its first poll comes at once
-    base = _address(context)
+    base = address_of(context)
     polls.clear()
 
     def integers() -> tuple[int, ...]:

@@ -43,7 +43,16 @@ class Session:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port, self.secure_port, self.admin_port = _free_port(), _free_port(), _free_port()
-        for name in ("Makefile", "pyproject.toml", "README.md", "nano_trio", "tests", "examples", "docs"):
+        for name in (
+            "Makefile",
+            "pyproject.toml",
+            "hatch_build.py",
+            "README.md",
+            "nano_trio",
+            "tests",
+            "examples",
+            "docs",
+        ):
             (folder / name).symlink_to(REPOSITORY / name)
         programs = folder / ".venv" / "bin"
         programs.mkdir(parents=True)

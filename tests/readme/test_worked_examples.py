@@ -32,7 +32,7 @@ def tree(tmp_path: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", ".npm", "node_modules", "dist", ".astro")
     for name in ("nano_trio", "tests", "docs"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=ignored)
-    for name in ("README.md", "pyproject.toml", "Makefile"):
+    for name in ("README.md", "pyproject.toml", "hatch_build.py", "Makefile"):
         shutil.copyfile(REPOSITORY / name, tmp_path / name)
     return tmp_path
 

@@ -1,0 +1,108 @@
+"""JavaScript heaps whose small blocks come from an allocator made for them.
+
+``allocator.c`` says how it works; it becomes ``liballocator.so`` when the package is built, on Linux and where there is
+a C compiler. The engine takes its memory through four functions whose addresses lie at the beginning of its runtime,
+and the binding has no way to choose them. So they are put there from outside, right after a runtime was made. As in
+:mod:`nano_trio.engine.polling` that is done only with a binding whose layout is known, and after a proof on scratch
+runtimes: the four words are the same in each and point to the binding's code, the accounts lie behind them, and a heap
+then takes from the slabs and gives back all that it took. Where anything of this fails the engine's own functions
+remain, which call the C library.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import quickjs
+
+from nano_trio.engine.heap_size import account_offsets
+from nano_trio.engine.polling import address_of
+
+__all__ = ["held", "in_use", "trim", "use_slabs"]
+
+_LIBRARY = Path(__file__).with_name("liballocator.so")
+# struct JSMallocFunctions, in its order.
+_FUNCTIONS = ("heap_malloc", "heap_free", "heap_realloc", "heap_usable_size")
+_WORDS = len(_FUNCTIONS)
+_PROOF = "JSON.stringify(JSON.parse('[' + '{\"a\": [1, 2.5, \"text\"]},'.repeat(99) + 'null]')).length"
+
+
+def in_use() -> bool:
+    """Whether heaps of this process take small blocks from slabs."""
+    return _functions() is not None
+
+
+def use_slabs(runtime: quickjs.Runtime) -> None:
+    """Let a runtime that has no context yet take what it needs from now on from slabs, where that can be had."""
+    functions = _functions()
+    if functions is not None:
+        ctypes.memmove(address_of(runtime), functions, len(functions))
+
+
+def trim() -> None:
+    """Give the memory of slabs in which no block is in use back to the system."""
+    library = _library()
+    if library is not None:
+        library.heap_trim()
+
+
+def held() -> int:
+    """Bytes of slabs that heaps hold, in this process."""
+    library = _library()
+    return 0 if library is None else library.heap_held()
+
+
+@cache
+def _library() -> ctypes.PyDLL | None:
+    try:
+        # With the GIL held, which is what the allocator relies on.
+        library = ctypes.PyDLL(str(_LIBRARY))
+    except OSError:
+        return None
+    library.heap_held.restype = library.heap_trim.restype = ctypes.c_size_t
+    return library if library.heap_start() else None
+
+
+@cache
+def _functions() -> bytes | None:
+    # Size and limit are the second and third word of the accounts (struct JSMallocState) behind the four functions.
+    if account_offsets() != (8 * (_WORDS + 1), 8 * (_WORDS + 2)):
+        return None
+    library = _library()
+    if library is None:
+        return None
+    functions = bytes(
+        (ctypes.c_void_p * _WORDS)(*(ctypes.cast(library[name], ctypes.c_void_p).value for name in _FUNCTIONS))
+    )
+    return functions if _proves(functions, library) else None
+
+
+def _proves(functions: bytes, library: ctypes.PyDLL) -> bool:
+    runtimes = [quickjs.Runtime() for _ in range(2)]
+    engines = {ctypes.string_at(address_of(runtime), len(functions)) for runtime in runtimes}
+    if len(engines) != 1 or not _all_code(engines.pop()):
+        return False
+    before = library.heap_held()
+    runtime = runtimes.pop()
+    ctypes.memmove(address_of(runtime), functions, len(functions))
+    context = runtime.new_context()
+    result = context.eval(_PROOF)
+    taken = library.heap_held() - before
+    walked = runtime.compute_memory_usage()["malloc_size"]
+    del context, runtime
+    return bool(result > 1000 and 0 < taken <= walked and library.heap_held() == before)
+
+
+def _all_code(words: bytes) -> bool:
+    """Whether all words are addresses of executable memory of the binding's library."""
+    module = quickjs._quickjs.__file__
+    ranges = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        fields = line.split(maxsplit=5)
+        if len(fields) == 6 and fields[5] == module and "x" in fields[1]:
+            start, _, end = fields[0].partition("-")
+            ranges.append(range(int(start, 16), int(end, 16)))
+    addresses = [int.from_bytes(words[i : i + 8], "little") for i in range(0, len(words), 8)]
+    return all(any(address in place for place in ranges) for address in addresses)

@@ -1,0 +1,279 @@
+"""The allocator of JavaScript heaps: driven as the engine drives it, and under heaps that come and go."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from nano_trio.engine import allocator
+from nano_trio.engine.isolate import Isolate, call
+from nano_trio.engine.scheduler import CpuScheduler
+
+from .conftest import NewIsolate
+
+ROOT = Path(__file__).parents[2]
+NO_LIMIT = (1 << 64) - 1
+LARGEST_OF_SLABS = 1024
+
+
+class State(ctypes.Structure):
+    """``struct JSMallocState`` of the engine."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in ("count", "size", "limit", "opaque")]
+
+
+def library() -> ctypes.PyDLL:
+    assert allocator.in_use(), "heaps use the C library: in a source tree, run `python hatch_build.py`"
+    library = ctypes.PyDLL(str(allocator._LIBRARY))
+    library.heap_malloc.restype = library.heap_realloc.restype = ctypes.c_void_p
+    library.heap_usable_size.restype = ctypes.c_size_t
+    return library
+
+
+class Heap:
+    """A heap's blocks, each filled with bytes of its own, so that no two can share any unseen."""
+
+    def __init__(self, limit: int = NO_LIMIT) -> None:
+        self.library = library()
+        self.state = State(limit=limit)
+        self.blocks: dict[int, tuple[int, bytes]] = {}
+
+    def _fill(self, address: int, size: int, kept: bytes = b"") -> None:
+        contents = kept[:size] + os.urandom(size - len(kept[:size]))
+        ctypes.memmove(address, contents, size)
+        self.blocks[address] = size, contents
+
+    def take(self, size: int) -> int | None:
+        address: int | None = self.library.heap_malloc(ctypes.byref(self.state), ctypes.c_size_t(size))
+        if address is not None:
+            assert address not in self.blocks
+            assert self.library.heap_usable_size(ctypes.c_void_p(address)) >= size
+            self._fill(address, size)
+        return address
+
+    def resize(self, address: int, size: int) -> int | None:
+        self.check(address)
+        moved: int | None = self.library.heap_realloc(
+            ctypes.byref(self.state), ctypes.c_void_p(address), ctypes.c_size_t(size)
+        )
+        if size == 0:
+            del self.blocks[address]
+        elif moved is not None:
+            before, contents = self.blocks.pop(address)
+            assert moved not in self.blocks
+            assert ctypes.string_at(moved, min(before, size)) == contents[:size]
+            self._fill(moved, size, contents)
+        return moved
+
+    def give_back(self, address: int) -> None:
+        self.check(address)
+        del self.blocks[address]
+        self.library.heap_free(ctypes.byref(self.state), ctypes.c_void_p(address))
+
+    def check(self, address: int) -> None:
+        size, contents = self.blocks[address]
+        assert ctypes.string_at(address, size) == contents
+
+    def close(self) -> None:
+        for address in list(self.blocks):
+            self.give_back(address)
+        assert (self.state.count, self.state.size) == (0, 0)
+
+
+SIZES = st.one_of(st.integers(1, 200), st.integers(1, 2 * LARGEST_OF_SLABS), st.integers(1, 200_000))
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Two heaps that share slabs take, resize and give back in any order."""
+
+    blocks: Bundle[tuple[int, int]] = Bundle("blocks")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = allocator.held()
+        self.heaps = Heap(), Heap()
+
+    @rule(target=blocks, heap=st.integers(0, 1), size=SIZES)
+    def take(self, heap: int, size: int) -> tuple[int, int]:
+        address = self.heaps[heap].take(size)
+        assert address is not None
+        return heap, address
+
+    @rule(target=blocks, block=consumes(blocks), size=SIZES)
+    def resize(self, block: tuple[int, int], size: int) -> tuple[int, int]:
+        address = self.heaps[block[0]].resize(block[1], size)
+        assert address is not None
+        return block[0], address
+
+    @rule(block=consumes(blocks))
+    def give_back(self, block: tuple[int, int]) -> None:
+        self.heaps[block[0]].give_back(block[1])
+
+    @rule(block=consumes(blocks))
+    def resize_to_nothing(self, block: tuple[int, int]) -> None:
+        assert self.heaps[block[0]].resize(block[1], 0) is None
+
+    @rule()
+    def trim(self) -> None:
+        allocator.trim()
+
+    @invariant()
+    def accounts_are_true(self) -> None:
+        for heap in self.heaps:
+            assert heap.state.count == len(heap.blocks)
+            assert heap.state.size >= sum(size for size, _ in heap.blocks.values())
+
+    def teardown(self) -> None:
+        for heap in self.heaps:
+            heap.close()
+        assert allocator.held() == self.before
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+
+
+def test_many_blocks_of_every_size_hold_what_was_put_there() -> None:
+    """Enough for slabs to fill, to be left with gaps, and to come back for other sizes."""
+    chance, before = random.Random(7), allocator.held()
+    heap = Heap()
+    for _ in range(4):
+        for size in range(1, LARGEST_OF_SLABS + 40):
+            for _ in range(8):
+                heap.take(size)
+        addresses = list(heap.blocks)
+        chance.shuffle(addresses)
+        for address in addresses[: len(addresses) * 3 // 4]:
+            heap.give_back(address)
+        for address in addresses[len(addresses) * 3 // 4 :: 2]:
+            heap.resize(address, chance.randrange(1, 2 * LARGEST_OF_SLABS))
+        allocator.trim()
+    heap.close()
+    assert allocator.held() == before
+
+
+@pytest.mark.parametrize("size", [*range(1, LARGEST_OF_SLABS + 1, 13), LARGEST_OF_SLABS])
+def test_little_of_a_block_is_unused(size: int) -> None:
+    heap = Heap()
+    heap.take(size)
+    assert heap.state.size - size <= max(7, size // 8)
+    heap.close()
+
+
+@pytest.mark.parametrize("size", [100, LARGEST_OF_SLABS, 5000])
+def test_at_its_limit_a_heap_gets_nothing_more_and_keeps_what_it_has(size: int) -> None:
+    heap = Heap(limit=20 * size)
+    addresses = []
+    while (address := heap.take(size)) is not None:
+        addresses.append(address)
+    assert 15 <= len(addresses) <= 20
+    accounts = heap.state.count, heap.state.size
+    assert heap.resize(addresses[0], 12 * size) is None
+    assert (heap.state.count, heap.state.size) == accounts
+    for address in addresses:
+        heap.check(address)
+    # A heap that is full may still make a block smaller.
+    assert heap.resize(addresses[0], size // 4) is not None
+    heap.close()
+
+
+def test_a_size_beyond_all_memory_is_refused() -> None:
+    heap = Heap(limit=NO_LIMIT >> 1)
+    assert heap.take((1 << 63) - 100) is None
+    block = heap.take(64)
+    assert block is not None
+    assert heap.resize(block, 1 << 62) is None
+    heap.close()
+
+
+async def test_a_closed_heap_has_given_everything_back(new_isolate: NewIsolate) -> None:
+    before = allocator.held()
+    isolate = new_isolate()
+    assert await call(isolate, isolate.context.get("churn"), 20_000) == "done"
+    assert allocator.held() - before > 50_000
+    isolate.close()
+    assert allocator.held() == before
+
+
+async def test_heaps_that_come_and_go_leave_no_more_than_one_does(scheduler: CpuScheduler) -> None:
+    grow = "globalThis.kept = Array.from({ length: 20000 }, (_, i) => ({ i, text: 'x' + i, list: [i] }))"
+    before = allocator.held()
+    for round in range(20):
+        isolate = Isolate(scheduler)
+        isolate.context.eval(grow)
+        assert allocator.held() - before > 3_000_000
+        isolate.close()
+        assert allocator.held() == before, round
+
+
+WITHOUT = """
+import resource, sys
+if "addresses" in sys.argv:
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+from nano_trio.engine import allocator
+from nano_trio.engine.isolate import Isolate
+from nano_trio.engine.scheduler import CpuScheduler
+isolate = Isolate(CpuScheduler())
+total = isolate.context.eval("JSON.stringify(Array.from({ length: 9999 }, (_, i) => ({ i }))).length")
+isolate.close()
+print(allocator.in_use(), allocator.held(), total)
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the engine in which nothing is compiled yet."""
+    shutil.copytree(
+        ROOT / "nano_trio", tmp_path / "nano_trio", ignore=shutil.ignore_patterns("liballocator*", "__pycache__", "js")
+    )
+    shutil.copy(ROOT / "hatch_build.py", tmp_path)
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_where_addresses_are_limited_heaps_use_the_c_library() -> None:
+    told = run(ROOT, "-c", WITHOUT, "addresses")
+    assert told.stdout.split() == ["False", "0", "108880"], told.stderr
+
+
+def test_without_the_library_heaps_use_the_c_library_and_a_build_changes_that(copy: Path) -> None:
+    assert run(copy, "-c", WITHOUT).stdout.split() == ["False", "0", "108880"]
+    built = run(copy, "hatch_build.py")
+    assert (built.returncode, built.stderr) == (0, "")
+    assert run(copy, "-c", WITHOUT).stdout.split() == ["True", "0", "108880"]
+
+
+def test_without_a_compiler_the_build_says_so_and_leaves_no_library_of_another_source(copy: Path) -> None:
+    assert run(copy, "hatch_build.py").returncode == 0
+    failed = run(copy, "hatch_build.py", CC="no-such-compiler")
+    assert failed.returncode == 1
+    assert "the allocator is not compiled, heaps use the C library's" in failed.stderr
+    assert "no-such-compiler" in failed.stderr
+    assert not list(copy.glob("nano_trio/engine/liballocator*"))
+    assert run(copy, "-c", WITHOUT).stdout.split() == ["False", "0", "108880"]
+
+
+def test_an_installation_compiles_it(tmp_path: Path) -> None:
+    """What was installed for these tests has it: a package without is slower, and nothing else would tell."""
+    told = run(tmp_path, "-c", "from nano_trio.engine import allocator; print(allocator.in_use())", PYTHONPATH="")
+    assert told.stdout.split() == ["True"], told.stderr
