@@ -1,0 +1,91 @@
+"""Which Python `make` takes for its environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .document import REPOSITORY
+
+QUICK, SLOW = 100, 900
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    return tmp_path
+
+
+def python(folder: Path, name: str, *, took: int = QUICK, recent: bool = True, makes: bool = True) -> Path:
+    """A build of Python that is this one, but says how quick it is, and lacks what it is told to lack."""
+    folder.mkdir(exist_ok=True)
+    program = folder / name
+    program.write_text(
+        f"""#!/bin/bash
+        case "$*" in
+          *timeit*) echo {took:09};;
+          *version_info*) {"true" if recent else "false"};;
+          *ensurepip*) {"true" if makes else "false"};;
+          "-m venv "*) mkdir "$3";;
+          --version) echo Python {name};;
+          *) exec {sys.executable} "$@";;
+        esac
+        """
+    )
+    program.chmod(0o755)
+    return program
+
+
+def made_with(folder: Path, *path: Path) -> subprocess.CompletedProcess[str]:
+    tools = folder / "tools"
+    tools.mkdir()
+    for tool in ("make", "bash", "basename", "sort", "head", "cut", "rm", "mkdir", "touch", "getconf", "nproc"):
+        found = shutil.which(tool)
+        if found is not None:
+            (tools / tool).symlink_to(found)
+    places = os.pathsep.join(str(place) for place in (*path, tools))
+    return subprocess.run(
+        ["make", ".venv/.made"], cwd=folder, env={"PATH": places}, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_the_quickest_build_of_a_version_is_taken(folder: Path) -> None:
+    first, second, third = (folder / name for name in "abc")
+    python(first, "python3.11", took=SLOW)
+    quick = python(second, "python3.11", took=QUICK)
+    python(third, "python3.11", took=SLOW)
+    assert f"Making .venv with {quick}, Python python3.11\n" in made_with(folder, first, second, third).stdout
+
+
+def test_a_newer_version_goes_before_a_quicker_one(folder: Path) -> None:
+    newer = python(folder / "a", "python3.12", took=SLOW)
+    python(folder / "a", "python3.11", took=QUICK)
+    assert f"Making .venv with {newer}," in made_with(folder, folder / "a").stdout
+
+
+def test_builds_that_cannot_make_environments_or_are_too_old_are_passed_over(folder: Path) -> None:
+    python(folder / "a", "python3.12", makes=False)
+    python(folder / "a", "python3.11", recent=False)
+    good = python(folder / "b", "python3.11", took=SLOW)
+    assert f"Making .venv with {good}," in made_with(folder, folder / "a", folder / "b").stdout
+
+
+def test_what_is_missing_is_said(folder: Path) -> None:
+    python(folder / "a", "python3.11", makes=False)
+    told = made_with(folder, folder / "a")
+    assert told.returncode != 0
+    assert (
+        "python3.11 cannot make virtual environments; on Debian and Ubuntu: apt install python3.11-venv" in told.stderr
+    )
+
+
+def test_without_any_python_it_says_what_is_needed(folder: Path) -> None:
+    python(folder / "a", "python3", recent=False)
+    told = made_with(folder, folder / "a")
+    assert told.returncode != 0
+    assert "nano-trio needs Python 3.11 or later" in told.stderr
