@@ -58,6 +58,9 @@ class AppState(enum.Enum):
     DRAINING = "draining"
 
 
+_DRAINING = AppState.DRAINING  # a name of the module is found sooner
+
+
 class Registry(Protocol):
     """What an app needs of the registry that holds it."""
 
@@ -180,7 +183,7 @@ class App:
     def begin(self, request: IncomingRequest) -> AppExchange:
         """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""
         exchange = AppExchange(request, self.counts)
-        if self.state is AppState.DRAINING:
+        if self.state is _DRAINING:
             exchange.answer(_going_away(), ErrorKind.DRAINING)
         elif self._current is not None:
             self._current.accept(exchange)
@@ -268,7 +271,7 @@ class App:
 
     def start(self) -> None:
         """Load the app now, as ``preload`` asks for. What goes wrong is logged."""
-        if self._current is None and self.state is not AppState.DRAINING:
+        if self._current is None and self.state is not _DRAINING:
             self._start()
 
     @property
@@ -348,19 +351,19 @@ class App:
         self.source.forget()
         now = trio.current_time()
         if self.restarts.crashed(now):
-            if self.state is not AppState.DRAINING:
+            if self.state is not _DRAINING:
                 self._enter(AppState.ASLEEP)
             self._log.error("the app crashed", error=why)
             logs.lifecycle(self.name, "crashed", reason=why)
             again = self.settings.preload and incarnation is not None
         else:
-            if self.state is not AppState.DRAINING:
+            if self.state is not _DRAINING:
                 self._enter(AppState.FAILED)
             pause = self.restarts.retry_in(now)
             self._log.error("the app failed: too many crashes", error=why, retry_in_s=round(pause, 1))
             logs.lifecycle(self.name, "failed", reason=why, retry_in_s=round(pause, 1))
             again = self.settings.preload
-        if again and self.state is not AppState.DRAINING:
+        if again and self.state is not _DRAINING:
             self._registry.supervise(
                 ChildSpec(id=self._next_id("restart"), run=self._start_again, restart=Restart.TEMPORARY)
             )
@@ -438,7 +441,7 @@ class App:
         self._begun()
         logs.lifecycle(self.name, "replaced", replacements=self.replacements)
         old, self._current = self._current, version.incarnation
-        if self.state is not AppState.DRAINING:
+        if self.state is not _DRAINING:
             self._enter(AppState.AWAKE)
         if old is not None:
             self._leave(old)
@@ -514,7 +517,7 @@ class App:
 
     def close_doors(self) -> None:
         """Answer further requests with 503 and ``Connection: close``."""
-        if self.state is AppState.DRAINING:
+        if self.state is _DRAINING:
             return
         self._enter(AppState.DRAINING)
         logs.lifecycle(self.name, "draining")
@@ -528,7 +531,7 @@ class App:
 
     def open_doors(self) -> None:
         """Take requests again after :meth:`drain`."""
-        if self.state is AppState.DRAINING:
+        if self.state is _DRAINING:
             self._enter(AppState.ASLEEP if self._current is None else AppState.AWAKE)
             logs.lifecycle(self.name, "undrained")
             if self.settings.preload:

@@ -65,6 +65,7 @@ class Life(enum.Enum):
     CRASHED = "crashed"
 
 
+_LOADING, _SERVING = Life.LOADING, Life.SERVING  # names of the module are found sooner
 _HUNG = "the app's code hangs: it waits for nothing that could still happen, and will never generate a response"
 
 
@@ -141,10 +142,10 @@ class Incarnation:
 
     async def wait_loaded(self) -> None:
         """Wait until its entry module is evaluated. Raises :class:`NotLoaded` where that went wrong."""
-        if self.life is Life.LOADING:
+        if self.life is _LOADING:
             self._loaded = trio.Event()
             await self._loaded.wait()
-        if self.life is not Life.SERVING:
+        if self.life is not _SERVING:
             raise NotLoaded(self._death or "it was stopped")
 
     def take(self, settings: AppSettings) -> None:
@@ -173,7 +174,7 @@ class Incarnation:
         self._exchanges[exchange.id] = exchange
         self._mailbox += 1
         self._unanswered += 1
-        if self.life is Life.LOADING:
+        if self.life is _LOADING:
             self._unloaded.append(exchange)
         else:
             self._submit(exchange)
@@ -228,7 +229,7 @@ class Incarnation:
             if exchange.pipe is not None:
                 exchange.pipe.fail("the response is over")
                 exchange.pipe.release()
-                if self.life is Life.SERVING:
+                if self.life is _SERVING:
                     self._environment.enter("piped", exchange.id)
             if exchange.response is None:
                 self._answer(exchange, plain_response(503, "given up"))
@@ -259,7 +260,7 @@ class Incarnation:
         if pipe is not None:
             pipe.fail(message)
             pipe.release()
-        if exchange.began and self.life is Life.SERVING:
+        if exchange.began and self.life is _SERVING:
             self._environment.enter("abort", exchange.id, name, message)
             if not exchange.extended:
                 self._environment.abort_fetches(exchange.id, message)
@@ -268,7 +269,7 @@ class Incarnation:
 
     def pull(self, exchange: AppExchange) -> None:
         """Read the next chunk of a streamed response."""
-        if self.life is Life.SERVING:
+        if self.life is _SERVING:
             self._environment.enter("pull", exchange.id, cause=exchange.id)
         elif exchange.stream is not None:
             exchange.stream.fail("the app's isolate was replaced")
@@ -471,13 +472,13 @@ class Incarnation:
 
     def _idle(self) -> None:
         """After the last turn: does anybody wait for what can never come?"""
-        if self._unanswered == 0 and self.life is not Life.LOADING:
+        if self._unanswered == 0 and self.life is not _LOADING:
             return
         # A stream's next pull, or its end, is another turn; and one that only waits may be fed by any later request.
         # So may whoever waits for a WebSocket's next message.
         if self._environment.pending or self._streams or self._open_sockets:
             return
-        if self.life is Life.LOADING:
+        if self.life is _LOADING:
             self._load_error = "the entry module's top-level await waits for nothing that could still happen"
             self._environment.isolate.stop()
             self._stopped(StopReason.CANCELLED)
@@ -571,7 +572,7 @@ class Incarnation:
 
     async def drain(self) -> None:
         """Wait until the requests in it, and what they keep alive by waitUntil, are done. WebSockets are closed."""
-        if self._sockets is not None and self.life is Life.SERVING:
+        if self._sockets is not None and self.life is _SERVING:
             self._sockets.close_all(1001, "going away")
         while self.life in (Life.LOADING, Life.SERVING) and self._serves:
             self._drained = trio.Event()

@@ -56,6 +56,7 @@ __all__ = ["Isolate", "call"]
 _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
 _NEVER = 1 << 62
+_INTERRUPTED = StopReason.INTERRUPTED  # a name of the module is found sooner than an enumeration's member
 # The time between two polls that is aimed for: short against a slice, long against a poll (about 0.5 µs).
 _POLLS_TOO_RARE_NS = 40_000
 _POLLS_TOO_OFTEN_NS = 12_000
@@ -459,7 +460,7 @@ class Isolate:
                 # A job that threw: promise jobs never do, and the platform's own report what they catch. What is
                 # left is the uncatchable error of a stop, which the loop's condition sees.
                 continue
-        if turnstile.stop is StopReason.INTERRUPTED:
+        if turnstile.stop is _INTERRUPTED:
             self._unwind_jobs()
         self._charge(turn)
         turnstile.slice_ends = _NEVER
@@ -531,7 +532,7 @@ class Isolate:
             if turn.cpu_ns <= self._short_turn_ns:
                 self.account.trust += 1
             # Still busy, so that what on_end submits queues up instead of nesting.
-            if turnstile.stop is StopReason.INTERRUPTED:
+            if turnstile.stop is _INTERRUPTED:
                 turn.stopped, turnstile.stop = turnstile.stop, None
             elif turnstile.stop is not None:
                 turn.stopped = self.stopped = turnstile.stop

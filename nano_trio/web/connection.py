@@ -79,6 +79,10 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
+# Python 3.11 looks for an enumeration's member by EnumType.__getattr__, which takes as long as a call.
+_READING, _BUSY, _CLOSED = State.READING, State.BUSY, State.CLOSED
+
+
 class Connection:
     """A client's connection on an accepted, non-blocking socket, plain or (its handshake done) with TLS."""
 
@@ -136,7 +140,7 @@ class Connection:
         if self._more:
             return False
         state = self.state
-        if state is State.BUSY:
+        if state is _BUSY:
             self._look_for_hang_up()
             return False
         try:
@@ -146,7 +150,7 @@ class Connection:
         except OSError:
             self.abort()
             return False
-        if state is State.READING:
+        if state is _READING:
             if not data:
                 self.close()
                 return False
@@ -164,13 +168,13 @@ class Connection:
     def resume(self) -> bool:
         """Go on with pipelined requests that are already here."""
         self._more = False
-        return self.state is State.READING and self.process(b"")
+        return self.state is _READING and self.process(b"")
 
     def expire(self) -> None:
         """The deadline has passed: answer 408 in the middle of a request, otherwise close."""
-        if self.state is State.READING and self._partial:
+        if self.state is _READING and self._partial:
             self.refuse(ProtocolError(408, "the request did not arrive in time"))
-        elif self.state is State.BUSY:
+        elif self.state is _BUSY:
             self.hang_up("the client stalled")
             self.abort()
         else:
@@ -286,11 +290,11 @@ class Connection:
                 except Exception:
                     log.exception("finish failed", app=target.name, url=request.url, request_id=request.id)
                     self.close_gently()
-                return self.state is State.READING
+                return self.state is _READING
         service = Service(self, head, request, target, exchange, started, response)
         if response is not None and (response.body is None or type(response.body) is bytes):
             service.try_now(response)
-            return self.state is State.READING
+            return self.state is _READING
         self.take_over(service)
         return False
 
@@ -337,7 +341,7 @@ class Connection:
         self.reader.feed(data)
         if self._skip_body():
             self.resume_reading()
-            return self.state is State.READING and self.reader.buffered > 0 and self.process(b"")
+            return self.state is _READING and self.reader.buffered > 0 and self.process(b"")
         return False
 
     def _skip_body(self) -> bool:
@@ -401,7 +405,7 @@ class Connection:
             request.body = body
         service = Service(self, head, request, target, Answered(page), time.perf_counter())
         service.try_now(page)
-        return self.state is State.READING
+        return self.state is _READING
 
     def refuse(self, error: ProtocolError) -> None:
         """Answer a protocol error and close (RFC 9112 section 9.6)."""
@@ -509,17 +513,17 @@ class Connection:
     @property
     def reading(self) -> bool:
         """Whether the next request may be read."""
-        return self.state is State.READING
+        return self.state is _READING
 
     @property
     def busy(self) -> bool:
         """Whether a task serves an exchange."""
-        return self.state is State.BUSY
+        return self.state is _BUSY
 
     @property
     def idle(self) -> bool:
         """Whether nothing of a request has arrived."""
-        return self.state is State.READING and not self._partial and not self.reader.buffered and not self.outgoing
+        return self.state is _READING and not self._partial and not self.reader.buffered and not self.outgoing
 
     def _look_for_hang_up(self) -> None:
         if self.reactor.sees_hang_up:
@@ -543,7 +547,7 @@ class Connection:
 
     def close_gently(self) -> None:
         """Shut our half, then wait for the client to close its own, so that no reset destroys our last words."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         self.state = State.LINGERING
         self.service = None
@@ -561,7 +565,7 @@ class Connection:
 
     def abort(self) -> None:
         """Close with a reset: the client must not take what it has for the whole."""
-        if self.state is not State.CLOSED:
+        if self.state is not _CLOSED:
             self.outgoing = b""
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -574,7 +578,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         self.state = State.CLOSED
         if self.outgoing:
