@@ -9,6 +9,7 @@ reach ``build``.
 from __future__ import annotations
 
 import enum
+import functools
 import re
 import time
 from collections.abc import Sequence
@@ -37,13 +38,15 @@ _QUICK_STATUS = {
 }
 
 _lines: dict[tuple[str, str], bytes] = {}
+_known_line = _lines.__getitem__
 _MEMO_LINES = 1024
 _MEMO_BYTES = 256
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_date_second = 0
 _date_line = b""
+_date_from = _date_until = 0.0
+"""The second, by the system's clock, that it tells."""
 
 
 class BadResponse(Exception):
@@ -72,15 +75,22 @@ class ResponseHead:
 
 def date_line() -> bytes:
     """The Date field of the current second (RFC 9110 section 6.6.1)."""
-    global _date_second, _date_line
-    now = int(time.time())
-    if now != _date_second:
-        year, month, day, hour, minute, second, weekday, _, _ = time.gmtime(now)
+    global _date_line, _date_from, _date_until
+    now = time.time()
+    if not _date_from <= now < _date_until:
+        _date_from = float(int(now))
+        _date_until = _date_from + 1.0
+        year, month, day, hour, minute, second, weekday, _, _ = time.gmtime(_date_from)
         _date_line = (
             f"date: {_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year} {hour:02}:{minute:02}:{second:02} GMT\r\n"
         ).encode()
-        _date_second = now
     return _date_line
+
+
+@functools.lru_cache(1024)
+def _length_and_end(length: int) -> bytes:
+    """The Content-Length field, and the head's end."""
+    return b"content-length: %d\r\n\r\n" % length
 
 
 def quick(response: OutgoingResponse, content: bytes, extra: bytes = b"") -> bytes | None:
@@ -92,17 +102,10 @@ def quick(response: OutgoingResponse, content: bytes, extra: bytes = b"") -> byt
     if status is None or response.reason:
         return None
     try:
-        lines = [_lines[field] for field in response.headers]
+        lines = b"".join(map(_known_line, response.headers))
     except (KeyError, TypeError):
         return None
-    return b"%b%b%b%bcontent-length: %d\r\n\r\n%b" % (
-        status,
-        date_line(),
-        extra,
-        b"".join(lines),
-        len(content),
-        content,
-    )
+    return b"".join((status, date_line(), extra, lines, _length_and_end(len(content)), content))
 
 
 def build(
