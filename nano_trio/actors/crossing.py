@@ -5,8 +5,6 @@ Strings cross cheaply, lists and bytes less so: headers go as one string, and a 
 
 from __future__ import annotations
 
-import functools
-
 import can_ada
 
 from nano_trio.actors.messages import BodySource
@@ -14,13 +12,22 @@ from nano_trio.actors.messages import BodySource
 __all__ = ["NO_FIELDS", "Fields", "body_for_js", "fields_of", "normal_url"]
 
 
-@functools.lru_cache(4096)
+_urls: dict[str, str] = {}
+_MEMO_URLS = 4096
+
+
 def normal_url(url: str) -> str:
     """The URL as ``request.url`` has it: parsed and serialized (URL Standard). ``web`` has checked its host."""
-    try:
-        return str(can_ada.parse(url).href)
-    except ValueError:
-        return url
+    normal = _urls.get(url)
+    if normal is None:
+        try:
+            normal = str(can_ada.parse(url).href)
+        except ValueError:
+            normal = url
+        if len(_urls) >= _MEMO_URLS:
+            _urls.clear()
+        _urls[url] = normal
+    return normal
 
 
 def body_for_js(body: bytes | BodySource | None) -> str | bytes | bool | None:
@@ -40,15 +47,20 @@ Fields = tuple[list[tuple[str, str]], bool]
 NO_FIELDS: Fields = [], False
 
 
+# Apps answer with a handful of header sets. Nobody changes the lists.
+_fields: dict[str, Fields] = {}
+_MEMO_FIELDS = 1024
+_MEMO_LENGTH = 512
+
+
 def fields_of(joined: str) -> Fields:
     """The fields, and whether content-encoding is among them."""
-    return _split_pairs(joined) if len(joined) > 512 else _known_pairs(joined)
-
-
-def _split_pairs(joined: str) -> Fields:
-    parts = joined.split("\n")
-    return list(zip(parts[::2], parts[1::2], strict=True)), "content-encoding" in parts[::2]
-
-
-# Apps answer with a handful of header sets. Nobody changes the lists.
-_known_pairs = functools.lru_cache(1024)(_split_pairs)
+    fields = _fields.get(joined)
+    if fields is None:
+        parts = joined.split("\n")
+        fields = list(zip(parts[::2], parts[1::2], strict=True)), "content-encoding" in parts[::2]
+        if len(joined) <= _MEMO_LENGTH:
+            if len(_fields) >= _MEMO_FIELDS:
+                _fields.clear()
+            _fields[joined] = fields
+    return fields

@@ -186,31 +186,29 @@ class Incarnation:
 
     def _begin(self, exchange: AppExchange) -> AppExchange:
         """The first thing in a request's turn: call the handler."""
-        self._left_mailbox(exchange)
+        exchange.began = True
+        self._mailbox -= 1
         if exchange.response is None:
             request = exchange.request
             # One string crosses faster than many, and most handlers look at few headers or none.
             headers = request.joined
             if headers is None and request.headers:
                 headers = "\n".join([part for pair in request.headers for part in pair])
-            self._fetch(exchange.id, request.method, normal_url(request.url), headers, body_for_js(request.body))
+            fetch = self._fetch
+            fetch(exchange.id, request.method, normal_url(request.url), headers, body_for_js(request.body))
         return exchange
 
     def _ended(self, turn: Turn) -> None:
         if turn.stopped is not None:
             exchange: AppExchange = turn.args[0]
-            self._left_mailbox(exchange)
+            if not exchange.began:
+                self._mailbox -= 1
             if turn.stopped is StopReason.CPU:
                 page = self._limit_page(f"used more than {self.settings.timeout_ms:g} ms of CPU time")
                 self._answer(exchange, page, ErrorKind.CPU_LIMIT)
             elif turn.stopped is StopReason.MEMORY:
                 page = self._limit_page(f"outgrew its memory limit of {self.settings.memory_mb:g} MB")
                 self._answer(exchange, page, ErrorKind.MEMORY_LIMIT)
-
-    def _left_mailbox(self, exchange: AppExchange) -> None:
-        if not exchange.began:
-            exchange.began = True
-            self._mailbox -= 1
 
     def _limit_page(self, what: str) -> OutgoingResponse:
         return plain_response(503, f"the app {what}")

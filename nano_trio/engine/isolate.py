@@ -539,8 +539,8 @@ class Isolate:
             elif self._outgrown():
                 # The turn itself ran to its end, and its result counts.
                 self.stopped = turnstile.stop = StopReason.MEMORY
-            if turn.on_end is not None:
-                turn.on_end(turn)
+            if (on_end := turn.on_end) is not None:
+                on_end(turn)
             if turnstile.stop is not None:
                 self._busy = False
                 self._stopped_by_turn(turnstile.stop)
@@ -548,8 +548,8 @@ class Isolate:
             if not self._queue:
                 self._queue = _NONE_WAIT
                 self._busy = False
-                if self.on_idle is not None:
-                    self.on_idle()
+                if (on_idle := self.on_idle) is not None:
+                    on_idle()
                 return
             if not self._scheduler.may_begin():
                 self._busy = False

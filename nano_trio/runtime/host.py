@@ -26,9 +26,8 @@ Namespace = Mapping[str, Callable[..., Any] | int]
 """Host functions by name, and constants."""
 
 
-def text_of(value: Any) -> str:
-    """A string that JavaScript passed: the binding hands long concatenations over as a Value."""
-    return value if type(value) is str else str(value)
+text_of = str
+"""A string that JavaScript passed: the binding hands long concatenations over as a Value."""
 
 
 class HostError(Exception):
