@@ -186,7 +186,9 @@ class Connection:
         """Take received bytes and serve what is complete. True when complete requests remain (see ``resume``)."""
         reader = self.reader
         try:
-            for _ in range(_PIPELINED):
+            requests = 0
+            while requests < _PIPELINED:
+                requests += 1
                 head = self._waiting_head
                 if head is not None:
                     reader.feed(data)
@@ -206,7 +208,7 @@ class Connection:
                     return False
                 self._partial = False
                 data = b""
-                if not reader.buffered:
+                if not reader.buffered():
                     self.deadline = self.reactor.now + self.listener.limits.idle_timeout
                     return False
         except ProtocolError as error:
@@ -308,12 +310,12 @@ class Connection:
         """The body as bytes when it is here or small; else the way to it. None: wait, it is small and arriving."""
         reader = self.reader
         length = head.content_length
-        if head.expect_continue and reader.in_body and not reader.buffered:
+        if head.expect_continue and reader.in_body and not reader.buffered():
             return WireBody(self, length, expect_continue=True)
         if length is not None:
             waiting = self._waiting_body
             if waiting is None:
-                if length > self.listener.limits.whole_body and length > reader.buffered:
+                if length > self.listener.limits.whole_body and length > reader.buffered():
                     return WireBody(self, length)
                 content = reader.whole_body(length)
                 if content is not None:
@@ -341,7 +343,7 @@ class Connection:
         self.reader.feed(data)
         if self._skip_body():
             self.resume_reading()
-            return self.state is _READING and self.reader.buffered > 0 and self.process(b"")
+            return self.state is _READING and self.reader.buffered() > 0 and self.process(b"")
         return False
 
     def _skip_body(self) -> bool:
@@ -377,8 +379,11 @@ class Connection:
             self.outgoing = b""
             self.abort()
             return
+        if sent == len(message):
+            self.outgoing = b""
+            return
         self.outgoing = message[sent:]
-        if self.outgoing and self.service is None:
+        if self.service is None:
             self.take_over(Remainder(self))
 
     # ---- answers of our own ----
@@ -493,14 +498,14 @@ class Connection:
                 self.close_gently()
                 return
             self.state = State.DISCARDING
-            self._discarded = self.reader.buffered
+            self._discarded = self.reader.buffered()
             self.deadline = self.reactor.now + limits.head_timeout
             if not self._skip_body():
                 self._watch(INPUT)
                 return
         self.state = State.READING
         self.deadline = self.reactor.now + limits.idle_timeout
-        if self.listener.draining and not self.reader.buffered:
+        if self.listener.draining and not self.reader.buffered():
             self.close()
         else:
             self._watch(INPUT)
@@ -523,7 +528,7 @@ class Connection:
     @property
     def idle(self) -> bool:
         """Whether nothing of a request has arrived."""
-        return self.state is _READING and not self._partial and not self.reader.buffered and not self.outgoing
+        return self.state is _READING and not self._partial and not self.reader.buffered() and not self.outgoing
 
     def _look_for_hang_up(self) -> None:
         if self.reactor.sees_hang_up:

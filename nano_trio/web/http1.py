@@ -39,13 +39,13 @@ from nano_trio.web.framing import Body, ChunkedBody, LengthBody, ProtocolError
 from nano_trio.web.settings import Limits
 
 __all__ = [
+    "Engine",
     "Head",
     "HeadParser",
     "ProtocolError",
     "RequestReader",
     "as_sent",
     "make_head",
-    "memoised",
     "refuse",
     "split_head",
 ]
@@ -115,18 +115,16 @@ class Head:
     """The trace that the request is part of."""
     request_id: str | None = None
     """A valid X-Request-Id, which only a trusted proxy's word makes the request's."""
-    _joined: str | None = None
+    joined: str | None = attrs.field(init=False)
+    """The headers' names and values by turns, joined by line feeds; None where there are none."""
 
-    @property
-    def joined(self) -> str | None:
-        """The headers' names and values by turns, joined by line feeds; None where there are none."""
-        if self._joined is None and self.headers:
-            self._joined = "\n".join([part for field in self.headers for part in field])
-        return self._joined
+    @joined.default
+    def _join(self) -> str | None:
+        return "\n".join([part for field in self.headers for part in field]) if self.headers else None
 
 
-HeadParser = Callable[[bytes], Head]
-"""An engine: takes a complete head that passed the gate; raises :class:`ProtocolError`."""
+Engine = Callable[[bytes], Head]
+"""Takes a complete head that passed the gate; raises :class:`ProtocolError`."""
 
 
 def refuse(block: bytes) -> NoReturn:
@@ -268,7 +266,7 @@ def as_sent(head: Head, trusted: TrustedProxies, peer: str, scheme: str, address
     host = head.host or address
     facts, headers = seen_through(trusted, peer, scheme, host, head.headers, head.forwarding)
     host = head.host if facts.host == host else facts.host
-    return attrs.evolve(head, host=host, headers=headers, joined=None), facts.client, f"{facts.scheme}://"
+    return attrs.evolve(head, host=host, headers=headers), facts.client, f"{facts.scheme}://"
 
 
 def _unusual_target(
@@ -300,25 +298,28 @@ def _encode(items: Sequence[str]) -> list[bytes]:
     return [item.encode("latin-1") for item in items]
 
 
-def memoised(parse: HeadParser) -> HeadParser:
-    """Put the gate before an engine, and a small memo before both."""
-    memo: dict[bytes, Head] = {}
-    get = memo.get
+class HeadParser:
+    """An engine with the gate before it, and a small memo before both. One serves any number of connections."""
 
-    def parse_block(block: bytes) -> Head:
-        head = get(block)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._memo: dict[bytes, Head] = {}
+        self.known = self._memo.get
+        """The meaning of a complete head that was parsed before, else None."""
+
+    def parse(self, block: bytes) -> Head:
+        """The meaning of a complete head. Raises :class:`ProtocolError`."""
+        head = self.known(block)
         if head is not None:
             return head
         if _GATE(block) is None:
             refuse(block)
-        head = parse(block)
+        head = self._engine(block)
         if len(block) <= _MEMO_BYTES and not head.websocket:  # whose key is never the same
-            if len(memo) >= _MEMO_HEADS:
-                memo.clear()
-            memo[block] = head
+            if len(self._memo) >= _MEMO_HEADS:
+                self._memo.clear()
+            self._memo[block] = head
         return head
-
-    return parse_block
 
 
 class RequestReader:
@@ -328,10 +329,10 @@ class RequestReader:
     otherwise the next call is ``next_head`` again. A :class:`ProtocolError` from either is final.
     """
 
-    __slots__ = ("_blank", "_body", "_buffer", "_limits", "_line_seen", "_parse", "_partial", "_position", "_scanned")
+    __slots__ = ("_blank", "_body", "_buffer", "_limits", "_line_seen", "_parser", "_partial", "_position", "_scanned")
 
-    def __init__(self, parse: HeadParser, limits: Limits) -> None:
-        self._parse = parse
+    def __init__(self, parser: HeadParser, limits: Limits) -> None:
+        self._parser = parser
         self._limits = limits
         self._buffer = b""
         self._position = 0
@@ -341,7 +342,6 @@ class RequestReader:
         self._blank = False
         self._body: Body | None = None
 
-    @property
     def buffered(self) -> int:
         """Bytes that arrived and nobody has consumed."""
         return len(self._buffer) - self._position + (len(self._partial) if self._partial is not None else 0)
@@ -384,29 +384,15 @@ class RequestReader:
         if self._partial is not None:
             self._partial += data
             return self._continue_partial()
-        if self._buffer:
-            if data:
-                self.feed(data)
-            data = self._buffer
-        position = self._position
-        end = data.find(b"\r\n\r\n", position) + 4
-        if end < 4 or data[position] == 13:
-            self._buffer = b""
-            self._position = 0
-            self._partial = bytearray(data[position:] if position else data)
-            return self._continue_partial()
-        if end == len(data):
-            self._buffer = b""
-            self._position = 0
-            if position:
-                data = data[position:]
-        else:
-            self._buffer = data
-            self._position = end
-            data = data[position:end]
-        if len(data) > 2048:
-            self._check_size(data)
-        head = self._parse(data)
+        head = None
+        if not self._buffer and len(data) <= _MEMO_BYTES:
+            # Mostly it is one head and nothing else, and one that was seen before.
+            head = self._parser.known(data)
+        if head is None:
+            block = self._cut_head(data)
+            if block is None:
+                return self._continue_partial()
+            head = self._parser.parse(block)
         limits = self._limits
         if len(head.headers) + len(head.forwarding) > limits.headers:
             raise ProtocolError(431, "too many header fields")
@@ -420,6 +406,32 @@ class RequestReader:
                 self._body = LengthBody(length)
         self._blank = False
         return head
+
+    def _cut_head(self, data: bytes) -> bytes | None:
+        """The next complete head's bytes, of what is buffered and ``data``. None: it is a partial one from now on."""
+        if self._buffer:
+            if data:
+                self.feed(data)
+            data = self._buffer
+        position = self._position
+        end = data.find(b"\r\n\r\n", position) + 4
+        if end < 4 or data[position] == 13:
+            self._buffer = b""
+            self._position = 0
+            self._partial = bytearray(data[position:] if position else data)
+            return None
+        if end == len(data):
+            self._buffer = b""
+            self._position = 0
+            if position:
+                data = data[position:]
+        else:
+            self._buffer = data
+            self._position = end
+            data = data[position:end]
+        if len(data) > 2048:
+            self._check_size(data)
+        return data
 
     def _check_size(self, data: bytes | bytearray) -> None:
         line = data.find(b"\r\n", 0, self._limits.request_line + 2)

@@ -254,7 +254,7 @@ class Http2Stream:
             peer = connection.peer
             facts, headers = seen_through(listener.trusted, peer, scheme, head.host, head.headers, head.forwarding)
             remote, scheme = self._remote, self._scheme = facts.client, f"{facts.scheme}://"
-            head = self._head = attrs.evolve(head, host=facts.host, headers=headers, joined=None)
+            head = self._head = attrs.evolve(head, host=facts.host, headers=headers)
         if listener.rates is not None and (wait := listener.rates.retry_after(remote, connection.reactor.now)):
             raise _TooMany(wait)
         target = listener.routes.memo.get(head.host)

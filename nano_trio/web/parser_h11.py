@@ -10,7 +10,7 @@ import re
 
 import h11
 
-from nano_trio.web.http1 import Head, HeadParser, make_head, memoised, refuse
+from nano_trio.web.http1 import Head, HeadParser, make_head, refuse
 
 __all__ = ["h11_parser"]
 
@@ -40,4 +40,4 @@ def h11_parser() -> HeadParser:
         minor = 1 if event.http_version == b"1.1" else 0
         return make_head(event.method.decode("ascii"), event.target.decode("latin-1"), minor, headers)
 
-    return memoised(parse)
+    return HeadParser(parse)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httptools
 
-from nano_trio.web.http1 import Head, HeadParser, make_head, memoised, refuse
+from nano_trio.web.http1 import Head, HeadParser, make_head, refuse
 
 __all__ = ["httptools_parser"]
 
@@ -71,4 +71,4 @@ def httptools_parser() -> HeadParser:
             engine = httptools.HttpRequestParser(fields)
         return head
 
-    return memoised(parse)
+    return HeadParser(parse)

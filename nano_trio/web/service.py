@@ -381,7 +381,7 @@ class Service:
                 connection.close()
         elif self._keep_alive and not broken and not awaiting:
             connection.resume_reading()
-        elif connection.reader.in_body or connection.reader.buffered:
+        elif connection.reader.in_body or connection.reader.buffered():
             connection.close_gently()
         else:
             connection.close()
@@ -442,7 +442,7 @@ class Remainder:
 
 async def _serve_pipelined(connection: Connection) -> None:
     """Go on with the requests that arrived together with one that is answered now."""
-    if not connection.reading or not connection.reader.buffered:
+    if not connection.reading or not connection.reader.buffered():
         return
     try:
         await trio.lowlevel.checkpoint()

@@ -32,7 +32,7 @@ def read(parse_head: HeadParser, pieces: Iterable[bytes], limits: Limits | None 
             reader.feed(piece)
             while True:
                 if body is None:
-                    if not reader.buffered:
+                    if not reader.buffered():
                         break
                     head = reader.next_head()
                     if head is None:
@@ -50,5 +50,5 @@ def read(parse_head: HeadParser, pieces: Iterable[bytes], limits: Limits | None 
     except ProtocolError as error:
         reading.error = error.status
         reading.message = error.message
-    reading.unfinished = not reading.error and (body is not None or reader.buffered > 0)
+    reading.unfinished = not reading.error and (body is not None or reader.buffered() > 0)
     return reading
