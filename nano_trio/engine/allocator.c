@@ -14,11 +14,14 @@
  * holds no pointers but those of free blocks to the next free one.
  *
  *   region:  | slab | slab | slab |  ...        taken so far  |  not yet accessible ...
- *   slabs:   {class, used, fresh, free, list}   one for each
+ *   slabs:   {pool, class, used, fresh, free}   one for each
  *
  * A slab's blocks are handed out in order of address at first ("fresh"), then as they came back. Slabs with room are
- * in the list of their class; full ones in none; empty ones wait in `empty` for any class.
- * Heaps share slabs: a page of its own for each class and isolate would double what a small app takes.
+ * in their pool's list for their class; full ones in none; empty ones wait in `empty` for any pool and class.
+ *
+ * Small heaps share a pool: slabs of its own for each class would add half to what a small app takes. A heap that has
+ * grown to OWN_FROM gets a pool of its own for all that follows, or a few blocks of those that live on would hold most
+ * slabs of those that end (`make stress`: slabs were twice as large as what was in use, and are a tenth larger now).
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  *
@@ -35,9 +38,11 @@
 #define REGION ((size_t)1 << 35)
 #define SLAB ((size_t)1 << 14)
 #define STEP ((size_t)1 << 20) /* of what is made accessible */
+#define MOST_DIRTY 512          /* empty slabs whose memory is kept at hand: 8 MB */
 #define LARGEST 1024
 #define CLASSES 40
 #define GRAIN 8
+#define OWN_FROM ((size_t)1 << 20)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* What the engine's own functions add to each block of the C library, and so must ours. */
 #define OVERHEAD 8
@@ -50,8 +55,11 @@ typedef struct {
   void *opaque;
 } State;
 
+typedef struct Pool Pool;
+
 typedef struct Slab {
   struct Slab *next, *previous; /* with room, of the same class; or the next empty one */
+  Pool *pool;                   /* whose it is */
   void *free;                   /* the block that came back last, which points to the one before */
   char *fresh;                  /* the first block that was never handed out */
   char *end;                    /* where no block fits any more */
@@ -59,15 +67,21 @@ typedef struct Slab {
   uint16_t size;                /* of a block */
   uint8_t class;
   uint8_t clean;                /* empty, and its memory given back to the system */
-  uint64_t unused[2];           /* a cache line each */
+  uint64_t unused;              /* a cache line each */
 } Slab;
+
+/* Slabs that are handed out to the same heaps. */
+struct Pool {
+  Slab *with_room[CLASSES];
+};
 
 static char *region;
 static Slab *slabs;
 static size_t taken;      /* slabs that were ever used */
 static size_t accessible; /* bytes of the region */
-static Slab *empty;
-static Slab *with_room[CLASSES];
+static Pool common;
+static Slab *empty;       /* first those whose memory is still there, then those that gave it back */
+static size_t dirty;      /* how many of the former */
 static uint16_t size_of[CLASSES];
 static uint8_t class_of[LARGEST / GRAIN + 1];
 
@@ -80,25 +94,43 @@ static inline char *memory_of(const Slab *slab) { return region + (size_t)(slab 
 static inline int is_full(const Slab *slab) { return slab->free == NULL && slab->fresh >= slab->end; }
 
 static inline void link_slab(Slab *slab) {
-  Slab *next = with_room[slab->class];
+  Slab **list = &slab->pool->with_room[slab->class];
+  Slab *next = *list;
   slab->next = next;
   slab->previous = NULL;
   if (next != NULL) next->previous = slab;
-  with_room[slab->class] = slab;
+  *list = slab;
 }
 
 static inline void unlink_slab(Slab *slab) {
   if (slab->previous != NULL)
     slab->previous->next = slab->next;
   else
-    with_room[slab->class] = slab->next;
+    slab->pool->with_room[slab->class] = slab->next;
   if (slab->next != NULL) slab->next->previous = slab->previous;
 }
 
-static __attribute__((noinline)) Slab *new_slab(unsigned class) {
-  Slab *slab = empty;
+/* The pool from which a heap takes blocks from now on. */
+static Pool *pool_of(State *state) {
+  Pool *pool = state->opaque;
+  if (pool == NULL) pool = &common;
+  if (pool == &common && state->size >= OWN_FROM) {
+    pool = calloc(1, sizeof *pool);
+    if (pool == NULL) pool = &common;
+  }
+  state->opaque = pool;
+  return pool;
+}
+
+/* A slab with room; NULL where there is no further one. */
+static __attribute__((noinline)) Slab *find_slab(State *state, unsigned class) {
+  Pool *pool = pool_of(state);
+  Slab *slab = pool->with_room[class];
+  if (slab != NULL) return slab;
+  slab = empty;
   if (slab != NULL) {
     empty = slab->next;
+    dirty -= !slab->clean;
   } else {
     size_t end = (taken + 1) * SLAB;
     if (end > REGION) return NULL;
@@ -108,6 +140,7 @@ static __attribute__((noinline)) Slab *new_slab(unsigned class) {
     }
     slab = &slabs[taken++];
   }
+  slab->pool = pool;
   slab->free = NULL;
   slab->used = 0;
   slab->class = (uint8_t)class;
@@ -119,10 +152,21 @@ static __attribute__((noinline)) Slab *new_slab(unsigned class) {
   return slab;
 }
 
+/* Give the memory of empty slabs back to the system. */
+void heap_trim(void) {
+  /* Slabs are put to and taken from the front: behind the first that gave its memory back, all did. */
+  for (Slab *slab = empty; slab != NULL && !slab->clean; slab = slab->next) {
+    if (madvise(memory_of(slab), SLAB, MADV_DONTNEED) != 0) break;
+    slab->clean = 1;
+    dirty--;
+  }
+}
+
 static __attribute__((noinline)) void give_up(Slab *slab) {
   unlink_slab(slab);
   slab->next = empty;
   empty = slab;
+  if (++dirty > MOST_DIRTY) heap_trim();
 }
 
 static __attribute__((noinline)) void *allocate_large(State *state, size_t size) {
@@ -137,9 +181,10 @@ static __attribute__((noinline)) void *allocate_large(State *state, size_t size)
 static inline void *allocate(State *state, size_t size) {
   if (UNLIKELY(size > LARGEST)) return allocate_large(state, size);
   unsigned class = class_of[(size + GRAIN - 1) / GRAIN];
-  Slab *slab = with_room[class];
+  const Pool *pool = state->opaque;
+  Slab *slab = pool == NULL ? NULL : pool->with_room[class];
   if (UNLIKELY(slab == NULL)) {
-    slab = new_slab(class);
+    slab = find_slab(state, class);
     if (slab == NULL) return allocate_large(state, size);
   }
   void *block = slab->free;
@@ -161,12 +206,23 @@ void *heap_malloc(State *state, size_t size) {
   return allocate(state, size);
 }
 
+/* The heap's last block is gone: the runtime itself, which was allocated before it got these functions. */
+static __attribute__((noinline)) void close_pool(State *state) {
+  Pool *pool = state->opaque;
+  if (pool == NULL || pool == &common) return;
+  for (unsigned class = 0; class < CLASSES; class++) {
+    while (pool->with_room[class] != NULL) give_up(pool->with_room[class]);
+  }
+  free(pool);
+}
+
 void heap_free(State *state, void *block) {
   if (block == NULL) return;
   state->count--;
   if (UNLIKELY(!is_ours(block))) {
     state->size -= malloc_usable_size(block) + OVERHEAD;
     free(block);
+    if (UNLIKELY(state->count == 0)) close_pool(state);
     return;
   }
   Slab *slab = slab_of(block);
@@ -212,18 +268,6 @@ size_t heap_held(void) {
   size_t held = 0;
   for (size_t i = 0; i < taken; i++) held += (size_t)slabs[i].used * slabs[i].size;
   return held;
-}
-
-/* Give the memory of empty slabs back to the system; returns how many bytes. */
-size_t heap_trim(void) {
-  size_t given = 0;
-  /* Slabs are put to and taken from the front: behind the first that was given back, all were. */
-  for (Slab *slab = empty; slab != NULL && !slab->clean; slab = slab->next) {
-    if (madvise(memory_of(slab), SLAB, MADV_DONTNEED) != 0) break;
-    slab->clean = 1;
-    given += SLAB;
-  }
-  return given;
 }
 
 /* Once a process, before all others. 0: the addresses cannot be had. */

@@ -27,3 +27,34 @@ async def test_pages_between_living_heaps_are_given_back(scheduler: CpuScheduler
         heap.close()
     assert resident() - before < grown / 2
     heaps[-1].close()
+
+
+async def test_a_large_heap_gives_back_what_it_took_in_turns_with_others(scheduler: CpuScheduler) -> None:
+    heaps = [Isolate(scheduler) for _ in range(8)]
+    for heap in heaps:
+        heap.context.eval(
+            "globalThis.kept = []; globalThis.grow = () => { for (let i = 0; i < 20; i++) kept.push({ i }); }"
+        )
+    grows = [heap.context.get("grow") for heap in heaps]
+    before = resident()
+    for _ in range(4000):
+        for grow in grows:
+            grow()
+    grown = resident() - before
+    assert grown > 40 * MB
+    del grow, grows
+    for heap in heaps[:-1]:
+        heap.close()
+    assert resident() - before < grown / 3
+    heaps[-1].close()
+
+
+async def test_a_heap_that_shrinks_gives_memory_back_while_it_lives(scheduler: CpuScheduler) -> None:
+    heap = Isolate(scheduler)
+    before = resident()
+    heap.context.eval("globalThis.kept = Array.from({ length: 500000 }, (_, i) => ({ i }))")
+    grown = resident() - before
+    assert grown > 40 * MB
+    heap.context.eval("kept = null")
+    assert resident() - before < grown / 2
+    heap.close()

@@ -12,6 +12,7 @@ import attrs
 import greenlet
 import psutil
 
+from nano_trio.engine import allocator
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.turn import StopReason
 from tests.stress.restless import living_heaps
@@ -79,6 +80,7 @@ class Tally:
 
     def sample(self) -> int:
         """Note the process's memory; returns it."""
+        allocator.trim()
         trim = getattr(_libc, "malloc_trim", None)
         if trim is not None:
             trim(0)
