@@ -1,11 +1,11 @@
 // Bodies: Fetch, https://fetch.spec.whatwg.org/#bodies and #body-mixin
 //
 // A Request or Response keeps its body in its state object as
-//   kind    NONE (a null body), TEXT, BYTES, STREAM, BLOB or WIRE;
+//   kind    NONE (a null body), TEXT, BYTES, STREAM, BLOB, WIRE, or SPENT: it was read from its source;
 //   source  TEXT: a well-formed string; BYTES: an ArrayBuffer or Uint8Array that is ours; BLOB: a Blob;
 //           WIRE: { from, id }: `host(from)` reads it by read(id, operation), readAll(id, operation, isText), cancel(id);
-//   stream  the ReadableStream, or null until it is needed: a body with a source is read without one;
-//   used    was it read from the source? (A stream knows itself whether it was disturbed.)
+//   stream  the ReadableStream, or null until it is needed: a body with a source is read without one, and a stream
+//           knows itself whether it was disturbed;
 //   shared  does a clone refer to the same source?
 // and `list`, its header list, for the MIME type. Here is what every app needs; body_source.js has bodies that are no
 // strings, streams and clones, body_consume.js reads a body to its end.
@@ -16,26 +16,31 @@
   const { getOwnPropertyDescriptors, defineProperty } = statics.Object;
   const { ownKeys } = statics.Reflect;
   const toWellFormed = uncurry("String", "toWellFormed");
-  const NONE = 0, TEXT = 1, BYTES = 2, STREAM = 3, BLOB = 4, WIRE = 5;
-  const KINDS = { __proto__: null, NONE, TEXT, BYTES, STREAM, BLOB, WIRE };
+  const NONE = 0, TEXT = 1, BYTES = 2, STREAM = 3, BLOB = 4, WIRE = 5, SPENT = 6;
+  const KINDS = { __proto__: null, NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT };
+  const TEXT_TYPE = "text/plain;charset=UTF-8";
+  /** body_source.js, from the first body that is no string, or that is asked for as a stream. */
+  let bodySource;
+  const loadBodySource = () => (bodySource = load("body_source"));
 
   /** Convert to BodyInit: (ReadableStream or Blob or BufferSource or FormData or URLSearchParams or USVString). */
   function convertBodyInit(value, context) {
     if (typeof value === "string") return toWellFormed(value);
-    return isObject(value) ? load("body_source").convertObject(value, context) : USVString(value, context);
+    return isObject(value) ? (bodySource ?? loadBodySource()).convertObject(value, context) : USVString(value, context);
   }
   /** "Extract a body" from a converted BodyInit into `state`; its MIME type or null. */
   function extract(state, value, context, isKeepalive) {
-    if (typeof value !== "string") return load("body_source").extractObject(state, value, context, isKeepalive);
+    if (typeof value !== "string") return bodySource.extractObject(state, value, context, isKeepalive);
     state.kind = TEXT;
     state.source = value;
-    return "text/plain;charset=UTF-8";
+    return TEXT_TYPE;
   }
 
   /** "Unusable": disturbed or locked. */
   function isUnusable(state) {
-    if (state.kind === NONE) return false;
-    if (state.used) return true;
+    const { kind } = state;
+    if (kind === NONE) return false;
+    if (kind === SPENT) return true;
     if (state.stream === null) return false;
     const { reader, disturbed } = load("streams_readable").slots(state.stream);
     return disturbed || reader !== undefined;
@@ -43,7 +48,8 @@
 
   /** Take the body from its source: a stream that exists stays locked, as if it were being read to its end. */
   function seize(state) {
-    state.used = true;
+    state.kind = SPENT;
+    state.source = null;
     if (state.stream !== null) load("streams_readable").seize(state.stream);
   }
 
@@ -54,13 +60,12 @@
   function handOver(state, takesWire) {
     const { kind, source } = state;
     if (kind === STREAM || (kind === BLOB && load("blob").sizeOf(source) > 65536) || (kind === WIRE && !takesWire)) {
-      const stream = load("body_source").streamOf(state);
-      state.used = true;
+      const stream = (bodySource ?? loadBodySource()).streamOf(state);
+      state.kind = SPENT;
       return [STREAM, stream];
     }
     if (kind === NONE) return [NONE, null];
     seize(state);
-    state.source = null;
     return kind === BLOB ? [BYTES, load("blob").bytesOf(source)] : [kind, source];
   }
 
@@ -69,14 +74,13 @@
     const members = {
       get body() {
         const state = stateOf(this);
-        return state.kind === NONE ? null : load("body_source").streamOf(state);
+        return state.kind === NONE ? null : (bodySource ?? loadBodySource()).streamOf(state);
       },
       get bodyUsed() {
         const state = stateOf(this);
-        return (
-          state.kind !== NONE &&
-          (state.used || (state.stream !== null && load("streams_readable").isDisturbed(state.stream)))
-        );
+        const { kind } = state;
+        if (kind === NONE) return false;
+        return kind === SPENT || (state.stream !== null && load("streams_readable").isDisturbed(state.stream));
       },
       arrayBuffer() {
         return load("body_consume").consume(this, stateOf, "arrayBuffer");
@@ -102,5 +106,5 @@
     for (let i = 0; i < names.length; i++) defineProperty(Class.prototype, names[i], descriptors[names[i]]);
   }
 
-  return { __proto__: null, KINDS, convertBodyInit, extract, isUnusable, seize, handOver, includeBody };
+  return { __proto__: null, KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, seize, handOver, includeBody };
 }

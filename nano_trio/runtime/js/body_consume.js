@@ -51,7 +51,6 @@
       value = (await promise).bytes;
     } else {
       seize(state);
-      state.source = null;
       if (kind === BLOB) value = load("blob").bytesOf(source);
       else if (kind === WIRE) {
         const isText = how === "text" || how === "json";

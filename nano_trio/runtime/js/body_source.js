@@ -8,16 +8,16 @@
   const { Uint8Array } = constructors;
   const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
   const { KINDS, seize } = load("body");
-  const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE } = KINDS;
+  const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
 
   /** Whose body a stream is. Not its state, which holds the stream: two that hold each other are garbage to be collected. */
   function Origin(state) {
     this.kind = state.kind;
     this.source = state.source;
-    this.shared = state.shared;
+    if (state.shared) this.shared = true;
   }
-  Origin.prototype = { __proto__: null };
+  Origin.prototype = { __proto__: null, shared: false };
 
   let streams;
   /** The internal stream of a ReadableStream, undefined for anything else. Loads nothing: else there is none. */
@@ -26,7 +26,7 @@
       if (!isLoaded("streams_readable")) return undefined;
       streams = load("streams_readable");
     }
-    return streams.isReadableStream(value) ? streams.slots(value) : undefined;
+    return streams.slotsOrUndefined(value);
   }
   /** Is `value` an object of the platform's class that `file` defines and `check` recognises? Loads nothing. */
   function isOf(file, check, value) {
@@ -53,9 +53,12 @@
       if (isKeepalive) fail(context, "A request with keepalive cannot have a stream as its body.");
       if (reader !== undefined || disturbed) fail(context, "The stream is locked or was read from already.");
       // The stream of another body of ours can be short-circuited: its source is known.
-      state.kind = origin === undefined ? STREAM : origin.kind;
-      state.source = origin === undefined ? null : origin.source;
-      state.shared = origin !== undefined && origin.shared;
+      if (origin === undefined) state.kind = STREAM;
+      else {
+        state.kind = origin.kind;
+        state.source = origin.source;
+        if (origin.shared) state.shared = true;
+      }
       state.stream = value;
       return null;
     }
@@ -84,7 +87,7 @@
   /** The body's stream, made now if need be; null for a null body. */
   function streamOf(state) {
     if (state.stream !== null || state.kind === NONE) return state.stream;
-    if (state.used) {
+    if (state.kind === SPENT) {
       const { createReadableByteStream, controllerOf } = load("streams_readable");
       state.stream = createReadableByteStream(undefined, undefined);
       controllerOf(state.stream).close();
@@ -182,11 +185,8 @@
         0,
       );
       load("streams_readable").slots(from.stream).disturbed = true;
-      from.used = true;
-    } else {
-      seize(from);
-      from.source = null;
-    }
+      from.kind = SPENT;
+    } else seize(from);
   }
 
   return { __proto__: null, convertObject, extractObject, streamOf, finish, cloneBody, moveBody };

@@ -12,13 +12,12 @@
 
   class Headers {
     #list;
-    #isImmutable = false;
-    /** The sorted pairs for iteration, until the next change. */
-    #pairs = null;
+    /** What a change has to heed: null, or { isImmutable, pairs }, with the sorted pairs of an iteration (or null). */
+    #bond = null;
     constructor(init = undefined, list, isImmutable) {
       if (init === INTERNAL) {
         this.#list = list;
-        this.#isImmutable = isImmutable;
+        if (isImmutable) this.#bond = { __proto__: null, isImmutable, pairs: null };
         return;
       }
       const context = "Failed to construct 'Headers'";
@@ -31,8 +30,7 @@
       name = convertName(name, context);
       value = toValue(value, context);
       name = normalizeName(name, context);
-      if (this.#isImmutable) refuse(context);
-      this.#pairs = null;
+      if (this.#bond !== null) heed(this.#bond, context);
       list[list.length] = name;
       list[list.length] = value;
     }
@@ -41,8 +39,7 @@
       const context = "Failed to execute 'delete' on 'Headers'";
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
       name = toName(name, context);
-      if (this.#isImmutable) refuse(context);
-      this.#pairs = null;
+      if (this.#bond !== null) heed(this.#bond, context);
       remove(list, 0, name);
     }
     get(name) {
@@ -70,8 +67,7 @@
       name = convertName(name, context);
       value = toValue(value, context);
       name = normalizeName(name, context);
-      if (this.#isImmutable) refuse(context);
-      this.#pairs = null;
+      if (this.#bond !== null) heed(this.#bond, context);
       const { length } = list;
       let at = 0;
       while (at < length && list[at] !== name) at += 2;
@@ -81,12 +77,17 @@
     }
     static {
       listOf = (value) => (isObject(value) && #list in value ? value.#list : undefined);
-      pairsOf = (headers) => (headers.#pairs ??= sortAndCombine(headers.#list));
+      pairsOf = (headers) => {
+        const bond = (headers.#bond ??= { __proto__: null, isImmutable: false, pairs: null });
+        return (bond.pairs ??= sortAndCombine(headers.#list));
+      };
     }
   }
 
-  function refuse(context) {
-    fail(context, "The headers are immutable.");
+  /** Before a change: refuse it, or forget the pairs. */
+  function heed(bond, context) {
+    if (bond.isImmutable) fail(context, "The headers are immutable.");
+    bond.pairs = null;
   }
   /** Remove the headers of that name from the index `start` on, in place: requests and responses share the array. */
   function remove(list, start, name) {

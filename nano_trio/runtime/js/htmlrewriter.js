@@ -154,10 +154,11 @@
   class Source {
     constructor(state, charset) {
       const { acquireReader, slots } = load("streams_readable");
+      const { KINDS } = load("body");
       const stream = load("body_source").streamOf(state);
       this.reader = acquireReader(stream);
       slots(stream).disturbed = true;
-      state.used = true;
+      state.kind = KINDS.SPENT;
       this.charset = charset;
       this.chunk = null;
       this.at = 0;

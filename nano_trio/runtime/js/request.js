@@ -25,6 +25,8 @@
   // What an app receives it may pass on with fetch; redirects are its client's to follow, as in Workers.
   const RECEIVED = { __proto__: null, ...DEFAULTS, redirect: "manual" };
   let stateOf, isRequest;
+  /** Of headers.js, from the first use. */
+  let makeHeaders;
 
   class Request {
     #state;
@@ -45,7 +47,7 @@
     }
     get headers() {
       const state = this.#state;
-      return (state.headers ??= load("headers").makeHeaders(state.list, state.isImmutable));
+      return (state.headers ??= (makeHeaders ??= load("headers").makeHeaders)(state.list, state.isImmutable));
     }
     get destination() {
       this.#state;
@@ -89,25 +91,19 @@
   }
 
   // What most requests never have lies on the prototype: an object costs by its own properties.
-  function State(method, url, fields, options, isImmutable, raw) {
+  function State(method, url, list, options, isImmutable) {
     this.method = method;
     this.url = url;
-    this.fields = fields;
+    this.list = list;
     this.options = options;
     this.isImmutable = isImmutable;
-    this.raw = raw;
   }
   State.prototype = {
     __proto__: null,
-    /** The header list. A received request's headers come as one string and become a list when somebody looks. */
-    get list() {
-      return (this.fields ??= split(this.raw, "\n"));
-    },
     headers: null,
     kind: KINDS.NONE,
     source: null,
     stream: null,
-    used: false,
     shared: false,
     signal: null,
     /** What the signal depends on: an AbortSignal, the state of another request, or null. */
@@ -115,9 +111,24 @@
     /** [reason] where the host aborted the request before there was a signal. */
     aborted: null,
   };
-  function newState(method, url, fields, options, isImmutable) {
-    return new State(method, url, fields, options, isImmutable, null);
+  function newState(method, url, list, options, isImmutable) {
+    return new State(method, url, list, options, isImmutable);
   }
+  /** The state of a request that arrived. Its headers come as one string and become a list when somebody looks. */
+  function ReceivedState(method, url, raw) {
+    this.method = method;
+    this.url = url;
+    this.raw = raw;
+  }
+  ReceivedState.prototype = {
+    __proto__: State.prototype,
+    options: RECEIVED,
+    isImmutable: true,
+    fields: null,
+    get list() {
+      return (this.fields ??= this.raw === null ? [] : split(this.raw, "\n"));
+    },
+  };
 
   /** The request's signal, made at the first use. */
   function signalOf(state) {
@@ -131,7 +142,7 @@
     return state.signal;
   }
 
-  includeBody(Request, (request) => stateOf(request));
+  includeBody(Request, stateOf);
   defineInterface(Request);
 
   return {
@@ -149,7 +160,7 @@
      * on the wire and host("body") reads it by `id`.
      */
     fromHost(id, method, url, raw, body) {
-      const state = new State(method, url, raw === null ? [] : null, RECEIVED, true, raw);
+      const state = new ReceivedState(method, url, raw);
       if (typeof body === "string") {
         state.kind = KINDS.TEXT;
         state.source = body;

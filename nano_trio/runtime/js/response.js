@@ -6,17 +6,19 @@
   const { load, statics, constructors, uncurry } = platform;
   const { TypeError, RangeError } = constructors;
   const { requireArguments, fail, isObject, ByteString, USVString, defineInterface } = load("webidl_core");
-  const { KINDS, convertBodyInit, extract, isUnusable, handOver, includeBody } = load("body");
+  const { KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, handOver, includeBody } = load("body");
+  const { NONE, TEXT, BYTES, WIRE, SPENT } = KINDS;
   const { stringify } = statics.JSON;
   const exec = uncurry("RegExp", "exec");
   const indexOf = uncurry("String", "indexOf");
   const substring = uncurry("String", "substring");
+  const toWellFormed = uncurry("String", "toWellFormed");
   const INTERNAL = {};
   /** Set by websocket_pair.js, without which there is no WebSocket to respond with: ResponseInit's `webSocket`. */
   const extensions = { __proto__: null, webSocket: null };
   let stateOf, isResponse;
-  /** headerlist.js, from the first header that the app sets. */
-  let headerLists;
+  /** headerlist.js and what headers.js makes, from the first use: a call of `load` each time would show. */
+  let headerLists, makeHeaders;
 
   class Response {
     #state;
@@ -26,11 +28,21 @@
         return;
       }
       const context = "Failed to construct 'Response'";
-      if (body !== null) body = convertBodyInit(body, context);
-      const options = init === undefined ? null : convertResponseInit(init, context);
-      const state = (this.#state = newState(200, null));
-      const type = body === null ? null : extract(state, body, context, false);
-      initialize(state, options, body !== null, type, context);
+      let type = null;
+      let state;
+      if (typeof body === "string") {
+        // What the two calls below do, for the most frequent body.
+        state = this.#state = new State(null, TEXT, toWellFormed(body));
+        if (init !== undefined) convertResponseInit(state, init, context);
+        type = TEXT_TYPE;
+      } else {
+        state = this.#state = new State(null, NONE, null);
+        if (body !== null) body = convertBodyInit(body, context);
+        if (init !== undefined) convertResponseInit(state, init, context);
+        if (body !== null) type = extract(state, body, context, false);
+      }
+      if (init === undefined) state.list = type === null ? [] : ["content-type", type];
+      else initialize(state, body !== null, type, context);
     }
     static error() {
       const state = newState(0, []);
@@ -55,13 +67,12 @@
     static json(data, init = undefined) {
       const context = "Failed to execute 'json' on 'Response'";
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
-      const options = init === undefined ? null : convertResponseInit(init, context);
+      const state = new State(null, TEXT, null);
+      if (init !== undefined) convertResponseInit(state, init, context);
       const text = stringify(data);
       if (text === undefined) fail(context, "The data is not JSON serializable.");
-      const state = newState(200, null);
-      state.kind = KINDS.TEXT;
       state.source = text;
-      initialize(state, options, true, "application/json", context);
+      initialize(state, true, "application/json", context);
       return new Response(INTERNAL, state);
     }
     get type() {
@@ -87,11 +98,11 @@
     }
     get headers() {
       const state = this.#state;
-      return (state.headers ??= load("headers").makeHeaders(state.list, state.isImmutable));
+      return (state.headers ??= (makeHeaders ??= load("headers").makeHeaders)(state.list, state.isImmutable));
     }
     /** As in Workers: the WebSocket of a response with the status 101. */
     get webSocket() {
-      return this.#state.webSocket ?? null;
+      return this.#state.webSocket;
     }
     clone() {
       const state = this.#state;
@@ -112,67 +123,66 @@
   }
 
   // What most responses never change lies on the prototype: an object costs by its own properties.
-  function State(status, list) {
-    this.status = status;
+  function State(list, kind, source) {
     this.list = list;
+    this.kind = kind;
+    this.source = source;
   }
   State.prototype = {
     __proto__: null,
+    status: 200,
     statusText: "",
     headers: null,
     isImmutable: false,
-    kind: KINDS.NONE,
-    source: null,
     stream: null,
-    used: false,
     shared: false,
     type: "default",
     url: "",
     redirected: false,
+    webSocket: null,
   };
   function newState(status, list) {
-    return new State(status, list);
+    const state = new State(list, NONE, null);
+    state.status = status;
+    return state;
   }
 
-  /** Convert to ResponseInit: its members in order, those that are absent undefined. */
-  function convertResponseInit(init, context) {
-    if (init === null) return null;
+  /** Convert to ResponseInit: its members in order, into the `state` that they will be of, for `initialize` to check. */
+  function convertResponseInit(state, init, context) {
+    if (init === null) return;
     if (!isObject(init)) fail(context, "The value cannot be converted to ResponseInit: it is not an object.");
-    let { headers } = init;
-    if (headers !== undefined) headers = (headerLists ??= load("headerlist")).convertInit(headers, context);
+    const { headers } = init;
+    if (headers !== undefined) state.list = (headerLists ??= load("headerlist")).convertInit(headers, context);
     let { status } = init;
-    if (status !== undefined && (typeof status !== "number" || (status & 0xffff) !== status)) {
-      status = load("webidl_numbers").unsignedShort(status, context);
+    if (status !== undefined && status !== 200) {
+      if (typeof status !== "number" || (status & 0xffff) !== status) {
+        status = load("webidl_numbers").unsignedShort(status, context);
+      }
+      state.status = status;
     }
-    let { statusText } = init;
-    if (statusText !== undefined && statusText !== "") statusText = ByteString(statusText, context);
+    const { statusText } = init;
+    if (statusText !== undefined && statusText !== "") state.statusText = ByteString(statusText, context);
     const { webSocket } = extensions;
-    return { headers, status, statusText, webSocket: webSocket === null ? undefined : webSocket(init, status, context) };
+    if (webSocket !== null) {
+      const socket = webSocket(init, status, context);
+      if (socket !== undefined) state.webSocket = socket;
+    }
   }
 
-  /** "Initialize a response" that has no header list yet; `options` are converted, or null. */
-  function initialize(state, options, hasBody, type, context) {
-    let list = null;
-    if (options !== null) {
-      const { headers, status, statusText } = options;
-      if (options.webSocket !== undefined) {
-        if (hasBody) fail(context, "Response with the null body status 101 cannot have a body.");
-        state.status = 101;
-        state.webSocket = options.webSocket;
-      } else if (status !== undefined) {
-        if (status < 200 || status > 599) {
-          throw new RangeError(`${context}: The status provided (${status}) is outside the range [200, 599].`);
-        }
-        state.status = status;
-      }
-      if (statusText !== undefined && statusText !== "") {
-        if (exec(/[^\t\x20-\x7e\x80-\xff]/, statusText) !== null) fail(context, "Invalid statusText");
-        state.statusText = statusText;
-      }
-      if (headers !== undefined) list = headerLists.fill(headers, context);
-      if (hasBody && (status === 204 || status === 205 || status === 304)) {
-        fail(context, `Response with the null body status ${status} cannot have a body.`);
-      }
+  /** "Initialize a response" whose status, statusText and list (or null) are those of a converted ResponseInit. */
+  function initialize(state, hasBody, type, context) {
+    const { status, statusText } = state;
+    if (state.webSocket !== null) {
+      if (hasBody) fail(context, "Response with the null body status 101 cannot have a body.");
+      state.status = 101;
+    } else if (status < 200 || status > 599) {
+      throw new RangeError(`${context}: The status provided (${status}) is outside the range [200, 599].`);
+    }
+    if (statusText !== "" && exec(/[^\t\x20-\x7e\x80-\xff]/, statusText) !== null) fail(context, "Invalid statusText");
+    let { list } = state;
+    if (list !== null) list = headerLists.fill(list, context);
+    if (hasBody && (status === 204 || status === 205 || status === 304)) {
+      fail(context, `Response with the null body status ${status} cannot have a body.`);
     }
     if (list === null) list = type === null ? [] : ["content-type", type];
     else if (type !== null && headerLists.getValue(list, "content-type") === null) {
@@ -182,7 +192,7 @@
     state.list = list;
   }
 
-  includeBody(Response, (response) => stateOf(response));
+  includeBody(Response, stateOf);
   defineInterface(Response);
 
   return {
@@ -209,12 +219,12 @@
       if (state.status === 0) throw new TypeError("Response.error() is a network error and cannot be sent to a client.");
       const { list } = state;
       const fields = list.length === 0 ? null : list;
-      if (state.kind === KINDS.TEXT && state.stream === null) {
+      if (state.kind === TEXT && state.stream === null) {
         // What `handOver` does, for the most frequent body.
         const { source } = state;
-        state.used = true;
+        state.kind = SPENT;
         state.source = null;
-        return [state.status, state.statusText, fields, KINDS.TEXT, source];
+        return [state.status, state.statusText, fields, TEXT, source];
       }
       const body = handOver(state, takesWire);
       return [state.status, state.statusText, fields, body[0], body[1]];
@@ -231,7 +241,7 @@
       state.url = url;
       state.redirected = redirected;
       if (body !== null) {
-        state.kind = platform.buffers.isView(body) || load("webidl_buffers").isArrayBuffer(body) ? KINDS.BYTES : KINDS.WIRE;
+        state.kind = platform.buffers.isView(body) || load("webidl_buffers").isArrayBuffer(body) ? BYTES : WIRE;
         state.source = body;
       }
       return new Response(INTERNAL, state);

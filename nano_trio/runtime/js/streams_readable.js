@@ -363,12 +363,13 @@
     { key: "start", converter: callbackFunction },
     { key: "type", converter: webidl.enumeration("ReadableStreamType", ["bytes"]) },
   ]);
-  let slots, isReadableStream;
+  let slots, slotsOrUndefined, isReadableStream;
   class ReadableStream {
     #stream;
     static {
       slots = (stream) => stream.#stream;
       isReadableStream = (value) => isObject(value) && #stream in value;
+      slotsOrUndefined = (value) => (#stream in value ? value.#stream : undefined);
     }
     constructor(underlyingSource = undefined, strategy = undefined) {
       if (underlyingSource === TOKEN) {
@@ -576,6 +577,9 @@
       const branches = platform.load("streams_tee").tee(slots(stream), cloneForBranch2);
       return [branches[0].shell(), branches[1].shell()];
     },
+
+    /** The internal stream of an object where that is a ReadableStream. */
+    slotsOrUndefined,
 
     // For the other streams_*.js files
     slots,
