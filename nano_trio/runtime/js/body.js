@@ -26,7 +26,8 @@
   /** Convert to BodyInit: (ReadableStream or Blob or BufferSource or FormData or URLSearchParams or USVString). */
   function convertBodyInit(value, context) {
     if (typeof value === "string") return toWellFormed(value);
-    return isObject(value) ? (bodySource ?? loadBodySource()).convertObject(value, context) : USVString(value, context);
+    if (!isObject(value)) return USVString(value, context);
+    return (bodySource ?? loadBodySource()).convertObject(value, context);
   }
   /** "Extract a body" from a converted BodyInit into `state`; its MIME type or null. */
   function extract(state, value, context, isKeepalive) {

@@ -6,7 +6,7 @@
   "use strict";
   const { isLoaded, load, host, buffers, constructors, operation, promiseThen } = platform;
   const { Uint8Array } = constructors;
-  const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
+  const { fail, isArrayBuffer, BufferSource, USVString, copyBytes, keepShapes } = load("webidl");
   const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
@@ -18,11 +18,12 @@
     if (state.shared) this.shared = true;
   }
   Origin.prototype = { __proto__: null, shared: false };
+  keepShapes(Origin.prototype, ["kind", "source"]);
 
-  let streams;
+  let streams = null;
   /** The internal stream of a ReadableStream, undefined for anything else. Loads nothing: else there is none. */
   function asStream(value) {
-    if (streams === undefined) {
+    if (streams === null) {
       if (!isLoaded("streams_readable")) return undefined;
       streams = load("streams_readable");
     }
@@ -94,11 +95,10 @@
       seize(state);
       return state.stream;
     }
-    const { kind, source } = state;
-    state.stream = load("streams_readable").createBodyStream(open, new Origin(state));
+    const stream = (streams ??= load("streams_readable")).createBodyStream(open, new Origin(state));
     // For what can break the body while nobody reads: the signal of a fetch.
-    if (kind === WIRE) source.stream = state.stream;
-    return state.stream;
+    if (state.kind === WIRE) state.source.stream = stream;
+    return (state.stream = stream);
   }
   /** The algorithms of a body's stream, made for those that are read in JavaScript. */
   function open({ kind, source, shared }) {

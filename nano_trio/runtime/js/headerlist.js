@@ -25,7 +25,7 @@
   /** Values repeat as well: valid ones that were seen. */
   const clean = { __proto__: null };
   let cleanCount = 0;
-  /** Set by headers.js, without which no Headers object exists: the list of one (else undefined), and its @@iterator. */
+  /** Set by headers.js, without which no Headers object exists: its list, for an object that is one, and @@iterator. */
   const headersClass = { __proto__: null, listOf: () => undefined, entries: undefined };
 
   /** The lower case of a header name; a TypeError where `name` is none (a ByteString that is a token). */
@@ -85,7 +85,7 @@
   }
   /** Convert `init` to HeadersInit, for `fill`: a valid list that is the caller's own, or one that is Unchecked. */
   function convertInit(init, context) {
-    if (!isObject(init)) {
+    if (init === null || (typeof init !== "object" && typeof init !== "function")) {
       fail(context, "The provided value is not of type '(record<ByteString, ByteString> or sequence<sequence<ByteString>>)'.");
     }
     const list = [];
@@ -132,7 +132,9 @@
     return list;
   }
   function copy(list) {
-    // Quicker than slice up to a dozen headers.
+    // Most lists are short: a literal costs half of a loop, and a loop less than slice up to a dozen headers.
+    if (list.length === 2) return [list[0], list[1]];
+    if (list.length === 4) return [list[0], list[1], list[2], list[3]];
     const result = [];
     for (let i = 0; i < list.length; i++) result[i] = list[i];
     return result;
@@ -163,5 +165,5 @@
     return value;
   }
 
-  return { __proto__: null, headersClass, normalizeName, toName, convertName, toValue, convertInit, fill, copy, getValue };
+  return { __proto__: null, headersClass, known, normalizeName, toName, toValue, convertInit, fill, copy, getValue };
 }

@@ -3,9 +3,9 @@
 // Guards: servers may set any header, so of the guards only "immutable" has an effect here (and is a boolean).
 (platform) => {
   "use strict";
-  const { requireArguments, fail, isObject, defineInterface, definePairIterable } = platform.load("webidl");
-  const { headersClass, normalizeName, toName, convertName, toValue, convertInit, fill, getValue } =
-    platform.load("headerlist");
+  const { requireArguments, fail, keepShapesOf, defineInterface, definePairIterable } = platform.load("webidl");
+  const { ByteString } = platform.load("webidl_core");
+  const { headersClass, known, normalizeName, toName, toValue, convertInit, fill, getValue } = platform.load("headerlist");
   const sort = platform.uncurry("Array", "sort");
   const INTERNAL = {};
   let pairsOf, listOf;
@@ -27,9 +27,10 @@
       const list = this.#list;
       const context = "Failed to execute 'append' on 'Headers'";
       if (arguments.length < 2) requireArguments(arguments.length, 2, context);
-      name = convertName(name, context);
+      const lower = typeof name === "string" ? known[name] : undefined;
+      if (lower === undefined) name = ByteString(name, context);
       value = toValue(value, context);
-      name = normalizeName(name, context);
+      name = lower ?? normalizeName(name, context);
       if (this.#bond !== null) heed(this.#bond, context);
       list[list.length] = name;
       list[list.length] = value;
@@ -64,9 +65,10 @@
       const list = this.#list;
       const context = "Failed to execute 'set' on 'Headers'";
       if (arguments.length < 2) requireArguments(arguments.length, 2, context);
-      name = convertName(name, context);
+      const lower = typeof name === "string" ? known[name] : undefined;
+      if (lower === undefined) name = ByteString(name, context);
       value = toValue(value, context);
-      name = normalizeName(name, context);
+      name = lower ?? normalizeName(name, context);
       if (this.#bond !== null) heed(this.#bond, context);
       const { length } = list;
       let at = 0;
@@ -76,7 +78,7 @@
       if (at + 2 < length) remove(list, at + 2, name);
     }
     static {
-      listOf = (value) => (isObject(value) && #list in value ? value.#list : undefined);
+      listOf = (object) => (#list in object ? object.#list : undefined);
       pairsOf = (headers) => {
         const bond = (headers.#bond ??= { __proto__: null, isImmutable: false, pairs: null });
         return (bond.pairs ??= sortAndCombine(headers.#list));
@@ -122,6 +124,7 @@
     return pairs;
   }
 
+  keepShapesOf(new Headers());
   defineInterface(Headers);
   definePairIterable(Headers, "Headers", pairsOf);
   headersClass.listOf = listOf;
@@ -132,7 +135,5 @@
     Headers,
     /** A Headers object over `list` itself, not a copy. */
     makeHeaders: (list, isImmutable) => new Headers(INTERNAL, list, isImmutable),
-    /** The list of a Headers object, undefined for anything else. */
-    listOf,
   };
 }

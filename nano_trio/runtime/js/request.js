@@ -5,7 +5,7 @@
 (platform) => {
   "use strict";
   const { load, statics, uncurry } = platform;
-  const { requireArguments, fail, isObject, defineInterface } = load("webidl_core");
+  const { requireArguments, fail, keepShapes, keepShapesOf, defineInterface } = load("webidl_core");
   const { KINDS, isUnusable, includeBody } = load("body");
   const { defineProperty, getOwnPropertyDescriptor } = statics.Object;
   const slice = uncurry("Array", "slice");
@@ -78,7 +78,7 @@
     }
     static {
       stateOf = (request) => request.#state;
-      isRequest = (value) => isObject(value) && #state in value;
+      isRequest = (value) => typeof value === "object" && value !== null && #state in value;
       for (const name in DEFAULTS) {
         const accessor = {
           get [name]() {
@@ -130,6 +130,10 @@
     },
   };
 
+  keepShapes(ReceivedState.prototype, ["method", "url", "raw", "kind", "source"]);
+  keepShapes(ReceivedState.prototype, ["method", "url", "raw", "fields", "headers"]);
+  keepShapesOf(new Request(INTERNAL, null));
+
   /** The request's signal, made at the first use. */
   function signalOf(state) {
     if (state.signal === null) {
@@ -161,14 +165,11 @@
      */
     fromHost(id, method, url, raw, body) {
       const state = new ReceivedState(method, url, raw);
-      if (typeof body === "string") {
-        state.kind = KINDS.TEXT;
-        state.source = body;
-      } else if (body === true) {
+      if (body === true) {
         state.kind = KINDS.WIRE;
         state.source = { __proto__: null, from: "body", id };
       } else if (body !== null) {
-        state.kind = KINDS.BYTES;
+        state.kind = typeof body === "string" ? KINDS.TEXT : KINDS.BYTES;
         state.source = body;
       }
       return new Request(INTERNAL, state);

@@ -5,7 +5,8 @@
   "use strict";
   const { load, statics, constructors, uncurry } = platform;
   const { TypeError, RangeError } = constructors;
-  const { requireArguments, fail, isObject, ByteString, USVString, defineInterface } = load("webidl_core");
+  const { requireArguments, fail, ByteString, USVString, keepShapes, keepShapesOf, defineInterface } =
+    load("webidl_core");
   const { KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, handOver, includeBody } = load("body");
   const { NONE, TEXT, BYTES, WIRE, SPENT } = KINDS;
   const { stringify } = statics.JSON;
@@ -118,7 +119,7 @@
     }
     static {
       stateOf = (response) => response.#state;
-      isResponse = (value) => isObject(value) && #state in value;
+      isResponse = (value) => typeof value === "object" && value !== null && #state in value;
     }
   }
 
@@ -141,6 +142,8 @@
     redirected: false,
     webSocket: null,
   };
+  keepShapes(State.prototype, ["list", "kind", "source", "stream", "headers"]);
+  keepShapesOf(new Response(INTERNAL, null));
   function newState(status, list) {
     const state = new State(list, NONE, null);
     state.status = status;
@@ -150,7 +153,9 @@
   /** Convert to ResponseInit: its members in order, into the `state` that they will be of, for `initialize` to check. */
   function convertResponseInit(state, init, context) {
     if (init === null) return;
-    if (!isObject(init)) fail(context, "The value cannot be converted to ResponseInit: it is not an object.");
+    if (typeof init !== "object" && typeof init !== "function") {
+      fail(context, "The value cannot be converted to ResponseInit: it is not an object.");
+    }
     const { headers } = init;
     if (headers !== undefined) state.list = (headerLists ??= load("headerlist")).convertInit(headers, context);
     let { status } = init;

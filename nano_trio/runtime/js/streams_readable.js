@@ -84,6 +84,7 @@
       this.made = controller;
     },
   };
+  webidl.keepShapes(LateStream.prototype, ["open", "origin"]);
   const openNothing = () => ({ __proto__: null, pull: undefined, cancel: undefined });
   /** The reader of a stream whose source was taken: there is nothing to be read any more. */
   const SEIZED = {
@@ -435,6 +436,7 @@
       return platform.load("streams_iteration").values(this.#stream, options);
     }
   }
+  webidl.keepShapesOf(new ReadableStream(TOKEN, undefined));
   defineInterface(ReadableStream);
   core.defineTransfer(isReadableStream, slots, "sendReadable", "receiveReadable");
   platform.statics.Object.defineProperty(ReadableStream.prototype, Symbol.asyncIterator, {

@@ -9,7 +9,7 @@
   "use strict";
   const { constructors, statics, uncurry } = platform;
   const { TypeError } = constructors;
-  const { defineProperty, getPrototypeOf } = statics.Object;
+  const { create, defineProperty, getPrototypeOf } = statics.Object;
   const { ownKeys } = statics.Reflect;
   const { isArray } = statics.Array;
   const charCodeAt = uncurry("String", "charCodeAt");
@@ -49,7 +49,7 @@
     return toWellFormed(DOMString(value, context));
   }
   function isObject(value) {
-    return (typeof value === "object" && value !== null) || typeof value === "function";
+    return typeof value === "object" ? value !== null : typeof value === "function";
   }
   const arrayValues = constructors.Array.prototype[symbolIterator];
   const arrayIteratorPrototype = getPrototypeOf(uncurry("Array", "@@iterator")([]));
@@ -65,6 +65,23 @@
   /** Whether `value` is the prototype of one of the platform's interfaces. */
   function isInterfacePrototype(value) {
     return isIn(interfacePrototypes, value);
+  }
+
+  const kept = [];
+  /**
+   * Make it cheap for objects of that prototype to get the properties `names` one after the other: how an object grows
+   * the engine knows only while there are others that did, and here are such, one for each step.
+   */
+  function keepShapes(prototype, names) {
+    for (let count = 1; count <= names.length; count++) {
+      const object = create(prototype);
+      for (let i = 0; i < count; i++) object[names[i]] = null;
+      kept[kept.length] = object;
+    }
+  }
+  /** The same for instances of a class, whose private fields only its constructor can give them. */
+  function keepShapesOf(instance) {
+    kept[kept.length] = instance;
   }
 
   const ENUMERABLE = { __proto__: null, enumerable: true };
@@ -105,6 +122,8 @@
     isObject,
     iteratesAsArray,
     isInterfacePrototype,
+    keepShapes,
+    keepShapesOf,
     defineInterface,
   };
 }
