@@ -39,7 +39,8 @@ export default {
       if (data === "throw") throw new Error("a bug");
       if (data === "spin") for (;;);
       if (data === "bye") return ws.close(4001, "as you wish");
-      if (data === "slow") { await new Promise((resolve) => setTimeout(resolve, 20)); return void ws.send("was slow"); }
+      if (data === "slow") { await new Promise((resolve) => { ws.data.goOn = resolve; }); return void ws.send("was slow"); }
+      if (data === "go on") return ws.data.goOn();
       if (typeof data !== "string") return void ws.send(data);
       ws.publish(ws.data.room, `${ws.data.name}: ${data}`);
       ws.send(`sent ${data}`);
@@ -180,7 +181,11 @@ async def test_messages_of_slow_handlers_keep_their_order_of_arrival(serve: Site
         await ann.recv()
         await ann.send("slow")
         await ann.send("quick")
-        assert [await ann.recv(), await ann.recv()] == ["sent quick", "was slow"]
+        with trio.fail_after(10):
+            assert await ann.recv() == "sent quick"
+            await ann.send("go on")
+            await ann.send("last")
+            assert [await ann.recv(), await ann.recv()] == ["was slow", "sent last"]
 
 
 async def test_a_crash_restarts_the_app_and_says_so(serve: SiteMaker) -> None:
