@@ -9,6 +9,7 @@ and everything when the app ends.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -309,6 +310,7 @@ class FetchClient:
         self._report = report
         self._running = trio.Event()
         self._work = trio.Event()
+        self._looked_for = -math.inf  # bodies that have lain since then or longer were collected, if they were garbage
         self.fetches: dict[int, Fetch] = {}
         self.failed: dict[int, FetchError] = {}
         """Why bodies broke off that JavaScript still knows."""
@@ -362,7 +364,8 @@ class FetchClient:
     def _sweep(self) -> None:
         now = trio.current_time()
         lying = [fetch for fetch in self.fetches.values() if fetch.status and not fetch.is_reading and not fetch.taken]
-        if any(_SWEEP_S <= now - fetch.touched < 2 * _SWEEP_S for fetch in lying):
+        looked_for, self._looked_for = self._looked_for, now - _SWEEP_S
+        if any(looked_for < fetch.touched <= self._looked_for for fetch in lying):
             # Perhaps nobody refers to them any more, which only the collector finds out.
             self._collect()
         for fetch in lying:

@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+import trio.testing
 import trustme
 
 from nano_trio.runtime import fetch_client, fetch_pool, net_connect
@@ -44,7 +45,8 @@ FAULTS = [
 
 @pytest.mark.parametrize(("fault", "code"), FAULTS)
 async def test_faults(fault: str, code: str) -> None:
-    async with running() as upstream, fetching(attrs.evolve(OPEN, timeout_s=0.4)) as js:
+    network = attrs.evolve(OPEN, timeout_s=0.4) if code == "ETIMEDOUT" else OPEN
+    async with running() as upstream, fetching(network) as js:
         with trio.fail_after(3):
             failure = await js.failure("return await (await fetch(url)).text()", url=f"{upstream.url}/{fault}")
         assert (failure[0], failure[2]) == ("TypeError", code)
@@ -254,6 +256,15 @@ async def test_a_body_dropped_unread_is_closed_when_it_is_collected(monkeypatch:
         assert js.open_fetches == 1
 
 
+async def test_a_collection_that_comes_late_passes_no_dropped_body_over(mock_clock: trio.testing.MockClock) -> None:
+    async with running() as upstream, fetching() as js:
+        await js.run("for (let i = 0; i < 10; i++) await fetch(url);", url=f"{upstream.url}/head-only")
+        mock_clock.jump(2.5 * fetch_client._SWEEP_S)
+        mock_clock.rate = 1
+        await upstream.settled()
+        assert js.open_fetches == 0
+
+
 async def test_a_body_left_unread_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_client, "IDLE_BODY_S", 0.1)
     monkeypatch.setattr(fetch_client, "_SWEEP_S", 0.05)
@@ -264,11 +275,11 @@ async def test_a_body_left_unread_is_closed_in_time(monkeypatch: pytest.MonkeyPa
 
 
 async def test_idle_connections_are_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_pool, "IDLE_CONNECTION_S", 0.1)
     monkeypatch.setattr(fetch_client, "_SWEEP_S", 0.05)
     async with running() as upstream, fetching() as js:
         await js.run("await (await fetch(url)).text()", url=f"{upstream.url}/text")
         assert upstream.open == 1
+        monkeypatch.setattr(fetch_pool, "IDLE_CONNECTION_S", 0.1)
         await upstream.settled()
         assert js.connections == 0
 
@@ -282,11 +293,12 @@ async def test_the_apps_end_closes_everything() -> None:
                 kept[1].body.getReader().read();
                 fetch(url + "/never").catch(() => {});
                 fetch(url + "/count", { method: "POST", duplex: "half", body: new ReadableStream() }).catch(() => {});
-                await new Promise((resolve) => setTimeout(resolve, 50));
                 """,
                 url=upstream.url,
             )
-            assert upstream.open == 4
+            with trio.fail_after(5):
+                while upstream.open < 4:
+                    await trio.lowlevel.checkpoint()
         await upstream.settled()
 
 
