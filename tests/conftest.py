@@ -6,6 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, is_hypothesis_test, settings
 from hypothesis import strategies as st
 
+# Hypothesis allows each input 200 ms of real time, of which a busy machine may take all for something else.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let hypothesis prepare itself now, where one of the tests uses it.
@@ -18,7 +22,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _generate()
 
 
-@settings(max_examples=10, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, derandomize=True, database=None)
 @given(st.lists(st.integers(), min_size=100, max_size=100), st.text())
 def _generate(_numbers: list[int], _text: str) -> None:
     """No test: it generates inputs, of which one in twenty numbers asks for the constants."""

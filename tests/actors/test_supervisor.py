@@ -298,7 +298,7 @@ _ACTIONS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     strategy=st.sampled_from(Strategy),
     kinds=st.lists(st.sampled_from(Restart), min_size=1, max_size=5),

@@ -120,7 +120,7 @@ def test_changed_defaults_show_only_in_the_apps_that_they_reach(folder: Path) ->
     assert not diff(BASE, attrs.evolve(BASE, defaults=Limits(memory_mb=1)))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(first=documents(), second=documents())
 def test_a_difference_applied_gives_the_new_configuration(
     folder: Path, first: dict[str, Any], second: dict[str, Any]

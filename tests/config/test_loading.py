@@ -26,7 +26,7 @@ from nano_trio.config import (
 )
 from tests.config.documents import JSON_VALUES, documents
 
-FOLDER_STAYS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FOLDER_STAYS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 def test_the_least_configuration_gets_every_default(folder: Path) -> None:

@@ -77,7 +77,7 @@ CHECKS: dict[str, Any] = {
 }
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(document=documents())
 def test_the_schema_takes_what_loading_takes(folder: Path, document: dict[str, Any]) -> None:
     from_document(document, folder=folder, environ={})

@@ -140,7 +140,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=60)
 
 
 def test_many_blocks_of_every_size_hold_what_was_put_there() -> None:

@@ -234,7 +234,7 @@ def test_a_change_of_package_json_is_a_change(tmp_path: Path, cache: BytecodeCac
     assert code.changed(app)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     specifier=st.text(st.sampled_from("./#@ab*\\\0%2e:node_modules é"), max_size=24) | st.text(max_size=12),
     importer=st.sampled_from(["index.js", "lib/deep.js", "node_modules/@a/b/w.js"]),

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nano_trio.runtime import cache_sqlite
@@ -85,7 +85,6 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(operations=OPERATIONS, in_memory=st.booleans())
 def test_it_behaves_like_a_list(tmp_path_factory: pytest.TempPathFactory, operations: list, in_memory: bool) -> None:  # type: ignore[type-arg]
     path = None if in_memory else tmp_path_factory.mktemp("model") / "x.sqlite3"

@@ -284,7 +284,7 @@ def test_patched_builtins_change_nothing(run_js: RunJs) -> None:
     pieces=st.lists(st.binary(max_size=200), max_size=8),
     cuts=st.lists(st.integers(1, 40), min_size=1, max_size=5),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_any_data_comes_back(run_js: RunJs, kind: str, pieces: list[bytes], cuts: list[int]) -> None:
     got = run_js(
         HELPERS
@@ -300,7 +300,7 @@ def test_any_data_comes_back(run_js: RunJs, kind: str, pieces: list[bytes], cuts
 
 
 @given(kind=st.sampled_from(FORMATS), data=st.binary(max_size=60), flip=st.integers(0, 2**31), bit=st.integers(0, 7))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_damaged_data_never_fails_but_with_a_type_error(
     run_js: RunJs, kind: str, data: bytes, flip: int, bit: int
 ) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from itertools import pairwise, product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nano_trio.runtime.encoding import decode
@@ -84,7 +84,6 @@ def test_labels() -> None:
     assert all(encoding_of(name) == name for name in ENCODINGS)
 
 
-@settings(deadline=None)
 @given(encoding=st.sampled_from(DECODABLE), data=telling, cuts=st.lists(st.integers(0, 12), max_size=4))
 def test_chunks_give_the_same_text(encoding: str, data: bytes, cuts: list[int]) -> None:
     borders = [0, *sorted(cut for cut in cuts if cut <= len(data)), len(data)]
@@ -98,7 +97,6 @@ def test_chunks_give_the_same_text(encoding: str, data: bytes, cuts: list[int]) 
     assert text + rest[0] == whole(encoding, data)
 
 
-@settings(deadline=None)
 @given(encoding=st.sampled_from(DECODABLE), data=telling)
 def test_fatal_fails_exactly_where_something_is_replaced(encoding: str, data: bytes) -> None:
     lenient = whole(encoding, data)
@@ -106,7 +104,6 @@ def test_fatal_fails_exactly_where_something_is_replaced(encoding: str, data: by
     assert whole(encoding, data, fatal=True) == (None if "\ufffd" in lenient else lenient)
 
 
-@settings(deadline=None)
 @given(encoding=st.sampled_from(MULTIBYTE), data=telling, final=st.booleans(), fatal=st.booleans())
 def test_the_quick_way_and_the_exact_way_agree(encoding: str, data: bytes, final: bool, fatal: bool) -> None:
     decoder = multibyte(encoding)
@@ -114,7 +111,6 @@ def test_the_quick_way_and_the_exact_way_agree(encoding: str, data: bytes, final
     assert decoder.decode(data, final, fatal) == decoder._decode_exactly(data, final, fatal)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_utf_8_and_utf_16_round_trip(text: str) -> None:
     assert whole("utf-8", text.encode("utf-8"), fatal=True) == text

@@ -271,7 +271,7 @@ def render(node: Node, parent: Node | None, nodes: list[Node]) -> str:
     return f"<{node.name} n={node.number}{written}>{inner}</{node.name}>"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(tree=trees, lists=st.lists(st.lists(selectors(), min_size=1, max_size=2), min_size=1, max_size=3))
 def test_selection_is_that_of_a_tree_walk(shared: Bench, tree: Node, lists: list[list[Condition]]) -> None:
     nodes: list[Node] = []

@@ -127,7 +127,7 @@ def test_tokens(shared: Bench, document: str) -> None:
     assert output == document.encode()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(document=anything, cuts=st.lists(st.integers(0, 150), max_size=12))
 def test_without_changes_every_byte_is_kept_and_pieces_do_not_matter(
     shared: Bench, document: bytes, cuts: list[int]
@@ -152,7 +152,7 @@ log.push = () => 0;
 """
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(document=anything, cuts=st.lists(st.integers(0, 150), max_size=12))
 def test_with_changes_pieces_do_not_matter(shared: Bench, document: bytes, cuts: list[int]) -> None:
     assert rewrite(shared, document, CHANGE, cuts) == rewrite(shared, document, CHANGE)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import quickjs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nano_trio.runtime import strings
@@ -32,7 +32,6 @@ def test_to_javascript_and_back(context: quickjs.Context, character: str, length
     assert strings.unbox(text) == text
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8")))
 def test_any_string(text: str) -> None:
     with quickjs.Runtime() as runtime, runtime.new_context() as context:

@@ -52,7 +52,7 @@ urls = st.tuples(
 ).map("".join)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(urls, min_size=20, max_size=40))
 def test_the_components_make_up_the_serialization(inputs: list[str]) -> None:
     wrong = Bench().run(
@@ -77,7 +77,6 @@ def test_the_components_make_up_the_serialization(inputs: list[str]) -> None:
     assert wrong == []
 
 
-@settings(deadline=None)
 @given(urls, st.sampled_from(COMPONENTS), pieces)
 def test_setters_leave_a_url_that_parses_to_itself(url: str, component: str, value: str) -> None:
     href = host["parse"](url)
@@ -86,7 +85,6 @@ def test_setters_leave_a_url_that_parses_to_itself(url: str, component: str, val
         assert host["parse"](changed) == changed
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))))
 def test_a_form_comes_back_from_its_serialization(entries: list[tuple[str, str]]) -> None:
     for part in (part for entry in entries for part in entry):

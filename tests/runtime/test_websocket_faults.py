@@ -327,7 +327,7 @@ MESSAGES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(agreed=AGREED, messages=MESSAGES)
 def test_deflate_agrees_with_another_implementation(agreed: Any, messages: Any) -> None:
     _, client_forgets, server_forgets, bits = agreed

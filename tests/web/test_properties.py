@@ -59,7 +59,7 @@ def essence(reading: Reading) -> object:
     return reading.heads, reading.bodies, bool(reading.error), reading.unfinished
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(requests(), min_size=1, max_size=3), st.lists(st.integers(0, 5000), max_size=12))
 def test_a_valid_pipeline_reads_as_it_was_written_however_it_is_split(
     pipeline: list[tuple[bytes, tuple[str, str, list[tuple[str, str]], bytes]]], points: list[int]
@@ -76,7 +76,7 @@ def test_a_valid_pipeline_reads_as_it_was_written_however_it_is_split(
             assert [field for field in head.headers if field[0] not in reserved] == others
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(requests())
 def test_split_at_every_byte(request: tuple[bytes, tuple[str, str, list[tuple[str, str]], bytes]]) -> None:
     raw, _ = request
@@ -111,7 +111,7 @@ def mutate(raw: bytes, changes: list[tuple[str, int, bytes]]) -> bytes:
     return raw
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(requests(), mutations, st.lists(st.integers(0, 5000), max_size=4))
 def test_both_engines_agree_on_mutated_requests(
     request: tuple[bytes, tuple[str, str, list[tuple[str, str]], bytes]],
@@ -125,7 +125,7 @@ def test_both_engines_agree_on_mutated_requests(
     assert essence(read(HTTPTOOLS, cut(raw, points)))[1:] == essence(first)[1:]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from([raw for _, raw, _ in CASES if len(raw) < 2000]), mutations)
 def test_both_engines_agree_on_mutated_malformed_requests(raw: bytes, changes: list[tuple[str, int, bytes]]) -> None:
     raw = mutate(raw, changes)
@@ -133,7 +133,7 @@ def test_both_engines_agree_on_mutated_malformed_requests(raw: bytes, changes: l
     assert (first.heads, first.bodies, first.error) == (second.heads, second.bodies, second.error)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=300))
 @example(b"\r\n\r\n\r\n")
 @example(b"GET / HTTP/1.1\r\n\r")
