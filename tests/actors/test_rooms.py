@@ -178,10 +178,16 @@ async def test_an_app_that_publishes_without_end_is_told(house: HouseMaker, monk
     async with house({"app": source}) as home:
         wires = [await home.connect("app") for _ in range(50)]
         await home.settled()
-        assert (await home.ask("app", "/go")).body == b"10 QuotaExceededError"
-        while home.app("app").rooms.waiting:
+        answer = (await home.ask("app", "/go")).body
+        # Where the turn was interrupted, some were handed over meanwhile, and it could publish as many more.
+        waiting = home.app("app").rooms.waiting
+        assert 0 < len(waiting) <= 10
+        while waiting:
             await trio.lowlevel.checkpoint()
-        assert [len(wire.take()) for wire in wires] == [10] * 50
+        count = len(wires[0].take())
+        assert count >= 10
+        assert answer == b"%d QuotaExceededError" % count
+        assert [len(wire.take()) for wire in wires[1:]] == [count] * 49
 
 
 class _Member:
@@ -235,7 +241,7 @@ _ACTS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_ACTS)
 def test_spread_out_or_not_each_member_sees_the_same(acts: list[tuple[str, int, str]]) -> None:
     """The reference sends everything at once; broadcasts that are worked off one member a pass must look the same."""

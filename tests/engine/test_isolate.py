@@ -70,7 +70,7 @@ async def test_a_turn_that_never_ends_is_stopped_at_its_cpu_limit(new_isolate: N
     assert answers > 10  # the neighbour was served all the while
 
 
-async def test_the_cpu_limit_is_no_wall_clock_limit(new_isolate: NewIsolate) -> None:
+async def test_the_cpu_limit_is_no_wall_clock_limit(even_clock: None, new_isolate: NewIsolate) -> None:
     """Ten apps that compute at once: each waits for the others most of the time, and that is not counted."""
     isolates = [new_isolate(turn_ms=250) for _ in range(10)]
     results: list[int] = []
