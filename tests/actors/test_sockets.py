@@ -212,7 +212,8 @@ async def test_a_socket_that_never_opened_is_forgotten(house: HouseMaker) -> Non
         assert not home.app("app")._current.busy  # type: ignore[union-attr]
 
 
-async def test_a_client_that_is_not_followed_is_held_back(house: HouseMaker) -> None:
+async def test_a_client_that_is_not_followed_is_held_back(even_clock: None, house: HouseMaker) -> None:
+    """By the even clock no message's turn is interrupted, which would count its message a little later."""
     source = """
     let release; const gate = new Promise((resolve) => { release = resolve; });
     export default {

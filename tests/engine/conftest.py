@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import trio
@@ -27,24 +26,6 @@ let answered = []; function later(x) { Promise.resolve(x).then((v) => answered.p
 """
 
 NewIsolate = Callable[..., Isolate]
-
-
-@pytest.fixture
-def even_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clocks of isolates and of the scheduler go on by 20 µs whenever one is read: at each poll, that is.
-
-    So a slice is the same number of branches and calls on every machine, however slow or disturbed.
-    """
-    now = 0
-
-    def read() -> int:
-        nonlocal now
-        now += 20_000
-        return now
-
-    monkeypatch.setattr("nano_trio.engine.isolate._clock", read)
-    monkeypatch.setattr("nano_trio.engine.isolate._cpu_clock", read)
-    monkeypatch.setattr("nano_trio.engine.scheduler.time", SimpleNamespace(thread_time_ns=read))
 
 
 @pytest.fixture
