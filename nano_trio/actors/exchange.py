@@ -10,6 +10,7 @@ import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.messages import BodyBroken, BodySource, IncomingRequest, OutgoingResponse
+from nano_trio.engine.turn import Entry
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.host import HostError
 
@@ -24,8 +25,8 @@ def plain_response(status: int, text: str, *headers: tuple[str, str]) -> Outgoin
     return OutgoingResponse(status, "", [("content-type", "text/plain; charset=utf-8"), *headers], f"{text}\n".encode())
 
 
-class AppExchange:
-    """Implements :class:`nano_trio.actors.messages.Exchange` for an app's incarnation.
+class AppExchange(Entry):
+    """Implements :class:`nano_trio.actors.messages.Exchange` for an app's incarnation. It is the request's turn, too.
 
     ``incarnation`` is None for a request that has not reached one: the app is still to be started, or refuses.
     """
@@ -46,6 +47,8 @@ class AppExchange:
     )
 
     def __init__(self, request: IncomingRequest, counts: Counts) -> None:
+        self.cause = self.result = self.stopped = None
+        self.cpu_ns = 0
         self.request = request
         self.counts = counts
         self._started: float | None = counts.begin()
@@ -60,6 +63,16 @@ class AppExchange:
         """Its handler called waitUntil: what it began may outlive it."""
         self.deadline = 0.0
         self._answered: trio.Event | None = None
+
+    def run(self) -> None:
+        """The turn: call the app's handler."""
+        if self.incarnation is not None:
+            self.incarnation.begin(self)
+
+    def ended(self) -> None:
+        """The turn is over."""
+        if self.stopped is not None and self.incarnation is not None:
+            self.incarnation.turn_stopped(self, self.stopped)
 
     def answer(self, response: OutgoingResponse, error: str | None = None) -> None:
         """Set the head; later ones are ignored. ``error``: of :class:`ErrorKind`, where something went wrong."""

@@ -35,7 +35,7 @@ from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
-from nano_trio.engine.turn import Limits, StopReason, Turn
+from nano_trio.engine.turn import Limits, StopReason
 from nano_trio.runtime.cache import AppCache
 from nano_trio.runtime.dispatch import Client, WireBody
 from nano_trio.runtime.environment import Blank, Environment
@@ -169,7 +169,7 @@ class Incarnation:
             page = plain_response(503, "the app's mailbox is full", ("retry-after", "1"))
             exchange.answer(page, ErrorKind.MAILBOX_FULL)
             return
-        self._last = exchange.id = self._last + 1
+        self._last = exchange.id = exchange.cause = self._last + 1
         exchange.incarnation = self
         self._exchanges[exchange.id] = exchange
         self._mailbox += 1
@@ -177,14 +177,11 @@ class Incarnation:
         if self.life is _LOADING:
             self._unloaded.append(exchange)
         else:
-            self._submit(exchange)
+            self._environment.isolate.submit(exchange)
         if exchange.response is None and not exchange.deadline:
             exchange.deadline = trio.current_time() + self._timeout_s
 
-    def _submit(self, exchange: AppExchange) -> None:
-        self._environment.isolate.submit(Turn(self._begin, (exchange,), self._ended, exchange.id))
-
-    def _begin(self, exchange: AppExchange) -> AppExchange:
+    def begin(self, exchange: AppExchange) -> None:
         """The first thing in a request's turn: call the handler."""
         exchange.began = True
         self._mailbox -= 1
@@ -196,19 +193,18 @@ class Incarnation:
                 headers = "\n".join([part for pair in request.headers for part in pair])
             fetch = self._fetch
             fetch(exchange.id, request.method, normal_url(request.url), headers, body_for_js(request.body))
-        return exchange
 
-    def _ended(self, turn: Turn) -> None:
-        if turn.stopped is not None:
-            exchange: AppExchange = turn.args[0]
-            if not exchange.began:
-                self._mailbox -= 1
-            if turn.stopped is StopReason.CPU:
-                page = self._limit_page(f"used more than {self.settings.timeout_ms:g} ms of CPU time")
-                self._answer(exchange, page, ErrorKind.CPU_LIMIT)
-            elif turn.stopped is StopReason.MEMORY:
-                page = self._limit_page(f"outgrew its memory limit of {self.settings.memory_mb:g} MB")
-                self._answer(exchange, page, ErrorKind.MEMORY_LIMIT)
+    def turn_stopped(self, exchange: AppExchange, reason: StopReason) -> None:
+        """A request's turn was stopped, or will never begin."""
+        if not exchange.began:
+            exchange.began = True
+            self._mailbox -= 1
+        if reason is StopReason.CPU:
+            page = self._limit_page(f"used more than {self.settings.timeout_ms:g} ms of CPU time")
+            self._answer(exchange, page, ErrorKind.CPU_LIMIT)
+        elif reason is StopReason.MEMORY:
+            page = self._limit_page(f"outgrew its memory limit of {self.settings.memory_mb:g} MB")
+            self._answer(exchange, page, ErrorKind.MEMORY_LIMIT)
 
     def _limit_page(self, what: str) -> OutgoingResponse:
         return plain_response(503, f"the app {what}")
@@ -281,7 +277,7 @@ class Incarnation:
             self._loaded.set()
         waiting, self._unloaded = self._unloaded, []
         for exchange in waiting:
-            self._submit(exchange)
+            self._environment.isolate.submit(exchange)
 
     def load_failed(self, text: str, stack: str) -> None:
         error = self._environment.render(text, stack)

@@ -49,7 +49,7 @@ from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import SHORT_TURN_SLICES, Account, CpuScheduler
-from nano_trio.engine.turn import IsolateClosed, Limits, StopReason, Turn
+from nano_trio.engine.turn import Entry, IsolateClosed, Limits, StopReason, Turn
 
 __all__ = ["Isolate", "call"]
 
@@ -77,7 +77,7 @@ _GARBAGE_ROOM = 1 << 20
 # reached while a heap is built.
 _FIRST_COLLECTION = 256 << 10
 _LATER = 16 << 20
-_NONE_WAIT: deque[Turn] = deque()
+_NONE_WAIT: deque[Entry] = deque()
 """Shared by all isolates in which no turn waits: a deque takes 760 bytes."""
 
 
@@ -101,7 +101,7 @@ class _Turnstile:
         self.polled = 0
         self.heap = heap_size(isolate._runtime)
         self.heap_trigger = 0
-        self.turn: Turn | None = None
+        self.turn: Entry | None = None
         self.hub: greenlet.greenlet | None = None
         self.stop: StopReason | None = None
         self.slice_ends = _NEVER
@@ -177,7 +177,7 @@ class _Turnstile:
 class Isolate:
     """A QuickJS runtime and context with limits, whose turns are preempted.
 
-    Raises nothing on its own account while turns run: each turn's end is told to its ``on_end``.
+    Raises nothing on its own account while turns run: each turn is told its end (:meth:`Entry.ended`).
     """
 
     def __init__(self, scheduler: CpuScheduler, account: Account | None = None, limits: Limits | None = None) -> None:
@@ -193,7 +193,7 @@ class Isolate:
         self._turnstile = _Turnstile(self)
         self._queue = _NONE_WAIT
         self._greenlet: greenlet.greenlet | None = None
-        self._turn: Turn | None = None
+        self._turn: Entry | None = None
         self._busy = False
         self._requested = False
         self._memory_due_ns = self._memory_looked_ns = 0
@@ -250,15 +250,14 @@ class Isolate:
         """Another limit for the CPU time of turns, in milliseconds; the one in progress too."""
         self._turn_limit_ns = int(turn_ms * 1e6)
 
-    def submit(self, turn: Turn) -> None:
+    def submit(self, turn: Entry) -> None:
         """Run ``turn``: here and now where the isolate is free and this pass has room, else after those before it.
 
         Never blocks. On a stopped isolate the turn ends at once as :attr:`StopReason.DISCARDED`.
         """
         if self.stopped is not None:
             turn.stopped = StopReason.DISCARDED
-            if turn.on_end is not None:
-                turn.on_end(turn)
+            turn.ended()
         elif self._busy or self._queue:
             self._wait(turn)
         elif self._scheduler.may_begin():
@@ -271,7 +270,7 @@ class Isolate:
             self._wait(turn)
             self._request(suspended=False)
 
-    def _wait(self, turn: Turn) -> None:
+    def _wait(self, turn: Entry) -> None:
         if self._queue is _NONE_WAIT:
             self._queue = deque()
         self._queue.append(turn)
@@ -383,7 +382,7 @@ class Isolate:
 
     # -- the inside of a turn ----------------------------------------------------------------------------------------
 
-    def _begin(self, turn: Turn, slice_ns: int) -> bool:
+    def _begin(self, turn: Entry, slice_ns: int) -> bool:
         """Run the first slice. True when the turn has ended."""
         turnstile = self._turnstile
         self._turn = turnstile.turn = turn
@@ -442,7 +441,7 @@ class Isolate:
         assert turn is not None
         execute_pending_job = self._execute_pending_job
         try:
-            turn.result = turn.function(*turn.args)
+            turn.run()
         except quickjs.JSError as error:
             # Its traceback holds this frame, and with it the isolate: the heap would outlive close() until Python's
             # cycle collector comes by.
@@ -466,7 +465,7 @@ class Isolate:
         turnstile.slice_ends = _NEVER
         turnstile.turn = None
 
-    def _charge(self, turn: Turn) -> None:
+    def _charge(self, turn: Entry) -> None:
         """Add the time since the slice began (or was last charged) to the turn, its app and this pass."""
         turnstile = self._turnstile
         now = _clock()
@@ -531,7 +530,7 @@ class Isolate:
             assert turn is not None
             if turn.cpu_ns <= self._short_turn_ns:
                 self.account.trust += 1
-            # Still busy, so that what on_end submits queues up instead of nesting.
+            # Still busy, so that what its end submits queues up instead of nesting.
             if turnstile.stop is _INTERRUPTED:
                 turn.stopped, turnstile.stop = turnstile.stop, None
             elif turnstile.stop is not None:
@@ -539,8 +538,7 @@ class Isolate:
             elif self._outgrown():
                 # The turn itself ran to its end, and its result counts.
                 self.stopped = turnstile.stop = StopReason.MEMORY
-            if (on_end := turn.on_end) is not None:
-                on_end(turn)
+            turn.ended()
             if turnstile.stop is not None:
                 self._busy = False
                 self._stopped_by_turn(turnstile.stop)
@@ -569,8 +567,7 @@ class Isolate:
         while self._queue:
             turn = self._queue.popleft()
             turn.stopped = StopReason.DISCARDED
-            if turn.on_end is not None:
-                turn.on_end(turn)
+            turn.ended()
 
 
 async def call(isolate: Isolate, function: Callable[..., Any], *args: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["IsolateClosed", "Limits", "StopReason", "Turn"]
+__all__ = ["Entry", "IsolateClosed", "Limits", "StopReason", "Turn"]
 
 
 class StopReason(enum.Enum):
@@ -48,14 +48,41 @@ class Limits:
         return 2 * self.memory_bytes + (32 << 20)
 
 
-class Turn:
-    """One call into JavaScript with its microtasks. Make a new one for each :meth:`Isolate.submit`.
+class Entry:
+    """One entry into an app's JavaScript: what a turn does, and what becomes of it. For one :meth:`Isolate.submit`.
+
+    :class:`Turn` is the usual one; a request is one itself, for an object less. Each sets the attributes: to call a
+    constructor from another takes as long as all the rest of making one.
+    """
+
+    __slots__ = ("cause", "cpu_ns", "result", "stopped")
+
+    cause: Any
+    """On whose behalf it runs; what it starts is on the same behalf (:attr:`Isolate.cause`)."""
+    result: Any
+    """None at first; the JavaScript error where :meth:`run` raised one."""
+    stopped: StopReason | None
+    """Why it was stopped before its end; None at first."""
+    cpu_ns: int
+    """CPU time used so far in ns, 0 at first: the parts that ended in a suspension by the thread's CPU clock, the rest
+    by a monotonic one."""
+
+    def run(self) -> None:
+        """Called once, inside the turn. What it raises must be a :class:`quickjs.JSError`."""
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        """Called once, outside the turn, which has ended or will never begin. Must not raise."""
+
+
+class Turn(Entry):
+    """A call of a function, JavaScript's or one that calls it. Make a new one for each :meth:`Isolate.submit`.
 
     ``on_end`` is called once, outside the turn, with the turn: ``stopped`` is None where it ran to its end, and then
     ``result`` holds what the function returned. It must not raise.
     """
 
-    __slots__ = ("args", "cause", "cpu_ns", "function", "on_end", "result", "stopped")
+    __slots__ = ("args", "function", "on_end")
 
     def __init__(
         self,
@@ -68,9 +95,12 @@ class Turn:
         self.args = args
         self.on_end = on_end
         self.cause = cause
-        """On whose behalf it runs; what it starts is on the same behalf (:attr:`Isolate.cause`)."""
-        self.result: Any = None
-        self.stopped: StopReason | None = None
+        self.result = self.stopped = None
         self.cpu_ns = 0
-        """CPU time used so far in ns: the parts that ended in a suspension by the thread's CPU clock, the rest by a
-        monotonic one."""
+
+    def run(self) -> None:
+        self.result = self.function(*self.args)
+
+    def ended(self) -> None:
+        if self.on_end is not None:
+            self.on_end(self)
