@@ -38,7 +38,6 @@ _QUICK_STATUS = {
 }
 
 _lines: dict[tuple[str, str], bytes] = {}
-_known_line = _lines.__getitem__
 _MEMO_LINES = 1024
 _MEMO_BYTES = 256
 
@@ -101,11 +100,15 @@ def quick(response: OutgoingResponse, content: bytes, extra: bytes = b"") -> byt
     status = _QUICK_STATUS.get(response.status)
     if status is None or response.reason:
         return None
+    parts = [status, date_line(), extra]
     try:
-        lines = b"".join(map(_known_line, response.headers))
+        for field in response.headers:
+            parts.append(_lines[field])
     except (KeyError, TypeError):
         return None
-    return b"".join((status, date_line(), extra, lines, _length_and_end(len(content)), content))
+    parts.append(_length_and_end(len(content)))
+    parts.append(content)
+    return b"".join(parts)
 
 
 def build(
