@@ -27,6 +27,7 @@ __all__ = ["BUCKETS", "Counts", "ErrorKind", "Snapshot", "quantile"]
 
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the latency buckets in seconds; one more bucket holds what lies beyond."""
+_SHORTEST = BUCKETS[0]
 
 
 class ErrorKind:
@@ -138,7 +139,8 @@ class Counts:
         if status != 101:
             took = perf_counter() - started
             self.latency_s += took
-            self.buckets[bisect_left(BUCKETS, took)] += 1
+            # Most are in the first.
+            self.buckets[0 if took <= _SHORTEST else bisect_left(BUCKETS, took)] += 1
 
     def error(self, kind: str) -> None:
         """A request went wrong in one of the ways of :class:`ErrorKind`."""
