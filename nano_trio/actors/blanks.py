@@ -2,7 +2,8 @@
 
 Most of what the start of an app takes is the same for all apps. A few isolates are kept for which that is done; the
 next app to start takes one over, with its own limits and its own host functions. The store is filled again in small
-steps when the process has little else to do: starts come in bursts, and while one lasts the CPU belongs to the apps.
+steps where a pass of the loop ends in which no app had anything to compute, as there is between the requests of a few
+clients, however fast they are. A request that comes meanwhile waits for the rest of one step.
 """
 
 from __future__ import annotations
@@ -16,10 +17,8 @@ from nano_trio.runtime.environment import Blank
 
 __all__ = ["Blanks"]
 
-_PAUSE_S = 0.001
-"""From one look whether the process is calm to the next."""
-_MOST_PAUSES = 200
-"""However busy the process is, after so many a step is taken: a start from the store costs less in all."""
+_BUSY_S = 0.2
+"""However busy the process is, after so many seconds a step is taken: a start from the store costs less in all."""
 
 
 class Blanks:
@@ -31,6 +30,9 @@ class Blanks:
         self._ready: deque[Blank] = deque()
         self._next = Blank(scheduler)
         """The one that is being built."""
+        self._steps = 0
+        """How many were taken."""
+        self._failure: Exception | None = None
         self._wanted = trio.Event()
         self._filled = trio.Event()
 
@@ -52,29 +54,39 @@ class Blanks:
             await self._filled.wait()
 
     async def run(self) -> None:
-        """Keep the store full until cancelled, and let go of it then."""
+        """Keep the store full until cancelled, and let go of it then. Raises what building an isolate raised."""
+        scheduler = self._scheduler
         try:
             while True:
                 if len(self._ready) >= self.size:
                     self._filled.set()
                     self._wanted = trio.Event()
                     await self._wanted.wait()
-                await self._until_calm()
-                self._next.step()
-                if self._next.ready:
-                    self._ready.append(self._next)
-                    self._next = Blank(self._scheduler)
+                steps, latest = self._steps, trio.current_time() + _BUSY_S
+                scheduler.when_spare = self._step
+                while self._steps == steps:
+                    # A pass follows at once, and so does its end.
+                    await trio.lowlevel.checkpoint()
+                    if self._steps == steps and trio.current_time() >= latest:
+                        scheduler.when_spare = None
+                        self._step()
+                if self._failure is not None:
+                    raise self._failure
         finally:
+            scheduler.when_spare = None
+            self._failure = None
             for each in (self._next, *self._ready):
                 each.close()
             self._ready.clear()
             self._next = Blank(self._scheduler)
 
-    async def _until_calm(self) -> None:
-        """Until there was a pass of the loop in which no app had anything to compute, as there is between the requests
-        of a few clients, however fast they are."""
-        for _ in range(_MOST_PAUSES):
-            await trio.lowlevel.checkpoint()
-            if self._scheduler.idle and not self._scheduler.used_ns:
-                return
-            await trio.sleep(_PAUSE_S)
+    def _step(self) -> None:
+        self._steps += 1
+        try:
+            self._next.step()
+        except Exception as failure:
+            self._failure = failure
+            return
+        if self._next.ready:
+            self._ready.append(self._next)
+            self._next = Blank(self._scheduler)

@@ -31,6 +31,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -110,6 +111,8 @@ class CpuScheduler:
         """A turn that began where it was submitted has used up its slice in this pass."""
         self.pass_cpu_ns = time.thread_time_ns()
         """The thread's CPU time when this pass began, in ns."""
+        self.when_spare: Callable[[], None] | None = None
+        """Called once, and forgotten, at the end of a pass in which no turn ran and none waits. Must not raise."""
         self._proven: deque[Runnable] = deque()
         self._promising: deque[Runnable] = deque()
         self._interrupted: deque[Runnable] = deque()
@@ -180,6 +183,9 @@ class CpuScheduler:
 
     def _grant(self) -> None:
         if self.idle:
+            if self.when_spare is not None and not self.used_ns:
+                work, self.when_spare = self.when_spare, None
+                work()
             return
         until_ns = self.used_ns + self.slice_ns
         self._grant_first_slices(self._proven, until_ns)

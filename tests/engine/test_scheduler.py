@@ -61,6 +61,31 @@ async def test_one_slice_is_granted_a_pass(scheduler: CpuScheduler) -> None:
     assert len(log) == 30
 
 
+async def test_spare_time_is_the_end_of_a_pass_in_which_nothing_ran_or_waits(
+    scheduler: CpuScheduler, new_isolate: NewIsolate
+) -> None:
+    """What is put off till then is neither in front of a request of the same pass nor of a turn that waits."""
+    isolate = new_isolate()
+    spared: list[int] = []
+    log: list[str] = []
+    scheduler.when_spare = lambda: spared.append(len(log))
+    scheduler.request(Recorder("slice", log, scheduler, Account(), 5), suspended=True)
+    await _run_until_quiet(scheduler)
+    # Only then, whatever the order of tasks in a pass.
+    assert spared in ([], [5])
+    await trio.lowlevel.checkpoint()
+    await trio.lowlevel.checkpoint()
+    assert spared == [5]
+    scheduler.when_spare = lambda: spared.append(-1)
+    for _ in range(20):
+        isolate.submit(Turn(isolate.context.eval, ("1",)))
+        await trio.lowlevel.checkpoint()
+        assert spared == [5]
+    await trio.lowlevel.checkpoint()
+    await trio.lowlevel.checkpoint()
+    assert spared == [5, -1]
+
+
 async def test_what_came_in_during_a_slice_runs_before_the_next(scheduler: CpuScheduler) -> None:
     """A request waits for the rest of the slice in which it came, not for another one."""
     log: list[str] = []
