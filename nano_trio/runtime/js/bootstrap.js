@@ -16,46 +16,57 @@
   "use strict";
   const bindCall = Function.prototype.bind.bind(Function.prototype.call);
 
-  // Captured methods by type: space-separated names, symbols as @@iterator. Add here what a new file needs.
+  // Captured methods by type, but those that symbols name. Add here what a new file needs. Lists, for names cut out of
+  // a text would have to be looked up anew in each isolate.
   const CAPTURED_METHODS = {
-    Array:
-      "push pop shift unshift slice splice join indexOf filter sort concat @@iterator",
-    ArrayBuffer: "slice transfer resize",
-    BigInt: "valueOf",
-    Boolean: "valueOf",
-    Date: "getTime toISOString",
-    Error: "toString",
-    FinalizationRegistry: "register",
-    Function: "call toString",
-    Map: "get set has delete forEach entries",
-    Number: "toString toFixed valueOf",
-    Object: "hasOwnProperty propertyIsEnumerable toString",
-    RegExp: "exec test @@replace",
-    Set: "add has delete forEach values",
-    String:
-      "charCodeAt codePointAt slice substring indexOf lastIndexOf includes startsWith endsWith split trim toLowerCase toUpperCase replaceAll padStart padEnd repeat toWellFormed isWellFormed valueOf",
-    Symbol: "toString valueOf",
-    Uint8Array: "toBase64",
-    WeakMap: "get set has",
-    WeakRef: "deref",
-    WeakSet: "add has",
+    Array: ["push", "pop", "shift", "unshift", "slice", "splice", "join", "indexOf", "filter", "sort", "concat"],
+    ArrayBuffer: ["slice", "transfer", "resize"],
+    BigInt: ["valueOf"],
+    Boolean: ["valueOf"],
+    Date: ["getTime", "toISOString"],
+    Error: ["toString"],
+    FinalizationRegistry: ["register"],
+    Function: ["call", "toString"],
+    Map: ["get", "set", "has", "delete", "forEach", "entries"],
+    Number: ["toString", "toFixed", "valueOf"],
+    Object: ["hasOwnProperty", "propertyIsEnumerable", "toString"],
+    RegExp: ["exec", "test"],
+    Set: ["add", "has", "delete", "forEach", "values"],
+    String: [
+      "charCodeAt", "codePointAt", "slice", "substring", "indexOf", "lastIndexOf", "includes", "startsWith",
+      "endsWith", "split", "trim", "toLowerCase", "toUpperCase", "replaceAll", "padStart", "padEnd", "repeat",
+      "toWellFormed", "isWellFormed", "valueOf",
+    ],
+    Symbol: ["toString", "valueOf"],
+    Uint8Array: ["toBase64"],
+    WeakMap: ["get", "set", "has"],
+    WeakRef: ["deref"],
+    WeakSet: ["add", "has"],
   };
   const CAPTURED_STATICS = {
-    Array: "isArray",
-    ArrayBuffer: "isView",
-    JSON: "stringify parse",
-    Math: "floor min max trunc random round fround",
-    Number: "isNaN isFinite parseFloat parseInt",
-    Object:
-      "assign create defineProperty freeze isExtensible getOwnPropertyDescriptor getOwnPropertyDescriptors getOwnPropertyNames getOwnPropertySymbols getPrototypeOf setPrototypeOf keys",
-    Reflect: "apply construct ownKeys getOwnPropertyDescriptor",
-    String: "fromCodePoint",
-    Symbol: "for",
-    Uint8Array: "fromBase64",
-    BigInt: "asIntN asUintN",
-    Date: "now",
-    Error: "isError",
+    Array: ["isArray"],
+    ArrayBuffer: ["isView"],
+    JSON: ["stringify", "parse"],
+    Math: ["floor", "min", "max", "trunc", "random", "round", "fround"],
+    Number: ["isNaN", "isFinite", "parseFloat", "parseInt"],
+    Object: [
+      "assign", "create", "defineProperty", "freeze", "isExtensible", "getOwnPropertyDescriptor",
+      "getOwnPropertyDescriptors", "getOwnPropertyNames", "getOwnPropertySymbols", "getPrototypeOf", "setPrototypeOf",
+      "keys",
+    ],
+    Reflect: ["apply", "construct", "ownKeys", "getOwnPropertyDescriptor"],
+    String: ["fromCodePoint"],
+    Symbol: ["for"],
+    Uint8Array: ["fromBase64"],
+    BigInt: ["asIntN", "asUintN"],
+    Date: ["now"],
+    Error: ["isError"],
   };
+  const CAPTURED_CONSTRUCTORS = [
+    "DataView", "Promise", "Proxy", "TypeError", "RangeError", "SyntaxError", "EvalError", "ReferenceError",
+    "URIError", "AggregateError", "SharedArrayBuffer", "Int8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array",
+    "Int32Array", "Uint32Array", "BigInt64Array", "BigUint64Array", "Float16Array", "Float32Array", "Float64Array",
+  ];
   const methods = { __proto__: null };
   const uncurried = { __proto__: null };
   const statics = { __proto__: null };
@@ -67,22 +78,21 @@
   for (const type in CAPTURED_METHODS) {
     const prototype = globals[type].prototype;
     const captured = (methods[type] = { __proto__: null });
-    for (const name of CAPTURED_METHODS[type].split(" ")) {
-      captured[name] = prototype[name.startsWith("@@") ? Symbol[name.slice(2)] : name];
-    }
+    const names = CAPTURED_METHODS[type];
+    for (let i = 0; i < names.length; i++) captured[names[i]] = prototype[names[i]];
     constructors[type] = globals[type];
   }
   for (const type in CAPTURED_STATICS) {
     const captured = (statics[type] = { __proto__: null });
-    for (const name of CAPTURED_STATICS[type].split(" ")) captured[name] = globals[type][name];
+    const names = CAPTURED_STATICS[type];
+    const from = globals[type];
+    for (let i = 0; i < names.length; i++) captured[names[i]] = from[names[i]];
   }
-  for (const name of (
-    "DataView Promise Proxy TypeError RangeError SyntaxError EvalError ReferenceError URIError AggregateError SharedArrayBuffer " +
-    "Int8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array BigInt64Array BigUint64Array " +
-    "Float16Array Float32Array Float64Array"
-  ).split(" ")) {
-    constructors[name] = globals[name];
+  for (let i = 0; i < CAPTURED_CONSTRUCTORS.length; i++) {
+    constructors[CAPTURED_CONSTRUCTORS[i]] = globals[CAPTURED_CONSTRUCTORS[i]];
   }
+  methods.Array["@@iterator"] = Array.prototype[Symbol.iterator];
+  methods.RegExp["@@replace"] = RegExp.prototype[Symbol.replace];
   const TypedArray = Object.getPrototypeOf(Uint8Array);
   const getterOf = (prototype, name) => bindCall(Object.getOwnPropertyDescriptor(prototype, name).get);
   methods.TypedArray = { __proto__: null, set: TypedArray.prototype.set, subarray: TypedArray.prototype.subarray,
