@@ -9,7 +9,7 @@ from typing import Any
 
 from nano_trio.actors.incarnation import Incarnation
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
-from nano_trio.engine.turn import Turn
+from nano_trio.engine.turn import Entry
 from nano_trio.web.answered import Answered
 from nano_trio.web.connection import Connection
 
@@ -56,10 +56,9 @@ def silence(incarnation: Incarnation, answers: Sequence[Answer]) -> None:
 def untime(isolate: Any) -> None:
     """Turns of this isolate are plain calls from now on."""
 
-    def submit(turn: Turn) -> None:
-        turn.function(*turn.args)
-        if turn.on_end is not None:
-            turn.on_end(turn)
+    def submit(turn: Entry) -> None:
+        turn.run()
+        turn.ended()
         if isolate.on_idle is not None:
             isolate.on_idle()
 

@@ -76,6 +76,10 @@ class Parent:
         elif message["type"] in ("turn", "met"):
             self.channel.send(message["type"], id=message["id"])
 
+    def reload(self) -> None:
+        with self._lock:
+            self.channel.send("reload", signal="SIGHUP")
+
     def tell(self, how: str) -> None:
         with self._lock:
             self.told.set()
@@ -134,7 +138,7 @@ def run(step: int, how: str, what: str, workers: int, folder: Path) -> bool:
         document["watch"] = False  # by this one reload alone
         document["host"] = "localhost"
         (folder / "nano.json").write_text(json.dumps(document))
-        parent.channel.send("reload", signal="SIGHUP")
+        parent.reload()
 
     begin, over = (None, "ready") if what == "start" else (reload, "reloaded")
     before = Before(step, parent, how, begin, over)
