@@ -32,19 +32,19 @@ class State(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in ("count", "size", "limit", "opaque")]
 
 
-def library() -> ctypes.PyDLL:
+def functions() -> ctypes.PyDLL:
     assert allocator.in_use(), "heaps use the C library: in a source tree, run `python hatch_build.py`"
-    library = ctypes.PyDLL(str(allocator._LIBRARY))
-    library.heap_malloc.restype = library.heap_realloc.restype = ctypes.c_void_p
-    library.heap_usable_size.restype = ctypes.c_size_t
-    return library
+    found = ctypes.PyDLL(str(allocator._LIBRARY))
+    found.heap_malloc.restype = found.heap_realloc.restype = ctypes.c_void_p
+    found.heap_usable_size.restype = ctypes.c_size_t
+    return found
 
 
 class Heap:
     """A heap's blocks, each filled with bytes of its own, so that no two can share any unseen."""
 
     def __init__(self, limit: int = NO_LIMIT) -> None:
-        self.library = library()
+        self.calls = functions()
         self.state = State(limit=limit)
         self.blocks: dict[int, tuple[int, bytes]] = {}
 
@@ -54,16 +54,16 @@ class Heap:
         self.blocks[address] = size, contents
 
     def take(self, size: int) -> int | None:
-        address: int | None = self.library.heap_malloc(ctypes.byref(self.state), ctypes.c_size_t(size))
+        address: int | None = self.calls.heap_malloc(ctypes.byref(self.state), ctypes.c_size_t(size))
         if address is not None:
             assert address not in self.blocks
-            assert self.library.heap_usable_size(ctypes.c_void_p(address)) >= size
+            assert self.calls.heap_usable_size(ctypes.c_void_p(address)) >= size
             self._fill(address, size)
         return address
 
     def resize(self, address: int, size: int) -> int | None:
         self.check(address)
-        moved: int | None = self.library.heap_realloc(
+        moved: int | None = self.calls.heap_realloc(
             ctypes.byref(self.state), ctypes.c_void_p(address), ctypes.c_size_t(size)
         )
         if size == 0:
@@ -78,7 +78,7 @@ class Heap:
     def give_back(self, address: int) -> None:
         self.check(address)
         del self.blocks[address]
-        self.library.heap_free(ctypes.byref(self.state), ctypes.c_void_p(address))
+        self.calls.heap_free(ctypes.byref(self.state), ctypes.c_void_p(address))
 
     def check(self, address: int) -> None:
         size, contents = self.blocks[address]
