@@ -36,8 +36,11 @@ def _version(context: click.Context, option: click.Parameter, value: bool) -> No
         return
     import quickjs
 
-    python = sys.version.split()[0]
-    click.echo(f"nano-trio {__version__} (QuickJS {quickjs.quickjs_version}, {sys.implementation.name} {python})")
+    from nano_trio.engine import allocator
+
+    python = f"{sys.implementation.name} {sys.version.split()[0]}"
+    heaps = "allocator: slabs" if allocator.in_use() else "allocator: the C library's"
+    click.echo(f"nano-trio {__version__} (QuickJS {quickjs.quickjs_version}, {python}, {heaps})")
     context.exit()
 
 

@@ -67,21 +67,6 @@ class Load:
             thread.join()
 
 
-def test_workers_run_with_an_allocator_tuned_for_isolates_unless_the_user_tunes_it(
-    start: Start, app: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def tunables() -> str:
-        running = start("serve", "--app", "app", "--port", "0")
-        assert get(running.port())[0] == 200
-        return worker_of(running).environ()["GLIBC_TUNABLES"]
-
-    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    # glibc cuts the variable up in place where it reads it: only the first setting is seen afterwards.
-    assert tunables().startswith("glibc.malloc.tcache_count=64")
-    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=9")
-    assert tunables() == "glibc.malloc.tcache_count=9"
-
-
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
 def test_a_worker_that_dies_under_load_is_replaced_and_nobody_refused(
     start: Start, app: Path, number: signal.Signals
