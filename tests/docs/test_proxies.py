@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from tests.cli.conftest import Running
+from tests.ports import free_port
 
 from .pages import blocks_of
 
@@ -81,11 +82,6 @@ def talk(port: int, authority: Path, folder: Path) -> str:
             # Neither listens at once, and Caddy makes its certificates first.
             assert time.monotonic() < end, (folder / "proxy.log").read_text()
             time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 def test_wss_through_nginx(upstream: int, tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+
+from tests.ports import free_port
 
 from .document import REPOSITORY, Block
 
@@ -42,7 +43,7 @@ class Session:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self.secure_port, self.admin_port = _free_port(), _free_port(), _free_port()
+        self.port, self.secure_port, self.admin_port = free_port(), free_port(), free_port()
         for name in (
             "Makefile",
             "pyproject.toml",
@@ -175,10 +176,3 @@ def _script(path: Path, line: str) -> None:
 def _node_flags() -> str:
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
     return "--experimental-websocket " if int(version.lstrip("v").partition(".")[0]) < 22 else ""
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

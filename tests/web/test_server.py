@@ -19,6 +19,7 @@ from nano_trio.web.router import Route, Router
 from nano_trio.web.server import Server, serve
 from nano_trio.web.settings import ServerSettings
 from nano_trio.web.sockets import OwnSockets, Scheme, open_sockets
+from tests.ports import free_port
 from tests.web.apps import App, Client, connected, echo_app, running, text
 
 
@@ -68,9 +69,7 @@ async def test_an_app_with_its_own_port_is_reached_under_any_host() -> None:
 
 
 async def test_ports_come_and_go_with_the_routes() -> None:
-    (probe,) = await open_sockets("127.0.0.1", 0)
-    port = probe.getsockname()[1]
-    probe.close()
+    port = free_port()
     main = Route(echo_app("main"), ("main",))
     router = Router([main])
     sockets = Given({})

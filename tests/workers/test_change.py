@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import Start
+from tests.ports import free_port
 
 from .conftest import Running, get, until, workers_of
 
@@ -64,12 +65,6 @@ class Site:
     def end(self) -> None:
         self.running.signal(signal.SIGTERM)
         assert self.running.end().code == 0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager
