@@ -274,13 +274,12 @@ class Connection:
             and head.minor
             and head.method != "HEAD"
             and type(body) is not WireBody
-            and type(content := response.body) is bytes
-            and len(content) <= _QUICK_CONTENT
+            and ((content := response.body) is None or (type(content) is bytes and len(content) <= _QUICK_CONTENT))
         ):
             message = quick(response, content, header_line(request.origin_id) if listener.request_ids else b"")
             if message is not None:
                 if listener.access_log is not None:
-                    status, size = response.status, len(content)
+                    status, size = response.status, 0 if content is None else len(content)
                     self.record(request, target.name, status, size, started, complete=True, minor=head.minor)
                 if self.outgoing:
                     self.outgoing += message

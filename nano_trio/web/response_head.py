@@ -1,9 +1,9 @@
 """Response heads as bytes (RFC 9112 sections 4 and 6): status line, Date, the app's fields, our framing.
 
-``quick`` is the hot path: the status has content, the body is bytes, every field was sent before. What it does not know
-it leaves to ``build``, which validates fields, drops hop-by-hop ones (framing and persistence are ours), and picks the
-framing. A field that passed is remembered as its line of bytes; special fields are never remembered, so they always
-reach ``build``.
+``quick`` is the hot path: the body is bytes, or none, as the status has it, and every field was sent before. What it does
+not know it leaves to ``build``, which validates fields, drops hop-by-hop ones (framing and persistence are ours), and
+picks the framing. A field that passed is remembered as its line of bytes; special fields are never remembered, so they
+always reach ``build``.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ _WITHOUT_CONTENT = frozenset((204, 205, 304))
 _QUICK_STATUS = {
     status: line for status, line in _STATUS_LINES.items() if status >= 200 and status not in _WITHOUT_CONTENT
 }
+# Without content there is no length to tell either; 205 has one, of 0.
+_QUICK_WITHOUT_CONTENT = {status: _STATUS_LINES[status] for status in (204, 304)}
 
 _lines: dict[tuple[str, str], bytes] = {}
 _MEMO_LINES = 1024
@@ -92,12 +94,14 @@ def _length_and_end(length: int) -> bytes:
     return b"content-length: %d\r\n\r\n" % length
 
 
-def quick(response: OutgoingResponse, content: bytes, extra: bytes = b"") -> bytes | None:
+def quick(response: OutgoingResponse, content: bytes | None, extra: bytes = b"") -> bytes | None:
     """The whole message for a kept-alive HTTP/1.1 GET-like request, or None when ``build`` must look at it.
 
-    ``extra``: field lines of ours.
+    ``content`` is the response's body. ``extra``: field lines of ours.
     """
     status = _QUICK_STATUS.get(response.status)
+    if status is None and not content:
+        status = _QUICK_WITHOUT_CONTENT.get(response.status)
     if status is None or response.reason:
         return None
     parts = [status, date_line(), extra]
@@ -106,8 +110,11 @@ def quick(response: OutgoingResponse, content: bytes, extra: bytes = b"") -> byt
             parts.append(_lines[field])
     except (KeyError, TypeError):
         return None
-    parts.append(_length_and_end(len(content)))
-    parts.append(content)
+    if content:
+        parts.append(_length_and_end(len(content)))
+        parts.append(content)
+    else:
+        parts.append(b"\r\n" if response.status in _QUICK_WITHOUT_CONTENT else _length_and_end(0))
     return b"".join(parts)
 
 
