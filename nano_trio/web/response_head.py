@@ -1,9 +1,9 @@
 """Response heads as bytes (RFC 9112 sections 4 and 6): status line, Date, the app's fields, our framing.
 
-``quick`` is the hot path: the body is bytes, or none, as the status has it, and every field was sent before. What it does
-not know it leaves to ``build``, which validates fields, drops hop-by-hop ones (framing and persistence are ours), and
-picks the framing. A field that passed is remembered as its line of bytes; special fields are never remembered, so they
-always reach ``build``.
+``quick`` is the hot path: the body is bytes, or none, as the status has it, and every field was sent before. What it
+does not know it leaves to ``build``, which validates fields, drops hop-by-hop ones (framing and persistence are ours),
+and picks the framing. A field that passed is remembered as its line of bytes; special fields are never remembered, so
+they always reach ``build``.
 """
 
 from __future__ import annotations
