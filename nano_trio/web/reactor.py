@@ -15,6 +15,8 @@ A connection is watched for one of two things:
 - *hang-up*: only the peer's leaving (EPOLLRDHUP), while a task serves it. Bytes the client sends meanwhile stay in the
   kernel, so pipelining is bounded by the socket's own buffer.
 
+Where one pass would serve one request, it waits for the next itself, without a pass: see ``direct_wait``.
+
 Complete responses are not sent one by one but in a row, every ``_HOLD`` seconds and at the end of the pass: see
 ``connection``.
 
@@ -37,6 +39,7 @@ from typing import Protocol
 import structlog
 import trio
 
+from nano_trio.web.direct_wait import DirectWait, direct_wait
 from nano_trio.web.soon import Soon
 
 __all__ = ["HANG_UP", "INPUT", "Poller", "Reactor", "SelectorPoller", "Watched"]
@@ -51,6 +54,10 @@ _HOLD = 0.0006
 _BATCH = 1024
 """Connections that a look at the set reports: as far as the order among those that wait can be kept."""
 _SWEEP_CHUNK = 2000
+_FEW = 2
+"""Connections so few that a pass of Trio's loop costs more than they do: then the reactor waits for the next itself."""
+_STAY = 0.001
+"""For how many seconds it serves without a pass: the CPU scheduler reckons in them."""
 
 
 class Watched(Protocol):
@@ -203,16 +210,24 @@ class Reactor:
     async def run(self) -> None:
         """Serve ready connections for ever."""
         fd = self._poller.fileno()
+        with direct_wait(fd) as direct:
+            await self._run(fd, direct)
+
+    async def _run(self, fd: int, direct: DirectWait | None) -> None:
         connections = self.connections
         again = self._again
         poll = self._poller.poll
         clock = time.perf_counter
         line: list[int] = []
+        ready: list[int] = []
+        stayed = 0.0
         while True:
             if again:
                 await trio.lowlevel.checkpoint()
-            else:
+                stayed = 0.0
+            elif direct is None or len(ready) > _FEW or stayed > _STAY or not direct.wait(self.now):
                 await trio.lowlevel.wait_readable(fd)
+                stayed = 0.0
             self.now = trio.current_time()
             began = clock()
             end, hold = began + _PASS, began + _HOLD
@@ -255,6 +270,7 @@ class Reactor:
                     hold = now + _HOLD
             self._passing = False
             self._flush()
+            stayed += clock() - began
 
     async def sweep(self) -> None:
         """Once a second, for ever: let every connection whose deadline has passed know."""

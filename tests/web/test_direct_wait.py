@@ -1,0 +1,175 @@
+"""The reactor waits for few connections itself, and misses nothing that Trio would not miss."""
+
+from __future__ import annotations
+
+import math
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+
+from nano_trio.web import direct_wait
+from nano_trio.web.reactor import Reactor
+
+ROUNDS = 400
+
+
+class Echo:
+    """A connection that answers each byte, and does something else besides."""
+
+    deadline = math.inf
+
+    def __init__(self, sock: socket.socket, besides: Callable[[], None] = lambda: None) -> None:
+        self.sock = sock
+        self.besides = besides
+
+    def ready(self) -> bool:
+        self.sock.send(self.sock.recv(100))
+        self.besides()
+        return False
+
+    def resume(self) -> bool:
+        raise AssertionError("nothing is left over")
+
+    def expire(self) -> None:
+        raise AssertionError("it has no deadline")
+
+    def abort(self) -> None:
+        raise AssertionError("it did nothing wrong")
+
+
+class Passes(trio.abc.Instrument):
+    count = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.count += 1
+
+
+@asynccontextmanager
+async def echoing(besides: Callable[[], None] = lambda: None) -> AsyncIterator[socket.socket]:
+    """A client's end, which blocks, of a connection that a reactor serves."""
+    client, server = socket.socketpair()
+    reactor = Reactor()
+    with client, server:
+        client.settimeout(60)
+        async with trio.open_nursery() as nursery:
+            reactor.add(server.fileno(), Echo(server, besides))
+            nursery.start_soon(reactor.run)
+            yield client
+            nursery.cancel_scope.cancel()
+    reactor.close()
+
+
+def ping_pong(client: socket.socket, rounds: int = ROUNDS) -> None:
+    for _ in range(rounds):
+        client.send(b"x")
+        assert client.recv(1) == b"x"
+
+
+async def test_a_client_alone_costs_hardly_any_passes() -> None:
+    passes = Passes()
+    trio.lowlevel.add_instrument(passes)
+    async with echoing() as client:
+        await trio.to_thread.run_sync(ping_pong, client)
+    assert passes.count < ROUNDS / 2
+
+
+async def test_a_deadline_is_kept() -> None:
+    """Meanwhile the client goes on, or says nothing."""
+    async with echoing() as client:
+        await trio.to_thread.run_sync(ping_pong, client, 10)
+        with trio.move_on_after(0.05) as silent:
+            await trio.sleep_forever()
+        stop = threading.Event()
+
+        def go_on() -> None:
+            while not stop.is_set():
+                ping_pong(client, 1)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, go_on)
+            with trio.move_on_after(0.05) as busy:
+                await trio.sleep_forever()
+            stop.set()
+    assert silent.cancelled_caught
+    assert busy.cancelled_caught
+
+
+async def test_what_a_connection_wakes_runs() -> None:
+    """In the same pass as without, not when something else happens."""
+    woken = trio.Event()
+    async with echoing(besides=woken.set) as client:
+        client.send(b"x")
+        await woken.wait()
+        assert client.recv(1) == b"x"
+
+
+async def test_a_deadline_that_a_connection_sets_is_kept() -> None:
+    with trio.CancelScope() as scope:
+
+        def besides() -> None:
+            scope.deadline = trio.current_time() + 0.02
+
+        async with echoing(besides) as client:
+            await trio.to_thread.run_sync(ping_pong, client, 10)
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+async def test_threads_and_other_sockets_are_noticed() -> None:
+    ours, theirs = trio.socket.socketpair()
+    async with echoing() as client, trio.open_nursery() as nursery:
+        answered = trio.Event()
+
+        async def answer() -> None:
+            await ours.send(await ours.recv(1))
+            answered.set()
+
+        nursery.start_soon(answer)
+
+        def elsewhere() -> None:
+            ping_pong(client, 50)
+            # The reactor waits alone now, and has nothing to serve.
+            assert trio.from_thread.run_sync(lambda: 7) == 7
+            ping_pong(client, 50)
+            end = socket.socket(fileno=socket.dup(theirs.fileno()))
+            with end:
+                end.settimeout(60)
+                end.send(b"y")
+                assert end.recv(1) == b"y"
+
+        await trio.to_thread.run_sync(elsewhere)
+        await answered.wait()
+    ours.close()
+    theirs.close()
+
+
+async def test_whoever_waits_until_all_are_blocked_is_woken() -> None:
+    async with echoing() as client:
+        await trio.to_thread.run_sync(ping_pong, client, 20)
+        client.send(b"x")
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert client.recv(1) == b"x"
+
+
+async def test_a_clock_that_jumps_jumps(autojump_clock: trio.testing.MockClock) -> None:
+    async with echoing() as client:
+        client.send(b"x")
+        await trio.sleep(10_000)
+        assert client.recv(1) == b"x"
+        client.send(b"x")
+        await trio.sleep(10_000)
+        assert client.recv(1) == b"x"
+
+
+async def test_a_trio_that_is_not_known_waits_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct_wait, "_somebody_waits_for_that", lambda runner: runner.of_another_version)
+    passes = Passes()
+    trio.lowlevel.add_instrument(passes)
+    async with echoing() as client:
+        await trio.to_thread.run_sync(ping_pong, client)
+    assert passes.count > ROUNDS / 2
