@@ -238,10 +238,10 @@ class Rooms:
             head = self.waiting[0]
             if head.remaining is None:
                 head.remaining = head.members.copy()
-            remaining, message = head.remaining, head.message
+            remaining, message, number, but = head.remaining, head.message, head.number, head.but
             while remaining:
                 member, joined = remaining.popitem()
-                if head.concerns(member, joined):
+                if joined < number > member.flushed and member is not but:
                     member.deliver(message)
                     handed += 1
                     if handed % _LOOK_EVERY == 0 and clock() - begun >= _STEP_NS:

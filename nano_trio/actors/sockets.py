@@ -31,7 +31,7 @@ from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.exchange import plain_response
 from nano_trio.actors.messages import Origin, OutgoingResponse, SharedMessage, SocketLimits, SocketPeer
 from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
-from nano_trio.engine.turn import StopReason, Turn
+from nano_trio.engine.turn import Entry, StopReason, Turn
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
 from nano_trio.runtime.websocket_server import WANTS_DRAIN, WANTS_OPEN, boxed, message_of
@@ -145,11 +145,12 @@ class AppSocket:
         if rate is not None and not self._is_allowed(rate):
             self.close(1008, "too many messages")
             return True
-        size = len(data)
-        self._waiting += 1
-        self._waiting_bytes += size
-        sockets.waiting_bytes += size
-        sockets.submit(Turn(sockets.begin_message, (self, data), sockets.message_ended, self))
+        message = _Message(self, data)
+        sockets.submit(message)
+        if not message.is_over:
+            self._wait_for(message)
+        elif not (self._waiting or self._unsettled or sockets.waiting_bytes):
+            return True
         if (
             self._waiting < MOST_WAITING
             and self._waiting_bytes < MOST_WAITING_BYTES
@@ -251,11 +252,26 @@ class AppSocket:
         self._unsettled_bytes -= size
         self.resume_if_ready()
 
-    def begun_and_ended(self, size: int) -> None:
-        """A message's turn is over."""
+    def _wait_for(self, message: _Message) -> None:
+        """A message's turn could not be run at once, or not to its end."""
+        message.waited = True
+        size = len(message.data)
+        self._waiting += 1
+        self._waiting_bytes += size
+        self._sockets.waiting_bytes += size
+
+    def waited_for(self, message: _Message) -> None:
+        """Now it is over."""
+        sockets = self._sockets
+        size = len(message.data)
+        was_full = sockets.waiting_bytes >= MOST_APP_BYTES // 4
         self._waiting -= 1
         self._waiting_bytes -= size
+        sockets.waiting_bytes -= size
         self.resume_if_ready()
+        if was_full and sockets.waiting_bytes < MOST_APP_BYTES // 4 and sockets._isolate.stopped is None:
+            for held in list(sockets.held):
+                held.resume_if_ready()
 
     def resume_if_ready(self) -> None:
         """Tell ``web`` to read on, where it was told to stop and the app has caught up."""
@@ -271,6 +287,44 @@ class AppSocket:
             self._sockets.held.discard(self)
             if self._peer is not None:
                 self._peer.resume()
+
+
+class _Message(Entry):
+    """A message's turn."""
+
+    __slots__ = ("data", "is_over", "waited")
+
+    def __init__(self, socket: AppSocket, data: str | bytes) -> None:
+        self.cause = socket
+        self.result = self.stopped = None
+        self.cpu_ns = 0
+        self.data = data
+        self.is_over = False
+        self.waited = False
+        """Whether its connection counts it among those that wait."""
+
+    def run(self) -> None:
+        """Call the app's handler."""
+        socket, data = self.cause, self.data
+        sockets = socket._sockets
+        sockets._size = size = len(data)
+        entry = sockets._entries[0]
+        # Long texts cross boxed. Characters beyond ASCII are what the plain way is slow at.
+        if size >= 4096 and type(data) is str and not data.isascii():
+            entry(socket.number, *boxed(data, entry))
+        else:
+            entry(socket.number, data, False)
+
+    def ended(self) -> None:
+        """The turn is over."""
+        self.is_over = True
+        socket = self.cause
+        sockets = socket._sockets
+        sockets._size = 0
+        if self.waited:
+            socket.waited_for(self)
+        if sockets._isolate.stopped is not None:
+            sockets.turn_ended(self)
 
 
 class _Early:
@@ -339,16 +393,6 @@ class Sockets:
         self._entries = tuple(map(entry_point, ("socketMessage", "socketOpen", "socketDrain", "socketClose")))
         return self._entries
 
-    def begin_message(self, socket: AppSocket, data: str | bytes) -> None:
-        """The first thing in a message's turn."""
-        entry = self._entries[0]
-        self._size = len(data)
-        # Long texts cross boxed. Characters beyond ASCII are what the plain way is slow at.
-        if type(data) is str and len(data) >= 4096 and not data.isascii():
-            entry(socket.number, *boxed(data, entry))
-        else:
-            entry(socket.number, data, False)
-
     def begin_open(self, socket: AppSocket) -> None:
         """The first thing in the turn of an opened connection."""
         self._entries[1](socket.number)
@@ -360,24 +404,10 @@ class Sockets:
     def _begin_close(self, socket: AppSocket, code: int, reason: str, clean: bool, was_open: bool) -> None:
         self._entries[3](socket.number, code, reason, clean, was_open)
 
-    def turn_ended(self, turn: Turn) -> None:
+    def turn_ended(self, turn: Entry) -> None:
         """A turn of a connection has ended; a limit that stopped the isolate in it is that connection's doing."""
         if self._isolate.stopped is not None and turn.stopped is not StopReason.DISCARDED:
-            turn.args[0].at_fault = True
-
-    def message_ended(self, turn: Turn) -> None:
-        """A message's turn has ended."""
-        socket, data = turn.args
-        size = len(data)
-        self._size = 0
-        was_full = self.waiting_bytes >= MOST_APP_BYTES // 4
-        self.waiting_bytes -= size
-        socket.begun_and_ended(size)
-        if self._isolate.stopped is not None:
-            self.turn_ended(turn)
-        elif was_full and self.waiting_bytes < MOST_APP_BYTES // 4:
-            for held in list(self.held):
-                held.resume_if_ready()
+            turn.cause.at_fault = True
 
     def ended(self, socket: AppSocket, code: int, reason: str, clean: bool, was_open: bool) -> None:
         """A connection is over: it leaves its rooms, and the app is told."""

@@ -272,7 +272,8 @@ class WebSocket:
     def _take(self) -> None:
         """Work through what arrived, for a while."""
         outbox, handler = self.outbox, self._handler
-        decode = self._decoder.next
+        decoder = self._decoder
+        decode = decoder.next
         self._more = False
         outbox.corked = True
         try:
@@ -284,6 +285,8 @@ class WebSocket:
                     if self.state is _OPEN and handler is not None:
                         if not handler.message(event):
                             self._pause()
+                            break
+                        if decoder.is_empty:
                             break
                     elif self.state >= _ENDING:
                         break
@@ -432,9 +435,9 @@ class WebSocket:
         """Send what is queued and the Close frame, then shut our half (:meth:`sent`)."""
         self.state = _ENDING
         self.deadline = self.reactor.now + self._limits.close_timeout
+        self.outbox.is_shut = True
         if last_words is not None:
             self.outbox.push(last_words)
-        self.outbox.is_shut = True
 
     def _tell(self, code: int, reason: str, *, clean: bool) -> None:
         """Tell the app's end that the connection is over, once."""

@@ -163,7 +163,7 @@ class _Message:
 class Decoder:
     """The incoming half of one connection. ``max_message`` is in bytes; ``deflate``: whether RFC 7692 was agreed on."""
 
-    __slots__ = ("_at", "_buffer", "_deflate", "_max", "_message", "_small")
+    __slots__ = ("_at", "_buffer", "_deflate", "_max", "_message", "_small", "is_empty")
 
     def __init__(self, max_message: int, *, deflate: bool) -> None:
         self._max = max_message
@@ -172,6 +172,8 @@ class Decoder:
         self._buffer = b""
         self._at = 0
         self._message: _Message | None = None
+        self.is_empty = True
+        """Whether it is known that ``next`` has nothing to return."""
 
     @property
     def in_frame(self) -> bool:
@@ -183,29 +185,38 @@ class Decoder:
         """Append what arrived."""
         self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
         self._at = 0
+        self.is_empty = False
 
     def next(self) -> Event | None:
         """The next event, None when bytes are missing. Raises :class:`Violation`."""
         buffer = self._buffer
         at = self._at
-        if len(buffer) - at >= 6 and self._message is None:
+        left = len(buffer) - at
+        if left >= 6 and self._message is None:
             size = buffer[at + 1] - 128
-            if 0 <= size <= self._small:
-                end = at + 6 + size
+            if 0 <= size <= self._small and left >= size + 6:
                 first = buffer[at]
-                if (first == 0x81 or first == 0x82) and end <= len(buffer):
-                    payload = apply_mask(buffer[at + 6 : end], buffer[at + 2 : at + 6])
-                    self._at = end
+                if first == 0x81 or first == 0x82:
+                    start = at + 6
+                    end = start + size
+                    payload = apply_mask(buffer[start:end], buffer[at + 2 : start])
+                    if left == size + 6:
+                        self._buffer = b""
+                        self._at = 0
+                        self.is_empty = True
+                    else:
+                        self._at = end
                     if first == 0x82:
                         return payload
                     try:
                         return payload.decode()
                     except UnicodeDecodeError:
                         raise Violation(INVALID_DATA, "the text is not valid UTF-8") from None
-        elif at == len(buffer):
+        elif not left:
             self._buffer = b""
             self._at = 0
             if self._message is None or not self._message.inflating:
+                self.is_empty = True
                 return None
         message = self._message
         if message is not None and message.in_frame:

@@ -51,7 +51,7 @@ class Owner(Protocol):
         """The socket failed."""
 
     def sent(self) -> None:
-        """The queue is empty."""
+        """The queue is empty, and no more messages are taken."""
 
     def cut_off(self) -> None:
         """The client does not read."""
@@ -108,12 +108,12 @@ class Outbox:
 
     def send(self, data: str | bytes) -> None:
         """Queue a message."""
-        if not self.is_shut and self.has_room():
+        if not self.is_shut and (self._waiting <= self._limits.max_buffered or self.has_room()):
             self.push(self._framed(data))
 
     def send_shared(self, message: SharedMessage) -> None:
         """Queue a message whose frame many connections share."""
-        if not self.is_shut and self.has_room():
+        if not self.is_shut and (self._waiting <= self._limits.max_buffered or self.has_room()):
             data = message.frames.get(self._variant)
             if data is None:
                 data = message.frames[self._variant] = self._framed(message.data)
@@ -142,7 +142,8 @@ class Outbox:
 
     def push(self, data: bytes) -> None:
         """Queue bytes as they are. Pongs count like messages: who asks for them has to read them."""
-        self._queue.append(data)
+        queue = self._queue
+        queue.append(data)
         self._waiting += len(data)
         if self.is_blocked:
             self._loose += 1
@@ -151,7 +152,7 @@ class Outbox:
             return
         if self._waiting > _EAGER:
             self.flush()
-        elif not self.corked and len(self._queue) == 1 and self._owner is not None:
+        elif not self.corked and len(queue) == 1 and self._owner is not None:
             self._owner.work_soon()
 
     def _join(self) -> None:
@@ -180,33 +181,35 @@ class Outbox:
     def flush(self) -> None:
         """Hand over what waits, until the socket takes no more."""
         sock, owner = self._sock, self._owner
+        if sock is None or owner is None:
+            return
         queue = self._queue
-        while sock is not None and (queue or self._pending):
+        while queue or self._pending:
             data: bytes | memoryview = self._pending
-            if not data:
-                if len(queue) == 1 or self._waiting <= _AT_ONCE:
-                    data = queue[0] if len(queue) == 1 else b"".join(queue)
-                    queue.clear()
-                else:
-                    data = self._take()
+            if data:
+                self._pending = b""
+            elif len(queue) == 1:
+                data = queue.pop()
+            elif self._waiting <= _AT_ONCE:
+                data = b"".join(queue)
+                queue.clear()
+            else:
+                data = self._take()
             try:
                 sent = sock.send(data)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError:
                 self.discard()
-                if owner is not None:
-                    owner.broken()
+                owner.broken()
                 return
             self._waiting -= sent
             if sent < len(data):
                 self._pending = memoryview(data)[sent:]
                 self.is_blocked = True
-                if owner is not None:
-                    owner.blocked()
+                owner.blocked()
                 return
-            self._pending = b""
-        if owner is not None:
+        if self.is_shut:
             owner.sent()
 
     def _take(self) -> bytes:
