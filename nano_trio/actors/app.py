@@ -9,7 +9,8 @@ A new version is loaded beside the one that serves (:meth:`App.prepare`), and ta
 (:meth:`App.switch`): the old one finishes what it has. One that does not load changes nothing.
 
 An app that nobody asks for costs this object and nothing else. Whatever an app runs is a temporary child of the apps'
-supervisor: what follows a crash is decided here, for here a restart waits for somebody who wants it.
+supervisor: what follows a crash is decided here, for here a restart waits for somebody who wants it. An incarnation is
+one from its first timer or operation on: until then it is turns and nothing else, and needs no task.
 """
 
 from __future__ import annotations
@@ -167,6 +168,14 @@ class App:
             self._rooms = Rooms(self.name, registry.scheduler, self.account, registry.spawn, registry.room_bus)
         return self._rooms
 
+    def _cache(self) -> AppCache:
+        """Few apps ever touch their caches."""
+        if self._caches is None:
+            folder = self._registry.state_dir
+            file = None if folder is None else cache_file(folder, self.name)
+            self._caches = AppCache(file, int(self.settings.cache_max_mb * (1 << 20)), log=self._log)
+        return self._caches
+
     @property
     def rooms_if_any(self) -> Rooms | None:
         """The same; None where no connection ever asked for them."""
@@ -297,15 +306,10 @@ class App:
         self._enter(AppState.AWAKE)
         incarnation.load()
         # The entry module may have ended the incarnation already, and with it cleared _current.
-        if self._current is incarnation:
-            self._supervise(incarnation)
         return self._current
 
     def _make(self, settings: SupervisedSettings, code: AppCode) -> Incarnation:
         registry = self._registry
-        if self._caches is None:
-            file = None if registry.state_dir is None else cache_file(registry.state_dir, self.name)
-            self._caches = AppCache(file, int(settings.cache_max_mb * (1 << 20)), log=self._log)
         blank, self._blank = self._blank or registry.blanks.take(), None
         blank.finish()
         return Incarnation(
@@ -317,7 +321,8 @@ class App:
             lambda: self.rooms,
             registry.spawn,
             counts=self.counts,
-            cache=self._caches,
+            cache=self._cache,
+            supervise=self._supervise,
             find=registry.find,
             dev=registry.dev,
             blank=blank,
@@ -421,7 +426,6 @@ class App:
         version = Version(settings, code, incarnation)
         try:
             incarnation.load()
-            self._supervise(incarnation)
             with trio.move_on_after(settings.request_timeout_ms / 1e3) as deadline:
                 await incarnation.wait_loaded()
             if deadline.cancelled_caught:

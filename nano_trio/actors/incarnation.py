@@ -16,6 +16,7 @@ any more: the isolate was stopped, or it is idle and nothing pending could ever 
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -70,7 +71,10 @@ _HUNG = "the app's code hangs: it waits for nothing that could still happen, and
 
 
 class Incarnation:
-    """An environment that answers requests. ``on_crash`` is told once, outside any turn, why it died."""
+    """An environment that answers requests. ``on_crash`` is told once, outside any turn, why it died.
+
+    ``supervise`` is to have :meth:`run` called, which it asks for when it first has something to run.
+    """
 
     def __init__(
         self,
@@ -83,7 +87,8 @@ class Incarnation:
         spawn: Callable[..., None],
         *,
         counts: Counts,
-        cache: AppCache | None = None,
+        supervise: Callable[[Incarnation], None],
+        cache: Callable[[], AppCache] = AppCache,
         find: Callable[[str], Target | None] = lambda name: None,
         dev: bool = False,
         blank: Blank | None = None,
@@ -93,7 +98,6 @@ class Incarnation:
         self._counts = counts
         self._dev = dev
         self._on_crash = on_crash
-        self._log = structlog.get_logger("nano_trio.app", app=settings.name)
         self._exchanges: dict[int, AppExchange] = {}
         self._origins = Origins(self._exchanges)
         self._unloaded: list[AppExchange] = []
@@ -127,10 +131,15 @@ class Incarnation:
             },
             code=code,
             blank=blank,
+            on_work=functools.partial(supervise, self),
         )
         isolate = self._environment.isolate
         isolate.on_stopped = self._stopped
         isolate.on_idle = self._idle
+
+    @functools.cached_property
+    def _log(self) -> Any:
+        return structlog.get_logger("nano_trio.app", app=self.settings.name)
 
     def _chain_of(self, request: int | None) -> tuple[str, ...]:
         exchange = None if request is None else self._exchanges.get(request)

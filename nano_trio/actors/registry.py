@@ -73,13 +73,13 @@ class Registry:
             "apps",
             [
                 ChildSpec(id="cpu scheduler", run=self.scheduler.run, reports=True),
-                ChildSpec(id="idle sweep", run=self._sweep),
                 ChildSpec(id="blank isolates", run=self.blanks.run),
                 ChildSpec(id="small tasks", run=self._small_tasks, reports=True, snapshot=self._count_small_tasks),
+                ChildSpec(id="idle sweep", run=self._sweep),
             ],
             apart=True,
         )
-        self._own = ("cpu scheduler", "idle sweep", "blank isolates", "small tasks")
+        self._own = ("cpu scheduler", "blank isolates", "small tasks", "idle sweep")
         self._nursery: trio.Nursery | None = None
         self._log = structlog.get_logger("nano_trio")
         self.apps: dict[str, App] = {}
@@ -102,7 +102,9 @@ class Registry:
         return ((app.name, app.rooms_if_any) for app in list(self.apps.values()) if app.rooms_if_any is not None)
 
     def supervise(self, spec: ChildSpec) -> None:
-        self.supervisor.add(spec)
+        # Once it ends, all that apps run ends with it.
+        if self.supervisor.takes_children:
+            self.supervisor.add(spec)
 
     def spawn(self, work: Callable[[], Awaitable[Any]]) -> None:
         assert self._nursery is not None, "the registry does not run"
@@ -149,13 +151,19 @@ class Registry:
             task_status.started()
 
     async def _sweep(self) -> None:
-        while True:
-            await trio.sleep(_SWEEP_S)
-            now = trio.current_time()
-            for index, app in enumerate(list(self._stirring)):
-                app.sweep(now)
-                if index % _SWEPT_AT_ONCE == _SWEPT_AT_ONCE - 1:
-                    await trio.lowlevel.checkpoint()
+        """End the apps that idle, and in the end all: an app without timers and operations has no task that would."""
+        try:
+            while True:
+                await trio.sleep(_SWEEP_S)
+                now = trio.current_time()
+                for index, app in enumerate(list(self._stirring)):
+                    app.sweep(now)
+                    if index % _SWEPT_AT_ONCE == _SWEPT_AT_ONCE - 1:
+                        await trio.lowlevel.checkpoint()
+        except trio.Cancelled:
+            for app in self.stirring:
+                app.end()
+            raise
 
     def add(self, settings: SupervisedSettings) -> App:
         """A further app, asleep."""

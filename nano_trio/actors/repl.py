@@ -7,6 +7,7 @@ only user is the one who interrupted. An input that waits is let go of; what it 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ class Repl(NoRequests):
         code = load_app(app, cache, BUILTIN_MODULES, Tools(own=True)) if app is not None else None
         self._main = None if code is None else code.main
         if code is None:
-            code = load_module(Path.cwd(), "nano:empty", cache, {**BUILTIN_MODULES, "nano:empty": ""})
+            code = load_module(os.getcwd(), "nano:empty", cache, {**BUILTIN_MODULES, "nano:empty": ""})
         self._own_scheduler = scheduler is None
         self.scheduler = scheduler or CpuScheduler()
         limits = Limits(turn_ms=1e12, memory_bytes=int(memory_mb * (1 << 20)))

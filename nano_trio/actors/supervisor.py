@@ -76,6 +76,7 @@ class SupervisorState(enum.Enum):
     STOPPED = "stopped"
 
 
+_TAKES_CHILDREN = (SupervisorState.RUNNING, SupervisorState.FAILED, SupervisorState.STARTING)
 _Message = Callable[[], Awaitable[None]]
 
 
@@ -314,8 +315,13 @@ class Supervisor:
 
     # -- children ----------------------------------------------------------------------------------------------------
 
+    @property
+    def takes_children(self) -> bool:
+        """Whether :meth:`add` takes a child now: it runs, and does not end."""
+        return self.state in _TAKES_CHILDREN
+
     def _check(self, spec: ChildSpec) -> None:
-        if self.state not in (SupervisorState.RUNNING, SupervisorState.FAILED, SupervisorState.STARTING):
+        if not self.takes_children:
             raise RuntimeError(f"the supervisor {self.id} does not run")
         if spec.id in self._children:
             raise ValueError(f"{self.id} has a child {spec.id} already")

@@ -5,14 +5,15 @@ without running. Bytecode is looked up by a digest of everything that shapes it 
 source) first in memory, then in a private folder on disk, and only then compiled. A disk entry is a header with a
 digest of its payload; one that is damaged, or that another user could have written, is ignored and written again.
 Bytecode is trusted by the engine without checks, so the folder belongs to this user alone (mode 0700) and entries are
-replaced atomically.
+replaced atomically. What is known beside the bytecode is written by ``marshal``, which is read fast and no more
+suspicious.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
+import marshal
 import os
 import sys
 import tempfile
@@ -25,11 +26,16 @@ import attrs
 import quickjs
 
 from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
+from nano_trio.engine.files import read_file
 
 __all__ = ["Bytecode", "BytecodeCache", "compile_module", "compile_script", "default_cache_folder"]
 
-_MAGIC = b"nano-trio bytecode 2\n"
+_MAGIC = b"nano-trio bytecode 3\n"
 _DIGEST_SIZE = 32
+_HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
+_MAX_ENTRY_BYTES = 1 << 30
+_MARSHAL_VERSION = 2
+"""One that all versions of Python read alike."""
 
 
 @attrs.frozen
@@ -104,16 +110,22 @@ class BytecodeCache:
         """The bytecode of a script. Raises :class:`quickjs.JSError`."""
         return self._get(b"script", source, filename)
 
-    def module(self, source: str, filename: str) -> Bytecode:
-        """The bytecode of an ES module. Raises :class:`quickjs.JSError`."""
-        return self._get(b"module", source, filename)
+    def module(self, source: str, filename: str, name: str = "") -> Bytecode:
+        """The bytecode of an ES module; ``name``: what it is to be called by :meth:`linked`, if it is to be linked.
+
+        Raises :class:`quickjs.JSError`.
+        """
+        return self._get(b"module", source, filename, name)
 
     def linked(self, module: Bytecode, name: str, targets: list[str]) -> Bytecode:
-        """What :meth:`module` gave, called ``name``, importing ``targets``, one for each of its ``imports``.
+        """What :meth:`module` gave for this ``name``, importing ``targets``, one for each of its ``imports``.
 
-        It is kept in memory, so that apps with the same code share it.
+        It is kept in memory, so that apps with the same code share it. Where it imports nothing it has its name
+        already.
         """
         assert module.head is not None
+        if not module.imports:
+            return module
         digest = hashlib.sha256(module.key)
         for part in (name, *targets):
             data = part.encode("utf-8", "surrogatepass")
@@ -125,14 +137,18 @@ class BytecodeCache:
             found = self._remember(key, Bytecode(code, tuple(targets), module.head, key))
         return found
 
-    def _get(self, kind: bytes, source: str, filename: str) -> Bytecode:
-        key = self._key(kind, source, filename)
+    def _get(self, kind: bytes, source: str, filename: str, name: str = "") -> Bytecode:
+        key = self._key(kind, source, filename, name)
         found = self._remembered(key)
         if found is None:
             found = self._read(key)
             if found is None:
                 compiled = (compile_module if kind == b"module" else compile_script)(source, filename)
-                found = attrs.evolve(compiled, key=key)
+                code = compiled.code
+                if name and compiled.head is not None and not compiled.imports:
+                    # Nothing is left to link but its name.
+                    code = rewrite(code, compiled.head, name, [])
+                found = attrs.evolve(compiled, code=code, key=key)
                 self._write(key, found)
             found = self._remember(key, found)
         return found
@@ -155,10 +171,11 @@ class BytecodeCache:
             return found
 
     @staticmethod
-    def _key(kind: bytes, source: str, filename: str) -> bytes:
+    def _key(kind: bytes, source: str, filename: str, name: str) -> bytes:
         digest = _digest_of(kind).copy()
-        name = filename.encode("utf-8", "surrogatepass")
-        digest.update(len(name).to_bytes(8, "little") + name)
+        # No file's name has a null character.
+        names = f"{filename}\0{name}".encode("utf-8", "surrogatepass")
+        digest.update(len(names).to_bytes(8, "little") + names)
         digest.update(source.encode("utf-8", "surrogatepass"))
         return digest.digest()
 
@@ -166,29 +183,20 @@ class BytecodeCache:
         if self._folder is None:
             return None
         try:
-            with open(os.path.join(self._folder, key.hex()), "rb", buffering=0) as file:
-                data = file.readall()
+            data = read_file(f"{self._folder}/{key.hex()}", _MAX_ENTRY_BYTES)
         except OSError:
             return None
-        header = len(_MAGIC) + _DIGEST_SIZE
-        payload = data[header:]
-        if data[: len(_MAGIC)] != _MAGIC or hashlib.sha256(key + payload).digest() != data[len(_MAGIC) : header]:
+        payload = data[_HEADER_SIZE:]
+        if data[:_HEADER_SIZE] != _MAGIC + hashlib.sha256(key + payload).digest():
             return None
-        count = int.from_bytes(payload[:4], "little")
-        facts, code = json.loads(payload[4 : 4 + count]), payload[4 + count :]
-        if facts is None:
-            return Bytecode(code, key=key)
-        imports, (atoms, first, end, builtin, name, requests, exports, has_default) = facts
-        places = tuple((specifier, begin, after) for specifier, begin, after in requests)
-        head = ModuleHead(atoms, first, end, builtin, (name[0], name[1]), places, exports, has_default)
-        return Bytecode(code, tuple(imports), head, key)
+        code, imports, head = marshal.loads(payload)
+        return Bytecode(code, imports, None if head is None else ModuleHead(*head), key)
 
     def _write(self, key: bytes, bytecode: Bytecode) -> None:
         if self._folder is None:
             return
-        head = bytecode.head
-        facts = json.dumps(None if head is None else (bytecode.imports, attrs.astuple(head, recurse=False))).encode()
-        payload = len(facts).to_bytes(4, "little") + facts + bytecode.code
+        head = None if bytecode.head is None else attrs.astuple(bytecode.head, recurse=False)
+        payload = marshal.dumps((bytecode.code, bytecode.imports, head), _MARSHAL_VERSION)
         data = _MAGIC + hashlib.sha256(key + payload).digest() + payload
         # A cache that cannot be written (a full disk, a read-only home) only costs time.
         with contextlib.suppress(OSError):

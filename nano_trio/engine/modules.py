@@ -41,7 +41,8 @@ import quickjs
 from nano_trio.engine.advice import what_is_missing
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache
 from nano_trio.engine.errors import Frame, JavaScriptError, render_error
-from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver, is_below, real_path_below
+from nano_trio.engine.files import read_file
+from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver, is_below, real_path, real_path_below
 from nano_trio.engine.sourcemap import SourceMap, find_url, from_data_url
 from nano_trio.engine.typescript import Tools, Transform, Transformer
 
@@ -97,7 +98,7 @@ class ModuleFolder:
     """
 
     def __init__(
-        self, folder: Path, builtins: Mapping[str, str] = MappingProxyType({}), typescript: Transform | None = None
+        self, folder: str, builtins: Mapping[str, str] = MappingProxyType({}), typescript: Transform | None = None
     ) -> None:
         self.folder = folder
         self.resolver = Resolver(self.folder, builtins)
@@ -120,10 +121,9 @@ class ModuleFolder:
     @property
     def files(self) -> list[Path]:
         """What was read, and the ``package.json`` that had a say in what that was."""
-        manifests = [
-            self.folder / at / "package.json" for at, text in self.resolver.manifests.items() if text is not None
-        ]
-        return [self.folder / name for name in self._sources if name not in self._builtins] + manifests
+        folder = Path(self.folder)
+        manifests = [folder / at / "package.json" for at, text in self.resolver.manifests.items() if text is not None]
+        return [folder / name for name in self._sources if name not in self._builtins] + manifests
 
     def changed(self) -> bool:
         """Whether a module that was read would read otherwise now, or be another."""
@@ -175,26 +175,19 @@ class ModuleFolder:
                 )
             text, encoded = self._typescript(name, shown)
             source_map = None if encoded is None else SourceMap.parse(encoded)
-        prologue = _meta_prologue(name) if _USES_META.search(text) is not None else ""
+        prologue = _meta_prologue(name) if "meta" in text and _USES_META.search(text) is not None else ""
         return _Source(prologue + text, shown, len(prologue), source_map)
 
     def _text(self, name: str) -> str:
         if name in self._builtins:
             return self._builtins[name]
-        root = str(self.folder)
+        root = self.folder
         # Resolved before, but a symbolic link may lead elsewhere by now.
         path = real_path_below(root, _shown(name))
         if not is_below(path, root):
             raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
         try:
-            # What is no file, or none any more, must not be waited for.
-            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode):
-                    raise ModuleError(f'cannot load "{_shown(name)}": no file')
-                if status.st_size > _MAX_MODULE_BYTES:
-                    raise ModuleError(f'cannot load "{_shown(name)}": larger than {_MAX_MODULE_BYTES >> 20} MB')
-                return str(file.readall(), "utf-8-sig")
+            return str(read_file(path, _MAX_MODULE_BYTES), "utf-8-sig")
         except UnicodeDecodeError as error:
             raise ModuleError(f'cannot load "{_shown(name)}": not UTF-8 text (byte {error.start})') from None
         except OSError as error:
@@ -388,7 +381,7 @@ class _LateImports:
 class AppFiles:
     """What an app begins with."""
 
-    folder: Path
+    folder: str
     """The real path of its folder."""
     main: str
     """The entry module's file in it."""
@@ -401,12 +394,12 @@ class AppFiles:
         except (OSError, ValueError):
             kind = 0
         if stat.S_ISDIR(kind):
-            folder = path.resolve()
+            folder = real_path(str(path))
             return cls(folder, Resolver(folder).entry())
         if not stat.S_ISREG(kind):
             raise ModuleError(f'cannot load "{path}": no such file or folder')
         parent, name = os.path.split(path)
-        return cls(Path(os.path.realpath(parent)), name)
+        return cls(real_path(parent), name)
 
     @property
     def slow(self) -> bool:
@@ -440,13 +433,13 @@ def _refuse_typescript(main: str, name: str, text: str) -> NoReturn:
 
 def load_source(source: str, name: str, folder: Path, cache: BytecodeCache) -> AppCode:
     """Like :func:`load_app` for an entry module given as text; its imports are read below ``folder``."""
-    modules = ModuleFolder(folder.resolve())
+    modules = ModuleFolder(real_path(str(folder)))
     modules._sources["./" + name] = _Source(source, source)
     return _load(modules, name, cache)
 
 
 def load_module(
-    folder: Path,
+    folder: str,
     name: str,
     cache: BytecodeCache,
     builtins: Mapping[str, str] = MappingProxyType({}),
@@ -461,7 +454,7 @@ def load_module(
     """
     if mixed or name.endswith(TYPESCRIPT):
         kept = None if cache.folder is None else cache.folder.parent / "typescript"
-        typescript: Transform = Transformer(folder, kept, tools)
+        typescript: Transform = Transformer(Path(folder), kept, tools)
     else:
         typescript = partial(_refuse_typescript, _shown(name))
     modules = ModuleFolder(folder, builtins, typescript)
@@ -490,7 +483,7 @@ def _file(target: str) -> str:
 def _handing_on(folder: ModuleFolder, target: str, cache: BytecodeCache) -> str:
     """The source of a module that has the exports of another."""
     quoted = json.dumps(_called(target))
-    head = cache.module(folder.read(_file(target)), _file(target)).head
+    head = cache.module(folder.read(_file(target)), _file(target), _called(target)).head
     default = f"export {{ default }} from {quoted};" if head is not None and head.has_default else ""
     return f"export * from {quoted};{default}"
 
@@ -533,7 +526,7 @@ def _compiled(folder: ModuleFolder, target: str, importer: str, cache: BytecodeC
     file = _file(target)
     source = folder.read(file)
     try:
-        bytecode = cache.module(source, file)
+        bytecode = cache.module(source, file, _called(target))
     except quickjs.JSError as error:
         if _is_commonjs(folder, target):
             raise _commonjs(target, importer) from None

@@ -85,6 +85,8 @@ class _Host:
         self.deferred: list[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = []
         self.deferred_background: list[Callable[[], Awaitable[None]]] = []
         self.timers_run = False
+        self.on_work: Callable[[], None] | None = None
+        """To be called where there is something to run and no nursery; None where that was done."""
 
     def serve(
         self,
@@ -94,7 +96,7 @@ class _Host:
         sink: LogSink,
         buffer: int,
         network: Network,
-        cache: AppCache | None,
+        cache: Callable[[], AppCache],
         bindings: Mapping[str, Service],
     ) -> None:
         """Be the host of this environment from now on: its time begins."""
@@ -115,7 +117,7 @@ class _Host:
 
     @cached_property
     def caches(self) -> CacheSession:
-        return CacheSession(self, self._cache if self._cache is not None else AppCache())
+        return CacheSession(self, self._cache())
 
     @property
     def cause(self) -> Any:
@@ -153,7 +155,9 @@ class _Host:
         heapq.heappush(self.timers, (due, self._sequence, timer))
         if self.timers[0][1] == self._sequence:
             self._wake_timers()
-        if not self.timers_run and self.nursery is not None:
+        if self.nursery is None:
+            self._ask_for_nursery()
+        elif not self.timers_run:
             self.start_timers()
 
     def clear_timer(self, timer: int) -> None:
@@ -221,7 +225,30 @@ class _Host:
             self.app.keep(cause)
         if self.nursery is None:
             self.deferred.append((operation, work, args))
-        elif not self.queued and self.pace.claim():
+            self._ask_for_nursery()
+        else:
+            self._begin(operation, work, args)
+
+    def _ask_for_nursery(self) -> None:
+        if self.on_work is not None:
+            on_work, self.on_work = self.on_work, None
+            on_work()
+
+    def enter_nursery(self, nursery: trio.Nursery) -> None:
+        """Begin what could not be begun before there was one."""
+        self.nursery, self.on_work = nursery, None
+        background, self.deferred_background = self.deferred_background, []
+        for task in background:
+            nursery.start_soon(task)
+        deferred, self.deferred = self.deferred, []
+        for operation, work, args in deferred:
+            self._begin(operation, work, args)
+        if self.timers:
+            self.start_timers()
+
+    def _begin(self, operation: int, work: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        assert self.nursery is not None
+        if not self.queued and self.pace.claim():
             self.nursery.start_soon(self.run_operation, operation, work, args)
         else:
             if self.queued is None:
@@ -263,6 +290,7 @@ class _Host:
     def background(self, work: Callable[[], Awaitable[None]]) -> None:
         if self.nursery is None:
             self.deferred_background.append(work)
+            self._ask_for_nursery()
         else:
             self.nursery.start_soon(work)
 
@@ -293,6 +321,7 @@ class _Host:
         """The heap is gone, and with it whoever calls. Let go of what leads back here and of what never began: it would
         wait for Python's cycle collector, which comes by rarely."""
         del self.app, self._sink
+        self.on_work = None
         if "fetches" in vars(self):
             self.fetches.release()
             del self.fetches
@@ -363,21 +392,26 @@ class Environment:
         limits: Limits | None = None,
         max_buffer_bytes: int = 64 << 20,
         network: Network | None = None,
-        cache: AppCache | None = None,
+        cache: Callable[[], AppCache] = AppCache,
         bindings: Mapping[str, Service] | None = None,
         code: AppCode | None = None,
         blank: Blank | None = None,
+        on_work: Callable[[], None] | None = None,
     ) -> None:
+        """``on_work`` is called once, perhaps inside a turn, when first there is something for :meth:`run` to do."""
         if blank is None:
             blank = Blank(scheduler)
             blank.finish(core=False)
         self.isolate = blank.isolate
         self.isolate.take(account or Account(), limits or Limits())
         self._host = blank.host
+        self._host.on_work = on_work
         self._host.serve(self, code, app, sink, max_buffer_bytes, network or Network(), cache, bindings or {})
         self._enter: Any = blank.enter
         self._entry_point: Any = blank.entry_point
-        self._closed = trio.Event()
+        self._is_closed = False
+        self._closed: trio.Event | None = None
+        """What :meth:`run` waits for; None until it is called."""
         self._code = code
         if code is not None:
             isolate = weakref.ref(self.isolate)
@@ -391,23 +425,16 @@ class Environment:
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the timers and operations until :meth:`close`."""
-        if self._closed.is_set():
+        if self._is_closed:
             task_status.started()
             return
-        host = self._host
+        host, closed = self._host, trio.Event()
+        self._closed = closed
         async with trio.open_nursery() as nursery:
-            host.nursery = nursery
-            background, host.deferred_background = host.deferred_background, []
-            for task in background:
-                nursery.start_soon(task)
-            deferred, host.deferred = host.deferred, []
-            for operation, work, args in deferred:
-                nursery.start_soon(host.run_operation, operation, work, args)
-            if host.timers:
-                host.start_timers()
+            host.enter_nursery(nursery)
             task_status.started()
             try:
-                await self._closed.wait()
+                await closed.wait()
             finally:
                 host.nursery = None
                 host.timers_run = False
@@ -428,9 +455,11 @@ class Environment:
         """Call an entry at once. Only inside a turn of this isolate."""
         self._enter(entry, *args)
 
-    def load(self, env: Any) -> None:
+    def load(self, env: Mapping[str, Any]) -> None:
         """Evaluate the app's entry module; the answer is ``loaded`` or ``load_failed`` of the :class:`AppHost`."""
-        self.isolate.submit(Turn(self._load, ("load", json.dumps(env), json.dumps(list(self._host.bindings)))))
+        bindings = self._host.bindings
+        args = ("load", json.dumps(env) if env else "{}", json.dumps(list(bindings)) if bindings else "[]")
+        self.isolate.submit(Turn(self._load, args))
 
     def run_module(self) -> None:
         """Evaluate the entry module for its effects; answers like :meth:`load`."""
@@ -501,9 +530,11 @@ class Environment:
 
     def close(self) -> None:
         """Stop everything and free the heap. Not from inside a turn. Idempotent."""
-        if self._closed.is_set():
+        if self._is_closed:
             return
-        self._closed.set()
+        self._is_closed = True
+        if self._closed is not None:
+            self._closed.set()
         self.isolate.close()
         self._enter = self._entry_point = None
         self._host.release()

@@ -318,7 +318,7 @@ async def _run_file(folder: Path, file: str, app: App | str, options: TestOption
     result = FileResult(file)
     begun = time.monotonic()
     try:
-        load = partial(load_module, folder, f"./{file}", cache, _builtins(), Tools(own=True), mixed=True)
+        load = partial(load_module, str(folder), f"./{file}", cache, _builtins(), Tools(own=True), mixed=True)
         code = await trio.to_thread.run_sync(load)
     except (ModuleError, JavaScriptError) as error:
         result.errors.append(Failure(str(error)))

@@ -86,3 +86,46 @@ async def test_apps_that_do_not_load_leave_no_isolate_behind(house: HouseMaker) 
         # Those that wait for the same start fail together.
         assert 1 <= home.app("broken").counts.crashes <= len(exchanges)
         assert (await home.ask("calm")).status == 200
+
+
+def tasks_of(app: str) -> list[str]:
+    """The tasks that are the app's alone."""
+    root = trio.lowlevel.current_root_task()
+    assert root is not None
+    found: list[str] = []
+    waiting = [root]
+    while waiting:
+        task = waiting.pop()
+        found += [task.name] if task.name.startswith(f"{app}: ") else []
+        waiting += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return found
+
+
+async def test_an_app_has_a_task_from_its_first_timer_or_operation_on(house: HouseMaker) -> None:
+    source = """
+        export default { async fetch(request) {
+            if (request.url.endsWith("/timer")) await new Promise((r) => setTimeout(r, 1));
+            if (request.url.endsWith("/operation")) await caches.default.match("http://a/");
+            return new Response("fine");
+        } };
+    """
+    with trio.fail_after(20):
+        async with house(dict.fromkeys(("timer", "operation"), source)) as home:
+            for name in ("timer", "operation"):
+                assert (await home.ask(name)).body == b"fine"
+                assert tasks_of(name) == []
+                for _ in range(2):
+                    assert (await home.ask(name, f"/{name}")).body == b"fine"
+                    assert tasks_of(name) == [f"{name}: isolate 1"]
+                home.app(name).end()
+                await home.settled()
+                assert tasks_of(name) == []
+
+
+async def test_apps_that_have_no_task_end_with_the_registry(house: HouseMaker) -> None:
+    async with house({"calm": CALM}) as home:
+        app = home.app("calm")
+        assert (await home.ask("calm")).status == 200
+        assert app.awake
+        assert tasks_of("calm") == []
+    assert not app.awake

@@ -29,7 +29,7 @@ def lay(folder: Path, files: dict[str, Any]) -> Path:
 
 
 def resolver(folder: Path, files: dict[str, Any], *builtins: str) -> Resolver:
-    return Resolver(lay(folder, files).resolve(), builtins)
+    return Resolver(str(lay(folder, files).resolve()), builtins)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_links_to_outside_are_refused_and_pnpms_are_one_module(tmp_path: Path, c
     (app / "node_modules/out").symlink_to(tmp_path / "elsewhere")
     assert run(load_app(app, cache)) == ["y", "y", 1]
     with pytest.raises(ModuleError, match="symbolic link to outside the app's folder"):
-        Resolver(app.resolve()).resolve("out", "index.js")
+        Resolver(str(app.resolve())).resolve("out", "index.js")
 
 
 def test_late_imports_are_the_same_modules(tmp_path: Path, cache: BytecodeCache) -> None:
@@ -248,7 +248,7 @@ def test_whatever_is_asked_for_lies_inside(tmp_path_factory: Any, specifier: str
         (folder / "app/node_modules/b").symlink_to(folder / "b")
     app = (folder / "app").resolve()
     try:
-        found = Resolver(app, {"node:buffer"}).resolve(specifier, importer)
+        found = Resolver(str(app), {"node:buffer"}).resolve(specifier, importer)
     except ModuleError:
         return
     assert found == "node:buffer" or (app / found).resolve(strict=True).is_relative_to(app)
@@ -341,7 +341,7 @@ def test_exports_and_imports_as_in_node(tmp_path: Path) -> None:
         manifest = json.loads((folder / "node_modules/p/package.json").read_text())
         for specifier, url in zip(SPECIFIERS, row, strict=True):
             try:
-                ours = f"file://{folder}/{Resolver(folder).resolve(specifier, 'main.mjs')}"
+                ours = f"file://{folder}/{Resolver(str(folder)).resolve(specifier, 'main.mjs')}"
             except ModuleError:
                 ours = None
             if manifest.get("exports") is None and url is None:
