@@ -465,7 +465,7 @@ class Sockets:
             return 0
         if self._rooms.waiting:
             self._rooms.flush(socket)
-        return socket.send(message_of(data, is_text))
+        return socket.send(data if type(data) is str else message_of(data, is_text))
 
     def close(self, number: int, code: int | None, reason: Any) -> None:
         """Begin the closing handshake."""

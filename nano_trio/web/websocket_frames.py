@@ -328,16 +328,20 @@ def _close(payload: bytes) -> Control:
         raise Violation(INVALID_DATA, "the reason is not valid UTF-8") from None
 
 
-_HEADERS = {opcode: tuple(bytes((_FIN | opcode, size)) for size in range(126)) for opcode in (TEXT, BINARY)}
+_HEADERS = {
+    opcode: tuple(bytes((_FIN | opcode, size)) for size in range(_SMALL + 1))
+    for opcode in (TEXT, BINARY, CLOSE, PING, PONG)
+}
 
 
 def frame(opcode: int, payload: bytes, *, compressed: bool = False) -> bytes:
     """A whole message, or a control frame, in one unmasked frame."""
     size = len(payload)
+    if size <= _SMALL and not compressed:
+        return _HEADERS[opcode][size] + payload
     first = _FIN | opcode | (_RSV1 if compressed else 0)
-    if size < 126:
-        headers = _HEADERS.get(opcode)
-        return headers[size] + payload if headers is not None and not compressed else bytes((first, size)) + payload
+    if size <= _SMALL:
+        return bytes((first, size)) + payload
     if size < 65536:
         return (first << 24 | 126 << 16 | size).to_bytes(4, "big") + payload
     return (first << 72 | 127 << 64 | size).to_bytes(10, "big") + payload
