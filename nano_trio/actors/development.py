@@ -7,6 +7,7 @@ no script but the server's own, which loads the page again once the app has chan
 from __future__ import annotations
 
 import html
+import os
 import re
 from pathlib import Path
 
@@ -40,16 +41,21 @@ pre i { font-style: normal; color: var(--dim); user-select: none; } pre .caret {
 
 
 def failure_page(
-    request: IncomingRequest, status: int, title: str, detail: str, folder: Path, *headers: tuple[str, str]
+    request: IncomingRequest,
+    status: int,
+    title: str,
+    detail: str,
+    path: str | os.PathLike[str],
+    *headers: tuple[str, str],
 ) -> OutgoingResponse:
     """A response that shows ``detail``: an error as :class:`nano_trio.engine.errors.JavaScriptError` prints it, or any
-    text. ``folder``: the app's, or its file, where the source is read."""
+    text. ``path``: the app's folder, or its file, where the source is read."""
     response = plain_response(status, f"{title}\n\n{detail}", ("cache-control", "no-store"), *headers)
     if not _takes_html(request):
         return response
     response.headers[0] = ("content-type", "text/html; charset=utf-8")
     response.headers.append(("content-security-policy", _POLICY))
-    response.body = _html(status, title, detail, folder).encode("utf-8", "replace")
+    response.body = _html(status, title, detail, Path(path)).encode("utf-8", "replace")
     return response
 
 

@@ -39,6 +39,9 @@ class TurnNumbers(Protocol):
     def number(self, app: str, /) -> int:
         """What to write for an app."""
 
+    def introduce(self, apps: Iterable[str], /) -> None:
+        """These will ask for their numbers: thousands of them are quicker told together."""
+
 
 class Registry:
     """All apps of the process by name. Enter :meth:`run` before the first request."""
@@ -83,6 +86,9 @@ class Registry:
         self._nursery: trio.Nursery | None = None
         self._log = structlog.get_logger("nano_trio")
         self.apps: dict[str, App] = {}
+        apps = tuple(apps)
+        if turns is not None:
+            turns.introduce(settings.name for settings in apps)
         for settings in apps:
             self.add(settings)
         self.leaving: list[App] = []

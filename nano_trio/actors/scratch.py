@@ -24,7 +24,7 @@ from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.fetch_errors import FetchError
-from nano_trio.runtime.fetch_http1 import Response
+from nano_trio.runtime.fetch_messages import Response
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
 from nano_trio.runtime.platform import BUILTIN_MODULES
@@ -142,7 +142,7 @@ async def try_load(
     try:
         code = load_app(settings.path, cache, BUILTIN_MODULES, Tools(esbuild))
     except ModuleError as error:
-        return _of_import(settings.path, str(error))
+        return _of_import(Path(settings.path), str(error))
     except JavaScriptError as error:
         return LoadProblem.of(error)
     scheduler = CpuScheduler()

@@ -13,7 +13,7 @@ import trio
 from nano_trio.actors import request_ids
 from nano_trio.actors.messages import BodyBroken, Exchange, IncomingRequest, Origin, OutgoingResponse
 from nano_trio.runtime.fetch_errors import FetchError
-from nano_trio.runtime.fetch_http1 import RequestBody, Response
+from nano_trio.runtime.fetch_messages import RequestBody, Response
 from nano_trio.runtime.service import ServiceRequest
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ class AppSettings(SocketSettings, Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def path(self) -> Path: ...
+    def path(self) -> str | os.PathLike[str]: ...
     @property
     def env(self) -> Mapping[str, Any]: ...
     @property

@@ -7,6 +7,7 @@ types out of TypeScript, a worker thread reads, and whoever wants the app waits 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class Source:
 
     __slots__ = ("_bytecode", "_failure", "_tools", "code", "is_being_read", "path")
 
-    def __init__(self, path: Path, bytecode: BytecodeCache, tools: Tools) -> None:
+    def __init__(self, path: str | os.PathLike[str], bytecode: BytecodeCache, tools: Tools) -> None:
         self.path = path
         self.code: AppCode | None = None
         """What was read and is kept."""
@@ -72,12 +73,12 @@ class Source:
             self.code, self._failure = code, failure
         then()
 
-    async def read_version(self, path: Path) -> AppCode:
+    async def read_version(self, path: str | os.PathLike[str]) -> AppCode:
         """Read the code at ``path`` beside what is kept. Raises :class:`NotLoaded`."""
         files = _files_at(path)
         return await trio.to_thread.run_sync(self._load, files) if files.slow else self._load(files)
 
-    def _load(self, app: Path | AppFiles) -> AppCode:
+    def _load(self, app: str | os.PathLike[str] | AppFiles) -> AppCode:
         try:
             return load_app(app, self._bytecode, BUILTIN_MODULES, self._tools)
         except (ModuleError, JavaScriptError) as error:
@@ -108,7 +109,7 @@ class Source:
         return [] if self.code is None else self.code.files
 
 
-def _files_at(path: Path) -> AppFiles:
+def _files_at(path: str | os.PathLike[str]) -> AppFiles:
     try:
         return AppFiles.at(path)
     except ModuleError as error:

@@ -2,8 +2,8 @@
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C).
 
-A command imports what it works with when it runs, not when it is defined: the parent process of ``serve`` is this
-package, click and :mod:`nano_trio.parent`, and stays small.
+A command is imported when it is asked for, and imports what it works with when it runs, not when it is defined: the
+parent process of ``serve`` is this package, click and :mod:`nano_trio.parent`, and stays small.
 """
 
 from __future__ import annotations
@@ -14,19 +14,7 @@ import sys
 import click
 
 from nano_trio import __version__
-from nano_trio.cli.admin import admin
-from nano_trio.cli.arguments import Commands
-from nano_trio.cli.certs import certs
-from nano_trio.cli.check import check
-from nano_trio.cli.completion import completion
-from nano_trio.cli.dev import dev
-from nano_trio.cli.init import init
-from nano_trio.cli.repl import repl
-from nano_trio.cli.schema import schema
-from nano_trio.cli.scripts import eval_, run
-from nano_trio.cli.serve import serve
-from nano_trio.cli.test import test
-from nano_trio.cli.top import top
+from nano_trio.cli.arguments import Commands, ImportedCommands
 
 __all__ = ["main"]
 
@@ -44,7 +32,26 @@ def _version(context: click.Context, option: click.Parameter, value: bool) -> No
     context.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_COMMANDS = {
+    "admin": "nano_trio.cli.admin:admin",
+    "certs": "nano_trio.cli.certs:certs",
+    "check": "nano_trio.cli.check:check",
+    "completion": "nano_trio.cli.completion:completion",
+    "dev": "nano_trio.cli.dev:dev",
+    "eval": "nano_trio.cli.scripts:eval_",
+    "init": "nano_trio.cli.init:init",
+    "repl": "nano_trio.cli.repl:repl",
+    "run": "nano_trio.cli.scripts:run",
+    "schema": "nano_trio.cli.schema:schema",
+    "serve": "nano_trio.cli.serve:serve",
+    "test": "nano_trio.cli.test:test",
+    "top": "nano_trio.cli.top:top",
+}
+
+
+@click.group(
+    cls=Commands, commands=ImportedCommands(_COMMANDS), context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the versions and exit."
 )
@@ -69,7 +76,3 @@ def main(context: click.Context) -> None:
         context.color = False
     elif os.environ.get("FORCE_COLOR"):
         context.color = True
-
-
-for command in (admin, certs, check, completion, dev, eval_, init, repl, run, schema, serve, test, top):
-    main.add_command(command)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import click
 
-__all__ = ["Choice", "Commands", "Number", "WholeNumber"]
+__all__ = ["Choice", "Commands", "ImportedCommands", "Number", "WholeNumber"]
 
 
 class Choice(click.Choice[str]):
@@ -47,6 +49,33 @@ class WholeNumber(click.IntRange):
             self.fail(f"expected {_expected(self.min, self.max, 'whole ')}, got {value!r}", param, ctx)
 
 
+class ImportedCommands(MutableMapping[str, click.Command]):
+    """Commands by their names, each imported when it is asked for. ``places``: ``module:attribute`` by name."""
+
+    def __init__(self, places: dict[str, str]) -> None:
+        self._places: dict[str, str | click.Command] = {**places}
+
+    def __getitem__(self, name: str) -> click.Command:
+        found = self._places[name]
+        if isinstance(found, str):
+            module, _, attribute = found.partition(":")
+            found = self._places[name] = getattr(importlib.import_module(module), attribute)
+        assert isinstance(found, click.Command)
+        return found
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._places[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._places[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
 class Commands(click.Group):
     """A group that knows the commands of the groups in it."""
 
@@ -67,7 +96,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, but for a command of a group in this one it says where that is."""
         name = args[0]
-        for group in self.commands.values():
-            if isinstance(group, click.Group) and name in group.commands and name not in self.commands:
+        for group in () if name in self.commands else self.commands.values():
+            if isinstance(group, click.Group) and name in group.commands:
                 ctx.fail(f"No such command '{name}'. Did you mean '{ctx.command_path} {group.name} {name}'?")
         return super().resolve_command(ctx, args)

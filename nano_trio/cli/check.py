@@ -156,8 +156,9 @@ def _place(trouble: Trouble) -> tuple[bool, int, int]:
 
 
 def _of_app(app: App, problem: LoadProblem) -> Trouble:
-    folder = app.path if app.path.is_dir() else app.path.parent
-    file = folder / problem.file if problem.file else app.path
+    path = Path(app.path)
+    folder = path if path.is_dir() else path.parent
+    file = folder / problem.file if problem.file else path
     return Trouble(
         file=os.path.relpath(file),
         line=problem.line,

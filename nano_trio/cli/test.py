@@ -128,7 +128,8 @@ def _app_of(folder: Path, config_path: Path | None) -> App | str:
     given = config_path or usual_config(folder) or usual_config(folder.parent)
     if given is not None:
         for app in load(given).apps:
-            if app.path.resolve() == folder or app.path.resolve().parent == folder:
+            path = Path(app.path).resolve()
+            if folder in (path, path.parent):
                 return app
     try:
         AppFiles.at(folder)

@@ -195,6 +195,10 @@ class AppTls:
         return None if self.cert is None or self.key is None else (self.cert, self.key)
 
 
+_NOTHING: Mapping[str, Any] = {}
+"""One for all apps, since nothing changes it."""
+
+
 @frozen(kw_only=True)
 class App(Limits):
     """One app: its limits, complete with the defaults, and its identity."""
@@ -215,20 +219,20 @@ class App(Limits):
         default=None,
         metadata=about("a listener of its own; apps may share it", Reload.LISTENER, default="the server's `port`"),
     )
-    path: Annotated[Path, AppPath()] = field(
+    path: Annotated[str, AppPath()] = field(
         metadata=about(
             "a folder with index.js, index.ts or package.json, or a file; relative to the configuration's folder",
             Reload.ISOLATE,
         ),
     )
     env: Annotated[Mapping[str, Any], Env()] = field(
-        factory=dict,
+        default=_NOTHING,
         repr=False,  # secrets stay out of logs
         eq=_canonical,
         metadata=about("values for the app's `env`: anything that JSON can say", Reload.ISOLATE),
     )
     services: Annotated[Mapping[str, str], Services()] = field(
-        factory=dict,
+        default=_NOTHING,
         eq=_canonical,
         metadata=about(
             "other apps that this one calls as `env.NAME.fetch(request)`, without a socket: names to apps' names",
@@ -240,4 +244,4 @@ class App(Limits):
         default=False,
         metadata=about("answer for hosts that no app claims; one app per port at most", Reload.LIVE),
     )
-    tls: AppTls = field(factory=AppTls, metadata=about("the app's own certificate and HTTPS port", Reload.LIVE))
+    tls: AppTls = field(default=AppTls(), metadata=about("the app's own certificate and HTTPS port", Reload.LIVE))

@@ -83,19 +83,17 @@ ENTRIES = ("index.js", "index.mjs", "package.json", "index.ts", "index.mts", "in
 """One of these makes a folder an app's. What the `package.json` means is seen when the app is loaded."""
 
 
-def locate(path: Path, folder: Path) -> Path:
+def locate(written: str, folder: Path) -> str:
     """The absolute path of an app, seen from the configuration's folder. Raises `Rejected` where there is no app."""
-    # As texts: there may be ten thousand apps, and a Path costs more than to ask the file system.
-    written = str(path)
     absolute = os.path.normpath(os.path.join(folder, written))
-    mode = _mode(absolute, path)
+    mode = _mode(absolute, written)
     if mode is None:
         raise rejected(f"{show(written)} does not exist (looked for {absolute})")
     entry = absolute
     if stat.S_ISDIR(mode):
         for name in ENTRIES:
             entry = os.path.join(absolute, name)
-            mode = _mode(entry, path)
+            mode = _mode(entry, written)
             if mode is not None:
                 break
         if mode is None:
@@ -105,7 +103,7 @@ def locate(path: Path, folder: Path) -> Path:
         raise rejected(f"{show(written)} is no regular file (looked for {entry})")
     if not os.access(entry, os.R_OK):
         raise rejected(f"{show(written)} cannot be read: permission denied (looked for {entry})")
-    return path if absolute == written else Path(absolute)
+    return absolute
 
 
 def locate_certificates(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]:
@@ -139,13 +137,13 @@ def locate_esbuild(path: Path | None, folder: Path, findings: list[tuple[KeyPath
     return absolute
 
 
-def _mode(path: str, written: Path) -> int | None:
+def _mode(path: str, written: str) -> int | None:
     try:
         return os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise rejected(f"{show(str(written))} cannot be read: {(error.strerror or 'unknown error').lower()}") from None
+        raise rejected(f"{show(written)} cannot be read: {(error.strerror or 'unknown error').lower()}") from None
 
 
 def _same_name(name: str, other: str, first: int) -> str:

@@ -109,7 +109,6 @@ def _refuse(entry: object) -> Rejected:
     )
 
 
-@frozen
 class NetRules(Several):
     """A list of places, or one of them, kept as written."""
 

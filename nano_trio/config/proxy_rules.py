@@ -4,8 +4,6 @@ An entry is an address (`10.0.0.5`, `fd00::1`), a network (`10.0.0.0/8`), or one
 `unix` (peers on a Unix-domain socket, which have no address).
 """
 
-from attrs import frozen
-
 from nano_trio.config.net_rules import GROUPS, Network, parse_net_rule
 from nano_trio.config.problems import Rejected, rejected, show
 from nano_trio.config.rules import Schema, Several
@@ -35,7 +33,6 @@ def _refuse(entry: object) -> Rejected:
     return rejected(f'expected an address, a network, "loopback", "private" or "unix", got {show(entry)}')
 
 
-@frozen
 class TrustedProxies(Several):
     """A list of entries, or one of them, kept as written."""
 

@@ -150,7 +150,6 @@ class Port(Rule):
         return {"type": "integer", "minimum": self.minimum, "maximum": 65535}
 
 
-@frozen
 class Switch(Rule):
     """true or false, and nothing that merely resembles them."""
 
@@ -205,7 +204,6 @@ class Words(Several):
         return Choice(self.words).schema()
 
 
-@frozen
 class MediaTypes(Several):
     """A list of media types in which `*` stands for anything, or one of them; kept in lower case."""
 
@@ -222,7 +220,6 @@ class MediaTypes(Several):
         return {"type": "string", "pattern": f"^{_MEDIA_TYPE.pattern}$"}
 
 
-@frozen
 class AppName(Rule):
     """An app's name: it appears in logs, metrics and commands, names files, and is the default hostname."""
 
@@ -278,7 +275,6 @@ class Hostnames(Several):
         return schema
 
 
-@frozen
 class BindHost(Rule):
     """The address or hostname that listeners bind."""
 
@@ -298,25 +294,32 @@ class BindHost(Rule):
 class _PathRule(Rule):
     """A path as written; what must be there is checked later, when the configuration's folder is known."""
 
-    def accept(self, value: object) -> Path:
+    def accept_text(self, value: object) -> str:
+        """The path as text. Raises `Rejected`."""
         if not isinstance(value, str) or not value or "\0" in value or not is_unicode(value):
             raise self.refuse(value)
-        return Path(value)
+        return value
+
+    def accept(self, value: object) -> str | Path:
+        return Path(self.accept_text(value))
 
     def schema(self) -> Schema:
         return {"type": "string", "minLength": 1}
 
 
-@frozen
 class AppPath(_PathRule):
-    """Where an app lies."""
+    """Where an app lies. Kept as text: there may be ten thousand apps, and a `Path` takes half a kilobyte, and longer
+    to make than the file system takes to answer.
+    """
 
     @property
     def expects(self) -> str:
         return "a path to a folder with index.js, or to a file"
 
+    def accept(self, value: object) -> str:
+        return self.accept_text(value)
 
-@frozen
+
 class Services(Rule):
     """A table of names to apps' names; whether there are such apps is checked later."""
 
@@ -341,7 +344,6 @@ class Services(Rule):
         return {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}}
 
 
-@frozen
 class FolderPath(_PathRule):
     """A folder, which need not exist yet."""
 
@@ -350,7 +352,6 @@ class FolderPath(_PathRule):
         return "a path to a folder"
 
 
-@frozen
 class FilePath(_PathRule):
     """One file."""
 
@@ -359,7 +360,6 @@ class FilePath(_PathRule):
         return "a path to a file"
 
 
-@frozen
 class FilePaths(Several):
     """A file, or a list of them."""
 
@@ -368,13 +368,12 @@ class FilePaths(Several):
         return "a path to a file, or a list of them"
 
     def accept_item(self, value: object) -> Path:
-        return FilePath().accept(value)
+        return Path(FilePath().accept_text(value))
 
     def item_schema(self) -> Schema:
         return FilePath().schema()
 
 
-@frozen
 class Env(Rule):
     """A table of anything that JSON can say and JavaScript can hold exactly."""
 
@@ -422,7 +421,6 @@ class Env(Rule):
         return {"type": "object"}
 
 
-@frozen
 class Secret(Rule):
     """A token as HTTP can carry it: long enough that nobody guesses it. Its value is never shown."""
 

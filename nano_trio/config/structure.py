@@ -2,6 +2,7 @@
 the translation of cattrs's tree of errors into problems with a key and a message.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -108,14 +109,15 @@ def _rule_hook(type_: Any) -> Hook:
 
 
 def _table_hook(cls: type[attrs.AttrsInstance]) -> Hook:
-    build: Hook = make_dict_structure_fn(
-        cls, _converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True
-    )
+    @functools.cache
+    def build() -> Hook:
+        # A millisecond each, and a file has few of the tables that it could have.
+        return make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True)
 
     def structure_table(value: Any, type_: Any) -> Any:
         if not isinstance(value, dict):
             raise rejected(f"expected a table, got {show(value)}")
-        return build(value, type_)
+        return build()(value, type_)
 
     return structure_table
 

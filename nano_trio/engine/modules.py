@@ -254,7 +254,7 @@ class AppCode:
         """What was read so far, by paths in the app's folder: modules, and ``package.json`` where it had a say."""
         return self.folder.files
 
-    def changed(self, path: Path) -> bool:
+    def changed(self, path: str | os.PathLike[str]) -> bool:
         """Whether the app at ``path`` is no longer what was read from there. Reads its files."""
         try:
             files = AppFiles.at(path)
@@ -387,14 +387,14 @@ class AppFiles:
     """The entry module's file in it."""
 
     @classmethod
-    def at(cls, path: Path) -> AppFiles:
+    def at(cls, path: str | os.PathLike[str]) -> AppFiles:
         """The app at ``path``, a module file or a folder. Raises :class:`ModuleError`."""
         try:
             kind = os.stat(path).st_mode
         except (OSError, ValueError):
             kind = 0
         if stat.S_ISDIR(kind):
-            folder = real_path(str(path))
+            folder = real_path(os.fspath(path))
             return cls(folder, Resolver(folder).entry())
         if not stat.S_ISREG(kind):
             raise ModuleError(f'cannot load "{path}": no such file or folder')
@@ -408,7 +408,7 @@ class AppFiles:
 
 
 def load_app(
-    app: Path | AppFiles,
+    app: str | os.PathLike[str] | AppFiles,
     cache: BytecodeCache,
     builtins: Mapping[str, str] = MappingProxyType({}),
     tools: Tools = _NO_OWN,

@@ -20,7 +20,7 @@ __all__ = ["JsonFormat", "TextFormat", "access_line", "cut_long_values", "escape
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 _BEYOND_JSON = re.compile("[\x7f-\x9f\ud800-\udfff]")
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x20]+").fullmatch
-_APACHE = re.compile(r'["\\\x00-\x1f\x7f-\U0010ffff]')
+_APACHE = re.compile(r"[^ !#-\[\]-~]")
 _LINE_ENDS = re.compile("\r\n|\n")
 _FIRST = ("timestamp", "level", "event", "app", "request_id")
 _BELOW = ("error", "exception", "stack")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-import tempfile
+from collections.abc import Iterable
 
 __all__ = ["TurnRecord", "make_record", "memory_file", "running_app"]
 
@@ -28,6 +28,8 @@ def memory_file(name: str, size: int) -> int:
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create(name)
     else:
+        import tempfile
+
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
     os.ftruncate(fd, size)
@@ -55,10 +57,16 @@ class TurnRecord:
 
     def number(self, app: str) -> int:
         """The number of an app, the same whenever it is asked for."""
-        number = self._numbers.get(app)
-        if number is None:
-            number = self._numbers[app] = self._end
-            entry = app.encode()[: _LONGEST_NAME - 1] + b"\0"
-            os.pwrite(self._fd, entry, number)
-            self._end += len(entry)
-        return number
+        if app not in self._numbers:
+            self.introduce((app,))
+        return self._numbers[app]
+
+    def introduce(self, apps: Iterable[str]) -> None:
+        """Give numbers to all of these that have none yet, in one write."""
+        names = bytearray()
+        for app in apps:
+            if app not in self._numbers:
+                self._numbers[app] = self._end + len(names)
+                names += app.encode()[: _LONGEST_NAME - 1] + b"\0"
+        os.pwrite(self._fd, names, self._end)
+        self._end += len(names)

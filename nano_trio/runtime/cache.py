@@ -33,7 +33,6 @@ from nano_trio.runtime.cache_http import (
     varying,
     withheld,
 )
-from nano_trio.runtime.cache_sqlite import SqliteStore
 from nano_trio.runtime.cache_store import (
     CHUNK,
     DEFAULT_CACHE,
@@ -86,9 +85,11 @@ class AppCache:
         self._log = log if log is not None else structlog.get_logger("nano_trio.app")
         self._sessions = 0
 
-    # Few apps ever touch their caches.
+    # Few apps ever touch their caches, and few servers have one that does.
     @functools.cached_property
     def store(self) -> CacheStore:
+        from nano_trio.runtime.cache_sqlite import SqliteStore
+
         return SqliteStore(self._path, self.max_bytes, on_damage=functools.partial(_damaged, self._log))
 
     @functools.cached_property

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 import attrs
 
@@ -91,6 +90,9 @@ def _seconds(text: str | None) -> int | None:
 
 def _date(text: str) -> float | None:
     """An HTTP date in seconds since the epoch."""
+    # Few ask for it, and it would be a fiftieth of what the server imports at its start.
+    from email.utils import parsedate_to_datetime
+
     try:
         parsed = parsedate_to_datetime(text)
         return (parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)).timestamp()

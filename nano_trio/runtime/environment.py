@@ -22,7 +22,7 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import quickjs
@@ -37,11 +37,13 @@ from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.runtime import platform
 from nano_trio.runtime.cache import AppCache, CacheSession
 from nano_trio.runtime.dispatch import AppHost
-from nano_trio.runtime.fetch import Fetches
 from nano_trio.runtime.host import HostError, text_of
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.service import Service
+
+if TYPE_CHECKING:
+    from nano_trio.runtime.fetch import Fetches
 
 __all__ = ["Blank", "Environment", "LogSink"]
 
@@ -113,6 +115,9 @@ class _Host:
 
     @cached_property
     def fetches(self) -> Fetches:
+        # A tenth of all that a server imports, which need not be there before its first request.
+        from nano_trio.runtime.fetch import Fetches
+
         return Fetches(self)
 
     @cached_property

@@ -17,8 +17,8 @@ import trio
 
 from nano_trio.runtime.fetch_client import Fetch, FetchClient, FetchRequest
 from nano_trio.runtime.fetch_errors import FetchError
-from nano_trio.runtime.fetch_http1 import RequestBody
 from nano_trio.runtime.fetch_integrity import matches
+from nano_trio.runtime.fetch_messages import RequestBody
 from nano_trio.runtime.host import HostError, Namespace, Services, text_of
 
 __all__ = ["Fetches", "namespace"]

@@ -21,7 +21,7 @@ import trio
 from nano_trio import __version__
 from nano_trio.runtime.fetch_decoding import ACCEPT_ENCODING, Decoding, codings_of
 from nano_trio.runtime.fetch_errors import FetchError
-from nano_trio.runtime.fetch_http1 import RequestBody, Response, WireRequest
+from nano_trio.runtime.fetch_messages import RequestBody, Response, WireRequest
 from nano_trio.runtime.fetch_pool import ConnectionPool
 from nano_trio.runtime.net_connect import Connector, Network, Origin
 from nano_trio.runtime.pace import Pace

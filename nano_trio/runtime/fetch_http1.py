@@ -13,21 +13,20 @@ for as long as it likes.
 
 from __future__ import annotations
 
-import abc
 import os
 from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any
 
-import attrs
 import h11
 import trio
 
 from nano_trio.runtime.fetch_errors import FetchError, network_errors
+from nano_trio.runtime.fetch_messages import Response, WireRequest
 from nano_trio.runtime.net_connect import Connected
 from nano_trio.runtime.pace import Pace
 
-__all__ = ["Http1Connection", "RequestBody", "Response", "WireRequest"]
+__all__ = ["Http1Connection"]
 
 MAX_HEAD_BYTES = 256 * 1024
 _READ_BYTES = 256 * 1024
@@ -37,47 +36,6 @@ _LEAST_PIECE = 64 * 1024
 _MOST_PIECE = 1024 * 1024
 _PIECE_S = 0.02
 _MOST_INTERIM_RESPONSES = 32
-
-Headers = list[tuple[bytes, bytes]]
-
-
-@attrs.define
-class RequestBody:
-    """A request's body: bytes, which can be sent again, or a source that is read once."""
-
-    content: bytes = b""
-    receive: Callable[[], Awaitable[bytes]] | None = None
-    """Gives the next piece, ``b""`` at the end. Raises :class:`FetchError`."""
-    length: int | None = None
-    """Of what ``receive`` gives, where it is known."""
-
-
-@attrs.frozen
-class WireRequest:
-    """What goes to a server. ``headers`` hold none of framing or connection: those each protocol adds."""
-
-    method: str
-    authority: str
-    scheme: str
-    target: str
-    headers: Headers
-    body: RequestBody | None
-
-
-class Response(abc.ABC):
-    """A response whose body is still on its way."""
-
-    status: int
-    reason: bytes
-    headers: Headers
-
-    @abc.abstractmethod
-    async def receive(self) -> bytes:
-        """The next non-empty piece of the body as it came, ``b""`` at the end. Raises :class:`FetchError`."""
-
-    @abc.abstractmethod
-    def close(self) -> None:
-        """Want no more of it. Never blocks, idempotent."""
 
 
 class Http1Connection:

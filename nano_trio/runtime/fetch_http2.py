@@ -21,7 +21,7 @@ import h2.settings
 import trio
 
 from nano_trio.runtime.fetch_errors import FetchError, network_errors
-from nano_trio.runtime.fetch_http1 import Response, WireRequest
+from nano_trio.runtime.fetch_messages import Response, WireRequest
 from nano_trio.runtime.http2_state import Http2State
 from nano_trio.runtime.net_connect import Connected
 

@@ -9,13 +9,16 @@ connection and the others wait to learn.
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
 from nano_trio.runtime.fetch_http1 import Http1Connection
-from nano_trio.runtime.fetch_http2 import Http2Connection
 from nano_trio.runtime.net_connect import Connector, Origin
 from nano_trio.runtime.pace import Pace
+
+if TYPE_CHECKING:
+    from nano_trio.runtime.fetch_http2 import Http2Connection
 
 __all__ = ["IDLE_CONNECTION_S", "MAX_CONNECTIONS", "Connection", "ConnectionPool"]
 
@@ -23,7 +26,7 @@ MAX_CONNECTIONS = 100
 IDLE_CONNECTION_S = 30.0
 _MOST_KNOWN_ORIGINS = 1000
 
-Connection = Http1Connection | Http2Connection
+Connection: TypeAlias = "Http1Connection | Http2Connection"
 
 
 class _Place:
@@ -125,6 +128,8 @@ class ConnectionPool:
         self._opening -= 1
         place.speaks_http2 = connected.http2
         if connected.http2:
+            from nano_trio.runtime.fetch_http2 import Http2Connection  # is there since TLS was
+
             shared = Http2Connection(connected, self._nursery, self._released)
             place.http2.append(shared)
             self._connections[shared] = origin
@@ -141,7 +146,7 @@ class ConnectionPool:
         place = self._place(origin)
         if connection.closed:
             del self._connections[connection]
-            if isinstance(connection, Http2Connection):
+            if not isinstance(connection, Http1Connection):
                 place.http2.remove(connection)
             elif connection in place.idle:
                 place.idle.remove(connection)

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import attrs
-import certifi
 import trio
 
 from nano_trio.runtime.fetch_errors import FetchError, network_errors
@@ -211,10 +210,15 @@ async def _tls_context(extra: tuple[Path, ...], http2: bool) -> ssl.SSLContext:
 def _make_context(extra: tuple[Path, ...], http2: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if not _system_has_authorities():
+        import certifi
+
         context.load_verify_locations(certifi.where())
     for path in extra:
         context.load_verify_locations(str(path))
     context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
+    if http2:
+        # The import takes 20 ms and 2 MB. Here it is made for those who may need it, and nobody else waits.
+        import nano_trio.runtime.fetch_http2  # noqa: F401
     return context
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from nano_trio.runtime.fetch_http1 import RequestBody, Response
+from nano_trio.runtime.fetch_messages import RequestBody, Response
 
 __all__ = ["Service", "ServiceRequest"]
 

@@ -32,7 +32,7 @@ from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.fetch_errors import FetchError
-from nano_trio.runtime.fetch_http1 import Response
+from nano_trio.runtime.fetch_messages import Response
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
 from nano_trio.runtime.platform import BUILTIN_MODULES

@@ -22,8 +22,9 @@ from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from nano_trio.web.clients import TrustedProxies, client_key
-from nano_trio.web.connection import Connection
-from nano_trio.web.http2 import Http2Connection
+from nano_trio.web.handshake import Handshake
+from nano_trio.web.proxied import Proxied
+from nano_trio.web.websocket import WebSocket
 
 if TYPE_CHECKING:
     from nano_trio.web.listener import Listener
@@ -141,7 +142,7 @@ class ConnectionLimits:
             connection
             for listener in self.listeners
             for connection in listener.connections
-            if isinstance(connection, Connection | Http2Connection)
+            if not isinstance(connection, Handshake | Proxied | WebSocket)
             and connection.idle
             and connection.deadline <= now + listener.limits.idle_timeout - _IDLE_S
         ]

@@ -112,7 +112,8 @@ def _secure(config: Config) -> dict[int | None, Secure]:
     ports = config.secure_ports
     if not ports:
         return {}
-    # Only who serves HTTPS waits for the library that makes certificates, and has it in memory.
+    # Only who serves HTTPS waits for the library that makes certificates, and for HTTP/2, and has them in memory.
+    import nano_trio.web.http2  # noqa: F401
     from nano_trio.web.local_ca import LocalCertificates
 
     local = LocalCertificates(config.tls.certs)

@@ -33,9 +33,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 import trio
-from watchfiles._rust_notify import RustNotify
 
 if TYPE_CHECKING:
+    from watchfiles._rust_notify import RustNotify
+
     from nano_trio.actors.app import App
     from nano_trio.web.hosting import Hosting
 
@@ -107,6 +108,9 @@ class FileWatch:
 
     def _watch(self, folders: list[str]) -> RustNotify | None:
         """A watcher, or None where a folder has gone this moment. Blocks."""
+        # Nobody waits for the library's import before the first request.
+        from watchfiles._rust_notify import RustNotify
+
         try:
             return RustNotify(folders, False, self._polling, _POLL_MS, False, True)
         except FileNotFoundError:
@@ -147,7 +151,7 @@ class FileWatch:
         apps = {app: app.source.key for app in watched if app.name in registry.apps}
         missing = [app for app, key in apps.items() if app not in self._known or self._known[app][0] is not key]
         if missing or len(self._known) != len(apps):
-            look = [(app, app.source.path, app.source.files) for app in missing]
+            look = [(app, Path(app.source.path), app.source.files) for app in missing]
             ways: Ways = {}
             found = await trio.to_thread.run_sync(
                 lambda: {app: folders_of(path, files, ways) for app, path, files in look}

@@ -21,11 +21,11 @@ import structlog
 
 from nano_trio.web.connection import Connection
 from nano_trio.web.errors import error_page
-from nano_trio.web.http2 import Http2Connection
 from nano_trio.web.response_head import build
 from nano_trio.web.tls_socket import TLSSocket
 
 if TYPE_CHECKING:
+    from nano_trio.web.http2 import Http2Connection
     from nano_trio.web.listener import Listener
 
 __all__ = ["Handshake"]
@@ -109,8 +109,12 @@ class Handshake:
         if not complete:
             return False
         self._listener.connections.discard(self)
-        protocol = Http2Connection if tls.protocol == "h2" else Connection
-        self._connection = protocol(tls, self.remote, self._listener)
+        if tls.protocol == "h2":
+            from nano_trio.web.http2 import Http2Connection  # is there since the certificates were read
+
+            self._connection = Http2Connection(tls, self.remote, self._listener)
+        else:
+            self._connection = Connection(tls, self.remote, self._listener)
         return self._connection.ready()  # the request may have come with the last message
 
     def resume(self) -> bool:

@@ -26,23 +26,21 @@ from nano_trio.actors.registry import Registry
 from nano_trio.actors.room_bus import SharedRooms
 from nano_trio.actors.supervisor import Supervisor
 from nano_trio.config import App, Config, Overlay, keep
-from nano_trio.web.admin.all_workers import FIRST, AllWorkers, answer_first, gather_lines, send_lines
-from nano_trio.web.admin.hosted import HostedOperations
-from nano_trio.web.admin.operations import Operations
 from nano_trio.web.assembly import app_ports, local_hostnames, route, server_settings, uses_local_certificates
 from nano_trio.web.certificates import CertificateError
 from nano_trio.web.live import LiveReload
 from nano_trio.web.load import Load
-from nano_trio.web.metrics import Metrics
 from nano_trio.web.parent_link import ParentLink
 from nano_trio.web.reload import Change, ReloadReport
 from nano_trio.web.router import Router
 from nano_trio.web.server import Server
 from nano_trio.web.workers.calls import Calls
-from nano_trio.web.workers.mesh import Mesh
+from nano_trio.web.workers.mesh import FIRST, Mesh
 
 if TYPE_CHECKING:
     from nano_trio.web.admin.listener import AdminServer
+    from nano_trio.web.admin.operations import Operations
+    from nano_trio.web.metrics import Metrics
 
 __all__ = ["Hosting", "host", "local_hostnames", "uses_local_certificates"]
 
@@ -65,7 +63,7 @@ class Hosting:
         config: Config,
         registry: Registry,
         server: Server,
-        metrics: Metrics,
+        load: Load,
         *,
         base: Config | None = None,
         source: Callable[[], Config] | None = None,
@@ -80,8 +78,8 @@ class Hosting:
         self.started_with = config
         self.registry = registry
         self.server = server
-        self.metrics = metrics
-        """What is counted of all this."""
+        self.load = load
+        """How late the event loop is."""
         self.source = source
         """Reads the configuration anew, in a thread; raises :class:`ConfigError`. None: there is no file."""
         self.overlay = overlay if overlay is not None else Overlay(None)
@@ -99,7 +97,6 @@ class Hosting:
         if link is not None and link.workers > 1:
             self.mesh = Mesh(link.worker)
             self.rooms = registry.room_bus = SharedRooms(self.mesh, registry)
-            metrics.bus = self._bus_counts
         self.live = live
         """Pages that are loaded again when apps change, in development."""
         self.last_reload: ReloadReport | None = None
@@ -123,6 +120,17 @@ class Hosting:
         self._turn = trio.Lock()
         self._next: _Pending | None = None
         self._numbered = 0
+
+    @functools.cached_property
+    def metrics(self) -> Metrics:
+        """What is counted of all this."""
+        # Only who is asked waits for the library that knows their format, and has it in memory.
+        from nano_trio.web.metrics import Metrics
+
+        metrics = Metrics(self.registry, self.server, self.load)
+        if self.mesh is not None:
+            metrics.bus = self._bus_counts
+        return metrics
 
     @property
     def operations(self) -> Supervisor:
@@ -466,7 +474,7 @@ async def host(
         config,
         registry,
         server,
-        Metrics(registry, server, load),
+        load,
         base=base,
         source=source,
         overlay=overlay,
@@ -502,6 +510,8 @@ async def host(
 
 async def _admin(hosting: Hosting, *, task_status: trio.TaskStatus[AdminServer]) -> None:
     # Only who has admin waits for its protocols.
+    from nano_trio.web.admin.all_workers import AllWorkers, gather_lines
+    from nano_trio.web.admin.hosted import HostedOperations
     from nano_trio.web.admin.listener import serve_admin
 
     with HostedOperations(hosting) as here:
@@ -517,6 +527,8 @@ async def _admin(hosting: Hosting, *, task_status: trio.TaskStatus[AdminServer])
 
 async def _join(hosting: Hosting, mesh: Mesh, link: ParentLink) -> None:
     """Become one of several workers: reachable for the others before the first client comes."""
+    from nano_trio.web.admin.all_workers import answer_first, send_lines
+
     await hosting.operations.start_child(ChildSpec(id="bus", run=mesh.run, reports=True))
     assert hosting.rooms is not None
     hosting.operations.add(ChildSpec(id="room counts", run=hosting.rooms.run))

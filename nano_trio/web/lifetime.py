@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -29,6 +30,7 @@ __all__ = ["serve_until_signal"]
 log = structlog.get_logger("nano_trio")
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
+_THE_REST = ("nano_trio.runtime.fetch", "nano_trio.runtime.cache_sqlite", "websockets")
 
 
 async def serve_until_signal(
@@ -81,6 +83,7 @@ async def serve_until_signal(
             # Before it looks at its files: by the time that it says one is broken, its successor has something to run
             # with.
             await hosting.keep()
+            await trio.to_thread.run_sync(_import_the_rest)
             await trio.lowlevel.checkpoint_if_cancelled()
             if config.watch:
                 hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched, seen).run))
@@ -154,6 +157,15 @@ class _Life:
         report = await hosting.reload()
         if self._link is not None:
             self._link.reloaded(report.error is None)
+
+
+def _import_the_rest() -> None:
+    """What nobody needs before the first request: there it would hold up the start, and where it is first needed
+    everybody's requests. In a thread it holds up neither.
+    """
+    for name in _THE_REST:
+        importlib.import_module(name)
+    gc.freeze()
 
 
 def _calm_garbage_collection() -> None:

@@ -18,7 +18,6 @@ from nano_trio.web.connection import Connection
 from nano_trio.web.counts import WebCounts
 from nano_trio.web.handshake import Handshake
 from nano_trio.web.http1 import HeadParser
-from nano_trio.web.http2 import Http2Connection
 from nano_trio.web.proxied import Proxied
 from nano_trio.web.reactor import Reactor
 from nano_trio.web.router import RouteTable
@@ -27,6 +26,8 @@ from nano_trio.web.websocket import WebSocket
 
 if TYPE_CHECKING:
     from trio import Nursery
+
+    from nano_trio.web.http2 import Http2Connection
 
 __all__ = ["Begun", "Listener"]
 

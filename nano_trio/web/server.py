@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import functools
 import socket
-from collections.abc import Callable
 
 import attrs
 import structlog
@@ -29,8 +28,6 @@ from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.counts import WebCounts
 from nano_trio.web.http1 import HeadParser
 from nano_trio.web.listener import Listener
-from nano_trio.web.parser_h11 import h11_parser
-from nano_trio.web.parser_httptools import httptools_parser
 from nano_trio.web.reactor import Reactor
 from nano_trio.web.redirect import Redirects
 from nano_trio.web.router import Router, RouteTable
@@ -43,7 +40,6 @@ log = structlog.get_logger("nano_trio.web")
 
 _SWEEP = "request rates"
 _SWEEP_S = 5.0
-_ENGINES: dict[str, Callable[[], HeadParser]] = {"httptools": httptools_parser, "h11": h11_parser}
 
 
 @attrs.frozen(order=True)
@@ -95,7 +91,7 @@ class Server:
         """Set at the end of :meth:`drain`."""
         self._reactor = reactor = Reactor()
         reactor.now = trio.current_time()
-        self._parse_head = _ENGINES[settings.http]()
+        self._parse_head = _parser(settings.http)
         self._trusted = TrustedProxies(settings.trusted_proxies)
         self._connection_limits = ConnectionLimits(*_connection_limits(settings), self._trusted)
         rate = _rate(settings)
@@ -375,3 +371,14 @@ async def serve(
             nursery.cancel_scope.cancel()
     finally:
         server.close()
+
+
+def _parser(name: str) -> HeadParser:
+    """The one of the two that is configured; nobody waits for the other."""
+    if name == "h11":
+        from nano_trio.web.parser_h11 import h11_parser
+
+        return h11_parser()
+    from nano_trio.web.parser_httptools import httptools_parser
+
+    return httptools_parser()

@@ -56,9 +56,9 @@ def test_the_least_configuration_gets_every_default(folder: Path) -> None:
     sockets = {"max_message_mb": 16, "max_buffered_mb": 1, "websocket_compression": True}
     beats = {"websocket_ping_interval_s": 30, "websocket_ping_timeout_s": 10, "websocket_close_timeout_s": 5}
     assert attrs.asdict(config.defaults).items() >= {**sockets, **beats}.items()
-    assert app == App(name="One", path=folder / "one")
+    assert app == App(name="One", path=str(folder / "one"))
     assert app.hostname == ("one",)
-    assert app.path == folder / "one"
+    assert app.path == str(folder / "one")
     assert config.port_of(app) == 3000
     assert config.listeners == {Listener("127.0.0.1", 3000)}
 
@@ -131,7 +131,7 @@ def test_a_file_may_name_its_schema_and_begin_with_a_byte_order_mark(folder: Pat
 def test_paths_begin_at_the_file_not_at_the_working_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "config.json").write_text('{"apps": [{"name": "one", "path": "./empty/../one"}]}')
     monkeypatch.chdir(folder.parent)
-    assert load(f"{folder.name}/config.json", {}).apps[0].path == folder / "one"
+    assert load(f"{folder.name}/config.json", {}).apps[0].path == str(folder / "one")
 
 
 def test_environment_and_command_line_override_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

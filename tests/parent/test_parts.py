@@ -140,6 +140,7 @@ def test_the_record_names_the_app_whose_turn_runs() -> None:
     fd = make_record()
     record = TurnRecord(os.dup(fd))
     names = ["shop", "café", "a" * 200]
+    record.introduce(["café", "bakery", "café"])
     assert running_app(fd) is None
     for name in names:
         record.mark[0] = record.number(name)

@@ -62,7 +62,7 @@ def test_toml_and_json_say_the_same(written: Path) -> None:
 def test_the_shapes_answer(written: Path) -> None:
     for name in ("function.js", "listener.js", "app"):
         document = {"apps": [{"name": "app", "path": str(written / name)}]}
-        assert config.from_document(document, environ={}).apps[0].path.exists()
+        assert Path(config.from_document(document, environ={}).apps[0].path).exists()
 
 
 def test_links_lead_somewhere() -> None:

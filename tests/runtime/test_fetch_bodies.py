@@ -7,7 +7,8 @@ import trio
 import trio.testing
 
 from nano_trio.engine.scheduler import CpuScheduler
-from nano_trio.runtime.fetch_http1 import Http1Connection, WireRequest
+from nano_trio.runtime.fetch_http1 import Http1Connection
+from nano_trio.runtime.fetch_messages import WireRequest
 from nano_trio.runtime.net_connect import Connected
 from nano_trio.runtime.pace import Pace
 

@@ -34,16 +34,15 @@ from nano_trio.web.admin.operations import AppStatus, ProcessFigures
 from nano_trio.web.merging import Figures, Ledger, merge_figures, merge_snapshots, most_telling, snapshot_of
 from nano_trio.web.metrics import has_lived
 from nano_trio.web.workers.calls import CallFailed, Calls
+from nano_trio.web.workers.mesh import FIRST
 
 if TYPE_CHECKING:
     from nano_trio.web.hosting import Hosting
 
-__all__ = ["FIRST", "AllWorkers", "answer_first", "gather_lines", "send_lines"]
+__all__ = ["AllWorkers", "answer_first", "gather_lines", "send_lines"]
 
 log = structlog.get_logger("nano_trio.admin")
 
-FIRST = 0
-"""The worker that has the admin listener."""
 _LOOK_S = 2.0
 _CHANGE_S = 60.0
 _LINES = "log lines"

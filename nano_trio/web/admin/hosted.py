@@ -74,7 +74,7 @@ class HostedOperations:
             name=app.name,
             state="quarantined" if why is not None else app.state.value,
             urls=self._hosting.urls_of(settings),
-            path=str(settings.path),
+            path=settings.path,
             preload=settings.preload,
             restarts=app.counts.restarts,
             last_error=app.last_error,

@@ -28,9 +28,12 @@ import trio
 
 from nano_trio.actors.bus import Take
 
-__all__ = ["Mesh"]
+__all__ = ["FIRST", "Mesh"]
 
 log = structlog.get_logger("nano_trio")
+
+FIRST = 0
+"""The worker that has the admin listener."""
 
 _HEAD = struct.Struct("!IB")
 """The payload's length, the subject's length."""

@@ -1,0 +1,51 @@
+"""What is sent to a server and what comes back, whichever protocol the connection speaks."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Awaitable, Callable
+
+import attrs
+
+__all__ = ["Headers", "RequestBody", "Response", "WireRequest"]
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@attrs.define
+class RequestBody:
+    """A request's body: bytes, which can be sent again, or a source that is read once."""
+
+    content: bytes = b""
+    receive: Callable[[], Awaitable[bytes]] | None = None
+    """Gives the next piece, ``b""`` at the end. Raises :class:`FetchError`."""
+    length: int | None = None
+    """Of what ``receive`` gives, where it is known."""
+
+
+@attrs.frozen
+class WireRequest:
+    """What goes to a server. ``headers`` hold none of framing or connection: those each protocol adds."""
+
+    method: str
+    authority: str
+    scheme: str
+    target: str
+    headers: Headers
+    body: RequestBody | None
+
+
+class Response(abc.ABC):
+    """A response whose body is still on its way."""
+
+    status: int
+    reason: bytes
+    headers: Headers
+
+    @abc.abstractmethod
+    async def receive(self) -> bytes:
+        """The next non-empty piece of the body as it came, ``b""`` at the end. Raises :class:`FetchError`."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Want no more of it. Never blocks, idempotent."""
