@@ -20,7 +20,8 @@ Schema = dict[str, Any]
 
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
 _NAME = re.compile(NAME_PATTERN)
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
+_HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+*-]+/[A-Za-z0-9!#$&^_.+*-]+")
 _SHORTEST_SECRET, _LONGEST_SECRET = 16, 512
 _SECRET = re.compile(rf"[!-~]{{{_SHORTEST_SECRET},{_LONGEST_SECRET}}}")
@@ -456,10 +457,9 @@ def is_hostname(text: str) -> bool:
         return _is_ip_address(text[1:-1]) and ":" in text and "%" not in text
     if len(text) > _MAX_HOSTNAME:
         return False
-    labels = text.split(".")
-    if labels[-1].isdigit():
+    if text.rpartition(".")[2].isdigit():
         return ":" not in text and _is_ip_address(text)
-    return all(map(_LABEL.fullmatch, labels))
+    return _HOSTNAME.fullmatch(text) is not None
 
 
 def is_wildcard(text: str) -> bool:

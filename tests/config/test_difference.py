@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from nano_trio.config import App, Config, ConfigDiff, Http, Limits, Listener, Log, diff, from_document
 from tests.config.documents import documents
 
-ONE = App(name="one", path=Path("/one"))
-TWO = App(name="two", path=Path("/two"))
+ONE = App(name="one", path="/one")
+TWO = App(name="two", path="/two")
 BASE = Config(apps=(ONE, TWO))
 
 
@@ -35,7 +35,7 @@ def test_apps_come_and_go_and_a_renamed_app_does_both() -> None:
 @pytest.mark.parametrize(
     ("changes", "isolate"),
     [
-        ({"path": Path("/elsewhere")}, True),
+        ({"path": "/elsewhere"}, True),
         ({"env": {"A": 1}}, True),
         ({"memory_mb": 64}, True),
         ({"allow_net": ("loopback",)}, True),

@@ -106,7 +106,7 @@ def test_a_full_toml_file(folder: Path) -> None:
     assert one.env == {"KEY": "value", "N": 1.5, "NESTED": {"list": [1, True, "x"]}}
     assert (one.memory_mb, one.idle_timeout_s, one.default) == (32.5, 300, True)
     assert (two.memory_mb, two.idle_timeout_s, two.default) == (64, None, False)
-    assert two.path == folder / "two.js"
+    assert two.path == str(folder / "two.js")
     assert config.listeners == {Listener("0.0.0.0", 8000), Listener("0.0.0.0", 9000)}
     assert (config.http.parser, config.log.level, config.log.format) == ("h11", "debug", "apache")
 
@@ -150,7 +150,7 @@ def test_environment_and_command_line_override_the_file(folder: Path, monkeypatc
 def test_a_single_app_answers_every_host(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     config = single_app("one", environ={"NANO_PORT": "4000"}, settings={"env": {"A": 1}})
-    assert config.apps == (App(name="one", path=folder / "one", default=True, env={"A": 1}),)
+    assert config.apps == (App(name="one", path=str(folder / "one"), default=True, env={"A": 1}),)
     assert (config.host, config.port) == ("127.0.0.1", 4000)
     config = single_app(folder / "two.js", host="::1", port=0, environ={"NANO_PORT": "4000"})
     assert (config.host, config.port, config.apps[0].name) == ("::1", 0, "two")
@@ -204,7 +204,7 @@ def test_the_model_is_frozen_hashable_and_apart_from_the_document(folder: Path) 
 
 
 def test_env_tells_true_from_one() -> None:
-    one, true = (App(name="a", path=Path("a"), env={"A": value}) for value in (1, True))
+    one, true = (App(name="a", path="a", env={"A": value}) for value in (1, True))
     assert one != true
 
 

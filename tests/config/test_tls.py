@@ -240,7 +240,7 @@ def test_apps_may_share_a_port_and_its_https_port(folder: Path) -> None:
 
 
 def test_a_difference() -> None:
-    old = Config(apps=(App(name="one", path=Path("/one")),))
+    old = Config(apps=(App(name="one", path="/one"),))
     new = attrs.evolve(old, tls=Tls(port=3443, redirect=True))
     assert diff(old, new) == ConfigDiff(
         open_listeners=(Listener("127.0.0.1", 3443, tls=True),),
