@@ -29,7 +29,7 @@ import posixpath
 import re
 import stat
 from collections.abc import Callable, Mapping, Set
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn
@@ -39,7 +39,7 @@ import attrs
 import quickjs
 
 from nano_trio.engine.advice import what_is_missing
-from nano_trio.engine.bytecode import Bytecode, BytecodeCache
+from nano_trio.engine.bytecode import Bytecode, BytecodeCache, compile_module
 from nano_trio.engine.errors import Frame, JavaScriptError, render_error
 from nano_trio.engine.files import read_file
 from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver, is_below, real_path, real_path_below
@@ -236,6 +236,12 @@ def _json_module(name: str, text: str) -> str:
     return f"export default {text.strip()};"
 
 
+@cache
+def _take() -> bytes:
+    """The bytecode of :data:`TAKE_MODULE`."""
+    return compile_module(_TAKE_SOURCE, TAKE_MODULE).code
+
+
 @attrs.define
 class AppCode:
     """An app's modules, read and compiled, ready to be put into any number of isolates."""
@@ -270,6 +276,7 @@ class AppCode:
         """
         late = _LateImports(self, reach or (lambda: context))
         context.set_module_loader(late.load)
+        context.read_object(_take())
         for module in self.modules:
             context.read_object(module.code)
 
@@ -329,8 +336,6 @@ class _LateImports:
 
     def load(self, name: str) -> str:
         """The source of the module ``name``, which the engine does not have."""
-        if name == TAKE_MODULE:
-            return _TAKE_SOURCE
         try:
             return self._load(name)
         except ModuleError as error:
