@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
+import pytest
 import trio
 import trio.testing
 
@@ -129,3 +133,24 @@ async def test_apps_that_have_no_task_end_with_the_registry(house: HouseMaker) -
         assert app.awake
         assert tasks_of("calm") == []
     assert not app.awake
+
+
+@pytest.fixture
+def patient_collector() -> Iterator[None]:
+    """Python's collector comes by itself after 100,000 objects."""
+    threshold = gc.get_threshold()
+    gc.set_threshold(100_000)
+    yield
+    gc.set_threshold(*threshold)
+
+
+@pytest.mark.usefixtures("patient_collector")
+async def test_young_objects_are_collected_where_the_store_is_filled(house: HouseMaker) -> None:
+    async with house({"calm": CALM, "next": CALM}) as home:
+        with trio.fail_after(20):
+            await home.registry.blanks.wait_full()
+            kept = [[number] for number in range(60_000)]
+            assert gc.get_count()[0] >= len(kept)
+            assert (await home.ask("calm")).status == 200
+            await home.registry.blanks.wait_full()
+        assert gc.get_count()[0] < len(kept) // 2
