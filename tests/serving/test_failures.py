@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -330,7 +331,7 @@ async def test_an_app_that_does_not_load(serve: SiteMaker, source: str, logged: 
 async def test_a_mended_app_loads_at_the_next_request(serve: SiteMaker) -> None:
     async with serve({"app": "export default {"}) as site:
         assert (await site.get("app")).status == 503
-        (site.app("app").settings.path / "index.js").write_text("export default () => new Response('mended');")
+        (Path(site.app("app").settings.path) / "index.js").write_text("export default () => new Response('mended');")
         assert (await site.get("app")).text == "mended"
 
 
