@@ -25,6 +25,7 @@ from pathlib import Path
 import attrs
 import quickjs
 
+from nano_trio.engine.bytecode_debug import strip_debug
 from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
 from nano_trio.engine.files import read_file
 
@@ -33,6 +34,7 @@ __all__ = ["Bytecode", "BytecodeCache", "compile_module", "compile_script", "def
 _MAGIC = b"nano-trio bytecode 3\n"
 _DIGEST_SIZE = 32
 _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
+_BARE = b"script without debug"
 _MAX_ENTRY_BYTES = 1 << 30
 _MARSHAL_VERSION = 2
 """One that all versions of Python read alike."""
@@ -106,9 +108,10 @@ class BytecodeCache:
         """This user's alone; None where nothing is kept on disk."""
         return self._folder
 
-    def script(self, source: str, filename: str) -> Bytecode:
-        """The bytecode of a script. Raises :class:`quickjs.JSError`."""
-        return self._get(b"script", source, filename)
+    def script(self, source: str, filename: str, *, debug: bool = True) -> Bytecode:
+        """The bytecode of a script, without ``debug`` as :func:`strip_debug` leaves it. Raises
+        :class:`quickjs.JSError`."""
+        return self._get(b"script" if debug else _BARE, source, filename)
 
     def module(self, source: str, filename: str, name: str = "") -> Bytecode:
         """The bytecode of an ES module; ``name``: what it is to be called by :meth:`linked`, if it is to be linked.
@@ -145,6 +148,8 @@ class BytecodeCache:
             if found is None:
                 compiled = (compile_module if kind == b"module" else compile_script)(source, filename)
                 code = compiled.code
+                if kind == _BARE:
+                    code = strip_debug(code)
                 if name and compiled.head is not None and not compiled.imports:
                     # Nothing is left to link but its name.
                     code = rewrite(code, compiled.head, name, [])

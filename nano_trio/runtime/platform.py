@@ -18,7 +18,6 @@ from typing import Any, Final, Protocol
 import quickjs
 
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_folder
-from nano_trio.engine.bytecode_debug import strip_debug
 from nano_trio.runtime.host import Namespace, Services
 
 __all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "install"]
@@ -123,10 +122,9 @@ def _cache() -> BytecodeCache:
 @cache
 def _specification(name: str) -> Bytecode:
     source = (_JS_FOLDER / f"{name}.js").read_text("utf-8")
-    # The parentheses make the file's arrow function the script's value.
-    bytecode = _cache().script(f"({source})", f"{FILE_PREFIX}{name}.js")
-    # In Python's development mode (-X dev) the platform's own frames in stack traces have their lines.
-    return bytecode if sys.flags.dev_mode else Bytecode(strip_debug(bytecode.code))
+    # The parentheses make the file's arrow function the script's value. In Python's development mode (-X dev) the
+    # platform's own frames in stack traces have their lines.
+    return _cache().script(f"({source})", f"{FILE_PREFIX}{name}.js", debug=sys.flags.dev_mode)
 
 
 @cache

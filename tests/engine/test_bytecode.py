@@ -117,6 +117,17 @@ def test_stripped_code_does_the_same_without_its_text(source: str) -> None:
     assert "[native code]" in str(function)
 
 
+def test_a_script_is_kept_with_and_without_what_debugging_needs(tmp_path: Path) -> None:
+    whole = BytecodeCache(tmp_path / "c").script(SOURCES[0], "a.js")
+    bare = BytecodeCache(tmp_path / "c").script(SOURCES[0], "a.js", debug=False)
+    assert bare.code == strip_debug(whole.code) != whole.code
+    again = BytecodeCache(tmp_path / "c")
+    assert (again.script(SOURCES[0], "a.js", debug=False).code, again.script(SOURCES[0], "a.js").code) == (
+        bare.code,
+        whole.code,
+    )
+
+
 def test_stripped_code_tells_no_place_and_no_names() -> None:
     """Errors thrown there have their functions' names, as the engine's own have; what is global keeps its name."""
     source = "(function outer(given) { const kept = () => { throw new Error(given + shown); }; return kept(); })"
