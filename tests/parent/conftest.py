@@ -44,8 +44,14 @@ def play(tmp_path: Path) -> Iterator[Play]:
 
 def workers_of(parent: Running) -> list[psutil.Process]:
     """The worker processes that live."""
-    children = psutil.Process(parent.process.pid).children()
-    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in psutil.Process(parent.process.pid).children() if _lives(child)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # its parent took its exit code this moment
+        return False
 
 
 def worker_of(parent: Running) -> psutil.Process:
