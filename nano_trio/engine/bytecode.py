@@ -25,7 +25,7 @@ from pathlib import Path
 import attrs
 import quickjs
 
-from nano_trio.engine.bytecode_debug import strip_debug
+from nano_trio.engine.bytecode_debug import leave_out_debugging
 from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
 from nano_trio.engine.files import read_file
 
@@ -34,7 +34,7 @@ __all__ = ["Bytecode", "BytecodeCache", "compile_module", "compile_script", "def
 _MAGIC = b"nano-trio bytecode 3\n"
 _DIGEST_SIZE = 32
 _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
-_BARE = b"script without debug"
+_BARE = b"bare script"
 _MAX_ENTRY_BYTES = 1 << 30
 _MARSHAL_VERSION = 2
 """One that all versions of Python read alike."""
@@ -52,9 +52,16 @@ class Bytecode:
     """The digest that it is cached by."""
 
 
-def compile_script(source: str, filename: str) -> Bytecode:
-    """Compile a script whose completion value is its last expression. Raises :class:`quickjs.JSError`."""
-    return Bytecode(quickjs.Context().compile(source, filename).write_object())
+def compile_script(source: str, filename: str, *, debug: bool = True) -> Bytecode:
+    """Compile a script whose completion value is its last expression. Raises :class:`quickjs.JSError`.
+
+    Without ``debug`` it lacks what only debugging needs, if possible. Not for scripts that call ``eval`` directly,
+    which finds variables by their names.
+    """
+    runtime = quickjs.Runtime()
+    if not debug:
+        leave_out_debugging(runtime)
+    return Bytecode(runtime.new_context().compile(source, filename).write_object())
 
 
 def compile_module(source: str, filename: str) -> Bytecode:
@@ -109,8 +116,7 @@ class BytecodeCache:
         return self._folder
 
     def script(self, source: str, filename: str, *, debug: bool = True) -> Bytecode:
-        """The bytecode of a script, without ``debug`` as :func:`strip_debug` leaves it. Raises
-        :class:`quickjs.JSError`."""
+        """The bytecode of a script as by :func:`compile_script`. Raises :class:`quickjs.JSError`."""
         return self._get(b"script" if debug else _BARE, source, filename)
 
     def module(self, source: str, filename: str, name: str = "") -> Bytecode:
@@ -146,10 +152,11 @@ class BytecodeCache:
         if found is None:
             found = self._read(key)
             if found is None:
-                compiled = (compile_module if kind == b"module" else compile_script)(source, filename)
+                if kind == b"module":
+                    compiled = compile_module(source, filename)
+                else:
+                    compiled = compile_script(source, filename, debug=kind != _BARE)
                 code = compiled.code
-                if kind == _BARE:
-                    code = strip_debug(code)
                 if name and compiled.head is not None and not compiled.imports:
                     # Nothing is left to link but its name.
                     code = rewrite(code, compiled.head, name, [])

@@ -8,6 +8,7 @@ globals.
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 import weakref
 from collections.abc import Iterator, Mapping
@@ -76,6 +77,9 @@ LAZY_GLOBALS: dict[str, str] = {
 }
 """The globals each specification file defines, installed when first touched."""
 
+_CORE = ("webidl_core", "body", "request", "response", "dispatch")
+"""The files that each app needs."""
+
 _JS_FOLDER = Path(__file__).parent / "js"
 
 
@@ -119,12 +123,28 @@ def _cache() -> BytecodeCache:
     return BytecodeCache(default_cache_folder())
 
 
+def _source(name: str) -> str:
+    # The parentheses make the file's arrow function the script's value.
+    return f"({(_JS_FOLDER / f'{name}.js').read_text('utf-8')})"
+
+
+def _compiled(source: str, name: str) -> Bytecode:
+    # In Python's development mode (-X dev) the platform's own frames in stack traces have their lines.
+    return _cache().script(source, FILE_PREFIX + name, debug=sys.flags.dev_mode)
+
+
 @cache
 def _specification(name: str) -> Bytecode:
-    source = (_JS_FOLDER / f"{name}.js").read_text("utf-8")
-    # The parentheses make the file's arrow function the script's value. In Python's development mode (-X dev) the
-    # platform's own frames in stack traces have their lines.
-    return _cache().script(f"({source})", f"{FILE_PREFIX}{name}.js", debug=sys.flags.dev_mode)
+    return _compiled(_source(name), f"{name}.js")
+
+
+@cache
+def _bootstrap() -> Bytecode:
+    """``bootstrap.js`` and what goes into it by itself: the core's files, and the names of the lazy globals. In one
+    script they share the table of names, which is a good part of what reading it costs."""
+    core = "" if sys.flags.dev_mode else ", ".join(f"{name}: {_source(name)}" for name in _CORE)
+    names = json.dumps([name for names in LAZY_GLOBALS.values() for name in names.split()])
+    return _compiled(f"{_source('bootstrap')}.bind(null, {{ __proto__: null, {core} }}, {names})", "bootstrap.js")
 
 
 @cache
@@ -132,7 +152,6 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"nano_trio.runtime.{name}")
 
 
-_ALL_GLOBALS = " ".join(LAZY_GLOBALS.values())
 _FILES = {name: file for file, names in LAZY_GLOBALS.items() for name in names.split()}
 
 
@@ -150,8 +169,6 @@ def install(owner: Owner, services: Services) -> quickjs.Value:
         return dict(getattr(_module(module), part or "namespace")(services))
 
     # Which file defines what is looked up here rather than kept in each isolate.
-    bootstrap = load_specification("bootstrap")
-    result: quickjs.Value = bootstrap(
-        load_specification, host_namespace, _ALL_GLOBALS, _FILES.__getitem__, LAZY_GLOBALS.get
-    )
+    bootstrap = owner.context.eval_function(owner.context.read_object(_bootstrap().code))
+    result: quickjs.Value = bootstrap(load_specification, host_namespace, _FILES.__getitem__, LAZY_GLOBALS.get)
     return result

@@ -13,8 +13,9 @@
   "use strict";
   const { load, statics, uncurry } = platform;
   const { isObject, USVString } = load("webidl_core");
-  const { getOwnPropertyDescriptors, defineProperty } = statics.Object;
-  const { ownKeys } = statics.Reflect;
+  const { assign } = statics.Object;
+  const defineGetter = uncurry("Object", "__defineGetter__");
+  const getterOf = uncurry("Object", "__lookupGetter__");
   const toWellFormed = uncurry("String", "toWellFormed");
   const NONE = 0, TEXT = 1, BYTES = 2, STREAM = 3, BLOB = 4, WIRE = 5, SPENT = 6;
   const KINDS = { __proto__: null, NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT };
@@ -70,9 +71,9 @@
     return kind === BLOB ? [BYTES, load("blob").bytesOf(source)] : [kind, source];
   }
 
-  /** Give `Class` the members of Body; `stateOf` is its brand check. */
-  function includeBody(Class, stateOf) {
-    const members = {
+  /** Give the prototype of an interface the members of Body, enumerable as all of its; `stateOf` is its brand check. */
+  function includeBody(prototype, stateOf) {
+    const attributes = {
       get body() {
         const state = stateOf(this);
         return state.kind === NONE ? null : (bodySource ?? loadBodySource()).streamOf(state);
@@ -83,6 +84,10 @@
         if (kind === NONE) return false;
         return kind === SPENT || (state.stream !== null && load("streams_readable").isDisturbed(state.stream));
       },
+    };
+    defineGetter(prototype, "body", getterOf(attributes, "body"));
+    defineGetter(prototype, "bodyUsed", getterOf(attributes, "bodyUsed"));
+    assign(prototype, {
       arrayBuffer() {
         return load("body_consume").consume(this, stateOf, "arrayBuffer");
       },
@@ -101,10 +106,7 @@
       text() {
         return load("body_consume").consume(this, stateOf, "text");
       },
-    };
-    const descriptors = getOwnPropertyDescriptors(members);
-    const names = ownKeys(descriptors);
-    for (let i = 0; i < names.length; i++) defineProperty(Class.prototype, names[i], descriptors[names[i]]);
+    });
   }
 
   return { __proto__: null, KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, seize, handOver, includeBody };

@@ -12,135 +12,230 @@
 // to other files, and the names that `platform.py` lists as its globals become properties of globalThis.
 // Host functions are reached with `host("file")`: an object of functions from the Python module of the same name. They
 // live in closures only; nothing here leaks one to an app. They never throw: each says in its return value what failed.
-(loadSpecification, hostNamespace, lazyGlobals, fileOf, globalsOf) => {
+(core, lazyGlobals, loadSpecification, hostNamespace, fileOf, globalsOf) => {
   "use strict";
-  const bindCall = Function.prototype.bind.bind(Function.prototype.call);
-
-  // Captured methods by type, but those that symbols name. Add here what a new file needs. Lists, for names cut out of
-  // a text would have to be looked up anew in each isolate.
-  const CAPTURED_METHODS = {
-    Array: ["push", "pop", "shift", "unshift", "slice", "splice", "join", "indexOf", "filter", "sort", "concat"],
-    ArrayBuffer: ["slice", "transfer", "resize"],
-    BigInt: ["valueOf"],
-    Boolean: ["valueOf"],
-    Date: ["getTime", "toISOString"],
-    Error: ["toString"],
-    FinalizationRegistry: ["register"],
-    Function: ["call", "toString"],
-    Map: ["get", "set", "has", "delete", "forEach", "entries"],
-    Number: ["toString", "toFixed", "valueOf"],
-    Object: ["hasOwnProperty", "propertyIsEnumerable", "toString"],
-    RegExp: ["exec", "test"],
-    Set: ["add", "has", "delete", "forEach", "values"],
-    String: [
-      "charCodeAt", "codePointAt", "slice", "substring", "indexOf", "lastIndexOf", "includes", "startsWith",
-      "endsWith", "split", "trim", "toLowerCase", "toUpperCase", "replaceAll", "padStart", "padEnd", "repeat",
-      "toWellFormed", "isWellFormed", "valueOf",
-    ],
-    Symbol: ["toString", "valueOf"],
-    Uint8Array: ["toBase64"],
-    WeakMap: ["get", "set", "has"],
-    WeakRef: ["deref"],
-    WeakSet: ["add", "has"],
-  };
-  const CAPTURED_STATICS = {
-    Array: ["isArray"],
-    ArrayBuffer: ["isView"],
-    JSON: ["stringify", "parse"],
-    Math: ["floor", "min", "max", "trunc", "random", "round", "fround"],
-    Number: ["isNaN", "isFinite", "parseFloat", "parseInt"],
-    Object: [
-      "assign", "create", "defineProperty", "freeze", "isExtensible", "getOwnPropertyDescriptor",
-      "getOwnPropertyDescriptors", "getOwnPropertyNames", "getOwnPropertySymbols", "getPrototypeOf", "setPrototypeOf",
-      "keys",
-    ],
-    Reflect: ["apply", "construct", "ownKeys", "getOwnPropertyDescriptor"],
-    String: ["fromCodePoint"],
-    Symbol: ["for"],
-    Uint8Array: ["fromBase64"],
-    BigInt: ["asIntN", "asUintN"],
-    Date: ["now"],
-    Error: ["isError"],
-  };
-  const CAPTURED_CONSTRUCTORS = [
-    "DataView", "Promise", "Proxy", "TypeError", "RangeError", "SyntaxError", "EvalError", "ReferenceError",
-    "URIError", "AggregateError", "SharedArrayBuffer", "Int8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array",
-    "Int32Array", "Uint32Array", "BigInt64Array", "BigUint64Array", "Float16Array", "Float32Array", "Float64Array",
-  ];
-  const methods = { __proto__: null };
-  const uncurried = { __proto__: null };
-  const statics = { __proto__: null };
-  const constructors = { __proto__: null };
-  const { Object, Symbol, TypeError, Promise } = globalThis;
   const globals = globalThis;
-  const defineProperty = Object.defineProperty;
-
-  for (const type in CAPTURED_METHODS) {
-    const prototype = globals[type].prototype;
-    const captured = (methods[type] = { __proto__: null });
-    const names = CAPTURED_METHODS[type];
-    for (let i = 0; i < names.length; i++) captured[names[i]] = prototype[names[i]];
-    constructors[type] = globals[type];
-  }
-  for (const type in CAPTURED_STATICS) {
-    const captured = (statics[type] = { __proto__: null });
-    const names = CAPTURED_STATICS[type];
-    const from = globals[type];
-    for (let i = 0; i < names.length; i++) captured[names[i]] = from[names[i]];
-  }
-  for (let i = 0; i < CAPTURED_CONSTRUCTORS.length; i++) {
-    constructors[CAPTURED_CONSTRUCTORS[i]] = globals[CAPTURED_CONSTRUCTORS[i]];
-  }
-  methods.Array["@@iterator"] = Array.prototype[Symbol.iterator];
-  methods.RegExp["@@replace"] = RegExp.prototype[Symbol.replace];
-  const TypedArray = Object.getPrototypeOf(Uint8Array);
-  const getterOf = (prototype, name) => bindCall(Object.getOwnPropertyDescriptor(prototype, name).get);
-  methods.TypedArray = { __proto__: null, set: TypedArray.prototype.set, subarray: TypedArray.prototype.subarray,
-    slice: TypedArray.prototype.slice, fill: TypedArray.prototype.fill };
-
-  uncurried["Map.size"] = getterOf(Map.prototype, "size");
-  uncurried["Set.size"] = getterOf(Set.prototype, "size");
-  uncurried["RegExp.source"] = getterOf(RegExp.prototype, "source");
-  uncurried["RegExp.flags"] = getterOf(RegExp.prototype, "flags");
-
-  /** The captured method `name` of `type`, taking its receiver first: uncurry("Array", "push")(array, item). */
-  function uncurry(type, name) {
-    const key = type + "." + name;
-    let bound = uncurried[key];
-    if (bound === undefined) {
-      const method = methods[type][name];
-      if (method === undefined) throw new TypeError(`bootstrap.js captures no ${key}`);
-      bound = uncurried[key] = bindCall(method);
-    }
-    return bound;
-  }
-
-  // Getters that tell an ArrayBuffer and a view from look-alikes, unaffected by patched prototypes.
-  const buffers = {
+  const {
+    AggregateError, Array, ArrayBuffer, BigInt, BigInt64Array, BigUint64Array, Boolean, DataView, Date, Error, EvalError,
+    FinalizationRegistry, Float16Array, Float32Array, Float64Array, Function, Int8Array, Int16Array, Int32Array, JSON, Map,
+    Math, Number, Object, Promise, Proxy, RangeError, ReferenceError, Reflect, RegExp, Set, SharedArrayBuffer, String,
+    Symbol, SyntaxError, TypeError, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, URIError, WeakMap, WeakRef,
+    WeakSet,
+  } = globals;
+  const constructors = {
     __proto__: null,
-    isView: statics.ArrayBuffer.isView,
-    viewBuffer: getterOf(TypedArray.prototype, "buffer"),
-    viewByteOffset: getterOf(TypedArray.prototype, "byteOffset"),
-    viewByteLength: getterOf(TypedArray.prototype, "byteLength"),
-    /** "Uint8Array" and so on, or undefined where `value` is no typed array. */
-    viewTag: getterOf(TypedArray.prototype, Symbol.toStringTag),
-    dataViewBuffer: getterOf(DataView.prototype, "buffer"),
-    dataViewByteOffset: getterOf(DataView.prototype, "byteOffset"),
-    dataViewByteLength: getterOf(DataView.prototype, "byteLength"),
-    /** Throws a TypeError where `value` is no ArrayBuffer. */
-    byteLength: getterOf(ArrayBuffer.prototype, "byteLength"),
-    detached: getterOf(ArrayBuffer.prototype, "detached"),
-    resizable: getterOf(ArrayBuffer.prototype, "resizable"),
-    maxByteLength: getterOf(ArrayBuffer.prototype, "maxByteLength"),
-    sharedByteLength: getterOf(SharedArrayBuffer.prototype, "byteLength"),
+    AggregateError, Array, ArrayBuffer, BigInt, BigInt64Array, BigUint64Array, Boolean, DataView, Date, Error, EvalError,
+    FinalizationRegistry, Float16Array, Float32Array, Float64Array, Function, Int8Array, Int16Array, Int32Array, Map,
+    Number, Object, Promise, Proxy, RangeError, ReferenceError, RegExp, Set, SharedArrayBuffer, String, Symbol,
+    SyntaxError, TypeError, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, URIError, WeakMap, WeakRef, WeakSet,
   };
+  const bindCall = Function.prototype.bind.bind(Function.prototype.call);
+  const TypedArray = Object.getPrototypeOf(Uint8Array);
+
+  const arrayPrototype = Array.prototype;
+  const arrayBufferPrototype = ArrayBuffer.prototype;
+  const dataViewPrototype = DataView.prototype;
+  const mapPrototype = Map.prototype;
+  const numberPrototype = Number.prototype;
+  const objectPrototype = Object.prototype;
+  const regExpPrototype = RegExp.prototype;
+  const setPrototype = Set.prototype;
+  const stringPrototype = String.prototype;
+  const typedArrayPrototype = TypedArray.prototype;
+  const weakMapPrototype = WeakMap.prototype;
+  const indexOf = bindCall(arrayPrototype.indexOf);
+  const getterOf = bindCall(objectPrototype.__lookupGetter__);
+  // Captured methods and getters by type, each followed by its name: `uncurry` replaces these two by the name and what it
+  // made of the method. Add here what a new file needs. One list each, for objects with these members would take three
+  // times as long to make, in each isolate.
+  const methods = {
+    __proto__: null,
+    Array: [
+      arrayPrototype.push, "push",
+      arrayPrototype.pop, "pop",
+      arrayPrototype.shift, "shift",
+      arrayPrototype.unshift, "unshift",
+      arrayPrototype.slice, "slice",
+      arrayPrototype.splice, "splice",
+      arrayPrototype.join, "join",
+      arrayPrototype.indexOf, "indexOf",
+      arrayPrototype.filter, "filter",
+      arrayPrototype.sort, "sort",
+      arrayPrototype.concat, "concat",
+      arrayPrototype.values, "values",
+    ],
+    ArrayBuffer: [
+      arrayBufferPrototype.slice, "slice",
+      arrayBufferPrototype.transfer, "transfer",
+      arrayBufferPrototype.resize, "resize",
+      getterOf(arrayBufferPrototype, "byteLength"), "byteLength",
+      getterOf(arrayBufferPrototype, "detached"), "detached",
+      getterOf(arrayBufferPrototype, "resizable"), "resizable",
+      getterOf(arrayBufferPrototype, "maxByteLength"), "maxByteLength",
+    ],
+    BigInt: [BigInt.prototype.valueOf, "valueOf"],
+    Boolean: [Boolean.prototype.valueOf, "valueOf"],
+    DataView: [
+      getterOf(dataViewPrototype, "buffer"), "buffer",
+      getterOf(dataViewPrototype, "byteOffset"), "byteOffset",
+      getterOf(dataViewPrototype, "byteLength"), "byteLength",
+    ],
+    Date: [Date.prototype.getTime, "getTime", Date.prototype.toISOString, "toISOString"],
+    Error: [Error.prototype.toString, "toString"],
+    FinalizationRegistry: [FinalizationRegistry.prototype.register, "register"],
+    Function: [Function.prototype.call, "call", Function.prototype.toString, "toString"],
+    Map: [
+      mapPrototype.get, "get",
+      mapPrototype.set, "set",
+      mapPrototype.has, "has",
+      mapPrototype.delete, "delete",
+      mapPrototype.forEach, "forEach",
+      mapPrototype.entries, "entries",
+      getterOf(mapPrototype, "size"), "size",
+    ],
+    Number: [
+      numberPrototype.toString, "toString",
+      numberPrototype.toFixed, "toFixed",
+      numberPrototype.valueOf, "valueOf",
+    ],
+    Object: [
+      objectPrototype.hasOwnProperty, "hasOwnProperty",
+      objectPrototype.propertyIsEnumerable, "propertyIsEnumerable",
+      objectPrototype.toString, "toString",
+      objectPrototype.__defineGetter__, "__defineGetter__",
+      objectPrototype.__lookupGetter__, "__lookupGetter__",
+    ],
+    Promise: [Promise.prototype.then, "then"],
+    RegExp: [
+      regExpPrototype.exec, "exec",
+      regExpPrototype.test, "test",
+      regExpPrototype[Symbol.replace], Symbol.replace,
+      getterOf(regExpPrototype, "source"), "source",
+      getterOf(regExpPrototype, "flags"), "flags",
+    ],
+    Set: [
+      setPrototype.add, "add",
+      setPrototype.has, "has",
+      setPrototype.delete, "delete",
+      setPrototype.forEach, "forEach",
+      setPrototype.values, "values",
+      getterOf(setPrototype, "size"), "size",
+    ],
+    SharedArrayBuffer: [getterOf(SharedArrayBuffer.prototype, "byteLength"), "byteLength"],
+    String: [
+      stringPrototype.charCodeAt, "charCodeAt",
+      stringPrototype.codePointAt, "codePointAt",
+      stringPrototype.slice, "slice",
+      stringPrototype.substring, "substring",
+      stringPrototype.indexOf, "indexOf",
+      stringPrototype.lastIndexOf, "lastIndexOf",
+      stringPrototype.includes, "includes",
+      stringPrototype.startsWith, "startsWith",
+      stringPrototype.endsWith, "endsWith",
+      stringPrototype.split, "split",
+      stringPrototype.trim, "trim",
+      stringPrototype.toLowerCase, "toLowerCase",
+      stringPrototype.toUpperCase, "toUpperCase",
+      stringPrototype.replaceAll, "replaceAll",
+      stringPrototype.padStart, "padStart",
+      stringPrototype.padEnd, "padEnd",
+      stringPrototype.repeat, "repeat",
+      stringPrototype.toWellFormed, "toWellFormed",
+      stringPrototype.isWellFormed, "isWellFormed",
+      stringPrototype.valueOf, "valueOf",
+    ],
+    Symbol: [Symbol.prototype.toString, "toString", Symbol.prototype.valueOf, "valueOf"],
+    TypedArray: [
+      typedArrayPrototype.set, "set",
+      typedArrayPrototype.slice, "slice",
+      typedArrayPrototype.fill, "fill",
+      getterOf(typedArrayPrototype, "buffer"), "buffer",
+      getterOf(typedArrayPrototype, "byteOffset"), "byteOffset",
+      getterOf(typedArrayPrototype, "byteLength"), "byteLength",
+      getterOf(typedArrayPrototype, Symbol.toStringTag), Symbol.toStringTag,
+    ],
+    Uint8Array: [Uint8Array.prototype.toBase64, "toBase64"],
+    WeakMap: [weakMapPrototype.get, "get", weakMapPrototype.set, "set", weakMapPrototype.has, "has"],
+    WeakRef: [WeakRef.prototype.deref, "deref"],
+    WeakSet: [WeakSet.prototype.add, "add", WeakSet.prototype.has, "has"],
+  };
+  const statics = {
+    __proto__: null,
+    Array: { __proto__: null, isArray: Array.isArray },
+    ArrayBuffer: { __proto__: null, isView: ArrayBuffer.isView },
+    BigInt: { __proto__: null, asIntN: BigInt.asIntN, asUintN: BigInt.asUintN },
+    Date: { __proto__: null, now: Date.now },
+    Error: { __proto__: null, isError: Error.isError },
+    JSON: { __proto__: null, stringify: JSON.stringify, parse: JSON.parse },
+    Math: {
+      __proto__: null,
+      floor: Math.floor,
+      min: Math.min,
+      max: Math.max,
+      trunc: Math.trunc,
+      random: Math.random,
+      round: Math.round,
+      fround: Math.fround,
+    },
+    Number: {
+      __proto__: null,
+      isNaN: Number.isNaN,
+      isFinite: Number.isFinite,
+      parseFloat: Number.parseFloat,
+      parseInt: Number.parseInt,
+    },
+    Object: {
+      __proto__: null,
+      assign: Object.assign,
+      create: Object.create,
+      defineProperty: Object.defineProperty,
+      freeze: Object.freeze,
+      isExtensible: Object.isExtensible,
+      getOwnPropertyDescriptor: Object.getOwnPropertyDescriptor,
+      getOwnPropertyDescriptors: Object.getOwnPropertyDescriptors,
+      getOwnPropertyNames: Object.getOwnPropertyNames,
+      getOwnPropertySymbols: Object.getOwnPropertySymbols,
+      getPrototypeOf: Object.getPrototypeOf,
+      setPrototypeOf: Object.setPrototypeOf,
+      keys: Object.keys,
+    },
+    Reflect: {
+      __proto__: null,
+      apply: Reflect.apply,
+      construct: Reflect.construct,
+      ownKeys: Reflect.ownKeys,
+      getOwnPropertyDescriptor: Reflect.getOwnPropertyDescriptor,
+    },
+    String: { __proto__: null, fromCodePoint: String.fromCodePoint },
+    Symbol: { __proto__: null, for: Symbol.for },
+    Uint8Array: { __proto__: null, fromBase64: Uint8Array.fromBase64 },
+  };
+  const { defineProperty, setPrototypeOf } = statics.Object;
+
+  /**
+   * The captured method or getter `name` of `type`, taking its receiver first: uncurry("Array", "push")(array, item),
+   * uncurry("Map", "size")(map).
+   */
+  function uncurry(type, name) {
+    const list = methods[type];
+    let at = indexOf(list, name);
+    if (at < 0) throw new TypeError(`bootstrap.js captures no ${type}.${name}`);
+    if (at % 2 === 1) {
+      list[at] = bindCall(list[--at]);
+      list[at] = name;
+    }
+    return list[at + 1];
+  }
 
   const loaded = { __proto__: null };
   /** The result of the specification file `name`, loaded at the first call. */
   function load(name) {
     let result = loaded[name];
     if (result === undefined) {
-      result = loaded[name] = loadSpecification(name)(platform);
+      const specification = core[name] ?? loadSpecification(name);
+      // What a file defines stays; the code that defines it does not.
+      core[name] = undefined;
+      result = loaded[name] = specification(platform);
       const names = globalsOf(name);
       if (names !== null) settleGlobals(names, result);
     }
@@ -158,7 +253,7 @@
     defineProperty(globals, name, { __proto__: null, value, writable: true, enumerable, configurable: true });
   }
 
-  const promiseThen = bindCall(Promise.prototype.then);
+  const promiseThen = uncurry("Promise", "then");
   const promiseResolve = Promise.resolve.bind(Promise);
 
   /** Run `callback` as a microtask; what it throws is reported (HTML, "queue a microtask"). */
@@ -179,9 +274,9 @@
 
   // Operations: work of the host whose result arrives in a later turn.
   const operations = new Map();
-  const operationsGet = Map.prototype.get.bind(operations);
-  const operationsSet = Map.prototype.set.bind(operations);
-  const operationsDelete = Map.prototype.delete.bind(operations);
+  const mapGet = uncurry("Map", "get");
+  const mapSet = uncurry("Map", "set");
+  const mapDelete = uncurry("Map", "delete");
   let lastOperation = 0;
   /**
    * Start host work: `start(id)` passes the id to a host function, which settles it in a later turn.
@@ -190,7 +285,7 @@
   function operation(start) {
     const id = ++lastOperation;
     const { promise, resolve, reject } = withResolvers();
-    operationsSet(id, [resolve, reject]);
+    mapSet(operations, id, [resolve, reject]);
     start(id);
     return promise;
   }
@@ -207,9 +302,9 @@
   /** The error that a host failure `name`, `message` stands for. */
   function makeError(name, message) {
     if (errorMakers[name] !== undefined) return errorMakers[name](message);
-    if (name === "TypeError") return new constructors.TypeError(message);
-    if (name === "RangeError") return new constructors.RangeError(message);
-    if (name === "SyntaxError") return new constructors.SyntaxError(message);
+    if (name === "TypeError") return new TypeError(message);
+    if (name === "RangeError") return new RangeError(message);
+    if (name === "SyntaxError") return new SyntaxError(message);
     return new (load("domexception").DOMException)(message, name);
   }
 
@@ -220,9 +315,9 @@
       load(name);
     },
     settle(id, succeeded, value, message) {
-      const resolvers = operationsGet(id);
+      const resolvers = mapGet(operations, id);
       if (resolvers === undefined) return;
-      operationsDelete(id);
+      mapDelete(operations, id);
       if (succeeded) resolvers[0](value);
       else resolvers[1](makeError(value, message));
     },
@@ -234,7 +329,10 @@
     constructors,
     statics,
     uncurry,
-    buffers,
+    /** Of buffers.js. */
+    get buffers() {
+      return load("buffers");
+    },
     load,
     /** Whether the file `name` has been loaded. */
     isLoaded: (name) => loaded[name] !== undefined,
@@ -264,8 +362,8 @@
   defineGlobal("self", globals);
   /** Globals that are no longer lazy: the app has assigned them, or the platform defined them otherwise. */
   const settled = { __proto__: null, console: true };
-  const names = uncurry("String", "split")(lazyGlobals, " ");
-  const descriptor = { __proto__: null, configurable: true, enumerable: false, get: undefined, set: undefined };
+  const names = lazyGlobals;
+  const descriptor = { __proto__: null, configurable: true, get: undefined, set: undefined };
   const naming = { __proto__: null, value: undefined };
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
@@ -303,16 +401,22 @@
   }
 
   // console is a namespace, which scripts may examine before they use it: a data property from the start, whose members
-  // appear when something first looks at them. The handler's one getter fills the target and takes itself away.
+  // appear when something first looks at them. Whichever trap the engine looks for then, it asks the handler's prototype,
+  // which fills the target and takes itself away.
   const target = { __proto__: {} };
-  const traps = "get set has ownKeys getOwnPropertyDescriptor defineProperty deleteProperty preventExtensions".split(" ");
-  const handler = { __proto__: null };
-  const fill = () => {
-    load("console").define(target);
-    for (let i = 0; i < traps.length; i++) delete handler[traps[i]];
+  const handler = {
+    __proto__: new Proxy(
+      { __proto__: null },
+      {
+        __proto__: null,
+        get() {
+          setPrototypeOf(handler, null);
+          load("console").define(target);
+        },
+      },
+    ),
   };
-  for (const trap of traps) defineProperty(handler, trap, { __proto__: null, get: fill, configurable: true });
-  defineGlobal("console", new constructors.Proxy(target, handler));
+  defineGlobal("console", new Proxy(target, handler));
 
   /** The host's way in. Never throws, except the uncatchable error that ends a turn. */
   function enter(entry, ...args) {

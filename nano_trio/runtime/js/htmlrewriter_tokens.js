@@ -391,7 +391,7 @@
     }
   }
   delete AttributesIterator.prototype.constructor;
-  setPrototypeOf(AttributesIterator.prototype, getPrototypeOf(getPrototypeOf(uncurry("Array", "@@iterator")([]))));
+  setPrototypeOf(AttributesIterator.prototype, getPrototypeOf(getPrototypeOf(uncurry("Array", "values")([]))));
 
   class Text extends Shell {
     get text() {

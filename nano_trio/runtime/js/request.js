@@ -4,10 +4,11 @@
 // when the app touches them. The constructor's steps are in request_init.js, which apps that only receive never load.
 (platform) => {
   "use strict";
-  const { load, statics, uncurry } = platform;
+  const { load, uncurry } = platform;
   const { requireArguments, fail, keepShapes, keepShapesOf, defineInterface } = load("webidl_core");
   const { KINDS, isUnusable, includeBody } = load("body");
-  const { defineProperty, getOwnPropertyDescriptor } = statics.Object;
+  const defineGetter = uncurry("Object", "__defineGetter__");
+  const getterOf = uncurry("Object", "__lookupGetter__");
   const slice = uncurry("Array", "slice");
   const split = uncurry("String", "split");
   const INTERNAL = {};
@@ -27,6 +28,7 @@
   let stateOf, isRequest;
   /** Of headers.js, from the first use. */
   let makeHeaders;
+  let knowsBodies = false;
 
   class Request {
     #state;
@@ -47,7 +49,7 @@
     }
     get headers() {
       const state = this.#state;
-      return (state.headers ??= (makeHeaders ??= load("headers").makeHeaders)(state.list, state.isImmutable));
+      return (state.headers ??= (makeHeaders ?? loadHeaders())(state.list, state.isImmutable));
     }
     get destination() {
       this.#state;
@@ -79,14 +81,6 @@
     static {
       stateOf = (request) => request.#state;
       isRequest = (value) => typeof value === "object" && value !== null && #state in value;
-      for (const name in DEFAULTS) {
-        const accessor = {
-          get [name]() {
-            return this.#state.options[name];
-          },
-        };
-        defineProperty(this.prototype, name, getOwnPropertyDescriptor(accessor, name));
-      }
     }
   }
 
@@ -130,9 +124,12 @@
     },
   };
 
-  keepShapes(ReceivedState.prototype, ["method", "url", "raw", "kind", "source"]);
-  keepShapes(ReceivedState.prototype, ["method", "url", "raw", "fields", "headers"]);
+  keepShapes(ReceivedState.prototype, ["method", "url", "raw"]);
   keepShapesOf(new Request(INTERNAL, null));
+  function loadHeaders() {
+    keepShapes(ReceivedState.prototype, ["method", "url", "raw", "fields", "headers"]);
+    return (makeHeaders = load("headers").makeHeaders);
+  }
 
   /** The request's signal, made at the first use. */
   function signalOf(state) {
@@ -146,8 +143,16 @@
     return state.signal;
   }
 
-  includeBody(Request, stateOf);
   defineInterface(Request);
+  for (const name in DEFAULTS) {
+    const accessor = {
+      get [name]() {
+        return stateOf(this).options[name];
+      },
+    };
+    defineGetter(Request.prototype, name, getterOf(accessor, name));
+  }
+  includeBody(Request.prototype, stateOf);
 
   return {
     __proto__: null,
@@ -165,6 +170,10 @@
      */
     fromHost(id, method, url, raw, body) {
       const state = new ReceivedState(method, url, raw);
+      if (body !== null && !knowsBodies) {
+        knowsBodies = true;
+        keepShapes(ReceivedState.prototype, ["method", "url", "raw", "kind", "source"]);
+      }
       if (body === true) {
         state.kind = KINDS.WIRE;
         state.source = { __proto__: null, from: "body", id };

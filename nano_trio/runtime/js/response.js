@@ -11,8 +11,6 @@
   const { NONE, TEXT, BYTES, WIRE, SPENT } = KINDS;
   const { stringify } = statics.JSON;
   const exec = uncurry("RegExp", "exec");
-  const indexOf = uncurry("String", "indexOf");
-  const substring = uncurry("String", "substring");
   const toWellFormed = uncurry("String", "toWellFormed");
   const INTERNAL = {};
   /** Set by websocket_pair.js, without which there is no WebSocket to respond with: ResponseInit's `webSocket`. */
@@ -81,8 +79,8 @@
     }
     get url() {
       const { url } = this.#state;
-      const fragment = indexOf(url, "#");
-      return fragment < 0 ? url : substring(url, 0, fragment);
+      const fragment = uncurry("String", "indexOf")(url, "#");
+      return fragment < 0 ? url : uncurry("String", "substring")(url, 0, fragment);
     }
     get redirected() {
       return this.#state.redirected;
@@ -99,7 +97,7 @@
     }
     get headers() {
       const state = this.#state;
-      return (state.headers ??= (makeHeaders ??= load("headers").makeHeaders)(state.list, state.isImmutable));
+      return (state.headers ??= (makeHeaders ?? loadHeaders())(state.list, state.isImmutable));
     }
     /** As in Workers: the WebSocket of a response with the status 101. */
     get webSocket() {
@@ -142,8 +140,13 @@
     redirected: false,
     webSocket: null,
   };
-  keepShapes(State.prototype, ["list", "kind", "source", "stream", "headers"]);
+  keepShapes(State.prototype, ["list", "kind", "source", "stream"]);
   keepShapesOf(new Response(INTERNAL, null));
+  function loadHeaders() {
+    keepShapes(State.prototype, ["list", "kind", "source", "headers"]);
+    keepShapes(State.prototype, ["list", "kind", "source", "stream", "headers"]);
+    return (makeHeaders = load("headers").makeHeaders);
+  }
   function newState(status, list) {
     const state = new State(list, NONE, null);
     state.status = status;
@@ -197,8 +200,8 @@
     state.list = list;
   }
 
-  includeBody(Response, stateOf);
   defineInterface(Response);
+  includeBody(Response.prototype, stateOf);
 
   return {
     __proto__: null,

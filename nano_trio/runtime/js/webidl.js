@@ -13,7 +13,7 @@
   const indexOf = uncurry("Array", "indexOf");
   const symbolIterator = Symbol.iterator;
   const symbolToStringTag = Symbol.toStringTag;
-  const arrayIteratorPrototype = getPrototypeOf(uncurry("Array", "@@iterator")([]));
+  const arrayIteratorPrototype = getPrototypeOf(uncurry("Array", "values")([]));
   const core = platform.load("webidl_core");
   const numbers = platform.load("webidl_numbers");
   const bufferSources = platform.load("webidl_buffers");

@@ -52,7 +52,7 @@
     return typeof value === "object" ? value !== null : typeof value === "function";
   }
   const arrayValues = constructors.Array.prototype[symbolIterator];
-  const arrayIteratorPrototype = getPrototypeOf(uncurry("Array", "@@iterator")([]));
+  const arrayIteratorPrototype = getPrototypeOf(uncurry("Array", "values")([]));
   const arrayIteratorNext = arrayIteratorPrototype.next;
   /** Would iterating `value` by `method`, its @@iterator, read the elements of an array one after the other? */
   function iteratesAsArray(value, method) {
