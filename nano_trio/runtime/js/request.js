@@ -28,6 +28,7 @@
   let stateOf, isRequest;
   /** Of headers.js, from the first use. */
   let makeHeaders;
+  /** Has a request with a body arrived? */
   let knowsBodies = false;
 
   class Request {
@@ -170,16 +171,18 @@
      */
     fromHost(id, method, url, raw, body) {
       const state = new ReceivedState(method, url, raw);
-      if (body !== null && !knowsBodies) {
-        knowsBodies = true;
-        keepShapes(ReceivedState.prototype, ["method", "url", "raw", "kind", "source"]);
-      }
-      if (body === true) {
-        state.kind = KINDS.WIRE;
-        state.source = { __proto__: null, from: "body", id };
-      } else if (body !== null) {
-        state.kind = typeof body === "string" ? KINDS.TEXT : KINDS.BYTES;
-        state.source = body;
+      if (body !== null) {
+        if (!knowsBodies) {
+          knowsBodies = true;
+          keepShapes(ReceivedState.prototype, ["method", "url", "raw", "kind", "source"]);
+        }
+        if (body === true) {
+          state.kind = KINDS.WIRE;
+          state.source = { __proto__: null, from: "body", id };
+        } else {
+          state.kind = typeof body === "string" ? KINDS.TEXT : KINDS.BYTES;
+          state.source = body;
+        }
       }
       return new Request(INTERNAL, state);
     },
