@@ -65,7 +65,7 @@ async def memory() -> list[tuple[str, float]]:
 
     grown("the engine's empty context", blank.isolate)
     blank.step()
-    grown("bootstrap", blank.isolate)
+    grown("bootstrap, bytecode of the core", blank.isolate)
     for name in CORE:
         blank.enter("require", name)
         grown(name, blank.isolate)

@@ -10,6 +10,8 @@
 //
 // A specification file is one arrow function, `(platform) => ({ Name, … })`. Its result is what `load("file")` returns
 // to other files, and the names that `platform.py` lists as its globals become properties of globalThis.
+// The files that each app needs (`core`) come together with this one, for together they are read faster; the others are
+// read when they are first asked for.
 // Host functions are reached with `host("file")`: an object of functions from the Python module of the same name. They
 // live in closures only; nothing here leaks one to an app. They never throw: each says in its return value what failed.
 (core, lazyGlobals, loadSpecification, hostNamespace, fileOf, globalsOf) => {
