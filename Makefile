@@ -24,7 +24,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null ||
 TESTS ?=
 ARGS ?=
 DOCS_PORT ?= 4321
-BUILT_FROM := pyproject.toml hatch_build.py nano_trio/engine/allocator.c
+BUILT_FROM := pyproject.toml hatch_build.py $(wildcard nano_trio/engine/*.c)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help serve test lint bench stress soak wpt docs docs-serve clean install install-dev
@@ -124,5 +124,5 @@ docs-serve: docs
 
 clean:
 	rm -rf docs/site/node_modules docs/site/dist docs/site/.astro
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/.npm bench/.peers nano_trio/engine/liballocator.*
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist tests/.npm bench/.peers nano_trio/engine/lib*.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

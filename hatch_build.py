@@ -1,7 +1,8 @@
-"""What a build of the package compiles: the allocator of JavaScript heaps.
+"""What a build of the package compiles: the allocator of JavaScript heaps, and what is told of rejected promises.
 
 Hatchling runs it for wheels and for editable installs; ``python hatch_build.py`` does the same in a source tree. On
-other systems than Linux, and without a C compiler, nothing is compiled: the package works without, and is slower.
+other systems than Linux, and without a C compiler, nothing is compiled: the package works without, slower, and its logs
+tell less.
 """
 
 from __future__ import annotations
@@ -15,26 +16,36 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).parent
-_SOURCE = _ROOT / "nano_trio/engine/allocator.c"
-LIBRARY = _SOURCE.with_name("liballocator.so")
+_FOLDER = _ROOT / "nano_trio/engine"
+_SOURCES = {
+    "allocator": "the allocator is not compiled, heaps use the C library's",
+    "rejections": "the notes of promises are not compiled, rejections that nothing handles are not reported",
+}
+"""The names of the C files, and what is said of each that cannot be compiled."""
 
 
-def build() -> bool:
-    """Compile; False where that cannot be done here, with the reason on standard error."""
+def build() -> list[Path]:
+    """Compile what can be compiled here, with the reasons for the rest on standard error; the libraries."""
     if sys.platform != "linux":
-        return False
-    fresh = LIBRARY.with_suffix(f".{os.getpid()}")
+        return []
+    libraries = (_compile(name, otherwise) for name, otherwise in _SOURCES.items())
+    return [library for library in libraries if library is not None]
+
+
+def _compile(name: str, otherwise: str) -> Path | None:
+    library = _FOLDER / f"lib{name}.so"
+    fresh = library.with_suffix(f".{os.getpid()}")
     compiler = shlex.split(os.environ.get("CC") or "cc")
-    command = [*compiler, "-O2", "-Wall", "-fPIC", "-shared", "-o", str(fresh), str(_SOURCE)]
+    command = [*compiler, "-O2", "-Wall", "-fPIC", "-shared", "-o", str(fresh), str(_FOLDER / f"{name}.c")]
     try:
         subprocess.run(command, check=True)
         # Servers that run have the old one mapped: it is replaced and not written over.
-        fresh.replace(LIBRARY)
+        fresh.replace(library)
     except (OSError, subprocess.CalledProcessError) as error:
-        print(f"nano-trio: the allocator is not compiled, heaps use the C library's: {error}", file=sys.stderr)
-        LIBRARY.unlink(missing_ok=True)
-        return False
-    return True
+        print(f"nano-trio: {otherwise}: {error}", file=sys.stderr)
+        library.unlink(missing_ok=True)
+        return None
+    return library
 
 
 try:
@@ -43,16 +54,17 @@ except ModuleNotFoundError:  # run by hand
     pass
 else:
 
-    class AllocatorHook(BuildHookInterface[Any]):
-        """Puts the library into wheels, which then are for this kind of machine."""
+    class LibrariesHook(BuildHookInterface[Any]):
+        """Puts the libraries into wheels, which then are for this kind of machine."""
 
         def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-            if build():
-                build_data["artifacts"].append(f"/{LIBRARY.relative_to(_ROOT).as_posix()}")
+            libraries = build()
+            if libraries:
+                build_data["artifacts"] += [f"/{library.relative_to(_ROOT).as_posix()}" for library in libraries]
                 build_data["pure_python"] = False
                 platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
                 build_data["tag"] = f"py3-none-{platform}"
 
 
 if __name__ == "__main__":
-    sys.exit(not build())
+    sys.exit(len(build()) < len(_SOURCES))

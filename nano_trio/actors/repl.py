@@ -211,7 +211,7 @@ class Repl(NoRequests):
 
     def exception(self, error: JavaScriptError) -> None:
         """Something threw that nothing caught, in a timer say."""
-        self._write("error", f"Uncaught {error}")
+        self._write("error", str(error) if error.text.startswith("Uncaught ") else f"Uncaught {error}")
 
     def loaded(self) -> None: ...
     def load_failed(self, text: str, stack: str) -> None: ...

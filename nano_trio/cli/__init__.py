@@ -24,11 +24,13 @@ def _version(context: click.Context, option: click.Parameter, value: bool) -> No
         return
     import quickjs
 
-    from nano_trio.engine import allocator
+    from nano_trio.engine import allocator, rejections
 
     python = f"{sys.implementation.name} {sys.version.split()[0]}"
     heaps = "allocator: slabs" if allocator.in_use() else "allocator: the C library's"
-    click.echo(f"nano-trio {__version__} (QuickJS {quickjs.quickjs_version}, {python}, {heaps})")
+    told = "reported" if rejections.in_use() else "not reported"
+    about = f"QuickJS {quickjs.quickjs_version}, {python}, {heaps}, unhandled rejections: {told}"
+    click.echo(f"nano-trio {__version__} ({about})")
     context.exit()
 
 

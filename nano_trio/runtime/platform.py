@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 import quickjs
 
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_folder
+from nano_trio.engine.rejections import watch
 from nano_trio.runtime.host import Namespace, Services
 
 __all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "install"]
@@ -170,5 +171,6 @@ def install(owner: Owner, services: Services) -> quickjs.Value:
 
     # Which file defines what is looked up here rather than kept in each isolate.
     bootstrap = owner.context.eval_function(owner.context.read_object(_bootstrap().code))
+    watch(owner.context)
     result: quickjs.Value = bootstrap(load_specification, host_namespace, _FILES.__getitem__, LAZY_GLOBALS.get)
     return result

@@ -297,7 +297,7 @@ class _Attempt(NoRequests):
 
     def exception(self, error: JavaScriptError) -> None:
         """Something threw that no test waited for."""
-        self._error(Failure(f"uncaught: {error}"))
+        self._error(Failure(str(error) if error.text.startswith("Uncaught ") else f"uncaught: {error}"))
 
     def loaded(self) -> None:
         """All tests are known."""

@@ -5,10 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import random
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -21,7 +17,6 @@ from nano_trio.engine.scheduler import CpuScheduler
 
 from .conftest import NewIsolate
 
-ROOT = Path(__file__).parents[2]
 NO_LIMIT = (1 << 64) - 1
 LARGEST_OF_SLABS = 1024
 
@@ -214,66 +209,3 @@ async def test_heaps_that_come_and_go_leave_no_more_than_one_does(scheduler: Cpu
         assert allocator.held() - before > 3_000_000
         isolate.close()
         assert allocator.held() == before, round
-
-
-WITHOUT = """
-import resource, sys
-if "addresses" in sys.argv:
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-from nano_trio.engine import allocator
-from nano_trio.engine.isolate import Isolate
-from nano_trio.engine.scheduler import CpuScheduler
-isolate = Isolate(CpuScheduler())
-total = isolate.context.eval("JSON.stringify(Array.from({ length: 9999 }, (_, i) => ({ i }))).length")
-isolate.close()
-print(allocator.in_use(), allocator.held(), total)
-"""
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A copy of the engine in which nothing is compiled yet."""
-    shutil.copytree(
-        ROOT / "nano_trio", tmp_path / "nano_trio", ignore=shutil.ignore_patterns("liballocator*", "__pycache__", "js")
-    )
-    shutil.copy(ROOT / "hatch_build.py", tmp_path)
-    return tmp_path
-
-
-def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-def test_where_addresses_are_limited_heaps_use_the_c_library() -> None:
-    told = run(ROOT, "-c", WITHOUT, "addresses")
-    assert told.stdout.split() == ["False", "0", "108880"], told.stderr
-
-
-def test_without_the_library_heaps_use_the_c_library_and_a_build_changes_that(copy: Path) -> None:
-    assert run(copy, "-c", WITHOUT).stdout.split() == ["False", "0", "108880"]
-    built = run(copy, "hatch_build.py")
-    assert (built.returncode, built.stderr) == (0, "")
-    assert run(copy, "-c", WITHOUT).stdout.split() == ["True", "0", "108880"]
-
-
-def test_without_a_compiler_the_build_says_so_and_leaves_no_library_of_another_source(copy: Path) -> None:
-    assert run(copy, "hatch_build.py").returncode == 0
-    failed = run(copy, "hatch_build.py", CC="no-such-compiler")
-    assert failed.returncode == 1
-    assert "the allocator is not compiled, heaps use the C library's" in failed.stderr
-    assert "no-such-compiler" in failed.stderr
-    assert not list(copy.glob("nano_trio/engine/liballocator*"))
-    assert run(copy, "-c", WITHOUT).stdout.split() == ["False", "0", "108880"]
-
-
-def test_an_installation_compiles_it(tmp_path: Path) -> None:
-    """What was installed for these tests has it: a package without is slower, and nothing else would tell."""
-    told = run(tmp_path, "-c", "from nano_trio.engine import allocator; print(allocator.in_use())", PYTHONPATH="")
-    assert told.stdout.split() == ["True"], told.stderr

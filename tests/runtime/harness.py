@@ -44,6 +44,12 @@ class Bench(_Bench):
     def exception(self, error: JavaScriptError) -> None:
         self.exceptions.append((error.text, f"{error.trace}\n"))
 
+    @property
+    def rejections(self) -> list[str]:
+        """What was logged of rejections that nothing handled."""
+        prefix = "Uncaught (in promise) "
+        return [text.removeprefix(prefix) for text, _ in self.exceptions if text.startswith(prefix)]
+
     def run(self, source: str) -> Any:
         """The result as Python data (through JSON). A throw, and a promise that can never settle, fail the test."""
         return self._in_trio(self._run, source)

@@ -274,6 +274,13 @@
     load("report").reportException(error);
   }
 
+  // What the engine notes of rejected promises (engine/rejections.c says how); it calls the function when all microtasks
+  // have run. The file that reads the notes is loaded when the first promise is still unhandled then.
+  const rejections = [
+    (isIdle) => (rejections.length > 2 || loaded.rejections !== undefined) && load("rejections").look(isIdle),
+    false,
+  ];
+
   // Operations: work of the host whose result arrives in a later turn.
   const operations = new Map();
   const mapGet = uncurry("Map", "get");
@@ -342,6 +349,7 @@
     defineGlobal,
     enqueueMicrotask,
     reportException,
+    rejections,
     operation,
     withResolvers,
     promiseThen,
@@ -440,5 +448,7 @@
       }
     };
   }
+  // The reason of the first promise that is rejected is where the engine takes its notes.
+  Promise.reject(rejections);
   return { __proto__: null, enter, entryPoint };
 }

@@ -146,7 +146,7 @@
         }
         if (host.write(number, bytesForHost(chunk.value))) await operation((id) => host.flush(id, number));
       } catch (error) {
-        reader.cancel(error);
+        load("streams_core").handled(reader.cancel(error));
         throw error;
       }
     }

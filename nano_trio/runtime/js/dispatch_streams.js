@@ -4,6 +4,7 @@
   const { load, entries, uncurry, constructors } = platform;
   const { TypeError, Map } = constructors;
   const { acquireReader, readChunk } = load("streams_readable");
+  const { handled } = load("streams_core");
   const { waiting } = load("dispatch");
   const host = platform.host("dispatch.streams");
   const mapGet = uncurry("Map", "get");
@@ -28,7 +29,7 @@
           bytes = load("webidl_buffers").bytesForHost(asBytes(chunk));
         } catch (error) {
           forget(id);
-          reader.cancel(error);
+          handled(reader.cancel(error));
           failed(id, error);
           return;
         }
@@ -67,7 +68,7 @@
   function cancel(id, name, message) {
     const reader = mapGet(readers, id);
     mapDelete(readers, id);
-    if (reader !== undefined) reader.cancel(platform.makeError(name, message));
+    if (reader !== undefined) handled(reader.cancel(platform.makeError(name, message)));
   }
   return { __proto__: null, begin, cancel };
 }

@@ -95,7 +95,7 @@
         const error = new TypeError("A request body's stream gave something that is no Uint8Array");
         const { reader } = record;
         failUpload(id, record, error);
-        reader.cancel(error);
+        giveUp(reader, error);
       },
       close() {
         record.reader = null;
@@ -112,13 +112,18 @@
     host.uploadFailed(id);
   }
 
+  /** Nobody waits for the end of what is cancelled. */
+  function giveUp(reader, reason) {
+    load("streams_core").handled(reader.cancel(reason));
+  }
+
   /** The response is over, and the host reads no more of the request's body. */
   platform.entries.unsent = (id) => {
     const record = get(records, id);
     if (record === undefined || record.reader === null) return;
     const { reader } = record;
     record.reader = null;
-    reader.cancel(networkError("ERR_BODY_UNSENT", "the server did not wait for the end of the request's body"));
+    giveUp(reader, networkError("ERR_BODY_UNSENT", "the server did not wait for the end of the request's body"));
   };
 
   /** Abort: reject the promise, error the body. `weak` refers to the response's source once there is one. */
@@ -126,7 +131,7 @@
     record.reason = [reason];
     const { reader, weak } = record;
     record.reader = null;
-    if (reader !== null) reader.cancel(reason);
+    if (reader !== null) giveUp(reader, reason);
     reject(reason);
     host.abort(id);
     const source = weak === null ? undefined : deref(weak);
@@ -168,7 +173,7 @@
       (error) => {
         const { reader } = record;
         record.reader = null;
-        if (reader !== null) reader.cancel(error);
+        if (reader !== null) giveUp(reader, error);
         release(number);
         reject(error);
       },
@@ -225,7 +230,7 @@
   /** The request's body is not sent: a stream is cancelled. */
   function discard(state, reason) {
     const body = handOver(state, true);
-    if (body[0] === KINDS.STREAM) load("streams_readable").acquireReader(body[1]).cancel(reason);
+    if (body[0] === KINDS.STREAM) giveUp(load("streams_readable").acquireReader(body[1]), reason);
   }
 
   return { __proto__: null, fetch, perform };

@@ -219,7 +219,8 @@
           if (this.isCancelled) return;
         }
       } catch (error) {
-        this.cancel(error);
+        const cancelled = this.cancel(error);
+        if (cancelled !== undefined) load("streams_core").handled(cancelled);
         throw error;
       }
     }
@@ -238,7 +239,7 @@
       this.isCancelled = true;
       const { written } = this.rewriter;
       for (let i = 0; i < written.length; i++) {
-        if (typeof written[i] !== "string") platform.promiseThen(written[i].reader.cancel(reason), undefined, () => {});
+        if (typeof written[i] !== "string") load("streams_core").handled(written[i].reader.cancel(reason));
       }
       return this.source.reader.cancel(reason);
     }

@@ -30,8 +30,11 @@
 
   /** "Name: message" of an error; of anything else that was thrown, "Uncaught" and what it looks like. */
   function headOf(value) {
-    if (isException(value)) return guarded(() => errorToString(value), "Error");
-    return `Uncaught ${guarded(() => platform.load("console").inspect(value), `[${typeof value}]`)}`;
+    return isException(value) ? guarded(() => errorToString(value), "Error") : `Uncaught ${describeValue(value)}`;
+  }
+  /** What a value looks like, in a message about it. Never throws. */
+  function describeValue(value) {
+    return guarded(() => platform.load("console").inspect(value), `[${typeof value}]`);
   }
   function stackOf(value) {
     const stack = isException(value) ? guarded(() => value.stack) : undefined;
@@ -103,6 +106,12 @@
     host.exception(text, stack);
   }
 
+  /** The rejection of a promise that nothing handles, to the app's log. Never throws. */
+  function reportRejection(reason) {
+    const text = isException(reason) ? guarded(() => describe(reason, 0, []), "Error") : describeValue(reason);
+    host.exception(`Uncaught (in promise) ${text}`, traceOf(reason));
+  }
+
   return {
     __proto__: null,
     reportError: function reportError(error) {
@@ -110,9 +119,9 @@
       reportException(error);
     },
     reportException,
+    reportRejection,
     /** [text, stack] of whatever was thrown, as the log shows it. Never throws. */
     describe: (error) => [guarded(() => describe(error, 0, []), "Error"), traceOf(error)],
-    /** What a value looks like, in a message about it. Never throws. */
-    describeValue: (value) => guarded(() => platform.load("console").inspect(value), `[${typeof value}]`),
+    describeValue,
   };
 }
