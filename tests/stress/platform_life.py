@@ -121,7 +121,7 @@ async def _live(
                 if program.name == "console_flood" and answers and turn.stopped is None:
                     tally.compare("the log", logged(arguments[0]), sink.lines)
                 if program.name == "uncaught" and answers and turn.stopped is None:
-                    tally.compare("exceptions", 2 * arguments[0] + 1, sink.exceptions)
+                    tally.compare("exceptions", 3 * arguments[0] + 1, sink.exceptions)
             nursery.cancel_scope.cancel()
     finally:
         isolate.on_idle = isolate.on_stopped = None

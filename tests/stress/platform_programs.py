@@ -213,6 +213,16 @@ PLATFORM_PROGRAMS = [
         lambda n: n,
     ),
     Program(
+        "rejections",
+        """async (n) => { const seen = [0, 0], ignore = () => {}, fails = async (x) => { if (x % 2) await null; throw new Error(`e${x}`); };
+          addEventListener("unhandledrejection", (e) => { e.preventDefault(); if (++seen[0] % 3 === 0) setTimeout(() => e.promise.catch(ignore)); });
+          addEventListener("rejectionhandled", () => { seen[1]++; });
+          for (let i = 0; i < n; i++) { fails(i); const kept = [fails(i), fails(i)]; try { await fails(i); } catch {} await Promise.allSettled(kept); if (i % 50 === 49) await new Promise((r) => setTimeout(r)); }
+          while (seen[0] < n || seen[1] < Math.floor(n / 3)) await new Promise((r) => setTimeout(r, 1)); return seen; }""",
+        one(10, 100, 2000),
+        lambda n: [n, n // 3],
+    ),
+    Program(
         "patched_builtins",
         """async (n) => { const push = Array.prototype.push; Array.prototype.push = () => { throw new Error("patched"); }; Object.prototype.then = undefined; Map.prototype.get = () => "patched";
           const text = await new Response(new ReadableStream({ start(c) { for (let i = 0; i < n; i++) c.enqueue(new TextEncoder().encode("ab")); c.close(); } })).text();
