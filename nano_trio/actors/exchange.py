@@ -69,6 +69,11 @@ class AppExchange(Entry):
         if self.incarnation is not None:
             self.incarnation.begin(self)
 
+    def suspended(self) -> None:
+        """The turn takes longer than a slice: the response may be over before what it still logs."""
+        if self.incarnation is not None:
+            self.incarnation.keep(self.id)
+
     def ended(self) -> None:
         """The turn is over."""
         if self.stopped is not None and self.incarnation is not None:

@@ -2,7 +2,7 @@
 
 A turn's cause (:attr:`nano_trio.engine.isolate.Isolate.cause`) is the number of a request, or the WebSocket whose
 event it is. A request is known by its number while it is in progress; afterwards while promises of ``waitUntil`` are
-pending; and of those that left timers or operations behind, the last ones.
+pending; and of those that left timers, operations or a turn that goes on behind, the last ones.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Origins:
                 del self._late[request]
 
     def keep(self, cause: Cause) -> None:
-        """A timer or an operation was begun that may outlive the request."""
+        """A timer or an operation was begun that may outlive the request, or its turn may."""
         exchange = self._exchanges.get(cause) if isinstance(cause, int) else None
         if exchange is not None and exchange.id not in self._kept:
             if len(self._kept) >= _MOST_KEPT:

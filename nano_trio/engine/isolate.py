@@ -427,6 +427,7 @@ class Isolate:
         if not short:
             self.account.trust = 0
         self._turnstile.slice_ends = _NEVER
+        turn.suspended()
         self._request(suspended=True, short=short)
 
     def _request(self, *, suspended: bool, short: bool = False) -> None:

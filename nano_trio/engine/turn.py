@@ -71,6 +71,9 @@ class Entry:
         """Called once, inside the turn. What it raises must be a :class:`quickjs.JSError`."""
         raise NotImplementedError
 
+    def suspended(self) -> None:
+        """Called outside the turn each time that it has used up its slice. Must not raise."""
+
     def ended(self) -> None:
         """Called once, outside the turn, which has ended or will never begin. Must not raise."""
 

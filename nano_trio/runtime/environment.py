@@ -129,11 +129,6 @@ class _Host:
         environment = self._environment()
         return None if environment is None else environment.isolate.cause
 
-    def keep_cause(self) -> None:
-        cause = self.cause
-        if cause is not None:
-            self.app.keep(cause)
-
     def now_ms(self) -> float:
         return (trio.current_time() - self._epoch) * 1e3
 

@@ -68,9 +68,6 @@ class Services(Protocol):
         """The number of the request on whose behalf the present turn runs, or None: of those that began it, the one
         whose operation or timer led here."""
 
-    def keep_cause(self) -> None:
-        """Remember the cause: what the present turn logs may come after the response."""
-
     def operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run ``await work(*args)`` in the app's nursery; its result settles the JavaScript operation of that number.
 

@@ -8,4 +8,4 @@ __all__ = ["namespace"]
 
 
 def namespace(services: Services) -> Namespace:
-    return {"exception": services.exception, "keep_cause": services.keep_cause}
+    return {"exception": services.exception}

@@ -252,3 +252,21 @@ def test_versions_and_flags() -> None:
     assert parse([PARENT, PARENT], []) is None
     spans = {future.span().span_id for _ in range(100)}
     assert len(spans) == 100
+
+
+async def test_what_a_turn_logs_after_its_response_names_the_request(serve: SiteMaker) -> None:
+    """A turn that is suspended goes on after its response has left."""
+    source = """export default { fetch() {
+      queueMicrotask(() => queueMicrotask(() => {
+        const end = Date.now() + 50;
+        while (Date.now() < end);
+        console.log("late");
+      }));
+      return new Response("early");
+    } };"""
+    async with serve({"app": source}) as site:
+        answer = await site.get("app")
+        with trio.fail_after(5):
+            while not (lines := [entry for entry in site.logs if entry["event"] == "late"]):
+                await trio.lowlevel.checkpoint()
+        assert [line["request_id"] for line in lines] == [answer.headers["x-request-id"]]

@@ -11,7 +11,6 @@
 (platform) => {
   "use strict";
   const { constructors, uncurry, rejections: notes, isLoaded, load } = platform;
-  const host = platform.host("report");
   const FIRST_NOTE = 2;
   const set = uncurry("Map", "set");
   const get = uncurry("Map", "get");
@@ -85,8 +84,6 @@
     const reason = get(rejected, promise);
     remove(rejected, promise);
     told = promise;
-    // To report takes a while, in which the response may leave and the request be forgotten.
-    host.keep_cause();
     if (fire("unhandledrejection", promise, reason)) load("report").reportRejection(reason);
   }
 
