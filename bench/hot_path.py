@@ -38,7 +38,6 @@ import functools
 import gc
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -63,7 +62,6 @@ from nano_trio.actors.incarnation import Incarnation
 from nano_trio.actors.messages import Exchange, IncomingRequest, OutgoingResponse
 from nano_trio.actors.request_ids import header_line, new_id
 from nano_trio.engine.turn import Turn
-from nano_trio.parent.worker import _ALLOCATOR
 from nano_trio.web.connection import Connection
 from nano_trio.web.hosting import Hosting
 from nano_trio.web.http1 import RequestReader
@@ -175,7 +173,6 @@ def in_own_process(kind: str, rounds: int) -> dict[str, Any]:
     """What :func:`main` tells in a process of its own, which has the allocator that a worker has."""
     done = subprocess.run(
         machine.pinned([sys.executable, "-m", "bench.hot_path", kind, str(rounds)], server=True),
-        env={**_ALLOCATOR, **os.environ},
         cwd=HANDLERS.parent.parent,
         stdout=subprocess.PIPE,
         text=True,
