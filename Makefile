@@ -24,7 +24,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null ||
 TESTS ?=
 ARGS ?=
 DOCS_PORT ?= 4321
-BUILT_FROM := pyproject.toml hatch_build.py $(wildcard nano_trio/engine/*.c)
+BUILT_FROM := pyproject.toml hatch_build.py $(wildcard nano_trio/engine/*.[ch])
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help serve test lint bench stress soak wpt docs docs-serve clean install install-dev

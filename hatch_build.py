@@ -1,4 +1,4 @@
-"""What a build of the package compiles: the allocator of JavaScript heaps, and what is told of rejected promises.
+"""What a build of the package compiles: the allocator of JavaScript heaps, JSON, and what is told of rejections.
 
 Hatchling runs it for wheels and for editable installs; ``python hatch_build.py`` does the same in a source tree. On
 other systems than Linux, and without a C compiler, nothing is compiled: the package works without, slower, and its logs
@@ -19,9 +19,10 @@ _ROOT = Path(__file__).parent
 _FOLDER = _ROOT / "nano_trio/engine"
 _SOURCES = {
     "allocator": "the allocator is not compiled, heaps use the C library's",
+    "json_builtins": "JSON.parse and JSON.stringify are not compiled, the engine's serve",
     "rejections": "the notes of promises are not compiled, rejections that nothing handles are not reported",
 }
-"""The names of the C files, and what is said of each that cannot be compiled."""
+"""Libraries, each of the C files whose names begin with its own, and what is said where one cannot be compiled."""
 
 
 def build() -> list[Path]:
@@ -36,7 +37,8 @@ def _compile(name: str, otherwise: str) -> Path | None:
     library = _FOLDER / f"lib{name}.so"
     fresh = library.with_suffix(f".{os.getpid()}")
     compiler = shlex.split(os.environ.get("CC") or "cc")
-    command = [*compiler, "-O2", "-Wall", "-fPIC", "-shared", "-o", str(fresh), str(_FOLDER / f"{name}.c")]
+    sources = map(str, sorted(_FOLDER.glob(f"{name}*.c")))
+    command = [*compiler, "-O2", "-Wall", "-fPIC", "-shared", "-o", str(fresh), *sources]
     try:
         subprocess.run(command, check=True)
         # Servers that run have the old one mapped: it is replaced and not written over.

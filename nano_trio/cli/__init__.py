@@ -24,12 +24,13 @@ def _version(context: click.Context, option: click.Parameter, value: bool) -> No
         return
     import quickjs
 
-    from nano_trio.engine import allocator, rejections
+    from nano_trio.engine import allocator, json_builtins, rejections
 
     python = f"{sys.implementation.name} {sys.version.split()[0]}"
     heaps = "allocator: slabs" if allocator.in_use() else "allocator: the C library's"
+    json = "JSON: quick" if json_builtins.in_use() else "JSON: the engine's"
     told = "reported" if rejections.in_use() else "not reported"
-    about = f"QuickJS {quickjs.quickjs_version}, {python}, {heaps}, unhandled rejections: {told}"
+    about = f"QuickJS {quickjs.quickjs_version}, {python}, {heaps}, {json}, unhandled rejections: {told}"
     click.echo(f"nano-trio {__version__} ({about})")
     context.exit()
 

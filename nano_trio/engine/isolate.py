@@ -43,7 +43,7 @@ import greenlet
 import quickjs
 import trio
 
-from nano_trio.engine import freed_memory
+from nano_trio.engine import freed_memory, json_builtins
 from nano_trio.engine.allocator import use_slabs
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
@@ -189,6 +189,7 @@ class Isolate:
         self._runtime: Any = quickjs.Runtime()
         use_slabs(self._runtime)
         self.context: Any = self._runtime.new_context()
+        json_builtins.install(self.context)
         self._execute_pending_job: Any = self.context.execute_pending_job
         self._turnstile = _Turnstile(self)
         self._queue = _NONE_WAIT

@@ -26,24 +26,7 @@
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
 
-#include <stddef.h>
-#include <stdint.h>
-
-/* As in quickjs.h, where values are not boxed (on 64-bit machines); rejections.py proves it. */
-enum { TAG_OBJECT = -1, TAG_INT = 0, TAG_BOOL = 1, TAG_UNDEFINED = 3, TAG_EXCEPTION = 6 };
-enum { CONFIGURABLE_WRITABLE_ENUMERABLE = 7 };
-
-typedef struct Context Context;
-typedef struct Runtime Runtime;
-
-typedef struct {
-  union {
-    int32_t integer;
-    double number;
-    void *pointer;
-  } as;
-  int64_t tag;
-} Value;
+#include "values.h"
 
 typedef void Tracker(Context *, Value promise, Value reason, int is_handled, void *opaque);
 typedef Value Job(Context *, int count, Value *arguments);
@@ -74,18 +57,17 @@ static Value integer(int32_t value) { return (Value){{.integer = value}, TAG_INT
 
 static Value boolean(int value) { return (Value){{.integer = value}, TAG_BOOL}; }
 
-/* Objects, strings and other values that are counted have negative tags, and begin with their count. */
 static Value duplicate(Value value) {
-  if ((int32_t)value.tag < 0) ++*(int *)value.as.pointer;
+  if (is_counted(value)) ++*count_of(value);
   return value;
 }
 
 static void release(Context *context, Value value) {
-  if ((int32_t)value.tag < 0 && --*(int *)value.as.pointer <= 0) engine.free_counted(context, value);
+  if (is_counted(value) && --*count_of(value) <= 0) engine.free_counted(context, value);
 }
 
 static int is_same_object(Value a, Value b) {
-  return (int32_t)a.tag == TAG_OBJECT && (int32_t)b.tag == TAG_OBJECT && a.as.pointer == b.as.pointer;
+  return tag_of(a) == TAG_OBJECT && tag_of(b) == TAG_OBJECT && a.as.pointer == b.as.pointer;
 }
 
 /* What failed was an allocation, and is nobody's exception. */
@@ -147,19 +129,19 @@ static Value look(Context *context, int count, Value *arguments) {
   Value told = boolean(is_idle);
   Value result = engine.call(context, function, undefined, 1, &told);
   release(context, function);
-  if ((int32_t)result.tag == TAG_EXCEPTION) {
+  if (tag_of(result) == TAG_EXCEPTION) {
     /* The turn is stopped, or interrupted: what it left behind is nobody's fault. */
     shorten(context, list, NOTES);
     return result;
   }
-  if ((int32_t)result.tag == TAG_BOOL && result.as.integer) look_later(context, list);
+  if (tag_of(result) == TAG_BOOL && result.as.integer) look_later(context, list);
   release(context, result);
   return undefined;
 }
 
 /* The first promise that is rejected in a context brings the list. */
 static void take(Context *context, Value promise, Value reason, int is_handled, void *opaque) {
-  if (!is_handled && (int32_t)reason.tag == TAG_OBJECT) {
+  if (!is_handled && tag_of(reason) == TAG_OBJECT) {
     engine.set_tracker(engine.get_runtime(context), track, reason.as.pointer);
   }
 }

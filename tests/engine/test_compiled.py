@@ -1,4 +1,4 @@
-"""What an installation compiles, and what is there without: the allocator of heaps, and the notes of rejections."""
+"""What an installation compiles, and what is there without: the allocator of heaps, JSON, and the notes of rejections."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ TELL = """
 import resource, sys
 if "addresses" in sys.argv:
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-from nano_trio.engine import allocator, rejections
+from nano_trio.engine import allocator, json_builtins, rejections
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 isolate = Isolate(CpuScheduler())
 rejections.watch(isolate.context)
 total = isolate.context.eval("JSON.stringify(Array.from({ length: 9999 }, (_, i) => ({ i }))).length")
 isolate.close()
-print(allocator.in_use(), allocator.held(), rejections.in_use(), total)
+print(allocator.in_use(), allocator.held(), json_builtins.in_use(), rejections.in_use(), total)
 """
-ALL = ["True", "0", "True", "108880"]
-NONE = ["False", "0", "False", "108880"]
+ALL = ["True", "0", "True", "True", "108880"]
+NONE = ["False", "0", "False", "False", "108880"]
+BUT_HEAPS = ["False", *ALL[1:]]
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedPr
 
 def test_where_addresses_are_limited_heaps_use_the_c_library() -> None:
     told = run(ROOT, "-c", TELL, "addresses")
-    assert told.stdout.split() == ["False", "0", "True", "108880"], told.stderr
+    assert told.stdout.split() == BUT_HEAPS, told.stderr
 
 
 def test_a_build_makes_what_was_not_there(copy: Path) -> None:
@@ -67,20 +68,22 @@ def test_without_a_compiler_the_build_says_so_and_leaves_no_library_of_another_s
     failed = run(copy, "hatch_build.py", CC="no-such-compiler")
     assert failed.returncode == 1
     assert "the allocator is not compiled, heaps use the C library's" in failed.stderr
+    assert "JSON.parse and JSON.stringify are not compiled, the engine's serve" in failed.stderr
     assert "rejections that nothing handles are not reported" in failed.stderr
     assert "no-such-compiler" in failed.stderr
     assert not list(copy.glob("nano_trio/engine/lib*"))
     assert run(copy, "-c", TELL).stdout.split() == NONE
 
 
-def test_one_that_cannot_be_compiled_does_not_cost_the_other(copy: Path) -> None:
+def test_one_that_cannot_be_compiled_does_not_cost_the_others(copy: Path) -> None:
     (copy / "nano_trio/engine/allocator.c").write_text("#error not here\n")
     assert run(copy, "hatch_build.py").returncode == 1
-    assert run(copy, "-c", TELL).stdout.split() == ["False", "0", "True", "108880"]
+    assert run(copy, "-c", TELL).stdout.split() == BUT_HEAPS
 
 
 def test_an_installation_compiles_them(tmp_path: Path) -> None:
     """What was installed for these tests has them: a package without is slower, and nothing else would tell."""
-    code = "from nano_trio.engine import allocator, rejections; print(allocator.in_use(), rejections.in_use())"
+    libraries = "allocator, json_builtins, rejections"
+    code = f"from nano_trio.engine import {libraries}; print(*(each.in_use() for each in ({libraries})))"
     told = run(tmp_path, "-c", code, PYTHONPATH="")
-    assert told.stdout.split() == ["True", "True"], told.stderr
+    assert told.stdout.split() == ["True", "True", "True"], told.stderr

@@ -1,0 +1,51 @@
+/*
+ * JSON.parse and JSON.stringify (ECMA-262, 25.5) for plain data.
+ *
+ * Theory of operation. The engine's own are general: to write an object it makes an array of its keys, a string of
+ * each, and looks for a toJSON method at every value; to read one it makes a value of each token, and frees it again.
+ * Those here know the frequent case and no other: objects and arrays of strings, numbers, booleans and null. Whatever
+ * else they meet (a toJSON, a getter, a proxy, a boxed value, a replacer, an indentation, a circle, malformed text) they
+ * give up, and the engine's own function does it all again. That may be done, as nothing that happens here can be
+ * observed: no function of an app is called, and no property is looked up where one could be.
+ *
+ *     stringify, parse, and their parts: DONE, NOT_OURS, or FAILED: the engine has an exception pending
+ *
+ * json_builtins_write.c has stringify, json_builtins_read.c parse, json_builtins.h what both need of the engine.
+ *
+ * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
+ */
+
+#include "json_builtins.h"
+
+Engine engine;
+Atom length_atom, to_json_atom;
+/* A class without objects. Where its prototype would be, each context keeps the engine's own JSON.parse. */
+uint32_t keeping_class;
+char escapes[256];
+
+/* Put both in the place of the engine's. The context has seen no other code. */
+void json_install(Context *context) {
+  static const ClassDefinition definition = {.name = "JSON"};
+  Value global = engine.get_global(context);
+  Value json = engine.get(context, global, "JSON");
+  engine.new_class(engine.get_runtime(context), keeping_class, &definition);
+  engine.set_class_prototype(context, keeping_class, engine.get(context, json, "parse"));
+  Value ours = engine.new_function(context, parse, "parse", 2, 0, 0);
+  engine.define_named(context, json, "parse", ours, CONFIGURABLE_WRITABLE);
+  ours = engine.new_function(context, stringify, "stringify", 3, 0, 0);
+  engine.define_named(context, json, "stringify", ours, CONFIGURABLE_WRITABLE);
+  release(context, json);
+  release(context, global);
+}
+
+/* Once a process, before all others. */
+void json_start(const Engine *functions, Context *context) {
+  engine = *functions;
+  length_atom = engine.new_atom(context, "length", 6);
+  to_json_atom = engine.new_atom(context, "toJSON", 6);
+  engine.new_class_number(&keeping_class);
+  for (int octet = 0; octet < 32; octet++) escapes[octet] = 'u';
+  escapes['\b'] = 'b', escapes['\t'] = 't', escapes['\n'] = 'n', escapes['\f'] = 'f', escapes['\r'] = 'r';
+  escapes['"'] = '"', escapes['\\'] = '\\';
+  escapes[0xed] = MAYBE_SURROGATE;
+}

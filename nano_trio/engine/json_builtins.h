@@ -1,0 +1,98 @@
+/*
+ * What the three files of JSON's builtins share: the engine's values and functions, and what an attempt comes to.
+ */
+
+#include "values.h"
+
+#pragma GCC visibility push(hidden)
+
+enum { CLASS_OBJECT = 1, CLASS_ARRAY = 2 };
+enum { STRINGS_THAT_ARE_ENUMERABLE = 1 << 0 | 1 << 4 };
+#define ATOM_OF_INDEX 0x80000000u
+
+typedef uint32_t Atom;
+
+typedef struct {
+  int is_enumerable;
+  Atom atom;
+} Name;
+
+typedef struct {
+  int flags;
+  Value value, getter, setter;
+} Property;
+
+typedef Value Function(Context *, Value this, int count, Value *arguments);
+
+typedef struct {
+  const char *name;
+  void (*finalizer)(void), (*mark)(void), (*call)(void);
+  void *exotic;
+} ClassDefinition;
+
+/* The engine's functions, in the order of json_builtins.py. */
+typedef struct {
+  Value (*stringify)(Context *, Value, Value replacer, Value space);
+  Value (*parse)(Context *, const char *text, size_t length, const char *name); /* a zero is behind the text */
+  uint16_t (*class_of)(Value);
+  Value (*prototype_of)(Context *, Value);
+  int (*get_own)(Context *, Property *, Value object, Atom);
+  int (*get_names)(Context *, Name **, uint32_t *count, Value object, int flags);
+  void (*free_names)(Context *, Name *, uint32_t count);
+  const char *(*text_of)(Context *, size_t *length, Value, int as_cesu8);
+  void (*free_text)(Context *, const char *);
+  const char *(*text_of_atom)(Context *, size_t *length, Atom);
+  Atom (*new_atom)(Context *, const char *, size_t length);
+  void (*free_atom)(Context *, Atom);
+  Value (*new_string)(Context *, const char *, size_t length);
+  Value (*new_object)(Context *);
+  Value (*new_array)(Context *);
+  int (*define)(Context *, Value object, Atom, Value, int flags);           /* takes the value */
+  int (*define_at)(Context *, Value object, uint32_t, Value, int flags);    /* takes the value */
+  int (*define_named)(Context *, Value object, const char *, Value, int flags); /* takes the value */
+  Value (*get)(Context *, Value object, const char *name);
+  Value (*call)(Context *, Value function, Value this, int count, Value *arguments);
+  int (*is_function)(Context *, Value);
+  Value (*get_exception)(Context *);
+  Value (*get_global)(Context *);
+  Value (*new_function)(Context *, Function *, const char *name, int length, int kind, int magic);
+  Runtime *(*get_runtime)(Context *);
+  uint32_t (*new_class_number)(uint32_t *);
+  int (*new_class)(Runtime *, uint32_t class, const ClassDefinition *);
+  void (*set_class_prototype)(Context *, uint32_t class, Value); /* takes the value */
+  Value (*get_class_prototype)(Context *, uint32_t class);
+  void (*free_counted)(Context *, Value); /* whose count has come to 0 */
+} Engine;
+
+typedef enum { FAILED = -1, NOT_OURS = 0, DONE = 1 } Outcome;
+
+/* Deeper data is not ours: a circle is found by that, and C's stack is as short as JavaScript's. */
+#define DEEPEST 64
+#define REMEMBERED_KEYS 64
+
+extern Engine engine;
+/* Atoms of the engine's own, which are the same in every runtime. */
+extern Atom length_atom, to_json_atom;
+/* Where each context keeps the engine's own JSON.parse. */
+extern uint32_t keeping_class;
+
+static const Value null = {{0}, TAG_NULL};
+static const Value exception = {{0}, TAG_EXCEPTION};
+/* 10 to the power of the index. */
+static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
+/* How each octet is written in a string: 0: as it is, 'u': by its number, else behind a backslash. */
+extern char escapes[256];
+/* The first octet of a lone surrogate, in UTF-8 that has them, and of others. */
+#define MAYBE_SURROGATE 1
+
+static inline void release(Context *context, Value value) {
+  if (is_counted(value) && --*count_of(value) <= 0) engine.free_counted(context, value);
+}
+
+/* JSON.stringify(value, replacer, space) */
+Function stringify;
+/* JSON.parse(text, reviver) */
+Function parse;
+
+#pragma GCC visibility pop

@@ -1,0 +1,118 @@
+"""JSON.parse and JSON.stringify that are quick with plain data.
+
+``json_builtins.c`` says how; it becomes ``libjson_builtins.so`` when the package is built, on Linux and where there is
+a C compiler. Of an app's request that is JSON in both directions the engine's own two take more than half. They are
+replaced from outside, with the engine's own functions out of the binding's library, and only for a binding that was
+examined (:mod:`nano_trio.engine.polling`) and after a proof on scratch contexts: what each of both makes of
+:data:`_PROOF` is the same. Where anything of this fails the engine's own remain.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import quickjs
+
+from nano_trio.engine.polling import address_of, layout_is_known
+
+__all__ = ["in_use", "install"]
+
+_LIBRARY = Path(__file__).with_name("libjson_builtins.so")
+# struct Engine of json_builtins.h, in its order.
+_FUNCTIONS = (
+    "JS_JSONStringify",
+    "JS_ParseJSON",
+    "JS_GetClassID",
+    "JS_GetPrototype",
+    "JS_GetOwnProperty",
+    "JS_GetOwnPropertyNames",
+    "JS_FreePropertyEnum",
+    "JS_ToCStringLen2",
+    "JS_FreeCString",
+    "JS_AtomToCStringLen",
+    "JS_NewAtomLen",
+    "JS_FreeAtom",
+    "JS_NewStringLen",
+    "JS_NewObject",
+    "JS_NewArray",
+    "JS_DefinePropertyValue",
+    "JS_DefinePropertyValueUint32",
+    "JS_DefinePropertyValueStr",
+    "JS_GetPropertyStr",
+    "JS_Call",
+    "JS_IsFunction",
+    "JS_GetException",
+    "JS_GetGlobalObject",
+    "JS_NewCFunction2",
+    "JS_GetRuntime",
+    "JS_NewClassID",
+    "JS_NewClass",
+    "JS_SetClassProto",
+    "JS_GetClassProto",
+    "__JS_FreeValue",
+)
+_PROOF = r"""(() => {
+  const texts = [
+    '{"a": [1, -2.5, true, false, null, "text", {"": {}}], "b": "\\u00e9\\n", "7": 1e3, "__proto__": [[]]}',
+    '{"a": 1, "a": 12345678901}',
+    '[{"length": 0.1, "toJSON": 3}, {"length": 0.2, "toJSON": 4}]', '"\u00e9\u65e5\\ud800"', '-0', '[1,]', '{"a":1} ',
+  ];
+  const values = [
+    { 2: 1, b: [undefined, Symbol(), 1.5, 1e9, 123456789012, 1 / 3, NaN], a: "\u65e5\ud800\"\\\x07", c() {} },
+    [{ get a() { return [0] } }, { a: { toJSON: () => "made" } }, [, new Date(0)], new Map, new Proxy([{}], {})],
+    [{ a: 1, b: "x" }, { a: 2, b: "y" }], Object.create({ toJSON: () => 5 }), Object.create(null), Object("boxed"), 1n,
+  ];
+  const made = [];
+  const add = (make) => {
+    try { made.push(make()) } catch (error) { made.push(String(error)) }
+  };
+  for (const text of texts) {
+    add(() => {
+      const value = JSON.parse(text);
+      const { name } = Object.getPrototypeOf(Object(value)).constructor;
+      return [name, Object.is(value, -0), value, Object.keys(Object(value))];
+    });
+    add(() => JSON.parse(text, (key, value) => key === "a" ? 0 : value));
+  }
+  for (const value of values) {
+    add(() => JSON.stringify(value));
+    add(() => JSON.stringify(value, null, 1));
+  }
+  const show = (value) =>
+    value !== Object(value) ? String(value) : `{${Object.entries(value).map(([key, each]) => `${key}:${show(each)}`)}}`;
+  return show(made);
+})()"""
+
+
+def in_use() -> bool:
+    """Whether contexts of this process can have them."""
+    return _library() is not None
+
+
+def install(context: quickjs.Context) -> None:
+    """Put them in the place of the engine's own, where they can be had. The context has seen no other code."""
+    library = _library()
+    if library is not None:
+        library.json_install(ctypes.c_void_p(address_of(context)))
+
+
+@cache
+def _library() -> ctypes.PyDLL | None:
+    if not layout_is_known():
+        return None
+    try:
+        # With the GIL held, which is what the buffer relies on.
+        library, engine = ctypes.PyDLL(str(_LIBRARY)), ctypes.PyDLL(quickjs._quickjs.__file__)
+        functions = [ctypes.cast(engine[name], ctypes.c_void_p).value for name in _FUNCTIONS]
+    except (OSError, AttributeError):
+        return None
+    library.json_install.restype = library.json_start.restype = None
+    scratch = quickjs.Runtime().new_context()
+    library.json_start((ctypes.c_void_p * len(functions))(*functions), ctypes.c_void_p(address_of(scratch)))
+    expected = str(scratch.eval(_PROOF))
+    # Another runtime: what is remembered of the first must be true of all.
+    proven = quickjs.Runtime().new_context()
+    library.json_install(ctypes.c_void_p(address_of(proven)))
+    return library if str(proven.eval(_PROOF)) == expected else None

@@ -1,0 +1,241 @@
+/*
+ * JSON.parse (ECMA-262, 25.5.1) of plain data; see json_builtins.c.
+ *
+ * The atoms of keys are kept for one call, by their bytes. Numbers of up to 15 digits are exact as integers, and so is
+ * their quotient by a power of ten; further ones, and strings with escapes, are read by the engine, token by token.
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "json_builtins.h"
+
+#define LONGEST_NUMBER_EXACT 15 /* digits */
+
+typedef struct {
+  const char *from;
+  uint32_t length;
+  Atom atom;
+} ReadKey;
+
+typedef struct {
+  Context *context;
+  const char *at, *end;
+  ReadKey keys[REMEMBERED_KEYS];
+} Reader;
+
+static inline int is_digit(char sign) { return sign >= '0' && sign <= '9'; }
+
+/* The next sign that is no white space; 0 at the end. */
+static inline char next_sign(Reader *reader) {
+  while (reader->at < reader->end) {
+    char sign = *reader->at;
+    if (sign != ' ' && sign != '\n' && sign != '\r' && sign != '\t') return sign;
+    reader->at++;
+  }
+  return 0;
+}
+
+static inline int take(Reader *reader, char expected) {
+  if (next_sign(reader) != expected || expected == 0) return 0;
+  reader->at++;
+  return 1;
+}
+
+static inline int take_word(Reader *reader, const char *word) {
+  size_t length = strlen(word);
+  if ((size_t)(reader->end - reader->at) < length || memcmp(reader->at, word, length) != 0) return 0;
+  reader->at += length;
+  return 1;
+}
+
+/* The quote that ends the string that begins here; NULL where something other than plain characters comes first. */
+static const char *closing_quote(const Reader *reader) {
+  for (const char *at = reader->at; at < reader->end; at++) {
+    if (escapes[(uint8_t)*at] > MAYBE_SURROGATE) return *at == '"' ? at : NULL;
+  }
+  return NULL;
+}
+
+/* Let the engine read the token up to `end`. */
+static __attribute__((noinline)) Outcome read_token(Reader *reader, Value *value, const char *end) {
+  char token[1024];
+  size_t length = (size_t)(end - reader->at);
+  if (length >= sizeof token) return NOT_OURS;
+  memcpy(token, reader->at, length);
+  token[length] = 0;
+  *value = engine.parse(reader->context, token, length, "");
+  if (tag_of(*value) == TAG_EXCEPTION) {
+    /* The engine shall say where in the whole text. */
+    release(reader->context, engine.get_exception(reader->context));
+    return NOT_OURS;
+  }
+  reader->at = end;
+  return DONE;
+}
+
+static Outcome read_string(Reader *reader, Value *value) {
+  const char *start = reader->at++;
+  const char *end = closing_quote(reader);
+  if (end == NULL) {
+    for (end = reader->at; end < reader->end && *end != '"'; end++) end += *end == '\\';
+    reader->at = start;
+    return end < reader->end ? read_token(reader, value, end + 1) : NOT_OURS;
+  }
+  *value = engine.new_string(reader->context, reader->at, (size_t)(end - reader->at));
+  reader->at = end + 1;
+  return tag_of(*value) == TAG_EXCEPTION ? FAILED : DONE;
+}
+
+static Outcome read_number(Reader *reader, Value *value) {
+  const char *at = reader->at, *end = reader->end;
+  int is_negative = *at == '-', digits = 0, places = 0;
+  uint64_t number = 0;
+  at += is_negative;
+  if (at < end && *at == '0' && at + 1 < end && is_digit(at[1])) return NOT_OURS;
+  for (; at < end && is_digit(*at); at++, digits++) number = number * 10 + (uint64_t)(*at - '0');
+  if (digits == 0) return NOT_OURS;
+  if (at < end && *at == '.') {
+    for (at++; at < end && is_digit(*at); at++, places++) number = number * 10 + (uint64_t)(*at - '0');
+    if (places == 0) return NOT_OURS;
+  }
+  int has_exponent = at < end && (*at == 'e' || *at == 'E');
+  if (has_exponent) {
+    at++;
+    if (at < end && (*at == '+' || *at == '-')) at++;
+    if (at >= end || !is_digit(*at)) return NOT_OURS;
+    while (at < end && is_digit(*at)) at++;
+  }
+  if (has_exponent || digits + places > LONGEST_NUMBER_EXACT) return read_token(reader, value, at);
+  reader->at = at;
+  double result = (double)number / powers[places];
+  if (is_negative) result = -result;
+  /* As the engine has them: what is an int32, and not -0, is an integer. */
+  if (fabs(result) <= INT32_MAX && (double)(int32_t)result == result && !(is_negative && number == 0))
+    *value = (Value){{.integer = (int32_t)result}, TAG_INT};
+  else
+    *value = (Value){{.number = result}, TAG_FLOAT};
+  return DONE;
+}
+
+/* A key and its colon. `is_kept`: the atom is freed with all others in the end. */
+static Outcome read_key(Reader *reader, Atom *atom, int *is_kept) {
+  if (!take(reader, '"')) return NOT_OURS;
+  const char *start = reader->at, *end = closing_quote(reader);
+  if (end == NULL) return NOT_OURS;
+  uint32_t length = (uint32_t)(end - start);
+  reader->at = end + 1;
+  if (!take(reader, ':')) return NOT_OURS;
+  ReadKey *key = &reader->keys[(length * 31 + (uint8_t)start[0] * 7 + (uint8_t)end[-1]) % REMEMBERED_KEYS];
+  *is_kept = 1;
+  *atom = key->atom;
+  if (key->from != NULL && key->length == length && memcmp(key->from, start, length) == 0) return DONE;
+  *atom = engine.new_atom(reader->context, start, length);
+  if (*atom == 0) return FAILED;
+  /* One that is in its place may be in use further out. */
+  *is_kept = key->from == NULL;
+  if (*is_kept) *key = (ReadKey){start, length, *atom};
+  return DONE;
+}
+
+static Outcome read_value(Reader *reader, Value *value, int depth);
+
+static Outcome read_member(Reader *reader, Value object, int depth) {
+  Value value;
+  Atom atom;
+  int is_kept;
+  Outcome outcome = read_key(reader, &atom, &is_kept);
+  if (outcome != DONE) return outcome;
+  outcome = read_value(reader, &value, depth);
+  if (outcome == DONE && engine.define(reader->context, object, atom, value, CONFIGURABLE_WRITABLE_ENUMERABLE) < 0)
+    outcome = FAILED;
+  if (!is_kept) engine.free_atom(reader->context, atom);
+  return outcome;
+}
+
+static Outcome read_element(Reader *reader, Value array, uint32_t index, int depth) {
+  Value value;
+  Outcome outcome = read_value(reader, &value, depth);
+  if (outcome == DONE &&
+      engine.define_at(reader->context, array, index, value, CONFIGURABLE_WRITABLE_ENUMERABLE) < 0)
+    outcome = FAILED;
+  return outcome;
+}
+
+/* An object or array; `value` is it where the outcome is DONE. */
+static Outcome read_members(Reader *reader, Value *value, int depth) {
+  int is_object = *reader->at++ == '{';
+  char end = is_object ? '}' : ']';
+  if (depth >= DEEPEST) return NOT_OURS;
+  Value container = is_object ? engine.new_object(reader->context) : engine.new_array(reader->context);
+  if (tag_of(container) == TAG_EXCEPTION) return FAILED;
+  *value = container;
+  if (take(reader, end)) return DONE;
+  Outcome outcome = DONE;
+  for (uint32_t i = 0; outcome == DONE; i++) {
+    outcome = is_object ? read_member(reader, container, depth + 1) : read_element(reader, container, i, depth + 1);
+    if (outcome != DONE) break;
+    if (take(reader, end)) return DONE;
+    if (!take(reader, ',')) outcome = NOT_OURS;
+  }
+  release(reader->context, container);
+  return outcome;
+}
+
+static Outcome read_value(Reader *reader, Value *value, int depth) {
+  switch (next_sign(reader)) {
+    case 0:
+      return NOT_OURS;
+    case '{':
+    case '[':
+      return read_members(reader, value, depth);
+    case '"':
+      return read_string(reader, value);
+    case 't':
+      *value = (Value){{1}, TAG_BOOL};
+      return take_word(reader, "true") ? DONE : NOT_OURS;
+    case 'f':
+      *value = (Value){{0}, TAG_BOOL};
+      return take_word(reader, "false") ? DONE : NOT_OURS;
+    case 'n':
+      *value = null;
+      return take_word(reader, "null") ? DONE : NOT_OURS;
+    default:
+      return read_number(reader, value);
+  }
+}
+
+static Outcome read_text(Context *context, Value *value, const char *from, size_t length) {
+  Reader reader;
+  reader.context = context;
+  reader.at = from;
+  reader.end = from + length;
+  memset(reader.keys, 0, sizeof reader.keys);
+  Outcome outcome = read_value(&reader, value, 0);
+  if (outcome == DONE && (next_sign(&reader) != 0 || reader.at != reader.end)) {
+    release(context, *value);
+    outcome = NOT_OURS;
+  }
+  for (int i = 0; i < REMEMBERED_KEYS; i++) {
+    if (reader.keys[i].from != NULL) engine.free_atom(context, reader.keys[i].atom);
+  }
+  return outcome;
+}
+
+Value parse(Context *context, Value this, int count, Value *arguments) {
+  if (count > 1 && engine.is_function(context, arguments[1])) {
+    Value original = engine.get_class_prototype(context, keeping_class);
+    Value result = engine.call(context, original, this, count, arguments);
+    release(context, original);
+    return result;
+  }
+  size_t length;
+  const char *from = engine.text_of(context, &length, arguments[0], 0);
+  if (from == NULL) return exception;
+  Value value;
+  Outcome outcome = read_text(context, &value, from, length);
+  if (outcome == FAILED) value = exception;
+  if (outcome == NOT_OURS) value = engine.parse(context, from, length, "<input>");
+  engine.free_text(context, from);
+  return value;
+}

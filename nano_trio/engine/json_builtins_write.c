@@ -1,0 +1,286 @@
+/*
+ * JSON.stringify (ECMA-262, 25.5.2) of plain data; see json_builtins.c.
+ *
+ * It goes into `text`, a buffer of the process's. Nobody else can come in between, as nothing is called that yields,
+ * collects garbage or runs an app's code. What does not fit is not ours. The keys of an array's objects repeat: each is
+ * copied from where it was written last.
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "json_builtins.h"
+
+#define REMEMBERED_PROTOTYPES 4
+/* What is written without asking for room: a number or a word, and the ends of all that it is in. */
+#define SLACK (64 + DEEPEST)
+
+static const char hex[] = "0123456789abcdef";
+static char text[1 << 20];
+
+/* A key, quoted and with its colon, as it stands in `text`. */
+typedef struct {
+  Atom atom;
+  uint32_t at, length;
+} WrittenKey;
+
+typedef struct {
+  Context *context;
+  char *to;
+  void *prototypes[REMEMBERED_PROTOTYPES]; /* without toJSON, nor anything further up */
+  int prototypes_count;
+  WrittenKey keys[REMEMBERED_KEYS];
+} Writer;
+
+/* The own property of that name, a value: NOT_OURS where there is none or a getter would be called. */
+static Outcome get_value(Context *context, Value *value, Value object, Atom atom) {
+  Property property;
+  int found = engine.get_own(context, &property, object, atom);
+  if (found <= 0) return found < 0 ? FAILED : NOT_OURS;
+  *value = property.value;
+  if (!(property.flags & GETTER_OR_SETTER)) return DONE;
+  release(context, property.value);
+  release(context, property.getter);
+  release(context, property.setter);
+  return NOT_OURS;
+}
+
+static inline int has_room(const Writer *writer, size_t size) {
+  return (size_t)(text + sizeof text - writer->to) >= size + SLACK;
+}
+
+static inline void put_word(Writer *writer, const char *word) {
+  size_t length = strlen(word);
+  memcpy(writer->to, word, length);
+  writer->to += length;
+}
+
+/* Whether there is no toJSON on the object, nor on what it inherits from, which are ordinary objects. */
+static Outcome has_no_to_json(Writer *writer, Value object) {
+  Context *context = writer->context;
+  int found = engine.get_own(context, NULL, object, to_json_atom);
+  Value prototype = engine.prototype_of(context, object);
+  while (found == 0 && tag_of(prototype) == TAG_OBJECT) {
+    for (int i = 0; i < writer->prototypes_count; i++) {
+      if (writer->prototypes[i] == prototype.as.pointer) {
+        release(context, prototype);
+        return DONE;
+      }
+    }
+    uint16_t class = engine.class_of(prototype);
+    if (class != CLASS_OBJECT && class != CLASS_ARRAY) break;
+    found = engine.get_own(context, NULL, prototype, to_json_atom);
+    if (found != 0) break;
+    if (writer->prototypes_count < REMEMBERED_PROTOTYPES)
+      writer->prototypes[writer->prototypes_count++] = prototype.as.pointer;
+    Value next = engine.prototype_of(context, prototype);
+    release(context, prototype);
+    prototype = next;
+  }
+  int is_end = tag_of(prototype) == TAG_NULL;
+  release(context, prototype);
+  if (found < 0) return FAILED;
+  return found == 0 && is_end ? DONE : NOT_OURS;
+}
+
+/* "QuoteJSONString", of UTF-8 in which lone surrogates are encoded too. */
+static Outcome put_quoted(Writer *writer, const char *from, size_t length) {
+  if (!has_room(writer, 6 * length)) return NOT_OURS;
+  char *to = writer->to;
+  *to++ = '"';
+  for (size_t i = 0; i < length; i++) {
+    unsigned octet = (uint8_t)from[i];
+    char escape = escapes[octet];
+    if (escape == 0) {
+      *to++ = (char)octet;
+    } else if (escape == MAYBE_SURROGATE) {
+      unsigned second = (uint8_t)from[i + 1];
+      if (second < 0xa0) {
+        *to++ = (char)octet;
+        continue;
+      }
+      unsigned unit = (second & 0x3f) << 6 | ((uint8_t)from[i + 2] & 0x3f);
+      const char digits[6] = {'\\', 'u', 'd', hex[unit >> 8], hex[unit >> 4 & 15], hex[unit & 15]};
+      memcpy(to, digits, sizeof digits);
+      to += sizeof digits;
+      i += 2;
+    } else {
+      *to++ = '\\';
+      *to++ = escape;
+      if (escape == 'u') {
+        const char digits[4] = {'0', '0', hex[octet >> 4], hex[octet & 15]};
+        memcpy(to, digits, sizeof digits);
+        to += sizeof digits;
+      }
+    }
+  }
+  *to++ = '"';
+  writer->to = to;
+  return DONE;
+}
+
+static Outcome put_string(Writer *writer, Value value) {
+  size_t length;
+  const char *from = engine.text_of(writer->context, &length, value, 0);
+  if (from == NULL) return FAILED;
+  Outcome outcome = put_quoted(writer, from, length);
+  engine.free_text(writer->context, from);
+  return outcome;
+}
+
+static void put_integer(Writer *writer, int64_t number) {
+  char digits[20];
+  int count = 0;
+  uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+  if (number < 0) *writer->to++ = '-';
+  do digits[count++] = (char)('0' + rest % 10);
+  while (rest /= 10);
+  while (count > 0) *writer->to++ = digits[--count];
+}
+
+/*
+ * JavaScript writes the shortest decimal that is this number. One of up to 15 digits is that: no two of them are the
+ * same number. So a number that is an integer divided by a power of ten needs no search.
+ */
+static Outcome put_number(Writer *writer, Value value) {
+  double number = value.as.number;
+  if (!isfinite(number)) {
+    put_word(writer, "null");
+    return DONE;
+  }
+  if (fabs(number) < 0x1p53 && (double)(int64_t)number == number) {
+    put_integer(writer, (int64_t)number);
+    return DONE;
+  }
+  for (int places = 1; places <= 6 && fabs(number) < 1e9; places++) {
+    int64_t scaled = (int64_t)(number * powers[places] + (number < 0 ? -0.5 : 0.5));
+    if ((double)scaled / powers[places] != number) continue;
+    if (scaled < 0) *writer->to++ = '-';
+    uint64_t power = (uint64_t)powers[places], rest = scaled < 0 ? -(uint64_t)scaled : (uint64_t)scaled;
+    put_integer(writer, (int64_t)(rest / power));
+    *writer->to = '.';
+    for (int i = places; i > 0; i--, rest /= 10) writer->to[i] = (char)('0' + rest % 10);
+    writer->to += 1 + places;
+    return DONE;
+  }
+  size_t length;
+  const char *from = engine.text_of(writer->context, &length, value, 0);
+  if (from == NULL) return FAILED;
+  memcpy(writer->to, from, length);
+  writer->to += length;
+  engine.free_text(writer->context, from);
+  return DONE;
+}
+
+static Outcome put_key(Writer *writer, Atom atom) {
+  WrittenKey *key = &writer->keys[atom % REMEMBERED_KEYS];
+  char *start = writer->to;
+  if (key->atom == atom) {
+    if (!has_room(writer, key->length)) return NOT_OURS;
+    memcpy(start, text + key->at, key->length);
+    writer->to += key->length;
+    return DONE;
+  }
+  size_t length;
+  const char *from = engine.text_of_atom(writer->context, &length, atom);
+  if (from == NULL) return FAILED;
+  Outcome outcome = put_quoted(writer, from, length);
+  engine.free_text(writer->context, from);
+  if (outcome != DONE) return outcome;
+  *writer->to++ = ':';
+  *key = (WrittenKey){atom, (uint32_t)(start - text), (uint32_t)(writer->to - start)};
+  return DONE;
+}
+
+static Outcome put(Writer *writer, Value value, int depth);
+
+static Outcome put_object(Writer *writer, Value object, int depth) {
+  Context *context = writer->context;
+  Name *names;
+  uint32_t count;
+  if (engine.get_names(context, &names, &count, object, STRINGS_THAT_ARE_ENUMERABLE) < 0) return FAILED;
+  char separator = '{';
+  Outcome outcome = DONE;
+  for (uint32_t i = 0; i < count && outcome == DONE; i++) {
+    Value value;
+    outcome = get_value(context, &value, object, names[i].atom);
+    if (outcome != DONE) break;
+    if (tag_of(value) != TAG_UNDEFINED && tag_of(value) != TAG_SYMBOL) {
+      *writer->to++ = separator;
+      separator = ',';
+      outcome = put_key(writer, names[i].atom);
+      if (outcome == DONE) outcome = put(writer, value, depth);
+    }
+    release(context, value);
+  }
+  engine.free_names(context, names, count);
+  if (separator == '{') *writer->to++ = '{';
+  *writer->to++ = '}';
+  return outcome;
+}
+
+static Outcome put_array(Writer *writer, Value array, int depth) {
+  Context *context = writer->context;
+  Value length;
+  Outcome outcome = get_value(context, &length, array, length_atom);
+  if (outcome != DONE || tag_of(length) != TAG_INT) return outcome == FAILED ? FAILED : NOT_OURS;
+  *writer->to++ = '[';
+  for (int32_t i = 0; i < length.as.integer; i++) {
+    Value value;
+    outcome = get_value(context, &value, array, ATOM_OF_INDEX | (uint32_t)i);
+    if (outcome != DONE) return outcome;
+    if (i > 0) *writer->to++ = ',';
+    int is_nothing = tag_of(value) == TAG_UNDEFINED || tag_of(value) == TAG_SYMBOL;
+    outcome = put(writer, is_nothing ? null : value, depth);
+    release(context, value);
+    if (outcome != DONE) return outcome;
+  }
+  *writer->to++ = ']';
+  return DONE;
+}
+
+/* "SerializeJSONProperty" of a value that is no undefined and no symbol. */
+static Outcome put(Writer *writer, Value value, int depth) {
+  if (!has_room(writer, 0)) return NOT_OURS;
+  switch (tag_of(value)) {
+    case TAG_STRING:
+    case TAG_ROPE:
+      return put_string(writer, value);
+    case TAG_INT:
+      put_integer(writer, value.as.integer);
+      return DONE;
+    case TAG_FLOAT:
+      return put_number(writer, value);
+    case TAG_BOOL:
+      put_word(writer, value.as.integer ? "true" : "false");
+      return DONE;
+    case TAG_NULL:
+      put_word(writer, "null");
+      return DONE;
+    case TAG_OBJECT:
+      break;
+    default:
+      return NOT_OURS;
+  }
+  uint16_t class = engine.class_of(value);
+  if (depth >= DEEPEST || (class != CLASS_OBJECT && class != CLASS_ARRAY)) return NOT_OURS;
+  Outcome outcome = has_no_to_json(writer, value);
+  if (outcome != DONE) return outcome;
+  return class == CLASS_OBJECT ? put_object(writer, value, depth + 1) : put_array(writer, value, depth + 1);
+}
+
+Value stringify(Context *context, Value this, int count, Value *arguments) {
+  Value value = arguments[0], replacer = arguments[1], space = arguments[2];
+  (void)this, (void)count;
+  if (tag_of(value) == TAG_OBJECT && tag_of(replacer) == TAG_UNDEFINED && tag_of(space) == TAG_UNDEFINED) {
+    Writer writer;
+    writer.context = context;
+    writer.to = text;
+    writer.prototypes_count = 0;
+    memset(writer.keys, 0, sizeof writer.keys);
+    Outcome outcome = put(&writer, value, 0);
+    if (outcome == FAILED) return exception;
+    if (outcome == DONE) return engine.new_string(context, text, (size_t)(writer.to - text));
+  }
+  return engine.stringify(context, value, replacer, space);
+}

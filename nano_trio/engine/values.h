@@ -1,0 +1,29 @@
+/*
+ * The engine's values, as quickjs.h has them where they are not boxed (on 64-bit machines). Whoever includes this proves
+ * it at the start: rejections.py, json_builtins.py.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TAG_SYMBOL = -8, TAG_STRING = -7, TAG_ROPE = -6, TAG_OBJECT = -1, TAG_INT = 0, TAG_BOOL = 1, TAG_NULL = 2 };
+enum { TAG_UNDEFINED = 3, TAG_EXCEPTION = 6, TAG_FLOAT = 8 };
+enum { CONFIGURABLE_WRITABLE = 3, CONFIGURABLE_WRITABLE_ENUMERABLE = 7, GETTER_OR_SETTER = 1 << 4 };
+
+typedef struct Context Context;
+typedef struct Runtime Runtime;
+
+typedef struct {
+  union {
+    int32_t integer;
+    double number;
+    void *pointer;
+  } as;
+  int64_t tag;
+} Value;
+
+static inline int tag_of(Value value) { return (int32_t)value.tag; }
+
+/* Objects, strings and other values that are counted have negative tags, and begin with their count. */
+static inline int is_counted(Value value) { return tag_of(value) < 0; }
+static inline int *count_of(Value value) { return value.as.pointer; }

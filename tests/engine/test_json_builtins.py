@@ -1,0 +1,199 @@
+"""JSON.parse and JSON.stringify of our own: beside the engine's, and where an app could tell them apart."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import quickjs
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nano_trio.engine import json_builtins
+from nano_trio.engine.isolate import Isolate
+from nano_trio.engine.scheduler import CpuScheduler
+
+# Strings as JavaScript has them: lone surrogates too.
+TEXT = st.text(st.characters(codec=None) | st.sampled_from('"\\\n\b\x00\x1f\x7f\xe9\u2028\ud800\udfff'), max_size=20)
+NUMBERS = st.one_of(
+    st.integers(-(2**54), 2**54),
+    st.floats(),
+    st.decimals(-(10**6), 10**6, places=3).map(float),
+    st.sampled_from([0.1 + 0.2, -0.0, 1e21, 1e-7, 5e-324, 2.0**53, 2.0**31, -(2.0**31), 999999999.999999, 4.35]),
+)
+KEYS = st.sampled_from(["aa", "ab", "1", "07", "__proto__"])
+DATA: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXT,
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(TEXT | KEYS, inner),
+    max_leaves=30,
+)
+PARSE = """(text) => {
+  const show = (value) => value !== Object(value)
+    ? typeof value + (Object.is(value, -0) ? "-0" : Array.from(String(value), (sign) => sign.codePointAt(0)))
+    : [Array.isArray(value), Object.getPrototypeOf(value) === Object.prototype,
+       Reflect.ownKeys(value).map((key) => [show(key), JSON.stringify(Object.getOwnPropertyDescriptor(value, key), ["writable", "enumerable", "configurable"]), show(value[key])])];
+  try { return `${show(JSON.parse(text))}` } catch (error) { return `${error}${error.stack}` }
+}"""
+
+
+@pytest.fixture(scope="module")
+def both() -> tuple[Any, Any]:
+    """Contexts with the engine's own, and with ours."""
+    engines, ours = quickjs.Runtime().new_context(), quickjs.Runtime().new_context()
+    assert json_builtins.in_use(), "JSON is the engine's: in a source tree, run `python hatch_build.py`"
+    json_builtins.install(ours)
+    return engines, ours
+
+
+def same(both: tuple[Any, Any], source: str, *arguments: Any) -> str:
+    """What the function `source` returns in both contexts, which must be the same text."""
+    told = [str(context.eval(source)(*arguments)).encode("utf-16", "surrogatepass") for context in both]
+    assert told[0] == told[1]
+    return told[0].decode("utf-16", "surrogatepass")
+
+
+@given(DATA, st.sampled_from([None, 0, 3]))
+@example([[{"a": 1}, {"a": 2}], {"b": {"a": 1}}], None)
+def test_data_is_read_and_written_as_by_the_engine(both: tuple[Any, Any], data: Any, indent: int | None) -> None:
+    text = json.dumps(data, indent=indent)
+    raw = json.dumps(data, ensure_ascii=False)
+    for each in (text, raw):
+        same(both, PARSE, each)
+    same(
+        both,
+        "(text) => { try { return JSON.stringify(JSON.parse(text)) } catch (error) { return String(error) } }",
+        text,
+    )
+
+
+@given(DATA, st.data())
+def test_what_is_no_json_is_refused_in_the_same_words(both: tuple[Any, Any], data: Any, choices: st.DataObject) -> None:
+    text = json.dumps(data)
+    at = choices.draw(st.integers(0, len(text)))
+    instead = choices.draw(st.text('{}[]:,"\\-+.0123456789eE tfn\u00a0\x00\n', max_size=3))
+    same(both, PARSE, text[:at] + instead + text[at + choices.draw(st.integers(0, 2)) :])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "new (class A { x = 1 })",
+        "new (class A { x = 1; toJSON() { return { y: this.x } } })",
+        "Object.create({ toJSON: (key) => `for ${key}` })",
+        "Object.defineProperty({}, 'toJSON', { value: () => 3 })",
+        "[Object.assign([1], { toJSON: () => 4 })]",
+        "{ a: { get toJSON() { return () => 5 } } }",
+        "Object.create(new Proxy({}, { get: (_, name) => name === 'toJSON' ? () => 6 : undefined }))",
+        "{ get a() { return 7 }, b: 8 }",
+        "Object.defineProperty({ a: 1 }, 'b', { value: 2 })",
+        "Object.assign([1, 2], { x: 3 })",
+        "[1, , 3]",
+        "new Array(3)",
+        "[undefined, () => 1, Symbol('s'), NaN, -0, { a: undefined, b() {}, c: Symbol('s') }]",
+        "[Object('s'), Object(1), Object(false), new Date(0), new Map([[1, 2]]), /x/, new Error('x')]",
+        "new Proxy([1, { a: 2 }], {})",
+        "new Proxy({ a: 2 }, { ownKeys: () => ['b'], getOwnPropertyDescriptor: () => ({ value: 1, enumerable: true, configurable: true }) })",
+        "[1n]",
+        "(() => { const a = {}; a.a = [a]; return a })()",
+        "(() => { let a = []; for (let i = 0; i < 90; i++) a = [a, { a }]; return a.length })()",
+        "(() => { let a = []; for (let i = 0; i < 90; i++) a = [a]; return a })()",
+        "(() => { const a = {}; for (let i = 0; i < 300; i++) a['k' + i * 64] = i; return [a, a] })()",
+        "['x'.repeat(2 ** 20), 'y'.repeat(300) + 'z'.repeat(9000)]",
+        "Array.from({ length: 60000 }, (_, i) => ({ number: i, text: 'text ' + i }))",
+        "['\\ud800', '\\ud800\\udc00', '\\udc00\\ud800', '\\ued00\\u2028']",
+        "arguments",
+        "globalThis.Math",
+        "undefined",
+    ],
+)
+@pytest.mark.parametrize(
+    "rest", ["", ", null, 2", ", ['a', 'x']", ", (key, value) => typeof value === 'number' ? [key] : value"]
+)
+def test_what_is_no_plain_data_is_written_by_the_engine(both: tuple[Any, Any], value: str, rest: str) -> None:
+    same(
+        both,
+        f"() => {{ try {{ return String(JSON.stringify({value}{rest})) }} catch (error) {{ return String(error) }} }}",
+    )
+
+
+def test_an_app_sees_each_look_at_its_data_once(both: tuple[Any, Any]) -> None:
+    looks = """() => {
+      const seen = [];
+      const watched = (name, target) => new Proxy(target, {
+        get: (_, key) => (seen.push(name + " get " + String(key)), target[key]),
+        ownKeys: () => (seen.push(name + " keys"), Reflect.ownKeys(target)),
+      });
+      const data = { a: [1, { b: 2 }], get c() { seen.push("c"); return 3 }, d: watched("d", { e: 1 }) };
+      Object.setPrototypeOf(data.a[1], watched("prototype", {}));
+      return JSON.stringify(data) + seen;
+    }"""
+    assert same(both, looks) == (
+        '{"a":[1,{"b":2}],"c":3,"d":{"e":1}}prototype get toJSON,c,d get toJSON,d keys,d get e'
+    )
+
+
+def test_to_json_of_all_objects_is_called(both: tuple[Any, Any]) -> None:
+    for prototype in ("Object", "Array"):
+        patched = f"""() => {{
+          {prototype}.prototype.toJSON = function () {{ return "made" }};
+          try {{ return JSON.stringify([{{}}, []]) }} finally {{ delete {prototype}.prototype.toJSON }}
+        }}"""
+        same(both, patched)
+
+
+def test_properties_are_defined_whatever_objects_inherit(both: tuple[Any, Any]) -> None:
+    patched = """() => {
+      let seen = "";
+      Object.defineProperty(Object.prototype, "a", { set(value) { seen += "a" }, configurable: true });
+      Object.defineProperty(Array.prototype, "0", { set(value) { seen += "0" }, configurable: true });
+      try { return Object.entries(JSON.parse('{"a": [1]}')) + Object.entries(JSON.parse('[{"a": 1}]')[0]) + seen }
+      finally { delete Object.prototype.a; delete Array.prototype[0] }
+    }"""
+    assert same(both, patched) == "a,1a,1"
+
+
+def test_they_look_as_the_engines_own(both: tuple[Any, Any]) -> None:
+    looks = """() => [JSON.parse, JSON.stringify].map((method) => [
+      method, method.name, method.length, Reflect.ownKeys(method), Object.getPrototypeOf(method) === Function.prototype,
+      JSON.stringify(Object.getOwnPropertyDescriptor(JSON, method.name)),
+      JSON.stringify(Object.getOwnPropertyDescriptors(method)),
+      (() => { try { new method("1") } catch (error) { return error } })(),
+    ]).join() + Reflect.ownKeys(JSON).map(String)"""
+    same(both, looks)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "null", "15", "{ toString: () => '[5]' }", "'[1, 2]', (key, value) => key", "'1', 2"]
+)
+def test_arguments_of_all_kinds(both: tuple[Any, Any], arguments: str) -> None:
+    same(
+        both,
+        f"() => {{ try {{ return JSON.stringify(JSON.parse({arguments})) }} catch (error) {{ return error.stack }} }}",
+    )
+    same(both, f"() => {{ try {{ return JSON.stringify({arguments}) }} catch (error) {{ return error.stack }} }}")
+
+
+def test_isolates_have_them_and_nothing_stays() -> None:
+    """No value, no atom and no text that was taken is kept, whichever way it ends."""
+    isolate = Isolate(CpuScheduler())
+    try:
+        work = isolate.context.eval("""(count) => {
+          for (let i = 0; i < count; i++) {
+            const value = JSON.parse('[{"a": "b\\\\n", "c": [1.25, 1e99]}, {"a": "\u00e9", "": {}, "key' + i % 7 + '": null}]');
+            value.push("a" + i, { get c() { return [i] } });
+            JSON.stringify(value);
+            JSON.stringify([value.length, value[0], undefined, "x".repeat(i) + i]);
+            for (const wrong of ['[{"a": [1, {"b": "c"}, }', '{"d": ["\\\\x"]}', '[[1], "e', '{"f": {"g": 01}}']) {
+              try { JSON.parse(wrong) } catch {}
+            }
+          }
+        }""")
+        work(300)
+        isolate.collect_garbage()
+        before = isolate.read_memory()
+        work(300)
+        isolate.collect_garbage()
+        assert isolate.read_memory() == before
+    finally:
+        isolate.close()
