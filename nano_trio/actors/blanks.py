@@ -3,13 +3,15 @@
 Most of what the start of an app takes is the same for all apps. A few isolates are kept for which that is done; the
 next app to start takes one over, with its own limits and its own host functions. The store is filled again in small
 steps where a pass of the loop ends in which no app had anything to compute, as there is between the requests of a few
-clients, however fast they are. A request that comes meanwhile waits for the rest of one step.
+clients, however fast they are. A request that comes meanwhile waits for the rest of one step. What else can wait is
+done in such passes too, once the store is full.
 """
 
 from __future__ import annotations
 
 import gc
 from collections import deque
+from collections.abc import Callable
 
 import trio
 
@@ -31,6 +33,7 @@ class Blanks:
         self._ready: deque[Blank] = deque()
         self._next = Blank(scheduler)
         """The one that is being built."""
+        self._later: deque[Callable[[], None]] = deque()
         self._steps = 0
         """How many were taken."""
         self._failure: Exception | None = None
@@ -48,6 +51,12 @@ class Blanks:
         taken, self._next = self._next, Blank(self._scheduler)
         return taken
 
+    def later(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done, of less than a millisecond, after the next start when there is time; at the latest in the
+        end. To be called in any thread, on behalf of an app that starts. It must not raise.
+        """
+        self._later.append(work)
+
     async def wait_full(self) -> None:
         """Wait until nothing is missing."""
         while len(self._ready) < self.size:
@@ -61,8 +70,9 @@ class Blanks:
             while True:
                 if len(self._ready) >= self.size:
                     self._filled.set()
-                    self._wanted = trio.Event()
-                    await self._wanted.wait()
+                    if not self._later:
+                        self._wanted = trio.Event()
+                        await self._wanted.wait()
                 steps, latest = self._steps, trio.current_time() + _BUSY_S
                 scheduler.when_spare = self._step
                 while self._steps == steps:
@@ -80,12 +90,18 @@ class Blanks:
                 each.close()
             self._ready.clear()
             self._next = Blank(self._scheduler)
+            while self._later:
+                self._later.popleft()()
 
     def _step(self) -> None:
         self._steps += 1
         if gc.isenabled() and gc.get_count()[0] > gc.get_threshold()[0] // 2:
             # Python's collector would look at the newest objects in one of the next starts: let it do so here.
             gc.collect(0)
+            return
+        if len(self._ready) >= self.size:
+            if self._later:
+                self._later.popleft()()
             return
         try:
             self._next.step()

@@ -68,6 +68,7 @@ class Registry:
         self.state_dir = state_dir
         self.blanks = Blanks(self.scheduler)
         """Isolates for the next apps that start."""
+        self.bytecode.later = self.blanks.later
         self.dev = dev
         self.tools = Tools(esbuild, own=dev)
         self.drain_timeout_s = drain_timeout_s

@@ -1,12 +1,13 @@
 """JavaScript source to QuickJS bytecode, compiled once per content.
 
-Theory of operation. Compiling needs an engine but no app: a scratch context, made anew for each compilation, compiles
-without running. Bytecode is looked up by a digest of everything that shapes it (engine version, kind, file name,
+Theory of operation. Compiling needs an engine but no app: a scratch context compiles without running. Making one takes
+longer than to compile a small file, so each thread keeps one as long as it is as good as new (:class:`_Scratch`).
+Bytecode is looked up by a digest of everything that shapes it (engine version, kind, file name,
 source) first in memory, then in a private folder on disk, and only then compiled. A disk entry is a header with a
 digest of its payload; one that is damaged, or that another user could have written, is ignored and written again.
 Bytecode is trusted by the engine without checks, so the folder belongs to this user alone (mode 0700) and entries are
-replaced atomically. What is known beside the bytecode is written by ``marshal``, which is read fast and no more
-suspicious.
+replaced atomically. They may be written later (:attr:`BytecodeCache.later`): nobody waits for them. What is known
+beside the bytecode is written by ``marshal``, which is read fast and no more suspicious.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import sys
 import tempfile
 import threading
 from collections import OrderedDict
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import attrs
@@ -36,6 +38,7 @@ _DIGEST_SIZE = 32
 _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
 _BARE = b"bare script"
 _MAX_ENTRY_BYTES = 1 << 30
+_SCRATCH_BYTES = 64 << 10
 _MARSHAL_VERSION = 2
 """One that all versions of Python read alike."""
 
@@ -64,6 +67,40 @@ def compile_script(source: str, filename: str, *, debug: bool = True) -> Bytecod
     return Bytecode(runtime.new_context().compile(source, filename).write_object())
 
 
+class _Scratch(threading.local):
+    """This thread's context for compiling modules.
+
+    What is imported stays in it, and would not be asked for again: it serves until a source imports something, or is
+    none. And for a bounded number of others, as it keeps what it has compiled.
+    """
+
+    def __init__(self) -> None:
+        self._kept: quickjs.Context | None = None
+        self._left = 0
+        """Bytes of source that it may still read."""
+
+    def compile(self, source: str, filename: str, note: Callable[[str], str]) -> bytes:
+        context, self._kept = self._kept, None
+        if context is None:
+            context, self._left = quickjs.Context(), _SCRATCH_BYTES
+        imports = False
+
+        def load(name: str) -> str:
+            nonlocal imports
+            imports = True
+            return note(name)
+
+        context.set_module_loader(load)
+        code = context.compile(source, filename, module=True).write_object()
+        self._left -= len(source)
+        if not imports and self._left > 0:
+            self._kept = context
+        return code
+
+
+_scratch = _Scratch()
+
+
 def compile_module(source: str, filename: str) -> Bytecode:
     """Compile an ES module. Raises :class:`quickjs.JSError` where the source is no module."""
     imports: list[str] = []
@@ -72,9 +109,7 @@ def compile_module(source: str, filename: str) -> Bytecode:
         imports.append(name)
         return ""
 
-    context = quickjs.Context()
-    context.set_module_loader(note)
-    code = context.compile(source, filename, module=True).write_object()
+    code = _scratch.compile(source, filename, note)
     head = read_head(code)
     # Those that the bytecode does not spell out are bare names, and the engine asked for each in its turn.
     written = {specifier for specifier, _, _ in head.requests}
@@ -107,6 +142,8 @@ class BytecodeCache:
         self._memory_bytes = memory_bytes
         self._used = 0
         self._folder = folder if folder is not None and _make_private(folder) else None
+        self.later: Callable[[Callable[[], None]], None] | None = None
+        """Takes what writes an entry, in any thread, and has it done when there is time. None: it is done at once."""
         # Apps whose preparation takes long are loaded in threads.
         self._lock = threading.Lock()
 
@@ -161,7 +198,9 @@ class BytecodeCache:
                     # Nothing is left to link but its name.
                     code = rewrite(code, compiled.head, name, [])
                 found = attrs.evolve(compiled, code=code, key=key)
-                self._write(key, found)
+                if self._folder is not None:
+                    write = partial(_write, f"{self._folder}/{key.hex()}", key, found)
+                    write() if self.later is None else self.later(write)
             found = self._remember(key, found)
         return found
 
@@ -204,22 +243,21 @@ class BytecodeCache:
         code, imports, head = marshal.loads(payload)
         return Bytecode(code, imports, None if head is None else ModuleHead(*head), key)
 
-    def _write(self, key: bytes, bytecode: Bytecode) -> None:
-        if self._folder is None:
-            return
-        head = None if bytecode.head is None else attrs.astuple(bytecode.head, recurse=False)
-        payload = marshal.dumps((bytecode.code, bytecode.imports, head), _MARSHAL_VERSION)
-        data = _MAGIC + hashlib.sha256(key + payload).digest() + payload
-        # A cache that cannot be written (a full disk, a read-only home) only costs time.
-        with contextlib.suppress(OSError):
-            handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".new-")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-                os.replace(temporary, self._folder / key.hex())
-            except OSError:
-                os.unlink(temporary)
-                raise
+
+def _write(path: str, key: bytes, bytecode: Bytecode) -> None:
+    head = None if bytecode.head is None else attrs.astuple(bytecode.head, recurse=False)
+    payload = marshal.dumps((bytecode.code, bytecode.imports, head), _MARSHAL_VERSION)
+    data = _MAGIC + hashlib.sha256(key + payload).digest() + payload
+    # A cache that cannot be written (a full disk, a read-only home) only costs time.
+    with contextlib.suppress(OSError):
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise
 
 
 def _make_private(folder: Path) -> bool:

@@ -154,3 +154,19 @@ async def test_young_objects_are_collected_where_the_store_is_filled(house: Hous
             assert (await home.ask("calm")).status == 200
             await home.registry.blanks.wait_full()
         assert gc.get_count()[0] < len(kept) // 2
+
+
+async def test_what_is_to_be_done_later_is_done_when_the_store_is_full_or_all_ends(house: HouseMaker) -> None:
+    done: list[int] = []
+    async with house({"calm": CALM, "next": CALM}) as home:
+        blanks = home.registry.blanks
+        with trio.fail_after(20):
+            await blanks.wait_full()
+            blanks.later(lambda: done.append(len(blanks)))
+            assert (await home.ask("calm")).status == 200
+            assert done == []
+            while not done:
+                await trio.lowlevel.checkpoint()
+        assert done == [blanks.size]
+        blanks.later(lambda: done.append(-1))
+    assert done == [blanks.size, -1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,45 @@ def test_stripped_code_tells_no_place_and_no_names() -> None:
     function = bare.eval_function(bare.read_object(stripped))
     with pytest.raises(quickjs.JSError, match="'shown' is not defined"):
         function(1)
+
+
+def test_what_was_compiled_before_shapes_no_other_module() -> None:
+    """A context compiles several: each as in a context of its own, whatever the others were."""
+    sources = [
+        "export default 1; const unused = 'x';",
+        "import './a.js'; export { b } from 'b';",
+        "export function f(",
+        "import 'b'; import './a.js'; export default import.meta;",
+        "export default class { #p = 1; static async *g() { yield await import('./a.js') } }",
+        f"export default {'x' * 200_000!r};",
+        "export default 1; const unused = 'x';",
+    ]
+
+    def compiled(source: str) -> object:
+        try:
+            return bytecode.compile_module(source, "app:/m.js")
+        except quickjs.JSError as error:
+            return str(error)
+
+    alone = [in_new_thread(compiled, source) for source in sources]
+    assert [compiled(source) for source in sources * 2] == alone * 2
+
+
+def in_new_thread(work: Callable[[str], object], source: str) -> object:
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(work, source).result()
+
+
+def test_entries_are_written_when_there_is_time(tmp_path: Path) -> None:
+    cache = BytecodeCache(tmp_path / "c")
+    waiting: list[Callable[[], None]] = []
+    cache.later = waiting.append
+    assert value_of(cache.script("40 + 2", "a.js").code) == 42
+    assert list((tmp_path / "c").iterdir()) == []
+    for write in waiting:
+        write()
+    (entry,) = (tmp_path / "c").iterdir()
+    written = entry.read_bytes()
+    entry.unlink()
+    BytecodeCache(tmp_path / "c").script("40 + 2", "a.js")
+    assert entry.read_bytes() == written
