@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 __all__ = ["Blank", "Environment", "LogSink"]
 
 _CORE = ("request", "dispatch")
+_INSTALLED = 3
+"""Steps until a blank isolate has the platform, but for its core."""
 """The specifications that every app uses, with what they load."""
 _SMALL_HEAP = 4 << 20
 """Bytes that are collected in some ms."""
@@ -353,11 +355,12 @@ class Blank:
         self.enter: Any = None
         """The platform's way in, by the name of an entry."""
         self.entry_point: Any = None
+        self._bootstrap: Any = None
 
     @property
     def ready(self) -> bool:
         """Whether nothing is left to build."""
-        return self._steps == 2 + len(_CORE)
+        return self._steps == _INSTALLED + len(_CORE)
 
     def step(self) -> None:
         """Build some more."""
@@ -365,21 +368,24 @@ class Blank:
             self.isolate = Isolate(self._scheduler)
             self.isolate.prepare()
         elif self._steps == 1:
+            self._bootstrap = platform.read(self.isolate)
+        elif self._steps == 2:
             self.host = _Host(self._scheduler)
-            entry_points = platform.install(self.isolate, self.host)
+            entry_points = platform.install(self.isolate, self.host, self._bootstrap)
             self.enter, self.entry_point = entry_points.get("enter"), entry_points.get("entryPoint")
+            self._bootstrap = None
         else:
-            self.enter("require", _CORE[self._steps - 2])
+            self.enter("require", _CORE[self._steps - _INSTALLED])
         self._steps += 1
 
     def finish(self, *, core: bool = True) -> None:
         """Build what is left; without the ``core``, at least what every environment needs."""
-        while self._steps < 2 or (core and not self.ready):
+        while self._steps < _INSTALLED or (core and not self.ready):
             self.step()
 
     def close(self) -> None:
         """It is not wanted."""
-        self.enter = self.entry_point = None
+        self.enter = self.entry_point = self._bootstrap = None
         if self._steps:
             self.isolate.close()
 

@@ -22,7 +22,7 @@ from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_fol
 from nano_trio.engine.rejections import watch
 from nano_trio.runtime.host import Namespace, Services
 
-__all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "install"]
+__all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "install", "read"]
 
 FILE_PREFIX = "nano:"
 """Begins the file names of the platform's own code in stack traces."""
@@ -156,8 +156,14 @@ def _module(name: str) -> Any:
 _FILES = {name: file for file, names in LAZY_GLOBALS.items() for name in names.split()}
 
 
-def install(owner: Owner, services: Services) -> quickjs.Value:
-    """Evaluate the bootstrap in ``owner.context``; returns its result: ``enter`` and ``platform``."""
+def read(owner: Owner) -> quickjs.Value:
+    """Read the bootstrap's code into ``owner.context``: a third of what :func:`install` takes, which needs it."""
+    bootstrap: quickjs.Value = owner.context.eval_function(owner.context.read_object(_bootstrap().code))
+    return bootstrap
+
+
+def install(owner: Owner, services: Services, bootstrap: quickjs.Value) -> quickjs.Value:
+    """Evaluate the bootstrap, as :func:`read` gave it; returns its result: ``enter`` and ``platform``."""
     reference = weakref.ref(owner)
 
     def load_specification(name: str) -> Any:
@@ -169,8 +175,7 @@ def install(owner: Owner, services: Services) -> quickjs.Value:
         module, _, part = name.partition(".")
         return dict(getattr(_module(module), part or "namespace")(services))
 
-    # Which file defines what is looked up here rather than kept in each isolate.
-    bootstrap = owner.context.eval_function(owner.context.read_object(_bootstrap().code))
     watch(owner.context)
+    # Which file defines what is looked up here rather than kept in each isolate.
     result: quickjs.Value = bootstrap(load_specification, host_namespace, _FILES.__getitem__, LAZY_GLOBALS.get)
     return result
