@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
+import h2.exceptions
 import httpcore
 import trio
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -20,7 +21,8 @@ from tests.soak.site import PATIENCE_S, Site, named
 __all__ = ["Lane", "start_clients"]
 
 _CLOSED = (trio.BrokenResourceError, trio.ClosedResourceError)
-_BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, OSError)
+# h2 hears nothing after a GOAWAY, and httpcore hands on what it raises then in the middle of a response.
+_BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, h2.exceptions.ProtocolError, OSError)
 
 
 class Lane:
