@@ -10,10 +10,15 @@ from tests.stress.life import CRASH
 
 @pytest.mark.parametrize(("kind", "seed"), [("engine", 1), ("platform", 2)])
 def test_hostile_programs_harm_nothing(kind: str, seed: int) -> None:
-    tally = stress(kind, 4, seed, 20)
-    assert tally["problems"] == []
-    assert tally["wrong"] == 0
-    for name in ("turns", "suspensions", "isolates", "cancellations", "closed_in_turn", "cpu_stops", "memory_stops"):
+    seen = ("turns", "suspensions", "isolates", "cancellations", "closed_in_turn", "cpu_stops", "memory_stops")
+    # On a busy machine the same programs come less far: what is to be seen is then waited for.
+    for seconds in (4, 16, 64):
+        tally = stress(kind, seconds, seed, 20)
+        assert tally["problems"] == []
+        assert tally["wrong"] == 0
+        if all(tally[name] for name in seen):
+            break
+    for name in seen:
         assert tally[name] > 0, name
     assert tally["isolates"] > 20
     assert tally["suspensions"] > tally["turns"]
