@@ -18,11 +18,11 @@ from pathlib import Path
 import quickjs
 
 from nano_trio.engine.heap_size import account_offsets
+from nano_trio.engine.native import open_library
 from nano_trio.engine.polling import address_of
 
 __all__ = ["held", "in_use", "trim", "use_slabs"]
 
-_LIBRARY = Path(__file__).with_name("liballocator.so")
 # struct JSMallocFunctions, in its order.
 _FUNCTIONS = ("heap_malloc", "heap_free", "heap_realloc", "heap_usable_size")
 _WORDS = len(_FUNCTIONS)
@@ -56,10 +56,8 @@ def held() -> int:
 
 @cache
 def _library() -> ctypes.PyDLL | None:
-    try:
-        # With the GIL held, which is what the allocator relies on.
-        library = ctypes.PyDLL(str(_LIBRARY))
-    except OSError:
+    library = open_library("allocator")
+    if library is None:
         return None
     library.heap_held.restype = ctypes.c_size_t
     library.heap_trim.restype = None

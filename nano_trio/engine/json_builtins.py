@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from pathlib import Path
 
 import quickjs
 
-from nano_trio.engine.polling import address_of, layout_is_known
+from nano_trio.engine.native import engine_functions, open_library
+from nano_trio.engine.polling import address_of
 
 __all__ = ["in_use", "install"]
 
-_LIBRARY = Path(__file__).with_name("libjson_builtins.so")
 # struct Engine of json_builtins.h, in its order.
 _FUNCTIONS = (
     "JS_JSONStringify",
@@ -100,17 +99,12 @@ def install(context: quickjs.Context) -> None:
 
 @cache
 def _library() -> ctypes.PyDLL | None:
-    if not layout_is_known():
-        return None
-    try:
-        # With the GIL held, which is what the buffer relies on.
-        library, engine = ctypes.PyDLL(str(_LIBRARY)), ctypes.PyDLL(quickjs._quickjs.__file__)
-        functions = [ctypes.cast(engine[name], ctypes.c_void_p).value for name in _FUNCTIONS]
-    except (OSError, AttributeError):
+    library, functions = open_library("json_builtins"), engine_functions(_FUNCTIONS)
+    if library is None or functions is None:
         return None
     library.json_install.restype = library.json_start.restype = None
     scratch = quickjs.Runtime().new_context()
-    library.json_start((ctypes.c_void_p * len(functions))(*functions), ctypes.c_void_p(address_of(scratch)))
+    library.json_start(functions, ctypes.c_void_p(address_of(scratch)))
     expected = str(scratch.eval(_PROOF))
     # Another runtime: what is remembered of the first must be true of all.
     proven = quickjs.Runtime().new_context()

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from pathlib import Path
 
 import quickjs
 
-from nano_trio.engine.polling import address_of, layout_is_known
+from nano_trio.engine.native import engine_functions, open_library
+from nano_trio.engine.polling import address_of
 
 __all__ = ["in_use", "watch"]
 
-_LIBRARY = Path(__file__).with_name("librejections.so")
 # struct Engine of rejections.c, in its order.
 _FUNCTIONS = (
     "JS_GetRuntime",
@@ -69,16 +68,11 @@ def watch(context: quickjs.Context) -> None:
 
 @cache
 def _library() -> ctypes.PyDLL | None:
-    if not layout_is_known():
-        return None
-    try:
-        # With the GIL held, which is what the notes rely on.
-        library, engine = ctypes.PyDLL(str(_LIBRARY)), ctypes.PyDLL(quickjs._quickjs.__file__)
-        functions = [ctypes.cast(engine[name], ctypes.c_void_p).value for name in _FUNCTIONS]
-    except (OSError, AttributeError):
+    library, functions = open_library("rejections"), engine_functions(_FUNCTIONS)
+    if library is None or functions is None:
         return None
     library.rejections_watch.restype = None
-    library.rejections_start((ctypes.c_void_p * len(functions))(*functions))
+    library.rejections_start(functions)
     return library if _proves(library) else None
 
 

@@ -13,6 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from nano_trio.engine import allocator
 from nano_trio.engine.isolate import Isolate, call
+from nano_trio.engine.native import open_library
 from nano_trio.engine.scheduler import CpuScheduler
 
 from .conftest import NewIsolate
@@ -29,7 +30,8 @@ class State(ctypes.Structure):
 
 def functions() -> ctypes.PyDLL:
     assert allocator.in_use(), "heaps use the C library: in a source tree, run `python hatch_build.py`"
-    found = ctypes.PyDLL(str(allocator._LIBRARY))
+    found = open_library("allocator")
+    assert found is not None
     found.heap_malloc.restype = found.heap_realloc.restype = ctypes.c_void_p
     found.heap_usable_size.restype = ctypes.c_size_t
     return found
