@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,12 +21,8 @@ const task = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    """Here tests are about what is left."""
-    bench = Bench()
-    yield bench
-    bench.context = None
-    bench.close()
+def leaves_rejections() -> bool:
+    return True
 
 
 # What is unhandled, in order, after each piece of code; Node says the same of each.
@@ -256,33 +252,30 @@ def test_hostile_reasons_do_no_harm(bench: Bench, run_js: Run) -> None:
     assert len(bench.rejections) == 4
 
 
-def test_outstanding_promises_are_freed(bench: Bench, run_js: Run) -> None:
-    """Also those whose reason leads back to them."""
-    code = """
-        onunhandledrejection = (e) => e.preventDefault();
-        for (let i = 0; i < 500; i++) {
-          const reason = { text: "x".repeat(100) + i };
-          reason.promise = Promise.reject(reason);
-        }
-        await scheduler.wait(1);
-    """
-    run_js(code)
+@pytest.mark.parametrize(
+    "code",
+    {
+        "outstanding, with a reason that leads back": """
+            onunhandledrejection = (e) => e.preventDefault();
+            for (let i = 0; i < 500; i++) {
+              const reason = { text: "x".repeat(100) + i };
+              reason.promise = Promise.reject(reason);
+            }
+            await scheduler.wait(1);
+        """,
+        "handled": """
+            onunhandledrejection = (e) => { e.preventDefault(); setTimeout(() => e.promise.catch(() => {})); };
+            for (let i = 0; i < 500; i++) Promise.reject(new Error("x".repeat(100) + i));
+            await scheduler.wait(5);
+        """,
+    }.items(),
+    ids=lambda case: case[0],
+)
+def test_told_promises_are_freed(bench: Bench, run_js: Run, code: tuple[str, str]) -> None:
+    run_js(code[1])
     before = bench.heap()
     for _ in range(3):
-        run_js(code)
-    assert bench.heap() - before < 20_000
-
-
-def test_handled_ones_are_freed(bench: Bench, run_js: Run) -> None:
-    code = """
-        onunhandledrejection = (e) => { e.preventDefault(); setTimeout(() => e.promise.catch(() => {})); };
-        for (let i = 0; i < 500; i++) Promise.reject(new Error("x".repeat(100) + i));
-        await scheduler.wait(5);
-    """
-    run_js(code)
-    before = bench.heap()
-    for _ in range(3):
-        run_js(code)
+        run_js(code[1])
     assert bench.heap() - before < 20_000
 
 
