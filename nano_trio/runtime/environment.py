@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 __all__ = ["Blank", "Environment", "LogSink"]
 
 _CORE = ("request", "dispatch")
+"""The specifications that every app uses, with what they load."""
 _INSTALLED = 3
 """Steps until a blank isolate has the platform, but for its core."""
-"""The specifications that every app uses, with what they load."""
 _SMALL_HEAP = 4 << 20
 """Bytes that are collected in some ms."""
 
