@@ -3,8 +3,8 @@
 Theory of operation
 -------------------
 A request that is answered at once takes some 110,000 instructions, a pass of Trio's loop 65,000 and three system calls.
-Where one pass serves many requests that is little. With one or two clients each request has a pass of its own, in which
-nothing happens: the reactor's task ends its step, Trio finds that no other task can run, and waits for the reactor.
+Where one pass serves many requests that is little. With a few clients it serves one or two, and nothing else happens in
+it: the reactor's task ends its step, Trio finds that no other task can run, and waits for the reactor.
 
 So the reactor's task waits itself, within its step, for all that Trio would wait for: its connections, whatever Trio's
 own epoll set has (other tasks' sockets, threads, signals; an epoll descriptor can be polled), and the next deadline.

@@ -15,7 +15,7 @@ A connection is watched for one of two things:
 - *hang-up*: only the peer's leaving (EPOLLRDHUP), while a task serves it. Bytes the client sends meanwhile stay in the
   kernel, so pipelining is bounded by the socket's own buffer.
 
-Where one pass would serve one request, it waits for the next itself, without a pass: see ``direct_wait``.
+Where nothing else happens it waits for the next input itself, without a pass of Trio's loop: see ``direct_wait``.
 
 Complete responses are not sent one by one but in a row, every ``_HOLD`` seconds and at the end of the pass: see
 ``connection``.
@@ -54,8 +54,6 @@ _HOLD = 0.0006
 _BATCH = 1024
 """Connections that a look at the set reports: as far as the order among those that wait can be kept."""
 _SWEEP_CHUNK = 2000
-_FEW = 2
-"""Connections so few that a pass of Trio's loop costs more than they do: then the reactor waits for the next itself."""
 _STAY = 0.001
 """For how many seconds it serves without a pass: the CPU scheduler reckons in them."""
 
@@ -225,7 +223,7 @@ class Reactor:
             if again:
                 await trio.lowlevel.checkpoint()
                 stayed = 0.0
-            elif direct is None or len(ready) > _FEW or stayed > _STAY or not direct.wait(self.now):
+            elif direct is None or stayed > _STAY or not direct.wait(self.now):
                 await trio.lowlevel.wait_readable(fd)
                 stayed = 0.0
             self.now = trio.current_time()

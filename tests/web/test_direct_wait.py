@@ -6,7 +6,7 @@ import math
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import pytest
 import trio
@@ -50,24 +50,38 @@ class Passes(trio.abc.Instrument):
 
 
 @asynccontextmanager
-async def echoing(besides: Callable[[], None] = lambda: None) -> AsyncIterator[socket.socket]:
-    """A client's end, which blocks, of a connection that a reactor serves."""
-    client, server = socket.socketpair()
+async def echoing_to(clients: int, besides: Callable[[], None] = lambda: None) -> AsyncIterator[list[socket.socket]]:
+    """The clients' ends, which block, of connections that a reactor serves."""
+    pairs = [socket.socketpair() for _ in range(clients)]
     reactor = Reactor()
-    with client, server:
-        client.settimeout(60)
+    with ExitStack() as stack:
         async with trio.open_nursery() as nursery:
-            reactor.add(server.fileno(), Echo(server, besides))
+            for client, server in pairs:
+                stack.enter_context(client).settimeout(60)
+                reactor.add(stack.enter_context(server).fileno(), Echo(server, besides))
             nursery.start_soon(reactor.run)
-            yield client
+            yield [client for client, _ in pairs]
             nursery.cancel_scope.cancel()
     reactor.close()
 
 
-def ping_pong(client: socket.socket, rounds: int = ROUNDS) -> None:
+@asynccontextmanager
+async def echoing(besides: Callable[[], None] = lambda: None) -> AsyncIterator[socket.socket]:
+    """The end of one client."""
+    async with echoing_to(1, besides) as (client,):
+        yield client
+
+
+def ping_pong_all(clients: list[socket.socket], rounds: int) -> None:
     for _ in range(rounds):
-        client.send(b"x")
-        assert client.recv(1) == b"x"
+        for client in clients:
+            client.send(b"x")
+        for client in clients:
+            assert client.recv(1) == b"x"
+
+
+def ping_pong(client: socket.socket, rounds: int = ROUNDS) -> None:
+    ping_pong_all([client], rounds)
 
 
 async def test_a_client_alone_costs_hardly_any_passes() -> None:
@@ -75,6 +89,14 @@ async def test_a_client_alone_costs_hardly_any_passes() -> None:
     trio.lowlevel.add_instrument(passes)
     async with echoing() as client:
         await trio.to_thread.run_sync(ping_pong, client)
+    assert passes.count < ROUNDS / 2
+
+
+async def test_a_few_clients_cost_hardly_any_passes() -> None:
+    passes = Passes()
+    trio.lowlevel.add_instrument(passes)
+    async with echoing_to(8) as clients:
+        await trio.to_thread.run_sync(ping_pong_all, clients, ROUNDS)
     assert passes.count < ROUNDS / 2
 
 
