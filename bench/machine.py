@@ -7,11 +7,13 @@ import platform
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
-__all__ = ["LOADER_CORES", "SERVER_CORE", "Disturbance", "cpu_s", "describe", "pinned", "resident_bytes", "tree"]
+__all__ = ["LOADER_CORES", "SERVER_CORE", "Disturbance", "cpu_s", "describe"]
+__all__ += ["on_cores", "pinned", "resident_bytes", "tree"]
 
 
 def _cores() -> tuple[int | None, list[int]]:
@@ -29,8 +31,14 @@ SERVER_CORE, LOADER_CORES = _cores()
 
 def pinned(command: list[str], *, server: bool) -> list[str]:
     """``command`` bound to the server's core or the loader's cores."""
-    cores = [SERVER_CORE] if server else LOADER_CORES
     if SERVER_CORE is None:
+        return command
+    return on_cores(command, [SERVER_CORE] if server else LOADER_CORES)
+
+
+def on_cores(command: list[str], cores: Sequence[int]) -> list[str]:
+    """``command`` bound to these cores, where that can be done."""
+    if shutil.which("taskset") is None:
         return command
     return ["taskset", "-c", ",".join(map(str, cores)), *command]
 

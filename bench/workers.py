@@ -5,7 +5,8 @@ The load generator needs cores as well. Where the machine has twice the workers'
 and the ratio says how well workers scale. Where it has fewer, as with four workers on four cores, everything shares all
 cores: the load's CPU time is taken from the workers, and the ratio is a lower bound. So the table also tells how many
 cores the server really had, and what a request cost in CPU time with several workers against one: that is what workers
-lose by each other (shared accept, caches), without what the load costs.
+lose by each other (shared accept, caches), without what the load costs. Some of that is the machine's: the control
+(`cores.py`) tells what processes that have nothing in common lose by each other, in the same rounds.
 
 Unfair would be: pinning four workers to one core, or the load to a core that a worker needs, and calling the result
 scaling; a load that cannot fill the workers (`bench.client`, which is Python: install wrk).
@@ -23,6 +24,7 @@ from typing import Any
 
 from bench import load as loading
 from bench import machine
+from bench.cores import efficiency
 from bench.report import Options, Outcome, Table, ratio_promises, spread
 from bench.rivals import ratios_to
 from bench.servers import HANDLERS, Server, start_nano
@@ -40,6 +42,7 @@ def run(options: Options) -> Outcome:
     arguments = ["--app", str(HANDLERS / "hello.js"), "--port", "0", "--log-format", "text"]
     outcome = Outcome("workers")
     rounds: dict[str, list[dict[str, Any]]] = {}
+    control: list[float] = []
     servers: list[Server] = []
     names = ("1 worker", f"{workers} workers")
     try:
@@ -52,6 +55,7 @@ def run(options: Options) -> Outcome:
             for server in servers:
                 print(f"bench: workers: round {number + 1}/{options.rounds}: {server.name}", file=sys.stderr)
                 rounds.setdefault(server.name, []).append(_one(server, load_cores, options.seconds))
+            control.append(efficiency(server_cores[:workers], 0.5 if options.quick else 1))
     finally:
         for server in servers:
             server.stop()
@@ -64,7 +68,8 @@ def run(options: Options) -> Outcome:
     table = Table(
         f"{CONNECTIONS} connections; {where}",
         ["", "requests/s", "p99 ms", "CPU µs/request", "cores that the server used"],
-        note=f"CPU/request with {names[1]}: {spread(cost)} × that of one",
+        note=f"CPU/request with {names[1]}: {spread(cost)} × that of one\n"
+        f"control: of {workers} processes that only compute each does {spread(control)} × what one does alone",
     )
     for name in names:
         figures = [
@@ -73,7 +78,13 @@ def run(options: Options) -> Outcome:
         ]
         table.rows.append([name, *figures])
     outcome.absolute.append(table)
-    outcome.data = {"rounds": rounds, "cores": cores, "apart": apart, "generator": loading.generator()}
+    outcome.data = {
+        "rounds": rounds,
+        "control": control,
+        "cores": cores,
+        "apart": apart,
+        "generator": loading.generator(),
+    }
     return outcome
 
 
