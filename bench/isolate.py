@@ -64,7 +64,7 @@ async def memory() -> list[tuple[str, float]]:
         rows.append((name, (size - before) / 1024))
 
     grown("the engine's empty context", blank.isolate)
-    blank.step()
+    blank.finish(core=False)
     grown("bootstrap, bytecode of the core", blank.isolate)
     for name in CORE:
         blank.enter("require", name)

@@ -11,9 +11,22 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as command
-from bench import coldstart, density, hello, hono, json_body, load, memory, neighbour_throughput, proxy, servers
+from bench import (
+    coldstart,
+    density,
+    hello,
+    hono,
+    isolate,
+    json_body,
+    load,
+    memory,
+    neighbour_throughput,
+    proxy,
+    servers,
+)
 from bench.adapters import hypercorn_app
 from bench.report import Options, Outcome
+from nano_trio.runtime.platform import LAZY_GLOBALS
 from tests.npm.conftest import node_modules  # noqa: F401
 
 ALONE = Options(rounds=1, seconds=1, quick=True, peers=())
@@ -103,6 +116,15 @@ def test_density_and_memory_and_cold_start() -> None:
     assert all(0.01 < run["ready_s"] < 60 and run["pss_mb"] > run["asleep_mb"] > 5 for run in found.data["runs"])
     assert kinds(memory.run(ALONE)) == ["must", "aim"]
     assert kinds(coldstart.run(ALONE)) == ["must", "aim"]
+
+
+async def test_the_parts_of_an_isolate() -> None:
+    sizes = dict(await isolate.memory())
+    core = sizes.pop("the core in all")
+    others = {name: sizes.pop(name) for name in list(sizes) if name.startswith("+ ")}
+    assert others.keys() == {f"+ {name}" for name in LAZY_GLOBALS.keys() - set(isolate.CORE)}
+    assert sum(sizes.values()) == pytest.approx(core)
+    assert all(size > 0 for size in (*sizes.values(), *others.values()))
 
 
 def test_the_neighbours_throughput() -> None:
