@@ -20,7 +20,9 @@ resets) is bounded by what it reads.
 
 **Going away** (section 6.8). ``drain`` says GOAWAY for no stream at all, and asks for a PING back; when that comes, or
 a second later, a second GOAWAY names the last stream. What began before is served to its end, and then the connection
-closes. A client that broke the protocol gets its GOAWAY at once, its streams end, and the socket lingers for a moment.
+closes. One that has been idle for long gets the second at once. A client that broke the protocol gets its GOAWAY at
+once, too, its streams end, and the socket lingers for a moment. Nothing that an app answers ends a connection: it
+carries the requests for other apps as well.
 
 ===========  =============================================================  ==========================================
 state        meaning                                                        leaves for
@@ -74,6 +76,7 @@ _LINGER_BYTES = 1024 * 1024
 _POOL = 1024 * 1024
 _FAREWELL = b"farewell"
 _FAREWELL_S = 1.0
+_SHUTTING_DOWN = "shutting down"
 _EVERY = (1 << 31) - 1
 
 
@@ -230,8 +233,7 @@ class Http2Connection:
             self._say_final()
         unwanted = self.unwanted.expire(now)
         if not self.streams and self._idle_at <= now:
-            self.session.go_away(Codes.NO_ERROR, "idle")
-            self.leaving = True
+            self._say_final("idle")
         for stream in list(self.streams.values()):
             stream.expire(now)
         self.flush()
@@ -413,7 +415,7 @@ class Http2Connection:
         self._go_on()
 
     def _go_on(self) -> None:
-        if self.leaving and not self.streams and not self._unsent:
+        if self.leaving and not self.streams and not self.unwanted and not self._unsent:
             self.close_gently()
         elif self._unsent or self._queue:
             self.wake()
@@ -495,26 +497,21 @@ class Http2Connection:
         """Whether nothing is in flight."""
         return self.open and not self.streams and not self._unsent and not self.session.unfinished
 
-    def drain_soon(self) -> None:
-        """As :meth:`drain`, from inside the session's calls."""
-        if self._final_at == math.inf and self._last is None:
-            self.session.go_away(Codes.NO_ERROR, "shutting down", last=_EVERY)
+    def drain(self) -> None:
+        """Serve what has begun, and what the client begins before it knows; then close."""
+        if self.state is State.OPEN and self._final_at == math.inf and self._last is None:
+            self.session.go_away(Codes.NO_ERROR, _SHUTTING_DOWN, last=_EVERY)
             self.session.ping(_FAREWELL)
             self._final_at = trio.current_time() + _FAREWELL_S
             self.due(self._final_at)
-            self.wake()
-
-    def drain(self) -> None:
-        """Serve what has begun, and what the client begins before it knows; then close."""
-        if self.state is State.OPEN:
-            self.drain_soon()
             self.flush()
 
-    def _say_final(self) -> None:
+    def _say_final(self, why: str = _SHUTTING_DOWN) -> None:
         self._final_at = math.inf
-        self._last = self.session.last
-        self.session.go_away(Codes.NO_ERROR, "shutting down")
-        self.leaving = True
+        if self._last is None:
+            self._last = self.session.last
+            self.session.go_away(Codes.NO_ERROR, why)
+            self.leaving = True
 
     def _broken(self, error: SessionOver) -> None:
         """The client broke the protocol or a limit: say so, and end."""

@@ -271,22 +271,21 @@ _STATUS: dict[int, Field] = {}
 class ResponseFields:
     """A response's fields, and what was decided on the way."""
 
-    __slots__ = ("close", "fields", "has_content", "length")
+    __slots__ = ("fields", "has_content", "length")
 
-    def __init__(self, fields: list[Field], length: int | None, *, has_content: bool, close: bool) -> None:
+    def __init__(self, fields: list[Field], length: int | None, *, has_content: bool) -> None:
         self.fields = fields
         self.has_content = has_content
         """Whether DATA follows."""
         self.length = length
         """Bytes of content that were promised, None if none were."""
-        self.close = close
-        """The app said ``Connection: close``."""
 
 
 def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: bytes = b"") -> ResponseFields:
     """Build a response's fields (RFC 9113 section 8.3.2). Raises :class:`BadResponse`.
 
-    ``head_only`` says the request was HEAD; ``request_id`` is told where the response tells none.
+    ``head_only`` says the request was HEAD; ``request_id`` is told where the response tells none. What a response says
+    of its connection is dropped (section 8.2.2), ``Connection: close`` too: the connection is not its alone.
     """
     status = response.status
     if type(status) is not int or not 200 <= status <= 999:
@@ -295,7 +294,7 @@ def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: 
     if first is None:
         first = _STATUS[status] = (b":status", b"%d" % status)
     fields: list[Field] = [first]
-    dated = close = False
+    dated = False
     lengths: list[str] = []
     told: Field | None = None
     for pair in response.headers:
@@ -314,8 +313,6 @@ def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: 
             if key in _SPECIAL:
                 if key == "content-length":
                     lengths.append(value.strip(" \t"))
-                elif key == "connection":
-                    close = close or "close" in {option.strip(" \t") for option in value.lower().split(",")}
                 elif key == "date" and not dated:
                     dated = True
                     fields.append(field)
@@ -337,7 +334,7 @@ def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: 
     elif request_id:
         fields.append((_REQUEST_ID, request_id))
     has_content = framing is not Framing.NONE and not head_only and response.body != b""
-    return ResponseFields(fields, length, has_content=has_content, close=close)
+    return ResponseFields(fields, length, has_content=has_content)
 
 
 _date_line = b""

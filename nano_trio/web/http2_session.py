@@ -160,6 +160,7 @@ class Session:
         "_patience",
         "_patience_at",
         "_position",
+        "_promised",
         "_received",
         "_resets",
         "_resets_at",
@@ -197,6 +198,7 @@ class Session:
         self._block_bytes = 0
         self._block_frames = 0
         self._received = 0
+        self._promised = _LAST
         self._patience = _PATIENCE
         self._patience_at = now
         self._resets = _RESETS
@@ -450,8 +452,9 @@ class Session:
         return number
 
     def go_away(self, code: int, reason: str = "", last: int | None = None) -> None:
-        """Say that no streams beyond ``last`` (None: those that have begun) are served."""
-        frame = GoAwayFrame(
-            last_stream_id=self.last if last is None else last, error_code=code, additional_data=reason.encode()
-        )
+        """Say that no streams beyond ``last`` (None: those that have begun) are served: never more than was said before
+        (section 6.8).
+        """
+        self._promised = min(self._promised, self.last if last is None else last)
+        frame = GoAwayFrame(last_stream_id=self._promised, error_code=code, additional_data=reason.encode())
         self._made = self.take_output() + frame.serialize()

@@ -330,8 +330,6 @@ class Http2Stream:
         if not fields.has_content and not self.ended:
             connection.unwanted.let_in(self.number, self._rest)
         connection.session.head(self.number, fields)
-        if fields.close:
-            connection.drain_soon()
         if not fields.has_content:
             if content is not None and not isinstance(content, bytes):
                 content.cancel("the response has no content")

@@ -126,6 +126,7 @@ async def _run(
     began = time.monotonic()
     async with trio.open_nursery() as everything:
         everything.start_soon(_sample, site, began, seconds, samples)
+        everything.start_soon(_look_for_strangers, site, ledger, everything.cancel_scope)
         async with trio.open_nursery() as clients:
             start_clients(clients, site, ledger, seed, newest, secure)
 
@@ -209,6 +210,14 @@ async def _weigh(site: Site, chaos: Chaos, ledger: Ledger, weights: list[Weight]
 async def _look_at_the_tree(chaos: Chaos, ledger: Ledger) -> None:
     for text in checks.tree(await chaos.call("tree")):
         ledger.problem(text)
+
+
+async def _look_for_strangers(site: Site, ledger: Ledger, everything: trio.CancelScope) -> None:
+    """Where somebody else ends the server, all that clients see then follows from it, and more of it tells nothing."""
+    while not site.draining:
+        await trio.sleep(0.1)
+    ledger.problems.insert(0, f"somebody else told the server to end: {site.draining}")
+    everything.cancel()
 
 
 async def _sample(site: Site, began: float, seconds: float, samples: list[Sample]) -> None:

@@ -141,6 +141,8 @@ class Site:
             self.code(name, source)
         self.write()
         self.lines: list[Line] = []
+        self.draining = ""
+        """The line that says that it was told to end: by us, last of all, or by whoever ends processes by a name."""
         self.process = subprocess.Popen(
             [*COMMAND, "serve", "--config", "nano.json"],
             cwd=folder,
@@ -181,6 +183,8 @@ class Site:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.lines.append(Line(time.monotonic(), line.rstrip("\n")))
+            if '"draining"' in line and '"signal"' in line:
+                self.draining = line.rstrip("\n")
 
     def code(self, name: str, source: str) -> None:
         """Write an app's code, replacing the file in one step as deployments do."""

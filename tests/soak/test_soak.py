@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import trio
+
+from tests.soak.chaos import Chaos
 from tests.soak.checks import trend
+from tests.soak.run import soak
 
 _SECONDS = 12
 
@@ -25,6 +31,17 @@ def test_nothing_of_it_is_noticed(tmp_path: Path) -> None:
     assert totals["audits"] == 2
     for kind in ("kept", "fresh", "http2", "websockets", "messages", "broadcasts", "edited", "hostile", "vanished"):
         assert totals[kind] > 10, kind
+
+
+def test_whoever_ends_the_server_is_told_of_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients see much then: connections that drain in the middle of a response, 503, and nobody who listens."""
+
+    async def end(self: Chaos, *_: object) -> None:
+        self._site.process.send_signal(signal.SIGTERM)
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(Chaos, "do", end)
+    assert "SIGTERM" in soak(_SECONDS, 6, tmp_path).problems[0]
 
 
 def test_a_line_that_climbs_is_told_from_noise() -> None:

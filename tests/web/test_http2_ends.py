@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from hyperframe.frame import GoAwayFrame
 
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
 from tests.web.apps import App, Stream, echo_app, text
-from tests.web.http2_client import h2_connected
+from tests.web.http2_client import h2_connected, raw
 from tests.web.secure import secured
 from tests.web.test_deadlines import let
 from tests.web.test_server import Pausing
@@ -149,14 +149,88 @@ async def test_requests_that_do_not_end_are_aborted_at_the_drain_deadline(tmp_pa
         assert server.connections == 0
 
 
-async def test_connection_close_in_a_response_is_goaway(tmp_path: Path) -> None:
-    app = App(lambda incoming: text("bye", 503, ("connection", "close")))
-    async with secured(app, tmp_path) as server, h2_connected(server) as client:
-        answer = await client.get()
+async def test_streams_go_on_in_both_directions_after_goaway(tmp_path: Path) -> None:
+    """And a PING is answered. When they are over the connection ends, with close_notify."""
+    async with (
+        secured(App(_upper), tmp_path) as server,
+        h2_connected(server) as client,
+        trio.open_nursery() as nursery,
+    ):
+        numbers = [await client.begin(method="POST", end=False) for _ in range(2)]
+        for number in numbers:
+            await client.data(number, b"before ")
+            await client.until(lambda number=number: client.answer(number).text == "BEFORE ")
+        nursery.start_soon(server.drain)
+        await client.until(lambda: len(client.goaways) == 2)
+        await client.ping()
+        for number in numbers:
+            await client.data(number, b"after ")
+            await client.until(lambda number=number: client.answer(number).text == "BEFORE AFTER ")
+        await client.ping()
+        for number in numbers:
+            await client.data(number, b"end", end=True)
+            assert (await client.over(number)).text == "BEFORE AFTER END"
+        assert not await client.more()
+        assert [frame.last_stream_id for frame in client.goaways] == [2**31 - 1, numbers[-1]]
+        await client.stream.aclose()
+
+
+def _upper(incoming: IncomingRequest) -> OutgoingResponse:
+    body = incoming.body
+    assert body is not None
+    assert not isinstance(body, bytes)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        while piece := await body.receive():
+            yield piece.upper()
+
+    return OutgoingResponse(200, "", [], Stream(chunks()))
+
+
+async def test_an_upload_that_nobody_reads_may_end_after_goaway(tmp_path: Path) -> None:
+    """A client that sends all of its request before it reads the answer finds nothing broken."""
+    size = 3_000_000
+    async with secured(App(lambda incoming: text("enough")), tmp_path) as server, h2_connected(server) as client:
+        number = await client.begin("/", ("content-length", str(size)), method="POST", end=False)
+        assert (await client.over(number)).text == "enough"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.drain)
+            await client.until(lambda: len(client.goaways) == 2)
+            for start in range(0, size, 10_000):
+                await client.data(number, bytes(10_000), end=start + 10_000 == size)
+            await client.ended(ErrorCodes.NO_ERROR)
+            await client.stream.aclose()
+
+
+async def test_goaway_never_promises_more_than_before(tmp_path: Path) -> None:
+    pausing = Pausing()
+    async with secured(App(pausing), tmp_path) as server, h2_connected(server) as client, trio.open_nursery() as nursery:
+        slow = await client.begin("/slow")
+        await client.ping()
+        nursery.start_soon(server.drain)
+        await client.until(lambda: len(client.goaways) == 2)
+        assert (await client.get("/late")).reset is ErrorCodes.REFUSED_STREAM
+        await client.send(raw(0xA - 1, 0, slow))  # CONTINUATION of nothing
+        await client.ended(ErrorCodes.PROTOCOL_ERROR)
+        assert [frame.last_stream_id for frame in client.goaways] == [2**31 - 1, slow, slow]
+
+
+async def test_what_an_app_says_of_its_connection_ends_none(tmp_path: Path) -> None:
+    """One that is going away says ``Connection: close``; the connection carries the requests for others as well."""
+    pausing = Pausing()
+
+    def handler(incoming: IncomingRequest) -> OutgoingResponse | Callable[[], Awaitable[OutgoingResponse]]:
+        return text("bye", 503, ("connection", "close")) if incoming.url.endswith("/bye") else pausing(incoming)
+
+    async with secured(App(handler), tmp_path) as server, h2_connected(server) as client:
+        slow = await client.begin("/slow")
+        answer = await client.get("/bye")
         assert (answer.status, "connection" in answer) == (503, False)
-        while await client.more():
-            pass
-        assert [frame.error_code for frame in client.goaways] == [0, 0]
+        await client.ping()
+        pausing.proceed.set()
+        assert (await client.over(slow)).text == "finished"
+        assert (await client.get("/quick")).text == "quick"
+        assert not client.goaways
 
 
 async def test_a_client_that_says_goaway_gets_its_answers(tmp_path: Path) -> None:
