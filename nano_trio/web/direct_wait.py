@@ -14,6 +14,7 @@ The conditions of :meth:`DirectWait.wait`:
 
 - *no other task can run.* When this pass began the reactor's task was the only one that could (an instrument sees to
   that), no deadline has passed since, and no task has been made runnable;
+- *the task itself is to go on.* What a connection does may cancel it, and it hears of that only from Trio;
 - *nobody waits for just that*: neither ``wait_all_tasks_blocked`` nor a clock that jumps when all are blocked;
 - Trio is not the guest of another loop, and waits with epoll.
 
@@ -45,6 +46,7 @@ def _known() -> Any:
         runner.io_manager._epoll.fileno()
         runner.clock.deadline_to_sleep_time(runner.deadlines.next_deadline())
         len(runner.runq)
+        _is_cancelled(trio.lowlevel.current_task())
         _somebody_waits_for_that(runner)
         return None if runner.is_guest else runner
     except (ImportError, AttributeError):
@@ -56,11 +58,18 @@ def _somebody_waits_for_that(runner: Any) -> bool:
     return bool(runner.waiting_for_idle) or runner.clock_autojump_threshold < math.inf
 
 
+def _is_cancelled(task: Any) -> bool:
+    """Whether the task's next checkpoint raises ``Cancelled``."""
+    cancelled: bool = task._cancel_status.effectively_cancelled
+    return cancelled
+
+
 class DirectWait(trio.abc.Instrument):
-    """Waits in Trio's place, on behalf of the task that also waits for ``fd`` with Trio."""
+    """Waits in Trio's place, on behalf of the task that made it, and that also waits for ``fd`` with Trio."""
 
     def __init__(self, runner: Any, fd: int) -> None:
         self._runner = runner
+        self._task = trio.lowlevel.current_task()
         self._fd = fd
         self._set = select.epoll()
         self._set.register(runner.io_manager._epoll.fileno(), select.EPOLLIN)
@@ -80,7 +89,7 @@ class DirectWait(trio.abc.Instrument):
         ``now``: Trio's clock, read by the task since it last waited with Trio.
         """
         runner = self._runner
-        if self._until <= now or runner.runq or _somebody_waits_for_that(runner):
+        if self._until <= now or runner.runq or _is_cancelled(self._task) or _somebody_waits_for_that(runner):
             return False
         timeout = runner.clock.deadline_to_sleep_time(runner.deadlines.next_deadline())
         if timeout <= 0:

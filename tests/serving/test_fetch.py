@@ -164,9 +164,11 @@ async def test_the_client_leaves_and_what_it_caused_ends(serve: SiteMaker) -> No
 
 @pytest.mark.parametrize("fault", ["close-early", "reset", "bad-chunk", "huge-headers", "never", "loop", "bad-status"])
 async def test_a_fault_upstream_is_the_apps_error_and_no_neighbours(serve: SiteMaker, fault: str) -> None:
+    # Twenty redirects may take long where others have the machine.
+    within = ", { signal: AbortSignal.timeout(300) }" if fault == "never" else ""
     body = f"""
       if (new URL(request.url).pathname === "/fine") return new Response("fine");
-      try {{ return await (await fetch(env.UP + "/{fault}", {{ signal: AbortSignal.timeout(300) }})).text(); }}
+      try {{ return await (await fetch(env.UP + "/{fault}"{within})).text(); }}
       catch (error) {{ return new Response(`${{error.name}} ${{error.cause?.code}}`, {{ status: 502 }}); }}
     """
     apps = {}

@@ -214,10 +214,12 @@ async def _look_at_the_tree(chaos: Chaos, ledger: Ledger) -> None:
 
 async def _look_for_strangers(site: Site, ledger: Ledger, everything: trio.CancelScope) -> None:
     """Where somebody else ends the server, all that clients see then follows from it, and more of it tells nothing."""
-    while not site.draining:
+    while True:
+        if site.draining:
+            ledger.problems.insert(0, f"somebody else told the server to end: {site.draining}")
+            everything.cancel()
+            return
         await trio.sleep(0.1)
-    ledger.problems.insert(0, f"somebody else told the server to end: {site.draining}")
-    everything.cancel()
 
 
 async def _sample(site: Site, began: float, seconds: float, samples: list[Sample]) -> None:

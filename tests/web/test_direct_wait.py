@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -128,6 +130,83 @@ async def test_what_a_connection_wakes_runs() -> None:
         client.send(b"x")
         await woken.wait()
         assert client.recv(1) == b"x"
+
+
+async def test_a_task_that_a_connection_starts_runs() -> None:
+    started = trio.Event()
+
+    async def act() -> None:
+        started.set()
+
+    async with trio.open_nursery() as nursery, echoing(besides=lambda: nursery.start_soon(act)) as client:
+        await trio.to_thread.run_sync(ping_pong, client, 10)
+        started = trio.Event()
+        client.send(b"x")
+        await started.wait()
+        assert client.recv(1) == b"x"
+
+
+async def test_a_callback_that_a_connection_asks_for_is_called() -> None:
+    called = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+    async with echoing(besides=lambda: token.run_sync_soon(called.set)) as client:
+        client.send(b"x")
+        await called.wait()
+        assert client.recv(1) == b"x"
+
+
+async def test_a_connection_may_cancel_other_tasks() -> None:
+    with trio.CancelScope() as scope:
+        async with echoing(besides=scope.cancel) as client:
+            client.send(b"x")
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+async def test_a_connection_may_cancel_the_reactor() -> None:
+    """Where nobody else is in the scope, nobody else is woken."""
+    reactor, scope, ended = Reactor(), trio.CancelScope(), trio.Event()
+
+    async def run() -> None:
+        with scope:
+            await reactor.run()
+        ended.set()
+
+    client, server = socket.socketpair()
+    with client, server, trio.fail_after(30):
+        reactor.add(server.fileno(), Echo(server, scope.cancel))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            await trio.testing.wait_all_tasks_blocked()
+            client.send(b"x")
+            await ended.wait()
+    reactor.close()
+
+
+async def test_a_signal_is_noticed() -> None:
+    with trio.open_signal_receiver(signal.SIGUSR1) as signals:
+        async with echoing() as client:
+
+            def elsewhere() -> None:
+                ping_pong(client, 50)
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.to_thread.run_sync, elsewhere)
+                async for number in signals:
+                    assert number == signal.SIGUSR1
+                    break
+
+
+async def test_two_reactors_do_not_hide_each_other() -> None:
+    async with echoing() as one, echoing() as other:
+
+        def by_turns() -> None:
+            for _ in range(50):
+                ping_pong(one, 3)
+                ping_pong(other, 3)
+
+        await trio.to_thread.run_sync(by_turns)
 
 
 async def test_a_deadline_that_a_connection_sets_is_kept() -> None:
