@@ -204,7 +204,11 @@ async def test_an_upload_that_nobody_reads_may_end_after_goaway(tmp_path: Path) 
 
 async def test_goaway_never_promises_more_than_before(tmp_path: Path) -> None:
     pausing = Pausing()
-    async with secured(App(pausing), tmp_path) as server, h2_connected(server) as client, trio.open_nursery() as nursery:
+    async with (
+        secured(App(pausing), tmp_path) as server,
+        h2_connected(server) as client,
+        trio.open_nursery() as nursery,
+    ):
         slow = await client.begin("/slow")
         await client.ping()
         nursery.start_soon(server.drain)
