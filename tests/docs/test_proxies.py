@@ -18,6 +18,7 @@ from websockets.sync.client import connect
 
 from tests.cli.conftest import Running
 from tests.ports import free_port
+from tests.web.secure import for_two_threads
 
 from .pages import blocks_of
 
@@ -72,7 +73,7 @@ def talk(port: int, authority: Path, folder: Path) -> str:
     end = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            trust = ssl.create_default_context(cafile=authority)
+            trust = for_two_threads(ssl.create_default_context(cafile=authority))
             with connect(
                 f"wss://{HOST}:{port}/chat", ssl=trust, sock=socket.create_connection(("127.0.0.1", port))
             ) as ws:

@@ -27,6 +27,8 @@ from wsproto.events import (
 )
 from wsproto.extensions import Extension, PerMessageDeflate
 
+from tests.web.secure import for_two_threads
+
 from .conftest import SiteMaker
 from .websocket_echo import EchoSite, closings, echo_site
 
@@ -44,7 +46,7 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 
 def visited(site: EchoSite, scheme: str, visit: Callable[[ClientConnection], None], **options: object) -> None:
-    context = site.context if scheme == "wss" else None
+    context = for_two_threads(site.context) if scheme == "wss" else None
     with connect(site.url(scheme), ssl=context, max_size=None, **options) as client:  # type: ignore[arg-type]
         visit(client)
 
