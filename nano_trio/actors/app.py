@@ -184,6 +184,11 @@ class App:
     # -- requests ----------------------------------------------------------------------------------------------------
 
     @property
+    def prompt(self) -> bool:
+        """Whether its turns have long been short."""
+        return self.account.proven
+
+    @property
     def max_body(self) -> int | None:
         """Bytes that a request's body may have; None: any number."""
         limit = self.settings.max_body_mb
@@ -196,7 +201,7 @@ class App:
             exchange.answer(_going_away(), ErrorKind.DRAINING)
         elif self._current is not None:
             self._current.accept(exchange)
-        elif self._waits or not self._registry.scheduler.may_begin() or not self._registry.scheduler.idle:
+        elif self._waits or not self._registry.scheduler.may_begin(self.account) or not self._registry.scheduler.idle:
             # A start takes long: not in the way of whoever else has come in this pass.
             self._wait_for_start(exchange)
         else:

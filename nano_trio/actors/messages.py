@@ -274,6 +274,10 @@ class Target(Protocol):
     name: str
 
     @property
+    def prompt(self) -> bool:
+        """Whether its requests have long taken little time: where many wait, they need not stand behind all others."""
+
+    @property
     def max_body(self) -> int | None:
         """Bytes that a request's body may have; larger ones are refused (413) by ``web``. None: any number."""
 

@@ -261,12 +261,12 @@ class Isolate:
             turn.ended()
         elif self._busy or self._queue:
             self._wait(turn)
-        elif self._scheduler.may_begin():
+        elif self._scheduler.may_begin(self.account):
             self._busy = True
             if self._begin(turn, self._slice_ns):
                 self._proceed()
             else:
-                self._scheduler.expired = True
+                self._scheduler.expire(self.account)
         else:
             self._wait(turn)
             self._request(suspended=False)
@@ -551,12 +551,12 @@ class Isolate:
                 if (on_idle := self.on_idle) is not None:
                     on_idle()
                 return
-            if not self._scheduler.may_begin():
+            if not self._scheduler.may_begin(self.account):
                 self._busy = False
                 self._request(suspended=False)
                 return
             if not self._begin(self._queue.popleft(), self._slice_ns):
-                self._scheduler.expired = True
+                self._scheduler.expire(self.account)
                 return
 
     def _stopped_by_turn(self, reason: StopReason) -> None:

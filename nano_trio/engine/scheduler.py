@@ -5,7 +5,8 @@ that wait, whatever the number of apps that want to compute:
 
 1. *A turn begins where it is submitted*, without a task switch, until one that did so in this pass of the loop has
    used up its slice, or all together have used ``pass_budget``. Most turns take microseconds, so under normal load
-   nobody ever queues.
+   nobody ever queues. Apps with a long record of short turns still begin where only others have used up a slice, so
+   hogs that begin in this pass hold them up no longer than that slice.
 2. Beyond that a turn waits for the scheduler's grant. So 500 hogs that begin in one pass do not make it 500 slices
    long.
 3. The scheduler grants once a pass: first slices of apps whose last turns were short, those with a long record
@@ -62,6 +63,11 @@ class Account:
         self.waiting: list[Runnable] = []
         """Isolates of this app that wait in the rotation: one, and older versions that drain."""
 
+    @property
+    def proven(self) -> bool:
+        """Whether its turns have been short for so long that others are asked to wait for it."""
+        return self.trust >= _PROVEN_TURNS
+
 
 class Mark(Protocol):
     """Where item 0 tells whose turn is running, for whoever looks once the process has crashed."""
@@ -87,7 +93,7 @@ class _Passes(trio.abc.Instrument):
 
     def after_io_wait(self, timeout: float) -> None:
         self._scheduler.used_ns = 0
-        self._scheduler.expired = False
+        self._scheduler._expired = self._scheduler._proven_expired = False
         self._scheduler.pass_cpu_ns = time.thread_time_ns()
 
     def before_io_wait(self, timeout: float) -> None:
@@ -107,8 +113,10 @@ class CpuScheduler:
         self._budget_ns = int(slice_ms * 1e6 * pass_budget_slices)
         self.used_ns = 0
         """CPU time of turns in this pass, in ns; isolates add to it."""
-        self.expired = False
+        self._expired = False
         """A turn that began where it was submitted has used up its slice in this pass."""
+        self._proven_expired = False
+        """And it was one of an app with a long record."""
         self.pass_cpu_ns = time.thread_time_ns()
         """The thread's CPU time when this pass began, in ns."""
         self.when_spare: Callable[[], None] | None = None
@@ -122,9 +130,17 @@ class CpuScheduler:
         self._newcomers_next = True
         self._work = trio.Event()
 
-    def may_begin(self) -> bool:
-        """Whether a turn may begin here and now, without waiting for a grant."""
-        return not self.expired and self.used_ns < self._budget_ns
+    def may_begin(self, account: Account) -> bool:
+        """Whether a turn of that app may begin here and now, without waiting for a grant."""
+        if self.used_ns >= self._budget_ns:
+            return False
+        return not self._expired or (account.proven and not self._proven_expired)
+
+    def expire(self, account: Account) -> None:
+        """A turn of that app, which began where it was submitted, has used up its slice: to be told before it asks."""
+        self._expired = True
+        if account.proven:
+            self._proven_expired = True
 
     def request(self, runnable: Runnable, *, suspended: bool, short: bool = False) -> None:
         """Ask for one call of ``runnable.run_slice()``.
@@ -132,11 +148,10 @@ class CpuScheduler:
         ``suspended``: it is in the middle of a turn; ``short``: of one that may still prove to be a short one.
         """
         account = runnable.account
-        proven = account.trust >= _PROVEN_TURNS
-        if suspended and proven:
+        if suspended and account.proven:
             self._interrupted.append(runnable)
         elif account.trust and not suspended:
-            (self._proven if proven else self._promising).append(runnable)
+            (self._proven if account.proven else self._promising).append(runnable)
         else:
             account.waiting.append(runnable)
             if len(account.waiting) == 1:

@@ -105,6 +105,7 @@ class Connection:
         "service",
         "sock",
         "state",
+        "target",
     )
 
     def __init__(self, sock: socket.socket | TLSSocket, remote: str, listener: Listener) -> None:
@@ -120,6 +121,8 @@ class Connection:
         self.reader = RequestReader(listener.parse_head, listener.limits)
         self.state = State.READING
         self.service: Service | Remainder | None = None
+        self.target: Target | None = None
+        """Whose the last request was."""
         self.outgoing = b""
         """Complete responses on their way to the socket (see :meth:`flush`). Whatever is sent next goes behind them."""
         self.deadline = self.reactor.now + listener.limits.idle_timeout
@@ -235,6 +238,7 @@ class Connection:
             if target is None:
                 listener.counts.unknown_hosts += 1
                 return self._own_answer(head, body, 404, f"no app is configured for the host {head.host or '(none)'!r}")
+        self.target = target
         if listener.draining:
             listener.counts.refuse(503)
             return self._own_answer(head, body, 503, "the server is shutting down", retry_after=1)
@@ -479,7 +483,7 @@ class Connection:
         self, answer: bytes, handler: SocketHandler, limits: SocketLimits, compression: Compression | None
     ) -> None:
         """Speak WebSocket from here on, beginning with ``answer``, the handshake's response."""
-        websocket = WebSocket(self.sock, self.remote, self.listener, handler, limits, compression)
+        websocket = WebSocket(self.sock, self.remote, self.listener, handler, limits, compression, self.target)
         websocket.peer = self.peer
         self.state = State.CLOSED
         self.service = None

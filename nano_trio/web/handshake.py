@@ -53,6 +53,9 @@ class Handshake:
         "remote",
     )
 
+    target = None
+    """It has asked for nothing."""
+
     def __init__(self, sock: socket.socket, remote: str, listener: Listener) -> None:
         self.remote = remote
         self.deadline = listener.reactor.now + listener.limits.handshake_timeout

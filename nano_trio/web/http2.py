@@ -48,7 +48,7 @@ import h2.errors
 import structlog
 import trio
 
-from nano_trio.actors.messages import IncomingRequest
+from nano_trio.actors.messages import IncomingRequest, Target
 from nano_trio.web.errors import new_request_id
 from nano_trio.web.http1 import ProtocolError
 from nano_trio.web.http2_fields import Block, Malformed
@@ -116,6 +116,7 @@ class Http2Connection:
         "sock",
         "state",
         "streams",
+        "target",
         "tasks",
         "unwanted",
     )
@@ -129,6 +130,8 @@ class Http2Connection:
         self.listener = listener
         self.reactor = listener.reactor
         self.state = State.OPEN
+        self.target: Target | None = None
+        """Whose the last request was."""
         self.session = Session(self, listener.limits, self.reactor.now)
         self.unwanted = Unwanted(self.session)
         """Streams that are answered, and whose requests have not ended."""

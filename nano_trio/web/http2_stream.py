@@ -221,6 +221,7 @@ class Http2Stream:
             return
         self._target, self._request = target, request
         connection = self._connection
+        connection.target = target
         listener = connection.listener
         if listener.access_log is not None:
             self._started = time.perf_counter()

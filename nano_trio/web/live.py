@@ -96,6 +96,11 @@ class DevelopmentTarget:
         self._live = live
 
     @property
+    def prompt(self) -> bool:
+        """The app's."""
+        return self._app.prompt
+
+    @property
     def max_body(self) -> int | None:
         """The app's."""
         return self._app.max_body

@@ -32,6 +32,9 @@ class Proxied:
     idle = True
     """It has no request in flight: a server that drains closes it."""
 
+    target = None
+    """It has asked for nothing."""
+
     def __init__(self, sock: socket.socket, peer: str, listener: Listener) -> None:
         self.peer = peer
         self.deadline = listener.reactor.now + listener.limits.head_timeout

@@ -21,7 +21,9 @@ Complete responses are not sent one by one but in a row, every ``_HOLD`` seconds
 ``connection``.
 
 Fairness: one pass runs for at most ``_PASS`` seconds and then yields to the Trio loop. The set is level-triggered: what
-was not reached is reported again, and served by turns.
+was not reached is reported again, and served by turns. Where some were not reached, two lines take turns, connection by
+connection: those whose last request was for a prompt app, and all others. So a neighbour whose requests take
+microseconds does not stand behind the 500 of apps that nobody knows, nor do these stand behind a thousand of it.
 
 Deadlines need no Trio timeouts: every connection carries one (``deadline``, on Trio's clock) and :meth:`Reactor.sweep`
 looks at all of them once a second.
@@ -39,6 +41,7 @@ from typing import Protocol
 import structlog
 import trio
 
+from nano_trio.actors.messages import Target
 from nano_trio.web.direct_wait import DirectWait, direct_wait
 from nano_trio.web.soon import Soon
 
@@ -63,6 +66,10 @@ class Watched(Protocol):
 
     deadline: float
     """When :meth:`expire` is due, on Trio's clock; ``math.inf`` for never."""
+
+    @property
+    def target(self) -> Target | None:
+        """Whose its last request was."""
 
     def ready(self) -> bool:
         """Act on the event that is watched for. True when :meth:`resume` is to follow (pipelined requests remain)."""
@@ -237,7 +244,7 @@ class Reactor:
                 still = set(ready)
                 stood = [number for number in line if number in still]
                 still.difference_update(stood)
-                ready = stood + [number for number in ready if number in still]
+                ready = self._alternate(stood + [number for number in ready if number in still], line[-1])
                 line.clear()
             for index, number in enumerate(ready):
                 connection = connections.get(number)
@@ -269,6 +276,24 @@ class Reactor:
             self._passing = False
             self._flush()
             stayed += clock() - began
+
+    def _alternate(self, ready: list[int], last: int) -> list[int]:
+        """Those of prompt apps and the others by turns, each in the order in which they stand.
+
+        ``last`` was served last: the other line is next.
+        """
+        prompt: list[int] = []
+        others: list[int] = []
+        for number in ready:
+            (prompt if self._is_prompt(number) else others).append(number)
+        first, second = (others, prompt) if self._is_prompt(last) else (prompt, others)
+        pairs = min(len(first), len(second))
+        return [number for pair in zip(first, second, strict=False) for number in pair] + first[pairs:] + second[pairs:]
+
+    def _is_prompt(self, number: int) -> bool:
+        connection = self.connections.get(number)
+        target = None if connection is None else connection.target
+        return target is not None and target.prompt
 
     async def sweep(self) -> None:
         """Once a second, for ever: let every connection whose deadline has passed know."""

@@ -29,6 +29,7 @@ class Redirects(RouteTable):
 
 class _Redirect:
     name = ""
+    prompt = True
     max_body = None
 
     def __init__(self, port: int, routes: RouteTable) -> None:

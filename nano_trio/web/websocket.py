@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
-from nano_trio.actors.messages import SocketHandler, SocketLimits
+from nano_trio.actors.messages import SocketHandler, SocketLimits, Target
 from nano_trio.web.reactor import INPUT
 from nano_trio.web.tls_socket import TLSSocket
 from nano_trio.web.websocket_compression import Compression
@@ -107,6 +107,7 @@ class WebSocket:
         "remote",
         "sock",
         "state",
+        "target",
     )
 
     def __init__(
@@ -117,8 +118,10 @@ class WebSocket:
         handler: SocketHandler,
         limits: SocketLimits,
         compression: Compression | None,
+        target: Target | None,
     ) -> None:
         self.sock = sock
+        self.target = target
         self.remote = remote
         self.peer = remote
         """The address that the connection counts for."""

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from nano_trio.engine.isolate import call
+from nano_trio.engine.isolate import Isolate, call
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Turn
 
@@ -217,6 +217,33 @@ async def test_first_slices_of_many_turns_that_begin_at_once_are_bounded(
         await trio.lowlevel.checkpoint()
     for hog in hogs:
         hog.close()
+
+
+async def test_a_neighbour_with_a_long_record_begins_where_a_hog_has_just_used_up_its_slice(
+    new_isolate: NewIsolate,
+) -> None:
+    """But where another such neighbour has done so, it waits as all others do."""
+    hog, stranger, neighbour, fallen = (new_isolate() for _ in range(4))
+    for isolate in (neighbour, fallen):
+        for _ in range(100):
+            await call(isolate, isolate.context.get("hi"), "you")
+    await trio.lowlevel.checkpoint()
+    begun = [stranger.account.turns, neighbour.account.turns]
+    for isolate in (hog, stranger, neighbour):
+        isolate.submit(Turn(isolate.context.get("spin"), ()) if isolate is hog else _greeting(isolate))
+    assert [stranger.account.turns, neighbour.account.turns] == [begun[0], begun[1] + 1]
+    assert not neighbour.busy
+    fallen.submit(Turn(fallen.context.get("spin"), ()))
+    neighbour.submit(_greeting(neighbour))
+    assert neighbour.busy
+    while neighbour.busy:
+        await trio.lowlevel.checkpoint()
+    for isolate in (hog, fallen):
+        isolate.close()
+
+
+def _greeting(isolate: Isolate) -> Turn:
+    return Turn(isolate.context.get("hi"), ("you",))
 
 
 async def test_many_short_turns_of_one_pass_all_run_where_they_are_submitted(new_isolate: NewIsolate) -> None:

@@ -50,6 +50,7 @@ class FakeExchange:
 class App:
     """An app whose handler returns a response, or an async function that makes one."""
 
+    prompt = False
     max_body: int | None = None
 
     def __init__(

@@ -24,6 +24,7 @@ class Echo:
     """A connection that answers each byte, and does something else besides."""
 
     deadline = math.inf
+    target = None
 
     def __init__(self, sock: socket.socket, besides: Callable[[], None] = lambda: None) -> None:
         self.sock = sock

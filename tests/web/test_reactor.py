@@ -10,7 +10,10 @@ from collections.abc import Iterator
 import pytest
 import trio
 
+from nano_trio.actors.messages import OutgoingResponse
 from nano_trio.web.reactor import EpollPoller, Poller, Reactor, SelectorPoller
+
+from .apps import App
 
 
 class Greedy:
@@ -18,7 +21,8 @@ class Greedy:
 
     deadline = float("inf")
 
-    def __init__(self) -> None:
+    def __init__(self, target: App | None = None) -> None:
+        self.target = target
         self.served = 0
 
     def ready(self) -> bool:
@@ -67,3 +71,27 @@ async def test_nobody_starves_among_connections_that_are_always_ready(poller: ty
             nursery.cancel_scope.cancel()
     served = [connection.served for connection in connections]
     assert max(served) - min(served) <= 1, served
+
+
+async def test_two_lines_take_turns_those_of_prompt_apps_and_all_others() -> None:
+    """A few of prompt apps do not stand behind ninety others; nor do few others stand behind ninety of prompt apps."""
+    prompt = App(lambda request: OutgoingResponse(200, "", [], b""))
+    prompt.prompt = True
+    for few, many in ((prompt, None), (None, prompt)):
+        with readable_sockets(100) as sockets:
+            reactor = Reactor()
+            connections = [Greedy(few if number % 10 == 9 else many) for number in range(100)]
+            for end, connection in zip(sockets, connections, strict=True):
+                reactor.add(end.fileno(), connection)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(reactor.run)
+                while sum(connection.served for connection in connections) < 200:
+                    await trio.lowlevel.checkpoint()
+                nursery.cancel_scope.cancel()
+            reactor.close()
+        line = [connection.served for connection in connections if connection.target is few]
+        other = [connection.served for connection in connections if connection.target is many]
+        # One in ten, and they had half of what was served.
+        assert sum(line) > sum(other) * 0.6
+        for served in (line, other):
+            assert max(served) - min(served) <= 1, served
