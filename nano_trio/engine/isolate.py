@@ -476,12 +476,13 @@ class Isolate:
         used = wall
         if turnstile.cpu_start >= 0:
             # Another process may have had the core meanwhile: that is not the turn's CPU time.
-            cpu_now = _cpu_clock()
+            cpu_now = self._scheduler.cpu_ns = _cpu_clock()
             used = min(wall, cpu_now - turnstile.cpu_start)
             turnstile.cpu_start = cpu_now
         elif wall > self._slice_ns:
             # A turn's beginning is not timed on the CPU clock, which is a system call; the pass's beginning is.
-            used = min(wall, _cpu_clock() - self._scheduler.pass_cpu_ns)
+            cpu_before, self._scheduler.cpu_ns = self._scheduler.cpu_ns, _cpu_clock()
+            used = min(wall, self._scheduler.cpu_ns - cpu_before)
         turnstile.slice_left -= used
         turn.cpu_ns += used
         self.account.cpu_ns += used

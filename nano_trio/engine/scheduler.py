@@ -20,7 +20,13 @@ A pass is what Trio runs between two looks at the outside world. All that became
 a timer, a cancellation) is run between two grants, and *before* the next: they are made by an instrument where the pass
 ends, not by a task. Trio runs the tasks of a pass in any order, so a task's slice would be in front of every second
 request, which then waited for two slices: for the rest of the one in which it came, and for that. A task is there all
-the same, so that the loop does not sleep while anybody waits. What is granted runs outside of any task, therefore:
+the same, so that the loop does not sleep while anybody waits.
+
+Where nothing else has come up between two grants (no task can run, no deadline has passed, no descriptor is ready) a
+pass would do nothing, at the price of a tenth of a slice. So this is looked at first, which takes a system call, and
+the next grant follows at once: see ``_Passes``.
+
+What is granted runs outside of any task, therefore:
 ``trio.lowlevel.current_task`` means nothing there, as inside of turns, whose greenlets any task may be the one to run.
 
 What is scheduled is a :class:`Runnable`: an isolate. It asks with :meth:`CpuScheduler.request` and gets one call of
@@ -37,11 +43,15 @@ from typing import Protocol
 
 import trio
 
+from nano_trio.engine.loop import Outside, known_runner
+
 __all__ = ["SHORT_TURN_SLICES", "Account", "CpuScheduler", "Mark", "Runnable"]
 
 SHORT_TURN_SLICES = 4
 """A turn that needs no more slices than these is a short one."""
 _PROVEN_TURNS = 16
+_GRANTS_A_PASS = 20
+"""However little happens outside, Trio makes a pass of its own after so many grants."""
 
 
 class Account:
@@ -90,17 +100,32 @@ class _Passes(trio.abc.Instrument):
     def __init__(self, scheduler: CpuScheduler) -> None:
         self._scheduler = scheduler
         self.failure: BaseException | None = None
+        runner = known_runner()
+        self._outside = None if runner is None else Outside(runner)
 
     def after_io_wait(self, timeout: float) -> None:
-        self._scheduler.used_ns = 0
-        self._scheduler._expired = self._scheduler._proven_expired = False
-        self._scheduler.pass_cpu_ns = time.thread_time_ns()
+        scheduler = self._scheduler
+        scheduler._pass_begins()
+        scheduler.pass_cpu_ns = scheduler.cpu_ns = time.thread_time_ns()
 
     def before_io_wait(self, timeout: float) -> None:
+        scheduler, outside = self._scheduler, self._outside
         try:
-            self._scheduler._grant()
+            scheduler._grant()
+            if outside is not None:
+                for _ in range(_GRANTS_A_PASS - 1):
+                    # The scheduler's own task can always run while anybody waits.
+                    if scheduler.idle or not outside.quiet(1):
+                        break
+                    scheduler._pass_begins()
+                    scheduler._grant()
         except BaseException as failure:
             self.failure = failure
+
+    def close(self) -> None:
+        """Release what it looks with."""
+        if self._outside is not None:
+            self._outside.close()
 
 
 class CpuScheduler:
@@ -117,8 +142,8 @@ class CpuScheduler:
         """A turn that began where it was submitted has used up its slice in this pass."""
         self._proven_expired = False
         """And it was one of an app with a long record."""
-        self.pass_cpu_ns = time.thread_time_ns()
-        """The thread's CPU time when this pass began, in ns."""
+        self.pass_cpu_ns = self.cpu_ns = time.thread_time_ns()
+        """The thread's CPU time when Trio's pass began, and as it was last read, in ns."""
         self.when_spare: Callable[[], None] | None = None
         """Called once, and forgotten, at the end of a pass in which no turn ran and none waits. Must not raise."""
         self._proven: deque[Runnable] = deque()
@@ -174,7 +199,7 @@ class CpuScheduler:
     @property
     def idle(self) -> bool:
         """Whether nothing waits for a slice."""
-        return not (self._newcomers or self._suspended or any(self._queues))
+        return not (self._suspended or self._newcomers or self._proven or self._promising or self._interrupted)
 
     @property
     def waiting(self) -> int:
@@ -195,6 +220,11 @@ class CpuScheduler:
             raise passes.failure
         finally:
             trio.lowlevel.remove_instrument(passes)
+            passes.close()
+
+    def _pass_begins(self) -> None:
+        self.used_ns = 0
+        self._expired = self._proven_expired = False
 
     def _grant(self) -> None:
         if self.idle:
@@ -203,8 +233,10 @@ class CpuScheduler:
                 work()
             return
         until_ns = self.used_ns + self.slice_ns
-        self._grant_first_slices(self._proven, until_ns)
-        self._grant_first_slices(self._promising, until_ns)
+        if self._proven:
+            self._grant_first_slices(self._proven, until_ns)
+        if self._promising:
+            self._grant_first_slices(self._promising, until_ns)
         # These slices are their own: they must not keep others from beginning in this pass.
         used_ns = self.used_ns
         if self._interrupted:

@@ -18,8 +18,8 @@ The conditions of :meth:`DirectWait.wait`:
 - *nobody waits for just that*: neither ``wait_all_tasks_blocked`` nor a clock that jumps when all are blocked;
 - Trio is not the guest of another loop, and waits with epoll.
 
-All that is asked of Trio beyond its public interface is read, never changed (:func:`_known`). Where it is not what we
-know, each wait is Trio's.
+What is asked of Trio beyond its public interface: see :mod:`nano_trio.engine.loop`. Where it is not what we know, each
+wait is Trio's.
 """
 
 from __future__ import annotations
@@ -32,36 +32,11 @@ from typing import Any
 
 import trio
 
+from nano_trio.engine.loop import is_cancelled, known_runner, somebody_waits_for_all
+
 __all__ = ["DirectWait", "direct_wait"]
 
 _LONGEST_S = 3600.0
-
-
-def _known() -> Any:
-    """Trio's runner, if it has what is read here and waits as we would; else None."""
-    try:
-        from trio._core._run import GLOBAL_RUN_CONTEXT
-
-        runner = GLOBAL_RUN_CONTEXT.runner
-        runner.io_manager._epoll.fileno()
-        runner.clock.deadline_to_sleep_time(runner.deadlines.next_deadline())
-        len(runner.runq)
-        _is_cancelled(trio.lowlevel.current_task())
-        _somebody_waits_for_that(runner)
-        return None if runner.is_guest else runner
-    except (ImportError, AttributeError):
-        return None
-
-
-def _somebody_waits_for_that(runner: Any) -> bool:
-    """Whether something is to happen when all tasks are blocked."""
-    return bool(runner.waiting_for_idle) or runner.clock_autojump_threshold < math.inf
-
-
-def _is_cancelled(task: Any) -> bool:
-    """Whether the task's next checkpoint raises ``Cancelled``."""
-    cancelled: bool = task._cancel_status.effectively_cancelled
-    return cancelled
 
 
 class DirectWait(trio.abc.Instrument):
@@ -89,7 +64,7 @@ class DirectWait(trio.abc.Instrument):
         ``now``: Trio's clock, read by the task since it last waited with Trio.
         """
         runner = self._runner
-        if self._until <= now or runner.runq or _is_cancelled(self._task) or _somebody_waits_for_that(runner):
+        if self._until <= now or runner.runq or is_cancelled(self._task) or somebody_waits_for_all(runner):
             return False
         timeout = runner.clock.deadline_to_sleep_time(runner.deadlines.next_deadline())
         if timeout <= 0:
@@ -105,7 +80,7 @@ class DirectWait(trio.abc.Instrument):
 @contextlib.contextmanager
 def direct_wait(fd: int) -> Iterator[DirectWait | None]:
     """What waits for ``fd`` in Trio's place; None where that cannot be."""
-    runner = _known()
+    runner = known_runner()
     if runner is None:
         yield None
         return

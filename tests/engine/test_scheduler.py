@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
+import statistics
+import time
+from collections.abc import Callable
 
 import pytest
 import trio
 import trio.testing
 
+from nano_trio.engine import loop
 from nano_trio.engine.isolate import Isolate, call
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Turn
@@ -111,6 +115,91 @@ async def test_what_came_in_during_a_slice_runs_before_the_next(scheduler: CpuSc
             await trio.testing.wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
     assert log == ["slice", "request"] * 60
+
+
+class Spinner(Recorder):
+    """Notes when each of its slices began, and may do something in them."""
+
+    def __init__(self, scheduler: CpuScheduler, slices: int, besides: Callable[[], None] = lambda: None) -> None:
+        super().__init__("slice", [], scheduler, Account(), slices)
+        self.began: list[float] = []
+        self.besides = besides
+
+    def run_slice(self, slice_ns: int) -> None:
+        self.began.append(trio.current_time())
+        time.sleep(0.0002)
+        self.besides()
+        super().run_slice(slice_ns)
+
+
+class Passes(trio.abc.Instrument):
+    count = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.count += 1
+
+
+async def test_slices_follow_each_other_while_nothing_else_happens(scheduler: CpuScheduler) -> None:
+    """Without passes of Trio's loop, nearly."""
+    passes = Passes()
+    trio.lowlevel.add_instrument(passes)
+    done = trio.Event()
+    spinner = Spinner(scheduler, 200, lambda: done.set() if spinner.left == 1 else None)
+    scheduler.request(spinner, suspended=True)
+    await done.wait()
+    assert passes.count < 50
+
+
+async def test_a_deadline_that_passes_in_a_slice_is_kept_before_the_next(scheduler: CpuScheduler) -> None:
+    spinner = Spinner(scheduler, 10_000)
+    scheduler.request(spinner, suspended=True)
+    for _ in range(20):
+        deadline = trio.current_time() + 0.003
+        await trio.sleep_until(deadline)
+        # One may have begun just when it passed.
+        assert sum(began > deadline for began in spinner.began) <= 1
+    scheduler.withdraw(spinner)
+
+
+async def test_a_task_that_a_slice_wakes_runs_before_the_next(scheduler: CpuScheduler) -> None:
+    woken = trio.Event()
+    spinner = Spinner(scheduler, 60, lambda: woken.set())
+    scheduler.request(spinner, suspended=True)
+    for slices in range(1, 60):
+        await woken.wait()
+        assert len(spinner.began) == slices
+        woken = trio.Event()
+
+
+async def test_a_call_from_a_thread_waits_for_a_slice_or_two(scheduler: CpuScheduler) -> None:
+    spinner = Spinner(scheduler, 10_000)
+    scheduler.request(spinner, suspended=True)
+
+    def call_often() -> list[int]:
+        waits = []
+        for _ in range(50):
+            before = len(spinner.began)
+            waits.append(trio.from_thread.run_sync(lambda: len(spinner.began)) - before)
+        return waits
+
+    # The thread itself may be kept off its core now and then.
+    assert statistics.median(await trio.to_thread.run_sync(call_often)) <= 3
+    scheduler.withdraw(spinner)
+
+
+async def test_without_a_known_trio_each_slice_has_its_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "somebody_waits_for_all", lambda runner: runner.of_another_version)
+    passes = Passes()
+    trio.lowlevel.add_instrument(passes)
+    done = trio.Event()
+    async with trio.open_nursery() as nursery:
+        scheduler = CpuScheduler()
+        await nursery.start(scheduler.run)
+        spinner = Spinner(scheduler, 100, lambda: done.set() if spinner.left == 1 else None)
+        scheduler.request(spinner, suspended=True)
+        await done.wait()
+        nursery.cancel_scope.cancel()
+    assert passes.count >= 100
 
 
 async def test_a_failing_runnable_ends_the_scheduler() -> None:

@@ -14,7 +14,7 @@ import pytest
 import trio
 import trio.testing
 
-from nano_trio.web import direct_wait
+from nano_trio.engine import loop
 from nano_trio.web.reactor import Reactor
 
 ROUNDS = 400
@@ -269,7 +269,7 @@ async def test_a_clock_that_jumps_jumps(autojump_clock: trio.testing.MockClock) 
 
 
 async def test_a_trio_that_is_not_known_waits_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct_wait, "_somebody_waits_for_that", lambda runner: runner.of_another_version)
+    monkeypatch.setattr(loop, "somebody_waits_for_all", lambda runner: runner.of_another_version)
     passes = Passes()
     trio.lowlevel.add_instrument(passes)
     async with echoing() as client:
