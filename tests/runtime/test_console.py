@@ -338,9 +338,11 @@ def test_strings_and_numbers_do_not_load_the_inspector(bench: Bench) -> None:
         bench.context.runtime.run_gc()
         return bench.context.runtime.compute_memory_usage()["malloc_size"]
 
-    bench.run("console.log('warm', 1)")
+    plain = "console.log('a', 1, true, null, undefined); console.warn('x'); console.count(); console.group('g')"
+    # Once for the tables of the engine, which double when they are full: what is asked is at the end in any case.
+    bench.run(plain)
     before = size()
-    bench.run("console.log('a', 1, true, null, undefined); console.warn('x'); console.count(); console.group('g')")
+    bench.run(plain)
     assert size() - before < 2_000
     bench.run("console.log({})")
     assert size() - before > 20_000

@@ -5,15 +5,14 @@
   const { TypeError, Uint8Array } = constructors;
   const { bytesForHost, copyBytes } = load("webidl");
   const { KINDS, isUnusable, seize } = load("body");
-  const { NONE, STREAM, BLOB, WIRE } = KINDS;
+  const { NONE, TEXT, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { parse } = statics.JSON;
-  const charCodeAt = uncurry("String", "charCodeAt");
   const slice = uncurry("String", "slice");
   const { encode, decode } = load("utf8");
 
   function toText(value) {
     if (typeof value !== "string") return decode(value);
-    return value !== "" && charCodeAt(value, 0) === 0xfeff ? slice(value, 1) : value;
+    return value[0] === "\ufeff" ? slice(value, 1) : value;
   }
   /** The bytes as a buffer that may be given away. */
   function toBuffer(value, isShared) {
@@ -39,6 +38,13 @@
   /** "Consume body": `how` names the conversion. */
   async function consume(object, stateOf, how) {
     const state = stateOf(object);
+    if (state.kind === TEXT && state.stream === null) {
+      // What the rest does, for the most frequent body.
+      const text = state.source;
+      state.kind = SPENT;
+      state.source = null;
+      return convert[how](text, false, state);
+    }
     if (isUnusable(state)) throw new TypeError("Body is unusable: it has been read already or is locked.");
     const { kind, source, shared } = state;
     let value = source;

@@ -6,28 +6,17 @@
   "use strict";
   const { isLoaded, load, host, buffers, constructors, operation, promiseThen } = platform;
   const { Uint8Array } = constructors;
-  const { fail, isArrayBuffer, BufferSource, USVString, copyBytes, keepShapes } = load("webidl");
-  const { KINDS, seize } = load("body");
+  const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
+  const { KINDS, asStream, extractStream, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
 
-  /** Whose body a stream is. Not its state, which holds the stream: two that hold each other are garbage to be collected. */
-  function Origin(state) {
-    this.kind = state.kind;
-    this.source = state.source;
-    if (state.shared) this.shared = true;
-  }
-  Origin.prototype = { __proto__: null, shared: false };
-  keepShapes(Origin.prototype, ["kind", "source"]);
-
-  let streams = null;
-  /** The internal stream of a ReadableStream, undefined for anything else. Loads nothing: else there is none. */
-  function asStream(value) {
-    if (streams === null) {
-      if (!isLoaded("streams_readable")) return undefined;
-      streams = load("streams_readable");
-    }
-    return streams.slotsOrUndefined(value);
+  /** streams_readable.js, from the first body that is asked for as a stream. */
+  let streams;
+  function loadStreams() {
+    streams = load("streams_readable");
+    streams.BodyStream.prototype.open = open;
+    return streams;
   }
   /** Is `value` an object of the platform's class that `file` defines and `check` recognises? Loads nothing. */
   function isOf(file, check, value) {
@@ -50,17 +39,8 @@
   function extractObject(state, value, context, isKeepalive) {
     const stream = asStream(value);
     if (stream !== undefined) {
-      const { reader, disturbed, origin } = stream;
       if (isKeepalive) fail(context, "A request with keepalive cannot have a stream as its body.");
-      if (reader !== undefined || disturbed) fail(context, "The stream is locked or was read from already.");
-      // The stream of another body of ours can be short-circuited: its source is known.
-      if (origin === undefined) state.kind = STREAM;
-      else {
-        state.kind = origin.kind;
-        state.source = origin.source;
-        if (origin.shared) state.shared = true;
-      }
-      state.stream = value;
+      extractStream(state, value, stream, context);
       return null;
     }
     if (isOf("blob", "isBlob", value)) {
@@ -95,13 +75,16 @@
       seize(state);
       return state.stream;
     }
-    const stream = (streams ??= load("streams_readable")).createBodyStream(open, new Origin(state));
+    const { kind, source } = state;
+    // It does not know the state, which holds it: two that hold each other are garbage to be collected.
+    const stream = (streams ?? loadStreams()).createBodyStream(kind, source, state.shared);
     // For what can break the body while nobody reads: the signal of a fetch.
-    if (state.kind === WIRE) state.source.stream = stream;
+    if (kind === WIRE) source.stream = stream;
     return (state.stream = stream);
   }
-  /** The algorithms of a body's stream, made for those that are read in JavaScript. */
+  /** The algorithms of a body's stream, made for those that are read in JavaScript; of a seized one there are none. */
   function open({ kind, source, shared }) {
+    if (kind === undefined) return { __proto__: null, pull: undefined, cancel: undefined };
     if (kind === BLOB) return { __proto__: null, pull: load("blob").pullerOf(source), cancel: undefined };
     if (kind === WIRE) {
       const wire = host(source.from);

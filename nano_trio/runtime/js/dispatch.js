@@ -12,12 +12,16 @@
   // The host functions belong to one app, and this file may be loaded before that is known.
   let host;
   const { fromHost, abortFromHost } = platform.load("request");
-  const { isResponse, forHost, stateOf } = platform.load("response");
+  const { stateOrNull } = platform.load("response");
+  const { KINDS, TEXT_TYPE, isUnusable, handOver } = platform.load("body");
+  const { TEXT, STREAM, WIRE, SPENT } = KINDS;
   const mapGet = uncurry("Map", "get");
   const mapSet = uncurry("Map", "set");
   const mapDelete = uncurry("Map", "delete");
   const join = uncurry("Array", "join");
   const symbolToStringTag = Symbol.toStringTag;
+  /** The headers of a text whose app says nothing of headers. */
+  const PLAIN = "content-type\n" + TEXT_TYPE;
   /** How bodies that the host pipes are told apart: by the host module they come from. */
   const PIPED = { __proto__: null, body: 4, fetch: 5, cache: 6 };
   const waiting = new Map();
@@ -133,11 +137,9 @@
       fail(id, error);
       return;
     }
-    if (isResponse(answer)) {
-      respond(id, answer, request);
-      return;
-    }
-    answerLater(id, answer, request);
+    const state = stateOrNull(answer);
+    if (state !== null) respond(id, state, request);
+    else answerLater(id, answer, request);
   };
 
   /** The handler promises an answer, or gave none. One function that awaits it costs less than two closures for `then`. */
@@ -152,7 +154,9 @@
       return;
     }
     mapDelete(waiting, id);
-    respond(id, response, request);
+    const state = stateOrNull(response);
+    if (state !== null) respond(id, state, request);
+    else host.no_response(id, platform.load("report").describeValue(response));
   }
 
   function fail(id, error) {
@@ -160,38 +164,47 @@
     host.failed(id, described[0], described[1]);
   }
 
-  function respond(id, response, request) {
-    if (!isResponse(response)) {
-      host.no_response(id, platform.load("report").describeValue(response));
+  /** The answer is a Response, of that state: its body is used from now on. */
+  function respond(id, state, request) {
+    const { status, statusText, fields } = state;
+    // Header values hold no line feeds, so one string carries them all.
+    let joined = null;
+    if (fields === null) joined = PLAIN;
+    else if (fields.length === 2) joined = fields[0] + "\n" + fields[1];
+    else if (fields.length > 0) joined = join(fields, "\n");
+    if (state.kind === TEXT && state.stream === null) {
+      // What the rest does, for the most frequent body.
+      const { source } = state;
+      state.kind = SPENT;
+      state.source = null;
+      host.respond(id, status, statusText, joined, TEXT, source);
       return;
     }
-    let parts;
+    let body;
     try {
-      parts = forHost(response, true);
-      if (parts[0] === 101) {
-        platform.load("websocket_server").accept(id, stateOf(response), parts[1], parts[2]);
+      if (isUnusable(state)) throw new TypeError("The response's body has been used already or is locked.");
+      if (status === 0) throw new TypeError("Response.error() is a network error and cannot be sent to a client.");
+      body = handOver(state, true);
+      if (status === 101) {
+        platform.load("websocket_server").accept(id, state, statusText, joined);
         return;
       }
     } catch (error) {
       fail(id, error);
       return;
     }
-    const headers = parts[2];
-    const kind = parts[3];
-    // Header values hold no line feeds, so one string carries them all.
-    let joined = null;
-    if (headers !== null) joined = headers.length === 2 ? headers[0] + "\n" + headers[1] : join(headers, "\n");
-    if (kind === 3) {
+    const kind = body[0];
+    if (kind === STREAM) {
       // While the body streams the client may still leave, which aborts request.signal.
       mapSet(waiting, id, request);
-      platform.load("dispatch_streams").begin(id, parts[4]);
-      host.respond(id, parts[0], parts[1], joined, kind, null);
-    } else if (kind === 5) {
+      platform.load("dispatch_streams").begin(id, body[1]);
+      host.respond(id, status, statusText, joined, kind, null);
+    } else if (kind === WIRE) {
       // A body that nothing here has read: the host pipes it, and says by the entry `piped` when it is through.
       mapSet(waiting, id, request);
-      host.respond(id, parts[0], parts[1], joined, PIPED[parts[4].from], parts[4].id);
+      host.respond(id, status, statusText, joined, PIPED[body[1].from], body[1].id);
     } else {
-      host.respond(id, parts[0], parts[1], joined, kind, kind === 0 ? null : parts[4]);
+      host.respond(id, status, statusText, joined, kind, body[1]);
     }
   }
 

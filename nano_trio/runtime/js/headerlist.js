@@ -88,11 +88,13 @@
     if (init === null || (typeof init !== "object" && typeof init !== "function")) {
       fail(context, "The provided value is not of type '(record<ByteString, ByteString> or sequence<sequence<ByteString>>)'.");
     }
-    const list = [];
     const method = init[iterator];
-    if (method !== undefined && method !== null) {
-      const original = method === headersClass.entries ? headersClass.listOf(init) : undefined;
+    if (method === headersClass.entries) {
+      const original = headersClass.listOf(init);
       if (original !== undefined) return copy(original);
+    }
+    const list = [];
+    if (method !== undefined && method !== null) {
       const pairs = platform.load("webidl").sequenceFromIterable(init, method, toPair, context);
       for (let i = 0; i < pairs.length; i++) {
         list[2 * i] = pairs[i][0];
@@ -153,6 +155,7 @@
   }
   /** A value argument, converted and normalized. */
   function toValue(value, context) {
+    if (typeof value === "string" && value.length < 60 && clean[value]) return value;
     return isClean(value) ? value : normalizeValue(ByteString(value, context), context);
   }
 

@@ -8,16 +8,18 @@
   const { headersClass, known, normalizeName, toName, toValue, convertInit, fill, getValue } = platform.load("headerlist");
   const sort = platform.uncurry("Array", "sort");
   const INTERNAL = {};
+  /** The bond of all that are immutable and were not iterated over. */
+  const IMMUTABLE = { __proto__: null, isImmutable: true, pairs: null };
   let pairsOf, listOf;
 
   class Headers {
     #list;
     /** What a change has to heed: null, or { isImmutable, pairs }, with the sorted pairs of an iteration (or null). */
     #bond = null;
-    constructor(init = undefined, list, isImmutable) {
+    constructor(init, list, isImmutable) {
       if (init === INTERNAL) {
         this.#list = list;
-        if (isImmutable) this.#bond = { __proto__: null, isImmutable, pairs: null };
+        if (isImmutable) this.#bond = IMMUTABLE;
         return;
       }
       const context = "Failed to construct 'Headers'";
@@ -80,8 +82,14 @@
     static {
       listOf = (object) => (#list in object ? object.#list : undefined);
       pairsOf = (headers) => {
-        const bond = (headers.#bond ??= { __proto__: null, isImmutable: false, pairs: null });
-        return (bond.pairs ??= sortAndCombine(headers.#list));
+        const bond = headers.#bond;
+        return (bond === null ? null : bond.pairs) ?? combine(headers);
+      };
+      const combine = (headers) => {
+        const isImmutable = headers.#bond === IMMUTABLE;
+        const pairs = sortAndCombine(headers.#list);
+        headers.#bond = { __proto__: null, isImmutable, pairs };
+        return pairs;
       };
     }
   }
@@ -104,6 +112,7 @@
   }
   /** "Sort and combine": pairs in the order of their names; only Set-Cookie headers stay several. */
   function sortAndCombine(list) {
+    if (list.length === 2) return [[list[0], list[1]]];
     const names = [];
     const values = { __proto__: null };
     const pairs = [];
@@ -125,7 +134,7 @@
   }
 
   keepShapesOf(new Headers());
-  defineInterface(Headers);
+  defineInterface(Headers, { length: 0 });
   definePairIterable(Headers, "Headers", pairsOf);
   headersClass.listOf = listOf;
   headersClass.entries = Headers.prototype.entries;

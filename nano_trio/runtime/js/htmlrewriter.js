@@ -116,7 +116,7 @@
     const state = stateOf(response);
     state.status = from.status;
     state.statusText = from.statusText;
-    state.list = list;
+    state.fields = list;
     state.kind = KINDS.STREAM;
     state.stream = createReadableByteStream((controller) => body.pull(controller), (reason) => body.cancel(reason));
     return response;

@@ -33,7 +33,7 @@
 
   class Request {
     #state;
-    constructor(input, init = undefined) {
+    constructor(input, init) {
       if (input === INTERNAL) {
         this.#state = init;
         return;
@@ -144,7 +144,7 @@
     return state.signal;
   }
 
-  defineInterface(Request);
+  defineInterface(Request, { length: 1 });
   for (const name in DEFAULTS) {
     const accessor = {
       get [name]() {

@@ -4,44 +4,51 @@
 (platform) => {
   "use strict";
   const { load, statics, constructors, uncurry } = platform;
-  const { TypeError, RangeError } = constructors;
+  const { RangeError } = constructors;
   const { requireArguments, fail, ByteString, USVString, keepShapes, keepShapesOf, defineInterface } =
     load("webidl_core");
-  const { KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, handOver, includeBody } = load("body");
-  const { NONE, TEXT, BYTES, WIRE, SPENT } = KINDS;
+  const { KINDS, TEXT_TYPE, convertBodyInit, extract, asStream, extractStream, isUnusable, includeBody } = load("body");
+  const { NONE, TEXT, BYTES, WIRE } = KINDS;
   const { stringify } = statics.JSON;
+  const { isArray } = statics.Array;
   const exec = uncurry("RegExp", "exec");
   const toWellFormed = uncurry("String", "toWellFormed");
   const INTERNAL = {};
   /** Set by websocket_pair.js, without which there is no WebSocket to respond with: ResponseInit's `webSocket`. */
   const extensions = { __proto__: null, webSocket: null };
-  let stateOf, isResponse;
+  let stateOf, stateOrNull;
   /** headerlist.js and what headers.js makes, from the first use: a call of `load` each time would show. */
   let headerLists, makeHeaders;
 
   class Response {
     #state;
-    constructor(body = null, init = undefined) {
+    constructor(body, init) {
       if (body === INTERNAL) {
         this.#state = init;
         return;
       }
       const context = "Failed to construct 'Response'";
-      let type = null;
-      let state;
       if (typeof body === "string") {
-        // What the two calls below do, for the most frequent body.
-        state = this.#state = new State(null, TEXT, toWellFormed(body));
-        if (init !== undefined) convertResponseInit(state, init, context);
-        type = TEXT_TYPE;
-      } else {
-        state = this.#state = new State(null, NONE, null);
-        if (body !== null) body = convertBodyInit(body, context);
-        if (init !== undefined) convertResponseInit(state, init, context);
-        if (body !== null) type = extract(state, body, context, false);
+        // What the rest does, for the most frequent body.
+        const state = (this.#state = new State(TEXT, toWellFormed(body)));
+        if (init === undefined) return;
+        convertResponseInit(state, init, context);
+        initialize(state, true, TEXT_TYPE, context);
+        return;
       }
-      if (init === undefined) state.list = type === null ? [] : ["content-type", type];
-      else initialize(state, body !== null, type, context);
+      const state = (this.#state = new State(NONE, null));
+      let type = null;
+      let stream;
+      const hasBody = body !== null && body !== undefined;
+      if (hasBody) {
+        if (typeof body === "object") stream = asStream(body);
+        if (stream === undefined) body = convertBodyInit(body, context);
+      }
+      if (init !== undefined) convertResponseInit(state, init, context);
+      if (stream !== undefined) extractStream(state, body, stream, context);
+      else if (hasBody) type = extract(state, body, context, false);
+      if (init === undefined) state.fields = type === null ? [] : ["content-type", type];
+      else initialize(state, hasBody, type, context);
     }
     static error() {
       const state = newState(0, []);
@@ -66,7 +73,7 @@
     static json(data, init = undefined) {
       const context = "Failed to execute 'json' on 'Response'";
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
-      const state = new State(null, TEXT, null);
+      const state = new State(TEXT, null);
       if (init !== undefined) convertResponseInit(state, init, context);
       const text = stringify(data);
       if (text === undefined) fail(context, "The data is not JSON serializable.");
@@ -117,18 +124,29 @@
     }
     static {
       stateOf = (response) => response.#state;
-      isResponse = (value) => typeof value === "object" && value !== null && #state in value;
+      stateOrNull = (value) => {
+        try {
+          // Most values are objects: this costs less than to make sure of it.
+          return #state in value ? value.#state : null;
+        } catch {
+          return null;
+        }
+      };
     }
   }
 
   // What most responses never change lies on the prototype: an object costs by its own properties.
-  function State(list, kind, source) {
-    this.list = list;
+  function State(kind, source) {
     this.kind = kind;
     this.source = source;
   }
   State.prototype = {
     __proto__: null,
+    /** The header list; null for the one of a text without a ResponseInit, until somebody looks at it. */
+    fields: null,
+    get list() {
+      return (this.fields ??= ["content-type", TEXT_TYPE]);
+    },
     status: 200,
     statusText: "",
     headers: null,
@@ -140,15 +158,17 @@
     redirected: false,
     webSocket: null,
   };
-  keepShapes(State.prototype, ["list", "kind", "source", "stream"]);
+  keepShapes(State.prototype, ["kind", "source", "fields", "stream"]);
   keepShapesOf(new Response(INTERNAL, null));
   function loadHeaders() {
-    keepShapes(State.prototype, ["list", "kind", "source", "headers"]);
-    keepShapes(State.prototype, ["list", "kind", "source", "stream", "headers"]);
+    keepShapes(State.prototype, ["kind", "source", "fields", "headers"]);
+    keepShapes(State.prototype, ["kind", "source", "fields", "stream", "headers"]);
+    keepShapes(State.prototype, ["kind", "source", "stream", "fields", "headers"]);
     return (makeHeaders = load("headers").makeHeaders);
   }
   function newState(status, list) {
-    const state = new State(list, NONE, null);
+    const state = new State(NONE, null);
+    state.fields = list;
     state.status = status;
     return state;
   }
@@ -160,7 +180,7 @@
       fail(context, "The value cannot be converted to ResponseInit: it is not an object.");
     }
     const { headers } = init;
-    if (headers !== undefined) state.list = (headerLists ??= load("headerlist")).convertInit(headers, context);
+    if (headers !== undefined) state.fields = (headerLists ??= load("headerlist")).convertInit(headers, context);
     let { status } = init;
     if (status !== undefined && status !== 200) {
       if (typeof status !== "number" || (status & 0xffff) !== status) {
@@ -177,7 +197,7 @@
     }
   }
 
-  /** "Initialize a response" whose status, statusText and list (or null) are those of a converted ResponseInit. */
+  /** "Initialize a response" whose status, statusText and fields (or null) are those of a converted ResponseInit. */
   function initialize(state, hasBody, type, context) {
     const { status, statusText } = state;
     if (state.webSocket !== null) {
@@ -187,55 +207,39 @@
       throw new RangeError(`${context}: The status provided (${status}) is outside the range [200, 599].`);
     }
     if (statusText !== "" && exec(/[^\t\x20-\x7e\x80-\xff]/, statusText) !== null) fail(context, "Invalid statusText");
-    let { list } = state;
-    if (list !== null) list = headerLists.fill(list, context);
+    const { fields } = state;
+    const list = fields === null || isArray(fields) ? fields : headerLists.fill(fields, context);
     if (hasBody && (status === 204 || status === 205 || status === 304)) {
       fail(context, `Response with the null body status ${status} cannot have a body.`);
     }
-    if (list === null) list = type === null ? [] : ["content-type", type];
-    else if (type !== null && headerLists.getValue(list, "content-type") === null) {
+    if (list === null) {
+      state.fields = type === null ? [] : ["content-type", type];
+      return;
+    }
+    if (type !== null && headerLists.getValue(list, "content-type") === null) {
       list[list.length] = "content-type";
       list[list.length] = type;
     }
-    state.list = list;
+    state.fields = list;
   }
 
-  defineInterface(Response);
+  defineInterface(Response, { length: 0 });
   includeBody(Response.prototype, stateOf);
 
   return {
     __proto__: null,
     Response,
     /** Is `value` a Response of the platform? */
-    isResponse,
+    isResponse: (value) => stateOrNull(value) !== null,
     stateOf,
+    /** The internal state of a Response; null for anything else. */
+    stateOrNull,
     extensions,
     /** A response of status 101: `upgrade` is the record of websocket_server.js for the connection. */
     makeUpgrade(list, upgrade) {
       const state = newState(101, list);
       state.upgrade = upgrade;
       return new Response(INTERNAL, state);
-    },
-    /**
-     * What the server needs: [status, statusText, flatHeaders | null, kind, body], with kind 0 none, 1 a string, 2 an
-     * ArrayBuffer or Uint8Array, 3 a ReadableStream; where `takesWire`, 5: { from, id } of an untouched body that the
-     * host has. The body is used from now on; a TypeError where it was used before.
-     */
-    forHost(response, takesWire = false) {
-      const state = stateOf(response);
-      if (isUnusable(state)) throw new TypeError("The response's body has been used already or is locked.");
-      if (state.status === 0) throw new TypeError("Response.error() is a network error and cannot be sent to a client.");
-      const { list } = state;
-      const fields = list.length === 0 ? null : list;
-      if (state.kind === TEXT && state.stream === null) {
-        // What `handOver` does, for the most frequent body.
-        const { source } = state;
-        state.kind = SPENT;
-        state.source = null;
-        return [state.status, state.statusText, fields, TEXT, source];
-      }
-      const body = handOver(state, takesWire);
-      return [state.status, state.statusText, fields, body[0], body[1]];
     },
     /**
      * A response that arrived: `flatHeaders` with names in lower case; `body` null, an ArrayBuffer, or { from, id } of a

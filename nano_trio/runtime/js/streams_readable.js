@@ -59,24 +59,23 @@
     },
   );
   const BEGINNING = { state: "readable", reader: undefined, controller: undefined, disturbed: false };
-  assign(Stream.prototype, BEGINNING, { storedError: undefined, object: undefined, origin: undefined });
+  assign(Stream.prototype, BEGINNING, { storedError: undefined, object: undefined, kind: undefined });
 
   /**
-   * A byte stream that makes its controller when something first asks for it: `open(origin)` gives its algorithms `pull`
+   * A byte stream that makes its controller when something first asks for it: `open(stream)` gives its algorithms `pull`
    * and `cancel`. The streams of most bodies are only handed on, as in `new Response(response.body, response)`, and a
    * controller costs more than all the rest of that.
    */
-  function LateStream(open, origin) {
+  function LateStream(open) {
     this.open = open;
-    this.origin = origin;
   }
   LateStream.prototype = {
     __proto__: Stream.prototype,
     made: undefined,
     get controller() {
       if (this.made === undefined) {
-        const { open, origin } = this;
-        platform.load("streams_byte").setUpLate(this, open(origin));
+        const { open } = this;
+        platform.load("streams_byte").setUpLate(this, open(this));
       }
       return this.made;
     },
@@ -84,8 +83,13 @@
       this.made = controller;
     },
   };
-  webidl.keepShapes(LateStream.prototype, ["open", "origin"]);
-  const openNothing = () => ({ __proto__: null, pull: undefined, cancel: undefined });
+  /** The stream of a body knows that body's kind and source (body.js), until it is seized. All open in the same way. */
+  function BodyStream(kind, source) {
+    this.kind = kind;
+    this.source = source;
+  }
+  BodyStream.prototype = { __proto__: LateStream.prototype, open: undefined, shared: false };
+  webidl.keepShapes(BodyStream.prototype, ["kind", "source", "reader", "disturbed"]);
   /** The reader of a stream whose source was taken: there is nothing to be read any more. */
   const SEIZED = {
     __proto__: null,
@@ -372,7 +376,7 @@
       isReadableStream = (value) => isObject(value) && #stream in value;
       slotsOrUndefined = (value) => (#stream in value ? value.#stream : undefined);
     }
-    constructor(underlyingSource = undefined, strategy = undefined) {
+    constructor(underlyingSource, strategy) {
       if (underlyingSource === TOKEN) {
         this.#stream = strategy;
         return;
@@ -437,7 +441,7 @@
     }
   }
   webidl.keepShapesOf(new ReadableStream(TOKEN, undefined));
-  defineInterface(ReadableStream);
+  defineInterface(ReadableStream, { length: 0 });
   core.defineTransfer(isReadableStream, slots, "sendReadable", "receiveReadable");
   platform.statics.Object.defineProperty(ReadableStream.prototype, Symbol.asyncIterator, {
     __proto__: null,
@@ -531,7 +535,7 @@
   }
   /** A ReadableStream with a byte controller that pulls when read; chunks are Uint8Arrays, whose buffers are transferred. */
   function createReadableByteStream(pull, cancel) {
-    return new ReadableStream(TOKEN, new LateStream(() => ({ __proto__: null, pull, cancel }), undefined));
+    return new ReadableStream(TOKEN, new LateStream(() => ({ __proto__: null, pull, cancel })));
   }
 
   return {
@@ -546,16 +550,21 @@
     isLocked: (stream) => slots(stream).reader !== undefined,
     isDisturbed: (stream) => slots(stream).disturbed,
     isClosed: (stream) => slots(stream).state === "closed",
-    /** For bodies: a byte stream made of `origin`, which remembers that until it is seized. */
-    createBodyStream: (open, origin) => new ReadableStream(TOKEN, new LateStream(open, origin)),
+    BodyStream,
+    /** For bodies: the stream of one of that kind and source. */
+    createBodyStream(kind, source, isShared) {
+      const stream = new BodyStream(kind, source);
+      if (isShared) stream.shared = true;
+      return new ReadableStream(TOKEN, stream);
+    },
     /** Lock a stream for good, as if it were being read to its end: its source is taken. */
-    seize(stream) {
-      stream = slots(stream);
+    seize(object) {
+      const stream = slots(object);
       stream.reader = SEIZED;
       stream.disturbed = true;
-      if (stream.origin !== undefined) {
-        stream.origin = undefined;
-        stream.open = openNothing;
+      if (stream.kind !== undefined) {
+        stream.kind = undefined;
+        stream.source = null;
       }
     },
     /** The internal controller: enqueue(chunk), close(), error(e), desiredSize(), canCloseOrEnqueue(). */

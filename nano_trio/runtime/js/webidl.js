@@ -205,8 +205,10 @@
       }
       next() {
         const entries = entriesOf(this.#target);
-        if (this.#index >= entries.length) return { value: undefined, done: true };
-        const pair = entries[this.#index++];
+        const index = this.#index;
+        if (index >= entries.length) return { value: undefined, done: true };
+        this.#index = index + 1;
+        const pair = entries[index];
         return { value: this.#kind === 2 ? [pair[0], pair[1]] : pair[this.#kind], done: false };
       }
     }

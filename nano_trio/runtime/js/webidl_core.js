@@ -86,7 +86,7 @@
 
   const ENUMERABLE = { __proto__: null, enumerable: true };
   // 3.7 Interfaces: make the members enumerable, tag the prototype, hide what is not part of the interface.
-  function defineInterface(Class, { name = Class.name, constants } = {}) {
+  function defineInterface(Class, { name = Class.name, length, constants } = {}) {
     const prototype = Class.prototype;
     addTo(interfacePrototypes, prototype);
     const keys = ownKeys(prototype);
@@ -100,6 +100,7 @@
       if (key === "prototype" || key === "name" || key === "length" || typeof key === "symbol") continue;
       defineProperty(Class, key, ENUMERABLE);
     }
+    if (length !== undefined) defineProperty(Class, "length", { __proto__: null, value: length });
     defineProperty(prototype, symbolToStringTag, { __proto__: null, value: name, configurable: true });
     if (constants) {
       const names = ownKeys(constants);

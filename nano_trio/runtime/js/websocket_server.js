@@ -23,7 +23,6 @@
   const get = uncurry("Map", "get");
   const set = uncurry("Map", "set");
   const remove = uncurry("Map", "delete");
-  const join = uncurry("Array", "join");
   const split = uncurry("String", "split");
   const trim = uncurry("String", "trim");
   const toWellFormed = uncurry("String", "toWellFormed");
@@ -235,11 +234,14 @@
     return load("response").makeUpgrade(list, record);
   }
 
-  /** The app answers the request `id` with a response of status 101; throws where that cannot be. */
-  function accept(id, state, statusText, list) {
+  /**
+   * The app answers the request `id` with a response of status 101, with these headers (joined by line feeds, or null);
+   * throws where that cannot be.
+   */
+  function accept(id, state, statusText, headers) {
     const record = state.upgrade ?? load("websocket_pair").couple(state.webSocket);
     if (record.number !== 0 || record.state === CLOSED) throw new TypeError("This upgrade's response was used already.");
-    record.number = host.accept(id, statusText, list === null ? null : join(list, "\n"), record.wants());
+    record.number = host.accept(id, statusText, headers, record.wants());
     if (record.number === 0) {
       record.refused();
     } else {
