@@ -330,13 +330,10 @@ class TestFetchedResponse:
         """) == [200, "Fine", "b", "http://a/b", True, "basic", True, "hello wire"]
 
     def test_passes_through_untouched(self, run: Run, wire: Wire) -> None:
-        assert (
-            run("""
+        assert run("""
           const r = response.fromHost(200, "", [], { from: "body", id: 9 });
           return send(r).slice(3);
-        """)
-            == [4, 9]
-        )
+        """) == [4, 9]
         assert wire.calls == []
 
 
