@@ -5,8 +5,9 @@ that wait, whatever the number of apps that want to compute:
 
 1. *A turn begins where it is submitted*, without a task switch, until one that did so in this pass of the loop has
    used up its slice, or all together have used ``pass_budget``. Most turns take microseconds, so under normal load
-   nobody ever queues. Apps with a long record of short turns still begin where only others have used up a slice, so
-   hogs that begin in this pass hold them up no longer than that slice.
+   nobody ever queues. Nor does it begin in front of those who wait for their first slices. Apps with a long record of
+   short turns still begin in both cases, unless it was one of them that has used up its slice: so hogs that come in
+   this pass hold them up by one slice at most.
 2. Beyond that a turn waits for the scheduler's grant. So 500 hogs that begin in one pass do not make it 500 slices
    long.
 3. The scheduler grants once a pass: first slices of apps whose last turns were short, those with a long record
@@ -159,7 +160,9 @@ class CpuScheduler:
         """Whether a turn of that app may begin here and now, without waiting for a grant."""
         if self.used_ns >= self._budget_ns:
             return False
-        return not self._expired or (account.proven and not self._proven_expired)
+        if self._expired or self._promising or self._newcomers:
+            return account.proven and not self._proven_expired
+        return True
 
     def expire(self, account: Account) -> None:
         """A turn of that app, which began where it was submitted, has used up its slice: to be told before it asks."""

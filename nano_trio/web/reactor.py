@@ -23,7 +23,9 @@ Complete responses are not sent one by one but in a row, every ``_HOLD`` seconds
 Fairness: one pass runs for at most ``_PASS`` seconds and then yields to the Trio loop. The set is level-triggered: what
 was not reached is reported again, and served by turns. Where some were not reached, two lines take turns, connection by
 connection: those whose last request was for a prompt app, and all others. So a neighbour whose requests take
-microseconds does not stand behind the 500 of apps that nobody knows, nor do these stand behind a thousand of it.
+microseconds does not stand behind the 500 of apps that nobody knows, nor do these stand behind a thousand of it. While
+any of those others wait a pass is a shorter one, ``_PASS_WITH_OTHERS``: whatever it is that they bring, a neighbour who
+comes in the middle of the pass waits for the rest of it.
 
 Deadlines need no Trio timeouts: every connection carries one (``deadline``, on Trio's clock) and :meth:`Reactor.sweep`
 looks at all of them once a second.
@@ -53,6 +55,7 @@ INPUT = 1
 HANG_UP = 2
 
 _PASS = 0.002
+_PASS_WITH_OTHERS = 0.001
 _HOLD = 0.0006
 _BATCH = 1024
 """Connections that a look at the set reports: as far as the order among those that wait can be kept."""
@@ -244,8 +247,10 @@ class Reactor:
                 still = set(ready)
                 stood = [number for number in line if number in still]
                 still.difference_update(stood)
-                ready = self._alternate(stood + [number for number in ready if number in still], line[-1])
+                ready, others = self._alternate(stood + [number for number in ready if number in still], line[-1])
                 line.clear()
+                if others:
+                    end = began + _PASS_WITH_OTHERS
             for index, number in enumerate(ready):
                 connection = connections.get(number)
                 try:
@@ -277,8 +282,8 @@ class Reactor:
             self._flush()
             stayed += clock() - began
 
-    def _alternate(self, ready: list[int], last: int) -> list[int]:
-        """Those of prompt apps and the others by turns, each in the order in which they stand.
+    def _alternate(self, ready: list[int], last: int) -> tuple[list[int], int]:
+        """Those of prompt apps and the others by turns, each in the order in which they stand; how many others.
 
         ``last`` was served last: the other line is next.
         """
@@ -288,7 +293,8 @@ class Reactor:
             (prompt if self._is_prompt(number) else others).append(number)
         first, second = (others, prompt) if self._is_prompt(last) else (prompt, others)
         pairs = min(len(first), len(second))
-        return [number for pair in zip(first, second, strict=False) for number in pair] + first[pairs:] + second[pairs:]
+        by_turns = [number for pair in zip(first, second, strict=False) for number in pair]
+        return by_turns + first[pairs:] + second[pairs:], len(others)
 
     def _is_prompt(self, number: int) -> bool:
         connection = self.connections.get(number)

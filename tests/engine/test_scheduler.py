@@ -331,6 +331,25 @@ async def test_a_neighbour_with_a_long_record_begins_where_a_hog_has_just_used_u
         isolate.close()
 
 
+async def test_only_who_has_a_long_record_begins_in_front_of_those_that_wait_for_their_first_slice(
+    scheduler: CpuScheduler, new_isolate: NewIsolate
+) -> None:
+    stranger, neighbour = new_isolate(), new_isolate()
+    for _ in range(100):
+        await call(neighbour, neighbour.context.get("hi"), "you")
+    log: list[str] = []
+    for known in (0, 1):
+        waiting = Recorder("waited", log, scheduler, Account(), 1)
+        waiting.account.trust = known
+        scheduler.request(waiting, suspended=False)
+        for isolate in (stranger, neighbour):
+            isolate.submit(_greeting(isolate))
+        assert (stranger.busy, neighbour.busy) == (True, False)
+        await _run_until_quiet(scheduler)
+        assert not stranger.busy
+    assert log == ["waited", "waited"]
+
+
 def _greeting(isolate: Isolate) -> Turn:
     return Turn(isolate.context.get("hi"), ("you",))
 
