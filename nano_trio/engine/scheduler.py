@@ -165,7 +165,7 @@ class CpuScheduler:
         return True
 
     def expire(self, account: Account) -> None:
-        """A turn of that app, which began where it was submitted, has used up its slice: to be told before it asks."""
+        """A turn of that app, which began where it was submitted, has used up its slice."""
         self._expired = True
         if account.proven:
             self._proven_expired = True
