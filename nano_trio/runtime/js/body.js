@@ -11,8 +11,8 @@
 // strings, streams and clones, body_consume.js reads a body to its end.
 (platform) => {
   "use strict";
-  const { isLoaded, load, statics, uncurry } = platform;
-  const { fail, isObject, USVString } = load("webidl_core");
+  const { load, statics, uncurry } = platform;
+  const { isObject, USVString } = load("webidl_core");
   const { assign } = statics.Object;
   const defineGetter = uncurry("Object", "__defineGetter__");
   const getterOf = uncurry("Object", "__lookupGetter__");
@@ -22,19 +22,16 @@
   const TEXT_TYPE = "text/plain;charset=UTF-8";
   /** body_source.js, from the first body that is no string, or that is asked for as a stream. */
   let bodySource;
-  const loadBodySource = () => (bodySource = load("body_source"));
   /** streams_readable.js, from the first look at a body's stream. */
   let streams;
-  const loadStreams = () => (streams = load("streams_readable"));
-  /** body_consume.js, from the first body that is read to its end. */
+  /** Of body_consume.js, from the first body that is read to its end. */
   let consume;
-  const loadConsume = () => (consume = load("body_consume").consume);
 
   /** Convert to BodyInit: (ReadableStream or Blob or BufferSource or FormData or URLSearchParams or USVString). */
   function convertBodyInit(value, context) {
     if (typeof value === "string") return toWellFormed(value);
     if (!isObject(value)) return USVString(value, context);
-    return (bodySource ?? loadBodySource()).convertObject(value, context);
+    return (bodySource ??= load("body_source")).convertObject(value, context);
   }
   /** "Extract a body" from a converted BodyInit into `state`; its MIME type or null. */
   function extract(state, value, context, isKeepalive) {
@@ -44,35 +41,13 @@
     return TEXT_TYPE;
   }
 
-  /** The internal stream of a ReadableStream, undefined for another object. Loads nothing: else there is none. */
-  function asStream(object) {
-    if (streams === undefined) {
-      if (!isLoaded("streams_readable")) return undefined;
-      loadStreams();
-    }
-    return streams.slotsOrUndefined(object);
-  }
-  /** "Extract a body" from a ReadableStream, whose internal stream is `stream`, into `state`. */
-  function extractStream(state, object, stream, context) {
-    const { kind } = stream;
-    if (stream.reader !== undefined || stream.disturbed) fail(context, "The stream is locked or was read from already.");
-    // The stream of another body of ours can be short-circuited: its source is known.
-    if (kind === undefined) state.kind = STREAM;
-    else {
-      state.kind = kind;
-      state.source = stream.source;
-      if (stream.shared) state.shared = true;
-    }
-    state.stream = object;
-  }
-
   /** "Unusable": disturbed or locked. */
   function isUnusable(state) {
     const { kind } = state;
     if (kind === NONE) return false;
     if (kind === SPENT) return true;
     if (state.stream === null) return false;
-    const { reader, disturbed } = (streams ?? loadStreams()).slots(state.stream);
+    const { reader, disturbed } = (streams ??= load("streams_readable")).slots(state.stream);
     return disturbed || reader !== undefined;
   }
 
@@ -80,7 +55,7 @@
   function seize(state) {
     state.kind = SPENT;
     state.source = null;
-    if (state.stream !== null) (streams ?? loadStreams()).seize(state.stream);
+    if (state.stream !== null) (streams ??= load("streams_readable")).seize(state.stream);
   }
 
   /**
@@ -90,7 +65,7 @@
   function handOver(state, takesWire) {
     const { kind, source } = state;
     if (kind === STREAM || (kind === BLOB && load("blob").sizeOf(source) > 65536) || (kind === WIRE && !takesWire)) {
-      const stream = (bodySource ?? loadBodySource()).streamOf(state);
+      const stream = (bodySource ??= load("body_source")).streamOf(state);
       state.kind = SPENT;
       return [STREAM, stream];
     }
@@ -106,50 +81,38 @@
         const state = stateOf(this);
         const { stream } = state;
         if (stream !== null) return stream;
-        return state.kind === NONE ? null : (bodySource ?? loadBodySource()).streamOf(state);
+        return state.kind === NONE ? null : (bodySource ??= load("body_source")).streamOf(state);
       },
       get bodyUsed() {
         const state = stateOf(this);
         const { kind, stream } = state;
         if (stream === null) return kind === SPENT;
-        return kind === SPENT || (streams ?? loadStreams()).slots(stream).disturbed;
+        return kind === SPENT || (streams ??= load("streams_readable")).slots(stream).disturbed;
       },
     };
     defineGetter(prototype, "body", getterOf(attributes, "body"));
     defineGetter(prototype, "bodyUsed", getterOf(attributes, "bodyUsed"));
     assign(prototype, {
       arrayBuffer() {
-        return (consume ?? loadConsume())(this, stateOf, "arrayBuffer");
+        return (consume ??= load("body_consume").consume)(this, stateOf, "arrayBuffer");
       },
       blob() {
-        return (consume ?? loadConsume())(this, stateOf, "blob");
+        return (consume ??= load("body_consume").consume)(this, stateOf, "blob");
       },
       bytes() {
-        return (consume ?? loadConsume())(this, stateOf, "bytes");
+        return (consume ??= load("body_consume").consume)(this, stateOf, "bytes");
       },
       formData() {
-        return (consume ?? loadConsume())(this, stateOf, "formData");
+        return (consume ??= load("body_consume").consume)(this, stateOf, "formData");
       },
       json() {
-        return (consume ?? loadConsume())(this, stateOf, "json");
+        return (consume ??= load("body_consume").consume)(this, stateOf, "json");
       },
       text() {
-        return (consume ?? loadConsume())(this, stateOf, "text");
+        return (consume ??= load("body_consume").consume)(this, stateOf, "text");
       },
     });
   }
 
-  return {
-    __proto__: null,
-    KINDS,
-    TEXT_TYPE,
-    convertBodyInit,
-    extract,
-    asStream,
-    extractStream,
-    isUnusable,
-    seize,
-    handOver,
-    includeBody,
-  };
+  return { __proto__: null, KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, seize, handOver, includeBody };
 }

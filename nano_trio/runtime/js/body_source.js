@@ -7,16 +7,34 @@
   const { isLoaded, load, host, buffers, constructors, operation, promiseThen } = platform;
   const { Uint8Array } = constructors;
   const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
-  const { KINDS, asStream, extractStream, seize } = load("body");
+  const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
 
-  /** streams_readable.js, from the first body that is asked for as a stream. */
+  /** streams_readable.js, from the first body that is or becomes a stream. */
   let streams;
   function loadStreams() {
     streams = load("streams_readable");
     streams.BodyStream.prototype.open = open;
     return streams;
+  }
+  /** The internal stream of a ReadableStream, undefined for another object. Loads nothing: else there is none. */
+  function asStream(object) {
+    if (streams === undefined && !isLoaded("streams_readable")) return undefined;
+    return (streams ?? loadStreams()).slotsOrUndefined(object);
+  }
+  /** "Extract a body" from a ReadableStream, whose internal stream is `stream`, into `state`. */
+  function extractStream(state, object, stream, context) {
+    const { kind } = stream;
+    if (stream.reader !== undefined || stream.disturbed) fail(context, "The stream is locked or was read from already.");
+    // The stream of another body of ours can be short-circuited: its source is known.
+    if (kind === undefined) state.kind = STREAM;
+    else {
+      state.kind = kind;
+      state.source = stream.source;
+      if (stream.shared) state.shared = true;
+    }
+    state.stream = object;
   }
   /** Is `value` an object of the platform's class that `file` defines and `check` recognises? Loads nothing. */
   function isOf(file, check, value) {
@@ -172,5 +190,5 @@
     } else seize(from);
   }
 
-  return { __proto__: null, convertObject, extractObject, streamOf, finish, cloneBody, moveBody };
+  return { __proto__: null, asStream, extractStream, convertObject, extractObject, streamOf, finish, cloneBody, moveBody };
 }

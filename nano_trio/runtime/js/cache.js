@@ -12,7 +12,7 @@
   const idl = load("webidl");
   const { requireArguments, fail, illegalConstructor, defineInterface, bytesForHost } = idl;
   const { isRequest, stateOf: requestState, fromHost: makeRequest, DEFAULTS } = load("request");
-  const { isResponse, stateOf: responseState, fromHost: makeResponse } = load("response");
+  const { stateOrNull, stateOf: responseState, fromHost: makeResponse } = load("response");
   const { KINDS, isUnusable, handOver } = load("body");
   const { getValue } = load("headerlist");
   const host = platform.host("cache");
@@ -265,7 +265,7 @@
       const context = "Failed to execute 'put' on 'Cache'";
       requireArguments(arguments.length, 2, context);
       const info = toRequestInfo(request, context);
-      if (!isResponse(response)) fail(context, "Argument 2 is not of type 'Response'.");
+      if (stateOrNull(response) === null) fail(context, "Argument 2 is not of type 'Response'.");
       const state = stateOf(info, context);
       checkRequest(state, context);
       checkResponse(responseState(response), context);

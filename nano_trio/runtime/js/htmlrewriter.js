@@ -61,9 +61,8 @@
       this.#selected;
       const context = "Failed to execute 'transform' on 'HTMLRewriter'";
       requireArguments(arguments.length, 1, context);
-      const { isResponse, stateOf } = load("response");
-      if (!isResponse(response)) fail(context, "Argument 1 is not a Response.");
-      const state = stateOf(response);
+      const state = load("response").stateOrNull(response);
+      if (state === null) fail(context, "Argument 1 is not a Response.");
       const { KINDS, isUnusable } = load("body");
       if (state.kind === KINDS.NONE) return response;
       if (isUnusable(state)) fail(context, "The response's body has been used already or is locked.");

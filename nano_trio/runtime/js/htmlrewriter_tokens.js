@@ -176,7 +176,7 @@
       isHtml = !!options.html;
     }
     if (isObject(value)) {
-      if (platform.isLoaded("response") && load("response").isResponse(value)) {
+      if (platform.isLoaded("response") && load("response").stateOrNull(value) !== null) {
         const { isUnusable } = load("body");
         const state = load("response").stateOf(value);
         if (isUnusable(state)) fail(context, "The response's body has been used already or is locked.");

@@ -7,7 +7,7 @@
   const { RangeError } = constructors;
   const { requireArguments, fail, ByteString, USVString, keepShapes, keepShapesOf, defineInterface } =
     load("webidl_core");
-  const { KINDS, TEXT_TYPE, convertBodyInit, extract, asStream, extractStream, isUnusable, includeBody } = load("body");
+  const { KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, includeBody } = load("body");
   const { NONE, TEXT, BYTES, WIRE } = KINDS;
   const { stringify } = statics.JSON;
   const { isArray } = statics.Array;
@@ -17,8 +17,8 @@
   /** Set by websocket_pair.js, without which there is no WebSocket to respond with: ResponseInit's `webSocket`. */
   const extensions = { __proto__: null, webSocket: null };
   let stateOf, stateOrNull;
-  /** headerlist.js and what headers.js makes, from the first use: a call of `load` each time would show. */
-  let headerLists, makeHeaders;
+  /** headerlist.js, what headers.js makes, and body_source.js, from the first use: calls of `load` would show. */
+  let headerLists, makeHeaders, bodySource;
 
   class Response {
     #state;
@@ -41,11 +41,11 @@
       let stream;
       const hasBody = body !== null && body !== undefined;
       if (hasBody) {
-        if (typeof body === "object") stream = asStream(body);
+        if (typeof body === "object") stream = (bodySource ??= load("body_source")).asStream(body);
         if (stream === undefined) body = convertBodyInit(body, context);
       }
       if (init !== undefined) convertResponseInit(state, init, context);
-      if (stream !== undefined) extractStream(state, body, stream, context);
+      if (stream !== undefined) bodySource.extractStream(state, body, stream, context);
       else if (hasBody) type = extract(state, body, context, false);
       if (init === undefined) state.fields = type === null ? [] : ["content-type", type];
       else initialize(state, hasBody, type, context);
@@ -229,8 +229,6 @@
   return {
     __proto__: null,
     Response,
-    /** Is `value` a Response of the platform? */
-    isResponse: (value) => stateOrNull(value) !== null,
     stateOf,
     /** The internal state of a Response; null for anything else. */
     stateOrNull,
