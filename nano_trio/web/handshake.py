@@ -4,6 +4,9 @@ The reactor watches a :class:`Handshake` as it watches connections. It takes the
 small the pieces, and when the handshake is complete, puts a ``Connection`` in its own place, or an ``Http2Connection``
 if ALPN says so. Nothing here touches connections that are served.
 
+Only where our own messages do not fit into the socket (a long chain of certificates, and a kernel that is short of
+memory) is there a task, for the rest: the client waits for it, and sends nothing that would wake the reactor.
+
 It ends badly in three ways: the client speaks plain HTTP, which is told so in plain HTTP; the handshake fails, which
 OpenSSL tells by an alert; or the deadline passes. After the first two the socket lingers for a moment, so that no reset
 destroys what was said.
@@ -18,6 +21,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 import structlog
+import trio
 
 from nano_trio.web.connection import Connection
 from nano_trio.web.errors import error_page
@@ -47,6 +51,7 @@ class Handshake:
         "_fd",
         "_lingering",
         "_listener",
+        "_pushing",
         "_sock",
         "_tls",
         "deadline",
@@ -65,6 +70,7 @@ class Handshake:
         self._tls: TLSSocket | None = None
         self._connection: Connection | Http2Connection | None = None
         self._lingering = False
+        self._pushing = False
         self._discarded = 0
         listener.connections.add(self)
         listener.reactor.add(self._fd, self)
@@ -101,6 +107,9 @@ class Handshake:
                 assert self._listener.certificates is not None
                 tls = self._tls = TLSSocket(self._sock, self._listener.certificates.context)
             complete = tls.shake(data)
+            if not complete and not self._pushing and not tls.flush():
+                self._pushing = True
+                self._listener.nursery.start_soon(self._push, tls)
         except ssl.SSLError as error:
             self._listener.counts.failed_handshakes += 1
             log.debug("TLS handshake failed", reason=error.reason or str(error), remote=self.remote)
@@ -119,6 +128,16 @@ class Handshake:
         else:
             self._connection = Connection(tls, self.remote, self._listener)
         return self._connection.ready()  # the request may have come with the last message
+
+    async def _push(self, tls: TLSSocket) -> None:
+        """Send the rest of what the client waits for. Raises nothing but cancellation."""
+        try:
+            while not self._lingering and not tls.flush():
+                await trio.lowlevel.wait_writable(self._sock)
+        except (OSError, trio.ClosedResourceError):
+            self.close()
+        finally:
+            self._pushing = False
 
     def resume(self) -> bool:
         """What came with the last message goes on where it was handed over."""
@@ -165,5 +184,7 @@ class Handshake:
         """Close the socket, if it is still ours."""
         if self._sock.fileno() >= 0 and self._connection is None:
             self._listener.reactor.remove(self._fd)
+            if self._pushing:
+                trio.lowlevel.notify_closing(self._sock)
             self._sock.close()
             self._listener.forget(self)

@@ -66,7 +66,8 @@ class TLSSocket:
         """Take what the client sent, answer it; True when the handshake is complete.
 
         Raises ``ssl.SSLError`` when it failed (the alert is sent), OSError when the client is gone. Bytes that follow
-        the handshake are kept for :meth:`recv`, which must be called then: the poll will not report them.
+        the handshake are kept for :meth:`recv`, which must be called then: the poll will not report them. Where the
+        socket does not take the whole answer, :meth:`flush` is to be called when it is writable.
         """
         self._incoming.write(data)
         try:
@@ -202,6 +203,10 @@ class TLSSocket:
             if size == _AT_ONCE:
                 break
         return self.send(b"".join(pieces))
+
+    def flush(self) -> bool:
+        """Send ciphertext that waits; True when none does any more. Raises OSError when the client is gone."""
+        return self._flush()
 
     def _flush(self, more: bytes = b"") -> bool:
         """Send ciphertext: what waits, what OpenSSL made, and ``more``. True when all has left."""

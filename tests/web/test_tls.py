@@ -23,7 +23,7 @@ from nano_trio.web.certificates import Certificates, TLSSettings
 from nano_trio.web.server import Server
 from nano_trio.web.settings import Limits
 from tests.web.apps import App, Stream, connected, counting_app, echo_app, read_body, text
-from tests.web.secure import client_context, encrypted, port_of, secured, written
+from tests.web.secure import authority, client_context, encrypted, port_of, secured, written
 from tests.web.test_deadlines import let
 from tests.web.test_server import Pausing
 from tests.web.test_streaming import repeated, streaming
@@ -79,6 +79,42 @@ async def shaken(
                 await raw.send_all(outgoing.read())
                 incoming.write(await raw.receive_some())
         yield raw, tls, incoming, outgoing
+
+
+async def test_a_chain_of_certificates_that_the_socket_does_not_take_at_once(tmp_path: Path) -> None:
+    """As where the kernel is short of memory. The client waits for the rest, and sends nothing meanwhile."""
+    pair = written(tmp_path, "localhost", "app")
+    pair.cert.write_bytes(pair.cert.read_bytes() + authority.cert_pem.bytes() * 60)
+    async with secured(echo_app(), tmp_path, certificates=Certificates(pair)) as server:
+        for listener in server._all():  # what it accepts inherits this
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        with trio.fail_after(60):
+            async with shaken(server) as (raw, tls, incoming, outgoing):
+                tls.write(b"GET /1 HTTP/1.1\r\nHost: app\r\n\r\n")
+                await raw.send_all(outgoing.read())
+                received = b""
+                while not received.endswith(b"https://app/1 "):
+                    incoming.write(await raw.receive_some())
+                    with contextlib.suppress(ssl.SSLWantReadError):
+                        while data := tls.read():
+                            received += data
+
+
+async def test_a_client_that_leaves_in_the_middle_of_such_a_chain(tmp_path: Path) -> None:
+    pair = written(tmp_path, "localhost", "app")
+    pair.cert.write_bytes(pair.cert.read_bytes() + authority.cert_pem.bytes() * 60)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client_context().wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+    async with secured(echo_app(), tmp_path, certificates=Certificates(pair)) as server:
+        for listener in server._all():
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        async with await trio.open_tcp_stream("127.0.0.1", port_of(server)) as raw:
+            await raw.send_all(outgoing.read())
+            await raw.receive_some(100)
+            assert server.connections == 1
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert server.connections == 0
 
 
 async def test_a_request_that_comes_with_the_end_of_the_handshake(tmp_path: Path) -> None:
