@@ -278,6 +278,7 @@ class Reactor:
                     if now > end:
                         break
                     hold = now + _HOLD
+            connection = None  # what is over is held by nobody who waits
             self._passing = False
             self._flush()
             stayed += clock() - began

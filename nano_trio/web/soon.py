@@ -48,7 +48,9 @@ class Soon:
         """Work for ever."""
         workers = self._workers
         clock = time.perf_counter
+        worker: Worker | None
         while True:
+            worker = None  # what is over is held by nobody who waits
             if workers:
                 await trio.lowlevel.checkpoint()
             else:

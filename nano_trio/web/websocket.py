@@ -245,7 +245,10 @@ class WebSocket:
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if self.state is not _OPEN:
+        if self.state is _LINGERING:
+            # All is said, and may still be in the kernel, for a client that is slow: a reset would destroy it.
+            self.close_socket()
+        elif self.state is not _OPEN:
             self.abort()
         elif self._paused:
             self._beat()

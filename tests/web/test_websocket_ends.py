@@ -216,8 +216,7 @@ async def test_a_closed_connection_needs_no_collector() -> None:
                 await app.sockets.pop().over.wait()
                 app.exchanges.clear()
             await settled()
-            left = [thing for thing in gc.get_objects() if type(thing) is WebSocket]
-            assert len(left) <= 1  # the reactor's last
+            assert not [thing for thing in gc.get_objects() if type(thing) is WebSocket]
         finally:
             gc.enable()
 
@@ -273,6 +272,25 @@ async def test_a_handler_that_fails_closes_its_connection_alone(where: str) -> N
         assert app.sockets[0].closings == [(1011, "internal error", False)]
         await other.send(masked(0x81, b"x"))
         assert (await other.frame()).payload == b"x"
+
+
+async def test_a_client_that_is_slow_is_told_all(mock_clock: trio.testing.MockClock) -> None:
+    """All has left the server when its patience ends, and lies in the kernel's buffers."""
+
+    def prepare(recorder: Recorder) -> None:
+        def on_message(peer: SocketPeer, data: str | bytes) -> None:
+            peer.send(bytes(200_000))
+            raise RuntimeError("a bug")
+
+        recorder.on_message = on_message
+
+    async with running(SocketApp(prepare=prepare)) as server, opened(server) as client:
+        await client.send(masked(0x81, b"x"))
+        await let(mock_clock, 60)
+        assert server.connections == 0
+        assert len((await client.frame()).payload) == 200_000
+        assert code_of((await client.frame()).payload) == 1011
+        assert not await client.stream.receive_some()
 
 
 async def test_a_handler_that_fails_at_the_end_is_told_once() -> None:
