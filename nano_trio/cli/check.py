@@ -131,7 +131,7 @@ def _load_all(apps: list[App], esbuild: Path | None) -> list[tuple[App, LoadProb
 
 
 def _of_config(file: Path, problems: Iterable[Problem]) -> Iterable[Trouble]:
-    from nano_trio.config import positions
+    from nano_trio.config.positions import positions
 
     places = None
     for problem in problems:

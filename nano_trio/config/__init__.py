@@ -1,4 +1,4 @@
-"""The configuration: attrs models structured by cattrs; load, validate, diff. A leaf: it knows nothing of the rest.
+"""The configuration: attrs models and their rules; load, validate, diff. A leaf: it knows nothing of the rest.
 
 `load` reads a file, `single_app` makes the configuration of one app, `diff` says what a reload must do. Whatever is
 wrong comes out as one `ConfigError` that holds every problem. In the order of a value's way: `reading` (files to
@@ -35,7 +35,6 @@ from nano_trio.config.model import (
     TlsVersion,
 )
 from nano_trio.config.overlay import Overlay
-from nano_trio.config.positions import Positions, positions
 from nano_trio.config.problems import ConfigError, Problem
 from nano_trio.config.schema import (
     SCHEMA_FILE,
@@ -67,7 +66,6 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "Overlay",
-    "Positions",
     "Problem",
     "Reload",
     "Tls",
@@ -84,7 +82,6 @@ __all__ = [
     "markdown_table",
     "parse_app_name",
     "parse_hostnames",
-    "positions",
     "schema_text",
     "single_app",
     "sound_apps",

@@ -32,8 +32,9 @@ def check_apps(
         return show(apps[index]["name"]) if "name" in apps[index] else f"apps[{index}]"
 
     for index, (app, written) in enumerate(zip(apps, present, strict=True)):
-        name = app.get("name")
-        namesake = index if name is None else names.setdefault(name.lower(), index)
+        name: str | None = app.get("name")
+        lower = "" if name is None else name.lower()
+        namesake = index if name is None else names.setdefault(lower, index)
         if name is not None and namesake != index:
             yield ("apps", index, "name"), _same_name(name, apps[namesake]["name"], namesake)
         if not isinstance(written, dict) or ("port" in written and "port" not in app):
@@ -46,8 +47,8 @@ def check_apps(
         elif name is None or namesake != index:
             key, hostnames = "name", ()
         else:
-            key, hostnames = "name", (name.lower(),)
-            if not is_hostname(name.lower()):
+            key, hostnames = "name", (lower,)
+            if not is_hostname(lower):
                 yield ("apps", index, key), f'{show(name)} cannot serve as a hostname too; set "hostname"'
         for hostname in hostnames:
             owner = hosts.setdefault((port, hostname), index)
@@ -63,9 +64,10 @@ def check_apps(
 
 def check_services(apps: Sequence[Values]) -> Iterator[tuple[KeyPath, str]]:
     """Bindings to apps that do not exist, or under names that `env` has already."""
-    names = dict.fromkeys(app["name"] for app in apps if "name" in app)
-    for index, app in enumerate(apps):
-        for binding, target in app.get("services", {}).items():
+    binding_apps = [(index, app) for index, app in enumerate(apps) if app.get("services")]
+    names = dict.fromkeys(app["name"] for app in apps if "name" in app) if binding_apps else {}
+    for index, app in binding_apps:
+        for binding, target in app["services"].items():
             at: KeyPath = ("apps", index, "services", binding)
             if target not in names:
                 yield at, f"there is no app {show(target)}{did_you_mean(target, names)}"
@@ -83,9 +85,12 @@ ENTRIES = ("index.js", "index.mjs", "package.json", "index.ts", "index.mts", "in
 """One of these makes a folder an app's. What the `package.json` means is seen when the app is loaded."""
 
 
-def locate(written: str, folder: Path) -> str:
-    """The absolute path of an app, seen from the configuration's folder. Raises `Rejected` where there is no app."""
-    absolute = os.path.normpath(os.path.join(folder, written))
+def locate(written: str, folder: str) -> str:
+    """The absolute path of an app, seen from the configuration's folder. Raises `Rejected` where there is no app.
+
+    `folder` is absolute and ends with a separator.
+    """
+    absolute = os.path.normpath(written if written.startswith(os.sep) else folder + written)
     mode = _mode(absolute, written)
     if mode is None:
         raise rejected(f"{show(written)} does not exist (looked for {absolute})")
@@ -106,12 +111,12 @@ def locate(written: str, folder: Path) -> str:
     return absolute
 
 
-def locate_certificates(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]:
+def locate_certificates(paths: Sequence[Path], folder: str | Path) -> tuple[Path, ...]:
     """The absolute paths of PEM files with certificates. Raises `Rejected` for those that are none."""
     located: list[Path] = []
     findings: list[tuple[KeyPath, str]] = []
     for index, path in enumerate(paths):
-        absolute = Path(os.path.normpath(folder / path))
+        absolute = Path(os.path.normpath(os.path.join(folder, path)))
         located.append(absolute)
         try:
             ssl.create_default_context(cafile=str(absolute))

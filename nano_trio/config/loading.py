@@ -28,7 +28,7 @@ from nano_trio.config.model import Admin, Config, Tls
 from nano_trio.config.problems import ConfigError, KeyPath, Problem, Rejected, render, show
 from nano_trio.config.reading import read
 from nano_trio.config.rules import is_hostname
-from nano_trio.config.structure import check_value, structure, valid_values
+from nano_trio.config.structure import check_value, sound_values, valid_values
 from nano_trio.config.tls_checks import check_ports, locate_pair, locate_tls
 
 ENVIRONMENT = {"NANO_PORT": "port", "NANO_LOG_FORMAT": "log.format", "NANO_ADMIN_TOKEN": "admin.token"}
@@ -69,7 +69,7 @@ def from_document(
     problems: list[Problem] = []
     overriding = dict(_checked_overrides(os.environ if environ is None else environ, overrides or {}, problems))
     findings: list[tuple[KeyPath, str]] = []
-    config: Config | None = None
+    values: dict[str, Any] | None = None
     if isinstance(document, dict):
         table = dict(document)
         if isinstance(table.get(SCHEMA_KEY), str):
@@ -77,10 +77,10 @@ def from_document(
         tables = _with_defaults(table.get("apps"), table.get("defaults"))
         if "apps" in table:
             table["apps"] = tables
-        config, findings = structure(table, Config)
+        values, findings = sound_values(table, Config)
         top = valid_values({key: value for key, value in table.items() if key != "apps"}, Config)
-        apps = _app_values(config, tables)
-        paths = dict(_located(apps, Path(folder), findings))
+        apps = _app_values(values, tables)
+        _locate(apps, Path(folder), findings)
         findings += check_apps(apps, tables if apps else (), _main_port(table, top, overriding))
         findings += check_services(apps)
         findings += check_proxies(top)
@@ -92,13 +92,9 @@ def from_document(
         findings.append(((), f"expected a table, got {show(document)}"))
     findings.sort(key=_app_index)
     problems[:0] = [Problem(source, render(at), message, at) for at, message in findings]
-    if problems or config is None:
+    if problems or values is None:
         raise ConfigError(problems)
-    for index, app in enumerate(config.apps):
-        for key, value in paths[index].items():
-            # Nobody has seen these objects yet, and there may be ten thousand: a copy of each would take a third of all
-            # that loading takes.
-            object.__setattr__(app, key, value)
+    config = Config(**{**values, "apps": tuple(App(**app) for app in apps)})
     state_dir = Path(os.path.abspath(Path(folder) / config.state_dir))
     config = attrs.evolve(config, tls=attrs.evolve(config.tls, **tls), state_dir=state_dir, esbuild=esbuild)
     config = attrs.evolve(config, admin=attrs.evolve(config.admin, **admin))
@@ -116,14 +112,14 @@ def load_admin(path: str | os.PathLike[str], environ: Mapping[str, str] | None =
     problems: list[Problem] = []
     overriding = dict(_checked_overrides(os.environ if environ is None else environ, {}, problems))
     table = document if isinstance(document, dict) else {}
-    admin, findings = structure(table.get("admin", {}), Admin)
+    values, findings = sound_values(table.get("admin", {}), Admin)
     findings = [(("admin", *at), message) for at, message in findings]
     located = check_admin(_overridden(table, "admin", Admin, overriding), Path(os.path.abspath(file)).parent, findings)
     problems += [Problem(file.name, render(at), message) for at, message in findings]
-    if problems or admin is None:
+    if problems or values is None:
         raise ConfigError(problems)
     token = {"token": overriding["admin.token"]} if "admin.token" in overriding else {}
-    return attrs.evolve(admin, **{**located, **token})
+    return Admin(**{**values, **located, **token})
 
 
 def sound_apps(path: str | os.PathLike[str]) -> list[App]:
@@ -137,12 +133,11 @@ def sound_apps(path: str | os.PathLike[str]) -> list[App]:
     tables = _with_defaults(table.get("apps"), table.get("defaults"))
     apps: list[App] = []
     for one in tables if isinstance(tables, list) else []:
-        app, findings = structure(one, App)
-        if app is not None and not findings:
-            # An app without its values is located like one of a list with no other.
-            located = dict(_located([{key: getattr(app, key) for key in one}], file.absolute().parent, findings))[0]
+        values, findings = sound_values(one, App)
+        if values is not None:
+            _locate([values], file.absolute().parent, findings)
             if not findings:
-                apps.append(attrs.evolve(app, **located))
+                apps.append(App(**values))
     return apps
 
 
@@ -231,27 +226,23 @@ def _with_defaults(apps: object, defaults: object) -> Any:
     return [{**common, **app} if isinstance(app, dict) else app for app in apps]
 
 
-_LOCATORS: dict[str, Callable[[Any, Path], Any]] = {
+_LOCATORS: dict[str, Callable[[Any, str], Any]] = {
     "path": locate,
     "extra_ca_certs": locate_certificates,
     "tls": locate_pair,
 }
 
 
-def _located(
-    apps: list[dict[str, Any]], folder: Path, findings: list[tuple[KeyPath, str]]
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Where each app and its certificates lie, by its index; adds to the findings where one does not."""
-    folder = Path(os.path.abspath(folder))
+def _locate(apps: list[dict[str, Any]], folder: Path, findings: list[tuple[KeyPath, str]]) -> None:
+    """Say in the apps' values where each app and its certificates lie; adds to the findings what does not."""
+    absolute = os.path.join(os.path.abspath(folder), "")
     for index, app in enumerate(apps):
-        located: dict[str, Any] = {}
         for key, find in _LOCATORS.items():
             if app.get(key):
                 try:
-                    located[key] = find(app[key], folder)
+                    app[key] = find(app[key], absolute)
                 except Rejected as error:
-                    findings += [(("apps", index, key, *at), message) for at, message in error.findings]
-        yield index, located
+                    findings += error.at("apps", index, key)
 
 
 def _overridden(
@@ -263,13 +254,12 @@ def _overridden(
     return {**valid_values(table.get(key), cls), **overrides}
 
 
-def _app_values(config: Config | None, tables: Any) -> list[dict[str, Any]]:
-    """The valid values among those that each app's table gives."""
-    if not isinstance(tables, list):
-        return []
-    if config is None:
-        return [valid_values(app, App) for app in tables]
-    return [{key: getattr(app, key) for key in table} for app, table in zip(config.apps, tables, strict=True)]
+def _app_values(values: Mapping[str, Any] | None, tables: Any) -> list[dict[str, Any]]:
+    """The valid values among those that each app's table gives: all of them where the whole document is sound."""
+    if values is not None:
+        apps: list[dict[str, Any]] = values["apps"]
+        return apps
+    return [valid_values(app, App) for app in tables] if isinstance(tables, list) else []
 
 
 def _main_port(table: Mapping[str, Any], top: Mapping[str, Any], overriding: Mapping[str, Any]) -> int | None:

@@ -59,6 +59,10 @@ class Rejected(Exception):
         super().__init__(findings)
         self.findings = findings
 
+    def at(self, *place: str | int) -> list[tuple[KeyPath, str]]:
+        """The findings as they are placed in what holds the value there."""
+        return [((*place, *further), message) for further, message in self.findings]
+
 
 def rejected(message: str) -> Rejected:
     """The usual case: one finding, about the value itself."""

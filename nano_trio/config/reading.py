@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -69,6 +68,8 @@ def _parse_json(path: Path, text: str) -> Any:
 
 
 def _parse_toml(path: Path, text: str) -> Any:
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -76,7 +76,7 @@ class Several(Rule):
             try:
                 kept = self.accept_item(item)
             except Rejected as error:
-                findings += [((index, *at), message) for at, message in error.findings]
+                findings += error.at(index)
                 continue
             if self.distinct and kept in accepted:
                 findings.append(((index,), f"{show(kept)} is listed twice"))

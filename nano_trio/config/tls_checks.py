@@ -19,14 +19,14 @@ from nano_trio.config.problems import KeyPath, Rejected, show
 Finding = tuple[KeyPath, str]
 
 
-def locate_pair(tls: AppTls, folder: Path) -> AppTls:
+def locate_pair(tls: AppTls, folder: str) -> AppTls:
     """The absolute paths of an app's certificate and key. Raises `Rejected` where they cannot serve today."""
     if tls.cert is None and tls.key is None:
         return tls
     if tls.cert is None or tls.key is None:
         missing, given = ("key", "cert") if tls.key is None else ("cert", "key")
         raise Rejected([((missing,), f'required beside "{given}"')])
-    cert, key = (Path(os.path.normpath(folder / path)) for path in (tls.cert, tls.key))
+    cert, key = (Path(os.path.normpath(os.path.join(folder, path))) for path in (tls.cert, tls.key))
     findings: list[Finding] = [
         ((name,), problem) for name, path in (("cert", cert), ("key", key)) if (problem := _unreadable(path))
     ]

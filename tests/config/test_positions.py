@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nano_trio.config import positions
+from nano_trio.config.positions import positions
 
 TOML = '''# a comment with [brackets] and "quotes
 title = """
