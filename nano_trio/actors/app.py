@@ -20,16 +20,13 @@ import enum
 import functools
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import structlog
 import trio
 
 from nano_trio import logs
-from nano_trio.actors.blanks import Blanks
 from nano_trio.actors.child import ChildSpec, Restart
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.development import failure_page
@@ -37,17 +34,18 @@ from nano_trio.actors.exchange import AppExchange, plain_response
 from nano_trio.actors.incarnation import Incarnation, NotLoaded
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.restarts import RestartIntensity
-from nano_trio.actors.rooms import RoomBus, Rooms
+from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.source import Source
-from nano_trio.engine.bytecode import BytecodeCache
+from nano_trio.actors.surroundings import Registry
 from nano_trio.engine.modules import AppCode
-from nano_trio.engine.scheduler import Account, CpuScheduler
-from nano_trio.engine.typescript import Tools
-from nano_trio.runtime.cache import AppCache, cache_file
+from nano_trio.engine.scheduler import Account
 from nano_trio.runtime.environment import Blank
 
-__all__ = ["App", "AppState", "Registry", "Version"]
+if TYPE_CHECKING:
+    from nano_trio.runtime.cache import AppCache
+
+__all__ = ["App", "AppState", "Version"]
 
 
 class AppState(enum.Enum):
@@ -62,58 +60,29 @@ class AppState(enum.Enum):
 _DRAINING = AppState.DRAINING  # a name of the module is found sooner
 
 
-class Registry(Protocol):
-    """What an app needs of the registry that holds it."""
-
-    scheduler: CpuScheduler
-    bytecode: BytecodeCache
-    blanks: Blanks
-    tools: Tools
-    """What may be run for TypeScript."""
-    dev: bool
-    state_dir: Path | None
-    drain_timeout_s: float
-    quarantined: Mapping[str, str]
-    """Apps that are not to run, and why."""
-    room_bus: RoomBus | None
-    """The way to the apps' rooms in other processes."""
-
-    def find(self, name: str) -> App | None:
-        """Another app, for service bindings."""
-
-    def supervise(self, spec: ChildSpec) -> None:
-        """Run a task below the apps' supervisor, from now on."""
-
-    def spawn(self, work: Callable[[], Awaitable[Any]]) -> None:
-        """Run a small task of an app. What it raises is logged."""
-
-    def stirred(self, app: App) -> None:
-        """The app is no longer asleep, or no longer awake."""
-
-
 class App:
     """Implements :class:`nano_trio.actors.messages.Target`."""
 
     __slots__ = (
         "__weakref__",
+        "_account",
         "_blank",
         "_caches",
+        "_counts",
         "_crashed_last",
         "_current",
         "_generation",
         "_idle_since",
         "_leaving",
         "_registry",
+        "_restarts",
         "_rooms",
         "_turns_seen",
         "_unstarted",
-        "account",
-        "counts",
         "last_error",
         "last_reload_error",
         "name",
         "replacements",
-        "restarts",
         "settings",
         "since",
         "source",
@@ -127,8 +96,6 @@ class App:
         self.state = AppState.ASLEEP
         self.since = time.time()
         """When it came into this state, in seconds since 1970."""
-        self.account = Account()
-        self.counts = Counts()
         logs.rates.limit(self.name, settings.max_log_lines_per_s)
         self.last_error: str | None = None
         """Why the app last crashed or could not be loaded."""
@@ -136,8 +103,10 @@ class App:
         """Why its newest version does not serve; None where it does."""
         self.replacements = 0
         """How often a running version was replaced by a newer one."""
-        self.restarts = RestartIntensity(settings.max_restarts, settings.restart_window_s)
         self._registry = registry
+        self._account: Account | None = None
+        self._counts: Counts | None = None
+        self._restarts: RestartIntensity | None = None
         self._blank: Blank | None = None
         """An isolate that is being built for the next start."""
         self._current: Incarnation | None = None
@@ -150,6 +119,29 @@ class App:
         self._crashed_last = False
         self._caches: AppCache | None = None
         self._rooms: Rooms | None = None
+
+    # An app that sleeps has none of these three yet: ten thousand would take 8 MB.
+
+    @property
+    def account(self) -> Account:
+        """What its turns have used."""
+        if self._account is None:
+            self._account = Account(self._registry.number_of(self.name))
+        return self._account
+
+    @property
+    def counts(self) -> Counts:
+        """What is counted of it."""
+        if self._counts is None:
+            self._counts = Counts()
+        return self._counts
+
+    @property
+    def restarts(self) -> RestartIntensity:
+        """Its crashes, and what follows from them."""
+        if self._restarts is None:
+            self._restarts = RestartIntensity(self.settings.max_restarts, self.settings.restart_window_s)
+        return self._restarts
 
     @property
     def _log(self) -> Any:
@@ -171,6 +163,8 @@ class App:
     def _cache(self) -> AppCache:
         """Few apps ever touch their caches."""
         if self._caches is None:
+            from nano_trio.runtime.cache import AppCache, cache_file
+
             folder = self._registry.state_dir
             file = None if folder is None else cache_file(folder, self.name)
             self._caches = AppCache(file, int(self.settings.cache_max_mb * (1 << 20)), log=self._log)
@@ -196,7 +190,7 @@ class App:
 
     def begin(self, request: IncomingRequest) -> AppExchange:
         """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""
-        exchange = AppExchange(request, self.counts)
+        exchange = AppExchange(request, self._counts or self.counts)
         if self.state is _DRAINING:
             exchange.answer(_going_away(), ErrorKind.DRAINING)
         elif self._current is not None:
@@ -413,7 +407,8 @@ class App:
         self.settings = settings
         self.source.path = settings.path
         logs.rates.limit(self.name, settings.max_log_lines_per_s)
-        self.restarts.max_restarts, self.restarts.window_s = settings.max_restarts, settings.restart_window_s
+        if self._restarts is not None:
+            self._restarts.max_restarts, self._restarts.window_s = settings.max_restarts, settings.restart_window_s
         if self._caches is not None:
             self._caches.limit(int(settings.cache_max_mb * (1 << 20)))
         if self._current is not None:
@@ -562,8 +557,8 @@ class App:
         """All that is counted of the app, now."""
         return Snapshot.of(
             self.name,
-            self.counts,
-            self.account,
+            self._counts or Counts(),
+            self._account or Account(),
             state=self.state.value,
             memory=self.memory_used,
             isolates=(self._current is not None) + len(self._leaving),

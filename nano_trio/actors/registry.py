@@ -96,10 +96,13 @@ class Registry:
         """Apps that were removed and still drain."""
         self._stirring: dict[App, None] = {}
 
-    # -- what apps ask for (nano_trio.actors.app.Registry) -----------------------------------------------------------
+    # -- what apps ask for (nano_trio.actors.surroundings.Registry) --------------------------------------------------
 
     def find(self, name: str) -> App | None:
         return self.apps.get(name)
+
+    def number_of(self, app: str) -> int:
+        return 0 if self._turns is None else self._turns.number(app)
 
     def rooms_of(self, app: str) -> Rooms | None:
         found = self.apps.get(app)
@@ -175,8 +178,6 @@ class Registry:
     def add(self, settings: SupervisedSettings) -> App:
         """A further app, asleep."""
         app = self.apps[settings.name] = App(settings, self)
-        if self._turns is not None:
-            app.account.number = self._turns.number(settings.name)
         if app.name in self.quarantined:
             self._learn(app)
         logs.lifecycle(app.name, "added")

@@ -89,7 +89,9 @@ class Mark(Protocol):
 class Runnable(Protocol):
     """What the scheduler grants slices to."""
 
-    account: Account
+    @property
+    def account(self) -> Account:
+        """Of the app that it belongs to."""
 
     def run_slice(self, slice_ns: int) -> None:
         """Run for one slice of that many ns: resume the suspended turn or begin the next. Must not raise."""

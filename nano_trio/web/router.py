@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-
-import attrs
+from typing import NamedTuple
 
 from nano_trio.actors.messages import Target
 
@@ -22,8 +21,7 @@ __all__ = ["Route", "RouteTable", "Router", "normalise_host"]
 _MEMO_HOSTS = 1024
 
 
-@attrs.frozen
-class Route:
+class Route(NamedTuple):
     """How one app is reached."""
 
     target: Target
