@@ -6,7 +6,6 @@ no script but the server's own, which loads the page again once the app has chan
 
 from __future__ import annotations
 
-import html
 import os
 import re
 from pathlib import Path
@@ -65,6 +64,9 @@ def _takes_html(request: IncomingRequest) -> bool:
 
 
 def _html(status: int, title: str, detail: str, folder: Path) -> str:
+    # Its table of two thousand entities is for those who develop.
+    import html
+
     found = _PLACE.match(detail)
     text = found["text"] if found is not None else detail
     head, _, rest = text.partition("\n")
@@ -90,6 +92,8 @@ def _html(status: int, title: str, detail: str, folder: Path) -> str:
 
 def _excerpt(folder: Path, file: str, line: int, column: int) -> str:
     """The lines around a place, as HTML; empty where the file cannot be read, or lies elsewhere."""
+    import html
+
     base = (folder if folder.is_dir() else folder.parent).resolve()
     try:
         path = (base / file).resolve()

@@ -18,7 +18,7 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import trio
@@ -37,12 +37,14 @@ from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, StopReason
-from nano_trio.runtime.cache import AppCache
 from nano_trio.runtime.dispatch import Client, WireBody
-from nano_trio.runtime.environment import Blank, Environment
+from nano_trio.runtime.environment import Blank, Environment, cache_in_memory
 from nano_trio.runtime.host import text_of
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
+
+if TYPE_CHECKING:
+    from nano_trio.runtime.cache import AppCache
 
 __all__ = ["Incarnation", "Life", "NotLoaded", "load_failure"]
 
@@ -88,7 +90,7 @@ class Incarnation:
         *,
         counts: Counts,
         supervise: Callable[[Incarnation], None],
-        cache: Callable[[], AppCache] = AppCache,
+        cache: Callable[[], AppCache] = cache_in_memory,
         find: Callable[[str], Target | None] = lambda name: None,
         dev: bool = False,
         blank: Blank | None = None,

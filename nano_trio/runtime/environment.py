@@ -35,7 +35,6 @@ from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.runtime import platform
-from nano_trio.runtime.cache import AppCache, CacheSession
 from nano_trio.runtime.dispatch import AppHost
 from nano_trio.runtime.host import HostError, text_of
 from nano_trio.runtime.net_connect import Network
@@ -43,9 +42,10 @@ from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.service import Service
 
 if TYPE_CHECKING:
+    from nano_trio.runtime.cache import AppCache, CacheSession
     from nano_trio.runtime.fetch import Fetches
 
-__all__ = ["Blank", "Environment", "LogSink"]
+__all__ = ["Blank", "Environment", "LogSink", "cache_in_memory"]
 
 _CORE = ("request", "dispatch")
 """The specifications that every app uses, with what they load."""
@@ -124,6 +124,8 @@ class _Host:
 
     @cached_property
     def caches(self) -> CacheSession:
+        from nano_trio.runtime.cache import CacheSession
+
         return CacheSession(self, self._cache())
 
     @property
@@ -390,6 +392,14 @@ class Blank:
             self.isolate.close()
 
 
+def cache_in_memory() -> AppCache:
+    """For an app that has no place on a disk."""
+    # Few apps ever touch their caches, and what these take is imported behind the start.
+    from nano_trio.runtime.cache import AppCache
+
+    return AppCache()
+
+
 class Environment:
     """An isolate in which Web-platform code runs. Make it, start :meth:`run`, :meth:`enter` turns, :meth:`close` it."""
 
@@ -403,7 +413,7 @@ class Environment:
         limits: Limits | None = None,
         max_buffer_bytes: int = 64 << 20,
         network: Network | None = None,
-        cache: Callable[[], AppCache] = AppCache,
+        cache: Callable[[], AppCache] = cache_in_memory,
         bindings: Mapping[str, Service] | None = None,
         code: AppCode | None = None,
         blank: Blank | None = None,

@@ -9,12 +9,12 @@ from nano_trio.actors.app import App as RunningApp
 from nano_trio.config import App, Config
 from nano_trio.web.access_log import access_logger
 from nano_trio.web.certificates import CertificateError, Certificates, Pair, TLSSettings
-from nano_trio.web.compression import CompressionSettings, Compressor
 from nano_trio.web.live import DevelopmentTarget, LiveReload, PageScript
 from nano_trio.web.router import Route
 from nano_trio.web.settings import Limits, Secure, ServerSettings
 
 if TYPE_CHECKING:
+    from nano_trio.web.compression import Compressor
     from nano_trio.web.local_ca import LocalCertificates
 
 __all__ = ["app_ports", "local_hostnames", "route", "secure_facts", "server_settings", "uses_local_certificates"]
@@ -65,6 +65,8 @@ def _compressor(config: Config) -> Compressor | None:
     table = config.compression
     if not table.encodings:
         return None
+    from nano_trio.web.compression import CompressionSettings, Compressor
+
     return Compressor(CompressionSettings(encodings=table.encodings, min_bytes=table.min_bytes, types=table.types))
 
 

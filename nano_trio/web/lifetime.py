@@ -32,7 +32,7 @@ __all__ = ["serve_until_signal"]
 log = structlog.get_logger("nano_trio")
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
-_THE_REST = ("nano_trio.runtime.fetch", "nano_trio.runtime.cache_sqlite", "websockets")
+_THE_REST = ("nano_trio.runtime.fetch", "nano_trio.runtime.cache", "nano_trio.runtime.cache_sqlite", "websockets")
 _QUIET_S = 0.25
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import attrs
@@ -21,7 +22,9 @@ from nano_trio.actors.app import App
 from nano_trio.actors.development import LIVE_SCRIPT, failure_page
 from nano_trio.actors.messages import BodyStream, Exchange, IncomingRequest, OutgoingResponse
 from nano_trio.web.answered import Answered
-from nano_trio.web.compression import Transform
+
+if TYPE_CHECKING:
+    from nano_trio.web.compression import Transform
 
 __all__ = ["DevelopmentTarget", "LiveReload", "PageScript"]
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from nano_trio.actors.trace import Span
 from nano_trio.parent.shares import Shares
 from nano_trio.web.certificates import Certificates
-from nano_trio.web.compression import Transform
 from nano_trio.web.sockets import OwnSockets, SocketSource
+
+if TYPE_CHECKING:
+    from nano_trio.web.compression import Transform
 
 __all__ = ["AccessLog", "AccessRecord", "Limits", "Secure", "ServerSettings"]
 
