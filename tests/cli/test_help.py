@@ -83,6 +83,18 @@ def test_what_only_tells_loads_little(arguments: str) -> None:
     assert not loaded & {"trio", "structlog", "rich", "watchfiles", "cryptography", "asyncio", "ssl"}
 
 
+def test_a_start_loads_no_more_than_every_server_needs() -> None:
+    code = (
+        "import sys\nfrom nano_trio.cli import serve\nserve._import_structlog_alone()\n"
+        "import nano_trio.cli.serving\nprint(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"trio", "structlog", "nano_trio.web.hosting"} <= loaded
+    of_some = {"asyncio", "rich", "tomllib", "html", "brotli", "h2", "cryptography", "sqlite3", "websockets", "h11"}
+    assert not loaded & of_some
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(nano: Nano, shell: str) -> None:
     assert "_NANO_TRIO_COMPLETE" in nano("completion", shell).out
