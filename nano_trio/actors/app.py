@@ -157,7 +157,9 @@ class App:
         """Groups of the app's WebSockets."""
         if self._rooms is None:
             registry = self._registry
-            self._rooms = Rooms(self.name, registry.scheduler, self.account, registry.spawn, registry.room_bus)
+            self._rooms = Rooms(
+                self.name, registry.scheduler, self.account, self.counts, registry.spawn, registry.room_bus
+            )
         return self._rooms
 
     def _cache(self) -> AppCache:

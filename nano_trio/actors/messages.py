@@ -156,11 +156,15 @@ class SocketPeer(Protocol):
     def buffered(self) -> int:
         """Bytes handed to ``send`` that the socket has not taken yet."""
 
-    def send(self, data: str | bytes) -> None:
-        """Queue a text or a binary message. After a close, and on a lost connection, nothing happens."""
+    def send(self, data: str | bytes) -> int:
+        """Queue a text or a binary message; ``buffered`` then. After a close, and on a lost connection, nothing
+        happens."""
 
     def send_shared(self, message: SharedMessage) -> None:
         """Queue a message whose frame many connections share."""
+
+    def send_now(self, message: SharedMessage) -> None:
+        """Send such a message, without looking for what may follow it. Not for inside turns: it costs a system call."""
 
     def close(self, code: int | None, reason: str) -> None:
         """Begin the close handshake, after what is queued (RFC 6455 section 7.1.2). None: without a code."""

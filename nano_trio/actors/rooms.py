@@ -3,8 +3,9 @@
 Theory of operation. A broadcast is one :class:`SharedMessage` that is handed to each member's connection, here in
 Python: no member's JavaScript is entered. Handing it over costs some microseconds a member (its socket is written
 to), so one to ten thousand members would hold up the process for many ms. Therefore broadcasts wait in one queue an
-app, in the order of publishing; a publisher works on it for :data:`_STEP_NS`, and what is left then is worked off by a
-task, a step a pass of the Trio loop.
+app, in the order of publishing. One to few (:data:`_FEW`) is queued at once with each of them, so that it leaves
+together with what else the publisher's turn sends. What that does not get done in :data:`_STEP_NS`, and broadcasts to
+many, are worked off by a task, a step a pass of the Trio loop; those to many are then sent as they are handed over.
 
 So a member may not have got yet what was published before, while the app already sends it something else. To keep the
 order each such act calls :meth:`Rooms.flush` first, which hands over all that still waits for that member. Numbers tell
@@ -24,7 +25,8 @@ from typing import Any, Protocol
 
 import trio
 
-from nano_trio.actors.messages import SharedMessage
+from nano_trio.actors.counts import Counts
+from nano_trio.actors.messages import SharedMessage, SocketPeer
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime.pace import Pace
 
@@ -32,6 +34,8 @@ __all__ = ["Congested", "Member", "RoomBus", "Rooms", "TooManyRooms"]
 
 _STEP_NS = 500_000
 """Time of a pass of the Trio loop that broadcasts of one app take, in ns: a slice's."""
+_FEW = 200
+"""To so many members a broadcast is queued in the publisher's turn: about as many as it reaches in a step."""
 _LOOK_EVERY = 8
 """Members between two looks at the clock."""
 _MOST_WAITING = 64 << 20
@@ -55,6 +59,8 @@ class Member(Protocol):
     """The rooms it is in, each with the number of the last broadcast before it came; None for none."""
     flushed: int
     """The broadcasts up to this number have been handed to it."""
+    peer: SocketPeer | None
+    """What a broadcast may be sent to straight away; None where it is to be :meth:`delivered <deliver>`."""
 
     def deliver(self, message: SharedMessage) -> None:
         """Send a broadcast. Never blocks, never raises; it may end the connection, which then leaves its rooms."""
@@ -74,7 +80,7 @@ class RoomBus(Protocol):
 
 
 class _Broadcast:
-    __slots__ = ("but", "members", "message", "number", "remaining", "size")
+    __slots__ = ("but", "is_to_many", "members", "message", "number", "remaining", "size")
 
     def __init__(
         self, number: int, members: dict[Member, int], message: SharedMessage, size: int, but: Member | None
@@ -84,6 +90,7 @@ class _Broadcast:
         self.message = message
         self.size = size
         self.but = but
+        self.is_to_many = len(members) > _FEW
         self.remaining: dict[Member, int] | None = None
         """Members it has not reached; None until it is at the head of the queue."""
 
@@ -99,12 +106,14 @@ class Rooms:
         app: str,
         scheduler: CpuScheduler,
         account: Account,
+        counts: Counts,
         spawn: Callable[..., None],
         bus: RoomBus | None = None,
     ) -> None:
         self._app = app
         self._scheduler = scheduler
         self._account = account
+        self._counts = counts
         self._spawn = spawn
         self.bus = bus
         self._rooms: dict[str, dict[Member, int]] = {}
@@ -207,10 +216,11 @@ class Rooms:
             return 0
         self._number += 1
         self._waiting_bytes += size
-        is_first = not self.waiting
-        self.waiting.append(_Broadcast(self._number, members, SharedMessage(data), size, but))
-        if is_first:
-            self._step()
+        broadcast = _Broadcast(self._number, members, SharedMessage(data), size, but)
+        self.waiting.append(broadcast)
+        if len(self.waiting) == 1:
+            if not broadcast.is_to_many:
+                self._step()
             if self.waiting and not self._working:
                 self._working = True
                 self._spawn(self._work_off)
@@ -233,23 +243,32 @@ class Rooms:
         """Hand over what waits, for at most :data:`_STEP_NS`; the time it took in ns."""
         clock = time.perf_counter_ns
         begun = clock()
-        handed = 0
+        look_every = _LOOK_EVERY
+        handed = queued = 0
         while self.waiting:
             head = self.waiting[0]
             if head.remaining is None:
                 head.remaining = head.members.copy()
             remaining, message, number, but = head.remaining, head.message, head.number, head.but
+            is_to_many = head.is_to_many
             while remaining:
                 member, joined = remaining.popitem()
                 if joined < number > member.flushed and member is not but:
-                    member.deliver(message)
+                    peer = member.peer
+                    if is_to_many and peer is not None:
+                        peer.send_now(message)
+                    else:
+                        member.deliver(message)
+                        queued += 1
                     handed += 1
-                    if handed % _LOOK_EVERY == 0 and clock() - begun >= _STEP_NS:
+                    if not handed % look_every and clock() - begun >= _STEP_NS:
                         break
             if remaining:
                 break
             self.waiting.popleft()
             self._waiting_bytes -= head.size
+        # A member counts itself what is delivered to it.
+        self._counts.messages_out += handed - queued
         return clock() - begun
 
     def flush(self, member: Member) -> None:

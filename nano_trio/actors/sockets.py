@@ -90,6 +90,7 @@ class AppSocket:
         "flushed",
         "number",
         "origin",
+        "peer",
         "remote_address",
         "rooms",
         "wants",
@@ -108,6 +109,9 @@ class AppSocket:
         """A limit stopped the isolate in a turn of this connection."""
         self._state = _WAITING
         self._peer: SocketPeer | None = None
+        """The wire's end, until the connection is over."""
+        self.peer: SocketPeer | None = None
+        """The same while it is OPEN."""
         self._early: _Early | None = None
         self._waiting = 0
         self._waiting_bytes = 0
@@ -127,6 +131,7 @@ class AppSocket:
         counts.sockets_opened += 1
         if self._state is _WAITING:
             self._state = _OPEN
+            self.peer = peer
         early, self._early = self._early, None
         if early is not None:
             counts.messages_out += len(early.messages)
@@ -176,7 +181,7 @@ class AppSocket:
             if was_open:
                 self._sockets.counts.sockets -= 1
             self._state = _CLOSED
-            self._peer = self._early = None
+            self._peer = self.peer = self._early = None
             self._sockets.ended(self, code, reason, clean, was_open)
 
     def _is_allowed(self, rate: float) -> bool:
@@ -197,17 +202,16 @@ class AppSocket:
 
     def send(self, data: str | bytes) -> int:
         """Queue a message; the bytes that are buffered then."""
-        peer = self._peer
-        if self._state is _OPEN and peer is not None:
+        peer = self.peer
+        if peer is not None:
             self._sockets.counts.messages_out += 1
-            peer.send(data)
-            return peer.buffered
+            return peer.send(data)
         return self._keep(data, len(data)) if self._state is _WAITING else self.buffered
 
     def deliver(self, message: SharedMessage) -> None:
         """Queue a broadcast."""
-        peer = self._peer
-        if self._state is _OPEN and peer is not None:
+        peer = self.peer
+        if peer is not None:
             self._sockets.counts.messages_out += 1
             peer.send_shared(message)
         elif self._state is _WAITING:
@@ -224,9 +228,11 @@ class AppSocket:
 
     def close(self, code: int | None, reason: str) -> None:
         """Begin the closing handshake."""
-        if self._state is _OPEN and self._peer is not None:
+        peer = self.peer
+        if peer is not None:
             self._state = _CLOSING
-            self._peer.close(code, reason)
+            self.peer = None
+            peer.close(code, reason)
         elif self._state is _WAITING:
             self._state = _CLOSING
             self._early = self._early or _Early()

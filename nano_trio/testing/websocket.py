@@ -162,12 +162,15 @@ class _Peer:
     def __init__(self, client: WebSocket) -> None:
         self._client = client
 
-    def send(self, data: str | bytes) -> None:
+    def send(self, data: str | bytes) -> int:
         self._client._incoming.append(data)
         self._client._tell()
+        return 0
 
     def send_shared(self, message: SharedMessage) -> None:
         self.send(message.data)
+
+    send_now = send_shared
 
     def close(self, code: int | None, reason: str) -> None:
         self._client.close_soon(code, reason)

@@ -128,7 +128,8 @@ class WebSocket:
         self.listener = listener
         self.reactor = listener.reactor
         self.state = _OPEN
-        self.outbox = Outbox(self, sock, limits, compression.window_bits if compression is not None else 0)
+        window_bits = compression.window_bits if compression is not None else 0
+        self.outbox = Outbox(self, sock, self.reactor.soon, limits, window_bits)
         self._decoder = Decoder(limits.max_message, deflate=compression is not None)
         self._handler: SocketHandler | None = handler
         """The app's end until it is told that the connection is over."""
@@ -231,8 +232,12 @@ class WebSocket:
             self.close_socket()
         elif self.state < _ENDING:
             self._moved = True
-            self._decoder.feed(data)
-            self._take()
+            message = self._decoder.whole(data)
+            if message is not None and self.state is _OPEN:
+                self._hand_over(message)
+            else:
+                self._decoder.feed(data)
+                self._take()
         else:
             self._thrown_away += len(data)
             if self._thrown_away > _LINGER_BYTES:
@@ -275,6 +280,19 @@ class WebSocket:
 
     # ---- incoming ----
 
+    def _hand_over(self, message: str | bytes) -> None:
+        """Hand over a message with which nothing else arrived: what :meth:`_take` comes to, for nearly all of them."""
+        outbox, handler = self.outbox, self._handler
+        outbox.corked = True
+        try:
+            if handler is not None and not handler.message(message):
+                self._pause()
+        except Exception:
+            self._failed_handler()
+        outbox.corked = False
+        if outbox.waiting or self.state is _ENDING:
+            self.reactor.flush_later(outbox)
+
     def _take(self) -> None:
         """Work through what arrived, for a while."""
         outbox, handler = self.outbox, self._handler
@@ -292,8 +310,6 @@ class WebSocket:
                         if not handler.message(event):
                             self._pause()
                             break
-                        if decoder.is_empty:
-                            break
                     elif self.state >= _ENDING:
                         break
                 elif event is not AGAIN:
@@ -309,14 +325,9 @@ class WebSocket:
             self._failed_handler()
         outbox.corked = False
         if outbox.waiting or self.state is _ENDING:
-            self.reactor.flush_later(self)
+            self.reactor.flush_later(outbox)
         if self._more:
             self.work_soon()
-
-    def flush(self) -> None:
-        """Send what waits; the reactor calls it when others had their turn too."""
-        if not self.outbox.is_blocked:
-            self.outbox.flush()
 
     def _control(self, event: Control) -> None:
         if self.state >= _ENDING:
@@ -371,7 +382,7 @@ class WebSocket:
                 self._more = True
         if self._more and self.state < _ENDING:
             self._take()
-        elif not self.outbox.is_blocked:
+        else:
             self.outbox.flush()
 
     def blocked(self) -> None:

@@ -171,7 +171,7 @@ class _Message:
 class Decoder:
     """The incoming half of one connection. ``max_message`` is in bytes; ``deflate``: whether RFC 7692 was agreed on."""
 
-    __slots__ = ("_at", "_buffer", "_deflate", "_max", "_message", "_small", "is_empty")
+    __slots__ = ("_at", "_buffer", "_deflate", "_max", "_message", "_small")
 
     def __init__(self, max_message: int, *, deflate: bool) -> None:
         self._max = max_message
@@ -180,8 +180,6 @@ class Decoder:
         self._buffer = b""
         self._at = 0
         self._message: _Message | None = None
-        self.is_empty = True
-        """Whether it is known that ``next`` has nothing to return."""
 
     @property
     def in_frame(self) -> bool:
@@ -193,7 +191,22 @@ class Decoder:
         """Append what arrived."""
         self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
         self._at = 0
-        self.is_empty = False
+
+    def whole(self, data: bytes) -> str | bytes | None:
+        """The message that ``data`` is, if it is a small one in one frame and nothing else is here, as with nearly all;
+        None where it is not: then it is to be fed."""
+        size = len(data) - 6
+        if 0 <= size <= self._small and data[1] == size + 128 and not self._buffer and self._message is None:
+            first = data[0]
+            if first == 0x81 or first == 0x82:
+                payload = apply_mask(data[6:], data[2:6])
+                if first == 0x82:
+                    return payload
+                try:
+                    return payload.decode()
+                except UnicodeDecodeError:
+                    return None
+        return None
 
     def next(self) -> Event | None:
         """The next event, None when bytes are missing. Raises :class:`Violation`."""
@@ -211,7 +224,6 @@ class Decoder:
                     if left == size + 6:
                         self._buffer = b""
                         self._at = 0
-                        self.is_empty = True
                     else:
                         self._at = end
                     if first == 0x82:
@@ -224,7 +236,6 @@ class Decoder:
             self._buffer = b""
             self._at = 0
             if self._message is None or not self._message.inflating:
-                self.is_empty = True
                 return None
         message = self._message
         if message is not None and message.in_frame:

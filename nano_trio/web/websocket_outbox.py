@@ -6,9 +6,11 @@ Frames wait in a queue until :meth:`Outbox.flush` hands them to the socket, as m
 and when:
 
 - while the connection works through what it received, the outbox is *corked*: the answers to all of it leave together,
-  in one call, when it is done. An echo thus costs no task switch;
+  in one call, when it is done (:meth:`~nano_trio.web.reactor.Reactor.flush_later`). An echo costs no task switch;
 - otherwise :class:`~nano_trio.web.soon.Soon` does, after the turn that sends: many messages of one turn leave
   together, and a turn that sends to ten thousand connections holds up nobody;
+- a broadcast to many comes in steps as it is, and each of its members has it at once (:meth:`Outbox.send_now`): where
+  nothing waits, it need not be queued;
 - what is large already (``_EAGER``) is flushed at once, so that it need not lie here;
 - once the socket takes no more, the outbox is *blocked*, and the connection's task flushes when it is writable again.
 
@@ -25,6 +27,7 @@ import socket
 from typing import Protocol
 
 from nano_trio.actors.messages import SharedMessage, SocketLimits
+from nano_trio.web.soon import Soon
 from nano_trio.web.tls_socket import TLSSocket
 from nano_trio.web.websocket_compression import compress, is_worth_compressing
 from nano_trio.web.websocket_frames import BINARY, TEXT, frame
@@ -41,14 +44,14 @@ _SMALL = 64 * 1024
 class Owner(Protocol):
     """The connection, as its outbox sees it. Nothing here calls the app's end before it returns."""
 
-    def work_soon(self) -> None:
-        """Call ``flush`` when the turn that runs now is over."""
-
     def blocked(self) -> None:
         """Call ``unblock`` when the socket is writable."""
 
     def broken(self) -> None:
         """The socket failed."""
+
+    def abort(self) -> None:
+        """Close at once: we failed."""
 
     def sent(self) -> None:
         """The queue is empty, and no more messages are taken."""
@@ -73,27 +76,31 @@ class Outbox:
         "_pending",
         "_queue",
         "_sock",
+        "_soon",
         "_variant",
-        "_waiting",
         "_window_bits",
         "corked",
         "is_blocked",
         "is_shut",
+        "waiting",
     )
 
-    def __init__(self, owner: Owner, sock: socket.socket | TLSSocket, limits: SocketLimits, window_bits: int) -> None:
+    def __init__(
+        self, owner: Owner, sock: socket.socket | TLSSocket, soon: Soon, limits: SocketLimits, window_bits: int
+    ) -> None:
         self._owner: Owner | None = owner
-        self._sock: socket.socket | TLSSocket | None = sock
+        self._sock = sock
+        self._soon = soon
         self._limits = limits
         self._window_bits = window_bits
         self._variant = f"deflate {window_bits}" if window_bits else _PLAIN
         self._queue: list[bytes] = []
         self._pending: bytes | memoryview = b""
-        """What was offered to the socket and not taken."""
+        """What was offered to the socket and not taken, while it is blocked."""
         self._loose = 0
         """Frames queued since the last that were joined."""
-        self._waiting = 0
-        """Bytes in the queue and pending."""
+        self.waiting = 0
+        """Bytes that are not with the socket, whether it was tried or not: in the queue, and pending."""
         self.corked = False
         self.is_blocked = False
         self.is_shut = False
@@ -104,20 +111,31 @@ class Outbox:
     @property
     def buffered(self) -> int:
         """Bytes that the socket would not take; 0 while it takes all."""
-        return self._waiting if self.is_blocked else 0
+        return self.waiting if self.is_blocked else 0
 
-    def send(self, data: str | bytes) -> None:
-        """Queue a message."""
-        if not self.is_shut and (self._waiting <= self._limits.max_buffered or self.has_room()):
+    def send(self, data: str | bytes) -> int:
+        """Queue a message; ``buffered`` then."""
+        if not self.is_shut and (self.waiting <= self._limits.max_buffered or self.has_room()):
             self.push(self._framed(data))
+        return self.waiting if self.is_blocked else 0
 
     def send_shared(self, message: SharedMessage) -> None:
         """Queue a message whose frame many connections share."""
-        if not self.is_shut and (self._waiting <= self._limits.max_buffered or self.has_room()):
+        if not self.is_shut and (self.waiting <= self._limits.max_buffered or self.has_room()):
             data = message.frames.get(self._variant)
             if data is None:
                 data = message.frames[self._variant] = self._framed(message.data)
             self.push(data)
+
+    def send_now(self, message: SharedMessage) -> None:
+        """Send such a message at once, or queue it where others wait. Not for inside turns."""
+        if self.waiting or self.is_shut:
+            self.send_shared(message)
+            return
+        data = message.frames.get(self._variant)
+        if data is None:
+            data = message.frames[self._variant] = self._framed(message.data)
+        self._offer(data)
 
     def close(self, code: int | None, reason: str) -> None:
         """Begin the closing handshake after what is queued."""
@@ -144,16 +162,16 @@ class Outbox:
         """Queue bytes as they are. Pongs count like messages: who asks for them has to read them."""
         queue = self._queue
         queue.append(data)
-        self._waiting += len(data)
+        self.waiting += len(data)
         if self.is_blocked:
             self._loose += 1
             if self._loose == _LOOSE:
                 self._join()
             return
-        if self._waiting > _EAGER:
+        if self.waiting > _EAGER:
             self.flush()
-        elif not self.corked and len(queue) == 1 and self._owner is not None:
-            self._owner.work_soon()
+        elif not self.corked and len(queue) == 1:
+            self._soon.add(self)
 
     def _join(self) -> None:
         """Join the last frames if they are small: a megabyte of tiny ones must not take fifteen."""
@@ -162,55 +180,60 @@ class Outbox:
         if sum(map(len, last)) <= _SMALL:
             self._queue[-_LOOSE:] = [b"".join(last)]
 
-    @property
-    def waiting(self) -> int:
-        """Bytes that are not with the socket, whether it was tried or not."""
-        return self._waiting
-
     def has_room(self) -> bool:
         """Whether one more frame may be queued; if not, the client is cut off."""
         limit = self._limits.max_buffered
-        if self._waiting <= limit:
+        if self.waiting <= limit:
             return True
-        if not self.is_blocked:
-            self.flush()
-        if self._waiting > limit and self._owner is not None:
+        self.flush()
+        if self.waiting > limit and self._owner is not None:
             self._owner.cut_off()
         return not self.is_shut
 
     def flush(self) -> None:
         """Hand over what waits, until the socket takes no more."""
-        sock, owner = self._sock, self._owner
-        if sock is None or owner is None:
+        if self.is_blocked:
             return
         queue = self._queue
-        while queue or self._pending:
-            data: bytes | memoryview = self._pending
-            if data:
-                self._pending = b""
-            elif len(queue) == 1:
-                data = queue.pop()
-            elif self._waiting <= _AT_ONCE:
+        while queue:
+            if self.waiting <= _AT_ONCE:
                 data = b"".join(queue)
                 queue.clear()
+                self.waiting = 0
             else:
                 data = self._take()
-            try:
-                sent = sock.send(data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError:
-                self.discard()
+            if not self._offer(data):
+                return
+        if self.is_shut and self._owner is not None:
+            self._owner.sent()
+
+    work = flush
+
+    def abort(self) -> None:
+        """:meth:`flush` failed."""
+        if self._owner is not None:
+            self._owner.abort()
+
+    def _offer(self, data: bytes | memoryview) -> bool:
+        """Send ``data``, which is not counted as waiting. False: the socket takes no more, or it failed."""
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            owner = self._owner
+            self.discard()
+            if owner is not None:
                 owner.broken()
-                return
-            self._waiting -= sent
-            if sent < len(data):
-                self._pending = memoryview(data)[sent:]
-                self.is_blocked = True
-                owner.blocked()
-                return
-        if self.is_shut:
-            owner.sent()
+            return False
+        if sent == len(data):
+            return True
+        self.waiting += len(data) - sent
+        self._pending = memoryview(data)[sent:]
+        self.is_blocked = True
+        if self._owner is not None:
+            self._owner.blocked()
+        return False
 
     def _take(self) -> bytes:
         """As many frames as fit into one call, and one at least."""
@@ -223,25 +246,28 @@ class Outbox:
             count += 1
         taken = queue[0] if count == 1 else b"".join(queue[:count])
         del queue[:count]
+        self.waiting -= len(taken)
         return taken
 
     def unblock(self) -> bool:
         """The socket is writable again. True when all has left that it had refused."""
         self.is_blocked = False
-        self.flush()
+        pending, self._pending = self._pending, b""
+        self.waiting -= len(pending)
+        if self._offer(pending):
+            self.flush()
         return not self.is_blocked
 
     def drop_queue(self) -> None:
         """Forget what is not on its way yet."""
-        self._waiting -= sum(map(len, self._queue))
+        self.waiting -= sum(map(len, self._queue))
         self._queue.clear()
 
     def discard(self) -> None:
         """The connection is over: forget everything, and the connection."""
         self._queue.clear()
         self._pending = b""
-        self._waiting = 0
+        self.waiting = 0
         self.is_blocked = False
         self.is_shut = True
-        self._sock = None
         self._owner = None

@@ -50,14 +50,17 @@ class Wire:
                 self._changed = trio.Event()
                 await self._changed.wait()
 
-    def send(self, data: str | bytes) -> None:
+    def send(self, data: str | bytes) -> int:
         self._tell("message", data)
         if self.stuck:
             self.buffered += len(data)
+        return self.buffered
 
     def send_shared(self, message: SharedMessage) -> None:
         self.shared.append(message)
         self.send(message.data)
+
+    send_now = send_shared
 
     def close(self, code: int | None, reason: str) -> None:
         self._tell("close", (code, reason))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nano_trio.actors import rooms as rooms_module
-from nano_trio.actors.messages import SharedMessage
+from nano_trio.actors.counts import Counts
+from nano_trio.actors.messages import IncomingRequest, SharedMessage
 from nano_trio.actors.rooms import Rooms
 from nano_trio.engine.scheduler import Account, CpuScheduler
 
@@ -119,10 +120,12 @@ async def test_names_of_rooms(house: HouseMaker, room: str) -> None:
         assert wire.take() == [("message", "7")]
 
 
+@pytest.mark.parametrize("few", [10, 1000])
 async def test_a_large_broadcast_is_spread_and_nothing_overtakes_it(
-    house: HouseMaker, monkeypatch: pytest.MonkeyPatch
+    house: HouseMaker, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr(rooms_module, "_STEP_NS", 0)  # a handful of members a pass
+    monkeypatch.setattr(rooms_module, "_FEW", few)
     source = """
     import { publish } from "nano:rooms";
     const all = [];
@@ -159,6 +162,33 @@ async def test_a_large_broadcast_is_spread_and_nothing_overtakes_it(
         assert closing == [*direct, ("close", (1000, "4"))]
         assert rest[:18] == [[*direct, ("message", "4")]] * 18
         assert rest[18:] == [[("message", "1"), ("message", "2"), ("message", "4")]] * 180
+        assert home.app("app").counts.messages_out == 3 + 3 + 18 * 4 + 180 * 3
+
+
+async def test_a_publisher_pays_for_few_members_and_not_for_many(house: HouseMaker) -> None:
+    source = """
+    import { publish } from "nano:rooms";
+    export default {
+      fetch(request, env, ctx) {
+        const url = new URL(request.url);
+        if (url.pathname === "/go") return new Response(String(publish(url.searchParams.get("room"), "news")));
+        return ctx.upgrade(request, { data: url.searchParams.get("room") });
+      },
+      websocket: { open(ws) { ws.subscribe(ws.data); } },
+    };
+    """
+    async with house({"app": source}) as home:
+        few = [await home.connect("app", "/?room=few") for _ in range(5)]
+        many = [await home.connect("app", "/?room=many") for _ in range(500)]
+        await home.settled()
+        exchange = home.app("app").begin(IncomingRequest("GET", "http://app/go?room=few", [], None, "192.0.2.7"))
+        assert [wire.take() for wire in few] == [[("message", "news")]] * 5
+        exchange.finish()
+        exchange = home.app("app").begin(IncomingRequest("GET", "http://app/go?room=many", [], None, "192.0.2.7"))
+        assert not any(wire.take() for wire in many)
+        exchange.finish()
+        await home.settled()
+        assert [wire.take() for wire in many] == [[("message", "news")]] * 500
 
 
 async def test_an_app_that_publishes_without_end_is_told(house: HouseMaker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,10 +224,13 @@ class _Member:
     def __init__(self) -> None:
         self.rooms: dict[str, int] | None = None
         self.flushed = 0
+        self.peer: Any = self
         self.got: list[Any] = []
 
     def deliver(self, message: SharedMessage) -> None:
         self.got.append(message.data)
+
+    send_now = deliver
 
 
 class _Bus:
@@ -217,7 +250,7 @@ class _Bus:
 
 def test_a_bus_carries_broadcasts_to_other_processes() -> None:
     bus = _Bus()
-    here, there = (Rooms("app", CpuScheduler(), Account(), lambda work: None, bus) for _ in range(2))
+    here, there = (Rooms("app", CpuScheduler(), Account(), Counts(), lambda work: None, bus) for _ in range(2))
     one, two = _Member(), _Member()
     here.join("r", one)
     there.join("r", two)
@@ -242,15 +275,15 @@ _ACTS = st.lists(
 
 
 @settings(max_examples=300)
-@given(_ACTS)
-def test_spread_out_or_not_each_member_sees_the_same(acts: list[tuple[str, int, str]]) -> None:
+@given(_ACTS, st.integers(0, 4))
+def test_spread_out_or_not_each_member_sees_the_same(acts: list[tuple[str, int, str]], few: int) -> None:
     """The reference sends everything at once; broadcasts that are worked off one member a pass must look the same."""
     members = [_Member() for _ in range(4)]
     expected: list[list[Any]] = [[] for _ in members]
     present: dict[str, list[int]] = {"a": [], "b": []}
-    spread = Rooms("app", CpuScheduler(), Account(), lambda work: None)
-    old_step, old_look = rooms_module._STEP_NS, rooms_module._LOOK_EVERY
-    rooms_module._STEP_NS, rooms_module._LOOK_EVERY = 0, 1
+    spread = Rooms("app", CpuScheduler(), Account(), Counts(), lambda work: None)
+    old = rooms_module._STEP_NS, rooms_module._LOOK_EVERY, rooms_module._FEW
+    rooms_module._STEP_NS, rooms_module._LOOK_EVERY, rooms_module._FEW = 0, 1, few
     try:
         for number, (verb, index, room) in enumerate(acts):
             member, message = members[index], f"{verb}{number}"
@@ -282,6 +315,6 @@ def test_spread_out_or_not_each_member_sees_the_same(acts: list[tuple[str, int, 
         while spread.waiting:
             spread._step()
     finally:
-        rooms_module._STEP_NS, rooms_module._LOOK_EVERY = old_step, old_look
+        rooms_module._STEP_NS, rooms_module._LOOK_EVERY, rooms_module._FEW = old
     assert [member.got for member in members] == expected
     assert spread.snapshot()["memberships"] == sum(map(len, present.values()))

@@ -164,6 +164,7 @@ async def test_a_lost_connection_is_told_once(how: str) -> None:
         # What the app still does has no effect.
         peer.send("x")
         peer.send_shared(SharedMessage("x"))
+        peer.send_now(SharedMessage("x"))
         peer.close(1000, "")
         peer.resume()
         assert peer.buffered == 0

@@ -31,7 +31,8 @@ from tests.web.test_deadlines import let
 # ---- back-pressure ----
 
 
-async def test_a_client_that_does_not_read_is_cut_off() -> None:
+@pytest.mark.parametrize("how", ["send", "send_shared", "send_now"])
+async def test_a_client_that_does_not_read_is_cut_off(how: str) -> None:
     app = SocketApp(limits=SocketLimits(max_buffered=MB))
     async with running(app) as server, opened(server) as client:
         (recorder,) = app.sockets
@@ -40,7 +41,10 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
         sent = 0
         largest = 0
         while sent < 1000 and not recorder.closings:
-            peer.send(bytes(65536))
+            if how == "send":
+                peer.send(bytes(65536))
+            else:
+                getattr(peer, how)(SharedMessage(bytes(65536)))
             largest = max(largest, peer.buffered)
             sent += 1
             await settled()
@@ -241,6 +245,28 @@ async def test_a_shared_message_is_framed_once_for_each_variant(monkeypatch: pyt
         assert list(map(id, message.frames.values())) == before
         assert (await one.frame()).payload.decode() == text
         assert inflated((await small.frame()).payload).decode() == text
+
+
+async def test_a_message_sent_now_overtakes_none() -> None:
+    app = SocketApp(limits=SocketLimits(max_buffered=64 * MB))
+    async with running(app) as server, opened(server) as client:
+        peer = app.sockets[0].peer
+        assert peer is not None
+        peer.send_now(SharedMessage("0"))
+        assert (await client.frame()).payload == b"0"  # nobody else had to do anything for it
+        peer.send("1")
+        peer.send_now(SharedMessage("2"))
+        peer.send("3")
+        peer.send(bytes(20 * MB))
+        await settled()
+        assert peer.buffered > MB
+        peer.send_now(SharedMessage("4"))
+        peer.send("5")
+        found = [(await client.frame()).payload for _ in range(6)]
+        assert found == [b"1", b"2", b"3", bytes(20 * MB), b"4", b"5"]
+        peer.close(1000, "")
+        peer.send_now(SharedMessage("6"))
+        assert (await client.frame()).first == CLOSE
 
 
 async def test_windows_have_their_own_variant() -> None:

@@ -33,6 +33,10 @@ def decode(pieces: list[bytes], *, deflate: bool = False, limit: int = 1 << 20) 
     decoder = Decoder(limit, deflate=deflate)
     found: list[Seen] = []
     for piece in pieces:
+        message = decoder.whole(piece)
+        if message is not None:
+            found.append((message,))
+            continue
         decoder.feed(piece)
         while True:
             try:
