@@ -11,7 +11,7 @@
  * and nothing else. All slabs lie in one reserved region of addresses, so that one comparison tells our blocks from
  * those of the C library (everything larger, and what the engine allocated before it was given these functions), and a
  * block's slab is found from its address. What is known about a slab lies outside it, in `slabs`: the region itself
- * holds no pointers but those of free blocks to the next free one.
+ * holds no pointers but those of free blocks to the next free one. Blocks of the C library have their links before them.
  *
  *   region:  | slab | slab | slab |  ...        taken so far  |  not yet accessible ...
  *   slabs:   {pool, class, used, fresh, free}   one for each
@@ -23,10 +23,20 @@
  * grown to OWN_FROM gets a pool of its own for all that follows, or a few blocks of those that live on would hold most
  * slabs of those that end (`make stress`: slabs were twice as large as what was in use, and are a tenth larger now).
  *
+ * The end of a heap: the engine leaks where memory runs out (a text that cannot be made UTF-8 is never freed, and
+ * stays when its runtime is gone), so an app could take a process's memory piece by piece, a life each. With the
+ * runtime's own block, the last that the engine returns, all goes that the heap still holds. What stays are leaked
+ * small blocks of slabs shared with other heaps: OWN_FROM at most.
+ *
+ * The limit: above it the engine gets NULL, which is an out-of-memory error of JavaScript. It takes that badly where it
+ * is at work on an error: build_backtrace() writes to the pending exception, and the new error takes its place and frees
+ * it. So a pending exception is held from there on, until the isolate is closed (heap_let_go). And small blocks may go
+ * beyond the limit by a quarter, so that errors can be told of in a heap that large blocks have filled; turns that
+ * go on are stopped at the next poll, for the limit that is ours lies far below.
+ *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  *
- * Failure: where the region cannot be reserved or is full, blocks come from the C library. As with it, the engine's
- * limit is checked before, and NULL is an out-of-memory error of JavaScript.
+ * Failure: where the region cannot be reserved or is full, blocks come from the C library.
  */
 
 #include <malloc.h>
@@ -34,6 +44,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#include "values.h"
 
 #define REGION ((size_t)1 << 35)
 #define SLAB ((size_t)1 << 14)
@@ -47,15 +59,35 @@
 /* What the engine's own functions add to each block of the C library, and so must ours. */
 #define OVERHEAD 8
 
-/* As in quickjs.h; allocator.py proves it. */
+typedef struct Pool Pool;
+
+/* The links of a block of the C library that we took: it begins behind them. */
+typedef struct Large {
+  struct Large *next, *previous;
+  size_t size; /* of the block, as the C library rounds it */
+} Large;
+
+/* What is known about a heap. */
+typedef struct {
+  Pool *pool;
+  Large *large;
+  char *runtime; /* the engine's, with the accounts in it */
+  void **held;   /* exceptions that heap_let_go frees */
+  size_t held_count;
+} Heap;
+
+/* As in quickjs.h; allocator.py proves it. `functions` are the four. */
 typedef struct {
   size_t count;
   size_t size;
   size_t limit;
-  void *opaque;
+  Heap *heap;
 } State;
 
-typedef struct Pool Pool;
+#define STATE_AT (4 * sizeof(void *))
+/* What is added to the count of an exception that is held. */
+#define HELD (1 << 30)
+#define MOST_HELD 1000 /* those that are let go; further ones go with the heap's memory */
 
 typedef struct Slab {
   struct Slab *next, *previous; /* with room, of the same class; or the next empty one */
@@ -82,6 +114,8 @@ static size_t accessible; /* bytes of the region */
 static Pool common;
 static Slab *empty;       /* first those whose memory is still there, then those that gave it back */
 static size_t dirty;      /* how many of the former */
+static size_t exception_at; /* where in a runtime its pending exception lies; 0: not known */
+static void (*free_value)(Runtime *, Value); /* the engine's, of one whose count has come to 0 */
 static uint16_t size_of[CLASSES];
 static uint8_t class_of[LARGEST / GRAIN + 1];
 
@@ -110,21 +144,52 @@ static inline void unlink_slab(Slab *slab) {
   if (slab->next != NULL) slab->next->previous = slab->previous;
 }
 
+/* The block of the C library is one of ours: theirs are aligned to 16, and ours begin 24 bytes later. */
+static inline int is_large(const void *block) { return ((uintptr_t)block & 15) == 8; }
+
+static inline Large *large_of(void *block) { return (Large *)block - 1; }
+
+static void link_large(Heap *heap, Large *large) {
+  large->previous = NULL;
+  large->next = heap->large;
+  if (heap->large != NULL) heap->large->previous = large;
+  heap->large = large;
+}
+
+static void unlink_large(Heap *heap, const Large *large) {
+  if (large->previous != NULL)
+    large->previous->next = large->next;
+  else
+    heap->large = large->next;
+  if (large->next != NULL) large->next->previous = large->previous;
+}
+
+static Heap *heap_of(State *state) {
+  if (state->heap == NULL) {
+    Heap *heap = calloc(1, sizeof *heap);
+    if (heap == NULL) return NULL;
+    heap->pool = &common;
+    heap->runtime = (char *)state - STATE_AT;
+    state->heap = heap;
+  }
+  return state->heap;
+}
+
 /* The pool from which a heap takes blocks from now on. */
 static Pool *pool_of(State *state) {
-  Pool *pool = state->opaque;
-  if (pool == NULL) pool = &common;
-  if (pool == &common && state->size >= OWN_FROM) {
-    pool = calloc(1, sizeof *pool);
-    if (pool == NULL) pool = &common;
+  Heap *heap = heap_of(state);
+  if (heap == NULL) return NULL;
+  if (heap->pool == &common && state->size >= OWN_FROM) {
+    Pool *own = calloc(1, sizeof *own);
+    if (own != NULL) heap->pool = own;
   }
-  state->opaque = pool;
-  return pool;
+  return heap->pool;
 }
 
 /* A slab with room; NULL where there is no further one. */
 static __attribute__((noinline)) Slab *find_slab(State *state, unsigned class) {
   Pool *pool = pool_of(state);
+  if (pool == NULL) return NULL;
   Slab *slab = pool->with_room[class];
   if (slab != NULL) return slab;
   slab = empty;
@@ -170,19 +235,22 @@ static __attribute__((noinline)) void give_up(Slab *slab) {
 }
 
 static __attribute__((noinline)) void *allocate_large(State *state, size_t size) {
-  void *block = malloc(size);
-  if (block == NULL) return NULL;
+  if (pool_of(state) == NULL || size > PTRDIFF_MAX - sizeof(Large)) return NULL;
+  Large *large = malloc(sizeof *large + size);
+  if (large == NULL) return NULL;
+  large->size = malloc_usable_size(large) - sizeof *large;
+  link_large(state->heap, large);
   state->count++;
-  state->size += malloc_usable_size(block) + OVERHEAD;
-  return block;
+  state->size += large->size + sizeof *large + OVERHEAD;
+  return large + 1;
 }
 
 /* Without a look at the limit. */
 static inline void *allocate(State *state, size_t size) {
   if (UNLIKELY(size > LARGEST)) return allocate_large(state, size);
   unsigned class = class_of[(size + GRAIN - 1) / GRAIN];
-  const Pool *pool = state->opaque;
-  Slab *slab = pool == NULL ? NULL : pool->with_room[class];
+  const Heap *heap = state->heap;
+  Slab *slab = heap == NULL ? NULL : heap->pool->with_room[class];
   if (UNLIKELY(slab == NULL)) {
     slab = find_slab(state, class);
     if (slab == NULL) return allocate_large(state, size);
@@ -201,28 +269,88 @@ static inline void *allocate(State *state, size_t size) {
   return block;
 }
 
-void *heap_malloc(State *state, size_t size) {
-  if (UNLIKELY(state->size + size > state->limit)) return NULL;
-  return allocate(state, size);
+/* Whether so many bytes more are too many. */
+static inline int is_beyond(const State *state, size_t size) { return state->size + size > state->limit; }
+
+/* A block beyond the limit: a small one may be had. */
+static __attribute__((noinline)) int is_refused(const State *state, size_t size) {
+  return size > LARGEST || state->size + size - state->limit > state->limit / 4;
 }
 
-/* The heap's last block is gone: the runtime itself, which was allocated before it got these functions. */
-static __attribute__((noinline)) void close_pool(State *state) {
-  Pool *pool = state->opaque;
-  if (pool == NULL || pool == &common) return;
-  for (unsigned class = 0; class < CLASSES; class++) {
-    while (pool->with_room[class] != NULL) give_up(pool->with_room[class]);
+/* The engine gets nothing: what it throws now takes the place of the pending exception, which somebody may work on. */
+static __attribute__((noinline)) void *refuse(State *state) {
+  Heap *heap = state->heap;
+  if (heap == NULL || exception_at == 0) return NULL;
+  const Value *pending = (const Value *)(heap->runtime + exception_at);
+  if (tag_of(*pending) != TAG_OBJECT) return NULL;
+  int *count = count_of(*pending);
+  if (*count >= HELD) return NULL;
+  *count += HELD;
+  if (heap->held == NULL) heap->held = malloc(MOST_HELD * sizeof *heap->held);
+  if (heap->held != NULL && heap->held_count < MOST_HELD) heap->held[heap->held_count++] = pending->as.pointer;
+  return NULL;
+}
+
+/* What was held is not needed any more: no JavaScript runs, nor will again. */
+void heap_let_go(char *runtime) {
+  Heap *heap = ((State *)(runtime + STATE_AT))->heap;
+  while (heap != NULL && heap->held_count > 0) {
+    Value held = {{.pointer = heap->held[--heap->held_count]}, TAG_OBJECT};
+    *count_of(held) -= HELD;
+    if (*count_of(held) <= 0) free_value((Runtime *)runtime, held);
   }
-  free(pool);
+}
+
+void *heap_malloc(State *state, size_t size) {
+  if (UNLIKELY(is_beyond(state, size)) && is_refused(state, size)) return refuse(state);
+  void *block = allocate(state, size);
+  return UNLIKELY(block == NULL) ? refuse(state) : block;
+}
+
+/* The runtime goes. `leaks`: blocks of the heap are left. */
+static __attribute__((noinline)) void close_heap(Heap *heap, int leaks) {
+  while (heap->large != NULL) {
+    Large *large = heap->large;
+    heap->large = large->next;
+    free(large);
+  }
+  Pool *pool = heap->pool;
+  if (pool != &common) {
+    for (size_t i = 0; leaks && i < taken; i++) {
+      Slab *slab = &slabs[i];
+      if (slab->pool != pool || slab->used == 0) continue;
+      if (is_full(slab)) link_slab(slab);
+      slab->used = 0;
+    }
+    for (unsigned class = 0; class < CLASSES; class++) {
+      while (pool->with_room[class] != NULL) give_up(pool->with_room[class]);
+    }
+    free(pool);
+  }
+  free(heap->held);
+  free(heap);
+}
+
+static __attribute__((noinline)) void free_large(State *state, void *block) {
+  Heap *heap = state->heap;
+  if (is_large(block)) {
+    Large *large = large_of(block);
+    state->size -= large->size + sizeof *large + OVERHEAD;
+    unlink_large(heap, large);
+    free(large);
+    return;
+  }
+  /* The engine's own function allocated it, before the runtime got ours. */
+  state->size -= malloc_usable_size(block) + OVERHEAD;
+  if (heap != NULL && block == heap->runtime) close_heap(heap, state->count != 0);
+  free(block);
 }
 
 void heap_free(State *state, void *block) {
   if (block == NULL) return;
   state->count--;
   if (UNLIKELY(!is_ours(block))) {
-    state->size -= malloc_usable_size(block) + OVERHEAD;
-    free(block);
-    if (UNLIKELY(state->count == 0)) close_pool(state);
+    free_large(state, block);
     return;
   }
   Slab *slab = slab_of(block);
@@ -236,7 +364,23 @@ void heap_free(State *state, void *block) {
 
 size_t heap_usable_size(const void *block) {
   if (block == NULL) return 0;
-  return is_ours(block) ? slab_of(block)->size : malloc_usable_size((void *)block);
+  if (is_ours(block)) return slab_of(block)->size;
+  return is_large(block) ? large_of((void *)block)->size : malloc_usable_size((void *)block);
+}
+
+static __attribute__((noinline)) void *resize_large(State *state, Large *large, size_t size) {
+  if (size > PTRDIFF_MAX - sizeof *large) return refuse(state);
+  size_t before = large->size;
+  Large *moved = realloc(large, sizeof *large + size);
+  if (moved == NULL) return refuse(state);
+  moved->size = malloc_usable_size(moved) - sizeof *moved;
+  state->size += moved->size - before;
+  if (moved->next != NULL) moved->next->previous = moved;
+  if (moved->previous != NULL)
+    moved->previous->next = moved;
+  else
+    state->heap->large = moved;
+  return moved + 1;
 }
 
 void *heap_realloc(State *state, void *block, size_t size) {
@@ -246,18 +390,15 @@ void *heap_realloc(State *state, void *block, size_t size) {
     return NULL;
   }
   size_t before = heap_usable_size(block);
-  if (size > before && UNLIKELY(state->size + (size - before) > state->limit)) return NULL;
+  if (size > before && UNLIKELY(is_beyond(state, size - before)) && is_refused(state, size)) return refuse(state);
   if (is_ours(block)) {
     /* Up to half of it stays unused: the engine makes nearly every string smaller once, when it is complete. */
     if (size <= before && size > before / 2) return block;
-  } else if (size > LARGEST) {
-    void *moved = realloc(block, size);
-    if (moved == NULL) return NULL;
-    state->size += malloc_usable_size(moved) - before;
-    return moved;
+  } else if (size > LARGEST && is_large(block)) {
+    return resize_large(state, large_of(block), size);
   }
   void *moved = allocate(state, size);
-  if (moved == NULL) return NULL;
+  if (moved == NULL) return refuse(state);
   memcpy(moved, block, size < before ? size : before);
   heap_free(state, block);
   return moved;
@@ -268,6 +409,12 @@ size_t heap_held(void) {
   size_t held = 0;
   for (size_t i = 0; i < taken; i++) held += (size_t)slabs[i].used * slabs[i].size;
   return held;
+}
+
+/* Once a process, before a heap of an app: where a runtime's pending exception lies, and how values are freed. */
+void heap_know(size_t place, void (*function)(Runtime *, Value)) {
+  exception_at = place;
+  free_value = function;
 }
 
 /* Once a process, before all others. 0: the addresses cannot be had. */

@@ -5,8 +5,8 @@ a C compiler. The engine takes its memory through four functions whose addresses
 and the binding has no way to choose them. So they are put there from outside, right after a runtime was made. As in
 :mod:`nano_trio.engine.polling` that is done only with a binding whose layout is known, and after a proof on scratch
 runtimes: the four words are the same in each and point to the binding's code, the accounts lie behind them, and a heap
-then takes from the slabs and gives back all that it took. Where anything of this fails the engine's own functions
-remain, which call the C library.
+then takes from the slabs and gives back all that it took. Where a runtime keeps the exception that is pending is
+measured by throwing some. Where anything of this fails the engine's own functions remain, which call the C library.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from pathlib import Path
 import quickjs
 
 from nano_trio.engine.heap_size import account_offsets
-from nano_trio.engine.native import open_library
+from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of
 
-__all__ = ["held", "in_use", "trim", "use_slabs"]
+__all__ = ["held", "in_use", "let_go", "trim", "use_slabs"]
 
 # struct JSMallocFunctions, in its order.
 _FUNCTIONS = ("heap_malloc", "heap_free", "heap_realloc", "heap_usable_size")
 _WORDS = len(_FUNCTIONS)
+_RUNTIME_WORDS = 64  # of struct JSRuntime, in which its pending exception is looked for
+_TAG_INT, _TAG_UNINITIALIZED = 0, 4
 _PROOF = "JSON.stringify(JSON.parse('[' + '{\"a\": [1, 2.5, \"text\"]},'.repeat(99) + 'null]')).length"
 
 
@@ -39,6 +41,13 @@ def use_slabs(runtime: quickjs.Runtime) -> None:
     functions = _functions()
     if functions is not None:
         ctypes.memmove(address_of(runtime), functions, len(functions))
+
+
+def let_go(runtime: quickjs.Runtime) -> None:
+    """A runtime in which nothing will run any more: what was held where its memory ran out goes with the rest."""
+    library = _library()
+    if library is not None and in_use():
+        library.heap_let_go(ctypes.c_void_p(address_of(runtime)))
 
 
 def trim() -> None:
@@ -60,7 +69,7 @@ def _library() -> ctypes.PyDLL | None:
     if library is None:
         return None
     library.heap_held.restype = ctypes.c_size_t
-    library.heap_trim.restype = None
+    library.heap_trim.restype = library.heap_know.restype = library.heap_let_go.restype = None
     return library if library.heap_start() else None
 
 
@@ -75,7 +84,41 @@ def _functions() -> bytes | None:
     functions = bytes(
         (ctypes.c_void_p * _WORDS)(*(ctypes.cast(library[name], ctypes.c_void_p).value for name in _FUNCTIONS))
     )
-    return functions if _proves(functions, library) else None
+    exception_at, free_value = _measure_exception_at(), engine_functions(["__JS_FreeValueRT"])
+    if exception_at is None or free_value is None or not _proves(functions, library):
+        return None
+    library.heap_know(ctypes.c_size_t(exception_at), ctypes.c_void_p(free_value[0]))
+    return functions
+
+
+class _Value(ctypes.Structure):
+    """The engine's values, as values.h has them."""
+
+    _fields_ = [("as_integer", ctypes.c_int64), ("tag", ctypes.c_int64)]
+
+
+def _measure_exception_at() -> int | None:
+    """Where a runtime keeps the exception that is pending, in bytes from its beginning; None: not known."""
+    functions = engine_functions(["JS_Throw", "JS_GetException"])
+    if functions is None:
+        return None
+    throw = ctypes.PYFUNCTYPE(_Value, ctypes.c_void_p, _Value)(functions[0] or 0)
+    get_exception = ctypes.PYFUNCTYPE(_Value, ctypes.c_void_p)(functions[1] or 0)
+    runtime = quickjs.Runtime()
+    context = runtime.new_context()
+
+    def places_of(integer: int | None, tag: int) -> set[int]:
+        words = ctypes.string_at(address_of(runtime), 8 * _RUNTIME_WORDS)
+        values = ((8 * i, _Value.from_buffer_copy(words, 8 * i)) for i in range(_RUNTIME_WORDS - 1))
+        return {at for at, value in values if value.tag == tag and integer in (None, value.as_integer)}
+
+    places = set(range(8 * _RUNTIME_WORDS))
+    for number in (0x12345678, 0x23456789):
+        throw(address_of(context), _Value(number, _TAG_INT))
+        places &= places_of(number, _TAG_INT)
+        get_exception(address_of(context))
+        places &= places_of(None, _TAG_UNINITIALIZED)
+    return places.pop() if len(places) == 1 else None
 
 
 def _proves(functions: bytes, library: ctypes.PyDLL) -> bool:

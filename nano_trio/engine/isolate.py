@@ -44,7 +44,7 @@ import quickjs
 import trio
 
 from nano_trio.engine import freed_memory, json_builtins
-from nano_trio.engine.allocator import use_slabs
+from nano_trio.engine.allocator import let_go, use_slabs
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.runners import new_runner, parked
@@ -353,6 +353,7 @@ class Isolate:
         self._turnstile.release()
         # A heap that was damaged shows it here, or where garbage is collected, rather than in the turn that did it.
         self._mark[0] = self._number
+        let_go(self._runtime)
         self.context = self._execute_pending_job = None
         self._runtime = None
         self._mark[0] = 0

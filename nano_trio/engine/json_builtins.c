@@ -23,17 +23,24 @@ Atom length_atom, to_json_atom;
 uint32_t keeping_class;
 char escapes[256];
 
-/* Put both in the place of the engine's. The context has seen no other code. */
+/* Put both in the place of the engine's. The context has seen no other code. Out of memory, the engine's own remain. */
 void json_install(Context *context) {
   static const ClassDefinition definition = {.name = "JSON"};
   Value global = engine.get_global(context);
   Value json = engine.get(context, global, "JSON");
-  engine.new_class(engine.get_runtime(context), keeping_class, &definition);
-  engine.set_class_prototype(context, keeping_class, engine.get(context, json, "parse"));
+  Value original = engine.get(context, json, "parse");
   Value ours = engine.new_function(context, parse, "parse", 2, 0, 0);
-  engine.define_named(context, json, "parse", ours, CONFIGURABLE_WRITABLE);
-  ours = engine.new_function(context, stringify, "stringify", 3, 0, 0);
-  engine.define_named(context, json, "stringify", ours, CONFIGURABLE_WRITABLE);
+  Value stringifier = engine.new_function(context, stringify, "stringify", 3, 0, 0);
+  if (tag_of(original) == TAG_OBJECT && tag_of(ours) == TAG_OBJECT && tag_of(stringifier) == TAG_OBJECT &&
+      engine.new_class(engine.get_runtime(context), keeping_class, &definition) == 0) {
+    engine.set_class_prototype(context, keeping_class, duplicate(original));
+    engine.define_named(context, json, "parse", duplicate(ours), CONFIGURABLE_WRITABLE);
+    engine.define_named(context, json, "stringify", duplicate(stringifier), CONFIGURABLE_WRITABLE);
+  }
+  release(context, stringifier);
+  release(context, ours);
+  release(context, original);
+  release(context, engine.get_exception(context));
   release(context, json);
   release(context, global);
 }

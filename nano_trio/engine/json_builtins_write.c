@@ -120,6 +120,8 @@ static Outcome put_quoted(Writer *writer, const char *from, size_t length) {
 }
 
 static Outcome put_string(Writer *writer, Value value) {
+  /* To make UTF-8 of a long one takes time, and up to three times its memory, for nothing. */
+  if (!has_room(writer, length_of_string(value))) return NOT_OURS;
   size_t length;
   const char *from = engine.text_of(writer->context, &length, value, 0);
   if (from == NULL) return FAILED;

@@ -57,11 +57,6 @@ static Value integer(int32_t value) { return (Value){{.integer = value}, TAG_INT
 
 static Value boolean(int value) { return (Value){{.integer = value}, TAG_BOOL}; }
 
-static Value duplicate(Value value) {
-  if (is_counted(value)) ++*count_of(value);
-  return value;
-}
-
 static void release(Context *context, Value value) {
   if (is_counted(value) && --*count_of(value) <= 0) engine.free_counted(context, value);
 }

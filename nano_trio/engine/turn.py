@@ -41,7 +41,7 @@ class Limits:
     stack_bytes: int = 1 << 20
     """C stack for JavaScript; beyond it JavaScript gets an InternalError (stack overflow) that it may catch."""
     hard_memory_bytes: int = attrs.field()
-    """The engine's own limit, for single large allocations."""
+    """The engine's own limit, for single large allocations; small ones may go beyond it by a quarter."""
 
     @hard_memory_bytes.default
     def _hard(self) -> int:

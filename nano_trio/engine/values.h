@@ -1,6 +1,6 @@
 /*
  * The engine's values, as quickjs.h has them where they are not boxed (on 64-bit machines). Whoever includes this proves
- * it at the start: rejections.py, json_builtins.py.
+ * it at the start: rejections.py, json_builtins.py, allocator.py.
  */
 
 #include <stddef.h>
@@ -27,3 +27,11 @@ static inline int tag_of(Value value) { return (int32_t)value.tag; }
 /* Objects, strings and other values that are counted have negative tags, and begin with their count. */
 static inline int is_counted(Value value) { return tag_of(value) < 0; }
 static inline int *count_of(Value value) { return value.as.pointer; }
+
+static inline Value duplicate(Value value) {
+  if (is_counted(value)) ++*count_of(value);
+  return value;
+}
+
+/* Of a string or a rope of strings, in UTF-16's units: the 31 bits behind the count. */
+static inline uint32_t length_of_string(Value value) { return ((const uint32_t *)value.as.pointer)[1] & 0x7fffffff; }

@@ -28,6 +28,33 @@ class State(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in ("count", "size", "limit", "opaque")]
 
 
+STATE_AT = 32
+"""``struct JSRuntime`` begins with four addresses of functions; the state lies behind them."""
+RUNTIME_SIZE = 2000
+
+LIBC = ctypes.PyDLL(None)
+LIBC.calloc.restype = ctypes.c_void_p
+LIBC.malloc_usable_size.restype = ctypes.c_size_t
+
+
+class MallocInfo(ctypes.Structure):
+    """``struct mallinfo2`` of the C library."""
+
+    _fields_ = [
+        *((name, ctypes.c_size_t) for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd")),
+        *((name, ctypes.c_size_t) for name in ("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")),
+    ]
+
+
+LIBC.mallinfo2.restype = MallocInfo
+
+
+def in_use_of_libc() -> int:
+    """Bytes of the C library's blocks, in this process."""
+    info = LIBC.mallinfo2()
+    return int(info.uordblks + info.hblkhd)
+
+
 def functions() -> ctypes.PyDLL:
     assert allocator.in_use(), "heaps use the C library: in a source tree, run `python hatch_build.py`"
     found = open_library("allocator")
@@ -42,7 +69,11 @@ class Heap:
 
     def __init__(self, limit: int = NO_LIMIT) -> None:
         self.calls = functions()
-        self.state = State(limit=limit)
+        # The engine allocates the runtime itself before that gets our functions.
+        self.runtime: int = LIBC.calloc(1, RUNTIME_SIZE)
+        self.state = State.from_address(self.runtime + STATE_AT)
+        self.state.count, self.state.limit = 1, limit
+        self.state.size = self.empty = LIBC.malloc_usable_size(ctypes.c_void_p(self.runtime)) + 8
         self.blocks: dict[int, tuple[int, bytes]] = {}
 
     def _fill(self, address: int, size: int, kept: bytes = b"") -> None:
@@ -81,10 +112,20 @@ class Heap:
         size, contents = self.blocks[address]
         assert ctypes.string_at(address, size) == contents
 
+    @property
+    def used(self) -> int:
+        return int(self.state.size) - self.empty
+
     def close(self) -> None:
         for address in list(self.blocks):
             self.give_back(address)
-        assert (self.state.count, self.state.size) == (0, 0)
+        assert (self.state.count, self.used) == (1, 0)
+        self.end()
+
+    def end(self) -> None:
+        """The runtime goes, and its state with it: the engine makes a copy for that."""
+        state = State.from_buffer_copy(self.state)
+        self.calls.heap_free(ctypes.byref(state), ctypes.c_void_p(self.runtime))
 
 
 SIZES = st.one_of(st.integers(1, 200), st.integers(1, 2 * LARGEST_OF_SLABS), st.integers(1, 200_000))
@@ -127,8 +168,8 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def accounts_are_true(self) -> None:
         for heap in self.heaps:
-            assert heap.state.count == len(heap.blocks)
-            assert heap.state.size >= sum(size for size, _ in heap.blocks.values())
+            assert heap.state.count == 1 + len(heap.blocks)
+            assert heap.used >= sum(size for size, _ in heap.blocks.values())
 
     def teardown(self) -> None:
         for heap in self.heaps:
@@ -163,17 +204,20 @@ def test_many_blocks_of_every_size_hold_what_was_put_there() -> None:
 def test_little_of_a_block_is_unused(size: int) -> None:
     heap = Heap()
     heap.take(size)
-    assert heap.state.size - size <= max(7, size // 8)
+    assert heap.used - size <= max(7, size // 8)
     heap.close()
 
 
-@pytest.mark.parametrize("size", [100, LARGEST_OF_SLABS, 5000])
+@pytest.mark.parametrize("size", [100, LARGEST_OF_SLABS, LARGEST_OF_SLABS + 1, 5000])
 def test_at_its_limit_a_heap_gets_nothing_more_and_keeps_what_it_has(size: int) -> None:
-    heap = Heap(limit=20 * size)
+    """Small blocks go beyond it by a quarter."""
+    heap = Heap()
+    limit = heap.state.limit = heap.empty + 20 * size
+    most = limit + limit // 4 if size <= LARGEST_OF_SLABS else limit
     addresses = []
     while (address := heap.take(size)) is not None:
         addresses.append(address)
-    assert 15 <= len(addresses) <= 20
+    assert most - size - 100 <= heap.state.size <= most
     accounts = heap.state.count, heap.state.size
     assert heap.resize(addresses[0], 12 * size) is None
     assert (heap.state.count, heap.state.size) == accounts
@@ -191,6 +235,38 @@ def test_a_size_beyond_all_memory_is_refused() -> None:
     assert block is not None
     assert heap.resize(block, 1 << 62) is None
     heap.close()
+    unlimited = Heap()
+    large = unlimited.take(5000)
+    assert large is not None
+    for size in (NO_LIMIT, NO_LIMIT - 10, NO_LIMIT - 24):
+        assert unlimited.take(size) is None
+        assert unlimited.resize(large, size) is None
+    unlimited.close()
+
+
+def test_what_is_left_in_a_heap_goes_with_it() -> None:
+    before, in_libc = allocator.held(), in_use_of_libc()
+    other = Heap()
+    for _ in range(200):
+        other.take(64)
+    beside = allocator.held()
+    for is_trimmed in (False, True, False):
+        heap = Heap()
+        for size in (2 << 20, 5000, 40 << 20):
+            heap.take(size)
+        for size in (8, 64, 1000, 1024):
+            for _ in range(3000):
+                heap.take(size)
+        for address in list(heap.blocks)[::3]:
+            heap.give_back(address)
+        heap.end()
+        heap.blocks.clear()  # with what the test keeps of their contents
+        if is_trimmed:
+            allocator.trim()
+        assert allocator.held() == beside
+        assert in_use_of_libc() <= in_libc + (1 << 20)
+    other.close()
+    assert allocator.held() == before
 
 
 async def test_a_closed_heap_has_given_everything_back(new_isolate: NewIsolate) -> None:
