@@ -26,7 +26,7 @@ __all__ = ["held", "in_use", "let_go", "trim", "use_slabs"]
 # struct JSMallocFunctions, in its order.
 _FUNCTIONS = ("heap_malloc", "heap_free", "heap_realloc", "heap_usable_size")
 _WORDS = len(_FUNCTIONS)
-_RUNTIME_WORDS = 64  # of struct JSRuntime, in which its pending exception is looked for
+_RUNTIME_WORDS = 40  # the first of struct JSRuntime, which has some more: its pending exception is looked for in them
 _TAG_INT, _TAG_UNINITIALIZED = 0, 4
 _PROOF = "JSON.stringify(JSON.parse('[' + '{\"a\": [1, 2.5, \"text\"]},'.repeat(99) + 'null]')).length"
 
