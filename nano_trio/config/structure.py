@@ -1,16 +1,19 @@
-"""From a document to the model: a table becomes an object of its class, each value what its field's rule makes of it.
+"""From a document to the model. cattrs walks the tables and gathers the failures; here stand the rules' hooks, and
+the translation of cattrs's tree of errors into problems with a key and a message.
 
-All that is wrong in a table is found, and comes out as one `Rejected`: first what is wrong with its keys in the order
-of the class, then keys that it does not know.
+The top level and the apps become the values of their classes by key (to cattrs each is a `TypedDict`): an app is made
+once, when it is known where it lies. All other tables become objects of their classes.
 """
 
 import contextlib
 import functools
-import sys
-from collections.abc import Callable
-from typing import Annotated, Any, get_args, get_origin
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, NotRequired, TypedDict, get_args, get_origin, is_typeddict
 
 import attrs
+from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, IterableValidationError
+from cattrs.cols import list_structure_factory
+from cattrs.gen import make_dict_structure_fn, typeddicts
 
 from nano_trio.config.apps import App, AppTls, Limits
 from nano_trio.config.model import Admin, Compression, Config, Http, Log, Tls
@@ -18,8 +21,7 @@ from nano_trio.config.problems import KeyPath, Rejected, did_you_mean, rejected,
 from nano_trio.config.rules import Rule
 
 Finding = tuple[KeyPath, str]
-Accept = Callable[[Any], Any]
-"""Makes of a value in a document what the model keeps. Raises `Rejected`."""
+Hook = Callable[[Any, Any], Any]
 
 TABLES: dict[str, type[attrs.AttrsInstance]] = {
     "the top level": Config,
@@ -45,93 +47,49 @@ def rule_of(type_: Any) -> Rule | None:
 def sound_values(table: Any, cls: type[attrs.AttrsInstance]) -> tuple[dict[str, Any] | None, list[Finding]]:
     """What a class's fields make of a table, by key; or None and everything that keeps it from being one.
 
-    In place of each app stand its values as well: it is an app when it is known where it lies.
+    In place of each app stand its values as well.
     """
     try:
-        return _table(cls).values(table), []
-    except Rejected as error:
-        return None, list(error.findings)
+        return _converter.structure(table, _values_of(cls)), []
+    except Exception as error:
+        return None, list(_findings(error, ()))
 
 
 def check_value(value: Any, cls: type[attrs.AttrsInstance], key: str) -> Any:
     """What one field makes of a value. Raises `Rejected`."""
-    return _table(cls).fields[key](value)
+    return _converter.structure(value, attrs.fields_dict(cls)[key].type)  # type: ignore[arg-type]
 
 
 def valid_values(table: Any, cls: type[attrs.AttrsInstance]) -> dict[str, Any]:
     """Those values of a table that their fields accept: what is sound in a faulty table can be checked further."""
     values: dict[str, Any] = {}
-    for key, accept in _table(cls).fields.items():
+    for key in attrs.fields_dict(cls):
         if isinstance(table, dict) and key in table:
-            with contextlib.suppress(Rejected):
-                values[key] = accept(table[key])
+            with contextlib.suppress(Rejected, ClassValidationError, IterableValidationError):
+                values[key] = check_value(table[key], cls, key)
     return values
 
 
-class _Table:
-    """Accepts tables with the keys of a class, as an object of it."""
-
-    def __init__(self, cls: type[attrs.AttrsInstance]) -> None:
-        self.cls = cls
-        self.fields: dict[str, Accept] = {field.name: _accept(field.type) for field in attrs.fields(cls)}
-        """In the order of the class."""
-        self.required = tuple(field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING)
-
-    def __call__(self, table: object) -> Any:
-        return self.cls(**self.values(table))
-
-    def values(self, table: object) -> dict[str, Any]:
-        """By key, what the fields make of the values. Raises `Rejected`."""
-        if not isinstance(table, dict):
-            raise rejected(f"expected a table, got {show(table)}")
-        values: dict[str, Any] = {}
-        faults: dict[str, list[Finding]] = {}
-        for key, value in table.items():
-            accept = self.fields.get(key)
-            if accept is None:
-                faults[key] = [((key,), _unknown_key(key, self.cls))]
-                continue
-            try:
-                # An interned name is found among thirty arguments by identity, any other by comparing it with each.
-                values[sys.intern(key)] = accept(value)
-            except Rejected as error:
-                faults[key] = error.at(key)
-        for key in self.required:
-            if key not in table:
-                faults[key] = [((key,), "required, but missing")]
-        if faults:
-            order = [*self.fields, *sorted(faults.keys() - self.fields.keys())]
-            raise Rejected([finding for key in order for finding in faults.get(key, ())])
-        return values
-
-
-_table = functools.cache(_Table)
-
-
-def _accept(type_: Any) -> Accept:
-    """For values of a field's type: it has a rule, or is a class of the model, or the list of apps."""
-    rule = rule_of(type_)
-    if rule is not None:
-        return rule.accept
-    return _table(type_) if attrs.has(type_) else _apps
-
-
-def _apps(value: object) -> list[dict[str, Any]]:
-    if not isinstance(value, list):
-        raise rejected(f"expected a list of apps, got {show(value)}")
-    if not value:
-        raise rejected("expected at least one app, got an empty list")
-    apps: list[dict[str, Any]] = []
-    findings: list[Finding] = []
-    values_of = _table(App).values
-    for index, table in enumerate(value):
-        try:
-            apps.append(values_of(table))
-        except Rejected as error:
-            findings += error.at(index)
-    if findings:
-        raise Rejected(findings)
-    return apps
+def _findings(error: Exception, at: KeyPath) -> Iterator[Finding]:
+    match error:
+        case Rejected():
+            yield from error.at(*at)
+        case ForbiddenExtraKeysError():
+            for key in sorted(error.extra_fields):
+                yield (*at, key), _unknown_key(key, _CLASSES.get(error.cl, error.cl))
+        case KeyError():
+            yield at, "required, but missing"
+        case ClassValidationError():
+            of_fields, of_table = error.group_exceptions()
+            for inner, field_note in of_fields:
+                yield from _findings(inner, (*at, field_note.name))
+            for inner in of_table:
+                yield from _findings(inner, at)
+        case IterableValidationError():
+            for inner, item_note in error.group_exceptions()[0]:
+                yield from _findings(inner, (*at, item_note.index))
+        case _:
+            raise error
 
 
 def _unknown_key(key: str, cls: type[attrs.AttrsInstance]) -> str:
@@ -141,3 +99,71 @@ def _unknown_key(key: str, cls: type[attrs.AttrsInstance]) -> str:
         return f"unknown key here; it belongs in {' or '.join(elsewhere)}"
     hint = did_you_mean(key.replace("-", "_"), known)
     return "unknown key" + (hint or f"; accepted keys: {', '.join(sorted(known))}")
+
+
+_CLASSES: dict[type, type[attrs.AttrsInstance]] = {}
+"""By what `_values_of` makes of them."""
+
+
+@functools.cache
+def _values_of(cls: type[attrs.AttrsInstance]) -> Any:
+    """The values of a class by key, as a type."""
+    types: dict[str, Any] = {}
+    for field in attrs.fields(cls):
+        type_: Any = list[_values_of(App)] if field.name == "apps" else field.type  # type: ignore[misc]
+        types[field.name] = type_ if field.default is attrs.NOTHING else NotRequired[type_]
+    make: Any = TypedDict
+    values = make(cls.__name__, types)
+    _CLASSES[values] = cls
+    return values
+
+
+def _rule_hook(type_: Any) -> Hook:
+    rule = rule_of(type_)
+    assert rule is not None
+    accept = rule.accept
+
+    def apply_rule(value: Any, _: Any) -> Any:
+        return accept(value)
+
+    return apply_rule
+
+
+def _table_hook(make: Callable[..., Hook], cls: Any) -> Hook:
+    @functools.cache
+    def build() -> Hook:
+        # A millisecond each, and a file has few of the tables that it could have.
+        return make(cls, _converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True)
+
+    def structure_table(value: Any, type_: Any) -> Any:
+        if not isinstance(value, dict):
+            raise rejected(f"expected a table, got {show(value)}")
+        return build()(value, type_)
+
+    return structure_table
+
+
+def _is_list(type_: Any) -> bool:
+    return bool(get_origin(type_) is list)
+
+
+def _apps_hook(type_: Any) -> Hook:
+    structure_each = list_structure_factory(type_, _converter)
+
+    def structure_apps(value: Any, _: Any) -> Any:
+        if not isinstance(value, list):
+            raise rejected(f"expected a list of apps, got {show(value)}")
+        if not value:
+            raise rejected("expected at least one app, got an empty list")
+        return structure_each(value, type_)
+
+    return structure_apps
+
+
+_converter = Converter(detailed_validation=True)
+_converter.register_structure_hook_factory(attrs.has, functools.partial(_table_hook, make_dict_structure_fn))
+_converter.register_structure_hook_factory(
+    is_typeddict, functools.partial(_table_hook, typeddicts.make_dict_structure_fn)
+)
+_converter.register_structure_hook_factory(_is_list, _apps_hook)
+_converter.register_structure_hook_factory(lambda type_: rule_of(type_) is not None, _rule_hook)

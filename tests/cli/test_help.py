@@ -80,7 +80,7 @@ def test_what_only_tells_loads_little(arguments: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
-    assert not loaded & {"trio", "structlog", "rich", "watchfiles", "cryptography", "asyncio", "ssl"}
+    assert not loaded & {"trio", "structlog", "cattrs", "rich", "watchfiles", "cryptography", "asyncio", "ssl"}
 
 
 def test_a_start_loads_no_more_than_every_server_needs() -> None:
