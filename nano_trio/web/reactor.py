@@ -21,11 +21,11 @@ Complete responses are not sent one by one but in a row, every ``_HOLD`` seconds
 ``connection``.
 
 Fairness: one pass runs for at most ``_PASS`` seconds and then yields to the Trio loop. The set is level-triggered: what
-was not reached is reported again, and served by turns. Where some were not reached, two lines take turns, connection by
-connection: those whose last request was for a prompt app, and all others. So a neighbour whose requests take
-microseconds does not stand behind the 500 of apps that nobody knows, nor do these stand behind a thousand of it. While
-any of those others wait a pass is a shorter one, ``_PASS_WITH_OTHERS``: whatever it is that they bring, a neighbour who
-comes in the middle of the pass waits for the rest of it.
+was not reached is reported again, and served by turns (see ``line``): those whose last request was for a prompt app,
+and all others, connection by connection. So a neighbour whose requests take microseconds does not stand behind the 500
+of apps that nobody knows, nor do these stand behind a thousand of it. While any of those others wait a pass is a
+shorter one, ``_PASS_WITH_OTHERS``: whatever it is that they bring, a neighbour who comes in the middle of the pass
+waits for the rest of it.
 
 Deadlines need no Trio timeouts: every connection carries one (``deadline``, on Trio's clock) and :meth:`Reactor.sweep`
 looks at all of them once a second.
@@ -45,6 +45,7 @@ import trio
 
 from nano_trio.actors.messages import Target
 from nano_trio.web.direct_wait import DirectWait, direct_wait
+from nano_trio.web.line import Line
 from nano_trio.web.soon import Soon
 
 __all__ = ["HANG_UP", "INPUT", "Poller", "Reactor", "SelectorPoller", "Watched"]
@@ -226,8 +227,7 @@ class Reactor:
         again = self._again
         poll = self._poller.poll
         clock = time.perf_counter
-        line: list[int] = []
-        ready: list[int] = []
+        line = Line(self._is_prompt)
         stayed = 0.0
         while True:
             if again:
@@ -240,17 +240,10 @@ class Reactor:
             began = clock()
             end, hold = began + _PASS, began + _HOLD
             self._passing = True
-            ready = poll()
-            if line:
-                # The set comes back in an order of its own. Those that the last pass did not reach go first, those that
-                # it did reach last, each in the order in which they stood: else the end of the set would starve.
-                still = set(ready)
-                stood = [number for number in line if number in still]
-                still.difference_update(stood)
-                ready, others = self._alternate(stood + [number for number in ready if number in still], line[-1])
-                line.clear()
-                if others:
-                    end = began + _PASS_WITH_OTHERS
+            ready = line.arrange(poll())
+            if line.has_others:
+                end = began + _PASS_WITH_OTHERS
+            reached = len(ready)
             for index, number in enumerate(ready):
                 connection = connections.get(number)
                 try:
@@ -262,9 +255,10 @@ class Reactor:
                 if now > hold:
                     self._flush()
                     if now > end:
-                        line = ready[index + 1 :] + ready[: index + 1]
+                        reached = index + 1
                         break
                     hold = now + _HOLD
+            line.served(ready, reached)
             for _ in range(len(again)):
                 connection = again.popleft()
                 try:
@@ -282,20 +276,6 @@ class Reactor:
             self._passing = False
             self._flush()
             stayed += clock() - began
-
-    def _alternate(self, ready: list[int], last: int) -> tuple[list[int], int]:
-        """Those of prompt apps and the others by turns, each in the order in which they stand; how many others.
-
-        ``last`` was served last: the other line is next.
-        """
-        prompt: list[int] = []
-        others: list[int] = []
-        for number in ready:
-            (prompt if self._is_prompt(number) else others).append(number)
-        first, second = (others, prompt) if self._is_prompt(last) else (prompt, others)
-        pairs = min(len(first), len(second))
-        by_turns = [number for pair in zip(first, second, strict=False) for number in pair]
-        return by_turns + first[pairs:] + second[pairs:], len(others)
 
     def _is_prompt(self, number: int) -> bool:
         connection = self.connections.get(number)

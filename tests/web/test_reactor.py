@@ -56,19 +56,26 @@ def readable_sockets(count: int) -> Iterator[list[socket.socket]]:
         yield ends
 
 
-@pytest.mark.parametrize("poller", [EpollPoller, SelectorPoller])
-async def test_nobody_starves_among_connections_that_are_always_ready(poller: type[Poller]) -> None:
-    """Each pass reaches only a few of them; whoever was left out goes before those that were not."""
-    with readable_sockets(100) as sockets:
+async def serve(poller: type[Poller], targets: list[App | None], requests: int) -> list[Greedy]:
+    """That many requests of clients, one for each of these, each of which always has a next one."""
+    with readable_sockets(len(targets)) as sockets:
         reactor = Reactor(poller())
-        connections = [Greedy() for _ in sockets]
+        connections = [Greedy(target) for target in targets]
         for end, connection in zip(sockets, connections, strict=True):
             reactor.add(end.fileno(), connection)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(reactor.run)
-            while sum(connection.served for connection in connections) < 500:
+            while sum(connection.served for connection in connections) < requests:
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
+        reactor.close()
+    return connections
+
+
+@pytest.mark.parametrize("poller", [EpollPoller, SelectorPoller])
+async def test_nobody_starves_among_connections_that_are_always_ready(poller: type[Poller]) -> None:
+    """Each pass reaches only a few of them; whoever was left out goes before those that were not."""
+    connections = await serve(poller, [None] * 100, 500)
     served = [connection.served for connection in connections]
     assert max(served) - min(served) <= 1, served
 
@@ -78,17 +85,7 @@ async def test_two_lines_take_turns_those_of_prompt_apps_and_all_others() -> Non
     prompt = App(lambda request: OutgoingResponse(200, "", [], b""))
     prompt.prompt = True
     for few, many in ((prompt, None), (None, prompt)):
-        with readable_sockets(100) as sockets:
-            reactor = Reactor()
-            connections = [Greedy(few if number % 10 == 9 else many) for number in range(100)]
-            for end, connection in zip(sockets, connections, strict=True):
-                reactor.add(end.fileno(), connection)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(reactor.run)
-                while sum(connection.served for connection in connections) < 200:
-                    await trio.lowlevel.checkpoint()
-                nursery.cancel_scope.cancel()
-            reactor.close()
+        connections = await serve(EpollPoller, ([many] * 9 + [few]) * 10, 200)
         line = [connection.served for connection in connections if connection.target is few]
         other = [connection.served for connection in connections if connection.target is many]
         # One in ten, and they had half of what was served.
