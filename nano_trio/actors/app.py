@@ -30,9 +30,10 @@ from nano_trio import logs
 from nano_trio.actors.child import ChildSpec, Restart
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.development import failure_page
-from nano_trio.actors.exchange import AppExchange, plain_response
+from nano_trio.actors.exchange import AppExchange
 from nano_trio.actors.incarnation import Incarnation, NotLoaded
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
+from nano_trio.actors.pages import going_away, mailbox_full, plain_response
 from nano_trio.actors.restarts import RestartIntensity
 from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.settings import SupervisedSettings
@@ -194,7 +195,7 @@ class App:
         """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""
         exchange = AppExchange(request, self._counts or self.counts)
         if self.state is _DRAINING:
-            exchange.answer(_going_away(), ErrorKind.DRAINING)
+            exchange.answer(going_away(), ErrorKind.DRAINING)
         elif self._current is not None:
             self._current.accept(exchange)
         elif self._waits or not self._registry.scheduler.may_begin(self.account) or not self._registry.scheduler.idle:
@@ -227,8 +228,7 @@ class App:
 
     def _wait_for_start(self, exchange: AppExchange) -> None:
         if len(self._unstarted) >= self.settings.max_pending:
-            page = plain_response(503, "the app's mailbox is full", ("retry-after", "1"))
-            exchange.answer(page, ErrorKind.MAILBOX_FULL)
+            exchange.answer(mailbox_full(), ErrorKind.MAILBOX_FULL)
             return
         if not self._waits:
             self._registry.scheduler.request(self, suspended=False)
@@ -529,7 +529,7 @@ class App:
         logs.lifecycle(self.name, "draining")
         self._registry.scheduler.withdraw(self)
         for exchange in self._unstarted:
-            exchange.answer(_going_away(), ErrorKind.DRAINING)
+            exchange.answer(going_away(), ErrorKind.DRAINING)
         self._unstarted.clear()
         if self._blank is not None:
             self._blank.close()
@@ -596,7 +596,3 @@ class Version:
     def discard(self) -> None:
         """It is not wanted after all."""
         self.incarnation.retire()
-
-
-def _going_away() -> OutgoingResponse:
-    return plain_response(503, "the app is going away", ("connection", "close"))

@@ -10,8 +10,8 @@ import os
 import re
 from pathlib import Path
 
-from nano_trio.actors.exchange import plain_response
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
+from nano_trio.actors.pages import plain_response
 
 __all__ = ["LIVE_SCRIPT", "OWN_PATHS", "failure_page"]
 

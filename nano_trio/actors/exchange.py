@@ -10,6 +10,7 @@ import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.messages import BodyBroken, BodySource, IncomingRequest, OutgoingResponse
+from nano_trio.actors.pages import plain_response
 from nano_trio.engine.turn import Entry
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.host import HostError
@@ -17,12 +18,7 @@ from nano_trio.runtime.host import HostError
 if TYPE_CHECKING:
     from nano_trio.actors.incarnation import Incarnation
 
-__all__ = ["AppExchange", "PipedBody", "ResponseStream", "plain_response"]
-
-
-def plain_response(status: int, text: str, *headers: tuple[str, str]) -> OutgoingResponse:
-    """A response of the house in plain text."""
-    return OutgoingResponse(status, "", [("content-type", "text/plain; charset=utf-8"), *headers], f"{text}\n".encode())
+__all__ = ["AppExchange", "PipedBody", "ResponseStream"]
 
 
 class AppExchange(Entry):

@@ -26,9 +26,10 @@ import trio
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.crossing import NO_FIELDS, body_for_js, fields_of, normal_url
 from nano_trio.actors.development import failure_page
-from nano_trio.actors.exchange import AppExchange, PipedBody, ResponseStream, plain_response
+from nano_trio.actors.exchange import AppExchange, PipedBody, ResponseStream
 from nano_trio.actors.messages import BodyStream, IncomingRequest, OutgoingResponse, Target
 from nano_trio.actors.origin import Origins
+from nano_trio.actors.pages import mailbox_full, plain_response
 from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.services import AppService
 from nano_trio.actors.settings import AppSettings
@@ -177,8 +178,7 @@ class Incarnation:
     def accept(self, exchange: AppExchange) -> None:
         """Take a request: its turn runs here and now where the isolate is free. Never blocks."""
         if self._mailbox >= self.settings.max_pending:
-            page = plain_response(503, "the app's mailbox is full", ("retry-after", "1"))
-            exchange.answer(page, ErrorKind.MAILBOX_FULL)
+            exchange.answer(mailbox_full(), ErrorKind.MAILBOX_FULL)
             return
         self._last = exchange.id = exchange.cause = self._last + 1
         exchange.incarnation = self

@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
-from nano_trio.actors.exchange import plain_response
 from nano_trio.actors.messages import Origin, OutgoingResponse, SharedMessage, SocketLimits, SocketPeer
+from nano_trio.actors.pages import going_away, plain_response
 from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
 from nano_trio.engine.turn import Entry, StopReason, Turn
 from nano_trio.runtime.environment import Environment
@@ -58,7 +58,6 @@ _BURST_S = 1.0
 """A client may use up the messages of so many seconds at once."""
 
 _OVERLOADED = plain_response(503, "Service Unavailable: the app has as many WebSockets as it may", ("retry-after", "1"))
-_LEAVING = plain_response(503, "the app is going away", ("connection", "close"))
 
 
 class _State(enum.Enum):
@@ -433,7 +432,7 @@ class Sockets:
     def accept(self, request: int, reason: str, headers: str | None, wants: int) -> int:
         """Answer a request with 101."""
         if self._is_closing:
-            self.incarnation.answer_upgrade(request, _LEAVING, ErrorKind.DRAINING)
+            self.incarnation.answer_upgrade(request, going_away(), ErrorKind.DRAINING)
             return 0
         if len(self._sockets) >= self.incarnation.settings.max_connections:
             self.incarnation.answer_upgrade(request, _OVERLOADED, ErrorKind.CONNECTIONS_FULL)

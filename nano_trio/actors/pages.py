@@ -1,0 +1,22 @@
+"""Responses of the house: what is answered in an app's place, in plain text."""
+
+from __future__ import annotations
+
+from nano_trio.actors.messages import OutgoingResponse
+
+__all__ = ["going_away", "mailbox_full", "plain_response"]
+
+
+def plain_response(status: int, text: str, *headers: tuple[str, str]) -> OutgoingResponse:
+    """``text`` and a line feed, with these headers beside its type."""
+    return OutgoingResponse(status, "", [("content-type", "text/plain; charset=utf-8"), *headers], f"{text}\n".encode())
+
+
+def going_away() -> OutgoingResponse:
+    """The app drains: another server, or this one later, may have the request."""
+    return plain_response(503, "the app is going away", ("connection", "close"))
+
+
+def mailbox_full() -> OutgoingResponse:
+    """``max_pending`` requests wait already."""
+    return plain_response(503, "the app's mailbox is full", ("retry-after", "1"))
