@@ -177,7 +177,7 @@
 
   /** 3.2 "Get stream": a byte stream of copies. */
   function streamOf(blob) {
-    return load("streams_readable").createReadableByteStream(pullerOf(blob));
+    return load("streams_late").createReadableByteStream(pullerOf(blob));
   }
   /** The algorithm by which a byte stream pulls a blob's bytes. */
   function pullerOf(blob) {

@@ -22,8 +22,8 @@
   const TEXT_TYPE = "text/plain;charset=UTF-8";
   /** body_source.js, from the first body that is no string, or that is asked for as a stream. */
   let bodySource;
-  /** streams_readable.js, from the first look at a body's stream. */
-  let streams;
+  /** From the first look at a body's stream, and from the first stream whose source is taken. */
+  let streams, lateStreams;
   /** Of body_consume.js, from the first body that is read to its end. */
   let consume;
 
@@ -55,7 +55,7 @@
   function seize(state) {
     state.kind = SPENT;
     state.source = null;
-    if (state.stream !== null) (streams ??= load("streams_readable")).seize(state.stream);
+    if (state.stream !== null) (lateStreams ??= load("streams_late")).seize(state.stream);
   }
 
   /**

@@ -11,17 +11,17 @@
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
 
-  /** streams_readable.js, from the first body that is or becomes a stream. */
-  let streams;
-  function loadStreams() {
-    streams = load("streams_readable");
-    streams.BodyStream.prototype.open = open;
-    return streams;
+  /** streams_readable.js and streams_late.js, from the first body that is a stream, and that becomes one. */
+  let streams, lateStreams;
+  function loadLateStreams() {
+    lateStreams = load("streams_late");
+    lateStreams.openBodiesBy(open);
+    return lateStreams;
   }
   /** The internal stream of a ReadableStream, undefined for another object. Loads nothing: else there is none. */
   function asStream(object) {
     if (streams === undefined && !isLoaded("streams_readable")) return undefined;
-    return (streams ?? loadStreams()).slotsOrUndefined(object);
+    return (streams ??= load("streams_readable")).slotsOrUndefined(object);
   }
   /** "Extract a body" from a ReadableStream, whose internal stream is `stream`, into `state`. */
   function extractStream(state, object, stream, context) {
@@ -87,15 +87,14 @@
   function streamOf(state) {
     if (state.stream !== null || state.kind === NONE) return state.stream;
     if (state.kind === SPENT) {
-      const { createReadableByteStream, controllerOf } = load("streams_readable");
-      state.stream = createReadableByteStream(undefined, undefined);
-      controllerOf(state.stream).close();
+      state.stream = load("streams_late").createReadableByteStream(undefined, undefined);
+      load("streams_readable").controllerOf(state.stream).close();
       seize(state);
       return state.stream;
     }
     const { kind, source } = state;
     // It does not know the state, which holds it: two that hold each other are garbage to be collected.
-    const stream = (streams ?? loadStreams()).createBodyStream(kind, source, state.shared);
+    const stream = (lateStreams ?? loadLateStreams()).createBodyStream(kind, source, state.shared);
     // For what can break the body while nobody reads: the signal of a fetch.
     if (kind === WIRE) source.stream = stream;
     return (state.stream = stream);

@@ -99,7 +99,7 @@
   /** The new response: the status and headers of the old one, but for the length and an encoding other than UTF-8. */
   function transformResponse(from, rewriter) {
     const { Response, stateOf } = load("response");
-    const { createReadableByteStream } = load("streams_readable");
+    const { createReadableByteStream } = load("streams_late");
     const { KINDS } = load("body");
     const list = [];
     const charset = legacyCharset(from.list);

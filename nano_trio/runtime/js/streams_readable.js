@@ -1,6 +1,7 @@
 // ReadableStream, its default reader and default controller: Streams, https://streams.spec.whatwg.org/#rs
 //
-// Byte streams, BYOB readers, tee, pipes, iteration and transfer live in files of their own, loaded when first used.
+// Byte streams, BYOB readers, the streams of bodies, tee, pipes, iteration and transfer live in files of their own, loaded
+// when first used.
 // See streams_core.js for the conventions.
 (platform) => {
   "use strict";
@@ -60,44 +61,6 @@
   );
   const BEGINNING = { state: "readable", reader: undefined, controller: undefined, disturbed: false };
   assign(Stream.prototype, BEGINNING, { storedError: undefined, object: undefined, kind: undefined });
-
-  /**
-   * A byte stream that makes its controller when something first asks for it: `open(stream)` gives its algorithms `pull`
-   * and `cancel`. The streams of most bodies are only handed on, as in `new Response(response.body, response)`, and a
-   * controller costs more than all the rest of that.
-   */
-  function LateStream(open) {
-    this.open = open;
-  }
-  LateStream.prototype = {
-    __proto__: Stream.prototype,
-    made: undefined,
-    get controller() {
-      if (this.made === undefined) {
-        const { open } = this;
-        platform.load("streams_byte").setUpLate(this, open(this));
-      }
-      return this.made;
-    },
-    set controller(controller) {
-      this.made = controller;
-    },
-  };
-  /** The stream of a body knows that body's kind and source (body.js), until it is seized. All open in the same way. */
-  function BodyStream(kind, source) {
-    this.kind = kind;
-    this.source = source;
-  }
-  BodyStream.prototype = { __proto__: LateStream.prototype, open: undefined, shared: false };
-  webidl.keepShapes(BodyStream.prototype, ["kind", "source", "reader", "disturbed"]);
-  /** The reader of a stream whose source was taken: there is nothing to be read any more. */
-  const SEIZED = {
-    __proto__: null,
-    isByob: false,
-    requests: new Fifo(),
-    closed: { __proto__: null, resolve: noop, reject: noop },
-    errorRequests: noop,
-  };
 
   // 4.9.3 What default and BYOB readers have in common
   class Reader {
@@ -533,10 +496,6 @@
   function createReadableStream(start, pull, cancel, highWaterMark, sizeAlgorithm) {
     return new ReadableStream(TOKEN, createStream(start, pull, cancel, highWaterMark, sizeAlgorithm));
   }
-  /** A ReadableStream with a byte controller that pulls when read; chunks are Uint8Arrays, whose buffers are transferred. */
-  function createReadableByteStream(pull, cancel) {
-    return new ReadableStream(TOKEN, new LateStream(() => ({ __proto__: null, pull, cancel })));
-  }
 
   return {
     __proto__: null,
@@ -545,28 +504,10 @@
     ReadableStreamDefaultController,
 
     createReadableStream,
-    createReadableByteStream,
     isReadableStream,
     isLocked: (stream) => slots(stream).reader !== undefined,
     isDisturbed: (stream) => slots(stream).disturbed,
     isClosed: (stream) => slots(stream).state === "closed",
-    BodyStream,
-    /** For bodies: the stream of one of that kind and source. */
-    createBodyStream(kind, source, isShared) {
-      const stream = new BodyStream(kind, source);
-      if (isShared) stream.shared = true;
-      return new ReadableStream(TOKEN, stream);
-    },
-    /** Lock a stream for good, as if it were being read to its end: its source is taken. */
-    seize(object) {
-      const stream = slots(object);
-      stream.reader = SEIZED;
-      stream.disturbed = true;
-      if (stream.kind !== undefined) {
-        stream.kind = undefined;
-        stream.source = null;
-      }
-    },
     /** The internal controller: enqueue(chunk), close(), error(e), desiredSize(), canCloseOrEnqueue(). */
     controllerOf: (stream) => slots(stream).controller,
     enqueue: (controller, chunk) => controller.enqueue(chunk),
@@ -593,6 +534,8 @@
     slotsOrUndefined,
 
     // For the other streams_*.js files
+    /** The public object of an internal stream that is not asked for it again. */
+    wrap: (stream) => new ReadableStream(TOKEN, stream),
     slots,
     Stream,
     Reader,
