@@ -2,8 +2,8 @@
 
 `load` reads a file, `single_app` makes the configuration of one app, `diff` says what a reload must do. Whatever is
 wrong comes out as one `ConfigError` that holds every problem. In the order of a value's way: `reading` (files to
-documents), `structure` (documents to the `model` with its `apps`, by cattrs and the `rules`), `checks` (between values),
-`loading` (all of these), `difference`; `schema` describes it all.
+documents), `structure` (documents to the `model` with its `apps`, by cattrs and the `rules`), `checks` (between
+values), `loading` (all of these), `difference`; `schema` describes it all.
 """
 
 from nano_trio.config.about import Reload
