@@ -7,13 +7,14 @@ run one at a time, in the order they were submitted. The states of an isolate:
       └─ no room in this pass ─► QUEUED ──granted──► RUNNING
     RUNNING or SUSPENDED ──limit exceeded, stop()──► STOPPED ──close()──► CLOSED
 
-A turn runs in a greenlet. QuickJS calls :meth:`_Turnstile.on_interrupt` every ~10,000 branches and calls. When the
-slice is used up the handler charges the turn's CPU time, checks the limits and switches back to Trio with the
-JavaScript frames left on the greenlet's (saved) C stack. A grant of the CPU scheduler switches to the greenlet again
-and the handler returns into JavaScript. When the handler returns True instead, QuickJS unwinds with an error that
-JavaScript cannot catch. That is how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterwards
-in a stopped heap cannot be trusted (an interrupted async function rejects its promise, which the app could catch), so
-no job runs after a stop and the isolate is only good for closing.
+A turn runs in a greenlet. QuickJS calls :meth:`_Turnstile.on_interrupt` every ~10,000 branches and calls. Where the
+slice is over, because it is used up or somebody calls (:meth:`CpuScheduler.is_called`), the handler charges the turn's
+CPU time, checks the limits and switches back to Trio with the JavaScript frames left on the greenlet's (saved) C stack.
+A grant of the CPU scheduler switches to the greenlet again and the handler returns into JavaScript. When the handler
+returns True instead, QuickJS unwinds with an error that JavaScript cannot catch. That is how limits and
+:meth:`Isolate.stop` reach into an endless loop. What runs afterwards in a stopped heap cannot be trusted (an
+interrupted async function rejects its promise, which the app could catch), so no job runs after a stop and the isolate
+is only good for closing.
 
 A turn that ends within its first slice pays for two greenlet switches and two clock readings: greenlets are parked and
 used again, and no task is switched.
@@ -27,8 +28,7 @@ Cycles are looked for where the limit is, at polls and between turns, when the h
 time. Where its size cannot be read directly the engine decides.
 
 Rules: nothing calls into a runtime whose turn is suspended; Python keeps no :class:`quickjs.Value` but the entry points
-taken at the start; nothing inside the engine holds the isolate or its context strongly (the binding collects no
-cycles).
+taken at the start; nothing inside the engine holds the isolate or its context strongly: cycles are not collected there.
 """
 
 from __future__ import annotations
@@ -48,14 +48,13 @@ from nano_trio.engine.allocator import let_go, use_slabs
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.runners import new_runner, parked
-from nano_trio.engine.scheduler import SHORT_TURN_SLICES, Account, CpuScheduler
+from nano_trio.engine.scheduler import NEVER, SHORT_TURN_SLICES, Account, CpuScheduler
 from nano_trio.engine.turn import Entry, IsolateClosed, Limits, StopReason, Turn
 
 __all__ = ["Isolate", "call"]
 
 _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
-_NEVER = 1 << 62
 _INTERRUPTED = StopReason.INTERRUPTED  # a name of the module is found sooner than an enumeration's member
 # The time between two polls that is aimed for: short against a slice, long against a poll (about 0.5 µs).
 _POLLS_TOO_RARE_NS = 40_000
@@ -90,12 +89,13 @@ class _Turnstile:
     """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
 
     __slots__ = (
-        "_counter", "_interval", "_longest", "cpu_start", "heap", "heap_trigger", "hub", "isolate", "polled",
-        "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
+        "_counter", "_interval", "_longest", "_scheduler", "cpu_start", "heap", "heap_trigger", "hub", "isolate",
+        "look_at", "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
         self.isolate = weakref.ref(isolate)
+        self._scheduler = isolate._scheduler
         self._counter = poll_counter(isolate.context)
         self._longest = self._interval = ENGINE_INTERVAL
         self.polled = 0
@@ -104,9 +104,8 @@ class _Turnstile:
         self.turn: Entry | None = None
         self.hub: greenlet.greenlet | None = None
         self.stop: StopReason | None = None
-        self.slice_ends = _NEVER
-        self.slice_left = 0
-        self.wall_start = 0
+        self.slice_ends = self.look_at = NEVER
+        self.slice_left = self.wall_start = 0
         self.cpu_start = -1
         self.suspended = False
 
@@ -133,11 +132,16 @@ class _Turnstile:
                 self._interval = min(self._interval * 2, self._longest)
             self._counter.value = self._interval
         if now < self.slice_ends and (self.heap is None or self.heap.value <= self.heap_trigger):
-            return self.stop is not None
+            if now < self.look_at or self.stop is not None:
+                return self.stop is not None
+            if self._scheduler.is_called():
+                return self.look(cut=True)
+            self.look_at = now + self._scheduler.look_ns
+            return False
         return self.look()
 
-    def look(self) -> bool:
-        """Charge, check the limits and, where the slice is used up, wait for the next, inside the turn.
+    def look(self, cut: bool = False) -> bool:
+        """Charge, check the limits and, where the slice is used up or cut short, wait for the next inside the turn.
 
         True when the turn must stop.
         """
@@ -154,11 +158,11 @@ class _Turnstile:
             self.stop = StopReason.MEMORY
             return True
         now = _clock()
-        if now < self.slice_ends:
+        if now < self.slice_ends and not cut:
             return False
         if self.cpu_start < 0:
             self.cpu_start = _cpu_clock()
-        if self.slice_left > _LEAST_SLICE_NS:
+        if self.slice_left > _LEAST_SLICE_NS and not cut:
             # Another process had the core meanwhile: a slice is CPU time, and that of this turn is not used up.
             self.slice_ends = now + self.slice_left
             return False
@@ -214,7 +218,7 @@ class Isolate:
         self.limits = limits
         self._number = account.number
         self._runtime.set_interrupt_handler(self._turnstile.on_interrupt)
-        self._runtime.set_gc_threshold(_FIRST_COLLECTION if self._turnstile.heap is None else _NEVER)
+        self._runtime.set_gc_threshold(_FIRST_COLLECTION if self._turnstile.heap is None else NEVER)
         self._turn_limit_ns = int(limits.turn_ms * 1e6)
         self._runtime.set_memory_limit(limits.hard_memory_bytes)
         self._runtime.set_max_stack_size(limits.stack_bytes)
@@ -413,6 +417,7 @@ class Isolate:
         turnstile.cpu_start = _cpu_clock()
         turnstile.wall_start = start = _clock()
         turnstile.slice_ends = start + slice_ns
+        turnstile.look_at = start + self._scheduler.look_ns
         self._mark[0] = self._number
         runner.switch()
         self._mark[0] = 0
@@ -428,7 +433,7 @@ class Isolate:
         short = turn.cpu_ns <= self._short_turn_ns
         if not short:
             self.account.trust = 0
-        self._turnstile.slice_ends = _NEVER
+        self._turnstile.slice_ends = NEVER
         turn.suspended()
         self._request(suspended=True, short=short)
 
@@ -465,7 +470,7 @@ class Isolate:
         if turnstile.stop is _INTERRUPTED:
             self._unwind_jobs()
         self._charge(turn)
-        turnstile.slice_ends = _NEVER
+        turnstile.slice_ends = NEVER
         turnstile.turn = None
 
     def _charge(self, turn: Entry) -> None:

@@ -51,14 +51,14 @@ class Outside:
         self._set = select.epoll()
         self._set.register(runner.io_manager._epoll.fileno(), select.EPOLLIN)
 
-    def quiet(self, tasks: int) -> bool:
-        """Whether no more than that many tasks can run, no deadline has passed, and nothing is there to be read."""
+    def quiet(self) -> bool:
+        """Whether no deadline has passed, and nothing is there to be read."""
         runner = self._runner
-        return (
-            len(runner.runq) <= tasks
-            and not self._set.poll(0, 1)
-            and runner.clock.deadline_to_sleep_time(runner.deadlines.next_deadline()) > 0
-        )
+        return not self._set.poll(0, 1) and runner.clock.deadline_to_sleep_time(runner.deadlines.next_deadline()) > 0
+
+    def idle(self, tasks: int) -> bool:
+        """The same, and no more than that many tasks can run."""
+        return len(self._runner.runq) <= tasks and self.quiet()
 
     def close(self) -> None:
         """Release the descriptor."""

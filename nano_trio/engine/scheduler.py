@@ -23,6 +23,12 @@ ends, not by a task. Trio runs the tasks of a pass in any order, so a task's sli
 request, which then waited for two slices: for the rest of the one in which it came, and for that. A task is there all
 the same, so that the loop does not sleep while anybody waits.
 
+A neighbour's request that comes while an app in the middle of a long turn has its slice need not wait for the slice's
+end: every ``_LOOK_NS`` the turn looks outside (:meth:`CpuScheduler.is_called`), and where something has come it is
+suspended there and then. So that those who compute get their share beside a neighbour who always has a next request,
+that happens once in ``_SLICES_BETWEEN_CUTS`` slices' time of theirs. Newcomers keep their slices: an app that is being
+loaded is one.
+
 Where nothing else has come up between two grants (no task can run, no deadline has passed, no descriptor is ready) a
 pass would do nothing, at the price of a tenth of a slice. So this is looked at first, which takes a system call, and
 the next grant follows at once: see ``_Passes``.
@@ -46,13 +52,17 @@ import trio
 
 from nano_trio.engine.loop import Outside, known_runner
 
-__all__ = ["SHORT_TURN_SLICES", "Account", "CpuScheduler", "Mark", "Runnable"]
+__all__ = ["NEVER", "SHORT_TURN_SLICES", "Account", "CpuScheduler", "Mark", "Runnable"]
 
+NEVER = 1 << 62
+"""A time in ns that does not come."""
 SHORT_TURN_SLICES = 4
 """A turn that needs no more slices than these is a short one."""
 _PROVEN_TURNS = 16
 _GRANTS_A_PASS = 20
 """However little happens outside, Trio makes a pass of its own after so many grants."""
+_LOOK_NS = 100_000
+_SLICES_BETWEEN_CUTS = 4
 
 
 class Account:
@@ -103,8 +113,6 @@ class _Passes(trio.abc.Instrument):
     def __init__(self, scheduler: CpuScheduler) -> None:
         self._scheduler = scheduler
         self.failure: BaseException | None = None
-        runner = known_runner()
-        self._outside = None if runner is None else Outside(runner)
 
     def after_io_wait(self, timeout: float) -> None:
         scheduler = self._scheduler
@@ -112,23 +120,19 @@ class _Passes(trio.abc.Instrument):
         scheduler.pass_cpu_ns = scheduler.cpu_ns = time.thread_time_ns()
 
     def before_io_wait(self, timeout: float) -> None:
-        scheduler, outside = self._scheduler, self._outside
+        scheduler = self._scheduler
+        outside = scheduler._outside
         try:
             scheduler._grant()
             if outside is not None:
                 for _ in range(_GRANTS_A_PASS - 1):
                     # The scheduler's own task can always run while anybody waits.
-                    if scheduler.idle or not outside.quiet(1):
+                    if scheduler.idle or not outside.idle(1):
                         break
                     scheduler._pass_begins()
                     scheduler._grant()
         except BaseException as failure:
             self.failure = failure
-
-    def close(self) -> None:
-        """Release what it looks with."""
-        if self._outside is not None:
-            self._outside.close()
 
 
 class CpuScheduler:
@@ -157,6 +161,11 @@ class CpuScheduler:
         self._suspended: deque[Account] = deque()
         self._newcomers_next = True
         self._work = trio.Event()
+        self._outside: Outside | None = None
+        self._uncut_ns = 0
+        """CPU time that those in the middle of a long turn have had since the slice of one was cut short."""
+        self.look_ns = NEVER
+        """For how long the turn that runs now may go on without asking :meth:`is_called`."""
 
     def may_begin(self, account: Account) -> bool:
         """Whether a turn of that app may begin here and now, without waiting for a grant."""
@@ -171,6 +180,13 @@ class CpuScheduler:
         self._expired = True
         if account.proven:
             self._proven_expired = True
+
+    def is_called(self) -> bool:
+        """Whether the turn that runs now is to be suspended before its slice is used up: somebody has come."""
+        if self.look_ns == NEVER or self._outside is None or self._outside.quiet():
+            return False
+        self._uncut_ns = 0
+        return True
 
     def request(self, runnable: Runnable, *, suspended: bool, short: bool = False) -> None:
         """Ask for one call of ``runnable.run_slice()``.
@@ -214,6 +230,8 @@ class CpuScheduler:
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Have slices granted until cancelled. Raises what a :class:`Runnable` raised, which is a bug."""
         passes = _Passes(self)
+        runner = known_runner()
+        self._outside = outside = None if runner is None else Outside(runner)
         trio.lowlevel.add_instrument(passes)
         task_status.started()
         try:
@@ -225,7 +243,9 @@ class CpuScheduler:
             raise passes.failure
         finally:
             trio.lowlevel.remove_instrument(passes)
-            passes.close()
+            self._outside = None
+            if outside is not None:
+                outside.close()
 
     def _pass_begins(self) -> None:
         self.used_ns = 0
@@ -270,4 +290,10 @@ class CpuScheduler:
             runnable = account.waiting.pop(0)
             if account.waiting:
                 self._suspended.append(account)
+            used_ns = self.used_ns
+            if rotation is self._suspended and self._uncut_ns >= _SLICES_BETWEEN_CUTS * self.slice_ns:
+                self.look_ns = _LOOK_NS
             runnable.run_slice(self.slice_ns)
+            self.look_ns = NEVER
+            if rotation is self._suspended:
+                self._uncut_ns += self.used_ns - used_ns
