@@ -18,11 +18,12 @@ from typing import Any, Final, Protocol
 
 import quickjs
 
+from nano_trio.engine import builtins
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_folder
 from nano_trio.engine.rejections import watch
 from nano_trio.runtime.host import Namespace, Services
 
-__all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "install", "read"]
+__all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "builtins_source", "install", "read"]
 
 FILE_PREFIX = "nano:"
 """Begins the file names of the platform's own code in stack traces."""
@@ -135,6 +136,12 @@ def _compiled(source: str, name: str) -> Bytecode:
 
 
 @cache
+def builtins_source() -> str:
+    """The source of ``builtins.js``, as :func:`nano_trio.engine.builtins.give` takes it."""
+    return _source("builtins")
+
+
+@cache
 def _specification(name: str) -> Bytecode:
     return _compiled(_source(name), f"{name}.js")
 
@@ -145,7 +152,9 @@ def _bootstrap() -> Bytecode:
     script they share the table of names, which is a good part of what reading it costs."""
     core = "" if sys.flags.dev_mode else ", ".join(f"{name}: {_source(name)}" for name in _CORE)
     names = json.dumps([name for names in LAZY_GLOBALS.values() for name in names.split()])
-    return _compiled(f"{_source('bootstrap')}.bind(null, {{ __proto__: null, {core} }}, {names})", "bootstrap.js")
+    own = "undefined" if builtins.in_use(builtins_source()) else builtins_source()
+    bound = f"{{ __proto__: null, {core} }}, {names}, {own}"
+    return _compiled(f"{_source('bootstrap')}.bind(null, {bound})", "bootstrap.js")
 
 
 @cache
@@ -176,6 +185,7 @@ def install(owner: Owner, services: Services, bootstrap: quickjs.Value) -> quick
         return dict(getattr(_module(module), part or "namespace")(services))
 
     watch(owner.context)
+    builtins.give(owner.context, builtins_source(), "self")
     # Which file defines what is looked up here rather than kept in each isolate.
     result: quickjs.Value = bootstrap(load_specification, host_namespace, _FILES.__getitem__, LAZY_GLOBALS.get)
     return result

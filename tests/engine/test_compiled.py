@@ -1,4 +1,4 @@
-"""What an installation compiles, and what is there without: the allocator of heaps, JSON, and the notes of rejections."""
+"""What an installation compiles, and what is there without: the allocator of heaps, builtins, and the notes of rejections."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ TELL = """
 import resource, sys
 if "addresses" in sys.argv:
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-from nano_trio.engine import allocator, json_builtins, rejections
+from nano_trio.engine import allocator, builtins, json_builtins, rejections
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.runtime import platform
 isolate = Isolate(CpuScheduler())
 rejections.watch(isolate.context)
 total = isolate.context.eval("JSON.stringify(Array.from({ length: 9999 }, (_, i) => ({ i }))).length")
 isolate.close()
-print(allocator.in_use(), allocator.held(), json_builtins.in_use(), rejections.in_use(), total)
+in_use = allocator.in_use(), builtins.in_use(platform.builtins_source()), json_builtins.in_use(), rejections.in_use()
+print(*in_use, allocator.held(), total)
 """
-ALL = ["True", "0", "True", "True", "108880"]
-NONE = ["False", "0", "False", "False", "108880"]
+ALL = ["True", "True", "True", "True", "0", "108880"]
+NONE = ["False", "False", "False", "False", "0", "108880"]
 BUT_HEAPS = ["False", *ALL[1:]]
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of the engine in which nothing is compiled yet."""
-    shutil.copytree(
-        ROOT / "nano_trio", tmp_path / "nano_trio", ignore=shutil.ignore_patterns("lib*.so", "__pycache__", "js")
-    )
+    shutil.copytree(ROOT / "nano_trio", tmp_path / "nano_trio", ignore=shutil.ignore_patterns("lib*.so", "__pycache__"))
     shutil.copy(ROOT / "hatch_build.py", tmp_path)
     return tmp_path
 
@@ -68,6 +68,7 @@ def test_without_a_compiler_the_build_says_so_and_leaves_no_library_of_another_s
     failed = run(copy, "hatch_build.py", CC="no-such-compiler")
     assert failed.returncode == 1
     assert "the allocator is not compiled, heaps use the C library's" in failed.stderr
+    assert "the builtins of the platform's code are not compiled, each isolate holds them all" in failed.stderr
     assert "JSON.parse and JSON.stringify are not compiled, the engine's serve" in failed.stderr
     assert "rejections that nothing handles are not reported" in failed.stderr
     assert "no-such-compiler" in failed.stderr
@@ -83,7 +84,5 @@ def test_one_that_cannot_be_compiled_does_not_cost_the_others(copy: Path) -> Non
 
 def test_an_installation_compiles_them(tmp_path: Path) -> None:
     """What was installed for these tests has them: a package without is slower, and nothing else would tell."""
-    libraries = "allocator, json_builtins, rejections"
-    code = f"from nano_trio.engine import {libraries}; print(*(each.in_use() for each in ({libraries})))"
-    told = run(tmp_path, "-c", code, PYTHONPATH="")
-    assert told.stdout.split() == ["True", "True", "True"], told.stderr
+    told = run(tmp_path, "-c", TELL, PYTHONPATH="")
+    assert told.stdout.split() == ALL, told.stderr

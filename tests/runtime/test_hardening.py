@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-_INSTRUMENT = r"""
+INSTRUMENT = r"""
 const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf } = Object;
 const { apply, ownKeys } = Reflect;
 const BareError = Error, isIn = RegExp.prototype.test, test = (pattern, text) => apply(isIn, pattern, [text]);
@@ -235,7 +235,7 @@ SCENARIOS = {
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_replaced_builtins_are_not_called(name: str, run_js: Callable[[str], Any]) -> None:
-    body = f"{_INSTRUMENT}try {{ await (async () => {{{SCENARIOS[name]}}})(); }} finally {{ isArmed = false; }} return hits;"
+    body = f"{INSTRUMENT}try {{ await (async () => {{{SCENARIOS[name]}}})(); }} finally {{ isArmed = false; }} return hits;"
     called = run_js(body)
     called.pop("String.prototype.concat", None)
     assert called == {}

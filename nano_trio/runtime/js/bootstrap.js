@@ -1,7 +1,7 @@
 // The platform: what every specification file in this folder builds on.
 //
 // Theory of operation. Each isolate evaluates this file once, before any code of the app. It
-//   1. captures the builtins that the platform uses (`uncurry`, `statics`), so that an app that patches
+//   1. takes the builtins that the platform uses (`uncurry`, `statics`: builtins.js), so that an app that patches
 //      `Array.prototype.push` or `Promise.prototype.then` later changes nothing for the platform;
 //   2. defines the Web platform's globals as lazy accessors: the first touch of `URL` loads `url.js`, and what is never
 //      touched costs nothing;
@@ -14,15 +14,14 @@
 // read when they are first asked for.
 // Host functions are reached with `host("file")`: an object of functions from the Python module of the same name. They
 // live in closures only; nothing here leaks one to an app. They never throw: each says in its return value what failed.
-(core, lazyGlobals, loadSpecification, hostNamespace, fileOf, globalsOf) => {
+(core, lazyGlobals, builtins, loadSpecification, hostNamespace, fileOf, globalsOf) => {
   "use strict";
   const globals = globalThis;
   const {
     AggregateError, Array, ArrayBuffer, BigInt, BigInt64Array, BigUint64Array, Boolean, DataView, Date, Error, EvalError,
-    FinalizationRegistry, Float16Array, Float32Array, Float64Array, Function, Int8Array, Int16Array, Int32Array, JSON, Map,
-    Math, Number, Object, Promise, Proxy, RangeError, ReferenceError, Reflect, RegExp, Set, SharedArrayBuffer, String,
-    Symbol, SyntaxError, TypeError, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, URIError, WeakMap, WeakRef,
-    WeakSet,
+    FinalizationRegistry, Float16Array, Float32Array, Float64Array, Function, Int8Array, Int16Array, Int32Array, Map,
+    Number, Object, Promise, Proxy, RangeError, ReferenceError, RegExp, Set, SharedArrayBuffer, String, Symbol,
+    SyntaxError, TypeError, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, URIError, WeakMap, WeakRef, WeakSet,
   } = globals;
   const constructors = {
     __proto__: null,
@@ -31,203 +30,9 @@
     Number, Object, Promise, Proxy, RangeError, ReferenceError, RegExp, Set, SharedArrayBuffer, String, Symbol,
     SyntaxError, TypeError, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, URIError, WeakMap, WeakRef, WeakSet,
   };
-  const bindCall = Function.prototype.bind.bind(Function.prototype.call);
-  const TypedArray = Object.getPrototypeOf(Uint8Array);
-
-  const arrayPrototype = Array.prototype;
-  const arrayBufferPrototype = ArrayBuffer.prototype;
-  const dataViewPrototype = DataView.prototype;
-  const mapPrototype = Map.prototype;
-  const numberPrototype = Number.prototype;
-  const objectPrototype = Object.prototype;
-  const regExpPrototype = RegExp.prototype;
-  const setPrototype = Set.prototype;
-  const stringPrototype = String.prototype;
-  const typedArrayPrototype = TypedArray.prototype;
-  const weakMapPrototype = WeakMap.prototype;
-  const indexOf = bindCall(arrayPrototype.indexOf);
-  const getterOf = bindCall(objectPrototype.__lookupGetter__);
-  // Captured methods and getters by type, each followed by its name: `uncurry` replaces these two by the name and what it
-  // made of the method. Add here what a new file needs. One list each, for objects with these members would take three
-  // times as long to make, in each isolate.
-  const methods = {
-    __proto__: null,
-    Array: [
-      arrayPrototype.push, "push",
-      arrayPrototype.pop, "pop",
-      arrayPrototype.shift, "shift",
-      arrayPrototype.unshift, "unshift",
-      arrayPrototype.slice, "slice",
-      arrayPrototype.splice, "splice",
-      arrayPrototype.join, "join",
-      arrayPrototype.indexOf, "indexOf",
-      arrayPrototype.filter, "filter",
-      arrayPrototype.sort, "sort",
-      arrayPrototype.concat, "concat",
-      arrayPrototype.values, "values",
-    ],
-    ArrayBuffer: [
-      arrayBufferPrototype.slice, "slice",
-      arrayBufferPrototype.transfer, "transfer",
-      arrayBufferPrototype.resize, "resize",
-      getterOf(arrayBufferPrototype, "byteLength"), "byteLength",
-      getterOf(arrayBufferPrototype, "detached"), "detached",
-      getterOf(arrayBufferPrototype, "resizable"), "resizable",
-      getterOf(arrayBufferPrototype, "maxByteLength"), "maxByteLength",
-    ],
-    BigInt: [BigInt.prototype.valueOf, "valueOf"],
-    Boolean: [Boolean.prototype.valueOf, "valueOf"],
-    DataView: [
-      getterOf(dataViewPrototype, "buffer"), "buffer",
-      getterOf(dataViewPrototype, "byteOffset"), "byteOffset",
-      getterOf(dataViewPrototype, "byteLength"), "byteLength",
-    ],
-    Date: [Date.prototype.getTime, "getTime", Date.prototype.toISOString, "toISOString"],
-    Error: [Error.prototype.toString, "toString"],
-    FinalizationRegistry: [FinalizationRegistry.prototype.register, "register"],
-    Function: [Function.prototype.call, "call", Function.prototype.toString, "toString"],
-    Map: [
-      mapPrototype.get, "get",
-      mapPrototype.set, "set",
-      mapPrototype.has, "has",
-      mapPrototype.delete, "delete",
-      mapPrototype.forEach, "forEach",
-      mapPrototype.entries, "entries",
-      getterOf(mapPrototype, "size"), "size",
-    ],
-    Number: [
-      numberPrototype.toString, "toString",
-      numberPrototype.toFixed, "toFixed",
-      numberPrototype.valueOf, "valueOf",
-    ],
-    Object: [
-      objectPrototype.hasOwnProperty, "hasOwnProperty",
-      objectPrototype.propertyIsEnumerable, "propertyIsEnumerable",
-      objectPrototype.toString, "toString",
-      objectPrototype.__defineGetter__, "__defineGetter__",
-      objectPrototype.__lookupGetter__, "__lookupGetter__",
-    ],
-    Promise: [Promise.prototype.then, "then"],
-    RegExp: [
-      regExpPrototype.exec, "exec",
-      regExpPrototype.test, "test",
-      regExpPrototype[Symbol.replace], Symbol.replace,
-      getterOf(regExpPrototype, "source"), "source",
-      getterOf(regExpPrototype, "flags"), "flags",
-    ],
-    Set: [
-      setPrototype.add, "add",
-      setPrototype.has, "has",
-      setPrototype.delete, "delete",
-      setPrototype.forEach, "forEach",
-      setPrototype.values, "values",
-      getterOf(setPrototype, "size"), "size",
-    ],
-    SharedArrayBuffer: [getterOf(SharedArrayBuffer.prototype, "byteLength"), "byteLength"],
-    String: [
-      stringPrototype.charCodeAt, "charCodeAt",
-      stringPrototype.codePointAt, "codePointAt",
-      stringPrototype.slice, "slice",
-      stringPrototype.substring, "substring",
-      stringPrototype.indexOf, "indexOf",
-      stringPrototype.lastIndexOf, "lastIndexOf",
-      stringPrototype.includes, "includes",
-      stringPrototype.startsWith, "startsWith",
-      stringPrototype.endsWith, "endsWith",
-      stringPrototype.split, "split",
-      stringPrototype.trim, "trim",
-      stringPrototype.toLowerCase, "toLowerCase",
-      stringPrototype.toUpperCase, "toUpperCase",
-      stringPrototype.replaceAll, "replaceAll",
-      stringPrototype.padStart, "padStart",
-      stringPrototype.padEnd, "padEnd",
-      stringPrototype.repeat, "repeat",
-      stringPrototype.toWellFormed, "toWellFormed",
-      stringPrototype.isWellFormed, "isWellFormed",
-      stringPrototype.valueOf, "valueOf",
-    ],
-    Symbol: [Symbol.prototype.toString, "toString", Symbol.prototype.valueOf, "valueOf"],
-    TypedArray: [
-      typedArrayPrototype.set, "set",
-      typedArrayPrototype.slice, "slice",
-      typedArrayPrototype.fill, "fill",
-      getterOf(typedArrayPrototype, "buffer"), "buffer",
-      getterOf(typedArrayPrototype, "byteOffset"), "byteOffset",
-      getterOf(typedArrayPrototype, "byteLength"), "byteLength",
-      getterOf(typedArrayPrototype, Symbol.toStringTag), Symbol.toStringTag,
-    ],
-    Uint8Array: [Uint8Array.prototype.toBase64, "toBase64"],
-    WeakMap: [weakMapPrototype.get, "get", weakMapPrototype.set, "set", weakMapPrototype.has, "has"],
-    WeakRef: [WeakRef.prototype.deref, "deref"],
-    WeakSet: [WeakSet.prototype.add, "add", WeakSet.prototype.has, "has"],
-  };
-  const statics = {
-    __proto__: null,
-    Array: { __proto__: null, isArray: Array.isArray },
-    ArrayBuffer: { __proto__: null, isView: ArrayBuffer.isView },
-    BigInt: { __proto__: null, asIntN: BigInt.asIntN, asUintN: BigInt.asUintN },
-    Date: { __proto__: null, now: Date.now },
-    Error: { __proto__: null, isError: Error.isError },
-    JSON: { __proto__: null, stringify: JSON.stringify, parse: JSON.parse },
-    Math: {
-      __proto__: null,
-      floor: Math.floor,
-      min: Math.min,
-      max: Math.max,
-      trunc: Math.trunc,
-      random: Math.random,
-      round: Math.round,
-      fround: Math.fround,
-    },
-    Number: {
-      __proto__: null,
-      isNaN: Number.isNaN,
-      isFinite: Number.isFinite,
-      parseFloat: Number.parseFloat,
-      parseInt: Number.parseInt,
-    },
-    Object: {
-      __proto__: null,
-      assign: Object.assign,
-      create: Object.create,
-      defineProperty: Object.defineProperty,
-      freeze: Object.freeze,
-      isExtensible: Object.isExtensible,
-      getOwnPropertyDescriptor: Object.getOwnPropertyDescriptor,
-      getOwnPropertyDescriptors: Object.getOwnPropertyDescriptors,
-      getOwnPropertyNames: Object.getOwnPropertyNames,
-      getOwnPropertySymbols: Object.getOwnPropertySymbols,
-      getPrototypeOf: Object.getPrototypeOf,
-      setPrototypeOf: Object.setPrototypeOf,
-      keys: Object.keys,
-    },
-    Reflect: {
-      __proto__: null,
-      apply: Reflect.apply,
-      construct: Reflect.construct,
-      ownKeys: Reflect.ownKeys,
-      getOwnPropertyDescriptor: Reflect.getOwnPropertyDescriptor,
-    },
-    String: { __proto__: null, fromCodePoint: String.fromCodePoint },
-    Symbol: { __proto__: null, for: Symbol.for },
-    Uint8Array: { __proto__: null, fromBase64: Uint8Array.fromBase64 },
-  };
+  // Where the engine can make builtins anew, the host has put what does that in the place of a global to come.
+  const { uncurry, statics } = builtins === undefined ? globals.self : builtins();
   const { defineProperty, setPrototypeOf } = statics.Object;
-
-  /**
-   * The captured method or getter `name` of `type`, taking its receiver first: uncurry("Array", "push")(array, item),
-   * uncurry("Map", "size")(map).
-   */
-  function uncurry(type, name) {
-    const list = methods[type];
-    let at = indexOf(list, name);
-    if (at < 0) throw new TypeError(`bootstrap.js captures no ${type}.${name}`);
-    if (at % 2 === 1) {
-      list[at] = bindCall(list[--at]);
-      list[at] = name;
-    }
-    return list[at + 1];
-  }
 
   const loaded = { __proto__: null };
   /** The result of the specification file `name`, loaded at the first call. */

@@ -9,7 +9,7 @@
     viewByteOffset: uncurry("TypedArray", "byteOffset"),
     viewByteLength: uncurry("TypedArray", "byteLength"),
     /** "Uint8Array" and so on, or undefined where `value` is no typed array. */
-    viewTag: uncurry("TypedArray", constructors.Symbol.toStringTag),
+    viewTag: uncurry("TypedArray", "[Symbol.toStringTag]"),
     dataViewBuffer: uncurry("DataView", "buffer"),
     dataViewByteOffset: uncurry("DataView", "byteOffset"),
     dataViewByteLength: uncurry("DataView", "byteLength"),

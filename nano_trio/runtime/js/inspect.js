@@ -428,7 +428,7 @@
     return exec(NOT_ASCII, text) === null ? text.length : platform.host("console").width(toWellFormed(text));
   }
   function withoutColors(ctx, text) {
-    return ctx.colors ? uncurry("RegExp", constructors.Symbol.replace)(/\x1b\[\d+m/g, text, "") : text;
+    return ctx.colors ? uncurry("RegExp", "[Symbol.replace]")(/\x1b\[\d+m/g, text, "") : text;
   }
 
   /** Put an object's entries on one line, where they fit and hold no more than `compact` levels; else on lines. */

@@ -1,0 +1,221 @@
+/*
+ * The engine's builtins for the platform, made anew in each context when they are first used.
+ *
+ * Theory of operation. The platform must not call Array.prototype.push as an app may have replaced it. To take hold of
+ * all that it might ever call, before the app's code runs, would cost each isolate 16 KB: the engine makes its functions
+ * when they are first touched, and most of these an app never needs. But the C function behind a builtin is the same in
+ * all contexts. So builtins_learn reads it, once a process, from the builtin of a context in which no app's code has
+ * run, with its kind and its magic number; from these the engine makes another function of the same behaviour, in any
+ * context and at any time.
+ *
+ *   uncurry(type, name)   makes the method or getter `name` of `type`'s prototype as a function that takes its receiver
+ *                         first. Its C function is `call`, which knows by its magic number whom to call.
+ *   statics[type][name]   are functions of constructors and namespaces. The engine makes them, and the objects they are
+ *                         in, when they are first touched, as it does with its own.
+ *
+ * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "values.h"
+
+/* Kinds of C functions, as quickjs.h has them (JSCFunctionEnum): those that are understood here. */
+enum { GENERIC = 0, GENERIC_MAGIC = 1, NUMBER_OF_NUMBER = 6, NUMBER_OF_NUMBERS = 7, GETTER = 8, GETTER_MAGIC = 10 };
+enum { CALLED_WITH_MAGIC = GENERIC_MAGIC };
+/* What a list of properties holds (JS_DEF_CFUNC, JS_DEF_OBJECT). */
+enum { A_FUNCTION = 0, AN_OBJECT = 8 };
+
+typedef Value Generic(Context *, Value this, int count, Value *arguments);
+typedef Value GenericMagic(Context *, Value this, int count, Value *arguments, int magic);
+typedef Value Getter(Context *, Value this);
+typedef Value GetterMagic(Context *, Value this, int magic);
+
+/* A property as quickjs.h lists them (JSCFunctionListEntry). */
+typedef struct Entry {
+  const char *name;
+  uint8_t flags, holds;
+  int16_t magic;
+  union {
+    struct {
+      uint8_t length, kind;
+      void *function;
+    } function;
+    struct {
+      const struct Entry *list;
+      int count;
+    } object;
+  } as;
+} Entry;
+
+/* What the engine keeps of a C function, in its object: quickjs.c, JSObject.u.cfunc. builtins_learn proves it. */
+typedef struct {
+  Context *context;
+  void *function;
+  uint8_t length, kind;
+  int16_t magic;
+} Kept;
+#define KEPT_AT 48
+
+/* The engine's functions, in the order of builtins.py. */
+typedef struct {
+  Value (*new_function)(Context *, void *, const char *name, int length, int kind, int magic);
+  Value (*new_object)(Context *, Value prototype);
+  int (*define_list)(Context *, Value object, const Entry *, int count);
+  int (*define_named)(Context *, Value object, const char *, Value, int flags); /* takes the value */
+  Value (*get)(Context *, Value object, const char *name);
+  Value (*get_at)(Context *, Value object, uint32_t index);
+  const char *(*text_of)(Context *, size_t *length, Value, int as_cesu8);
+  void (*free_text)(Context *, const char *);
+  uint16_t (*class_of)(Value);
+  Value (*throw_type_error)(Context *, const char *format, ...);
+  Value (*get_global)(Context *);
+  void (*free_counted)(Context *, Value); /* whose count has come to 0 */
+} Engine;
+
+static Engine engine;
+
+typedef struct {
+  char *type, *name;
+  Kept kept;
+} Method;
+
+static Method *methods;
+static int method_count;
+/* The types' entries, and of each its functions'. */
+static Entry *types;
+static int type_count;
+
+static const Value null = {{0}, TAG_NULL};
+
+static void release(Context *context, Value value) {
+  if (is_counted(value) && --*count_of(value) <= 0) engine.free_counted(context, value);
+}
+
+/* A method that takes its receiver as first argument. The engine sees to it that there is one. */
+static Value call(Context *context, Value this, int count, Value *arguments, int index) {
+  const Kept *kept = &methods[index].kept;
+  int rest = count > 0 ? count - 1 : 0;
+  switch (kept->kind) {
+    case GENERIC:
+      return ((Generic *)kept->function)(context, arguments[0], rest, arguments + 1);
+    case GENERIC_MAGIC:
+      return ((GenericMagic *)kept->function)(context, arguments[0], rest, arguments + 1, kept->magic);
+    case GETTER:
+      return ((Getter *)kept->function)(context, arguments[0]);
+    default:
+      return ((GetterMagic *)kept->function)(context, arguments[0], kept->magic);
+  }
+}
+
+static int find_method(const char *type, const char *name) {
+  for (int i = 0; i < method_count; i++)
+    if (strcmp(methods[i].name, name) == 0 && strcmp(methods[i].type, type) == 0) return i;
+  return -1;
+}
+
+static Value uncurry(Context *context, Value this, int count, Value *arguments) {
+  Value result = {{0}, TAG_EXCEPTION};
+  const char *type = engine.text_of(context, NULL, arguments[0], 0);
+  const char *name = type == NULL ? NULL : engine.text_of(context, NULL, arguments[1], 0);
+  if (name != NULL) {
+    int index = find_method(type, name);
+    result = index < 0 ? engine.throw_type_error(context, "builtins.js lists no %s.%s", type, name)
+                       : engine.new_function(context, call, name, methods[index].kept.length + 1, CALLED_WITH_MAGIC, index);
+    engine.free_text(context, name);
+  }
+  if (type != NULL) engine.free_text(context, type);
+  return result;
+}
+
+/* What the engine keeps of a function; 0: it is none of C. */
+static int read_kept(Value function, uint16_t class, Kept *kept) {
+  if (tag_of(function) != TAG_OBJECT || engine.class_of(function) != class) return 0;
+  memcpy(kept, (char *)function.as.pointer + KEPT_AT, sizeof *kept);
+  return 1;
+}
+
+/* Whether Kept is what the engine keeps, by a function of which all is known; its class. */
+static int proves_kept(Context *context, uint16_t *class) {
+  Value function = engine.new_function(context, call, "proof", 7, GENERIC_MAGIC, 12345);
+  Kept kept;
+  *class = engine.class_of(function);
+  int proof = read_kept(function, *class, &kept) && kept.context == context && kept.function == (void *)call &&
+              kept.length == 7 && kept.kind == GENERIC_MAGIC && kept.magic == 12345;
+  release(context, function);
+  return proof;
+}
+
+static char *copy_text(Context *context, Value list, uint32_t index) {
+  Value value = engine.get_at(context, list, index);
+  const char *text = engine.text_of(context, NULL, value, 0);
+  char *copy = text == NULL ? NULL : strdup(text);
+  if (text != NULL) engine.free_text(context, text);
+  release(context, value);
+  return copy;
+}
+
+static int add_method(char *type, char *name, Kept kept) {
+  if (kept.kind != GENERIC && kept.kind != GENERIC_MAGIC && kept.kind != GETTER && kept.kind != GETTER_MAGIC) return 0;
+  methods[method_count++] = (Method){type, name, kept};
+  return 1;
+}
+
+/* Functions of a type come together. */
+static int add_static(char *type, char *name, Kept kept, Entry *entry) {
+  if (kept.kind != GENERIC && kept.kind != GENERIC_MAGIC && kept.kind != NUMBER_OF_NUMBER && kept.kind != NUMBER_OF_NUMBERS)
+    return 0;
+  if (type_count == 0 || strcmp(types[type_count - 1].name, type) != 0)
+    types[type_count++] = (Entry){.name = type, .holds = AN_OBJECT, .as.object = {.list = entry}};
+  types[type_count - 1].as.object.count++;
+  *entry = (Entry){.name = name, .holds = A_FUNCTION, .magic = kept.magic};
+  entry->as.function.length = kept.length;
+  entry->as.function.kind = kept.kind;
+  entry->as.function.function = kept.function;
+  return 1;
+}
+
+/* Once a process, before all others: the builtins that the global `learned` lists, four items each: whether it is a
+   method, type, name, function. 0: something is not as it is known here. */
+int builtins_learn(const Engine *functions, Context *context) {
+  engine = *functions;
+  uint16_t class;
+  if (!proves_kept(context, &class)) return 0;
+  Value global = engine.get_global(context);
+  Value list = engine.get(context, global, "learned");
+  uint32_t count = (uint32_t)engine.get(context, list, "length").as.integer / 4;
+  Entry *entries = calloc(count, sizeof *entries);
+  methods = calloc(count, sizeof *methods);
+  types = calloc(count, sizeof *types);
+  int ok = entries != NULL && methods != NULL && types != NULL;
+  for (uint32_t i = 0; ok && i < count; i++) {
+    int is_method = engine.get_at(context, list, 4 * i).as.integer;
+    char *type = copy_text(context, list, 4 * i + 1), *name = copy_text(context, list, 4 * i + 2);
+    Value function = engine.get_at(context, list, 4 * i + 3);
+    Kept kept;
+    ok = type != NULL && name != NULL && read_kept(function, class, &kept) &&
+         (is_method ? add_method(type, name, kept) : add_static(type, name, kept, &entries[i]));
+    release(context, function);
+  }
+  release(context, list);
+  release(context, global);
+  return ok;
+}
+
+/* Give a context [uncurry, statics] as the global of this name. Out of memory, it has none of the name. */
+void builtins_give(Context *context, const char *place) {
+  Value global = engine.get_global(context);
+  Value given = engine.new_object(context, null);
+  Value statics = engine.new_object(context, null);
+  Value function = engine.new_function(context, uncurry, "uncurry", 2, GENERIC, 0);
+  if (tag_of(given) == TAG_OBJECT && tag_of(statics) == TAG_OBJECT && tag_of(function) == TAG_OBJECT &&
+      engine.define_list(context, statics, types, type_count) == 0 &&
+      engine.define_named(context, given, "uncurry", duplicate(function), CONFIGURABLE_WRITABLE) >= 0 &&
+      engine.define_named(context, given, "statics", duplicate(statics), CONFIGURABLE_WRITABLE) >= 0)
+    engine.define_named(context, global, place, duplicate(given), CONFIGURABLE_WRITABLE);
+  release(context, function);
+  release(context, statics);
+  release(context, given);
+  release(context, global);
+}

@@ -1,0 +1,86 @@
+"""The engine's builtins, for platform code that must not meet those an app has replaced.
+
+``builtins.c`` says how; it becomes ``libbuiltins.so`` when the package is built, on Linux and where there is a C
+compiler. Held in each isolate, as plain JavaScript would do it, they take 23 KB of it. As in
+:mod:`nano_trio.engine.json_builtins` the engine's own functions are called out of the binding's library, only for a
+binding that was examined (:mod:`nano_trio.engine.polling`) and after a proof on scratch contexts: what is made anew
+behaves as what it stands for. Where anything of this fails there are none to be had, and JavaScript must hold its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+
+import quickjs
+
+from nano_trio.engine import json_builtins
+from nano_trio.engine.native import engine_functions, open_library
+from nano_trio.engine.polling import address_of
+
+__all__ = ["give", "in_use"]
+
+# struct Engine of builtins.c, in its order.
+_FUNCTIONS = (
+    "JS_NewCFunction2",
+    "JS_NewObjectProto",
+    "JS_SetPropertyFunctionList",
+    "JS_DefinePropertyValueStr",
+    "JS_GetPropertyStr",
+    "JS_GetPropertyUint32",
+    "JS_ToCStringLen2",
+    "JS_FreeCString",
+    "JS_GetClassID",
+    "JS_ThrowTypeError",
+    "JS_GetGlobalObject",
+    "__JS_FreeValue",
+)
+_PLACE = "given"
+_PROOF = r"""(uncurry, statics) => {
+  const made = [], add = (...values) => made.push(...values.map(String));
+  const array = [3, 1, 2], map = new Map([[1, 2]]), bytes = new Uint8Array([1, 2, 3]);
+  add(uncurry("Array", "push")(array, 5, 4), uncurry("Array", "filter")(array, (each) => each > 1), array);
+  add(uncurry("Map", "size")(map), uncurry("Map", "get")(map, 1), uncurry("String", "slice")("text", 1, 3));
+  add(uncurry("TypedArray", "byteLength")(bytes), uncurry("RegExp", "source")(/a+/));
+  add(statics.Math.floor(2.5), statics.Math.max(1, 3, 2), statics.Object.keys({ a: 1 }), statics.JSON.parse("[7]"));
+  for (const refused of [() => uncurry("Map", "get")(), () => uncurry("Map", "size")([]), () => uncurry("Map", "no")])
+    try { made.push(refused()) } catch (error) { made.push(error.name) }
+  return made.join();
+}"""
+
+
+def in_use(source: str) -> bool:
+    """Whether contexts of this process can have those of ``source``."""
+    return _library(source) is not None
+
+
+def give(context: quickjs.Context, source: str, place: str) -> bool:
+    """Make the global ``place`` of a context ``{ uncurry, statics }``; False where that cannot be had.
+
+    ``source``: a function that returns ``{ uncurry, statics, listed }``. What ``listed`` names, four items each (is it
+    a method, its type, its name, the function), the two given are for.
+    """
+    library = _library(source)
+    if library is not None:
+        library.builtins_give(ctypes.c_void_p(address_of(context)), place.encode())
+    return library is not None
+
+
+@cache
+def _library(source: str) -> ctypes.PyDLL | None:
+    library, functions = open_library("builtins"), engine_functions(_FUNCTIONS)
+    if library is None or functions is None:
+        return None
+    library.builtins_give.restype = None
+    scratch = quickjs.Runtime().new_context()
+    # JSON's functions are ours, where they can be had.
+    json_builtins.install(scratch)
+    expected = scratch.eval(f"const own = ({source})(), learned = own.listed; ({_PROOF})(own.uncurry, own.statics)")
+    scratch.eval("globalThis.learned = learned")
+    if not library.builtins_learn(functions, ctypes.c_void_p(address_of(scratch))):
+        return None
+    # Another runtime: what was learned of the first must be true of all.
+    proven = quickjs.Runtime().new_context()
+    json_builtins.install(proven)
+    library.builtins_give(ctypes.c_void_p(address_of(proven)), _PLACE.encode())
+    return library if proven.eval(f"({_PROOF})({_PLACE}.uncurry, {_PLACE}.statics)") == expected else None

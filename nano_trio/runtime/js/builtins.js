@@ -1,0 +1,88 @@
+// The builtins that the platform uses, by type. Add here what a new file needs.
+//
+// This is evaluated where no app's code has run: as a rule once a process, for engine/builtins.py, which from then on
+// makes what is asked for by itself; where it cannot be had in each isolate, before the app's code. Returns
+//   uncurry(type, name): the method or getter of the type's prototype, taking its receiver first, as in
+//     uncurry("Array", "push")(array, item) and uncurry("Map", "size")(map);
+//   statics: the functions of constructors and namespaces, as in statics.Object.freeze;
+//   listed: all of both, as engine/builtins.py wants them.
+() => {
+  "use strict";
+  const methods = {
+    __proto__: null,
+    Array: "push pop shift unshift slice splice join indexOf filter sort concat values",
+    ArrayBuffer: "slice transfer resize byteLength detached resizable maxByteLength",
+    BigInt: "valueOf",
+    Boolean: "valueOf",
+    DataView: "buffer byteOffset byteLength",
+    Date: "getTime toISOString",
+    Error: "toString",
+    FinalizationRegistry: "register",
+    Function: "call toString",
+    Map: "get set has delete forEach entries size",
+    Number: "toString toFixed valueOf",
+    Object: "hasOwnProperty propertyIsEnumerable toString __defineGetter__ __lookupGetter__",
+    Promise: "then",
+    RegExp: "exec test [Symbol.replace] source flags",
+    Set: "add has delete forEach values size",
+    SharedArrayBuffer: "byteLength",
+    String:
+      "charCodeAt codePointAt slice substring indexOf lastIndexOf includes startsWith endsWith split trim toLowerCase " +
+      "toUpperCase replaceAll padStart padEnd repeat toWellFormed isWellFormed valueOf",
+    Symbol: "toString valueOf",
+    TypedArray: "set slice fill buffer byteOffset byteLength [Symbol.toStringTag]",
+    Uint8Array: "toBase64",
+    WeakMap: "get set has",
+    WeakRef: "deref",
+    WeakSet: "add has",
+  };
+  const statics = {
+    __proto__: null,
+    Array: "isArray",
+    ArrayBuffer: "isView",
+    BigInt: "asIntN asUintN",
+    Date: "now",
+    Error: "isError",
+    JSON: "stringify parse",
+    Math: "floor min max trunc random round fround",
+    Number: "isNaN isFinite parseFloat parseInt",
+    Object:
+      "assign create defineProperty freeze isExtensible getOwnPropertyDescriptor getOwnPropertyDescriptors " +
+      "getOwnPropertyNames getOwnPropertySymbols getPrototypeOf setPrototypeOf keys",
+    Reflect: "apply construct ownKeys getOwnPropertyDescriptor",
+    String: "fromCodePoint",
+    Symbol: "for",
+    Uint8Array: "fromBase64",
+  };
+  const { getOwnPropertyDescriptor, getPrototypeOf } = Object;
+  const types = { __proto__: null, TypedArray: getPrototypeOf(Uint8Array) };
+  const typeOf = (name) => types[name] ?? globalThis[name];
+  /** The function behind a method or getter: its name, or "[Symbol.replace]". */
+  const find = (owner, name) => {
+    const key = name[0] === "[" ? Symbol[name.slice(8, -1)] : name;
+    const { value, get } = getOwnPropertyDescriptor(owner, key);
+    return value ?? get;
+  };
+  const listed = [];
+  for (const type in methods) {
+    const { prototype } = typeOf(type);
+    for (const name of methods[type].split(" ")) listed.push(true, type, name, find(prototype, name));
+  }
+  for (const type in statics) {
+    const owner = typeOf(type);
+    const names = statics[type].split(" ");
+    statics[type] = { __proto__: null };
+    for (const name of names) listed.push(false, type, name, (statics[type][name] = find(owner, name)));
+  }
+  const bindCall = Function.prototype.bind.bind(Function.prototype.call);
+  const functions = { __proto__: null };
+  for (let i = 0; i < listed.length; i += 4) {
+    if (listed[i]) functions[`${listed[i + 1]}.${listed[i + 2]}`] = bindCall(listed[i + 3]);
+  }
+  const uncurry = (type, name) => {
+    const found = functions[`${type}.${name}`];
+    if (found === undefined) throw new TypeError(`builtins.js lists no ${type}.${name}`);
+    return found;
+  };
+  return { __proto__: null, uncurry, statics, listed };
+}

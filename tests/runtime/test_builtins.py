@@ -1,0 +1,106 @@
+"""The builtins that the platform uses are the engine's own, whatever an app has put in their places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import quickjs
+
+from nano_trio.engine import builtins
+from nano_trio.runtime import platform
+
+from .harness import Bench
+from .test_hardening import INSTRUMENT, SCENARIOS
+
+FOLDERS = [Path(module.__file__ or "").parent / "js" for module in (platform, __import__("nano_trio.testing").testing)]
+SOURCE = platform.builtins_source()
+
+
+@pytest.fixture(scope="module")
+def context() -> Any:
+    """A context with what was listed in `own`, and what the engine makes of it in `given`."""
+    context = quickjs.Runtime().new_context()
+    assert builtins.give(context, SOURCE, "given"), "there are none: in a source tree, run `python hatch_build.py`"
+    context.eval(f"globalThis.own = ({SOURCE})()")
+    return context
+
+
+def test_each_is_made_anew_as_it_was(context: Any) -> None:
+    different = context.eval(
+        """(() => {
+          const { listed } = own, different = [];
+          for (let i = 0; i < listed.length; i += 4) {
+            const [isMethod, type, name, original] = listed.slice(i, i + 4);
+            const made = isMethod ? given.uncurry(type, name) : given.statics[type][name];
+            const same = made !== original && typeof made === "function" && made.name.length > 0
+              && made.length === original.length + (isMethod ? 1 : 0);
+            if (!same) different.push(`${type}.${name}`);
+          }
+          return `${listed.length > 400} ${different}`;
+        })()"""
+    )
+    assert different == "true "
+
+
+def test_all_that_the_platform_asks_for_is_listed(context: Any) -> None:
+    """What is made when it is first used would else be missed when an app first uses it."""
+    asked = set()
+    for file in (file for folder in FOLDERS for file in folder.glob("*.js") if file.stem != "builtins"):
+        text = file.read_text("utf-8")
+        asked |= {f"{type}.{name}" for type, name in re.findall(r'uncurry\("(\w+)", "([^"]+)"\)', text)}
+        for names, type in re.findall(r"const \{([\w\s,:]+)\} =\s*(?:platform\.)?statics\.(\w+);", text):
+            asked |= {f"{type}.{name.partition(':')[0].strip()}" for name in names.split(",") if name.strip()}
+        asked |= {f"{type}.{name}" for type, name in re.findall(r"\bstatics\.(\w+)\.(\w+)", text)}
+    text = context.eval("own.listed.flatMap((_, i, all) => i % 4 === 1 ? [`${all[i]}.${all[i + 1]}`] : []).join()")
+    assert asked - set(text.split(",")) == set()
+    assert len(asked) > 100
+
+
+def test_what_was_replaced_before_it_is_first_asked_for_is_not_met(context: Any) -> None:
+    assert (
+        context.eval(
+            """
+            Array.prototype.lastIndexOf = Array.prototype.splice = Math.round = () => "replaced";
+            Object.defineProperty(Set.prototype, "size", { get: () => "replaced" });
+            const items = [1, 2, 3];
+            [given.uncurry("Array", "splice")(items, 0, 2), given.uncurry("Set", "size")(new Set()),
+             given.statics.Math.round(1.6), items].join(" ")
+            """
+        )
+        == "1,2 0 2 3"
+    )
+
+
+def test_one_that_is_not_listed_is_an_error(context: Any) -> None:
+    with pytest.raises(quickjs.JSError, match=r"builtins\.js lists no Array\.nothing"):
+        context.eval("given.uncurry('Array', 'nothing')")
+
+
+def test_receivers_that_are_none_are_refused(context: Any) -> None:
+    for call in ("uncurry('Map', 'get')()", "uncurry('Map', 'size')([])", "uncurry('String', 'trim')(null)"):
+        with pytest.raises(quickjs.JSError, match="TypeError"):
+            context.eval(f"given.{call}")
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """As `run_js`, where the engine makes no builtins anew: the isolate holds its own."""
+    platform._bootstrap.cache_clear()
+    monkeypatch.setattr(builtins, "_library", lambda source: None)
+    bench = Bench()
+    yield bench.run
+    bench.context = None
+    bench.close()
+    platform._bootstrap.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["headers", "url", "streams: bytes", "structured clone", "console", "html rewriter"])
+def test_builtins_that_are_held_serve_as_well(name: str, held: Callable[[str], Any]) -> None:
+    body = f"{INSTRUMENT}try {{ await (async () => {{{SCENARIOS[name]}}})(); }} finally {{ isArmed = false; }} return hits;"
+    called = held(body)
+    called.pop("String.prototype.concat", None)
+    assert called == {}
