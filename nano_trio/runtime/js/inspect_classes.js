@@ -288,9 +288,10 @@
       let text = "(detached)";
       if (isShared || !buffers.detached(value)) {
         const bytes = new constructors.Uint8Array(value, 0, shown);
+        const toString = uncurry("Number", "toString");
         text = "[Uint8Contents]: <";
         for (let i = 0; i < shown; i++) {
-          text += `${i > 0 ? " " : ""}${bytes[i] < 16 ? "0" : ""}${uncurry("Number", "toString")(bytes[i], 16)}`;
+          text += `${i > 0 ? " " : ""}${bytes[i] < 16 ? "0" : ""}${toString(bytes[i], 16)}`;
         }
         text += length > shown ? ` ... ${more(length - shown, "byte")}>` : ">";
       }
