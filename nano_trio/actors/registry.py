@@ -28,7 +28,7 @@ from nano_trio.engine.typescript import Tools
 __all__ = ["Registry", "TurnNumbers"]
 
 _SWEEP_S = 1.0
-_SWEPT_AT_ONCE = 1000
+_SWEPT_AT_ONCE = 250
 
 
 class TurnNumbers(Protocol):

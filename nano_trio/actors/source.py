@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import trio
@@ -104,7 +103,7 @@ class Source:
         return self.path if self.code is None else self.code
 
     @property
-    def files(self) -> list[Path]:
+    def files(self) -> list[str]:
         """The files that the code was read from."""
         return [] if self.code is None else self.code.files
 

@@ -119,11 +119,12 @@ class ModuleFolder:
         return list(self._sources)
 
     @property
-    def files(self) -> list[Path]:
+    def files(self) -> list[str]:
         """What was read, and the ``package.json`` that had a say in what that was."""
-        folder = Path(self.folder)
-        manifests = [folder / at / "package.json" for at, text in self.resolver.manifests.items() if text is not None]
-        return [folder / name for name in self._sources if name not in self._builtins] + manifests
+        had = [at for at, text in self.resolver.manifests.items() if text is not None]
+        names = [_shown(name) for name in self._sources if name not in self._builtins]
+        names += [posixpath.join(at, "package.json") for at in had]
+        return [f"{self.folder}/{name}" for name in names]
 
     def changed(self) -> bool:
         """Whether a module that was read would read otherwise now, or be another."""
@@ -256,7 +257,7 @@ class AppCode:
     _cache: BytecodeCache
 
     @property
-    def files(self) -> list[Path]:
+    def files(self) -> list[str]:
         """What was read so far, by paths in the app's folder: modules, and ``package.json`` where it had a say."""
         return self.folder.files
 

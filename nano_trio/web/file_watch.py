@@ -17,6 +17,10 @@ Changes are gathered until a tenth of a second has passed without any, at most 1
 looked at once a second, and after each change: a new watcher stands before the old one goes, and what it newly watches
 is compared once, for it may have changed before. Where the system's limit of watches is reached, the folders are
 polled instead.
+
+Hundreds of apps may have been started since the last look, and others start meanwhile. So the loop is not kept for all
+of them at once, and for a new one the thread does little but ask the system: whatever else it does holds the
+interpreter, for which each start then waits half a millisecond with every file that it reads.
 """
 
 from __future__ import annotations
@@ -45,6 +49,7 @@ __all__ = ["Digests", "FileWatch", "digests", "folders_of"]
 log = structlog.get_logger("nano_trio")
 
 Digests = list[bytes | None]
+StrPath = str | os.PathLike[str]
 
 _LOOK_MS = 1000
 _QUIET_MS = 100
@@ -54,6 +59,8 @@ _POLL_MS = 1000
 _MOST_FOLDERS = 256
 """Of one app."""
 _MOST_LINKS = 40
+_LOOKED_AT_ONCE = 50
+"""Apps, without a pass of the loop in between."""
 
 
 class FileWatch:
@@ -101,6 +108,8 @@ class FileWatch:
 
     async def _look(self, apps: dict[App, frozenset[str]], config: frozenset[str], places: frozenset[str]) -> None:
         """Look at what lies in these places."""
+        if not places:
+            return
         touched = {app for app, folders in apps.items() if folders & places}
         for app in touched:
             self._known.pop(app, None)
@@ -148,17 +157,29 @@ class FileWatch:
         if self._hosting.dev:
             # An error page waits for the app to be mended.
             watched |= dict.fromkeys(app for app in registry.apps.values() if app.last_error is not None)
-        apps = {app: app.source.key for app in watched if app.name in registry.apps}
-        missing = [app for app, key in apps.items() if app not in self._known or self._known[app][0] is not key]
-        if missing or len(self._known) != len(apps):
-            look = [(app, Path(app.source.path), app.source.files) for app in missing]
+        known, apps = self._known, dict.fromkeys(watched, frozenset[str]())
+        missing: list[tuple[App, object, str, list[str]]] = []
+        for index, app in enumerate(watched):
+            key = app.source.key
+            if app.name not in registry.apps:
+                del apps[app]
+            elif app in known and known[app][0] is key:
+                apps[app] = known[app][1]
+            else:
+                missing.append((app, key, os.fspath(app.source.path), app.source.files))
+            if index % _LOOKED_AT_ONCE == _LOOKED_AT_ONCE - 1:
+                await trio.lowlevel.checkpoint()
+        if missing:
             ways: Ways = {}
-            found = await trio.to_thread.run_sync(
-                lambda: {app: folders_of(path, files, ways) for app, path, files in look}
-            )
-            self._known = {app: (key, found[app] if app in found else self._known[app][1]) for app, key in apps.items()}
+            look = [(path, files) for _, _, path, files in missing]
+            found = await trio.to_thread.run_sync(lambda: [folders_of(path, files, ways) for path, files in look])
+            for (app, key, _, _), folders in zip(missing, found, strict=True):
+                apps[app] = folders
+                known[app] = key, folders
+        if len(known) != len(apps):
+            self._known = {app: known[app] for app in apps}
         config = await trio.to_thread.run_sync(functools.partial(_folders_on_the_way, self._files, {}))
-        return {app: self._known[app][1] for app in apps}, config
+        return apps, config
 
 
 def digests(files: Iterable[Path]) -> Digests:
@@ -195,13 +216,13 @@ Ways = dict[str, frozenset[str]]
 """What is to be watched for a change of where a folder is, by folder. Apps lie side by side: it is found out once."""
 
 
-def folders_of(path: Path, files: Iterable[Path], ways: Ways | None = None) -> frozenset[str]:
+def folders_of(path: StrPath, files: Iterable[StrPath], ways: Ways | None = None) -> frozenset[str]:
     """The real paths of the folders to watch for an app at ``path`` whose code came from ``files``. Blocks.
 
     ``ways`` keeps what was found out, for other apps.
     """
     folders = _folders_on_the_way([path, *files], {} if ways is None else ways)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return folders
     below_it = set(folders)
     most = len(folders) + _MOST_FOLDERS
@@ -213,11 +234,10 @@ def folders_of(path: Path, files: Iterable[Path], ways: Ways | None = None) -> f
     return frozenset(folder for folder in below_it if os.path.isdir(folder))
 
 
-def _folders_on_the_way(paths: Iterable[Path], ways: Ways) -> frozenset[str]:
+def _folders_on_the_way(paths: Iterable[StrPath], ways: Ways) -> frozenset[str]:
     """The folders that hold these files, and those that hold symbolic links on the way to them."""
     folders: set[str] = set()
-    for path in paths:
-        name = os.path.abspath(path)
+    for name in {os.path.abspath(path) for path in paths}:
         for _ in range(_MOST_LINKS):
             folder = os.path.dirname(name)
             if folder not in ways:

@@ -229,7 +229,7 @@ def test_a_change_of_package_json_is_a_change(tmp_path: Path, cache: BytecodeCac
     lay(app, {"node_modules/p/package.json": {"main": "index.js"}})
     assert code.changed(app)
     code = load_app(app, cache)
-    assert app / "node_modules/p/package.json" in code.files
+    assert str(app / "node_modules/p/package.json") in code.files
     lay(app, {"package.json": {"main": "other.js"}, "other.js": ""})
     assert code.changed(app)
 
