@@ -2,9 +2,9 @@
 
 Most of what the start of an app takes is the same for all apps. A few isolates are kept for which that is done; the
 next app to start takes one over, with its own limits and its own host functions. The store is filled again in small
-steps where a pass of the loop ends in which no app had anything to compute, as there is between the requests of a few
+steps, in the scheduler's spare time: where no app has anything to compute, as there is between the requests of a few
 clients, however fast they are. A request that comes meanwhile waits for the rest of one step. What else can wait is
-done in such passes too, once the store is full.
+done then too, once the store is full.
 """
 
 from __future__ import annotations
@@ -37,15 +37,24 @@ class Blanks:
         self._steps = 0
         """How many were taken."""
         self._failure: Exception | None = None
+        self._runs = False
         self._wanted = trio.Event()
         self._filled = trio.Event()
 
     def __len__(self) -> int:
         return len(self._ready)
 
+    @property
+    def _missing(self) -> bool:
+        """Whether there is something to do."""
+        return len(self._ready) < self.size or bool(self._later)
+
     def take(self) -> Blank:
         """One that is ready, or else the one that is being built, however much of it there is."""
-        self._wanted.set()
+        if self._runs:
+            self._wanted.set()
+            # Not by the task: where one app starts after the other, it need not wake for each.
+            self._scheduler.when_spare(self._step)
         if self._ready:
             return self._ready.popleft()
         taken, self._next = self._next, Blank(self._scheduler)
@@ -66,25 +75,22 @@ class Blanks:
     async def run(self) -> None:
         """Keep the store full until cancelled, and let go of it then. Raises what building an isolate raised."""
         scheduler = self._scheduler
+        self._runs = True
         try:
             while True:
-                if len(self._ready) >= self.size:
-                    self._filled.set()
-                    if not self._later:
-                        self._wanted = trio.Event()
-                        await self._wanted.wait()
-                steps, latest = self._steps, trio.current_time() + _BUSY_S
-                scheduler.when_spare = self._step
-                while self._steps == steps:
-                    # A pass follows at once, and so does its end.
-                    await trio.lowlevel.checkpoint()
-                    if self._steps == steps and trio.current_time() >= latest:
-                        scheduler.when_spare = None
-                        self._step()
+                steps = self._steps
+                scheduler.when_spare(self._step)
+                await trio.sleep(_BUSY_S)
+                if self._steps == steps and self._missing:
+                    self._step()
                 if self._failure is not None:
                     raise self._failure
+                if not self._missing:
+                    self._wanted = trio.Event()
+                    await self._wanted.wait()
         finally:
-            scheduler.when_spare = None
+            self._runs = False
+            scheduler.when_spare(None)
             self._failure = None
             for each in (self._next, *self._ready):
                 each.close()
@@ -93,21 +99,25 @@ class Blanks:
             while self._later:
                 self._later.popleft()()
 
-    def _step(self) -> None:
+    def _step(self) -> bool:
+        """Do some of what is to be done; whether more is left."""
         self._steps += 1
         if gc.isenabled() and gc.get_count()[0] > gc.get_threshold()[0] // 2:
             # Python's collector would look at the newest objects in one of the next starts: let it do so here.
             gc.collect(0)
-            return
+        elif len(self._ready) < self.size:
+            try:
+                self._build()
+            except Exception as failure:
+                self._failure = failure
+        elif self._later:
+            self._later.popleft()()
         if len(self._ready) >= self.size:
-            if self._later:
-                self._later.popleft()()
-            return
-        try:
-            self._next.step()
-        except Exception as failure:
-            self._failure = failure
-            return
+            self._filled.set()
+        return self._failure is None and self._missing
+
+    def _build(self) -> None:
+        self._next.step()
         if self._next.ready:
             self._ready.append(self._next)
             self._next = Blank(self._scheduler)

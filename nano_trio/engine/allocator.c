@@ -205,6 +205,10 @@ static __attribute__((noinline)) Slab *find_slab(State *state, unsigned class) {
     }
     slab = &slabs[taken++];
   }
+#ifdef MADV_POPULATE_WRITE
+  /* All of a shared slab will be used: one call instead of four page faults. Systems that cannot leave it to these. */
+  if (pool == &common && (slab->fresh == NULL || slab->clean)) madvise(memory_of(slab), SLAB, MADV_POPULATE_WRITE);
+#endif
   slab->pool = pool;
   slab->free = NULL;
   slab->used = 0;

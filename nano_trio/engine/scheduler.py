@@ -33,6 +33,9 @@ Where nothing else has come up between two grants (no task can run, no deadline 
 pass would do nothing, at the price of a tenth of a slice. So this is looked at first, which takes a system call, and
 the next grant follows at once: see ``_Passes``.
 
+What can wait is done in spare time (:meth:`CpuScheduler.when_spare`): where a pass ends in which no turn ran and none
+waits, and on from there as long as nothing comes up.
+
 What is granted runs outside of any task, therefore:
 ``trio.lowlevel.current_task`` means nothing there, as inside of turns, whose greenlets any task may be the one to run.
 
@@ -126,8 +129,8 @@ class _Passes(trio.abc.Instrument):
             scheduler._grant()
             if outside is not None:
                 for _ in range(_GRANTS_A_PASS - 1):
-                    # The scheduler's own task can always run while anybody waits.
-                    if scheduler.idle or not outside.idle(1):
+                    # The scheduler's own task can always run while it does not rest.
+                    if scheduler.rests or not outside.idle(1):
                         break
                     scheduler._pass_begins()
                     scheduler._grant()
@@ -151,8 +154,7 @@ class CpuScheduler:
         """And it was one of an app with a long record."""
         self.pass_cpu_ns = self.cpu_ns = time.thread_time_ns()
         """The thread's CPU time when Trio's pass began, and as it was last read, in ns."""
-        self.when_spare: Callable[[], None] | None = None
-        """Called once, and forgotten, at the end of a pass in which no turn ran and none waits. Must not raise."""
+        self._spare_work: Callable[[], bool] | None = None
         self._proven: deque[Runnable] = deque()
         self._promising: deque[Runnable] = deque()
         self._interrupted: deque[Runnable] = deque()
@@ -204,6 +206,14 @@ class CpuScheduler:
                 (self._suspended if suspended and not short else self._newcomers).append(account)
         self._work.set()
 
+    def when_spare(self, work: Callable[[], bool] | None) -> None:
+        """Have ``work`` called where a pass ends in which no turn ran and none waits, until it returns False.
+
+        It replaces what was to be called before. It must not raise, and is called again sooner than a pass is over.
+        """
+        self._spare_work = work
+        self._work.set()
+
     def withdraw(self, runnable: Runnable) -> None:
         """Forget the requests of ``runnable``: it was closed."""
         for queue in self._queues:
@@ -223,6 +233,11 @@ class CpuScheduler:
         return not (self._suspended or self._newcomers or self._proven or self._promising or self._interrupted)
 
     @property
+    def rests(self) -> bool:
+        """Whether nothing waits for a slice or for spare time."""
+        return self._spare_work is None and self.idle
+
+    @property
     def waiting(self) -> int:
         """How many isolates wait for a slice."""
         return sum(map(len, self._queues)) + sum(len(a.waiting) for r in (self._newcomers, self._suspended) for a in r)
@@ -236,7 +251,7 @@ class CpuScheduler:
         task_status.started()
         try:
             while passes.failure is None:
-                if self.idle:
+                if self.rests:
                     self._work = trio.Event()
                     await self._work.wait()
                 await trio.lowlevel.checkpoint()
@@ -253,9 +268,9 @@ class CpuScheduler:
 
     def _grant(self) -> None:
         if self.idle:
-            if self.when_spare is not None and not self.used_ns:
-                work, self.when_spare = self.when_spare, None
-                work()
+            work = self._spare_work
+            if work is not None and not self.used_ns and not work():
+                self._spare_work = None
             return
         until_ns = self.used_ns + self.slice_ns
         if self._proven:

@@ -72,7 +72,7 @@ async def test_spare_time_is_the_end_of_a_pass_in_which_nothing_ran_or_waits(
     isolate = new_isolate()
     spared: list[int] = []
     log: list[str] = []
-    scheduler.when_spare = lambda: spared.append(len(log))
+    scheduler.when_spare(lambda: bool(spared.append(len(log))))
     scheduler.request(Recorder("slice", log, scheduler, Account(), 5), suspended=True)
     await _run_until_quiet(scheduler)
     # Only then, whatever the order of tasks in a pass.
@@ -80,7 +80,7 @@ async def test_spare_time_is_the_end_of_a_pass_in_which_nothing_ran_or_waits(
     await trio.lowlevel.checkpoint()
     await trio.lowlevel.checkpoint()
     assert spared == [5]
-    scheduler.when_spare = lambda: spared.append(-1)
+    scheduler.when_spare(lambda: bool(spared.append(-1)))
     for _ in range(20):
         isolate.submit(Turn(isolate.context.eval, ("1",)))
         await trio.lowlevel.checkpoint()
@@ -88,6 +88,39 @@ async def test_spare_time_is_the_end_of_a_pass_in_which_nothing_ran_or_waits(
     await trio.lowlevel.checkpoint()
     await trio.lowlevel.checkpoint()
     assert spared == [5, -1]
+
+
+async def test_what_is_left_for_spare_time_is_done_in_a_row_until_something_comes_up(scheduler: CpuScheduler) -> None:
+    """A pass after each piece would take as long as some of the pieces; who has something to do waits for one."""
+    here, there = socket.socketpair()
+    done: list[str] = []
+    ended = trio.Event()
+
+    def work() -> bool:
+        done.append("piece")
+        if len(done) == 5:
+            there.send(b"?")
+        if done.count("piece") < 9:
+            return True
+        ended.set()
+        return False
+
+    async def serve() -> None:
+        await trio.lowlevel.wait_readable(here)
+        done.append("request")
+
+    passes = Passes()
+    with here, there:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve)
+            await trio.testing.wait_all_tasks_blocked()
+            trio.lowlevel.add_instrument(passes)
+            scheduler.when_spare(work)
+            with trio.fail_after(20):
+                await ended.wait()
+            trio.lowlevel.remove_instrument(passes)
+    assert done == ["piece"] * 5 + ["request"] + ["piece"] * 4
+    assert passes.count <= 4
 
 
 async def test_what_came_in_during_a_slice_runs_before_the_next(scheduler: CpuScheduler) -> None:
