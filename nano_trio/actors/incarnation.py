@@ -165,6 +165,8 @@ class Incarnation:
         self.settings = settings
         self._timeout_s = settings.request_timeout_ms / 1e3
         self._environment.take_limits(turn_ms=settings.timeout_ms, response_timeout_s=self._timeout_s)
+        if self._sockets is not None:
+            self._sockets.together = 0
 
     async def run(self) -> None:
         """Own the environment's timers and operations until the incarnation ends."""

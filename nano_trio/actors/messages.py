@@ -21,6 +21,7 @@ __all__ = [
     "BodySource",
     "BodyStream",
     "Exchange",
+    "Gathering",
     "IncomingRequest",
     "Origin",
     "OutgoingResponse",
@@ -173,6 +174,16 @@ class SocketPeer(Protocol):
         """The app has caught up: read on after :meth:`SocketHandler.message` said False."""
 
 
+class Gathering(Protocol):
+    """Messages of an app's connections that are handed to it together."""
+
+    def flush(self) -> None:
+        """Hand over what was gathered. Does not raise."""
+
+    def abort(self) -> None:
+        """:meth:`flush` failed: close the connections that it was about."""
+
+
 class SocketHandler(Protocol):
     """The app's end of an accepted WebSocket: a connection's actor calls it. Nothing here blocks or raises."""
 
@@ -181,6 +192,10 @@ class SocketHandler(Protocol):
 
     def message(self, data: str | bytes) -> bool:
         """A message arrived. False: hold the next ones back until :meth:`SocketPeer.resume`."""
+
+    def gather(self, data: str | bytes) -> Gathering | None:
+        """A message arrived that may wait for others, until :meth:`Gathering.flush`: before anything else is said here,
+        and before this pass of the loop is over. None: it may not, and is to be said by :meth:`message`."""
 
     def drained(self) -> None:
         """What was queued beyond the high-water mark has left for the socket."""

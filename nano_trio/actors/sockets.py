@@ -15,6 +15,9 @@ Back-pressure. ``web`` reads on while :meth:`AppSocket.message` says True. It sa
 this connection wait for their turn, or are with handlers that have not settled their promise, or where those of all
 the app's connections together take too many bytes; ``resume`` is called when a quarter is left.
 
+Messages that come in one pass, of several connections or of one, share a turn where they are small and those before
+them took little time: see ``socket_messages``.
+
 A connection never outlives its isolate: where that is stopped in a turn of this connection it is closed with 1011, and
 all others with 1012, "service restart"; where the app is drained or unloaded with 1001, "going away".
 """
@@ -31,10 +34,11 @@ from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.messages import Origin, OutgoingResponse, SharedMessage, SocketLimits, SocketPeer
 from nano_trio.actors.pages import going_away, plain_response
 from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
+from nano_trio.actors.socket_messages import Messages
 from nano_trio.engine.turn import Entry, StopReason, Turn
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
-from nano_trio.runtime.websocket_server import WANTS_DRAIN, WANTS_OPEN, boxed, message_of
+from nano_trio.runtime.websocket_server import WANTS_DRAIN, WANTS_OPEN, message_of
 
 if TYPE_CHECKING:
     from nano_trio.actors.incarnation import Incarnation
@@ -149,10 +153,11 @@ class AppSocket:
         if rate is not None and not self._is_allowed(rate):
             self.close(1008, "too many messages")
             return True
-        message = _Message(self, data)
+        sockets.flush()
+        message = Messages(sockets, [(self, data)])
         sockets.submit(message)
         if not message.is_over:
-            self._wait_for(message)
+            message.wait()
         elif not (self._waiting or self._unsettled or sockets.waiting_bytes):
             return True
         if (
@@ -167,6 +172,17 @@ class AppSocket:
         sockets.held.add(self)
         return False
 
+    def gather(self, data: str | bytes) -> Sockets | None:
+        """A message arrived that may wait for others (``Sockets.together``). None: :meth:`message` is to be called."""
+        sockets = self._sockets
+        if sockets.together < 2 or self._waiting or self._unsettled:
+            return None
+        gathered = sockets.gathered
+        gathered.append((self, data))
+        if len(gathered) >= sockets.together:
+            sockets.flush()
+        return sockets
+
     def drained(self) -> None:
         """There is room for more."""
         if self.wants & WANTS_DRAIN and self._state is _OPEN:
@@ -175,6 +191,7 @@ class AppSocket:
 
     def closed(self, code: int, reason: str, clean: bool) -> None:
         """The connection is over."""
+        self._sockets.flush()
         if self._state is not _CLOSED:
             was_open = self._peer is not None
             if was_open:
@@ -257,18 +274,15 @@ class AppSocket:
         self._unsettled_bytes -= size
         self.resume_if_ready()
 
-    def _wait_for(self, message: _Message) -> None:
-        """A message's turn could not be run at once, or not to its end."""
-        message.waited = True
-        size = len(message.data)
+    def wait_for(self, size: int) -> None:
+        """The turn of a message of so many bytes could not be run at once, or not to its end."""
         self._waiting += 1
         self._waiting_bytes += size
         self._sockets.waiting_bytes += size
 
-    def waited_for(self, message: _Message) -> None:
+    def waited_for(self, size: int) -> None:
         """Now it is over."""
         sockets = self._sockets
-        size = len(message.data)
         was_full = sockets.waiting_bytes >= MOST_APP_BYTES // 4
         self._waiting -= 1
         self._waiting_bytes -= size
@@ -292,44 +306,6 @@ class AppSocket:
             self._sockets.held.discard(self)
             if self._peer is not None:
                 self._peer.resume()
-
-
-class _Message(Entry):
-    """A message's turn."""
-
-    __slots__ = ("data", "is_over", "waited")
-
-    def __init__(self, socket: AppSocket, data: str | bytes) -> None:
-        self.cause = socket
-        self.result = self.stopped = None
-        self.cpu_ns = 0
-        self.data = data
-        self.is_over = False
-        self.waited = False
-        """Whether its connection counts it among those that wait."""
-
-    def run(self) -> None:
-        """Call the app's handler."""
-        socket, data = self.cause, self.data
-        sockets = socket._sockets
-        sockets._size = size = len(data)
-        entry = sockets._entries[0]
-        # Long texts cross boxed. Characters beyond ASCII are what the plain way is slow at.
-        if size >= 4096 and type(data) is str and not data.isascii():
-            entry(socket.number, *boxed(data, entry))
-        else:
-            entry(socket.number, data, False)
-
-    def ended(self) -> None:
-        """The turn is over."""
-        self.is_over = True
-        socket = self.cause
-        sockets = socket._sockets
-        sockets._size = 0
-        if self.waited:
-            socket.waited_for(self)
-        if sockets._isolate.stopped is not None:
-            sockets.turn_ended(self)
 
 
 class _Early:
@@ -379,23 +355,47 @@ class Sockets:
         self._ending = 0
         self._is_closing = False
         self._entries: Any = None
+        self.enter_message: Any = None
         self.submit = environment.isolate.submit
         self._size = 0
         self._limits_of: AppSettings | None = None
         self._known_limits = SocketLimits()
         self.waiting_bytes = 0
         self.held: set[AppSocket] = set()
+        self.gathered: list[tuple[AppSocket, str | bytes]] = []
+        """Messages that are to be handed over together: implements :class:`nano_trio.actors.messages.Gathering`."""
+        self.together = 0
+        """How many take half a slice, going by the last ones; 0 where that is not known, or each is to be counted."""
 
     @property
     def open(self) -> int:
         """Connections that are not over, and those whose end the app has not been told yet."""
         return len(self._sockets) + self._ending
 
+    # -- messages that came together ---------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Hand over what was gathered."""
+        if self.gathered:
+            messages = Messages(self, self.gathered)
+            self.counts.messages_in += len(self.gathered)
+            self.submit(messages)
+            if not messages.is_over:
+                messages.wait()
+            self.gathered = []
+
+    def abort(self) -> None:
+        """It failed: close those connections."""
+        for socket, _ in self.gathered:
+            socket.close(1011, "")
+        self.gathered = []
+
     # -- turns -------------------------------------------------------------------------------------------------------
 
     def _entry_points(self) -> Any:
         entry_point = self._environment.entry_point
         self._entries = tuple(map(entry_point, ("socketMessage", "socketOpen", "socketDrain", "socketClose")))
+        self.enter_message = self._entries[0]
         return self._entries
 
     def begin_open(self, socket: AppSocket) -> None:
@@ -470,6 +470,9 @@ class Sockets:
             return 0
         if self._rooms.waiting:
             self._rooms.flush(socket)
+        if type(data) is str and (peer := socket.peer) is not None:
+            self.counts.messages_out += 1
+            return peer.send(data)
         return socket.send(data if type(data) is str else message_of(data, is_text))
 
     def close(self, number: int, code: int | None, reason: Any) -> None:
@@ -574,4 +577,4 @@ class Sockets:
 
     def release(self) -> None:
         """The isolate is about to be closed: nothing of it may be kept."""
-        self._entries = None
+        self._entries = self.enter_message = None

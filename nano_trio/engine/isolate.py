@@ -448,25 +448,32 @@ class Isolate:
         turn = turnstile.turn
         assert turn is not None
         execute_pending_job = self._execute_pending_job
-        try:
-            turn.run()
-        except quickjs.JSError as error:
-            # Its traceback holds this frame, and with it the isolate: the heap would outlive close() until Python's
-            # cycle collector comes by.
-            turn.result = error.with_traceback(None)
         jobs = 0
-        while turnstile.stop is None:
+        while True:
             try:
-                if not execute_pending_job():
-                    break
-                jobs += 1
-                # A flood of microtasks has few branches in each: look at the clock between them as well.
-                if jobs % _JOBS_BETWEEN_LOOKS == 0 and _clock() >= turnstile.slice_ends:
-                    turnstile.look()
-            except quickjs.JSError:
-                # A job that threw: promise jobs never do, and the platform's own report what they catch. What is
-                # left is the uncatchable error of a stop, which the loop's condition sees.
-                continue
+                turn.run()
+            except quickjs.JSError as error:
+                # Its traceback holds this frame, and with it the isolate: the heap would outlive close() until Python's
+                # cycle collector comes by.
+                turn.result = error.with_traceback(None)
+            while turnstile.stop is None:
+                try:
+                    if not execute_pending_job():
+                        break
+                    jobs += 1
+                    # A flood of microtasks has few branches in each: look at the clock between them as well.
+                    if jobs % _JOBS_BETWEEN_LOOKS == 0 and _clock() >= turnstile.slice_ends:
+                        turnstile.look()
+                except quickjs.JSError:
+                    # A job that threw: promise jobs never do, and the platform's own report what they catch. What is
+                    # left is the uncatchable error of a stop, which the loop's condition sees.
+                    continue
+            if not turn.more or turnstile.stop is not None:
+                break
+            # Time between entries is not time between polls; and they may be too short to be polled at all.
+            turnstile.polled = now = _clock()
+            if now >= turnstile.slice_ends and turnstile.look():
+                break
         if turnstile.stop is _INTERRUPTED:
             self._unwind_jobs()
         self._charge(turn)

@@ -66,9 +66,12 @@ class Entry:
     cpu_ns: int
     """CPU time used so far in ns, 0 at first: the parts that ended in a suspension by the thread's CPU clock, the rest
     by a monotonic one."""
+    more: Any = None
+    """As long as it is true :meth:`run` is called again, each time when all microtasks have run: for several entries
+    that are each too short to pay for a turn."""
 
     def run(self) -> None:
-        """Called once, inside the turn. What it raises must be a :class:`quickjs.JSError`."""
+        """Called inside the turn, once where there is no :attr:`more`. It may raise a :class:`quickjs.JSError` only."""
         raise NotImplementedError
 
     def suspended(self) -> None:

@@ -43,7 +43,7 @@ from typing import Protocol
 import structlog
 import trio
 
-from nano_trio.actors.messages import Target
+from nano_trio.actors.messages import Gathering, Target
 from nano_trio.web.direct_wait import DirectWait, direct_wait
 from nano_trio.web.line import Line
 from nano_trio.web.soon import Soon
@@ -174,6 +174,7 @@ class Reactor:
         self._poller = poller if poller is not None else default_poller()
         self._again: deque[Watched] = deque()
         self._outbox: list[Flushed] = []
+        self._gathering: Gathering | None = None
         self._passing = False
         self.connections: dict[int, Watched] = {}
         self.soon = Soon()
@@ -208,13 +209,32 @@ class Reactor:
         else:
             connection.flush()
 
+    def gather(self, gathering: Gathering, connection: Flushed) -> None:
+        """Have ``gathering.flush`` called, then ``connection.flush``: at the times of :meth:`flush_later`.
+
+        One gathers at a time, or the pass might end with those of a hundred apps.
+        """
+        if gathering is self._gathering:
+            self._outbox.append(connection)
+            return
+        if self._gathering is not None:
+            self._flush_one(self._gathering)
+        if self._passing:
+            self._gathering = gathering
+        self.flush_later(gathering)
+        self.flush_later(connection)
+
     def _flush(self) -> None:
+        self._gathering = None
         outbox, self._outbox = self._outbox, []
         for connection in outbox:
-            try:
-                connection.flush()
-            except Exception:
-                self._failed(connection)
+            self._flush_one(connection)
+
+    def _flush_one(self, connection: Flushed) -> None:
+        try:
+            connection.flush()
+        except Exception:
+            self._failed(connection)
 
     async def run(self) -> None:
         """Serve ready connections for ever."""

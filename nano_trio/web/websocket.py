@@ -66,6 +66,8 @@ INTERNAL_ERROR = 1011
 
 _RECEIVE = 64 * 1024
 _AT_ONCE = 32
+_SMALL = 4096
+"""Bytes of a message that may wait for others."""
 _LINGER_BYTES = 32 * 1024 * 1024
 """After its end: a client in the middle of a large message is to read our Close, not a reset."""
 
@@ -234,7 +236,14 @@ class WebSocket:
             self._moved = True
             message = self._decoder.whole(data)
             if message is not None and self.state is _OPEN:
-                self._hand_over(message)
+                # What :meth:`_take` comes to with a small message alone, as nearly all are.
+                outbox = self.outbox
+                outbox.corked = True
+                gathering = self._handler.gather(message) if self._handler is not None else None
+                if gathering is not None:
+                    self.reactor.gather(gathering, outbox)
+                else:
+                    self._hand_over(message)
             else:
                 self._decoder.feed(data)
                 self._take()
@@ -281,7 +290,7 @@ class WebSocket:
     # ---- incoming ----
 
     def _hand_over(self, message: str | bytes) -> None:
-        """Hand over a message with which nothing else arrived: what :meth:`_take` comes to, for nearly all of them."""
+        """Hand over a message with which nothing else arrived."""
         outbox, handler = self.outbox, self._handler
         outbox.corked = True
         try:
@@ -289,6 +298,10 @@ class WebSocket:
                 self._pause()
         except Exception:
             self._failed_handler()
+        self._answered(outbox)
+
+    def _answered(self, outbox: Outbox) -> None:
+        """The app has had what arrived: its answers leave together."""
         outbox.corked = False
         if outbox.waiting or self.state is _ENDING:
             self.reactor.flush_later(outbox)
@@ -298,6 +311,7 @@ class WebSocket:
         outbox, handler = self.outbox, self._handler
         decoder = self._decoder
         decode = decoder.next
+        gathering = None
         self._more = False
         outbox.corked = True
         try:
@@ -307,25 +321,33 @@ class WebSocket:
                     break
                 if type(event) is str or type(event) is bytes:
                     if self.state is _OPEN and handler is not None:
-                        if not handler.message(event):
+                        if len(event) <= _SMALL and (found := handler.gather(event)) is not None:
+                            gathering = found
+                        elif not handler.message(event):
                             self._pause()
                             break
                     elif self.state >= _ENDING:
                         break
                 elif event is not AGAIN:
                     assert isinstance(event, Control)
+                    if gathering is not None:
+                        # What is answered to this comes behind what the app answers to those.
+                        gathering.flush()
                     self._control(event)
                     if self.state >= _ENDING:
                         break
             else:
                 self._more = True
         except Violation as violation:
+            if gathering is not None:
+                gathering.flush()
             self._fail(violation.code, violation.reason)
         except Exception:
             self._failed_handler()
-        outbox.corked = False
-        if outbox.waiting or self.state is _ENDING:
-            self.reactor.flush_later(outbox)
+        if gathering is not None:
+            self.reactor.gather(gathering, outbox)
+        else:
+            self._answered(outbox)
         if self._more:
             self.work_soon()
 

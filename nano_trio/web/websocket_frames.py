@@ -25,7 +25,20 @@ import zlib
 
 import attrs
 
-__all__ = ["AGAIN", "BINARY", "CLOSE", "PING", "PONG", "TEXT", "Control", "Decoder", "Event", "Violation"]
+__all__ = [
+    "AGAIN",
+    "BINARY",
+    "CLOSE",
+    "HEADERS",
+    "PING",
+    "PONG",
+    "SMALL",
+    "TEXT",
+    "Control",
+    "Decoder",
+    "Event",
+    "Violation",
+]
 __all__ += ["close_frame", "frame"]
 
 
@@ -51,7 +64,8 @@ NO_CODE = 1005
 
 _FIN = 0x80
 _RSV1 = 0x40
-_SMALL = 125
+SMALL = 125
+"""Bytes of a payload whose size is in the frame's second octet."""
 _STEP = 128 * 1024
 _TAIL = b"\x00\x00\xff\xff"
 _CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
@@ -175,7 +189,7 @@ class Decoder:
 
     def __init__(self, max_message: int, *, deflate: bool) -> None:
         self._max = max_message
-        self._small = min(_SMALL, max_message)
+        self._small = min(SMALL, max_message)
         self._deflate = deflate
         self._buffer = b""
         self._at = 0
@@ -196,17 +210,15 @@ class Decoder:
         """The message that ``data`` is, if it is a small one in one frame and nothing else is here, as with nearly all;
         None where it is not: then it is to be fed."""
         size = len(data) - 6
-        if 0 <= size <= self._small and data[1] == size + 128 and not self._buffer and self._message is None:
-            first = data[0]
-            if first == 0x81 or first == 0x82:
-                payload = apply_mask(data[6:], data[2:6])
-                if first == 0x82:
-                    return payload
-                try:
-                    return payload.decode()
-                except UnicodeDecodeError:
-                    return None
-        return None
+        if not 0 <= size <= self._small or data[1] != size + 128 or self._buffer or self._message is not None:
+            return None
+        first = data[0]
+        if first == 0x81:
+            try:
+                return apply_mask(data[6:], data[2:6]).decode()
+            except UnicodeDecodeError:
+                return None
+        return apply_mask(data[6:], data[2:6]) if first == 0x82 else None
 
     def next(self) -> Event | None:
         """The next event, None when bytes are missing. Raises :class:`Violation`."""
@@ -288,7 +300,7 @@ class Decoder:
                 raise Violation(PROTOCOL_ERROR, f"the opcode {opcode} is reserved")
             if first < _FIN:
                 raise Violation(PROTOCOL_ERROR, "a control frame is fragmented")
-            if second & 127 > _SMALL:
+            if second & 127 > SMALL:
                 raise Violation(PROTOCOL_ERROR, "a control frame is longer than 125 bytes")
         elif opcode > BINARY:
             raise Violation(PROTOCOL_ERROR, f"the opcode {opcode} is reserved")
@@ -347,8 +359,8 @@ def _close(payload: bytes) -> Control:
         raise Violation(INVALID_DATA, "the reason is not valid UTF-8") from None
 
 
-_HEADERS = {
-    opcode: tuple(bytes((_FIN | opcode, size)) for size in range(_SMALL + 1))
+HEADERS = {
+    opcode: tuple(bytes((_FIN | opcode, size)) for size in range(SMALL + 1))
     for opcode in (TEXT, BINARY, CLOSE, PING, PONG)
 }
 
@@ -356,10 +368,10 @@ _HEADERS = {
 def frame(opcode: int, payload: bytes, *, compressed: bool = False) -> bytes:
     """A whole message, or a control frame, in one unmasked frame."""
     size = len(payload)
-    if size <= _SMALL and not compressed:
-        return _HEADERS[opcode][size] + payload
+    if size <= SMALL and not compressed:
+        return HEADERS[opcode][size] + payload
     first = _FIN | opcode | (_RSV1 if compressed else 0)
-    if size <= _SMALL:
+    if size <= SMALL:
         return bytes((first, size)) + payload
     if size < 65536:
         return (first << 24 | 126 << 16 | size).to_bytes(4, "big") + payload

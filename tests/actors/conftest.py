@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from nano_trio.actors.app import App
-from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SharedMessage, SocketHandler
+from nano_trio.actors.messages import Gathering, IncomingRequest, OutgoingResponse, SharedMessage, SocketHandler
 from nano_trio.actors.registry import Registry
 from nano_trio.config import from_document
 
@@ -72,6 +72,12 @@ class Wire:
 
     def message(self, data: str | bytes) -> bool:
         return self.handler.message(data)
+
+    def gather(self, data: str | bytes) -> Gathering:
+        """A message that may wait for others, of an app for which it may."""
+        gathering = self.handler.gather(data)
+        assert gathering is not None
+        return gathering
 
     def end(self, code: int = 1006, reason: str = "", *, clean: bool = False) -> None:
         assert not self.ended

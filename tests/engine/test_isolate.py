@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import Any
 
 import psutil
 import pytest
@@ -12,7 +13,7 @@ import trio
 
 from nano_trio.engine.isolate import Isolate, call
 from nano_trio.engine.scheduler import CpuScheduler
-from nano_trio.engine.turn import IsolateClosed, Limits, StopReason, Turn
+from nano_trio.engine.turn import Entry, IsolateClosed, Limits, StopReason, Turn
 
 from .conftest import NewIsolate
 
@@ -30,6 +31,69 @@ async def test_microtasks_belong_to_the_turn(new_isolate: NewIsolate) -> None:
     isolate = new_isolate()
     isolate.submit(Turn(isolate.context.get("later"), (7,)))
     assert isolate.context.eval("answered.join()") == "7"
+
+
+class Several(Entry):
+    """Calls of a function, one for each argument."""
+
+    def __init__(self, function: object, arguments: list[object]) -> None:
+        self.cause = self.result = self.stopped = None
+        self.cpu_ns = 0
+        self.function: Any = function
+        self.more = arguments[::-1]
+        self.ends = 0
+
+    def run(self) -> None:
+        self.function(self.more.pop())
+
+    def ended(self) -> None:
+        self.ends += 1
+
+
+async def test_an_entry_that_is_several_runs_each_after_the_microtasks_of_the_last(new_isolate: NewIsolate) -> None:
+    source = """
+    const seen = [];
+    function step(n) {
+      seen.push(n + "<");
+      Promise.resolve().then(() => {}).then(() => seen.push(n + ">"));
+      if (n === 2) throw new Error("a bug");
+    }
+    """
+    isolate = new_isolate(source=source)
+    several = Several(isolate.context.get("step"), [1, 2, 3])
+    isolate.submit(several)
+    assert (several.ends, several.more, several.stopped) == (1, [], None)
+    assert isolate.context.eval("seen.join(' ')") == "1< 1> 2< 2> 3< 3>"
+    assert isolate.account.turns == 1
+
+
+async def test_such_an_entry_is_suspended_within_and_between(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(source="let sum = 0; function step(rounds) { for (let i = 0; i < rounds; i++) sum++; }")
+    several = Several(isolate.context.get("step"), [400_000, 1000, 400_000, 1])
+    isolate.submit(several)
+    assert several.ends == 0
+    with trio.fail_after(20):
+        while not several.ends:
+            await trio.lowlevel.checkpoint()
+    assert several.stopped is None
+    assert isolate.context.eval("sum") == 801_001
+    many = Several(isolate.context.get("step"), [50] * 2000)
+    slices = isolate.account.slices
+    isolate.submit(many)
+    with trio.fail_after(20):
+        while not many.ends:
+            await trio.lowlevel.checkpoint()
+    assert isolate.account.slices > slices
+
+
+async def test_a_stop_leaves_the_rest_of_such_an_entry(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(turn_ms=50, source="const seen = []; function step(n) { seen.push(n); while (n === 2); }")
+    several = Several(isolate.context.get("step"), [1, 2, 3])
+    isolate.submit(several)
+    with trio.fail_after(20):
+        while not several.ends:
+            await trio.lowlevel.checkpoint()
+    assert (several.ends, several.more, several.stopped) == (1, [3], StopReason.CPU)
 
 
 async def test_a_long_turn_is_suspended_and_gives_the_right_result(new_isolate: NewIsolate) -> None:

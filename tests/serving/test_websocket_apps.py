@@ -188,6 +188,55 @@ async def test_messages_of_slow_handlers_keep_their_order_of_arrival(serve: Site
             assert [await ann.recv(), await ann.recv()] == ["was slow", "sent last"]
 
 
+def masked(first: int, payload: bytes) -> bytes:
+    """A client's frame, whose mask changes nothing."""
+    return bytes((first, 128 | len(payload), 0, 0, 0, 0)) + payload
+
+
+@pytest.mark.parametrize("end", ["close", "violation"])
+async def test_what_came_in_one_piece_is_answered_in_its_order(serve: SiteMaker, end: str) -> None:
+    """Messages wait for each other there, and a Ping or the end must not overtake them."""
+    source = """
+    export default {
+      fetch: (request, env, ctx) => ctx.upgrade(request),
+      websocket: { async message(ws, data) { await null; ws.send(data); } },
+    };
+    """
+    async with serve({"app": source}) as site:
+        stream = await trio.open_tcp_stream("127.0.0.1", site.port)
+        async with stream:
+            await stream.send_all(
+                b"GET / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            received = bytearray()
+
+            async def until(last: bytes) -> bytes:
+                while not received.endswith(last):
+                    received.extend(await stream.receive_some())
+                found = bytes(received)
+                received.clear()
+                return found
+
+            with trio.fail_after(20):
+                await until(b"\r\n\r\n")
+                for number in range(20):
+                    await stream.send_all(masked(0x81, b"%02d" % number))
+                    await until(b"\x81\x02%02d" % number)
+                messages = [b"%02d" % number for number in range(50)]
+                pieces = [masked(0x81, message) for message in messages]
+                last = masked(0x88, b"\x03\xe8") if end == "close" else masked(0x83, b"")
+                await stream.send_all(b"".join([*pieces[:10], masked(0x89, b"ping"), *pieces[10:], last]))
+                code = b"\x03\xe8" if end == "close" else b"\x03\xea"
+                answers = [b"\x81\x02" + message for message in messages]
+                expected = b"".join([*answers[:10], b"\x8a\x04ping", *answers[10:]])
+                while len(received) < len(expected) + 4:
+                    received.extend(await stream.receive_some())
+                assert received.startswith(expected)
+                assert received[len(expected)] == 0x88
+                assert received[len(expected) + 2 : len(expected) + 4] == code
+
+
 async def test_a_crash_restarts_the_app_and_says_so(serve: SiteMaker) -> None:
     app = {"source": CHAT, "timeout_ms": 100}
     async with (

@@ -43,6 +43,9 @@ class Recorder:
         self.peer = peer
         self.on_open(peer)
 
+    def gather(self, data: str | bytes) -> None:
+        """Every message for itself."""
+
     def message(self, data: str | bytes) -> bool:
         assert not self.closings
         assert self.peer is not None

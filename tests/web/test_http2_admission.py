@@ -86,6 +86,9 @@ class Refused:
     def opened(self, peer: SocketPeer) -> None:
         raise AssertionError("opened")
 
+    def gather(self, data: str | bytes) -> None:
+        """Every message for itself."""
+
     def message(self, data: str | bytes) -> bool:
         raise AssertionError("a message")
 

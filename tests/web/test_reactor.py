@@ -92,3 +92,80 @@ async def test_two_lines_take_turns_those_of_prompt_apps_and_all_others() -> Non
         assert sum(line) > sum(other) * 0.6
         for served in (line, other):
             assert max(served) - min(served) <= 1, served
+
+
+class Flushed:
+    """Notes when it is flushed; ``fails``: that then goes wrong."""
+
+    def __init__(self, name: str, seen: list[str], *, fails: bool = False) -> None:
+        self.name = name
+        self.seen = seen
+        self.fails = fails
+
+    def flush(self) -> None:
+        self.seen.append(self.name)
+        if self.fails:
+            raise RuntimeError("a bug")
+
+    def abort(self) -> None:
+        self.seen.append(f"abort {self.name}")
+
+
+class Gatherer:
+    """A connection that has a message for its app's gathering."""
+
+    deadline = float("inf")
+    target = None
+
+    def __init__(self, reactor: Reactor, gathering: Flushed, name: str) -> None:
+        self.reactor = reactor
+        self.gathering = gathering
+        self.name = name
+
+    def ready(self) -> bool:
+        self.gathering.seen.append("ready")
+        self.reactor.gather(self.gathering, Flushed(self.name, self.gathering.seen))
+        return False
+
+    def resume(self) -> bool:
+        return False
+
+    def expire(self) -> None:
+        raise AssertionError("it has no deadline")
+
+    def abort(self) -> None:
+        raise AssertionError("it did nothing wrong")
+
+
+async def one_pass(apps: list[Flushed]) -> None:
+    """A pass of a reactor in which a connection of each gathers."""
+    reactor = Reactor()
+    with readable_sockets(len(apps)) as ends:
+        for end, app in zip(ends, apps, strict=True):
+            reactor.add(end.fileno(), Gatherer(reactor, app, f"{app.name}'s"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(reactor.run)
+            with trio.fail_after(10):
+                while apps[0].seen.count(f"{apps[-1].name}'s") < apps.count(apps[-1]):
+                    await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    reactor.close()
+
+
+async def test_what_connections_gather_is_flushed_once_for_all_of_them() -> None:
+    seen: list[str] = []
+    await one_pass([Flushed("app", seen)] * 3)
+    assert seen[:7] == ["ready"] * 3 + ["app"] + ["app's"] * 3
+
+
+async def test_one_app_gathers_at_a_time() -> None:
+    seen: list[str] = []
+    one, two = Flushed("one", seen), Flushed("two", seen)
+    await one_pass([one, two])
+    assert seen[:3] in (["ready", "ready", "one"], ["ready", "ready", "two"])
+
+
+async def test_a_gathering_that_fails_fails_alone(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+    await one_pass([Flushed("app", seen, fails=True)] * 2)
+    assert seen[:6] == ["ready", "ready", "app", "abort app", "app's", "app's"]

@@ -1,0 +1,80 @@
+"""The turn of a WebSocket's message, or of several messages that came together.
+
+Theory of operation. The beginning and the end of a turn (a greenlet there and back, clocks, accounts, limits) take
+more than an echo's JavaScript. So messages that come in one pass of the reactor, of several connections or of one, wait
+for each other (:meth:`nano_trio.actors.sockets.AppSocket.gather`) and share a turn. The app cannot see that: each
+message is an entry of its own, on behalf of its own connection, and begins when the microtasks of the last have run
+(:attr:`Entry.more`).
+
+It is as fair as turns of their own are. As many are run together as are likely to take half a slice, going by those
+before them; where they take longer all the same, the turn is suspended like any other, between two messages as well as
+in one. What is left then waits like messages that have a turn of their own to wait for, and counts as such.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nano_trio.engine.turn import Entry
+from nano_trio.runtime.websocket_server import boxed
+
+if TYPE_CHECKING:
+    from nano_trio.actors.sockets import AppSocket, Sockets
+
+__all__ = ["Messages"]
+
+_MOST_TOGETHER = 32
+"""Messages in one turn."""
+_TOGETHER_NS = 250_000
+"""What they may take: half a slice, for a turn that uses up a whole one counts as a long one."""
+
+
+class Messages(Entry):
+    """The turn of a message, or of several, one after the other: to the app each has one of its own."""
+
+    __slots__ = ("_messages", "_sockets", "_waited", "is_over", "more")
+
+    def __init__(self, sockets: Sockets, messages: list[tuple[AppSocket, str | bytes]]) -> None:
+        self.cause = self.result = self.stopped = None
+        self.cpu_ns = 0
+        self._sockets = sockets
+        self._messages = messages
+        self.more = messages[::-1]
+        """Those that are left, the next one last."""
+        self.is_over = False
+        self._waited = False
+        """Whether their connections count them among those that wait."""
+
+    def run(self) -> None:
+        """Call the app's handler with the next message."""
+        socket, data = self.more.pop()
+        self.cause = socket
+        if socket.peer is None and socket._peer is not None:  # closing, by one that came together with this one
+            return
+        sockets = self._sockets
+        sockets._size = size = len(data)
+        entry = sockets.enter_message
+        # Long texts cross boxed. Characters beyond ASCII are what the plain way is slow at.
+        if size >= 4096 and type(data) is str and not data.isascii():
+            entry(socket.number, *boxed(data, entry))
+        else:
+            entry(socket.number, data)
+
+    def wait(self) -> None:
+        """It could not be run at once, or not to its end."""
+        self._waited = True
+        for socket, data in self._messages:
+            socket.wait_for(len(data))
+
+    def ended(self) -> None:
+        """The turn is over."""
+        self.is_over = True
+        sockets = self._sockets
+        sockets._size = 0
+        if sockets.incarnation.settings.max_messages_per_s is None:
+            sockets.together = min(len(self._messages) * _TOGETHER_NS // (self.cpu_ns or 1), _MOST_TOGETHER)
+        if self._waited:
+            for socket, data in self._messages:
+                socket.waited_for(len(data))
+        if sockets._isolate.stopped is not None:
+            sockets.turn_ended(self)
