@@ -1,4 +1,5 @@
-"""What a build of the package compiles: the allocator of JavaScript heaps, builtins, and what is told of rejections.
+"""What a build of the package compiles: the allocator of JavaScript heaps, builtins, a timer, and what is told of
+rejections.
 
 Hatchling runs it for wheels and for editable installs; ``python hatch_build.py`` does the same in a source tree. On
 other systems than Linux, and without a C compiler, nothing is compiled: the package works without, slower, and its logs
@@ -21,6 +22,7 @@ _SOURCES = {
     "allocator": "the allocator is not compiled, heaps use the C library's",
     "builtins": "the builtins of the platform's code are not compiled, each isolate holds them all",
     "json_builtins": "JSON.parse and JSON.stringify are not compiled, the engine's serve",
+    "poll_timer": "the timer of polls is not compiled, loops of calls that take long hold up other apps",
     "rejections": "the notes of promises are not compiled, rejections that nothing handles are not reported",
 }
 """Libraries, each of the C files whose names begin with its own, and what is said where one cannot be compiled."""

@@ -24,13 +24,15 @@ def _version(context: click.Context, option: click.Parameter, value: bool) -> No
         return
     import quickjs
 
-    from nano_trio.engine import allocator, json_builtins, rejections
+    from nano_trio.engine import allocator, json_builtins, poll_timer, rejections
 
     python = f"{sys.implementation.name} {sys.version.split()[0]}"
     heaps = "allocator: slabs" if allocator.in_use() else "allocator: the C library's"
     json = "JSON: quick" if json_builtins.in_use() else "JSON: the engine's"
+    polls = "timed" if poll_timer.in_use() else "counted"
     told = "reported" if rejections.in_use() else "not reported"
-    about = f"QuickJS {quickjs.quickjs_version}, {python}, {heaps}, {json}, unhandled rejections: {told}"
+    compiled = f"{heaps}, {json}, polls: {polls}, unhandled rejections: {told}"
+    about = f"QuickJS {quickjs.quickjs_version}, {python}, {compiled}"
     click.echo(f"nano-trio {__version__} ({about})")
     context.exit()
 

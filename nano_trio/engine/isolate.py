@@ -43,7 +43,7 @@ import greenlet
 import quickjs
 import trio
 
-from nano_trio.engine import freed_memory, json_builtins
+from nano_trio.engine import freed_memory, json_builtins, poll_timer
 from nano_trio.engine.allocator import let_go, use_slabs
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
@@ -89,14 +89,15 @@ class _Turnstile:
     """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
 
     __slots__ = (
-        "_counter", "_interval", "_longest", "_scheduler", "cpu_start", "heap", "heap_trigger", "hub", "isolate",
-        "look_at", "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
+        "_counter", "_interval", "_longest", "_scheduler", "counter_at", "cpu_start", "heap", "heap_trigger", "hub",
+        "isolate", "look_at", "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
         self.isolate = weakref.ref(isolate)
         self._scheduler = isolate._scheduler
         self._counter = poll_counter(isolate.context)
+        self.counter_at = poll_timer.address_of(self._counter)
         self._longest = self._interval = ENGINE_INTERVAL
         self.polled = 0
         self.heap = heap_size(isolate._runtime)
@@ -190,6 +191,7 @@ class Isolate:
         self._slice_ns = scheduler.slice_ns
         self._short_turn_ns = SHORT_TURN_SLICES * scheduler.slice_ns
         self._mark = scheduler.mark
+        self._running = poll_timer.running()
         self._runtime: Any = quickjs.Runtime()
         use_slabs(self._runtime)
         self.context: Any = self._runtime.new_context()
@@ -401,8 +403,9 @@ class Isolate:
         turnstile.wall_start = turnstile.polled = start = _clock()
         turnstile.slice_ends = start + slice_ns
         self._mark[0] = self._number
+        self._running[0] = turnstile.counter_at
         runner.switch(self)
-        self._mark[0] = 0
+        self._running[0] = self._mark[0] = 0
         if turnstile.suspended:
             self._suspend()
             return False
@@ -419,8 +422,9 @@ class Isolate:
         turnstile.slice_ends = start + slice_ns
         turnstile.look_at = start + self._scheduler.look_ns
         self._mark[0] = self._number
+        self._running[0] = turnstile.counter_at
         runner.switch()
-        self._mark[0] = 0
+        self._running[0] = self._mark[0] = 0
         if turnstile.suspended:
             self._suspend()
             return False

@@ -7,6 +7,8 @@ import threading
 
 import greenlet
 
+from nano_trio.engine import poll_timer
+
 __all__ = ["leave_thread", "new_runner", "parked"]
 
 
@@ -22,7 +24,8 @@ _MOST_PARKED = 64
 
 
 def leave_thread() -> None:
-    """The thread that calls this ends, and has run its last turn: let its greenlets end too."""
+    """The thread that calls this ends, and has run its last turn: let its greenlets and its timer end too."""
+    poll_timer.stop()
     while parked.greenlets:
         runner = parked.greenlets.pop()
         runner.parent = greenlet.getcurrent()

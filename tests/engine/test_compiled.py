@@ -1,4 +1,6 @@
-"""What an installation compiles, and what is there without: the allocator of heaps, builtins, and the notes of rejections."""
+"""What an installation compiles, and what is there without: the allocator of heaps, builtins, the timer of polls, and the
+notes of rejections.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ TELL = """
 import resource, sys
 if "addresses" in sys.argv:
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-from nano_trio.engine import allocator, builtins, json_builtins, rejections
+from nano_trio.engine import allocator, builtins, json_builtins, poll_timer, rejections
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.runtime import platform
@@ -24,11 +26,11 @@ isolate = Isolate(CpuScheduler())
 rejections.watch(isolate.context)
 total = isolate.context.eval("JSON.stringify(Array.from({ length: 9999 }, (_, i) => ({ i }))).length")
 isolate.close()
-in_use = allocator.in_use(), builtins.in_use(platform.builtins_source()), json_builtins.in_use(), rejections.in_use()
-print(*in_use, allocator.held(), total)
+compiled = allocator.in_use(), builtins.in_use(platform.builtins_source()), json_builtins.in_use()
+print(*compiled, poll_timer.in_use(), rejections.in_use(), allocator.held(), total)
 """
-ALL = ["True", "True", "True", "True", "0", "108880"]
-NONE = ["False", "False", "False", "False", "0", "108880"]
+ALL = ["True", "True", "True", "True", "True", "0", "108880"]
+NONE = ["False", "False", "False", "False", "False", "0", "108880"]
 BUT_HEAPS = ["False", *ALL[1:]]
 
 
@@ -70,6 +72,7 @@ def test_without_a_compiler_the_build_says_so_and_leaves_no_library_of_another_s
     assert "the allocator is not compiled, heaps use the C library's" in failed.stderr
     assert "the builtins of the platform's code are not compiled, each isolate holds them all" in failed.stderr
     assert "JSON.parse and JSON.stringify are not compiled, the engine's serve" in failed.stderr
+    assert "the timer of polls is not compiled" in failed.stderr
     assert "rejections that nothing handles are not reported" in failed.stderr
     assert "no-such-compiler" in failed.stderr
     assert not list(copy.glob("nano_trio/engine/lib*"))

@@ -6,8 +6,9 @@ import pytest
 import quickjs
 import trio
 
+from nano_trio.engine import poll_timer
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
-from nano_trio.engine.turn import Turn
+from nano_trio.engine.turn import StopReason, Turn
 
 from .conftest import NewIsolate
 
@@ -52,3 +53,23 @@ async def test_a_loop_around_something_native_is_suspended_often(new_isolate: Ne
     while turn.stopped is None:
         await trio.lowlevel.checkpoint()
     assert isolate.account.slices >= 15
+
+
+async def test_what_was_cheap_and_turns_to_calls_that_take_long_is_interrupted_between_them(
+    new_isolate: NewIsolate,
+) -> None:
+    """240 of them are fewer than the engine then counts until it polls, and take seconds."""
+    assert poll_timer.in_use(), "there is no timer: in a source tree, run `python hatch_build.py`"
+    isolate = new_isolate(
+        turn_ms=200,
+        source="const numbers = Array.from({ length: 50000 }, (_, i) => i * 1.1); function hog() {"
+        "for (let i = 0; i < 1e6; i++); for (let i = 0; i < 240; i++) { JSON.stringify(numbers); called(); } }",
+    )
+    calls: list[None] = []
+    isolate.context.set("called", lambda: calls.append(None))
+    turn = Turn(isolate.context.get("hog"), ())
+    isolate.submit(turn)
+    while isolate.busy:
+        await trio.lowlevel.checkpoint()
+    assert turn.stopped is StopReason.CPU
+    assert len(calls) < 120

@@ -8,13 +8,23 @@
   const split = platform.uncurry("String", "split");
   const exec = platform.uncurry("RegExp", "exec");
   const repeat = platform.uncurry("String", "repeat");
+  const slice = platform.uncurry("String", "slice");
+  const lastIndexOf = platform.uncurry("String", "lastIndexOf");
   const host = platform.host("report");
 
   /** How deep `cause` and `errors` are followed, and how many of an AggregateError's errors are named. */
   const MAX_DEPTH = 8;
   const MAX_ERRORS = 10;
+  /** UTF-16 units of a text or a stack that the host is told: it reads them while all other apps wait. */
+  const MAX_LENGTH = 32768;
   let isReporting = false;
 
+  /** The beginning of a text that is longer than the host is told, up to the end of a line if it has some. */
+  function cut(text) {
+    if (text.length <= MAX_LENGTH) return text;
+    const end = lastIndexOf(text, "\n", MAX_LENGTH);
+    return `${slice(text, 0, end > 0 ? end : MAX_LENGTH)}\n… (cut: ${text.length} characters)`;
+  }
   /** What `read()` returns, or `otherwise` where a getter or a proxy of the app throws. */
   function guarded(read, otherwise) {
     try {
@@ -34,7 +44,7 @@
   }
   /** What a value looks like, in a message about it. Never throws. */
   function describeValue(value) {
-    return guarded(() => platform.load("console").inspect(value), `[${typeof value}]`);
+    return cut(guarded(() => platform.load("console").inspect(value), `[${typeof value}]`));
   }
   function stackOf(value) {
     const stack = isException(value) ? guarded(() => value.stack) : undefined;
@@ -53,7 +63,7 @@
       const stack = stackOf(error);
       if (stack !== "") trace += `[cause] ${headOf(error)}\n${stack}`;
     }
-    return trace;
+    return cut(trace);
   }
 
   /** An error's text and its causes', each on a line of its own; `seen` stops circles. */
@@ -72,6 +82,10 @@
     for (let i = 0; i < count && i < MAX_ERRORS; i++) add(`errors[${i}]`, guarded(() => errors[i]));
     if (count > MAX_ERRORS) text += `\n${repeat("  ", depth + 1)}… ${count - MAX_ERRORS} more`;
     return text;
+  }
+
+  function textOf(error) {
+    return cut(guarded(() => describe(error, 0, []), "Error"));
   }
 
   /** { filename, lineno, colno } of the innermost frame outside the platform's own files. */
@@ -94,7 +108,7 @@
 
   /** "Report an exception": to the global's error listeners, then to the app's log. Never throws. */
   function reportException(error) {
-    const text = guarded(() => describe(error, 0, []), "Error");
+    const text = textOf(error);
     const stack = traceOf(error);
     // "In error reporting mode": what an error listener throws is only logged.
     if (!isReporting && platform.isLoaded("event") && platform.load("event").hasListeners(undefined, "error")) {
@@ -108,7 +122,7 @@
 
   /** The rejection of a promise that nothing handles, to the app's log. Never throws. */
   function reportRejection(reason) {
-    const text = isException(reason) ? guarded(() => describe(reason, 0, []), "Error") : describeValue(reason);
+    const text = isException(reason) ? textOf(reason) : describeValue(reason);
     host.exception(`Uncaught (in promise) ${text}`, traceOf(reason));
   }
 
@@ -121,7 +135,7 @@
     reportException,
     reportRejection,
     /** [text, stack] of whatever was thrown, as the log shows it. Never throws. */
-    describe: (error) => [guarded(() => describe(error, 0, []), "Error"), traceOf(error)],
+    describe: (error) => [textOf(error), traceOf(error)],
     describeValue,
   };
 }
