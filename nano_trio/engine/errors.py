@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 
@@ -73,14 +73,12 @@ def _parse(line: str) -> Frame | bool | None:
 
 def parse_stack(stack: str) -> tuple[Frame, ...]:
     """The app's frames of ``error.stack``, innermost first, up to the first line that is no frame."""
-    frames = []
-    for line in stack.splitlines():
-        frame = _parse(line)
-        if frame is False:
-            break
-        if isinstance(frame, Frame):
-            frames.append(frame)
-    return tuple(frames)
+    return _frames(map(_parse, stack.splitlines()))
+
+
+def _frames(parsed: Iterable[Frame | bool | None]) -> tuple[Frame, ...]:
+    until = itertools.takewhile(lambda frame: frame is not False, parsed)
+    return tuple(frame for frame in until if isinstance(frame, Frame))
 
 
 def render_error(
@@ -90,7 +88,9 @@ def render_error(
 
     ``original`` puts frames of generated code where that came from.
     """
-    frames = parse_stack(stack)
+    lines = stack.splitlines()
+    parsed = [_parse(line) for line in lines]
+    frames = _frames(parsed)
     if text.startswith("SyntaxError: ") and text.endswith(": ''"):
         text = "SyntaxError: unexpected end of the code"  # the token that the engine would name is none
     excerpt = ""
@@ -103,8 +103,7 @@ def render_error(
         if found is not None:
             excerpt = _excerpt(found, frames[0])
     trace = []
-    for line in stack.splitlines():
-        frame = _parse(line)
+    for line, frame in zip(lines, parsed, strict=True):
         if isinstance(frame, Frame):
             if original is not None:
                 frame = original(frame)[0]

@@ -43,6 +43,26 @@ def test_the_stack_goes_on_with_the_causes_stacks(bench: Bench, run_js: Run) -> 
     assert cause.startswith("    at inner (")
 
 
+def test_texts_and_stacks_without_end_are_cut(bench: Bench, run_js: Run) -> None:
+    """Python reads them while all other apps wait: a stack of 20 MB takes 20 s."""
+    run_js("""
+        const long = new Error("m".repeat(1e6)); long.stack = "    at f (a.js:1:1)\\n".repeat(1e5); reportError(long);
+        const wide = (depth) => new AggregateError(depth ? Array(10).fill().map(() => wide(depth - 1)) : [], "w".repeat(100));
+        reportError(wide(4));
+        const caused = new Error("c", { cause: long }); caused.stack = "x"; reportError(caused);
+        reportError({ text: Array(100).fill("v".repeat(10000)) });
+    """)
+    assert len(bench.exceptions) == 4
+    for text, stack in bench.exceptions:
+        assert len(text) < 20_000
+        assert len(stack) < 20_000
+    text, stack = bench.exceptions[0]
+    assert text.startswith("Error: mmm")
+    assert text.endswith("m\n… (cut: 1000007 characters)")
+    assert stack.startswith("    at f (a.js:1:1)\n")
+    assert stack.splitlines()[-1] == "… (cut: 2000000 characters)"
+
+
 def test_circular_and_long_chains_of_causes_end(bench: Bench, run_js: Run) -> None:
     run_js("""
         const circle = new Error("c"); circle.cause = circle; reportError(circle);

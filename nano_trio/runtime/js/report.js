@@ -16,7 +16,7 @@
   const MAX_DEPTH = 8;
   const MAX_ERRORS = 10;
   /** UTF-16 units of a text or a stack that the host is told: it reads them while all other apps wait. */
-  const MAX_LENGTH = 32768;
+  const MAX_LENGTH = 16384;
   let isReporting = false;
 
   /** The beginning of a text that is longer than the host is told, up to the end of a line if it has some. */
