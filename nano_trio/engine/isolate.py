@@ -62,8 +62,7 @@ _POLLS_TOO_OFTEN_NS = 12_000
 # What an app does is not known before its first polls: it may be native calls that allocate a megabyte each.
 _FIRST_INTERVAL = 250
 _JOBS_BETWEEN_LOOKS = 16
-# What each branch or call between two polls may allocate without the engine's own memory limit being reached: a loop
-# that was cheap so far is polled rarely, and then may turn to this.
+# What each branch or call between two polls may allocate below the engine's own limit: what was cheap may turn to this.
 _BYTES_PER_COUNT = 16 << 10
 _LEAST_SLICE_NS = 50_000
 _MOST_UNWOUND_JOBS = 100_000
@@ -72,8 +71,7 @@ _MOST_UNWOUND_JOBS = 100_000
 # half more takes a tenth of its time; and in hundreds of small heaps a megabyte each would be much.
 _LARGE_HEAP = 512 << 10
 _GARBAGE_ROOM = 1 << 20
-# Heap sizes in bytes at which the engine looks for garbage: its own number, for where we cannot, and one that is not
-# reached while a heap is built.
+# Bytes of a heap in which the engine looks for garbage: its own number, where we cannot, and more than is built.
 _FIRST_COLLECTION = 256 << 10
 _LATER = 16 << 20
 _NONE_WAIT: deque[Entry] = deque()
@@ -402,8 +400,7 @@ class Isolate:
         # Time between turns is not time between polls.
         turnstile.wall_start = turnstile.polled = start = _clock()
         turnstile.slice_ends = start + slice_ns
-        self._mark[0] = self._number
-        self._running[0] = turnstile.counter_at
+        self._mark[0], self._running[0] = self._number, turnstile.counter_at
         runner.switch(self)
         self._running[0] = self._mark[0] = 0
         if turnstile.suspended:
@@ -421,8 +418,7 @@ class Isolate:
         turnstile.wall_start = start = _clock()
         turnstile.slice_ends = start + slice_ns
         turnstile.look_at = start + self._scheduler.look_ns
-        self._mark[0] = self._number
-        self._running[0] = turnstile.counter_at
+        self._mark[0], self._running[0] = self._number, turnstile.counter_at
         runner.switch()
         self._running[0] = self._mark[0] = 0
         if turnstile.suspended:

@@ -80,6 +80,27 @@ async def test_it_returns_something_that_is_no_response(serve: SiteMaker, value:
         assert await goes_on(site) == 1
 
 
+@pytest.mark.parametrize(
+    ("init", "shown"),
+    [
+        ("{ headers: Array.from({ length: 2001 }, (_, i) => [`x-${i}`, 'y']) }", "2002 headers, "),
+        ("{ headers: { 'x-long': 'y'.repeat(131072) } }", "2 headers, 131"),
+        ("{ statusText: 'y'.repeat(131073) }", "1 headers, 131"),
+    ],
+)
+async def test_the_head_of_its_response_is_too_large(serve: SiteMaker, init: str, shown: str) -> None:
+    """That is worked through in Python, while nobody else is served."""
+    async with (
+        serve({"app": app(f"return new Response('x', {init});"), "neighbour": NEIGHBOUR}) as site,
+        unnoticed(site),
+    ):
+        answer = await site.get("app")
+        assert answer.status == 500
+        assert f"The response's head is too large: {shown}" in site.logged("app")
+        assert "at most 2000 and 131072 are sent" in site.logged("app")
+        assert await goes_on(site) == 1
+
+
 async def test_a_response_that_was_used_before(serve: SiteMaker) -> None:
     source = """
       const once = new Response("once");

@@ -22,6 +22,9 @@
   const symbolToStringTag = Symbol.toStringTag;
   /** The headers of a text whose app says nothing of headers. */
   const PLAIN = "content-type\n" + TEXT_TYPE;
+  /** What a response's head may have: the host works through it while all other apps wait, a few µs a header. */
+  const MAX_HEADERS = 2000;
+  const MAX_HEAD_LENGTH = 131072;
   /** How bodies that the host pipes are told apart: by the host module they come from. */
   const PIPED = { __proto__: null, body: 4, fetch: 5, cache: 6 };
   const waiting = new Map();
@@ -172,6 +175,12 @@
     if (fields === null) joined = PLAIN;
     else if (fields.length === 2) joined = fields[0] + "\n" + fields[1];
     else if (fields.length > 0) joined = join(fields, "\n");
+    const headLength = statusText.length + (joined === null ? 0 : joined.length);
+    if (headLength > MAX_HEAD_LENGTH || (fields !== null && fields.length > 2 * MAX_HEADERS)) {
+      const beyond = `${fields.length / 2} headers, ${headLength} characters; at most ${MAX_HEADERS} and ${MAX_HEAD_LENGTH} are sent`;
+      fail(id, new TypeError(`The response's head is too large: ${beyond}.`));
+      return;
+    }
     if (state.kind === TEXT && state.stream === null) {
       // What the rest does, for the most frequent body.
       const { source } = state;
