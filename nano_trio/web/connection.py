@@ -334,11 +334,11 @@ class Connection:
                 return None
             self._waiting_head = self._waiting_body = None
             return bytes(waiting)
-        pieces = []
-        while chunk := reader.next_body():
-            pieces.append(chunk)
-        content = b"".join(pieces)
-        return content if chunk is not None else WireBody(self, None, content)
+        content = reader.next_body()
+        # Of a body that ended one piece is here, or it has far more chunks than others: those are cut as the app reads.
+        chunk = reader.next_body() if content else content
+        content = (content or b"") + (chunk or b"")
+        return content if chunk == b"" else WireBody(self, None, content)
 
     def _discard(self, data: bytes) -> bool:
         """Throw away a request body that nobody read; at its end read on. True as in ``process``."""

@@ -113,6 +113,27 @@ async def test_a_large_upload_takes_no_memory(http: str) -> None:
         assert peak < 3_000_000
 
 
+async def test_chunks_of_one_octet_are_cut_a_few_hundred_at_a_time(http: str) -> None:
+    """All that is here would take a tenth of a second, in which nobody is served."""
+    pieces: list[int] = []
+
+    def measure(request: IncomingRequest) -> Callable[[], Awaitable[OutgoingResponse]]:
+        async def answer() -> OutgoingResponse:
+            assert request.body is not None
+            assert not isinstance(request.body, bytes)
+            while piece := await request.body.receive():
+                pieces.append(len(piece))
+            return text(str(sum(pieces)))
+
+        return answer
+
+    async with running(App(measure), http=http) as server, connected(server) as client:
+        chunks = b"1\r\na\r\n" * 40_000 + b"0\r\n\r\n"
+        await client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+        assert (await client.reply()).text == "40000"
+    assert max(pieces) <= 512
+
+
 async def test_an_app_that_does_not_pull_stops_the_upload() -> None:
     async def never() -> OutgoingResponse:
         await trio.sleep_forever()
