@@ -1,5 +1,6 @@
 // A JSON REST API over notes, with routes, validation and an in-memory store. No packages: plain Web platform.
 //
+//   GET    /            where the notes are
 //   GET    /notes       all notes; ?tag=… only those with that tag
 //   POST   /notes       {"title": "…", "tags": ["…"]}: creates a note
 //   GET    /notes/:id   one note
@@ -13,6 +14,7 @@ const notes = new Map();
 let lastId = 0;
 
 const routes = [
+  [/^\/$/, { GET: () => Response.json({ notes: "/notes" }) }],
   [
     /^\/notes$/,
     {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -12,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 import trustme
+
+from tests.readme.document import REPOSITORY
 
 from .conftest import Nano, Running, Start, get
 
@@ -247,3 +251,14 @@ def test_a_thousand_connections(start: Start, app: Path, tmp_path: Path) -> None
         for connection in connections:
             connection.close()
     assert get_secure(port, tmp_path / "certs" / "ca.pem") == (200, "hello")
+
+
+def test_each_address_of_the_examples_is_worth_a_visit(start: Start, tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "examples", tmp_path / "examples")
+    running = start("serve", "--config", "examples/nano.toml", "--tls", "--port", "0", "--tls-port", "0")
+    running.wait_for("local certificates")
+    addresses = re.findall(r"(https?)://([\w.-]+\.localhost):(\d+)", "".join(running.out))
+    assert len(addresses) == 2 * len(list((REPOSITORY / "examples").glob("*/index.js")))
+    for scheme, host, port in addresses:
+        ask = get(int(port), host=host) if scheme == "http" else get_secure(int(port), tmp_path / "certs/ca.pem", host)
+        assert ask[0] == 200, f"{scheme}://{host}: {ask}"
