@@ -238,12 +238,25 @@ def test_caddy_takes_its_configuration(block: PageBlock, around: Path) -> None:
 
 @of("dockerfile")
 def test_a_containers_command_is_one_that_there_is(block: PageBlock) -> None:
-    instructions = [line.split(" ", 1) for line in block.block.text.splitlines()]
+    instructions = [line.split(" ", 1) for line in block.block.text.splitlines() if line]
     assert instructions[0][0] == "FROM"
     assert {name for name, _ in instructions} <= {"FROM", "COPY", "RUN", "USER", "EXPOSE", "STOPSIGNAL", "CMD"}
     program, *arguments = json.loads(dict(instructions)["CMD"])
     assert program == "nano-trio"
     _assert_taken(arguments)
+
+
+@of("dockerfile")
+def test_a_container_has_what_is_compiled(block: PageBlock) -> None:
+    """The package is built where there is a C compiler, which slim images have not, and the image takes that build."""
+    build, image = block.block.text.split("\n\n")
+    base, _, stage = build.splitlines()[0].removeprefix("FROM ").partition(" AS ")
+    assert "slim" not in base
+    assert "COPY . /src" in build
+    assert "wheel-dir /wheels /src" in build
+    assert f"COPY --from={stage} /wheels /wheels" in image
+    assert "pip install --no-cache-dir /wheels/" in image
+    assert image.splitlines()[0] == f"FROM {base}-slim", "of the same system and Python, or its libraries may not load"
 
 
 def _assert_taken(arguments: list[str]) -> None:
