@@ -18,6 +18,7 @@ been put aside and JavaScript starts it as an operation, :meth:`Work.proceed`. T
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import os
@@ -180,8 +181,9 @@ async def _kill(process: trio.Process) -> None:
 
 
 def _main() -> None:
-    # Others' turns come first.
-    os.nice(5)
+    # Others' turns come first, where the system lets a process say so.
+    with contextlib.suppress(OSError):
+        os.nice(5)
     compute = pickle.load(sys.stdin.buffer)
     sys.stdout.buffer.write(pickle.dumps(_guard(compute)))
 

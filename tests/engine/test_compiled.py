@@ -18,6 +18,11 @@ TELL = """
 import resource, sys
 if "addresses" in sys.argv:
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+if "chroot" in sys.argv:
+    def refuse(event, arguments):
+        if event == "open" and str(arguments[0]).startswith("/proc/"):
+            raise FileNotFoundError(arguments[0])
+    sys.addaudithook(refuse)
 from nano_trio.engine import allocator, builtins, json_builtins, poll_timer, rejections
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
@@ -55,6 +60,11 @@ def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedPr
 
 def test_where_addresses_are_limited_heaps_use_the_c_library() -> None:
     told = run(ROOT, "-c", TELL, "addresses")
+    assert told.stdout.split() == BUT_HEAPS, told.stderr
+
+
+def test_without_proc_heaps_use_the_c_library() -> None:
+    told = run(ROOT, "-c", TELL, "chroot")
     assert told.stdout.split() == BUT_HEAPS, told.stderr
 
 

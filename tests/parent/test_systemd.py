@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -164,3 +165,26 @@ def test_the_sample_units_are_well_formed(tmp_path: Path) -> None:
             env=environment({}),
         )
         assert "nano-trio" not in done.stderr, done.stderr
+
+
+def test_the_sample_unit_lets_through_what_is_called() -> None:
+    """A call that a filter does not name ends the process: each that is made at times only must be let through."""
+    if shutil.which("systemd-analyze") is None:
+        return
+    listed = subprocess.run(["systemd-analyze", "syscall-filter"], capture_output=True, text=True, check=True).stdout
+    sets = {name: members.split("\n") for name, members in re.findall(r"^(@\S+)\n((?: +.*\n)*)", listed, re.MULTILINE)}
+
+    def calls(names: list[str]) -> set[str]:
+        found: set[str] = set()
+        for name in map(str.strip, names):
+            found |= calls(sets[name]) if name in sets else {name}
+        return found
+
+    allowed: set[str] = set()
+    for line in (REPOSITORY / "docs/systemd/nano-trio.service").read_text().splitlines():
+        key, _, value = line.partition("=")
+        if key == "SystemCallFilter":
+            allowed = allowed - calls(value[1:].split()) if value[0] == "~" else allowed | calls(value.split())
+    assert "setuid" not in allowed, "what is taken away is not read"
+    # nice(2) of long cryptography; the death of the parent; whole slabs given back; --workers auto.
+    assert {"setpriority", "prctl", "madvise", "sched_getaffinity"} <= allowed

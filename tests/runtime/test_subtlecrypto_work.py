@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import pickle
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -183,6 +187,22 @@ def test_long_derivations_give_what_short_ones_give(run_js: Run, monkeypatch: py
     operations = crypto_secret.SECRET_OPERATIONS
     monkeypatch.setitem(operations, "pbkdf2", (operations["pbkdf2"][0], lambda *_: Weight.ENDLESS))
     assert run_js(source) == expected
+
+
+def test_a_process_that_may_not_let_others_go_first_computes_all_the_same() -> None:
+    # As under a filter of system calls.
+    program = """if True:
+        import os
+        from nano_trio.runtime import crypto_work
+        def refuse(step):
+            raise PermissionError(1, "Operation not permitted")
+        os.nice = refuse
+        crypto_work._main()
+    """
+    work = pickle.dumps(functools.partial(pow, 2, 10))
+    done = subprocess.run([sys.executable, "-c", program], input=work, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert pickle.loads(done.stdout) == 1024
 
 
 # -- memory -----------------------------------------------------------------------------------------------------------
