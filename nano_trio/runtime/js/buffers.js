@@ -1,7 +1,7 @@
 // Getters that tell an ArrayBuffer and a view from look-alikes, unaffected by patched prototypes.
 (platform) => {
   "use strict";
-  const { constructors, statics, uncurry } = platform;
+  const { statics, uncurry } = platform;
   return {
     __proto__: null,
     isView: statics.ArrayBuffer.isView,
