@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -214,6 +214,36 @@ async def test_a_packet_of_requests_holds_up_nobody(tmp_path: Path) -> None:
         await crowd.ping()
     assert served.count("crowd") == 2000
     assert served.index("one") < 1000
+
+
+async def test_a_packet_of_tiny_frames_holds_up_nobody(tmp_path: Path) -> None:
+    """h2 takes 25 µs for a frame, and thousands come in one packet."""
+    seen: list[int] = []
+    received = 0
+
+    def handler(incoming: IncomingRequest) -> OutgoingResponse | Callable[[], Awaitable[OutgoingResponse]]:
+        async def upload() -> OutgoingResponse:
+            nonlocal received
+            assert incoming.body is not None
+            assert not isinstance(incoming.body, bytes)
+            while piece := await incoming.body.receive():
+                received += len(piece)
+            return text("")
+
+        if incoming.method == "POST":
+            return upload
+        seen.append(received)
+        return text("")
+
+    async with secured(App(handler), tmp_path) as server, h2_connected(server) as crowd, h2_connected(server) as one:
+        number = await crowd.begin("/", end=False, method="POST")
+        await crowd.send(DataFrame(number, data=b"x").serialize() * 6000)
+        for _ in range(8):
+            assert (await one.get("/one")).status == 200
+        await crowd.data(number, b"", end=True)
+        assert (await crowd.over(number)).status == 200
+    assert received == 6000
+    assert seen[4] < 2500
 
 
 async def test_what_a_client_does_not_read_is_not_made(tmp_path: Path) -> None:
