@@ -252,7 +252,7 @@ def _write(path: str, key: bytes, bytecode: Bytecode) -> None:
     with contextlib.suppress(OSError):
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(handle, "wb", buffering=0) as file:
                 file.write(data)
             os.replace(temporary, path)
         except OSError:

@@ -85,9 +85,30 @@ async def test_spare_time_is_the_end_of_a_pass_in_which_nothing_ran_or_waits(
         isolate.submit(Turn(isolate.context.eval, ("1",)))
         await trio.lowlevel.checkpoint()
         assert spared == [5]
-    await trio.lowlevel.checkpoint()
-    await trio.lowlevel.checkpoint()
+    for _ in range(3):
+        await trio.lowlevel.checkpoint()
     assert spared == [5, -1]
+
+
+async def test_whom_an_answer_has_woken_may_run_before_spare_time_is_used(
+    scheduler: CpuScheduler, new_isolate: NewIsolate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system may have put them on our core."""
+    isolate = new_isolate()
+    log: list[str] = []
+    monkeypatch.setattr("os.sched_yield", lambda: log.append("yield"))
+
+    def work() -> bool:
+        log.append("piece")
+        return log.count("piece") % 3 > 0
+
+    for pieces in (3, 6):
+        isolate.submit(Turn(isolate.context.eval, ("1",), lambda _: log.append("answer")))
+        scheduler.when_spare(work)
+        with trio.fail_after(20):
+            while log.count("piece") < pieces:
+                await trio.lowlevel.checkpoint()
+    assert log == ["answer", "yield", "piece", "piece", "piece"] * 2
 
 
 async def test_what_is_left_for_spare_time_is_done_in_a_row_until_something_comes_up(scheduler: CpuScheduler) -> None:
