@@ -6,9 +6,9 @@ for each other (:meth:`nano_trio.actors.sockets.AppSocket.gather`) and share a t
 message is an entry of its own, on behalf of its own connection, and begins when the microtasks of the last have run
 (:attr:`Entry.more`).
 
-It is as fair as turns of their own are. As many are run together as are likely to take half a slice, going by those
-before them; where they take longer all the same, the turn is suspended like any other, between two messages as well as
-in one. What is left then waits like messages that have a turn of their own to wait for, and counts as such.
+It is as fair as turns of their own are. As many are gathered as are likely to take half a slice, going by those before
+them; where they take longer all the same, those that are left get another turn. Where they have to wait for it, or one
+of them is suspended, they count as messages that wait.
 """
 
 from __future__ import annotations
@@ -68,8 +68,11 @@ class Messages(Entry):
 
     def ended(self) -> None:
         """The turn is over."""
-        self.is_over = True
         sockets = self._sockets
+        if self.more and self.stopped is None and sockets._isolate.stopped is None:
+            sockets.submit(self)
+            return
+        self.is_over = True
         sockets._size = 0
         if sockets.incarnation.settings.max_messages_per_s is None:
             sockets.together = min(len(self._messages) * _TOGETHER_NS // (self.cpu_ns or 1), _MOST_TOGETHER)

@@ -470,9 +470,9 @@ class Isolate:
                     continue
             if not turn.more or turnstile.stop is not None:
                 break
-            # Time between entries is not time between polls; and they may be too short to be polled at all.
+            # Time between entries is not time between polls.
             turnstile.polled = now = _clock()
-            if now >= turnstile.slice_ends and turnstile.look():
+            if now >= turnstile.slice_ends - self._slice_ns // 2:
                 break
         if turnstile.stop is _INTERRUPTED:
             self._unwind_jobs()
