@@ -94,6 +94,25 @@ def test_the_load_without_wrk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert 0 < seen.p50_ms <= seen.p99_ms <= seen.max_ms
 
 
+def test_a_time_without_an_answer_is_measured_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answered = {"requests": 8, "us": 4_000_000, "p50": 2, "p99": 3, "max": 4, "errors": 0, "quantiles": []}
+    nothing = {**answered, "requests": 0, "us": 1_000_000}
+    seen = iter([nothing, nothing, answered])
+    lengths: list[float] = []
+    monkeypatch.setattr(load, "_generate", lambda *arguments: lengths.append(arguments[3]) or next(seen))
+    assert load.load(1, connections=1, seconds=1).requests_per_s == 2
+    assert lengths == [1, 2, 4]
+    assert "no answer in 2 s" in capsys.readouterr().err
+    monkeypatch.setattr(load, "_generate", lambda *arguments: nothing)
+    with pytest.raises(RuntimeError, match="answered nothing in 32 s"):
+        load.load(1, connections=1, seconds=1)
+    monkeypatch.setattr(load, "_generate", lambda *arguments: {**nothing, "errors": 3})
+    with pytest.raises(RuntimeError, match="answered nothing in 1 s; 3 errors"):
+        load.load(1, connections=1, seconds=1)
+
+
 def test_the_upstream_sends_what_it_is_asked_for_on_one_connection() -> None:
     upstream = servers.start_module("bench.upstream", server_core=False)
     try:
