@@ -170,16 +170,17 @@
   /** The answer is a Response, of that state: its body is used from now on. */
   function respond(id, state, request) {
     const { status, statusText, fields } = state;
-    // Header values hold no line feeds, so one string carries them all.
-    let joined = null;
-    if (fields === null) joined = PLAIN;
-    else if (fields.length === 2) joined = fields[0] + "\n" + fields[1];
-    else if (fields.length > 0) joined = join(fields, "\n");
-    const headLength = statusText.length + (joined === null ? 0 : joined.length);
-    if (headLength > MAX_HEAD_LENGTH || (fields !== null && fields.length > 2 * MAX_HEADERS)) {
-      const beyond = `${fields.length / 2} headers, ${headLength} characters; at most ${MAX_HEADERS} and ${MAX_HEAD_LENGTH} are sent`;
-      fail(id, new TypeError(`The response's head is too large: ${beyond}.`));
-      return;
+    let joined = PLAIN;
+    if (fields !== null) {
+      // Header values hold no line feeds, so one string carries them all.
+      if (fields.length === 2) joined = fields[0] + "\n" + fields[1];
+      else joined = fields.length === 0 ? null : join(fields, "\n");
+      const headLength = statusText.length + (joined === null ? 0 : joined.length);
+      if (headLength > MAX_HEAD_LENGTH || fields.length > 2 * MAX_HEADERS) {
+        const beyond = `${fields.length / 2} headers, ${headLength} characters; at most ${MAX_HEADERS} and ${MAX_HEAD_LENGTH} are sent`;
+        fail(id, new TypeError(`The response's head is too large: ${beyond}.`));
+        return;
+      }
     }
     if (state.kind === TEXT && state.stream === null) {
       // What the rest does, for the most frequent body.
