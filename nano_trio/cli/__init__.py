@@ -24,14 +24,16 @@ def _version(context: click.Context, option: click.Parameter, value: bool) -> No
         return
     import quickjs
 
-    from nano_trio.engine import allocator, json_builtins, poll_timer, rejections
+    from nano_trio.engine import allocator, builtins, json_builtins, poll_timer, rejections
+    from nano_trio.runtime.platform import builtins_source
 
     python = f"{sys.implementation.name} {sys.version.split()[0]}"
     heaps = "allocator: slabs" if allocator.in_use() else "allocator: the C library's"
+    made = "builtins: as needed" if builtins.in_use(builtins_source()) else "builtins: held"
     json = "JSON: quick" if json_builtins.in_use() else "JSON: the engine's"
     polls = "timed" if poll_timer.in_use() else "counted"
     told = "reported" if rejections.in_use() else "not reported"
-    compiled = f"{heaps}, {json}, polls: {polls}, unhandled rejections: {told}"
+    compiled = f"{heaps}, {made}, {json}, polls: {polls}, unhandled rejections: {told}"
     about = f"QuickJS {quickjs.quickjs_version}, {python}, {compiled}"
     click.echo(f"nano-trio {__version__} ({about})")
     context.exit()

@@ -87,6 +87,8 @@ typedef struct {
 #define STATE_AT (4 * sizeof(void *))
 /* What is added to the count of an exception that is held. */
 #define HELD (1 << 30)
+/* How many bytes before the table of names the engine has the number of its places. */
+#define NAMES_BEHIND_COUNT 16
 #define MOST_HELD 1000 /* those that are let go; further ones go with the heap's memory */
 
 typedef struct Slab {
@@ -114,6 +116,7 @@ static size_t accessible; /* bytes of the region */
 static Pool common;
 static Slab *empty;       /* first those whose memory is still there, then those that gave it back */
 static size_t dirty;      /* how many of the former */
+static size_t names_at;   /* where in a runtime the table of its names lies */
 static size_t exception_at; /* where in a runtime its pending exception lies; 0: not known */
 static void (*free_value)(Runtime *, Value); /* the engine's, of one whose count has come to 0 */
 static uint16_t size_of[CLASSES];
@@ -408,6 +411,24 @@ void *heap_realloc(State *state, void *block, size_t size) {
   return moved;
 }
 
+/* What the engine allocated in many small blocks before it was given these functions, the 240 names that it knows from
+   the start, takes 4 KB less here. Only their table points to them. */
+void heap_take_names(char *runtime) {
+  State *state = (State *)(runtime + STATE_AT);
+  void **names = *(void ***)(runtime + names_at);
+  int count = *(int *)(runtime + names_at - NAMES_BEHIND_COUNT);
+  for (int i = 1; i < count; i++) {
+    void *name = names[i];
+    if ((uintptr_t)name & 1) continue; /* no name, but the number of the next that is none */
+    size_t size = size_of_string(name);
+    void *taken = heap_malloc(state, size);
+    if (taken == NULL) return;
+    memcpy(taken, name, size);
+    heap_free(state, name);
+    names[i] = taken;
+  }
+}
+
 /* How many bytes of slabs are handed out, in all heaps. */
 size_t heap_held(void) {
   size_t held = 0;
@@ -415,9 +436,11 @@ size_t heap_held(void) {
   return held;
 }
 
-/* Once a process, before a heap of an app: where a runtime's pending exception lies, and how values are freed. */
-void heap_know(size_t place, void (*function)(Runtime *, Value)) {
-  exception_at = place;
+/* Once a process, before a heap of an app: where a runtime's pending exception and its names lie, and how values are
+   freed. */
+void heap_know(size_t exception, size_t names, void (*function)(Runtime *, Value)) {
+  exception_at = exception;
+  names_at = names;
   free_value = function;
 }
 

@@ -6,7 +6,8 @@ and the binding has no way to choose them. So they are put there from outside, r
 :mod:`nano_trio.engine.polling` that is done only with a binding whose layout is known, and after a proof on scratch
 runtimes: the four words are the same in each and point to the binding's code, the accounts lie behind them, and a heap
 then takes from the slabs and gives back all that it took. Where a runtime keeps the exception that is pending is
-measured by throwing some. Where anything of this fails the engine's own functions remain, which call the C library.
+measured by throwing some, and where it keeps its names by their number. Where anything of this fails the engine's own
+functions remain, which call the C library.
 """
 
 from __future__ import annotations
@@ -38,9 +39,15 @@ def in_use() -> bool:
 
 def use_slabs(runtime: quickjs.Runtime) -> None:
     """Let a runtime that has no context yet take what it needs from now on from slabs, where that can be had."""
-    functions = _functions()
-    if functions is not None:
-        ctypes.memmove(address_of(runtime), functions, len(functions))
+    functions, library = _functions(), _library()
+    if functions is not None and library is not None:
+        _put(runtime, functions, library)
+
+
+def _put(runtime: quickjs.Runtime, functions: bytes, library: ctypes.PyDLL) -> None:
+    address = address_of(runtime)
+    ctypes.memmove(address, functions, len(functions))
+    library.heap_take_names(ctypes.c_void_p(address))
 
 
 def let_go(runtime: quickjs.Runtime) -> None:
@@ -69,7 +76,8 @@ def _library() -> ctypes.PyDLL | None:
     if library is None:
         return None
     library.heap_held.restype = ctypes.c_size_t
-    library.heap_trim.restype = library.heap_know.restype = library.heap_let_go.restype = None
+    for procedure in (library.heap_trim, library.heap_know, library.heap_let_go, library.heap_take_names):
+        procedure.restype = None
     return library if library.heap_start() else None
 
 
@@ -84,11 +92,12 @@ def _functions() -> bytes | None:
     functions = bytes(
         (ctypes.c_void_p * _WORDS)(*(ctypes.cast(library[name], ctypes.c_void_p).value for name in _FUNCTIONS))
     )
-    exception_at, free_value = _measure_exception_at(), engine_functions(["__JS_FreeValueRT"])
-    if exception_at is None or free_value is None or not _proves(functions, library):
+    exception_at, names_at = _measure_exception_at(), _measure_names_at()
+    free_value = engine_functions(["__JS_FreeValueRT"])
+    if exception_at is None or names_at is None or free_value is None:
         return None
-    library.heap_know(ctypes.c_size_t(exception_at), ctypes.c_void_p(free_value[0]))
-    return functions
+    library.heap_know(ctypes.c_size_t(exception_at), ctypes.c_size_t(names_at), ctypes.c_void_p(free_value[0]))
+    return functions if _proves(functions, library) else None
 
 
 class _Value(ctypes.Structure):
@@ -121,6 +130,36 @@ def _measure_exception_at() -> int | None:
     return places.pop() if len(places) == 1 else None
 
 
+def _measure_names_at() -> int | None:
+    """Where a runtime keeps the table of its names (``atom_array``), in bytes from its beginning; None: not known.
+
+    Before it are four integers, of which the second is how many names there are, and another table.
+    """
+    functions = engine_functions(["JS_NewAtomLen"])
+    if functions is None:
+        return None
+    find_name = ctypes.PYFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)(functions[0] or 0)
+    runtime = quickjs.Runtime()
+    integers = (ctypes.c_int32 * (2 * _RUNTIME_WORDS)).from_address(address_of(runtime))
+
+    def places() -> set[int]:
+        count = runtime.compute_memory_usage()["atom_count"]
+        tables = (4 * place + 20 for place, integer in enumerate(integers) if integer == count)
+        return {place for place in tables if place % 8 == 0}
+
+    tables = places()
+    context = runtime.new_context()
+    tables &= places()
+    if len(tables) != 1:
+        return None
+    names_at = tables.pop()
+    table = ctypes.c_void_p.from_address(address_of(runtime) + names_at).value or 0
+    name = ctypes.c_void_p.from_address(table + 8 * find_name(address_of(context), b"length", 6)).value or 0
+    # The head of a string, as values.h has it: its count, its length, and two more.
+    is_name = ctypes.string_at(name + 4, 4) == b"\6\0\0\0" and ctypes.string_at(name + 16, 7) == b"length\0"
+    return names_at if is_name else None
+
+
 def _proves(functions: bytes, library: ctypes.PyDLL) -> bool:
     runtimes = [quickjs.Runtime() for _ in range(2)]
     engines = {ctypes.string_at(address_of(runtime), len(functions)) for runtime in runtimes}
@@ -130,7 +169,7 @@ def _proves(functions: bytes, library: ctypes.PyDLL) -> bool:
         return False
     before = library.heap_held()
     runtime = runtimes.pop()
-    ctypes.memmove(address_of(runtime), functions, len(functions))
+    _put(runtime, functions, library)
     context = runtime.new_context()
     result = context.eval(_PROOF)
     taken = library.heap_held() - before

@@ -1,5 +1,6 @@
 /*
- * The engine's builtins for the platform, made anew in each context when they are first used.
+ * The engine's builtins for the platform, made anew in each context when they are first used; and globals that appear
+ * when they are first touched.
  *
  * Theory of operation. The platform must not call Array.prototype.push as an app may have replaced it. To take hold of
  * all that it might ever call, before the app's code runs, would cost each isolate 16 KB: the engine makes its functions
@@ -12,6 +13,11 @@
  *                         first. Its C function is `call`, which knows by its magic number whom to call.
  *   statics[type][name]   are functions of constructors and namespaces. The engine makes them, and the objects they are
  *                         in, when they are first touched, as it does with its own.
+ *
+ *   defineLazy(access)    defines each of the lazy globals as an accessor that calls access(name) or access(name, value).
+ *                         Getter and setter are one function, which is half as large as one of JavaScript, and knows by
+ *                         its magic number which global it is. Where the prototype of a class without objects would be,
+ *                         each context keeps `access`.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
@@ -58,6 +64,12 @@ typedef struct {
 } Kept;
 #define KEPT_AT 48
 
+typedef struct {
+  const char *name;
+  void (*finalizer)(void), (*mark)(void), (*call)(void);
+  void *exotic;
+} ClassDefinition;
+
 /* The engine's functions, in the order of builtins.py. */
 typedef struct {
   Value (*new_function)(Context *, void *, const char *name, int length, int kind, int magic);
@@ -71,6 +83,16 @@ typedef struct {
   uint16_t (*class_of)(Value);
   Value (*throw_type_error)(Context *, const char *format, ...);
   Value (*get_global)(Context *);
+  Value (*call)(Context *, Value function, Value this, int count, Value *arguments);
+  Value (*new_string)(Context *, const char *, size_t length);
+  uint32_t (*new_atom)(Context *, const char *, size_t length);
+  void (*free_atom)(Context *, uint32_t);
+  int (*define_accessor)(Context *, Value object, uint32_t atom, Value getter, Value setter, int flags); /* takes both */
+  Runtime *(*get_runtime)(Context *);
+  uint32_t (*new_class_number)(uint32_t *);
+  int (*new_class)(Runtime *, uint32_t class, const ClassDefinition *);
+  void (*set_class_prototype)(Context *, uint32_t class, Value); /* takes the value */
+  Value (*get_class_prototype)(Context *, uint32_t class);
   void (*free_counted)(Context *, Value); /* whose count has come to 0 */
 } Engine;
 
@@ -87,7 +109,13 @@ static int method_count;
 static Entry *types;
 static int type_count;
 
-static const Value null = {{0}, TAG_NULL};
+/* The names of the lazy globals. */
+static char **lazy;
+static int lazy_count;
+/* Where each context keeps what is called when one is accessed. */
+static uint32_t keeping_class;
+
+static const Value null = {{0}, TAG_NULL}, undefined = {{0}, TAG_UNDEFINED}, exception = {{0}, TAG_EXCEPTION};
 
 static void release(Context *context, Value value) {
   if (is_counted(value) && --*count_of(value) <= 0) engine.free_counted(context, value);
@@ -116,7 +144,7 @@ static int find_method(const char *type, const char *name) {
 }
 
 static Value uncurry(Context *context, Value this, int count, Value *arguments) {
-  Value result = {{0}, TAG_EXCEPTION};
+  Value result = exception;
   const char *type = engine.text_of(context, NULL, arguments[0], 0);
   const char *name = type == NULL ? NULL : engine.text_of(context, NULL, arguments[1], 0);
   if (name != NULL) {
@@ -127,6 +155,35 @@ static Value uncurry(Context *context, Value this, int count, Value *arguments) 
   }
   if (type != NULL) engine.free_text(context, type);
   return result;
+}
+
+/* A lazy global is read, or assigned its one argument. */
+static Value access(Context *context, Value this, int count, Value *arguments, int index) {
+  Value passed[2] = {engine.new_string(context, lazy[index], strlen(lazy[index])), undefined};
+  if (tag_of(passed[0]) == TAG_EXCEPTION) return exception;
+  if (count > 0) passed[1] = arguments[0];
+  Value function = engine.get_class_prototype(context, keeping_class);
+  Value result = engine.call(context, function, undefined, count > 0 ? 2 : 1, passed);
+  release(context, function);
+  release(context, passed[0]);
+  return result;
+}
+
+static Value define_lazy(Context *context, Value this, int count, Value *arguments) {
+  static const ClassDefinition definition = {.name = "lazy"};
+  if (engine.new_class(engine.get_runtime(context), keeping_class, &definition) < 0) return exception;
+  engine.set_class_prototype(context, keeping_class, duplicate(arguments[0]));
+  Value global = engine.get_global(context);
+  int ok = 1;
+  for (int i = 0; ok && i < lazy_count; i++) {
+    uint32_t atom = engine.new_atom(context, lazy[i], strlen(lazy[i]));
+    Value both = engine.new_function(context, access, lazy[i], 0, GENERIC_MAGIC, i);
+    ok = tag_of(both) != TAG_EXCEPTION &&
+         engine.define_accessor(context, global, atom, both, duplicate(both), CONFIGURABLE) >= 0;
+    engine.free_atom(context, atom);
+  }
+  release(context, global);
+  return ok ? undefined : exception;
 }
 
 /* What the engine keeps of a function; 0: it is none of C. */
@@ -176,15 +233,13 @@ static int add_static(char *type, char *name, Kept kept, Entry *entry) {
   return 1;
 }
 
-/* Once a process, before all others: the builtins that the global `learned` lists, four items each: whether it is a
-   method, type, name, function. 0: something is not as it is known here. */
-int builtins_learn(const Engine *functions, Context *context) {
-  engine = *functions;
-  uint16_t class;
-  if (!proves_kept(context, &class)) return 0;
-  Value global = engine.get_global(context);
-  Value list = engine.get(context, global, "learned");
-  uint32_t count = (uint32_t)engine.get(context, list, "length").as.integer / 4;
+static uint32_t length_of(Context *context, Value list) {
+  return (uint32_t)engine.get(context, list, "length").as.integer;
+}
+
+/* Builtins, four items each: whether it is a method, type, name, function. */
+static int learn_builtins(Context *context, Value list, uint16_t class) {
+  uint32_t count = length_of(context, list) / 4;
   Entry *entries = calloc(count, sizeof *entries);
   methods = calloc(count, sizeof *methods);
   types = calloc(count, sizeof *types);
@@ -198,23 +253,47 @@ int builtins_learn(const Engine *functions, Context *context) {
          (is_method ? add_method(type, name, kept) : add_static(type, name, kept, &entries[i]));
     release(context, function);
   }
-  release(context, list);
+  return ok;
+}
+
+static int learn_names(Context *context, Value list) {
+  uint32_t count = length_of(context, list);
+  lazy = calloc(count, sizeof *lazy);
+  if (lazy == NULL) return 0;
+  for (uint32_t i = 0; i < count; i++)
+    if ((lazy[lazy_count++] = copy_text(context, list, i)) == NULL) return 0;
+  return 1;
+}
+
+/* Once a process, before all others: what the globals `listed` and `lazy` list. 0: something is not as it is known here. */
+int builtins_learn(const Engine *functions, Context *context) {
+  engine = *functions;
+  engine.new_class_number(&keeping_class);
+  uint16_t class;
+  if (!proves_kept(context, &class)) return 0;
+  Value global = engine.get_global(context);
+  Value listed = engine.get(context, global, "listed"), names = engine.get(context, global, "lazy");
+  int ok = learn_builtins(context, listed, class) && learn_names(context, names);
+  release(context, names);
+  release(context, listed);
   release(context, global);
   return ok;
 }
 
-/* Give a context [uncurry, statics] as the global of this name. Out of memory, it has none of the name. */
+static int put(Context *context, Value object, const char *name, Value value) {
+  return tag_of(value) == TAG_OBJECT && engine.define_named(context, object, name, value, CONFIGURABLE_WRITABLE) >= 0;
+}
+
+/* Give a context { uncurry, statics, defineLazy } as the global of this name. Out of memory, it has none of the name. */
 void builtins_give(Context *context, const char *place) {
   Value global = engine.get_global(context);
   Value given = engine.new_object(context, null);
   Value statics = engine.new_object(context, null);
-  Value function = engine.new_function(context, uncurry, "uncurry", 2, GENERIC, 0);
-  if (tag_of(given) == TAG_OBJECT && tag_of(statics) == TAG_OBJECT && tag_of(function) == TAG_OBJECT &&
-      engine.define_list(context, statics, types, type_count) == 0 &&
-      engine.define_named(context, given, "uncurry", duplicate(function), CONFIGURABLE_WRITABLE) >= 0 &&
-      engine.define_named(context, given, "statics", duplicate(statics), CONFIGURABLE_WRITABLE) >= 0)
-    engine.define_named(context, global, place, duplicate(given), CONFIGURABLE_WRITABLE);
-  release(context, function);
+  if (tag_of(statics) == TAG_OBJECT && engine.define_list(context, statics, types, type_count) == 0 &&
+      put(context, given, "uncurry", engine.new_function(context, uncurry, "uncurry", 2, GENERIC, 0)) &&
+      put(context, given, "defineLazy", engine.new_function(context, define_lazy, "defineLazy", 1, GENERIC, 0)) &&
+      put(context, given, "statics", duplicate(statics)))
+    put(context, global, place, duplicate(given));
   release(context, statics);
   release(context, given);
   release(context, global);

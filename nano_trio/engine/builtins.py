@@ -1,4 +1,4 @@
-"""The engine's builtins, for platform code that must not meet those an app has replaced.
+"""The engine's builtins, for platform code that must not meet those an app has replaced, and globals that are lazy.
 
 ``builtins.c`` says how; it becomes ``libbuiltins.so`` when the package is built, on Linux and where there is a C
 compiler. Held in each isolate, as plain JavaScript would do it, they take 23 KB of it. As in
@@ -33,10 +33,20 @@ _FUNCTIONS = (
     "JS_GetClassID",
     "JS_ThrowTypeError",
     "JS_GetGlobalObject",
+    "JS_Call",
+    "JS_NewStringLen",
+    "JS_NewAtomLen",
+    "JS_FreeAtom",
+    "JS_DefinePropertyGetSet",
+    "JS_GetRuntime",
+    "JS_NewClassID",
+    "JS_NewClass",
+    "JS_SetClassProto",
+    "JS_GetClassProto",
     "__JS_FreeValue",
 )
 _PLACE = "given"
-_PROOF = r"""(uncurry, statics) => {
+_PROOF = r"""({ uncurry, statics, defineLazy }) => {
   const made = [], add = (...values) => made.push(...values.map(String));
   const array = [3, 1, 2], map = new Map([[1, 2]]), bytes = new Uint8Array([1, 2, 3]);
   add(uncurry("Array", "push")(array, 5, 4), uncurry("Array", "filter")(array, (each) => each > 1), array);
@@ -45,20 +55,26 @@ _PROOF = r"""(uncurry, statics) => {
   add(statics.Math.floor(2.5), statics.Math.max(1, 3, 2), statics.Object.keys({ a: 1 }), statics.JSON.parse("[7]"));
   for (const refused of [() => uncurry("Map", "get")(), () => uncurry("Map", "size")([]), () => uncurry("Map", "no")])
     try { made.push(refused()) } catch (error) { made.push(error.name) }
+  defineLazy((...all) => add(all.length, ...all));
+  add(URL, (URL = 7), URL);
+  const { get, set, enumerable, configurable } = Object.getOwnPropertyDescriptor(globalThis, "URL");
+  add(get === set, get.name, get.length, enumerable, configurable);
   return made.join();
 }"""
 
 
 def in_use(source: str) -> bool:
-    """Whether contexts of this process can have those of ``source``."""
+    """Whether contexts of this process can have what ``source`` stands for, as :func:`give` gives it."""
     return _library(source) is not None
 
 
 def give(context: quickjs.Context, source: str, place: str) -> bool:
-    """Make the global ``place`` of a context ``{ uncurry, statics }``; False where that cannot be had.
+    """Make the global ``place`` of a context ``{ uncurry, statics, defineLazy }``; False where that cannot be had.
 
-    ``source``: a function that returns ``{ uncurry, statics, listed }``. What ``listed`` names, four items each (is it
-    a method, its type, its name, the function), the two given are for.
+    ``source``: a function that returns these three in JavaScript, with ``listed`` and ``lazy``. What ``listed`` names,
+    four items each (is it a method, its type, its name, the function), ``uncurry`` and ``statics`` are for.
+    ``defineLazy(access)`` defines the globals that ``lazy`` names: each is what ``access(name)`` returns, and is
+    assigned by ``access(name, value)``.
     """
     library = _library(source)
     if library is not None:
@@ -75,12 +91,11 @@ def _library(source: str) -> ctypes.PyDLL | None:
     scratch = quickjs.Runtime().new_context()
     # JSON's functions are ours, where they can be had.
     json_builtins.install(scratch)
-    expected = scratch.eval(f"const own = ({source})(), learned = own.listed; ({_PROOF})(own.uncurry, own.statics)")
-    scratch.eval("globalThis.learned = learned")
+    scratch.eval(f"const own = ({source})(); globalThis.listed = own.listed; globalThis.lazy = own.lazy")
     if not library.builtins_learn(functions, ctypes.c_void_p(address_of(scratch))):
         return None
     # Another runtime: what was learned of the first must be true of all.
     proven = quickjs.Runtime().new_context()
     json_builtins.install(proven)
     library.builtins_give(ctypes.c_void_p(address_of(proven)), _PLACE.encode())
-    return library if proven.eval(f"({_PROOF})({_PLACE}.uncurry, {_PLACE}.statics)") == expected else None
+    return library if proven.eval(f"({_PROOF})({_PLACE})") == scratch.eval(f"({_PROOF})(own)") else None

@@ -333,7 +333,7 @@ class _LateImports:
     def __init__(self, code: AppCode, reach: Callable[[], Any]) -> None:
         self._code = code
         self._reach = reach
-        self._had: set[str] = set()
+        self._had: frozenset[str] = frozenset()
 
     def load(self, name: str) -> str:
         """The source of the module ``name``, which the engine does not have."""

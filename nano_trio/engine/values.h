@@ -8,7 +8,7 @@
 
 enum { TAG_SYMBOL = -8, TAG_STRING = -7, TAG_ROPE = -6, TAG_OBJECT = -1, TAG_INT = 0, TAG_BOOL = 1, TAG_NULL = 2 };
 enum { TAG_UNDEFINED = 3, TAG_EXCEPTION = 6, TAG_FLOAT = 8 };
-enum { CONFIGURABLE_WRITABLE = 3, CONFIGURABLE_WRITABLE_ENUMERABLE = 7, GETTER_OR_SETTER = 1 << 4 };
+enum { CONFIGURABLE = 1, CONFIGURABLE_WRITABLE = 3, CONFIGURABLE_WRITABLE_ENUMERABLE = 7, GETTER_OR_SETTER = 1 << 4 };
 
 typedef struct Context Context;
 typedef struct Runtime Runtime;
@@ -35,3 +35,9 @@ static inline Value duplicate(Value value) {
 
 /* Of a string or a rope of strings, in UTF-16's units: the 31 bits behind the count. */
 static inline uint32_t length_of_string(Value value) { return ((const uint32_t *)value.as.pointer)[1] & 0x7fffffff; }
+
+/* How many bytes a string takes: its head of 16, and its units, behind octets one more. */
+static inline size_t size_of_string(const void *string) {
+  uint32_t length = ((const uint32_t *)string)[1];
+  return 16 + (length >> 31 ? 2 * (size_t)(length & 0x7fffffff) : (size_t)length + 1);
+}

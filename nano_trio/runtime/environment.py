@@ -82,8 +82,8 @@ class _Host:
         self._fired_until = 0.0
         self._firing: tuple[int, int] | None = None
         """The timer whose turn runs or waits, and its entry's number."""
-        self.operations: set[int] = set()
-        self.causes: dict[int, Any] = {}
+        self.operations: dict[int, Any] = {}
+        """Those that have not ended: on whose behalf, or None."""
         self.timer_causes: dict[int, Any] = {}
         self.nursery: trio.Nursery | None = None
         self.deferred: list[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = []
@@ -227,10 +227,8 @@ class _Host:
     # -- operations --------------------------------------------------------------------------------------------------
 
     def operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        self.operations.add(operation)
-        cause = self.cause
+        cause = self.operations[operation] = self.cause
         if cause is not None:
-            self.causes[operation] = cause
             self.app.keep(cause)
         if self.nursery is None:
             self.deferred.append((operation, work, args))
@@ -291,9 +289,9 @@ class _Host:
             return
 
         def settled(_: Turn) -> None:
-            self.operations.discard(operation)
+            self.operations.pop(operation, None)
 
-        cause = self.causes.pop(operation, None)
+        cause = self.operations.get(operation)
         environment.enter("settle", operation, succeeded, value, message, on_end=settled, cause=cause)
 
     def background(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -339,7 +337,7 @@ class _Host:
         self.queued = None
         for waiting in (self.deferred, self.deferred_background, self.timers):
             waiting.clear()
-        for known in (self.timer_generation, self.timer_causes, self.causes, self.operations):
+        for known in (self.timer_generation, self.timer_causes, self.operations):
             known.clear()
 
 

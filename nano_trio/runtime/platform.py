@@ -137,8 +137,10 @@ def _compiled(source: str, name: str) -> Bytecode:
 
 @cache
 def builtins_source() -> str:
-    """The source of ``builtins.js``, as :func:`nano_trio.engine.builtins.give` takes it."""
-    return _source("builtins")
+    """``builtins.js`` with the names of the lazy globals, as :func:`nano_trio.engine.builtins.give` takes it."""
+    names = [name for names in LAZY_GLOBALS.values() for name in names.split()]
+    names.remove("console")  # the bootstrap defines it, as a namespace
+    return f"{_source('builtins')}.bind(null, {json.dumps(names)})"
 
 
 @cache
@@ -148,13 +150,11 @@ def _specification(name: str) -> Bytecode:
 
 @cache
 def _bootstrap() -> Bytecode:
-    """``bootstrap.js`` and what goes into it by itself: the core's files, and the names of the lazy globals. In one
-    script they share the table of names, which is a good part of what reading it costs."""
+    """``bootstrap.js`` and what goes into it by itself: the core's files, and ``builtins.js`` where the engine cannot
+    make them. In one script they share the table of names, which is a good part of what reading it costs."""
     core = "" if sys.flags.dev_mode else ", ".join(f"{name}: {_source(name)}" for name in _CORE)
-    names = json.dumps([name for names in LAZY_GLOBALS.values() for name in names.split()])
     own = "undefined" if builtins.in_use(builtins_source()) else builtins_source()
-    bound = f"{{ __proto__: null, {core} }}, {names}, {own}"
-    return _compiled(f"{_source('bootstrap')}.bind(null, {bound})", "bootstrap.js")
+    return _compiled(f"{_source('bootstrap')}.bind(null, {{ __proto__: null, {core} }}, {own})", "bootstrap.js")
 
 
 @cache

@@ -7,6 +7,7 @@ import os
 import random
 
 import pytest
+import quickjs
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
@@ -267,6 +268,23 @@ def test_what_is_left_in_a_heap_goes_with_it() -> None:
         assert in_use_of_libc() <= in_libc + (1 << 20)
     other.close()
     assert allocator.held() == before
+
+
+def test_the_names_that_the_engine_knows_from_the_start_are_slabs_too() -> None:
+    """They are made before the engine has this allocator: 240 blocks, to which only one table points."""
+    functions()
+    held, of_libc = allocator.held(), in_use_of_libc()
+    runtime = quickjs.Runtime()
+    plain = in_use_of_libc() - of_libc
+    allocator.use_slabs(runtime)
+    assert allocator.held() - held > 6000
+    assert in_use_of_libc() - of_libc < plain - 8000
+    context = runtime.new_context()
+    assert (
+        context.eval("Object.keys({ length: 1, [Symbol.iterator.description]: 2 }).join()") == "length,Symbol.iterator"
+    )
+    del context, runtime
+    assert allocator.held() == held
 
 
 async def test_a_closed_heap_has_given_everything_back(new_isolate: NewIsolate) -> None:

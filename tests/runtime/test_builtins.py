@@ -86,6 +86,38 @@ def test_receivers_that_are_none_are_refused(context: Any) -> None:
             context.eval(f"given.{call}")
 
 
+def test_a_lazy_global_asks_when_it_is_touched_and_tells_when_it_is_assigned() -> None:
+    told = []
+    for place in ("given", "held"):
+        context = quickjs.Runtime().new_context()
+        builtins.give(context, SOURCE, "given")
+        context.eval(f"globalThis.held = ({SOURCE})()")
+        told.append(
+            context.eval(
+                f"""
+                const names = Object.getOwnPropertyNames(globalThis), told = [];
+                {place}.defineLazy(function (name) {{
+                  told.push([...arguments]);
+                  if (name === "Blob") throw new RangeError("no Blob");
+                  return `a ${{name}}`;
+                }});
+                const added = Object.getOwnPropertyNames(globalThis).filter((name) => !names.includes(name));
+                told.push(URL, globalThis.fetch, (onerror = undefined), typeof Headers, "console" in globalThis);
+                try {{ new Blob() }} catch (error) {{ told.push(String(error)) }}
+                const shown = (name) => {{
+                  const {{ get, set, configurable, enumerable }} = Object.getOwnPropertyDescriptor(globalThis, name);
+                  return [get === set, get.name, get.length, configurable, enumerable];
+                }};
+                JSON.stringify([told, added, added.map(shown)])
+                """
+            )
+        )
+    assert told[0] == told[1]
+    assert told[0].startswith(
+        '[[["URL"],["fetch"],["onerror",null],["Headers"],"a URL","a fetch",null,"string",false,["Blob"],"RangeError: no Blob"'
+    )
+
+
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """As `run_js`, where the engine makes no builtins anew: the isolate holds its own."""

@@ -79,7 +79,7 @@ def run(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Run:
         },
         failed(id, text) { told = text; },
       };
-      queueMicrotask.host = (name) => (name === "dispatch" ? dispatcher : host(name));
+      queueMicrotask.host = (name) => (name === "dispatch" || name === "dispatch.failures" ? dispatcher : host(name));
       load("dispatch");
       entries.take({ default: () => answer });
       entries.load(Promise.resolve(), "{}", "[]");

@@ -14,7 +14,7 @@
 // read when they are first asked for.
 // Host functions are reached with `host("file")`: an object of functions from the Python module of the same name. They
 // live in closures only; nothing here leaks one to an app. They never throw: each says in its return value what failed.
-(core, lazyGlobals, builtins, loadSpecification, hostNamespace, fileOf, globalsOf) => {
+(core, builtins, loadSpecification, hostNamespace, fileOf, globalsOf) => {
   "use strict";
   const globals = globalThis;
   const {
@@ -31,7 +31,7 @@
     SyntaxError, TypeError, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, URIError, WeakMap, WeakRef, WeakSet,
   };
   // Where the engine can make builtins anew, the host has put what does that in the place of a global to come.
-  const { uncurry, statics } = builtins === undefined ? globals.self : builtins();
+  const { uncurry, statics, defineLazy } = builtins === undefined ? globals.self : builtins();
   const { defineProperty, setPrototypeOf } = statics.Object;
 
   const loaded = { __proto__: null };
@@ -177,21 +177,9 @@
   defineGlobal("self", globals);
   /** Globals that are no longer lazy: the app has assigned them, or the platform defined them otherwise. */
   const settled = { __proto__: null, console: true };
-  const names = lazyGlobals;
-  const descriptor = { __proto__: null, configurable: true, get: undefined, set: undefined };
-  const naming = { __proto__: null, value: undefined };
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i];
-    if (settled[name]) continue;
-    // There are a hundred of these, so one function serves as getter (called without arguments) and setter, and the
-    // global's name is kept where each function has one: a variable of its own would take as much again.
-    descriptor.get = descriptor.set = function self() {
-      return arguments.length === 0 ? touch(self.name) : assign(self.name, arguments[0]);
-    };
-    naming.value = name;
-    defineProperty(descriptor.get, "name", naming);
-    defineProperty(globals, name, descriptor);
-  }
+  defineLazy(function (name) {
+    return arguments.length === 1 ? touch(name) : assign(name, arguments[1]);
+  });
   function touch(name) {
     load(fileOf(name));
     return globals[name];

@@ -1,12 +1,13 @@
-// The builtins that the platform uses, by type. Add here what a new file needs.
+// The builtins that the platform uses, by type (add here what a new file needs), and globals that are lazy.
 //
 // This is evaluated where no app's code has run: as a rule once a process, for engine/builtins.py, which from then on
 // makes what is asked for by itself; where it cannot be had in each isolate, before the app's code. Returns
 //   uncurry(type, name): the method or getter of the type's prototype, taking its receiver first, as in
 //     uncurry("Array", "push")(array, item) and uncurry("Map", "size")(map);
 //   statics: the functions of constructors and namespaces, as in statics.Object.freeze;
-//   listed: all of both, as engine/builtins.py wants them.
-() => {
+//   defineLazy(access): each of the globals `lazy` is what access(name) returns, and is assigned by access(name, value);
+//   listed, lazy: what all that is for, as engine/builtins.py wants it.
+(lazy) => {
   "use strict";
   const methods = {
     __proto__: null,
@@ -84,5 +85,14 @@
     if (found === undefined) throw new TypeError(`builtins.js lists no ${type}.${name}`);
     return found;
   };
-  return { __proto__: null, uncurry, statics, listed };
+  const defineLazy = (access) => {
+    for (const name of lazy) {
+      const both = function () {
+        return arguments.length === 0 ? access(name) : access(name, arguments[0]);
+      };
+      Object.defineProperty(both, "name", { value: name });
+      Object.defineProperty(globalThis, name, { get: both, set: both, configurable: true });
+    }
+  };
+  return { __proto__: null, uncurry, statics, defineLazy, listed, lazy };
 }

@@ -105,7 +105,7 @@
         } else if (platform.load("event").hasListeners(undefined, "fetch")) {
           handler = platform.load("fetch_event").callListeners;
         } else {
-          host.load_failed(
+          platform.host("dispatch.failures").load_failed(
             "the module has no handler: it must `export default { fetch(request, env, ctx) {…} }` or a function, " +
               'or call addEventListener("fetch", …)',
             "",
@@ -116,7 +116,7 @@
       },
       (error) => {
         const described = describe(error);
-        host.load_failed(described[0], described[1]);
+        platform.host("dispatch.failures").load_failed(described[0], described[1]);
       },
     );
   };
@@ -159,12 +159,12 @@
     mapDelete(waiting, id);
     const state = stateOrNull(response);
     if (state !== null) respond(id, state, request);
-    else host.no_response(id, platform.load("report").describeValue(response));
+    else platform.host("dispatch.failures").no_response(id, platform.load("report").describeValue(response));
   }
 
   function fail(id, error) {
     const described = describe(error);
-    host.failed(id, described[0], described[1]);
+    platform.host("dispatch.failures").failed(id, described[0], described[1]);
   }
 
   /** The answer is a Response, of that state: its body is used from now on. */
