@@ -23,7 +23,8 @@ import trio
 
 from bench.report import Options, Outcome, Table, Verdict
 from nano_trio.engine import runners
-from nano_trio.engine.isolate import Isolate, call
+from nano_trio.engine.calls import call
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits, Turn
 

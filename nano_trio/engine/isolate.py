@@ -41,7 +41,6 @@ from typing import Any
 
 import greenlet
 import quickjs
-import trio
 
 from nano_trio.engine import freed_memory, json_builtins, poll_timer
 from nano_trio.engine.allocator import let_go, use_slabs
@@ -49,9 +48,9 @@ from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, SHORT_TURN_SLICES, Account, CpuScheduler
-from nano_trio.engine.turn import Entry, IsolateClosed, Limits, StopReason, Turn
+from nano_trio.engine.turn import Entry, Limits, StopReason
 
-__all__ = ["Isolate", "call"]
+__all__ = ["Isolate"]
 
 _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
@@ -245,6 +244,12 @@ class Isolate:
     def cause(self) -> Any:
         """The cause of the turn that is running or suspended; None between turns."""
         return None if self._turn is None else self._turn.cause
+
+    @property
+    def turn_is_young(self) -> bool:
+        """The turn that runs now has used less than half of a slice, however many more it was granted."""
+        turn, turnstile = self._turn, self._turnstile
+        return turn is not None and turn.cpu_ns + _clock() - turnstile.wall_start < self._slice_ns // 2
 
     @property
     def queued(self) -> int:
@@ -584,24 +589,3 @@ class Isolate:
             turn = self._queue.popleft()
             turn.stopped = StopReason.DISCARDED
             turn.ended()
-
-
-async def call(isolate: Isolate, function: Callable[..., Any], *args: Any) -> Any:
-    """Run one turn and wait for its end; returns the function's result.
-
-    Cancelling the wait stops the isolate. Raises :class:`IsolateClosed` where the turn was stopped, and
-    :class:`quickjs.JSError` where the function threw.
-    """
-    ended = trio.Event()
-    turn = Turn(function, args, lambda _: ended.set())
-    isolate.submit(turn)
-    try:
-        await ended.wait()
-    except trio.Cancelled:
-        isolate.stop()
-        raise
-    if turn.stopped is not None:
-        raise IsolateClosed(turn.stopped.value)
-    if isinstance(turn.result, quickjs.JSError):
-        raise turn.result
-    return turn.result

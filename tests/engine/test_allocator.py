@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from nano_trio.engine import allocator
-from nano_trio.engine.isolate import Isolate, call
+from nano_trio.engine.calls import call
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.native import open_library
 from nano_trio.engine.scheduler import CpuScheduler
 

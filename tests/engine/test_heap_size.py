@@ -7,8 +7,9 @@ import quickjs
 import trio
 
 from nano_trio.engine import isolate as isolate_module
+from nano_trio.engine.calls import call
 from nano_trio.engine.heap_size import heap_size
-from nano_trio.engine.isolate import Isolate, call
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import Account
 from nano_trio.engine.turn import Limits, StopReason, Turn
 

@@ -11,7 +11,8 @@ import pytest
 import quickjs
 import trio
 
-from nano_trio.engine.isolate import Isolate, call
+from nano_trio.engine.calls import call
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Entry, IsolateClosed, Limits, StopReason, Turn
 

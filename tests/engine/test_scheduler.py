@@ -12,7 +12,8 @@ import trio
 import trio.testing
 
 from nano_trio.engine import loop
-from nano_trio.engine.isolate import Isolate, call
+from nano_trio.engine.calls import call
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Turn
 

@@ -16,7 +16,8 @@ from typing import Any
 import attrs
 import trio
 
-from nano_trio.engine.isolate import Isolate, call
+from nano_trio.engine.calls import call
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import IsolateClosed, Limits, StopReason, Turn
 from tests.stress.engine_programs import ENGINE_PROGRAMS
