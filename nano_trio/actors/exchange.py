@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -179,17 +178,27 @@ def _too_large(limit: int) -> HostError:
     return HostError("RangeError", f"the body is larger than max_buffer_size_mb ({limit / (1 << 20):g} MB)")
 
 
-class ResponseStream:
-    """A response body that JavaScript produces: each :meth:`receive` is a turn that reads one chunk."""
+_AHEAD = 256 << 10
+_MOST_CHUNKS = 1000
 
-    __slots__ = ("_arrived", "_chunks", "_ended", "_error", "_exchange", "counts", "wanted")
+
+class ResponseStream:
+    """A response body that JavaScript produces.
+
+    :meth:`receive` takes what is there; where nothing is it asks, by a turn, for what comes next. Until that has come
+    nothing more is read, but for what the stream has at once, in the first half of a slice, up to ``_AHEAD`` bytes: a
+    turn for each chunk would cost more than most of them.
+    """
+
+    __slots__ = ("_arrived", "_chunks", "_ended", "_error", "_exchange", "_size", "_wanted", "counts")
 
     def __init__(self, exchange: AppExchange) -> None:
         self._exchange: AppExchange | None = exchange
         self.counts = exchange.counts
-        self.wanted = False
-        """A pull is under way: the socket waits for the app, not the app for the socket."""
-        self._chunks: deque[bytes] = deque()
+        self._wanted = False
+        """The app was asked for the next chunk and has not given it."""
+        self._chunks: list[bytes] = []
+        self._size = 0
         self._arrived: trio.Event | None = None
         self._ended = False
         self._error: str | None = None
@@ -200,10 +209,11 @@ class ResponseStream:
         return not self._ended and self._error is None
 
     async def receive(self) -> bytes:
-        """The next chunk, ``b""`` at the end. Raises :class:`BodyBroken`."""
+        """The next chunks in one, ``b""`` at the end. Raises :class:`BodyBroken`."""
         while True:
             if self._chunks:
-                return self._chunks.popleft()
+                chunks, self._chunks, self._size = self._chunks, [], 0
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
             if self._error is not None:
                 raise BodyBroken(self._error)
             if self._ended:
@@ -212,10 +222,10 @@ class ResponseStream:
             assert exchange is not None
             assert exchange.incarnation is not None
             self._arrived = None
-            if not self.wanted:
-                self.wanted = True
+            if not self._wanted:
+                self._wanted = True
                 exchange.incarnation.pull(exchange)
-            if self.wanted:
+            if self._wanted and not self._chunks:
                 self._arrived = trio.Event()
                 await self._arrived.wait()
 
@@ -224,12 +234,15 @@ class ResponseStream:
         if self._exchange is not None:
             self._exchange.leave(reason)
 
-    def put(self, data: bytes) -> None:
-        """A chunk from the app. Empty ones only lead to the next pull."""
-        self._settle()
+    def put(self, data: bytes, *, read_on: bool) -> bool:
+        """A chunk from the app, which reads the next one at once where this is true. It may where ``read_on``."""
         if data and self.open:
             self.counts.bytes_out += len(data)
             self._chunks.append(data)
+            self._size += len(data)
+        read_on = read_on and self.open and self._size < _AHEAD and len(self._chunks) < _MOST_CHUNKS
+        self._settle(wanted=read_on)
+        return read_on
 
     def end(self) -> None:
         """The app's stream is closed."""
@@ -246,8 +259,8 @@ class ResponseStream:
         """It has ended or failed, and the exchange is over, whose response holds this."""
         self._exchange = None
 
-    def _settle(self) -> None:
-        self.wanted = False
+    def _settle(self, wanted: bool = False) -> None:
+        self._wanted = wanted
         if self._arrived is not None:
             self._arrived.set()
 

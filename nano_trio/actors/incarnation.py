@@ -375,10 +375,11 @@ class Incarnation:
             return plain_response(500, text)
         return failure_page(exchange.request, 500, text, detail, self.settings.path)
 
-    def chunk(self, request: int, data: Any) -> None:
+    def chunk(self, request: int, data: Any) -> bool:
         stream = self._stream(request)
-        if stream is not None:
-            stream.put(data.to_bytes())
+        if stream is None:
+            return False
+        return stream.put(data.to_bytes(), read_on=self._environment.isolate.turn_is_young)
 
     def stream_ended(self, request: int) -> None:
         stream = self._stream(request)

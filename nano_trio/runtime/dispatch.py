@@ -52,8 +52,9 @@ class AppHost(Protocol):
     def no_response(self, request: int, text: str) -> None:
         """The handler returned something that is no Response; ``text`` says what."""
 
-    def chunk(self, request: int, data: Any) -> None:
-        """The next chunk of a streamed response body, a Value with bytes."""
+    def chunk(self, request: int, data: Any) -> bool:
+        """The next chunk of a streamed response body, a Value with bytes. Whether the one after it is read at once;
+        else a ``pull`` entry asks for it."""
 
     def stream_ended(self, request: int) -> None:
         """A streamed response body ended well."""
@@ -121,7 +122,9 @@ class NoRequests:
 
     def failed(self, request: int, text: str, stack: str) -> None: ...
     def no_response(self, request: int, text: str) -> None: ...
-    def chunk(self, request: int, data: Any) -> None: ...
+    def chunk(self, request: int, data: Any) -> bool:
+        return False
+
     def stream_ended(self, request: int) -> None: ...
     def stream_failed(self, request: int, text: str, stack: str) -> None: ...
     def extend(self, request: int) -> None: ...

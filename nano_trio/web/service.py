@@ -1,9 +1,8 @@
 """Serving one exchange that the hot path could not finish at once.
 
 A :class:`Service` owns everything between a request's head and the end of its response: waiting for the response's
-head, sending it, pulling a stream chunk by chunk (the next only when the last has left for the socket), and afterwards
-deciding what becomes of the connection. ``try_now`` does it without a task when nothing has to be waited for; ``run``
-is the task.
+head, sending it, pulling a stream (what comes next only when all has left for the socket), and afterwards deciding what
+becomes of the connection. ``try_now`` does it without a task when nothing has to be waited for; ``run`` is the task.
 
 When a response breaks in the middle, the client must be able to tell: a chunked one stops without its last chunk, one
 with a Content-Length stops short, and one that only the connection's end delimits is ended by a reset.

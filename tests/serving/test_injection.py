@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import trio
@@ -112,4 +113,5 @@ async def test_a_handler_that_dies_in_the_middle_never_ends_cleanly(serve: SiteM
             assert reset, received
         else:
             assert b" 200 " in head
-            assert b"partpart".startswith(body.replace(b"4\r\npart\r\n", b"part"))
+            # Chunks of HTTP are not the app's: what it has at once may come in one.
+            assert b"partpart".startswith(re.sub(rb"[48]\r\n((?:part)+)\r\n", rb"\1", body))

@@ -41,6 +41,50 @@ async def test_a_streamed_response_arrives_whole(serve: SiteMaker) -> None:
         assert answer.headers["transfer-encoding"] == "chunked"
 
 
+async def test_what_a_stream_has_at_once_takes_no_turn_for_each_chunk(serve: SiteMaker) -> None:
+    source = """
+      export default { fetch() {
+        return new Response(new ReadableStream({ start(controller) {
+          for (let i = 0; i < 5000; i++) controller.enqueue(new Uint8Array([48 + i % 10]));
+          controller.close();
+        } }));
+      } };
+    """
+    async with serve({"app": source}) as site:
+        await site.get("app")
+        account = site.app("app").account
+        turns = account.turns
+        assert (await site.get("app")).body == b"0123456789" * 500
+        assert account.turns - turns < 1000
+
+
+async def test_chunks_that_take_long_are_turns_of_their_own(serve: SiteMaker) -> None:
+    """Each has the CPU time of a turn, and others' turns run in between."""
+    source = """
+      let begun = 0;
+      export default { fetch(request) {
+        if (new URL(request.url).pathname === "/begun") return new Response(String(begun));
+        let left = 8;
+        return new Response(new ReadableStream({ pull(controller) {
+          if (left-- === 0) return controller.close();
+          begun++;
+          for (const end = performance.now() + 60; performance.now() < end; );
+          controller.enqueue(new Uint8Array(10));
+        } }, { highWaterMark: 0 }));
+      } };
+    """
+    async with serve({"app": {"source": source, "timeout_ms": 250}}) as site:
+        stream = await site.connect()
+        await stream.send_all(b"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n")
+        begun, received = [], b""
+        while part := await stream.receive_some():
+            received += part
+            begun.append(int((await site.get("app", "/begun")).text))
+        await stream.aclose()
+        assert received.endswith(b"0\r\n\r\n")
+        assert begun[0] < 8
+
+
 async def test_a_large_response_keeps_memory_flat(serve: SiteMaker) -> None:
     """200 MB through a stream of 64 KB chunks (a gigabyte in `make bench`)."""
     process = psutil.Process()

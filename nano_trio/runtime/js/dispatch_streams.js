@@ -1,4 +1,7 @@
-// Streamed response bodies, from the app to the host: a chunk each time that the socket has room.
+// Streamed response bodies, from the app to the host: chunks when the socket has room.
+//
+// A turn for each would cost more than most of them. So the host says with each chunk that it takes whether the next is
+// to be read at once; where not, it asks again, by a turn, when all that it has has left for the socket.
 (platform) => {
   "use strict";
   const { load, entries, uncurry, constructors } = platform;
@@ -10,40 +13,60 @@
   const mapGet = uncurry("Map", "get");
   const mapSet = uncurry("Map", "set");
   const mapDelete = uncurry("Map", "delete");
-  const readers = new Map();
+  const bodies = new Map();
+
+  /** The body of the response to the request `id`. It is the read request (streams_readable.js) of its reader, too. */
+  function Body(id, stream) {
+    this.id = id;
+    this.reader = acquireReader(stream);
+  }
+  Body.prototype = {
+    __proto__: null,
+    isReading: false,
+    goesOn: false,
+    /** A chunk that is there already calls chunk() within read(): hence a loop, and no recursion. */
+    read() {
+      this.isReading = true;
+      do {
+        this.goesOn = false;
+        readChunk(this.reader, this);
+      } while (this.goesOn);
+      this.isReading = false;
+    },
+    chunk(chunk) {
+      const { id } = this;
+      let bytes;
+      try {
+        bytes = load("webidl_buffers").bytesForHost(asBytes(chunk));
+      } catch (error) {
+        forget(id);
+        handled(this.reader.cancel(error));
+        failed(id, error);
+        return;
+      }
+      if (!host.chunk(id, bytes)) return;
+      if (this.isReading) this.goesOn = true;
+      else this.read();
+    },
+    close() {
+      forget(this.id);
+      host.stream_ended(this.id);
+    },
+    error(reason) {
+      forget(this.id);
+      failed(this.id, reason);
+    },
+  };
 
   /** The response to the request `id` has this body. */
   function begin(id, stream) {
-    mapSet(readers, id, acquireReader(stream));
+    mapSet(bodies, id, new Body(id, stream));
   }
 
-  /** The socket has room: hand over the next chunk of a streamed response. */
+  /** All has left for the socket: hand over what comes next. */
   entries.pull = (id) => {
-    const reader = mapGet(readers, id);
-    if (reader === undefined) return;
-    readChunk(reader, {
-      __proto__: null,
-      chunk(chunk) {
-        let bytes;
-        try {
-          bytes = load("webidl_buffers").bytesForHost(asBytes(chunk));
-        } catch (error) {
-          forget(id);
-          handled(reader.cancel(error));
-          failed(id, error);
-          return;
-        }
-        host.chunk(id, bytes);
-      },
-      close() {
-        forget(id);
-        host.stream_ended(id);
-      },
-      error(reason) {
-        forget(id);
-        failed(id, reason);
-      },
-    });
+    const body = mapGet(bodies, id);
+    if (body !== undefined) body.read();
   };
 
   function failed(id, error) {
@@ -52,7 +75,7 @@
   }
 
   function forget(id) {
-    mapDelete(readers, id);
+    mapDelete(bodies, id);
     mapDelete(waiting, id);
   }
 
@@ -66,9 +89,10 @@
 
   /** Nobody wants the rest of the body, for the error `name`, `message`. */
   function cancel(id, name, message) {
-    const reader = mapGet(readers, id);
-    mapDelete(readers, id);
-    if (reader !== undefined) handled(reader.cancel(platform.makeError(name, message)));
+    const body = mapGet(bodies, id);
+    if (body === undefined) return;
+    mapDelete(bodies, id);
+    handled(body.reader.cancel(platform.makeError(name, message)));
   }
   return { __proto__: null, begin, cancel };
 }
