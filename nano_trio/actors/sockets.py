@@ -364,6 +364,8 @@ class Sockets:
         self.held: set[AppSocket] = set()
         self.gathered: list[tuple[AppSocket, str | bytes]] = []
         """Messages that are to be handed over together: implements :class:`nano_trio.actors.messages.Gathering`."""
+        self._handed: list[tuple[AppSocket, str | bytes]] = []
+        """Those that :meth:`flush` is about."""
         self.together = 0
         """How many take half a slice, going by the last ones; 0 where that is not known, or each is to be counted."""
 
@@ -377,18 +379,19 @@ class Sockets:
     def flush(self) -> None:
         """Hand over what was gathered."""
         if self.gathered:
-            messages = Messages(self, self.gathered)
-            self.counts.messages_in += len(self.gathered)
+            self._handed, self.gathered = self.gathered, []
+            messages = Messages(self, self._handed)
+            self.counts.messages_in += len(self._handed)
             self.submit(messages)
             if not messages.is_over:
                 messages.wait()
-            self.gathered = []
+            self._handed = []
 
     def abort(self) -> None:
         """It failed: close those connections."""
-        for socket, _ in self.gathered:
+        for socket, _ in self._handed:
             socket.close(1011, "")
-        self.gathered = []
+        self._handed = []
 
     # -- turns -------------------------------------------------------------------------------------------------------
 
