@@ -477,8 +477,11 @@ class Isolate:
                 break
             # Time between entries is not time between polls.
             turnstile.polled = now = _clock()
-            if now >= turnstile.slice_ends - self._slice_ns // 2:
-                break
+            if not self._queue:
+                if now >= turnstile.slice_ends - self._slice_ns // 2:
+                    break
+            elif now >= turnstile.slice_ends and turnstile.look():
+                break  # no sooner: what is left would come behind those that wait
         if turnstile.stop is _INTERRUPTED:
             self._unwind_jobs()
         self._charge(turn)

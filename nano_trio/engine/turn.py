@@ -68,8 +68,8 @@ class Entry:
     by a monotonic one."""
     more: Any = None
     """As long as it is true :meth:`run` is called again, each time when all microtasks have run, until half of the
-    slice is used up: for several entries that are each too short to pay for a turn. What is left when the turn has
-    :meth:`ended` may be submitted again, and else never runs."""
+    slice is used up and no other waits: for several entries that are each too short to pay for a turn. What is left
+    when the turn has :meth:`ended` may be submitted again, and else never runs."""
 
     def run(self) -> None:
         """Called inside the turn, once where there is no :attr:`more`. It may raise a :class:`quickjs.JSError` only."""

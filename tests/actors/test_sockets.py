@@ -369,6 +369,23 @@ async def test_messages_that_came_together_and_take_long_are_all_answered(
         assert wires[0].handler.gather("and again") is not None
 
 
+async def test_what_comes_later_does_not_overtake_messages_that_share_a_turn(
+    even_clock: None, house: HouseMaker, many_together: None
+) -> None:
+    source = ECHO.replace("ws.send(data)", "for (let i = 0; i < (data === 'long' ? 1e6 : 2000); i++); ws.send(data)")
+    async with house({"app": source}) as home:
+        wire = await home.connect("app")
+        wire.message("x")
+        names = ["long", *map(str, range(20))]
+        for name in names:
+            gathering = wire.gather(name)
+        gathering.flush()
+        assert wire.take() == [("message", "x")]
+        wire.message("later")
+        await home.settled()
+        assert wire.take() == [("message", name) for name in [*names, "later"]]
+
+
 async def test_messages_that_take_long_or_are_counted_do_not_wait_for_others(house: HouseMaker) -> None:
     source = ECHO.replace(
         "ws.send(data)", "for (const end = performance.now() + 1; performance.now() < end;); ws.send(data)"
