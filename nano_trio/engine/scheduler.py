@@ -68,6 +68,8 @@ _PROVEN_TURNS = 16
 _GRANTS_A_PASS = 20
 """However little happens outside, Trio makes a pass of its own after so many grants."""
 _LOOK_NS = 100_000
+_let_others_go_first: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
+"""Others on this core that can run, such as a client that an answer woke. Windows has no such call."""
 _SLICES_BETWEEN_CUTS = 4
 
 
@@ -294,7 +296,7 @@ class CpuScheduler:
         if self._turns_ran:
             # What comes of it goes first.
             self._turns_ran = False
-            os.sched_yield()
+            _let_others_go_first()
         elif not work():
             self._spare_work = None
 

@@ -97,7 +97,7 @@ async def test_whom_an_answer_has_woken_may_run_before_spare_time_is_used(
     """The system may have put them on our core."""
     isolate = new_isolate()
     log: list[str] = []
-    monkeypatch.setattr("os.sched_yield", lambda: log.append("yield"))
+    monkeypatch.setattr("nano_trio.engine.scheduler._let_others_go_first", lambda: log.append("yield"))
 
     def work() -> bool:
         log.append("piece")
