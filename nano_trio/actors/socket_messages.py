@@ -32,7 +32,7 @@ _TOGETHER_NS = 250_000
 class Messages(Entry):
     """The turn of a message, or of several, one after the other: to the app each has one of its own."""
 
-    __slots__ = ("_messages", "_sockets", "_waited", "is_over", "more")
+    __slots__ = ("_messages", "_sockets", "_used_ns", "_waited", "is_over", "more")
 
     def __init__(self, sockets: Sockets, messages: list[tuple[AppSocket, str | bytes]]) -> None:
         self.cause = self.result = self.stopped = None
@@ -42,11 +42,16 @@ class Messages(Entry):
         self.more = messages[::-1]
         """Those that are left, the next one last."""
         self.is_over = False
+        self._used_ns = 0
+        """CPU time of the messages before."""
         self._waited = False
         """Whether their connections count them among those that wait."""
 
     def run(self) -> None:
         """Call the app's handler with the next message."""
+        if self.cpu_ns:  # each may take as long as a turn
+            self._used_ns += self.cpu_ns
+            self.cpu_ns = 0
         socket, data = self.more.pop()
         self.cause = socket
         if socket.peer is None and socket._peer is not None:  # closing, by one that came together with this one
@@ -75,7 +80,8 @@ class Messages(Entry):
         self.is_over = True
         sockets._size = 0
         if sockets.incarnation.settings.max_messages_per_s is None:
-            sockets.together = min(len(self._messages) * _TOGETHER_NS // (self.cpu_ns or 1), _MOST_TOGETHER)
+            used_ns = self._used_ns + self.cpu_ns
+            sockets.together = min(len(self._messages) * _TOGETHER_NS // (used_ns or 1), _MOST_TOGETHER)
         if self._waited:
             for socket, data in self._messages:
                 socket.waited_for(len(data))
