@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["AppExchange", "PipedBody", "ResponseStream"]
 
+_AHEAD = 256 << 10
+"""Bytes of a stream that may lie here before anybody has asked for them."""
+_MOST_CHUNKS = 1000
+"""Chunks of a stream that may lie here, however small they are."""
+
 
 class AppExchange(Entry):
     """Implements :class:`nano_trio.actors.messages.Exchange` for an app's incarnation. It is the request's turn, too.
@@ -176,10 +181,6 @@ async def _receive(body: BodySource) -> bytes:
 
 def _too_large(limit: int) -> HostError:
     return HostError("RangeError", f"the body is larger than max_buffer_size_mb ({limit / (1 << 20):g} MB)")
-
-
-_AHEAD = 256 << 10
-_MOST_CHUNKS = 1000
 
 
 class ResponseStream:

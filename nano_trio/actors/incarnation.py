@@ -213,14 +213,11 @@ class Incarnation:
             exchange.began = True
             self._mailbox -= 1
         if reason is StopReason.CPU:
-            page = self._limit_page(f"used more than {self.settings.timeout_ms:g} ms of CPU time")
+            page = plain_response(503, f"the app used more than {self.settings.timeout_ms:g} ms of CPU time")
             self._answer(exchange, page, ErrorKind.CPU_LIMIT)
         elif reason is StopReason.MEMORY:
-            page = self._limit_page(f"outgrew its memory limit of {self.settings.memory_mb:g} MB")
+            page = plain_response(503, f"the app outgrew its memory limit of {self.settings.memory_mb:g} MB")
             self._answer(exchange, page, ErrorKind.MEMORY_LIMIT)
-
-    def _limit_page(self, what: str) -> OutgoingResponse:
-        return plain_response(503, f"the app {what}")
 
     def _answer(self, exchange: AppExchange, response: OutgoingResponse, error: str | None = None) -> None:
         if exchange.response is None:

@@ -68,9 +68,11 @@ _PROVEN_TURNS = 16
 _GRANTS_A_PASS = 20
 """However little happens outside, Trio makes a pass of its own after so many grants."""
 _LOOK_NS = 100_000
+"""How often a turn that computes looks whether somebody came."""
+_SLICES_BETWEEN_CUTS = 4
+"""Slices' time of those who compute, from one slice that is cut short to the next."""
 _let_others_go_first: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 """Others on this core that can run, such as a client that an answer woke. Windows has no such call."""
-_SLICES_BETWEEN_CUTS = 4
 
 
 class Account:
