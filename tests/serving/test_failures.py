@@ -101,6 +101,27 @@ async def test_the_head_of_its_response_is_too_large(serve: SiteMaker, init: str
         assert await goes_on(site) == 1
 
 
+@pytest.mark.parametrize(
+    ("call", "whose"),
+    [
+        ("fetch('http://127.0.0.1:1/', { headers })", "request"),
+        ("fetch('http://127.0.0.1:1/', { headers: { ...headers, upgrade: 'websocket' } })", "request"),
+        ("caches.default.put(new Request('http://a/', { headers }), new Response('x'))", "request"),
+        ("caches.default.put('http://a/', new Response('x', { headers }))", "response"),
+    ],
+)
+async def test_the_head_of_a_request_or_of_what_it_stores_is_too_large(serve: SiteMaker, call: str, whose: str) -> None:
+    source = app(f"""
+      const headers = Object.fromEntries(Array.from({{ length: 2001 }}, (_, i) => [`x-${{i}}`, "y"]));
+      try {{ await {call}; return new Response("taken"); }} catch (error) {{ return new Response(String(error)); }}
+    """)
+    async with serve({"app": source, "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        answer = await site.get("app")
+        assert answer.text.startswith(f"TypeError: The {whose}'s head is too large: 200")
+        assert "at most 2000 and 131072 are sent" in answer.text
+        assert await goes_on(site) == 1
+
+
 async def test_a_response_that_was_used_before(serve: SiteMaker) -> None:
     source = """
       const once = new Response("once");

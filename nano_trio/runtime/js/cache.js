@@ -14,7 +14,7 @@
   const { isRequest, stateOf: requestState, fromHost: makeRequest, DEFAULTS } = load("request");
   const { stateOrNull, stateOf: responseState, fromHost: makeResponse } = load("response");
   const { KINDS, isUnusable, handOver } = load("body");
-  const { getValue } = load("headerlist");
+  const { getValue, linesOf } = load("headerlist");
   const host = platform.host("cache");
   const join = uncurry("Array", "join");
   const exec = uncurry("RegExp", "exec");
@@ -46,9 +46,9 @@
     return isRequest(info) ? requestState(info) : load("request_init").initialize(info, undefined, context);
   }
   /** A request as the host takes it: URL and headers, a line each. */
-  function linesOf(state) {
-    const { url, list } = state;
-    return list.length === 0 ? url : url + "\n" + join(list, "\n");
+  function requestLines({ url, list }) {
+    const lines = linesOf(list, "", "The request's");
+    return lines === null ? url : url + "\n" + lines;
   }
   /** The Request that such lines stand for. */
   function fromLines(lines, options) {
@@ -63,7 +63,7 @@
     const state = stateOf(info, context);
     if (state.method !== "GET" && !options.ignoreMethod) return null;
     const flags = (options.ignoreSearch ? IGNORE_SEARCH : 0) | (options.ignoreVary ? IGNORE_VARY : 0);
-    return { __proto__: null, lines: linesOf(state), flags };
+    return { __proto__: null, lines: requestLines(state), flags };
   }
 
   let registry = null;
@@ -104,9 +104,10 @@
    */
   function upload(request, state) {
     const { status, statusText, type, redirected, url, list } = state;
-    const lines = [status, statusText, type, redirected ? 1 : 0, url];
-    for (let i = 0; i < list.length; i++) lines[lines.length] = list[i];
-    const number = host.upload(linesOf(request), join(lines, "\n"), state.kind !== KINDS.NONE);
+    const headers = linesOf(list, statusText, "The response's");
+    const head = join([status, statusText, type, redirected ? 1 : 0, url], "\n");
+    const lines = headers === null ? head : head + "\n" + headers;
+    const number = host.upload(requestLines(request), lines, state.kind !== KINDS.NONE);
     const body = handOver(state, false);
     return number === 0 ? skip(body) : send(number, body[0], body[1]);
   }
@@ -191,7 +192,7 @@
     const one = async (index) => {
       const state = states[index];
       const init = { __proto__: null, signal: dependentSignal([abort, signalOf(state)]) };
-      const response = responseState(await fetch(fromLines(linesOf(state), state.options), init));
+      const response = responseState(await fetch(fromLines(requestLines(state), state.options), init));
       if (response.status < 200 || response.status > 299) {
         fail(context, `The response of ${state.url} has the status ${response.status}.`);
       }

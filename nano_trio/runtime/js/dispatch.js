@@ -13,18 +13,15 @@
   let host;
   const { fromHost, abortFromHost } = platform.load("request");
   const { stateOrNull } = platform.load("response");
+  const { linesOf } = platform.load("headerlist");
   const { KINDS, TEXT_TYPE, isUnusable, handOver } = platform.load("body");
   const { TEXT, STREAM, WIRE, SPENT } = KINDS;
   const mapGet = uncurry("Map", "get");
   const mapSet = uncurry("Map", "set");
   const mapDelete = uncurry("Map", "delete");
-  const join = uncurry("Array", "join");
   const symbolToStringTag = Symbol.toStringTag;
   /** The headers of a text whose app says nothing of headers. */
   const PLAIN = "content-type\n" + TEXT_TYPE;
-  /** What a response's head may have: the host works through it while all other apps wait, a few µs a header. */
-  const MAX_HEADERS = 2000;
-  const MAX_HEAD_LENGTH = 131072;
   /** How bodies that the host pipes are told apart: by the host module they come from. */
   const PIPED = { __proto__: null, body: 4, fetch: 5, cache: 6 };
   const waiting = new Map();
@@ -172,13 +169,10 @@
     const { status, statusText, fields } = state;
     let joined = PLAIN;
     if (fields !== null) {
-      // Header values hold no line feeds, so one string carries them all.
-      if (fields.length === 2) joined = fields[0] + "\n" + fields[1];
-      else joined = fields.length === 0 ? null : join(fields, "\n");
-      const headLength = statusText.length + (joined === null ? 0 : joined.length);
-      if (headLength > MAX_HEAD_LENGTH || fields.length > 2 * MAX_HEADERS) {
-        const beyond = `${fields.length / 2} headers, ${headLength} characters; at most ${MAX_HEADERS} and ${MAX_HEAD_LENGTH} are sent`;
-        fail(id, new TypeError(`The response's head is too large: ${beyond}.`));
+      try {
+        joined = linesOf(fields, statusText, "The response's");
+      } catch (error) {
+        fail(id, error);
         return;
       }
     }

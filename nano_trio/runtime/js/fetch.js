@@ -11,13 +11,13 @@
   const { KINDS, handOver } = load("body");
   const { signalOf } = load("request");
   const { fromHost } = load("response");
+  const { linesOf } = load("headerlist");
   const host = platform.host("fetch");
   const get = uncurry("Map", "get");
   const set = uncurry("Map", "set");
   const remove = uncurry("Map", "delete");
   const register = uncurry("FinalizationRegistry", "register");
   const deref = uncurry("WeakRef", "deref");
-  const join = uncurry("Array", "join");
   const split = uncurry("String", "split");
   const indexOf = uncurry("String", "indexOf");
   const slice = uncurry("String", "slice");
@@ -142,6 +142,7 @@
 
   /** Start the fetch of a request's state; its promise. */
   function start(state, signal, service) {
+    const headers = linesOf(state.list, "", "The request's");
     const record = { __proto__: null, signal, onAbort: null, reason: null, reader: null, cause: null, weak: null };
     const body = takeBody(state, record);
     const { promise, resolve, reject } = withResolvers();
@@ -149,8 +150,7 @@
     const head = operation((id) => {
       number = id;
       if (signal !== null || record.reader !== null) set(records, id, record);
-      const { list, options } = state;
-      const headers = list.length === 0 ? null : join(list, "\n");
+      const { options } = state;
       host.start(id, state.method, state.url, headers, options.redirect, options.cache, options.integrity, body[0], body[1], service);
     });
     if (signal !== null) {

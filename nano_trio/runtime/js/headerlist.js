@@ -7,11 +7,12 @@
 (platform) => {
   "use strict";
   const { ByteString, fail, isObject, iteratesAsArray } = platform.load("webidl_core");
-  const { statics, uncurry } = platform;
+  const { statics, constructors, uncurry } = platform;
   const { ownKeys } = statics.Reflect;
   const { isArray } = statics.Array;
   const isOwnEnumerable = uncurry("Object", "propertyIsEnumerable");
   const exec = uncurry("RegExp", "exec");
+  const join = uncurry("Array", "join");
   const charCodeAt = uncurry("String", "charCodeAt");
   const slice = uncurry("String", "slice");
   const toLowerCase = uncurry("String", "toLowerCase");
@@ -19,6 +20,9 @@
   const NOT_A_TOKEN = /[^!#$%&'*+\-.^_`|~0-9A-Za-z]/;
   const NOT_A_VALUE = /[\0\n\r]/;
   const UNUSUAL = /[\0\n\r\u0100-\uffff]/;
+  /** What the head of a message may have: the host works through it while all other apps wait, a few µs a header. */
+  const MAX_HEADERS = 2000;
+  const MAX_HEAD_LENGTH = 131072;
   // Names repeat: each valid one seen maps to its lower case. Bounded, as an app may invent names without end.
   const known = { __proto__: null };
   let knownCount = 0;
@@ -168,5 +172,20 @@
     return value;
   }
 
-  return { __proto__: null, headersClass, known, normalizeName, toName, toValue, convertInit, fill, copy, getValue };
+  /**
+   * A list for the host, null where it is empty: one string with a line for each name and each value, which hold no line
+   * feeds. A TypeError where the head is too large; `rest` is what else stands in it, `whose` says which one it is.
+   */
+  function linesOf(list, rest, whose) {
+    const { length } = list;
+    const lines = length === 2 ? list[0] + "\n" + list[1] : length === 0 ? null : join(list, "\n");
+    const size = rest.length + (lines === null ? 0 : lines.length);
+    if (size > MAX_HEAD_LENGTH || length > 2 * MAX_HEADERS) {
+      const beyond = `${length / 2} headers, ${size} characters; at most ${MAX_HEADERS} and ${MAX_HEAD_LENGTH} are sent`;
+      throw new constructors.TypeError(`${whose} head is too large: ${beyond}.`);
+    }
+    return lines;
+  }
+
+  return { __proto__: null, headersClass, known, normalizeName, toName, toValue, convertInit, fill, copy, getValue, linesOf };
 }

@@ -6,7 +6,7 @@
   const { internals } = load("websocket");
   const { makeClient } = load("websocket_pair");
   const { fromHost, stateOf } = load("response");
-  const { getValue } = load("headerlist");
+  const { getValue, linesOf } = load("headerlist");
   const host = platform.host("websocket");
   const exec = uncurry("RegExp", "exec");
   const join = uncurry("Array", "join");
@@ -21,6 +21,7 @@
   function connect(state, signal, networkError) {
     const { promise, resolve, reject } = withResolvers();
     const { list } = state;
+    linesOf(list, "", "The request's"); // for its error: what is sent is less
     const offer = getValue(list, "sec-websocket-protocol");
     const protocols = offer === null ? [] : split(offer, ",");
     for (let i = 0; i < protocols.length; i++) protocols[i] = trim(protocols[i]);
