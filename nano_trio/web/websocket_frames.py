@@ -25,20 +25,7 @@ import zlib
 
 import attrs
 
-__all__ = [
-    "AGAIN",
-    "BINARY",
-    "CLOSE",
-    "HEADERS",
-    "PING",
-    "PONG",
-    "SMALL",
-    "TEXT",
-    "Control",
-    "Decoder",
-    "Event",
-    "Violation",
-]
+__all__ = ["AGAIN", "BINARY", "CLOSE", "PING", "PONG", "TEXT", "Control", "Decoder", "Event", "Violation"]
 __all__ += ["close_frame", "frame"]
 
 
@@ -64,7 +51,7 @@ NO_CODE = 1005
 
 _FIN = 0x80
 _RSV1 = 0x40
-SMALL = 125
+_SMALL = 125
 """Bytes of a payload whose size is in the frame's second octet."""
 _STEP = 128 * 1024
 _TAIL = b"\x00\x00\xff\xff"
@@ -189,7 +176,7 @@ class Decoder:
 
     def __init__(self, max_message: int, *, deflate: bool) -> None:
         self._max = max_message
-        self._small = min(SMALL, max_message)
+        self._small = min(_SMALL, max_message)
         self._deflate = deflate
         self._buffer = b""
         self._at = 0
@@ -300,7 +287,7 @@ class Decoder:
                 raise Violation(PROTOCOL_ERROR, f"the opcode {opcode} is reserved")
             if first < _FIN:
                 raise Violation(PROTOCOL_ERROR, "a control frame is fragmented")
-            if second & 127 > SMALL:
+            if second & 127 > _SMALL:
                 raise Violation(PROTOCOL_ERROR, "a control frame is longer than 125 bytes")
         elif opcode > BINARY:
             raise Violation(PROTOCOL_ERROR, f"the opcode {opcode} is reserved")
@@ -359,8 +346,8 @@ def _close(payload: bytes) -> Control:
         raise Violation(INVALID_DATA, "the reason is not valid UTF-8") from None
 
 
-HEADERS = {
-    opcode: tuple(bytes((_FIN | opcode, size)) for size in range(SMALL + 1))
+_HEADERS = {
+    opcode: tuple(bytes((_FIN | opcode, size)) for size in range(_SMALL + 1))
     for opcode in (TEXT, BINARY, CLOSE, PING, PONG)
 }
 
@@ -368,10 +355,10 @@ HEADERS = {
 def frame(opcode: int, payload: bytes, *, compressed: bool = False) -> bytes:
     """A whole message, or a control frame, in one unmasked frame."""
     size = len(payload)
-    if size <= SMALL and not compressed:
-        return HEADERS[opcode][size] + payload
+    if size <= _SMALL and not compressed:
+        return _HEADERS[opcode][size] + payload
     first = _FIN | opcode | (_RSV1 if compressed else 0)
-    if size <= SMALL:
+    if size <= _SMALL:
         return bytes((first, size)) + payload
     if size < 65536:
         return (first << 24 | 126 << 16 | size).to_bytes(4, "big") + payload

@@ -30,7 +30,7 @@ from nano_trio.actors.messages import SharedMessage, SocketLimits
 from nano_trio.web.soon import Soon
 from nano_trio.web.tls_socket import TLSSocket
 from nano_trio.web.websocket_compression import compress, is_worth_compressing
-from nano_trio.web.websocket_frames import BINARY, HEADERS, SMALL, TEXT, frame
+from nano_trio.web.websocket_frames import BINARY, TEXT, frame
 
 __all__ = ["Outbox", "Owner"]
 
@@ -115,20 +115,9 @@ class Outbox:
 
     def send(self, data: str | bytes) -> int:
         """Queue a message; ``buffered`` then."""
-        if self.waiting or self.is_shut:
-            if not self.is_shut and (self.waiting <= self._limits.max_buffered or self.has_room()):
-                self.push(self._framed(data))
-            return self.waiting if self.is_blocked else 0
-        # Nothing is before it, as with nearly all.
-        framed = self._framed(data)
-        self._queue.append(framed)
-        self.waiting = size = len(framed)
-        if size > _EAGER:
-            self.flush()
-            return self.waiting
-        if not self.corked:
-            self._soon.add(self)
-        return 0
+        if not self.is_shut and (self.waiting <= self._limits.max_buffered or self.has_room()):
+            self.push(self._framed(data))
+        return self.waiting if self.is_blocked else 0
 
     def send_shared(self, message: SharedMessage) -> None:
         """Queue a message whose frame many connections share."""
@@ -160,14 +149,10 @@ class Outbox:
 
     def _framed(self, data: str | bytes) -> bytes:
         opcode = BINARY
-        if type(data) is str:
+        if isinstance(data, str):
             opcode = TEXT
             data = data.encode("utf-8", "replace")
-        assert type(data) is bytes
-        size = len(data)
-        if size <= SMALL:
-            return HEADERS[opcode][size] + data
-        if self._window_bits and is_worth_compressing(size):
+        if self._window_bits and is_worth_compressing(len(data)):
             return frame(opcode, compress(data, self._window_bits), compressed=True)
         return frame(opcode, data)
 
