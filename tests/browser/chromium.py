@@ -2,11 +2,12 @@
 
     async def test_a_page(browser: Launch, ...) -> None:
         async with browser() as chromium:
-            page = await chromium.open(f"http://app:{port}/")
+            page = await chromium.open(f"http://pages:{port}/")
             assert await page.evaluate("fetch('/x').then((r) => r.text())") == "fine"
 
-Every hostname leads to 127.0.0.1, and nothing is reached beyond it. ``trust`` names authorities (PEM) that it trusts, as
-a developer's browser would trust the local one.
+Every hostname leads to 127.0.0.1, and nothing is reached beyond it. Not ``app`` or ``page``: domains like
+those are on Chromium's list of the ones that speak HTTPS only. ``trust`` names authorities (PEM) that it trusts, as a
+developer's browser would trust the local one.
 
 The protocol: https://chromedevtools.github.io/devtools-protocol/. Messages are JSON, each ended by a NUL; Chromium
 reads them from descriptor 3 and writes to descriptor 4. One reader task hands answers to whoever asked.

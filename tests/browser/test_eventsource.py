@@ -46,19 +46,19 @@ export default {
 
 
 async def test_eventsource_receives_live_and_reconnects(serve: SiteMaker, browser: Launch) -> None:
-    async with serve({"app": EVENTS}) as site, browser() as chromium:
-        page = await chromium.open(f"http://app:{site.port}/")
+    async with serve({"pages": EVENTS}) as site, browser() as chromium:
+        page = await chromium.open(f"http://pages:{site.port}/")
         await page.until("seen.length === 1")
         # Each event is there before the next one is sent: nothing on the way holds it back.
-        await site.get("app", "/say?text=retry:%2010%0Aid:%20one%0Adata:%20first%0A%0A")
+        await site.get("pages", "/say?text=retry:%2010%0Aid:%20one%0Adata:%20first%0A%0A")
         await page.until("seen.includes('one:first')")
-        await site.get("app", "/say?text=event:%20tick%0Adata:%20second%0A%0A")
+        await site.get("pages", "/say?text=event:%20tick%0Adata:%20second%0A%0A")
         await page.until("seen.includes('tick:second')")
-        await site.get("app", "/end")
+        await site.get("pages", "/end")
         await page.until("seen.filter((what) => what === 'open').length === 2")
-        await site.get("app", "/say?text=id:%20two%0Adata:%20third%0A%0A")
+        await site.get("pages", "/say?text=id:%20two%0Adata:%20third%0A%0A")
         await page.until("seen.includes('two:third')")
-        await site.get("app", "/end")
+        await site.get("pages", "/end")
         await page.until("seen.at(-1) === 'closed'")  # 204 says: do not come back
         assert await page.evaluate("seen") == [
             "open",
@@ -71,7 +71,7 @@ async def test_eventsource_receives_live_and_reconnects(serve: SiteMaker, browse
             "closed",
         ]
         accepts = ["text/event-stream"] * 3
-        assert (await site.get("app", "/asked")).text == str(
+        assert (await site.get("pages", "/asked")).text == str(
             [list(pair) for pair in zip(accepts, [None, "one", "two"], strict=True)]
         ).replace("'", '"').replace("None", "null").replace(", ", ",")
 
@@ -90,15 +90,15 @@ async def test_a_stream_ends_in_the_app_when_the_page_closes_it(serve: SiteMaker
       },
     };
     """
-    async with serve({"app": app}) as site, browser() as chromium:
-        page = await chromium.open(f"http://app:{site.port}/")
+    async with serve({"pages": app}) as site, browser() as chromium:
+        page = await chromium.open(f"http://pages:{site.port}/")
         opened = (
             "new Promise((resolve) => { window.source = new EventSource('/e'); source.onopen = () => resolve(1); })"
         )
         assert await page.evaluate(opened) == 1
         await page.evaluate("source.close()")
         with trio.fail_after(10):
-            while (await site.get("app", "/left")).text != "yes":
+            while (await site.get("pages", "/left")).text != "yes":
                 await trio.lowlevel.checkpoint()
 
 

@@ -30,7 +30,7 @@ async def test_a_page_follows_its_app(tmp_path: Path, browser: Launch) -> None:
         found = re.search(rb":(\d+)\s", told)
         assert found is not None
         async with browser() as chromium:
-            page = await chromium.open(f"http://app:{int(found[1])}/")
+            page = await chromium.open(f"http://pages:{int(found[1])}/")
             await page.until("document.title === 'one'")
             source.write_text(PAGE.replace("TITLE", "two"))
             await page.until("document.title === 'two'")

@@ -187,8 +187,8 @@ async def test_curl_and_compressed_responses_of_apps(serve: SiteMaker, path: str
 
 
 async def test_compressed_events_reach_chromium_live(serve: SiteMaker, browser: Launch) -> None:
-    async with serve({"app": PAGES}, compression={"encodings": "gzip"}) as site, browser() as chromium:
-        page = await chromium.open(f"http://app:{site.port}/")
+    async with serve({"pages": PAGES}, compression={"encodings": "gzip"}) as site, browser() as chromium:
+        page = await chromium.open(f"http://pages:{site.port}/")
         await page.evaluate(
             "window.seen = []; window.source = new EventSource('/events');"
             "source.onmessage = (event) => seen.push(event.data); 0"
