@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import machine, peers, summary
+from bench import machine, peers, summary, tools
 from bench.plots import write_plots
 from bench.report import Options, Outcome
 
@@ -62,6 +62,9 @@ def main(command: Sequence[str] | None = None) -> int:
         quick=arguments.quick,
         peers=tuple(arguments.peers.split(",")) if arguments.peers else None,
     )
+    problem = tools.provide()
+    if problem is not None:
+        print(f"bench: {' and '.join(tools.DEBIAN)} cannot be provided: {problem}", file=sys.stderr)
     report: dict[str, Any] = {
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": machine.describe(),

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+
+from bench.tools import DEBIAN, failure
 
 __all__ = ["NANO", "Absent", "binary", "hypercorn_python", "missing_tools", "package", "version"]
 
@@ -22,9 +22,9 @@ NANO = ("nano-trio", "nano-trio h11")
 HYPERCORN = (HERE / "hypercorn.txt").read_text().splitlines()
 """What pip installs for Hypercorn, with versions."""
 _TOOLS = {
-    "wrk": ("the load comes from bench.client instead, which is Python and may be the bottleneck", "wrk"),
+    "wrk": ("the load comes from bench.client instead, which is Python and may be the bottleneck", DEBIAN["wrk"]),
     "taskset": ("nothing is pinned to a core", "util-linux"),
-    "h2load": ("http2 is not measured", "nghttp2-client"),
+    "h2load": ("http2 is not measured", DEBIAN["h2load"]),
     "node": ("node is not measured", "nodejs"),
     "npm": ("workerd, deno, bun and the Hono app are not measured", "npm"),
 }
@@ -53,7 +53,7 @@ def _install_from_npm() -> str | None:
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(HERE / name, FOLDER / name)
     print("bench: installing workerd, deno, bun, ws, hono and esbuild into bench/.peers", file=sys.stderr)
-    return _failure([npm, "install"], cwd=FOLDER)
+    return failure([npm, "install"], cwd=FOLDER)
 
 
 @functools.cache
@@ -66,23 +66,12 @@ def _install_hypercorn() -> str | None:
     shutil.rmtree(environment, ignore_errors=True)
     print("bench: installing Hypercorn into bench/.peers/hypercorn", file=sys.stderr)
     python = environment / "bin" / "python"
-    problem = _failure([sys.executable, "-m", "venv", str(environment)]) or _failure(
+    problem = failure([sys.executable, "-m", "venv", str(environment)]) or failure(
         [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *HYPERCORN]
     )
     if problem is None:
         stamp.write_text("\n".join(HYPERCORN))
     return problem
-
-
-def _failure(command: Sequence[str], *, cwd: Path | None = None) -> str | None:
-    """Why ``command`` failed, or None."""
-    try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False)
-    except subprocess.TimeoutExpired:
-        return f"{Path(command[0]).name} took longer than ten minutes"
-    if done.returncode == 0:
-        return None
-    return f"{' '.join(map(os.path.basename, command[:3]))} failed: {(done.stderr or done.stdout).strip()[-200:]}"
 
 
 def package(name: str) -> Path:
