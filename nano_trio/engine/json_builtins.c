@@ -12,6 +12,11 @@
  *
  * json_builtins_write.c has stringify, json_builtins_read.c parse, json_builtins.h what both need of the engine.
  *
+ * They are as long as their data, and all others would wait. So they poll as the engine does where code branches: each
+ * value counts down the context's counter (polling.py), and at its end a function that does nothing is called, which is
+ * when the engine asks its interrupt handler. The turn may be suspended in there, and other isolates come to run; code
+ * of this one does not. It may be told to stop: an exception that nobody can catch is pending then, as in a loop.
+ *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
 
@@ -22,6 +27,28 @@ Atom length_atom, to_json_atom;
 /* A class without objects. Where its prototype would be, each context keeps the engine's own JSON.parse. */
 uint32_t keeping_class;
 char escapes[256];
+
+static long counter_at;
+
+static Value do_nothing(Context *context, Value this, int count, Value *arguments) {
+  (void)context, (void)this, (void)count, (void)arguments;
+  return undefined;
+}
+
+Pace pace_of(Context *context) {
+  return (Pace){context, (int32_t *)((char *)context + counter_at), undefined};
+}
+
+Outcome poll(Pace *pace) {
+  if (tag_of(pace->nothing) == TAG_UNDEFINED) {
+    pace->nothing = engine.new_function(pace->context, do_nothing, "", 0, 0, 0);
+    if (tag_of(pace->nothing) == TAG_EXCEPTION) return FAILED;
+  }
+  *pace->counter = 1;
+  return tag_of(engine.call(pace->context, pace->nothing, undefined, 0, NULL)) == TAG_EXCEPTION ? FAILED : DONE;
+}
+
+void end_pace(Pace *pace) { release(pace->context, pace->nothing); }
 
 /* Put both in the place of the engine's. The context has seen no other code. Out of memory, the engine's own remain. */
 void json_install(Context *context) {
@@ -45,9 +72,10 @@ void json_install(Context *context) {
   release(context, global);
 }
 
-/* Once a process, before all others. */
-void json_start(const Engine *functions, Context *context) {
+/* Once a process, before all others. `offset`: where the counter lies in each context. */
+void json_start(const Engine *functions, Context *context, long offset) {
   engine = *functions;
+  counter_at = offset;
   length_atom = engine.new_atom(context, "length", 6);
   to_json_atom = engine.new_atom(context, "toJSON", 6);
   engine.new_class_number(&keeping_class);

@@ -62,9 +62,18 @@ typedef struct {
   void (*set_class_prototype)(Context *, uint32_t class, Value); /* takes the value */
   Value (*get_class_prototype)(Context *, uint32_t class);
   void (*free_counted)(Context *, Value); /* whose count has come to 0 */
+  void *(*reallocate)(Context *, void *, size_t);
+  void (*free)(Context *, void *);
 } Engine;
 
 typedef enum { FAILED = -1, NOT_OURS = 0, DONE = 1 } Outcome;
+
+/* What counts an attempt's steps, so that others can run meanwhile. */
+typedef struct {
+  Context *context;
+  int32_t *counter; /* the context's countdown to its next poll */
+  Value nothing;    /* a function; undefined before the first poll */
+} Pace;
 
 /* Deeper data is not ours: a circle is found by that, and C's stack is as short as JavaScript's. */
 #define DEEPEST 64
@@ -77,6 +86,7 @@ extern Atom length_atom, to_json_atom;
 extern uint32_t keeping_class;
 
 static const Value null = {{0}, TAG_NULL};
+static const Value undefined = {{0}, TAG_UNDEFINED};
 static const Value exception = {{0}, TAG_EXCEPTION};
 /* 10 to the power of the index. */
 static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
@@ -89,6 +99,19 @@ extern char escapes[256];
 static inline void release(Context *context, Value value) {
   if (is_counted(value) && --*count_of(value) <= 0) engine.free_counted(context, value);
 }
+
+Pace pace_of(Context *);
+/* The engine polls, which may take as long as all others want, or end with FAILED: the turn is to stop. */
+Outcome poll(Pace *);
+void end_pace(Pace *);
+
+/* A step is made, or several. */
+static inline Outcome step(Pace *pace, size_t steps) {
+  return (*pace->counter -= (int32_t)steps) > 0 ? DONE : poll(pace);
+}
+
+/* A string of so many bytes is that many steps. */
+static inline size_t steps_of(size_t length) { return 1 + length / 64; }
 
 /* JSON.stringify(value, replacer, space) */
 Function stringify;

@@ -15,7 +15,7 @@ from functools import cache
 import quickjs
 
 from nano_trio.engine.native import engine_functions, open_library
-from nano_trio.engine.polling import address_of
+from nano_trio.engine.polling import address_of, counter_offset
 
 __all__ = ["in_use", "install"]
 
@@ -51,6 +51,8 @@ _FUNCTIONS = (
     "JS_SetClassProto",
     "JS_GetClassProto",
     "__JS_FreeValue",
+    "js_realloc",
+    "js_free",
 )
 _PROOF = r"""(() => {
   const texts = [
@@ -99,12 +101,12 @@ def install(context: quickjs.Context) -> None:
 
 @cache
 def _library() -> ctypes.PyDLL | None:
-    library, functions = open_library("json_builtins"), engine_functions(_FUNCTIONS)
-    if library is None or functions is None:
+    library, functions, offset = open_library("json_builtins"), engine_functions(_FUNCTIONS), counter_offset()
+    if library is None or functions is None or offset is None:
         return None
     library.json_install.restype = library.json_start.restype = None
     scratch = quickjs.Runtime().new_context()
-    library.json_start(functions, ctypes.c_void_p(address_of(scratch)))
+    library.json_start(functions, ctypes.c_void_p(address_of(scratch)), ctypes.c_long(offset))
     expected = str(scratch.eval(_PROOF))
     # Another runtime: what is remembered of the first must be true of all.
     proven = quickjs.Runtime().new_context()

@@ -20,6 +20,7 @@ typedef struct {
 
 typedef struct {
   Context *context;
+  Pace pace;
   const char *at, *end;
   ReadKey keys[REMEMBERED_KEYS];
 } Reader;
@@ -59,12 +60,14 @@ static const char *closing_quote(const Reader *reader) {
 
 /* Let the engine read the token up to `end`. */
 static __attribute__((noinline)) Outcome read_token(Reader *reader, Value *value, const char *end) {
-  char token[1024];
+  char small[1024];
   size_t length = (size_t)(end - reader->at);
-  if (length >= sizeof token) return NOT_OURS;
+  char *token = length < sizeof small ? small : engine.reallocate(reader->context, NULL, length + 1);
+  if (token == NULL) return FAILED;
   memcpy(token, reader->at, length);
   token[length] = 0;
   *value = engine.parse(reader->context, token, length, "");
+  if (token != small) engine.free(reader->context, token);
   if (tag_of(*value) == TAG_EXCEPTION) {
     /* The engine shall say where in the whole text. */
     release(reader->context, engine.get_exception(reader->context));
@@ -82,8 +85,10 @@ static Outcome read_string(Reader *reader, Value *value) {
     reader->at = start;
     return end < reader->end ? read_token(reader, value, end + 1) : NOT_OURS;
   }
-  *value = engine.new_string(reader->context, reader->at, (size_t)(end - reader->at));
+  size_t length = (size_t)(end - reader->at);
+  *value = engine.new_string(reader->context, reader->at, length);
   reader->at = end + 1;
+  *reader->pace.counter -= (int32_t)(length / 64); /* the next value looks */
   return tag_of(*value) == TAG_EXCEPTION ? FAILED : DONE;
 }
 
@@ -183,7 +188,11 @@ static Outcome read_members(Reader *reader, Value *value, int depth) {
 }
 
 static Outcome read_value(Reader *reader, Value *value, int depth) {
-  switch (next_sign(reader)) {
+  const char *before = reader->at;
+  char sign = next_sign(reader);
+  Outcome outcome = step(&reader->pace, steps_of((size_t)(reader->at - before)));
+  if (outcome != DONE) return outcome;
+  switch (sign) {
     case 0:
       return NOT_OURS;
     case '{':
@@ -208,6 +217,7 @@ static Outcome read_value(Reader *reader, Value *value, int depth) {
 static Outcome read_text(Context *context, Value *value, const char *from, size_t length) {
   Reader reader;
   reader.context = context;
+  reader.pace = pace_of(context);
   reader.at = from;
   reader.end = from + length;
   memset(reader.keys, 0, sizeof reader.keys);
@@ -219,6 +229,7 @@ static Outcome read_text(Context *context, Value *value, const char *from, size_
   for (int i = 0; i < REMEMBERED_KEYS; i++) {
     if (reader.keys[i].from != NULL) engine.free_atom(context, reader.keys[i].atom);
   }
+  end_pace(&reader.pace);
   return outcome;
 }
 

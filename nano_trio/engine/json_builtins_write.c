@@ -1,8 +1,9 @@
 /*
  * JSON.stringify (ECMA-262, 25.5.2) of plain data; see json_builtins.c.
  *
- * It goes into `text`, a buffer of the process's. Nobody else can come in between, as nothing is called that yields,
- * collects garbage or runs an app's code. What does not fit is not ours. The keys of an array's objects repeat: each is
+ * It goes into `common`, a buffer of the process's, as long as it fits and nobody else is at it: an isolate that was
+ * suspended in the midst of it, or another thread's. Beyond that it lies in the heap, and what is longer than LONGEST,
+ * or finds no room there, is not ours: the engine needs it once only. The keys of an array's objects repeat: each is
  * copied from where it was written last.
  */
 
@@ -16,9 +17,12 @@
 #define SLACK (64 + DEEPEST)
 
 static const char hex[] = "0123456789abcdef";
-static char text[1 << 20];
+static char common[1 << 20];
+static int common_is_taken;
+#define LONGEST (16 << 20)
+#define SMALLEST (4 << 10)
 
-/* A key, quoted and with its colon, as it stands in `text`. */
+/* A key, quoted and with its colon, as it stands in the text. */
 typedef struct {
   Atom atom;
   uint32_t at, length;
@@ -26,7 +30,8 @@ typedef struct {
 
 typedef struct {
   Context *context;
-  char *to;
+  Pace pace;
+  char *text, *to, *end;
   void *prototypes[REMEMBERED_PROTOTYPES]; /* without toJSON, nor anything further up */
   int prototypes_count;
   WrittenKey keys[REMEMBERED_KEYS];
@@ -45,8 +50,49 @@ static Outcome get_value(Context *context, Value *value, Value object, Atom atom
   return NOT_OURS;
 }
 
-static inline int has_room(const Writer *writer, size_t size) {
-  return (size_t)(text + sizeof text - writer->to) >= size + SLACK;
+static void take_text(Writer *writer) {
+  writer->text = writer->to = writer->end = NULL;
+  if (common_is_taken) return;
+  common_is_taken = 1;
+  writer->text = writer->to = common;
+  writer->end = common + sizeof common;
+}
+
+static void give_back_text(Writer *writer) {
+  if (writer->text == common)
+    common_is_taken = 0;
+  else
+    engine.free(writer->context, writer->text);
+}
+
+/* The engine found no memory. Its own function may still: it needs less. */
+static __attribute__((noinline)) Outcome no_memory(Context *context) {
+  release(context, engine.get_exception(context));
+  return NOT_OURS;
+}
+
+static __attribute__((noinline)) Outcome enlarge_text(Writer *writer, size_t size) {
+  size_t written = (size_t)(writer->to - writer->text), had = (size_t)(writer->end - writer->text);
+  size_t wanted = written + size + SLACK;
+  if (wanted > LONGEST) return NOT_OURS;
+  if (wanted < had + had / 2) wanted = had + had / 2;
+  if (wanted < SMALLEST) wanted = SMALLEST;
+  int was_common = writer->text == common;
+  char *text = engine.reallocate(writer->context, was_common ? NULL : writer->text, wanted);
+  if (text == NULL) return no_memory(writer->context);
+  if (was_common) {
+    memcpy(text, common, written);
+    common_is_taken = 0;
+  }
+  writer->text = text;
+  writer->to = text + written;
+  writer->end = text + wanted;
+  return DONE;
+}
+
+/* Room for so many bytes and SLACK. */
+static inline Outcome make_room(Writer *writer, size_t size) {
+  return (size_t)(writer->end - writer->to) >= size + SLACK ? DONE : enlarge_text(writer, size);
 }
 
 static inline void put_word(Writer *writer, const char *word) {
@@ -83,9 +129,19 @@ static Outcome has_no_to_json(Writer *writer, Value object) {
   return found == 0 && is_end ? DONE : NOT_OURS;
 }
 
+/* How many bytes of text these become, at most. */
+static size_t size_of_quoted(const char *from, size_t length) {
+  size_t size = length;
+  for (size_t i = 0; i < length; i++) size += escapes[(uint8_t)from[i]] != 0 ? 5 : 0;
+  return size;
+}
+
 /* "QuoteJSONString", of UTF-8 in which lone surrogates are encoded too. */
 static Outcome put_quoted(Writer *writer, const char *from, size_t length) {
-  if (!has_room(writer, 6 * length)) return NOT_OURS;
+  if ((size_t)(writer->end - writer->to) < 6 * length + SLACK) {
+    Outcome outcome = make_room(writer, size_of_quoted(from, length));
+    if (outcome != DONE) return outcome;
+  }
   char *to = writer->to;
   *to++ = '"';
   for (size_t i = 0; i < length; i++) {
@@ -120,12 +176,14 @@ static Outcome put_quoted(Writer *writer, const char *from, size_t length) {
 }
 
 static Outcome put_string(Writer *writer, Value value) {
-  /* To make UTF-8 of a long one takes time, and up to three times its memory, for nothing. */
-  if (!has_room(writer, length_of_string(value))) return NOT_OURS;
-  size_t length;
+  /* To make UTF-8 of a long one takes time, and up to three times its memory: not for nothing. */
+  size_t length = length_of_string(value);
+  Outcome outcome = step(&writer->pace, steps_of(length));
+  if (outcome == DONE) outcome = make_room(writer, length);
+  if (outcome != DONE) return outcome;
   const char *from = engine.text_of(writer->context, &length, value, 0);
-  if (from == NULL) return FAILED;
-  Outcome outcome = put_quoted(writer, from, length);
+  if (from == NULL) return no_memory(writer->context);
+  outcome = put_quoted(writer, from, length);
   engine.free_text(writer->context, from);
   return outcome;
 }
@@ -176,13 +234,14 @@ static Outcome put_number(Writer *writer, Value value) {
 
 static Outcome put_key(Writer *writer, Atom atom) {
   WrittenKey *key = &writer->keys[atom % REMEMBERED_KEYS];
-  char *start = writer->to;
   if (key->atom == atom) {
-    if (!has_room(writer, key->length)) return NOT_OURS;
-    memcpy(start, text + key->at, key->length);
+    Outcome outcome = make_room(writer, key->length);
+    if (outcome != DONE) return outcome;
+    memcpy(writer->to, writer->text + key->at, key->length);
     writer->to += key->length;
     return DONE;
   }
+  uint32_t at = (uint32_t)(writer->to - writer->text);
   size_t length;
   const char *from = engine.text_of_atom(writer->context, &length, atom);
   if (from == NULL) return FAILED;
@@ -190,7 +249,7 @@ static Outcome put_key(Writer *writer, Atom atom) {
   engine.free_text(writer->context, from);
   if (outcome != DONE) return outcome;
   *writer->to++ = ':';
-  *key = (WrittenKey){atom, (uint32_t)(start - text), (uint32_t)(writer->to - start)};
+  *key = (WrittenKey){atom, at, (uint32_t)(writer->to - writer->text) - at};
   return DONE;
 }
 
@@ -243,11 +302,12 @@ static Outcome put_array(Writer *writer, Value array, int depth) {
 
 /* "SerializeJSONProperty" of a value that is no undefined and no symbol. */
 static Outcome put(Writer *writer, Value value, int depth) {
-  if (!has_room(writer, 0)) return NOT_OURS;
-  switch (tag_of(value)) {
-    case TAG_STRING:
-    case TAG_ROPE:
-      return put_string(writer, value);
+  int tag = tag_of(value);
+  if (tag == TAG_STRING || tag == TAG_ROPE) return put_string(writer, value);
+  Outcome outcome = step(&writer->pace, 1);
+  if (outcome == DONE) outcome = make_room(writer, 0);
+  if (outcome != DONE) return outcome;
+  switch (tag) {
     case TAG_INT:
       put_integer(writer, value.as.integer);
       return DONE;
@@ -266,7 +326,7 @@ static Outcome put(Writer *writer, Value value, int depth) {
   }
   uint16_t class = engine.class_of(value);
   if (depth >= DEEPEST || (class != CLASS_OBJECT && class != CLASS_ARRAY)) return NOT_OURS;
-  Outcome outcome = has_no_to_json(writer, value);
+  outcome = has_no_to_json(writer, value);
   if (outcome != DONE) return outcome;
   return class == CLASS_OBJECT ? put_object(writer, value, depth + 1) : put_array(writer, value, depth + 1);
 }
@@ -277,12 +337,19 @@ Value stringify(Context *context, Value this, int count, Value *arguments) {
   if (tag_of(value) == TAG_OBJECT && tag_of(replacer) == TAG_UNDEFINED && tag_of(space) == TAG_UNDEFINED) {
     Writer writer;
     writer.context = context;
-    writer.to = text;
+    writer.pace = pace_of(context);
     writer.prototypes_count = 0;
     memset(writer.keys, 0, sizeof writer.keys);
+    take_text(&writer);
     Outcome outcome = put(&writer, value, 0);
-    if (outcome == FAILED) return exception;
-    if (outcome == DONE) return engine.new_string(context, text, (size_t)(writer.to - text));
+    Value result = exception;
+    if (outcome == DONE) {
+      result = engine.new_string(context, writer.text, (size_t)(writer.to - writer.text));
+      if (tag_of(result) == TAG_EXCEPTION) outcome = no_memory(context);
+    }
+    give_back_text(&writer);
+    end_pace(&writer.pace);
+    if (outcome != NOT_OURS) return result;
   }
   return engine.stringify(context, value, replacer, space);
 }

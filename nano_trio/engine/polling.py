@@ -21,7 +21,7 @@ from typing import Any
 
 import quickjs
 
-__all__ = ["ENGINE_INTERVAL", "address_of", "layout_is_known", "poll_counter"]
+__all__ = ["ENGINE_INTERVAL", "address_of", "counter_offset", "layout_is_known", "poll_counter"]
 
 ENGINE_INTERVAL = 10_000
 """The engine's own number of branches and calls between two polls."""
@@ -38,7 +38,7 @@ def poll_counter(context: quickjs.Context) -> Any | None:
 
     It lies inside the context: do not touch it after the context is gone, nor set it to less than 1.
     """
-    offset = _offset()
+    offset = counter_offset()
     return None if offset is None else ctypes.c_int32.from_address(address_of(context) + offset)
 
 
@@ -60,7 +60,8 @@ def layout_is_known() -> bool:
 
 
 @cache
-def _offset() -> int | None:
+def counter_offset() -> int | None:
+    """Where :func:`poll_counter` lies behind :func:`address_of` a context, in bytes; None where it is not known."""
     return _measure() if layout_is_known() else None
 
 
