@@ -51,19 +51,21 @@ _FUNCTIONS = (
     "JS_SetClassProto",
     "JS_GetClassProto",
     "__JS_FreeValue",
+    "js_malloc",
     "js_realloc",
     "js_free",
 )
 _PROOF = r"""(() => {
   const texts = [
     '{"a": [1, -2.5, true, false, null, "text", {"": {}}], "b": "\\u00e9\\n", "7": 1e3, "__proto__": [[]]}',
-    '{"a": 1, "a": 12345678901}',
+    '{"a": 1, "a": 12345678901}', '["", "letters only", "with a \\t tab", "in Latin-1: \u00e9", {"a long key": 0}]',
     '[{"length": 0.1, "toJSON": 3}, {"length": 0.2, "toJSON": 4}]', '"\u00e9\u65e5\\ud800"', '-0', '[1,]', '{"a":1} ',
   ];
   const values = [
     { 2: 1, b: [undefined, Symbol(), 1.5, 1e9, 123456789012, 1 / 3, NaN], a: "\u65e5\ud800\"\\\x07", c() {} },
     [{ get a() { return [0] } }, { a: { toJSON: () => "made" } }, [, new Date(0)], new Map, new Proxy([{}], {})],
-    [{ a: 1, b: "x" }, { a: 2, b: "y" }], Object.create({ toJSON: () => 5 }), Object.create(null), Object("boxed"), 1n,
+    [{ a: 1, b: "x" }, { a: 2, b: "y" }], ["", "seven!\n", "letters only", "in Latin-1: \u00e9", "tab\tand more"],
+    Object.create({ toJSON: () => 5 }), Object.create(null), Object("boxed"), 1n,
   ];
   const made = [];
   const add = (make) => {

@@ -6,7 +6,6 @@
  */
 
 #include <math.h>
-#include <string.h>
 
 #include "json_builtins.h"
 
@@ -22,6 +21,7 @@ typedef struct {
   Context *context;
   Pace pace;
   const char *at, *end;
+  int is_ascii;
   ReadKey keys[REMEMBERED_KEYS];
 } Reader;
 
@@ -52,7 +52,14 @@ static inline int take_word(Reader *reader, const char *word) {
 
 /* The quote that ends the string that begins here; NULL where something other than plain characters comes first. */
 static const char *closing_quote(const Reader *reader) {
-  for (const char *at = reader->at; at < reader->end; at++) {
+  const char *at = reader->at;
+  for (; reader->end - at >= 8; at += 8) {
+    uint64_t found = specials(eight_octets(at));
+    if (found == 0) continue;
+    at += __builtin_ctzll(found) / 8;
+    break;
+  }
+  for (; at < reader->end; at++) {
     if (escapes[(uint8_t)*at] > MAYBE_SURROGATE) return *at == '"' ? at : NULL;
   }
   return NULL;
@@ -62,7 +69,7 @@ static const char *closing_quote(const Reader *reader) {
 static __attribute__((noinline)) Outcome read_token(Reader *reader, Value *value, const char *end) {
   char small[1024];
   size_t length = (size_t)(end - reader->at);
-  char *token = length < sizeof small ? small : engine.reallocate(reader->context, NULL, length + 1);
+  char *token = length < sizeof small ? small : engine.allocate(reader->context, length + 1);
   if (token == NULL) return FAILED;
   memcpy(token, reader->at, length);
   token[length] = 0;
@@ -86,7 +93,7 @@ static Outcome read_string(Reader *reader, Value *value) {
     return end < reader->end ? read_token(reader, value, end + 1) : NOT_OURS;
   }
   size_t length = (size_t)(end - reader->at);
-  *value = engine.new_string(reader->context, reader->at, length);
+  *value = (reader->is_ascii ? new_ascii : engine.new_string)(reader->context, reader->at, length);
   reader->at = end + 1;
   *reader->pace.counter -= (int32_t)(length / 64); /* the next value looks */
   return tag_of(*value) == TAG_EXCEPTION ? FAILED : DONE;
@@ -214,12 +221,21 @@ static Outcome read_value(Reader *reader, Value *value, int depth) {
   }
 }
 
-static Outcome read_text(Context *context, Value *value, const char *from, size_t length) {
+static int is_ascii(const char *from, size_t length) {
+  uint64_t seen = 0;
+  size_t i = 0;
+  for (; length - i >= 8; i += 8) seen |= eight_octets(from + i);
+  for (; i < length; i++) seen |= (uint8_t)from[i];
+  return (seen & 0x80 * EACH_OCTET) == 0;
+}
+
+static Outcome read_text(Context *context, Value *value, const char *from, size_t length, int ascii) {
   Reader reader;
   reader.context = context;
   reader.pace = pace_of(context);
   reader.at = from;
   reader.end = from + length;
+  reader.is_ascii = ascii;
   memset(reader.keys, 0, sizeof reader.keys);
   Outcome outcome = read_value(&reader, value, 0);
   if (outcome == DONE && (next_sign(&reader) != 0 || reader.at != reader.end)) {
@@ -240,13 +256,14 @@ Value parse(Context *context, Value this, int count, Value *arguments) {
     release(context, original);
     return result;
   }
-  size_t length;
-  const char *from = engine.text_of(context, &length, arguments[0], 0);
-  if (from == NULL) return exception;
+  const char *from = octets_of_string(arguments[0]), *copied = NULL;
+  size_t length = from != NULL ? length_of_string(arguments[0]) : 0;
+  int ascii = from != NULL && is_ascii(from, length);
+  if (!ascii && (from = copied = engine.text_of(context, &length, arguments[0], 0)) == NULL) return exception;
   Value value;
-  Outcome outcome = read_text(context, &value, from, length);
+  Outcome outcome = read_text(context, &value, from, length, ascii);
   if (outcome == FAILED) value = exception;
   if (outcome == NOT_OURS) value = engine.parse(context, from, length, "<input>");
-  engine.free_text(context, from);
+  if (copied != NULL) engine.free_text(context, copied);
   return value;
 }

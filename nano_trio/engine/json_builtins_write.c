@@ -8,7 +8,6 @@
  */
 
 #include <math.h>
-#include <string.h>
 
 #include "json_builtins.h"
 
@@ -32,6 +31,7 @@ typedef struct {
   Context *context;
   Pace pace;
   char *text, *to, *end;
+  int is_ascii; /* all that is written */
   void *prototypes[REMEMBERED_PROTOTYPES]; /* without toJSON, nor anything further up */
   int prototypes_count;
   WrittenKey keys[REMEMBERED_KEYS];
@@ -136,6 +136,22 @@ static size_t size_of_quoted(const char *from, size_t length) {
   return size;
 }
 
+/* Copies what stands in a JSON string as it is, up to the first octet that does not; how many those were. */
+static inline size_t put_plain(char *to, const char *from, size_t length) {
+  size_t i = 0;
+  for (; length - i >= 8; i += 8) {
+    uint64_t octets = eight_octets(from + i), found = specials(octets);
+    memcpy(to + i, &octets, sizeof octets);
+    if (found != 0) return i + (size_t)__builtin_ctzll(found) / 8;
+  }
+  for (; i < length; i++) {
+    uint8_t octet = (uint8_t)from[i];
+    if (escapes[octet] != 0 || octet > 0x7f) break;
+    to[i] = (char)octet;
+  }
+  return i;
+}
+
 /* "QuoteJSONString", of UTF-8 in which lone surrogates are encoded too. */
 static Outcome put_quoted(Writer *writer, const char *from, size_t length) {
   if ((size_t)(writer->end - writer->to) < 6 * length + SLACK) {
@@ -144,8 +160,12 @@ static Outcome put_quoted(Writer *writer, const char *from, size_t length) {
   }
   char *to = writer->to;
   *to++ = '"';
-  for (size_t i = 0; i < length; i++) {
+  size_t i = put_plain(to, from, length);
+  to += i;
+  unsigned seen = 0;
+  for (; i < length; i++) {
     unsigned octet = (uint8_t)from[i];
+    seen |= octet;
     char escape = escapes[octet];
     if (escape == 0) {
       *to++ = (char)octet;
@@ -172,6 +192,7 @@ static Outcome put_quoted(Writer *writer, const char *from, size_t length) {
   }
   *to++ = '"';
   writer->to = to;
+  if (seen > 0x7f) writer->is_ascii = 0;
   return DONE;
 }
 
@@ -181,6 +202,12 @@ static Outcome put_string(Writer *writer, Value value) {
   Outcome outcome = step(&writer->pace, steps_of(length));
   if (outcome == DONE) outcome = make_room(writer, length);
   if (outcome != DONE) return outcome;
+  const char *octets = octets_of_string(value);
+  if (octets != NULL && put_plain(writer->to + 1, octets, length) == length) {
+    writer->to[0] = writer->to[1 + length] = '"';
+    writer->to += length + 2;
+    return DONE;
+  }
   const char *from = engine.text_of(writer->context, &length, value, 0);
   if (from == NULL) return no_memory(writer->context);
   outcome = put_quoted(writer, from, length);
@@ -338,13 +365,14 @@ Value stringify(Context *context, Value this, int count, Value *arguments) {
     Writer writer;
     writer.context = context;
     writer.pace = pace_of(context);
+    writer.is_ascii = 1;
     writer.prototypes_count = 0;
     memset(writer.keys, 0, sizeof writer.keys);
     take_text(&writer);
     Outcome outcome = put(&writer, value, 0);
     Value result = exception;
     if (outcome == DONE) {
-      result = engine.new_string(context, writer.text, (size_t)(writer.to - writer.text));
+      result = (writer.is_ascii ? new_ascii : engine.new_string)(context, writer.text, (size_t)(writer.to - writer.text));
       if (tag_of(result) == TAG_EXCEPTION) outcome = no_memory(context);
     }
     give_back_text(&writer);

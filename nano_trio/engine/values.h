@@ -36,6 +36,12 @@ static inline Value duplicate(Value value) {
 /* Of a string or a rope of strings, in UTF-16's units: the 31 bits behind the count. */
 static inline uint32_t length_of_string(Value value) { return ((const uint32_t *)value.as.pointer)[1] & 0x7fffffff; }
 
+/* The octets of a string in Latin-1, with a zero behind them; NULL of another. */
+static inline const char *octets_of_string(Value value) {
+  const uint32_t *string = value.as.pointer;
+  return tag_of(value) == TAG_STRING && !(string[1] >> 31) ? (const char *)(string + 4) : NULL;
+}
+
 /* How many bytes a string takes: its head of 16, and its units, behind octets one more. */
 static inline size_t size_of_string(const void *string) {
   uint32_t length = ((const uint32_t *)string)[1];

@@ -75,6 +75,18 @@ def test_what_is_no_json_is_refused_in_the_same_words(both: tuple[Any, Any], dat
     same(both, PARSE, text[:at] + instead + text[at + choices.draw(st.integers(0, 2)) :])
 
 
+@pytest.mark.parametrize("special", ['"', "\\", "\n", "\x1f", "\x7f", "\x80", "\xe9", "\xff", "\u0100", "\ud800"])
+def test_each_place_of_a_string_is_looked_at(both: tuple[Any, Any], special: str) -> None:
+    """Eight octets are looked at together, and what is left one by one."""
+    for length in range(20):
+        for at in range(length + 1):
+            text = "x" * at + special + "y" * (length - at)
+            for data in (text, [text, "plain"], {text: 1}):
+                same(both, "(text) => JSON.stringify(JSON.parse(text))", json.dumps(data))
+            same(both, PARSE, f'["{text}"]')
+            same(both, PARSE, json.dumps([text, "plain"], ensure_ascii=False))
+
+
 @pytest.mark.parametrize(
     "value",
     [
