@@ -23,13 +23,9 @@
  */
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "values.h"
 
-/* Kinds of C functions, as quickjs.h has them (JSCFunctionEnum): those that are understood here. */
-enum { GENERIC = 0, GENERIC_MAGIC = 1, NUMBER_OF_NUMBER = 6, NUMBER_OF_NUMBERS = 7, GETTER = 8, GETTER_MAGIC = 10 };
-enum { CALLED_WITH_MAGIC = GENERIC_MAGIC };
 /* What a list of properties holds (JS_DEF_CFUNC, JS_DEF_OBJECT). */
 enum { A_FUNCTION = 0, AN_OBJECT = 8 };
 
@@ -54,15 +50,6 @@ typedef struct Entry {
     } object;
   } as;
 } Entry;
-
-/* What the engine keeps of a C function, in its object: quickjs.c, JSObject.u.cfunc. builtins_learn proves it. */
-typedef struct {
-  Context *context;
-  void *function;
-  uint8_t length, kind;
-  int16_t magic;
-} Kept;
-#define KEPT_AT 48
 
 typedef struct {
   const char *name;
@@ -150,7 +137,7 @@ static Value uncurry(Context *context, Value this, int count, Value *arguments) 
   if (name != NULL) {
     int index = find_method(type, name);
     result = index < 0 ? engine.throw_type_error(context, "builtins.js lists no %s.%s", type, name)
-                       : engine.new_function(context, call, name, methods[index].kept.length + 1, CALLED_WITH_MAGIC, index);
+                       : engine.new_function(context, call, name, methods[index].kept.length + 1, GENERIC_MAGIC, index);
     engine.free_text(context, name);
   }
   if (type != NULL) engine.free_text(context, type);
@@ -189,17 +176,15 @@ static Value define_lazy(Context *context, Value this, int count, Value *argumen
 /* What the engine keeps of a function; 0: it is none of C. */
 static int read_kept(Value function, uint16_t class, Kept *kept) {
   if (tag_of(function) != TAG_OBJECT || engine.class_of(function) != class) return 0;
-  memcpy(kept, (char *)function.as.pointer + KEPT_AT, sizeof *kept);
+  *kept = kept_of(function);
   return 1;
 }
 
 /* Whether Kept is what the engine keeps, by a function of which all is known; its class. */
 static int proves_kept(Context *context, uint16_t *class) {
   Value function = engine.new_function(context, call, "proof", 7, GENERIC_MAGIC, 12345);
-  Kept kept;
   *class = engine.class_of(function);
-  int proof = read_kept(function, *class, &kept) && kept.context == context && kept.function == (void *)call &&
-              kept.length == 7 && kept.kind == GENERIC_MAGIC && kept.magic == 12345;
+  int proof = tag_of(function) == TAG_OBJECT && keeps(function, context, (void *)call, 7, GENERIC_MAGIC, 12345);
   release(context, function);
   return proof;
 }

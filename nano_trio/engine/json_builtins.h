@@ -26,12 +26,6 @@ typedef struct {
 
 typedef Value Function(Context *, Value this, int count, Value *arguments);
 
-typedef struct {
-  const char *name;
-  void (*finalizer)(void), (*mark)(void), (*call)(void);
-  void *exotic;
-} ClassDefinition;
-
 /* The engine's functions, in the order of json_builtins.py. */
 typedef struct {
   Value (*stringify)(Context *, Value, Value replacer, Value space);
@@ -58,11 +52,6 @@ typedef struct {
   Value (*get_exception)(Context *);
   Value (*get_global)(Context *);
   Value (*new_function)(Context *, Function *, const char *name, int length, int kind, int magic);
-  Runtime *(*get_runtime)(Context *);
-  uint32_t (*new_class_number)(uint32_t *);
-  int (*new_class)(Runtime *, uint32_t class, const ClassDefinition *);
-  void (*set_class_prototype)(Context *, uint32_t class, Value); /* takes the value */
-  Value (*get_class_prototype)(Context *, uint32_t class);
   void (*free_counted)(Context *, Value); /* whose count has come to 0 */
   void *(*allocate)(Context *, size_t);
   void *(*reallocate)(Context *, void *, size_t);
@@ -85,8 +74,8 @@ typedef struct {
 extern Engine engine;
 /* Atoms of the engine's own, which are the same in every runtime. */
 extern Atom length_atom, to_json_atom;
-/* Where each context keeps the engine's own JSON.parse. */
-extern uint32_t keeping_class;
+/* The engine's own JSON.parse. */
+extern Function *own_parse;
 
 static const Value null = {{0}, TAG_NULL};
 static const Value undefined = {{0}, TAG_UNDEFINED};

@@ -45,11 +45,6 @@ _FUNCTIONS = (
     "JS_GetException",
     "JS_GetGlobalObject",
     "JS_NewCFunction2",
-    "JS_GetRuntime",
-    "JS_NewClassID",
-    "JS_NewClass",
-    "JS_SetClassProto",
-    "JS_GetClassProto",
     "__JS_FreeValue",
     "js_malloc",
     "js_realloc",
@@ -106,9 +101,10 @@ def _library() -> ctypes.PyDLL | None:
     library, functions, offset = open_library("json_builtins"), engine_functions(_FUNCTIONS), counter_offset()
     if library is None or functions is None or offset is None:
         return None
-    library.json_install.restype = library.json_start.restype = None
+    library.json_install.restype = None
     scratch = quickjs.Runtime().new_context()
-    library.json_start(functions, ctypes.c_void_p(address_of(scratch)), ctypes.c_long(offset))
+    if not library.json_start(functions, ctypes.c_void_p(address_of(scratch)), ctypes.c_long(offset)):
+        return None
     expected = str(scratch.eval(_PROOF))
     # Another runtime: what is remembered of the first must be true of all.
     proven = quickjs.Runtime().new_context()

@@ -250,12 +250,7 @@ static Outcome read_text(Context *context, Value *value, const char *from, size_
 }
 
 Value parse(Context *context, Value this, int count, Value *arguments) {
-  if (count > 1 && engine.is_function(context, arguments[1])) {
-    Value original = engine.get_class_prototype(context, keeping_class);
-    Value result = engine.call(context, original, this, count, arguments);
-    release(context, original);
-    return result;
-  }
+  if (count > 1 && engine.is_function(context, arguments[1])) return own_parse(context, this, count, arguments);
   const char *from = octets_of_string(arguments[0]), *copied = NULL;
   size_t length = from != NULL ? length_of_string(arguments[0]) : 0;
   int ascii = from != NULL && is_ascii(from, length);

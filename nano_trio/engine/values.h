@@ -1,10 +1,11 @@
 /*
- * The engine's values, as quickjs.h has them where they are not boxed (on 64-bit machines). Whoever includes this proves
- * it at the start: rejections.py, json_builtins.py, allocator.py.
+ * The engine's values, as quickjs.h has them where they are not boxed (on 64-bit machines), and its functions of C.
+ * Whoever includes this proves it at the start: rejections.py, json_builtins.py, allocator.py, builtins.py.
  */
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { TAG_SYMBOL = -8, TAG_STRING = -7, TAG_ROPE = -6, TAG_OBJECT = -1, TAG_INT = 0, TAG_BOOL = 1, TAG_NULL = 2 };
 enum { TAG_UNDEFINED = 3, TAG_EXCEPTION = 6, TAG_FLOAT = 8 };
@@ -46,4 +47,29 @@ static inline const char *octets_of_string(Value value) {
 static inline size_t size_of_string(const void *string) {
   uint32_t length = ((const uint32_t *)string)[1];
   return 16 + (length >> 31 ? 2 * (size_t)(length & 0x7fffffff) : (size_t)length + 1);
+}
+
+/* What the engine keeps of a function of C, in its object: quickjs.c, JSObject.u.cfunc. Who relies on it proves it by a
+   function of which all is known. */
+typedef struct {
+  Context *context;
+  void *function;
+  uint8_t length, kind;
+  int16_t magic;
+} Kept;
+#define KEPT_AT 48
+/* Kinds of them, as quickjs.h has them (JSCFunctionEnum). */
+enum { GENERIC = 0, GENERIC_MAGIC = 1, NUMBER_OF_NUMBER = 6, NUMBER_OF_NUMBERS = 7, GETTER = 8, GETTER_MAGIC = 10 };
+
+static inline Kept kept_of(Value function) {
+  Kept kept;
+  memcpy(&kept, (char *)function.as.pointer + KEPT_AT, sizeof kept);
+  return kept;
+}
+
+/* Whether the engine keeps, of a function of C in this context, just that. */
+static inline int keeps(Value function, Context *context, void *code, int length, int kind, int magic) {
+  Kept kept = kept_of(function);
+  return kept.context == context && kept.function == code && kept.length == length && kept.kind == kind &&
+         kept.magic == magic;
 }

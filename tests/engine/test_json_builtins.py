@@ -176,7 +176,17 @@ def test_they_look_as_the_engines_own(both: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["", "null", "15", "{ toString: () => '[5]' }", "'[1, 2]', (key, value) => key", "'1', 2"]
+    "arguments",
+    [
+        "",
+        "null",
+        "15",
+        "{ toString: () => '[5]' }",
+        "'[1, 2]', (key, value) => key",
+        "'1', 2",
+        "'[1', (key, value) => value",
+        "'[1]', (key) => { throw new RangeError(key) }",
+    ],
 )
 def test_arguments_of_all_kinds(both: tuple[Any, Any], arguments: str) -> None:
     same(
