@@ -69,6 +69,7 @@ typedef struct {
   void (*free_text)(Context *, const char *);
   uint16_t (*class_of)(Value);
   Value (*throw_type_error)(Context *, const char *format, ...);
+  Value (*throw_out_of_memory)(Context *);
   Value (*get_global)(Context *);
   Value (*call)(Context *, Value function, Value this, int count, Value *arguments);
   Value (*new_string)(Context *, const char *, size_t length);
@@ -158,13 +159,15 @@ static Value access(Context *context, Value this, int count, Value *arguments, i
 
 static Value define_lazy(Context *context, Value this, int count, Value *arguments) {
   static const ClassDefinition definition = {.name = "lazy"};
-  if (engine.new_class(engine.get_runtime(context), keeping_class, &definition) < 0) return exception;
+  /* This function of the engine's throws nothing. */
+  if (engine.new_class(engine.get_runtime(context), keeping_class, &definition) < 0)
+    return engine.throw_out_of_memory(context);
   engine.set_class_prototype(context, keeping_class, duplicate(arguments[0]));
   Value global = engine.get_global(context);
   int ok = 1;
   for (int i = 0; ok && i < lazy_count; i++) {
     uint32_t atom = engine.new_atom(context, lazy[i], strlen(lazy[i]));
-    Value both = engine.new_function(context, access, lazy[i], 0, GENERIC_MAGIC, i);
+    Value both = atom == 0 ? exception : engine.new_function(context, access, lazy[i], 0, GENERIC_MAGIC, i);
     ok = tag_of(both) != TAG_EXCEPTION &&
          engine.define_accessor(context, global, atom, both, duplicate(both), CONFIGURABLE) >= 0;
     engine.free_atom(context, atom);
@@ -252,6 +255,8 @@ static int learn_names(Context *context, Value list) {
 
 /* Once a process, before all others: what the globals `listed` and `lazy` list. 0: something is not as it is known here. */
 int builtins_learn(const Engine *functions, Context *context) {
+  /* Functions that were made of others before are called by their places in the list, and properties point to it. */
+  if (methods != NULL) return 0;
   engine = *functions;
   engine.new_class_number(&keeping_class);
   uint16_t class;

@@ -32,6 +32,7 @@ _FUNCTIONS = (
     "JS_FreeCString",
     "JS_GetClassID",
     "JS_ThrowTypeError",
+    "JS_ThrowOutOfMemory",
     "JS_GetGlobalObject",
     "JS_Call",
     "JS_NewStringLen",

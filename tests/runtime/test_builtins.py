@@ -12,6 +12,7 @@ import quickjs
 
 from nano_trio.engine import builtins
 from nano_trio.runtime import platform
+from tests.engine.test_out_of_memory import Failing
 
 from .harness import Bench
 from .test_hardening import INSTRUMENT, SCENARIOS
@@ -80,6 +81,13 @@ def test_one_that_is_not_listed_is_an_error(context: Any) -> None:
         context.eval("given.uncurry('Array', 'nothing')")
 
 
+def test_a_process_learns_one_list(context: Any) -> None:
+    """What was made of it before would be something else by another, or beyond its end."""
+    made = context.eval("given.uncurry('Array', 'join')")
+    assert builtins._library.__wrapped__(SOURCE) is None
+    assert context.eval("(join) => join([1, 2], '-') + given.statics.Reflect.ownKeys({ a: 1 })")(made) == "1-2a"
+
+
 def test_receivers_that_are_none_are_refused(context: Any) -> None:
     for call in ("uncurry('Map', 'get')()", "uncurry('Map', 'size')([])", "uncurry('String', 'trim')(null)"):
         with pytest.raises(quickjs.JSError, match="TypeError"):
@@ -116,6 +124,28 @@ def test_a_lazy_global_asks_when_it_is_touched_and_tells_when_it_is_assigned() -
     assert told[0].startswith(
         '[[["URL"],["fetch"],["onerror",null],["Headers"],"a URL","a fetch",null,"string",false,["Blob"],"RangeError: no Blob"'
     )
+
+
+def test_where_memory_runs_out_no_lazy_global_is_missing_in_silence(context: Any) -> None:
+    names = context.eval("JSON.stringify(own.lazy)")
+    outcomes = []
+    while "all" not in outcomes:
+        runtime = quickjs.Runtime()
+        failing = Failing(runtime)
+        context = runtime.new_context()
+        builtins.give(context, SOURCE, "given")
+        define = context.eval("() => given.defineLazy((name) => name)")
+        failing.left = len(outcomes) + 1
+        try:
+            define()
+        except quickjs.JSError as error:
+            outcomes.append(str(error))
+        else:
+            fired, failing.left = failing.left <= 0, 0
+            assert context.eval(f"{names}.filter((name) => globalThis[name] !== name).join()") == ""
+            outcomes.append("done" if fired else "all")
+    assert len(outcomes) > 100
+    assert set(outcomes) <= {"InternalError: out of memory", "done", "all"}
 
 
 @pytest.fixture
