@@ -406,8 +406,11 @@ class Isolate:
         turnstile.wall_start = turnstile.polled = start = _clock()
         turnstile.slice_ends = start + slice_ns
         self._mark[0], self._running[0] = self._number, turnstile.counter_at
-        runner.switch(self)
-        self._running[0] = self._mark[0] = 0
+        try:
+            runner.switch(self)
+        finally:
+            # Whatever comes out of a turn: the timer must not write to a counter that may be gone.
+            self._running[0] = self._mark[0] = 0
         if turnstile.suspended:
             self._suspend()
             return False
@@ -424,8 +427,10 @@ class Isolate:
         turnstile.slice_ends = start + slice_ns
         turnstile.look_at = start + self._scheduler.look_ns
         self._mark[0], self._running[0] = self._number, turnstile.counter_at
-        runner.switch()
-        self._running[0] = self._mark[0] = 0
+        try:
+            runner.switch()
+        finally:
+            self._running[0] = self._mark[0] = 0
         if turnstile.suspended:
             self._suspend()
             return False

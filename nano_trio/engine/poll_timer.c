@@ -67,6 +67,11 @@ void *poll_timer_start(long period) {
   }
   struct itimerspec times = {{0, period}, {0, period}};
   timer_settime(thread->timer, 0, &times, NULL);
+  /* Threads of programs that leave signals to one of them block all, and so do all programs below some supervisors. */
+  sigset_t ours;
+  sigemptyset(&ours);
+  sigaddset(&ours, number);
+  pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
   return thread;
 }
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import threading
+import time
+
 import pytest
 import quickjs
 import trio
 
 from nano_trio.engine import poll_timer
+from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
+from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import StopReason, Turn
 
 from .conftest import NewIsolate
@@ -73,3 +80,46 @@ async def test_what_was_cheap_and_turns_to_calls_that_take_long_is_interrupted_b
         await trio.lowlevel.checkpoint()
     assert turn.stopped is StopReason.CPU
     assert len(calls) < 120
+
+
+def test_a_thread_that_blocks_all_signals_is_told_as_well() -> None:
+    told: list[int] = []
+
+    def compute() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        counter = ctypes.c_int32(1000)
+        running = poll_timer.running()
+        running[0] = poll_timer.address_of(counter)
+        end = time.thread_time() + 1
+        while counter.value > 1 and time.thread_time() < end:
+            pass
+        running[0] = 0
+        told.append(counter.value)
+        poll_timer.stop()
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    thread.join()
+    assert told == [1]
+
+
+@pytest.mark.parametrize("slices", [0, 3])
+def test_where_a_turn_ends_with_an_error_of_python_the_timer_leaves_its_counter_alone(slices: int) -> None:
+    """It would write to memory that is somebody else's, when the isolate is gone."""
+    isolate = Isolate(CpuScheduler())
+    compute = isolate.context.eval("() => { for (let i = 0; i < 1e7; i++); }")
+
+    def fail() -> None:
+        if slices:
+            compute()
+        raise KeyboardInterrupt
+
+    def run() -> None:
+        isolate.submit(Turn(fail, ()))
+        for _ in range(slices):
+            isolate.run_slice(100_000)
+        isolate.run_slice(10**10)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert poll_timer.running()[0] == 0
