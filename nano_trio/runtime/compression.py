@@ -134,6 +134,7 @@ class _BrotliDecoder:
         self._pieces: list[bytes] | None = []
         self._volume = 0
         self._given = 0
+        self._has_more = False
         self.has_trailing_data = False
 
     def decompress(self, data: bytes) -> bytes:
@@ -150,6 +151,7 @@ class _BrotliDecoder:
                 raise
             self.has_trailing_data = True
             return rest
+        self._has_more = output != b""
         self._given += len(output)
         self._volume += len(output)
         if self._volume > self._KEEP:
@@ -175,7 +177,8 @@ class _BrotliDecoder:
         return None
 
     def wants_input(self) -> bool:
-        return bool(self._decoder.can_accept_more_data())
+        # An empty piece says so; can_accept_more_data() is true once all input is taken, whatever is to come of it.
+        return not self._has_more
 
     @property
     def is_finished(self) -> bool:

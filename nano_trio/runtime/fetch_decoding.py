@@ -147,21 +147,26 @@ class _Deflate(_Gzip):
 
 
 class _Brotli(_Decoder):
+    """There is more output until a piece is empty: ``can_accept_more_data`` is true once all input is taken, even if
+    megabytes of a long repetition are still to come of it."""
+
     def __init__(self) -> None:
         self._decoder = brotli.Decompressor()
-        self._input: bytes | None = None
+        self._input = b""
+        self._has_more = False
 
     def feed(self, data: bytes) -> None:
         if not self._decoder.is_finished():
             self._input = data
-            self.is_incomplete = True
+            self._has_more = self.is_incomplete = True
 
     def more(self) -> bytes:
-        if self._decoder.is_finished() or (self._input is None and self._decoder.can_accept_more_data()):
+        if not self._has_more:
             return b""
-        data, self._input = self._input or b"", None
+        data, self._input = self._input, b""
         output: bytes = self._decoder.process(data, output_buffer_limit=PIECE)
         self.is_incomplete = not self._decoder.is_finished()
+        self._has_more = self.is_incomplete and output != b""
         return output
 
 

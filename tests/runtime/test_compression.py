@@ -223,6 +223,22 @@ def test_a_bomb_arrives_in_pieces_as_they_are_read(run_js: RunJs, kind: str) -> 
     assert got[1] is False
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_long_repetition_comes_whole(run_js: RunJs, kind: str) -> None:
+    """Its few bytes of input are taken long before all of the output has been given."""
+    packed = as_js(compress(kind, bytes(4 << 20)))
+    got = run_js(
+        HELPERS
+        + f"""
+        const stream = new DecompressionStream('{kind}');
+        const written = feed(stream, {packed});
+        const {{ byteLength }} = await new Response(stream.readable).arrayBuffer();
+        await written;
+        return byteLength;"""
+    )
+    assert got == 4 << 20
+
+
 def test_a_bomb_is_delivered_whole_in_bounded_memory(bench: Bench) -> None:
     bomb = base64.b64encode(compress("gzip", bytes(32 << 20))).decode()
     got = bench.run(

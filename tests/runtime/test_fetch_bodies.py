@@ -33,6 +33,15 @@ async def test_codings(coding: str) -> None:
         assert upstream.connections <= 2
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip,br"])
+async def test_a_long_repetition_comes_whole(coding: str) -> None:
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            "return (await (await fetch(url)).arrayBuffer()).byteLength", url=f"{upstream.url}/repeated?as={coding}"
+        )
+        assert result == 4 << 20
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [

@@ -158,7 +158,12 @@ class _Connection:
         await self.respond(302, [("Location", "/loop")])
 
     async def on_coded(self, query: dict[str, str], *_: Any) -> None:
-        body = TEXT
+        await self._coded(TEXT, query)
+
+    async def on_repeated(self, query: dict[str, str], *_: Any) -> None:
+        await self._coded(bytes(4 << 20), query)
+
+    async def _coded(self, body: bytes, query: dict[str, str]) -> None:
         for coding in query["as"].split(","):
             body = CODINGS[coding](body)
         cut = int(query.get("cut", len(body)))
