@@ -266,7 +266,9 @@ class Http1Connection:
             self._released(self)
             return
         self._skip_received()
-        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE and self._upload is None:
+        is_done = self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
+        # What came beyond the response, such as the body of one that has none, would be read as the next one's head.
+        if is_done and self._upload is None and not self._h11.trailing_data[0]:
             self._h11.start_next_cycle()
             self._released(self)
         else:

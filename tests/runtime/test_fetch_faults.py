@@ -73,6 +73,14 @@ async def test_a_body_longer_than_it_says_ends_where_it_says() -> None:
         assert await js.run("return (await fetch(url)).text()", url=f"{upstream.url}/text") == "text"
 
 
+@pytest.mark.parametrize(("path", "body"), [("long-forged", "exact"), ("no-content-forged", "")])
+async def test_a_response_that_nobody_asked_for_answers_nothing(path: str, body: str) -> None:
+    async with running() as upstream, fetching() as js:
+        assert await js.run("return (await fetch(url)).text()", url=f"{upstream.url}/{path}") == body
+        assert js.connections == 0
+        assert await js.run("return (await fetch(url)).text()", url=f"{upstream.url}/text") == "text"
+
+
 async def test_interim_responses_are_passed_over() -> None:
     async with running() as upstream, fetching() as js:
         assert await js.run("return (await fetch(url)).text()", url=f"{upstream.url}/interim") == "ok"

@@ -35,6 +35,8 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "br": brotli.compress,
     "zstd": zstd.compress,
 }
+FORGED = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged"
+"""A response that follows another, though nobody asked for it."""
 
 
 class Upstream(OpenConnections):
@@ -203,6 +205,14 @@ class _Connection:
     async def raw_long(self, query: Any) -> None:
         await self.send(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nexactand more than was said")
         await trio.sleep(0.05)
+
+    async def raw_long_forged(self, query: Any) -> None:
+        await self.send(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nexact" + FORGED)
+        await self.gone()
+
+    async def raw_no_content_forged(self, query: Any) -> None:
+        await self.send(b"HTTP/1.1 204 No Content\r\n\r\n" + FORGED)
+        await self.gone()
 
     async def raw_cut_chunk(self, query: Any) -> None:
         await self.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nhe")
