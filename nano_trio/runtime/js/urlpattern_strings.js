@@ -11,7 +11,7 @@
   const charCodeAt = platform.uncurry("String", "charCodeAt");
   const numberToString = platform.uncurry("Number", "toString");
   const FULL_WILDCARD = ".*";
-  const RESERVED = "-&!#%,:;<=>@`~";
+  const RESERVED = "-/&!#%,:;<=>@`~";
 
   function invalid(what) {
     fail("Invalid pattern", what);
@@ -234,8 +234,8 @@
   }
 
   /**
-   * `source` for an engine that keeps the v flag's rules for classes outside of them too: it refuses a hyphen and the
-   * doubled punctuators there. They are written as hexadecimal escapes.
+   * `source` for an engine that keeps the v flag's rules for classes outside of them too: it refuses a hyphen, a slash
+   * and the doubled punctuators there. They are written as hexadecimal escapes.
    */
   function withoutReserved(source) {
     let result = "";
@@ -250,7 +250,7 @@
         if (character === "(" && source[i + 1] === "?") {
           // The flags of a group, as in (?i-m:a).
           for (; i + 1 < source.length && includes("?ims-", source[i + 1]); i++) character += source[i + 1];
-        } else if (character === "-" || (character === previous && includes(RESERVED, character))) {
+        } else if (character === "-" || character === "/" || (character === previous && includes(RESERVED, character))) {
           character = HEX[character];
         }
       }

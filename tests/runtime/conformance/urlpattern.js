@@ -100,6 +100,13 @@ test("regular expression groups", () => {
   equal(path("/(.*)").pathname, "/*");
 });
 
+test("a regular expression may hold what the v flag reserves in classes", () => {
+  equal(groups(path("/(a/b)"), "https://e.com/a/b"), ["0", "a/b"]);
+  equal(groups(path("/(a//b)"), "https://e.com/a//b"), ["0", "a//b"]);
+  equal(groups(path("/(x-y|[\\/z])"), "https://e.com/x-y"), ["0", "x-y"]);
+  equal(new URLPattern("https://(sub.)?example(.com/)foo").hostname, "(sub.)?example(.com/)foo");
+});
+
 test("modifiers", () => {
   const optional = path("/books/:id?");
   equal(groups(optional, "https://e.com/books/1"), ["id", "1"]);
