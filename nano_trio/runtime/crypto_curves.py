@@ -52,6 +52,13 @@ _OBJECT_IDENTIFIERS = {
 }
 _EC_PUBLIC_KEY = bytes.fromhex("2a8648ce3d0201")
 """id-ecPublicKey."""
+_P25519, _P448 = 2**255 - 19, 2**448 - 2**224 - 1
+_ORDER_8 = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
+_SMALL_ORDER = {
+    "Ed25519": (_P25519, {0, 1, _P25519 - 1, _ORDER_8, _P25519 - _ORDER_8}),
+    "Ed448": (_P448, {0, 1, _P448 - 1}),
+}
+"""The prime of the field, and y of the points whose order divides the cofactor; x differs by its sign only."""
 
 
 # -- making keys ------------------------------------------------------------------------------------------------------
@@ -170,8 +177,21 @@ def _sign_eddsa(key: Any, data: bytes, context: bytes | None) -> bytes:
     return result
 
 
+def _has_small_order(curve: str, point: bytes) -> bool:
+    """Whether the encoded point is one of the few whose order divides the cofactor, canonically encoded or not."""
+    prime, heights = _SMALL_ORDER[curve]
+    sign_bit = 1 << (8 * len(point) - 1)
+    return (int.from_bytes(point, "little") & ~sign_bit) % prime in heights
+
+
 def _verify_eddsa(key: Any, data: bytes, signature: bytes, context: bytes | None) -> bool:
     _check_context(context)
+    # "If the public key or R is a small-order element, return false": one signature would be good for any message.
+    curve, public = _curve_of(key) or "", public_bytes(key)
+    if len(signature) != 2 * len(public):
+        return False
+    if _has_small_order(curve, public) or _has_small_order(curve, signature[: len(public)]):
+        return False
     try:
         key.verify(signature, data)
     except InvalidSignature:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from functools import cache
@@ -308,6 +309,54 @@ def test_x25519_and_x448_by_rfc_7748(js: Run) -> None:
         "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079",
         "3f482c8a9f19b01e6c46ee9711d9dc14fd4bf67af30765c2ae2b846a4d23a8cd0db897086239492caf350b51f833868b9bc2b3bca9cf4113",
     ]
+
+
+# A point of small order, and the base point: with the one as the public key, R = B and s = 1 "sign" any message.
+_ED25519_POINTS = ("01" + "00" * 31, "58" + "66" * 31)
+_ED448_POINTS = (
+    "00" * 57,
+    "14fa30f25b790898adc8d74e2c13bdfdc4397ce61cffd33ad7c2a0051e9c78874098a36c7373ea4b62c7c9563720768824bcb66e71463f6900",
+)
+
+
+@pytest.mark.parametrize(("curve", "points"), [("Ed25519", _ED25519_POINTS), ("Ed448", _ED448_POINTS)])
+def test_a_public_key_of_small_order_signs_nothing(js: Run, curve: str, points: tuple[str, str]) -> None:
+    public, base = points
+    size = len(public) // 2
+    signature = base + "01" + "00" * (size - 1)
+    others: Any = (ed25519.Ed25519PublicKey if curve == "Ed25519" else ed448.Ed448PublicKey).from_public_bytes(
+        bytes.fromhex(public)
+    )
+    others.verify(bytes.fromhex(signature), b"any message")  # does not raise
+    # The same point in its other encodings: with x's sign, and with y not reduced by the field's prime.
+    prime = 2**255 - 19 if curve == "Ed25519" else 2**448 - 2**224 - 1
+    unreduced = prime + int.from_bytes(bytes.fromhex(public), "little")
+    encodings = [public, public[:-2] + "80", unreduced.to_bytes(size, "little").hex()]
+    got = js(
+        f"""const answers = [];
+        for (const encoding of {json.dumps(encodings)}) {{
+          const key = await subtle.importKey("raw", bytes(encoding), "{curve}", true, ["verify"]);
+          answers.push(await subtle.verify("{curve}", key, bytes("{signature}"), text("any message")));
+        }}
+        return answers;"""
+    )
+    assert got == [False, False, False]
+
+
+def test_a_signature_of_small_order_is_none(js: Run) -> None:
+    """R is the identity, and s fits: the equation holds, but whoever knows the key can make such ones at will."""
+    seed, message, r = bytes(32), b"message", bytes.fromhex(_ED25519_POINTS[0])
+    order = 2**252 + 27742317777372353535851937790883648493
+    scalar = int.from_bytes(hashlib.sha512(seed).digest()[:32], "little") & (2**254 - 8) | 2**254
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(seed).public_key()
+    challenge = int.from_bytes(hashlib.sha512(r + key.public_bytes_raw() + message).digest(), "little")
+    signature = r + (challenge * scalar % order).to_bytes(32, "little")
+    key.verify(signature, message)  # does not raise
+    got = js(
+        f"""const key = await subtle.importKey("raw", bytes("{key.public_bytes_raw().hex()}"), "Ed25519", true, ["verify"]);
+        return subtle.verify("Ed25519", key, bytes("{signature.hex()}"), text("message"));"""
+    )
+    assert got is False
 
 
 @pytest.mark.parametrize("curve", ["Ed25519", "Ed448"])
