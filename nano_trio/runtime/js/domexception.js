@@ -3,6 +3,7 @@
   "use strict";
   const { DOMString, defineInterface, isObject } = platform.load("webidl");
   const { defineProperty, setPrototypeOf } = platform.statics.Object;
+  const { construct } = platform.statics.Reflect;
   const { Error } = platform.constructors;
   const indexOf = platform.uncurry("String", "indexOf");
   const slice = platform.uncurry("String", "slice");
@@ -35,39 +36,51 @@
     defineProperty(exception, "stack", { __proto__: null, value: stack, writable: true, configurable: true });
   }
 
-  let isDOMException;
-  class DOMException {
+  let messageOf, nameOf, isDOMException;
+  /** Adds to an object what makes it a DOMException: the object is what the base constructor returns. */
+  class Fields extends function (object) { return object; } {
     #message;
     #name;
+    constructor(object, message, name) {
+      super(object);
+      this.#message = message;
+      this.#name = name;
+    }
+    static {
+      messageOf = (value) => value.#message;
+      nameOf = (value) => value.#name;
+      isDOMException = (value) => isObject(value) && #name in value;
+    }
+  }
 
+  class DOMException {
     constructor() {
-      const message = arguments[0];
-      const name = arguments[1];
-      this.#message = message === undefined ? "" : DOMString(message);
-      this.#name = name === undefined ? "Error" : DOMString(name);
-      // The first frame is this constructor's.
-      const { stack } = new Error();
-      setStack(this, slice(stack, indexOf(stack, "\n") + 1));
+      const message = arguments[0] === undefined ? "" : DOMString(arguments[0]);
+      const name = arguments[1] === undefined ? "Error" : DOMString(arguments[1]);
+      // An error of the engine's, with [[ErrorData]]. The first frames of its stack are construct's and this constructor's.
+      const error = construct(Error, [], new.target);
+      const { stack } = error;
+      setStack(error, slice(stack, indexOf(stack, "\n", indexOf(stack, "\n") + 1) + 1));
+      return new Fields(error, message, name);
     }
 
     get name() {
-      return this.#name;
+      return nameOf(this);
     }
     get message() {
-      return this.#message;
+      return messageOf(this);
     }
     get code() {
-      return codes[this.#name] ?? 0;
+      return codes[nameOf(this)] ?? 0;
     }
 
     static {
-      isDOMException = (value) => isObject(value) && #name in value;
       // [Serializable], 2.8.2
       const { cloneables } = platform;
       cloneables[cloneables.length] = {
         __proto__: null,
         isInstance: isDOMException,
-        serialize: (value) => [value.#message, value.#name, value.stack],
+        serialize: (value) => [messageOf(value), nameOf(value), value.stack],
         deserialize(data) {
           const copy = new DOMException(data[0], data[1]);
           if (typeof data[2] === "string") setStack(copy, data[2]);
@@ -79,5 +92,5 @@
   defineInterface(DOMException, { constants });
   setPrototypeOf(DOMException.prototype, Error.prototype);
 
-  return { __proto__: null, DOMException, isDOMException };
+  return { __proto__: null, DOMException };
 }

@@ -34,20 +34,16 @@
     }
   }
 
-  function isException(value) {
-    return isError(value) || (platform.isLoaded("domexception") && platform.load("domexception").isDOMException(value));
-  }
-
   /** "Name: message" of an error; of anything else that was thrown, "Uncaught" and what it looks like. */
   function headOf(value) {
-    return isException(value) ? guarded(() => errorToString(value), "Error") : `Uncaught ${describeValue(value)}`;
+    return isError(value) ? guarded(() => errorToString(value), "Error") : `Uncaught ${describeValue(value)}`;
   }
   /** What a value looks like, in a message about it. Never throws. */
   function describeValue(value) {
     return cut(guarded(() => platform.load("console").inspect(value), `[${typeof value}]`));
   }
   function stackOf(value) {
-    const stack = isException(value) ? guarded(() => value.stack) : undefined;
+    const stack = isError(value) ? guarded(() => value.stack) : undefined;
     return typeof stack === "string" ? stack : "";
   }
 
@@ -55,7 +51,7 @@
   function traceOf(error) {
     let trace = stackOf(error);
     const seen = [error];
-    for (let depth = 0; depth < MAX_DEPTH && isException(error); depth++) {
+    for (let depth = 0; depth < MAX_DEPTH && isError(error); depth++) {
       const each = error;
       error = guarded(() => each.cause);
       if (error === undefined || indexOf(seen, error) >= 0) break;
@@ -69,7 +65,7 @@
   /** An error's text and its causes', each on a line of its own; `seen` stops circles. */
   function describe(error, depth, seen) {
     let text = headOf(error);
-    if (!isException(error) || depth >= MAX_DEPTH) return text;
+    if (!isError(error) || depth >= MAX_DEPTH) return text;
     seen[seen.length] = error;
     const add = (label, value) => {
       const described = indexOf(seen, value) < 0 ? describe(value, depth + 1, seen) : "[circular]";
@@ -122,7 +118,7 @@
 
   /** The rejection of a promise that nothing handles, to the app's log. Never throws. */
   function reportRejection(reason) {
-    const text = isException(reason) ? textOf(reason) : describeValue(reason);
+    const text = isError(reason) ? textOf(reason) : describeValue(reason);
     host.exception(`Uncaught (in promise) ${text}`, traceOf(reason));
   }
 

@@ -16,6 +16,29 @@ test("DOMException: it inherits from Error's prototype, not from Error", async (
   ok(new DOMException() instanceof Error);
 });
 
+test("DOMException: it is an error to the language, also where a class extends it", async () => {
+  class Extended extends DOMException {
+    #own = 5;
+    get own() {
+      return this.#own;
+    }
+  }
+  const extended = new Extended("m", "AbortError");
+  equal([Error.isError(new DOMException()), Error.isError(AbortSignal.abort().reason), Error.isError(extended)], [true, true, true]);
+  equal([extended.own, extended.name, extended.message, extended.code, extended instanceof Extended], [5, "AbortError", "m", 20, true]);
+  equal(Object.getOwnPropertyNames(new DOMException("m")), ["stack"]);
+  const inheriting = Object.create(new DOMException());
+  ok(!Error.isError(inheriting));
+  for (const key of ["name", "message", "code"]) throws(TypeError, () => inheriting[key]);
+});
+
+test("DOMException: its stack begins where it was made", async () => {
+  function makes() {
+    return new DOMException("m");
+  }
+  ok(/^ *at makes /.test(makes().stack), makes().stack);
+});
+
 test("DOMException: message and name default and are converted", async () => {
   const read = (e) => [e.message, e.name, e.code];
   equal(read(new DOMException()), ["", "Error", 0]);
