@@ -130,6 +130,10 @@ static Outcome read_number(Reader *reader, Value *value) {
   return DONE;
 }
 
+static inline int is_key(const ReadKey *key, const char *start, uint32_t length) {
+  return key->from != NULL && key->length == length && memcmp(key->from, start, length) == 0;
+}
+
 /* A key and its colon. `is_kept`: the atom is freed with all others in the end. */
 static Outcome read_key(Reader *reader, Atom *atom, int *is_kept) {
   if (!take(reader, '"')) return NOT_OURS;
@@ -139,9 +143,15 @@ static Outcome read_key(Reader *reader, Atom *atom, int *is_kept) {
   reader->at = end + 1;
   if (!take(reader, ':')) return NOT_OURS;
   ReadKey *key = &reader->keys[(length * 31 + (uint8_t)start[0] * 7 + (uint8_t)end[-1]) % REMEMBERED_KEYS];
+  int is_known = is_key(key, start, length);
+  if (!is_known && key->from != NULL) {
+    /* Of two names in the same place one goes beside it. */
+    key = &reader->keys[(key - reader->keys) ^ 1];
+    is_known = is_key(key, start, length);
+  }
   *is_kept = 1;
   *atom = key->atom;
-  if (key->from != NULL && key->length == length && memcmp(key->from, start, length) == 0) return DONE;
+  if (is_known) return DONE;
   *atom = engine.new_atom(reader->context, start, length);
   if (*atom == 0) return FAILED;
   /* One that is in its place may be in use further out. */
