@@ -56,7 +56,7 @@ _PROOF = r"""({ uncurry, statics, defineLazy }) => {
   add(statics.Math.floor(2.5), statics.Math.max(1, 3, 2), statics.Object.keys({ a: 1 }), statics.JSON.parse("[7]"));
   for (const refused of [() => uncurry("Map", "get")(), () => uncurry("Map", "size")([]), () => uncurry("Map", "no")])
     try { made.push(refused()) } catch (error) { made.push(error.name) }
-  defineLazy((...all) => add(all.length, ...all));
+  add(defineLazy((...all) => add(all.length, ...all)));
   add(URL, (URL = 7), URL);
   const { get, set, enumerable, configurable } = Object.getOwnPropertyDescriptor(globalThis, "URL");
   add(get === set, get.name, get.length, enumerable, configurable);
