@@ -7,6 +7,7 @@ come as often as :mod:`nano_trio.engine.polling` can have them.
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from array import array
 from functools import cache
@@ -75,6 +76,14 @@ def stop() -> None:
     if hasattr(_threads, "timer"):
         _threads.timer.stop()
         del _threads.timer
+
+
+def _forget() -> None:
+    """A child of this process has none of its timers: its isolates begin with one of their own."""
+    vars(_threads).clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 @cache

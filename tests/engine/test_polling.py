@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -82,25 +85,46 @@ async def test_what_was_cheap_and_turns_to_calls_that_take_long_is_interrupted_b
     assert len(calls) < 120
 
 
+def count_after_a_while() -> int:
+    """What a turn's counter, which is at 1000 and does not count, is at when it has computed for some ticks."""
+    counter = ctypes.c_int32(1000)
+    running = poll_timer.running()
+    running[0] = poll_timer.address_of(counter)
+    end = time.thread_time() + 1
+    while counter.value > 1 and time.thread_time() < end:
+        pass
+    running[0] = 0
+    return counter.value
+
+
 def test_a_thread_that_blocks_all_signals_is_told_as_well() -> None:
     told: list[int] = []
 
     def compute() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        counter = ctypes.c_int32(1000)
-        running = poll_timer.running()
-        running[0] = poll_timer.address_of(counter)
-        end = time.thread_time() + 1
-        while counter.value > 1 and time.thread_time() < end:
-            pass
-        running[0] = 0
-        told.append(counter.value)
+        told.append(count_after_a_while())
         poll_timer.stop()
 
     thread = threading.Thread(target=compute)
     thread.start()
     thread.join()
     assert told == [1]
+
+
+def test_a_child_of_a_process_has_a_timer_of_its_own() -> None:
+    code = f"""
+import os
+from {__name__} import count_after_a_while
+print(count_after_a_while(), flush=True)
+if os.fork() == 0:
+    print(count_after_a_while(), flush=True)
+    os._exit(0)
+os.wait()
+print(count_after_a_while())
+"""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    told = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60)
+    assert told.stdout.split() == ["1", "1", "1"], told.stderr
 
 
 @pytest.mark.parametrize("slices", [0, 3])
