@@ -4,12 +4,17 @@ The grammar is Fetch's `multipart/form-data parser`__, and where senders are kno
 RFC 2046: parameters of Content-Disposition in any order or as tokens, ``filename*`` (RFC 8187), spaces after a
 boundary, line breaks before the first one, anything after the last.
 
+A client decides how many parts a body has, and a body may have millions. So bodies are read in steps of a few
+milliseconds, between which the app's turn may be suspended or stopped, and the head of a part is bounded.
+
 __ https://fetch.spec.whatwg.org/#multipart-form-data-parser
 """
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -18,7 +23,19 @@ from nano_trio.runtime.host import Namespace, Services
 if TYPE_CHECKING:
     import quickjs
 
-__all__ = ["namespace", "parse_multipart", "parse_urlencoded"]
+__all__ = ["Part", "namespace", "read_multipart", "read_urlencoded"]
+
+Part = tuple[str | int | None, ...]
+
+_MOST_ITEMS = 200
+"""Of what one step returns."""
+_STEP = 1 << 14
+"""Bytes of a value that are decoded in one step."""
+_MOST_CANDIDATES = 1000
+"""What looks like a boundary and is none, in one step; empty lines and names, too."""
+_MAX_HEAD = 1 << 16
+"""Bytes of a part's head; what has more is malformed."""
+_PAUSE: Part = ()
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _HEADER = re.compile(rb"[\t ]*(" + _TOKEN + rb")[\t ]*:[\t ]*([^\r\n]*)\r\n")
@@ -27,66 +44,68 @@ _PARAMETER = re.compile(rb";[\t ]*(" + _TOKEN + rb')[\t ]*=[\t ]*(?:"([^"]*)"|([
 _EXTENDED = re.compile(rb"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
 _ESCAPE = re.compile(rb"%0A|%0D|%22", re.IGNORECASE)
 _ESCAPED = {b"%0A": b"\n", b"%0D": b"\r", b"%22": b'"'}
+_LINE_END = re.compile(rb"[\t ]*+\r\n")
+_new_decoder = codecs.getincrementaldecoder("utf-8")
 
 
-def parse_multipart(data: bytes, boundary: str) -> list[str | int | None] | None:
-    """The parts of a multipart/form-data body; None is failure.
+def read_multipart(data: bytes, boundary: str) -> Iterator[Part | None]:
+    """The parts of a multipart/form-data body, and empty ones where a step may end; None, the last one, is failure.
 
     Each part is its name and text, or its name, None, file name, type and the bounds of its bytes in ``data``.
     """
     dashes = b"--" + boundary.encode("latin-1", "replace")
     delimiter = b"\r\n" + dashes
-    result: list[str | int | None] = []
     at = 0
     while data.startswith(b"\r\n", at):
         at += 2
+        if at % _MOST_CANDIDATES == 0:
+            yield _PAUSE
     if not data.startswith(dashes, at):
-        return None
+        yield None
+        return
     at += len(dashes)
-    while True:
-        if data.startswith(b"--", at):
-            return result if at + 2 == len(data) or data.startswith(b"\r\n", at + 2) else None
-        line = _line_end(data, at)
-        if line is None:
-            return None
-        headers = _parse_headers(data, line)
+    while not data.startswith(b"--", at):
+        line = _LINE_END.match(data, at)
+        headers = _parse_headers(data, line.end()) if line else None
         if headers is None:
-            return None
+            yield None
+            return
         name, filename, content_type, start = headers
         # An empty body's line break is the one that ends the headers.
-        end = _find_delimiter(data, delimiter, start - 2)
+        end = yield from _find_delimiter(data, delimiter, start - 2)
         if end is None:
-            return None
+            yield None
+            return
         at = end + len(delimiter)
         stop = max(end, start)
         if filename is None:
-            result += (name, data[start:stop].decode("utf-8", "replace"))
+            yield name, data[start:stop].decode("utf-8", "replace")
         else:
-            result += (name, None, filename, content_type, start, stop)
+            yield name, None, filename, content_type, start, stop
+    if at + 2 != len(data) and not data.startswith(b"\r\n", at + 2):
+        yield None
 
 
-def _line_end(data: bytes, at: int) -> int | None:
-    """Where the next line starts, if only spaces and tabs stand before it."""
-    while data[at : at + 1] in (b" ", b"\t"):
-        at += 1
-    return at + 2 if data.startswith(b"\r\n", at) else None
-
-
-def _find_delimiter(data: bytes, delimiter: bytes, start: int) -> int | None:
+def _find_delimiter(data: bytes, delimiter: bytes, start: int) -> Generator[Part, None, int | None]:
     """The start of the next delimiter line: one that two dashes or a line break follow."""
+    candidates = 0
     while (at := data.find(delimiter, start)) >= 0:
         after = at + len(delimiter)
-        if data.startswith(b"--", after) or _line_end(data, after) is not None:
+        if data.startswith(b"--", after) or _LINE_END.match(data, after):
             return at
         start = at + 2
+        candidates += 1
+        if candidates % _MOST_CANDIDATES == 0:
+            yield _PAUSE
     return None
 
 
 def _parse_headers(data: bytes, at: int) -> tuple[str, str | None, str, int] | None:
     """Name, file name, type and the start of the body of the part whose headers start at ``at``."""
     name = filename = content_type = None
+    most = at + _MAX_HEAD
     while not data.startswith(b"\r\n", at):
-        header = _HEADER.match(data, at)
+        header = _HEADER.match(data, at, most)
         if header is None:
             return None
         match header[1].lower():
@@ -134,24 +153,69 @@ def _decode_name(name: bytes) -> str:
     return _ESCAPE.sub(lambda escape: _ESCAPED[escape[0].upper()], name).decode("utf-8", "replace")
 
 
-def parse_urlencoded(data: bytes) -> list[str]:
-    """The application/x-www-form-urlencoded parser (URL section 5.1): name, value, name, value …"""
-    flat: list[str] = []
-    for sequence in data.split(b"&"):
-        if sequence:
-            name, _, value = sequence.replace(b"+", b" ").partition(b"=")
-            flat += (
-                unquote_to_bytes(name).decode("utf-8", "replace"),
-                unquote_to_bytes(value).decode("utf-8", "replace"),
-            )
-    return flat
+def read_urlencoded(data: bytes) -> Iterator[Part]:
+    """The application/x-www-form-urlencoded parser (URL section 5.1): names with their values, and empty parts where a
+    step may end."""
+    at = 0
+    while at < len(data):
+        end = data.find(b"&", at)
+        if end < 0:
+            end = len(data)
+        if end - at > _STEP:
+            yield (yield from _decode_long_pair(data[at:end]))
+        elif end > at:
+            name, _, value = data[at:end].replace(b"+", b" ").partition(b"=")
+            yield unquote_to_bytes(name).decode("utf-8", "replace"), unquote_to_bytes(value).decode("utf-8", "replace")
+        elif end % _MOST_CANDIDATES == 0:
+            yield _PAUSE
+        at = end + 1
+
+
+def _decode_long_pair(sequence: bytes) -> Generator[Part, None, Part]:
+    name, _, value = sequence.partition(b"=")
+    return (yield from _decode_long(name)), (yield from _decode_long(value))
+
+
+def _decode_long(data: bytes) -> Generator[Part, None, str]:
+    decoder = _new_decoder("replace")
+    pieces: list[str] = []
+    at = 0
+    while at < len(data):
+        end = at + _STEP
+        # No escape is cut.
+        escape = data.find(b"%", end - 2, end)
+        if escape >= 0 and end < len(data):
+            end = escape
+        pieces.append(decoder.decode(unquote_to_bytes(data[at:end].replace(b"+", b" "))))
+        at = end
+        yield _PAUSE
+    return "".join(pieces) + decoder.decode(b"", True)
 
 
 def namespace(services: Services) -> Namespace:
-    def multipart(source: quickjs.Value, boundary: str) -> list[str | int | None] | None:
-        return parse_multipart(source.to_bytes(), boundary)
+    # One body at a time: it is read to its end before the app's code goes on.
+    parts: Iterator[Part | None] = iter(())
 
-    def urlencoded(source: quickjs.Value) -> list[str]:
-        return parse_urlencoded(source.to_bytes())
+    def begin_multipart(source: quickjs.Value, boundary: str) -> None:
+        nonlocal parts
+        parts = read_multipart(source.to_bytes(), boundary)
 
-    return {"parseMultipart": multipart, "parseUrlencoded": urlencoded}
+    def begin_urlencoded(source: quickjs.Value) -> None:
+        nonlocal parts
+        parts = read_urlencoded(source.to_bytes())
+
+    def more() -> list[str | int | None] | bool:
+        """What the next step finds, which may be nothing; true: there is no more, false: the body is malformed."""
+        nonlocal parts
+        flat: list[str | int | None] = []
+        for part in parts:
+            if part is None:
+                parts = iter(())
+                return False
+            flat += part
+            if part is _PAUSE or len(flat) >= _MOST_ITEMS:
+                return flat
+        parts = iter(())
+        return flat or True
+
+    return {"beginMultipart": begin_multipart, "beginUrlencoded": begin_urlencoded, "more": more}

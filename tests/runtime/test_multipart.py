@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nano_trio.runtime.formdata import parse_multipart, parse_urlencoded
+from nano_trio.runtime.formdata import namespace, read_multipart, read_urlencoded
 
 
 def one_part(headers: str, content: bytes = b"value") -> bytes:
@@ -18,12 +20,14 @@ def one_part(headers: str, content: bytes = b"value") -> bytes:
 
 def parse(data: bytes, boundary: str = "B") -> list[Any] | None:
     """Parts as (name, text) or (name, file name, type, bytes)."""
-    flat = parse_multipart(data, boundary)
-    if flat is None:
-        return None
     parts: list[Any] = []
-    fields = iter(flat)
+    fields: Any = iter(
+        [item for part in read_multipart(data, boundary) for item in (part if part is not None else [...])]
+    )
     for name in fields:
+        if name is ...:
+            assert next(fields, None) is None
+            return None
         text = next(fields)
         if text is not None:
             parts.append((name, text))
@@ -182,7 +186,58 @@ def test_a_large_file_is_found_quickly(run_js: Callable[[str], Any]) -> None:
     ],
 )
 def test_urlencoded(data: bytes, expected: list[str]) -> None:
-    assert parse_urlencoded(data) == expected
+    assert [item for part in read_urlencoded(data) for item in part] == expected
+
+
+@pytest.mark.parametrize("shift", range(6))
+@pytest.mark.parametrize("unit", ["%E4%BD%A0", "你", "%zz", "%", "+%2B", "%ff"])
+def test_long_urlencoded_values_are_decoded_as_in_one_piece(unit: str, shift: int) -> None:
+    value = ("x" * shift + unit * 30000).encode()
+    [(name, found)] = [part for part in read_urlencoded(b"n" + value + b"=" + value) if part]
+    expected = unquote_to_bytes(value.replace(b"+", b" ")).decode("utf-8", "replace")
+    assert name == "n" + expected
+    assert found == expected
+
+
+SOME = b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        ((SOME + b"v\r\n") * 50000 + b"--B--", True),
+        (b"\r\n" * 1_000_000 + SOME, True),
+        (SOME + b"\r\n--B " * 1_000_000, True),
+        (SOME + b"\r\n--B" + b" " * 5_000_000, True),
+        (b"--B\r\n" + b"a: b\r\n" * 1_000_000, True),
+        (b"--B\r\nContent-Disposition: form-data" + b"; a=b" * 1_000_000, True),
+        (b'--B\r\nContent-Disposition: form-data; name="' + b"%22" * 1_000_000 + b'"\r\n\r\n', True),
+        (b"--B\r\nContent-Disposition: form-data; name=a; filename*=utf-8''" + b"%22" * 1_000_000 + b"\r\n\r\n", True),
+        (b"a=b&" * 1_000_000, False),
+        (b"&" * 4_000_000, False),
+        (b"a=" + b"%41" * 2_000_000, False),
+        (b"%" * 4_000_000, False),
+    ],
+)
+def test_hostile_bodies_are_read_in_short_steps(data: bytes, form: bool) -> None:
+    """A client made the process serve nobody for as long as such a body took: seconds."""
+
+    class Source:
+        def to_bytes(self) -> bytes:
+            return data
+
+    host = namespace(cast(Any, None))
+    if form:
+        host["beginMultipart"](Source(), "B")
+    else:
+        host["beginUrlencoded"](Source())
+    longest, flat = 0.0, None
+    while not isinstance(flat, bool):
+        began = time.thread_time()
+        flat = host["more"]()
+        longest = max(longest, time.thread_time() - began)
+        assert isinstance(flat, bool) or len(flat) < 210
+    assert longest < 0.06
 
 
 def test_cloned_and_sliced_parts_keep_their_bytes(run_js: Callable[[str], Any]) -> None:

@@ -117,6 +117,12 @@
     return { __proto__: null, blob: makeBlobOfParts(parts, ""), boundary };
   }
 
+  const MALFORMED = "The body is no well-formed multipart/form-data.";
+  /** Hand on what the host finds in a body, step by step: between two the turn may be suspended. */
+  function takeParts(take) {
+    const { more } = host("formdata");
+    for (let flat; (flat = more()) !== true; take(flat)) if (flat === false) throw new TypeError(MALFORMED);
+  }
   /** Body's formData() steps: `buffer` is given away, `type` a MIME type of mime.js or null. */
   function parseBody(buffer, type) {
     const essence = type === null ? "" : type.essence;
@@ -124,22 +130,26 @@
     const entries = entriesOf(form);
     if (essence === "multipart/form-data") {
       const boundary = load("mime").parameter(type, "boundary");
-      const flat = boundary === null ? null : host("formdata").parseMultipart(buffer, boundary);
-      if (flat === null) throw new TypeError("The body is no well-formed multipart/form-data.");
-      // Of each part: name, its text, or null and file name, type, start, end.
-      for (let i = 0; i < flat.length; ) {
-        const name = flat[i++];
-        let value = flat[i++];
-        if (value === null) {
-          const bytes = new Uint8Array(buffer, flat[i + 2], flat[i + 3] - flat[i + 2]);
-          value = makeFile(makeBlob(bytes, flat[i + 1]), flat[i]);
-          i += 4;
+      if (boundary === null) throw new TypeError(MALFORMED);
+      host("formdata").beginMultipart(buffer, boundary);
+      takeParts((flat) => {
+        // Of each part: name, its text, or null and file name, type, start, end.
+        for (let i = 0; i < flat.length; ) {
+          const name = flat[i++];
+          let value = flat[i++];
+          if (value === null) {
+            const bytes = new Uint8Array(buffer, flat[i + 2], flat[i + 3] - flat[i + 2]);
+            value = makeFile(makeBlob(bytes, flat[i + 1]), flat[i]);
+            i += 4;
+          }
+          entries[entries.length] = [name, value];
         }
-        entries[entries.length] = [name, value];
-      }
+      });
     } else if (essence === "application/x-www-form-urlencoded") {
-      const flat = host("formdata").parseUrlencoded(buffer);
-      for (let i = 0; i < flat.length; i += 2) entries[entries.length] = [flat[i], flat[i + 1]];
+      host("formdata").beginUrlencoded(buffer);
+      takeParts((flat) => {
+        for (let i = 0; i < flat.length; i += 2) entries[entries.length] = [flat[i], flat[i + 1]];
+      });
     } else {
       throw new TypeError("The body's Content-Type is neither multipart/form-data nor application/x-www-form-urlencoded.");
     }
