@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -346,3 +347,14 @@ def test_strings_and_numbers_do_not_load_the_inspector(bench: Bench) -> None:
     assert size() - before < 2_000
     bench.run("console.log({})")
     assert size() - before > 20_000
+
+
+def test_groups_without_end_cost_no_more_than_deep_ones(bench: Bench) -> None:
+    """Each line of a text begins with the groups' indentation: 90,000 lines of 200,000 spaces held up all for minutes."""
+    began = time.thread_time()
+    bench.run("for (let i = 0; i < 100_000; i++) console.group(); console.log('a\\n'.repeat(45_000))")
+    text = bench.logs[-1][1]
+    assert text.startswith(" " * 100 + "a\n" + " " * 100 + "a\n")
+    assert text.endswith(" more characters")
+    assert len(text) < 100_100
+    assert time.thread_time() - began < 5

@@ -20,17 +20,24 @@
 
   // The most characters that one call writes.
   const MAX_LENGTH = 100_000;
+  // The deepest indentation of groups that shows. It comes before each of a text's lines.
+  const MAX_MARGIN = 100;
   const counts = new Map();
   const timers = new Map();
   let indentation = "";
 
   // 2.3 Printer
   function print(level, text) {
-    if (text.length > MAX_LENGTH) {
-      text = `${slice(text, 0, MAX_LENGTH)}\n... ${text.length - MAX_LENGTH} more characters`;
+    text = shorten(text);
+    if (indentation !== "") {
+      const margin = slice(indentation, 0, MAX_MARGIN);
+      text = shorten(margin + replaceAll(text, "\n", `\n${margin}`));
     }
-    if (indentation !== "") text = indentation + replaceAll(text, "\n", `\n${indentation}`);
     host.log(level, toWellFormed(text));
+  }
+  function shorten(text) {
+    if (text.length <= MAX_LENGTH) return text;
+    return `${slice(text, 0, MAX_LENGTH)}\n... ${text.length - MAX_LENGTH} more characters`;
   }
 
   // 2.1 Logger. `args` is the caller's to change.
