@@ -26,6 +26,7 @@ from nano_trio.runtime.fetch_pool import ConnectionPool
 from nano_trio.runtime.net_connect import Connector, Network, Origin
 from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.service import Service, ServiceRequest
+from nano_trio.runtime.url import has_endless_host
 
 __all__ = ["IDLE_BODY_S", "MOST_FETCHES", "Fetch", "FetchClient", "FetchRequest"]
 
@@ -418,7 +419,7 @@ def _location(url: str, response: Response) -> str | None:
     except UnicodeDecodeError:
         text = values[0].decode("latin-1")
     try:
-        if len(set(values)) > 1:
+        if len(set(values)) > 1 or has_endless_host(text):
             raise ValueError
         location = str((can_ada.parse(url) + text).href)
     except ValueError:

@@ -16,6 +16,14 @@ from nano_trio.runtime.host import Namespace, Services
 
 __all__ = ["namespace"]
 
+_LONGEST_HOST = 2000
+"""Characters of a host that is not plain; longer ones are refused. Names of the DNS have at most 253 octets, and with
+30,000 marks or signs in one Ada takes seconds: its normalization and its Punycode are quadratic."""
+_LONG_HOST = re.compile(
+    rf"[\0-\x20]*(?:(?:https?|wss?|ftp):[/\\]*|file:[/\\]{{2}}|[/\\]{{2,}})([^/?#\\]{{{_LONGEST_HOST},}})",
+    re.IGNORECASE,
+)
+_IGNORED = str.maketrans("", "", "\t\n\r")
 _FRAGMENT = re.compile("[\\x00-\\x20]*#")
 _PORT = re.compile("[\\t\\n\\r]*[0-9]")
 
@@ -27,6 +35,18 @@ _FORM_UNSAFE = {
 _FORM_UNSAFE[0x20] = "+"
 
 
+def has_endless_host(url: str) -> bool:
+    """Whether ``url``, absolute or relative, has a host that no name can be and that takes long to find out."""
+    if len(url) < _LONGEST_HOST:
+        return False
+    match = _LONG_HOST.match(url.translate(_IGNORED) if not url.isprintable() else url)
+    return match is not None and _is_endless(match[1].rpartition("@")[2])
+
+
+def _is_endless(host: str) -> bool:
+    return len(host) >= _LONGEST_HOST and (not host.isascii() or "%" in host or "xn--" in host.lower())
+
+
 def set_component(href: str, component: str, value: str) -> str:
     """The serialization after ``url[component] = value`` (URL section 6.1); unchanged where the value is invalid."""
     try:
@@ -35,6 +55,8 @@ def set_component(href: str, component: str, value: str) -> str:
         return href
     if component == "port" and value and not _PORT.match(value):
         # The port state fails at once (section 4.4); Ada's setter would remove the port for some of these.
+        return href
+    if component in ("host", "hostname") and has_endless_host(f"//{value}"):
         return href
     if component in ("host", "hostname") and url.host == "" and url.protocol != "file:":
         return _set_first_host(href, url.protocol, component, value)
@@ -58,6 +80,8 @@ def _set_first_host(href: str, scheme: str, component: str, value: str) -> str:
 
 def parse_with_base(url: str, base: str) -> str | None:
     """Like ``parse``, against a base URL."""
+    if has_endless_host(url) or has_endless_host(base):
+        return None
     try:
         base_url = _parse_base(base) if len(base) < 256 else can_ada.parse(base)
         if not base.startswith("http") and _is_relative_to_opaque(base_url, url):
@@ -82,7 +106,7 @@ def _is_relative_to_opaque(base: can_ada.URL, url: str) -> bool:
 
 
 def can_parse(url: str) -> bool:
-    return bool(can_ada.can_parse(url))
+    return not has_endless_host(url) and bool(can_ada.can_parse(url))
 
 
 def can_parse_with_base(url: str, base: str) -> bool:
@@ -109,6 +133,8 @@ def namespace(services: Services) -> Namespace:
         nonlocal last_input, last_href
         if url in (last_href, last_input):
             return last_href or None
+        if has_endless_host(url):
+            return None
         try:
             href: str = can_ada.parse(url).href
         except ValueError:

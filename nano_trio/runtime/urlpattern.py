@@ -8,7 +8,7 @@ from collections.abc import Callable
 import can_ada
 
 from nano_trio.runtime.host import Namespace, Services
-from nano_trio.runtime.url import parse_with_base
+from nano_trio.runtime.url import can_parse, has_endless_host, parse_with_base
 
 __all__ = ["namespace"]
 
@@ -19,7 +19,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 def components(url: str, base: str | None) -> list[str] | None:
     """The components in the order of `COMPONENTS` in urlpattern.js, without their delimiters; None on failure."""
     href = url if base is None else parse_with_base(url, base)
-    if href is None or not can_ada.can_parse(href):
+    if href is None or not can_parse(href):
         return None
     parsed = can_ada.parse(href)
     return [
@@ -49,6 +49,8 @@ def _protocol(value: str) -> str | None:
 
 
 def _hostname(value: str) -> str | None:
+    if has_endless_host(f"//{value}"):
+        return None
     # The setter leaves an invalid name out; then what two dummies have is not the same.
     first, second = (_set("hostname", value, url) for url in ("https://dummy.invalid/", "https://other.invalid/"))
     return first if first == second else None

@@ -59,7 +59,8 @@ _BARE_CR = re.compile(rb"\r(?!\n|\Z)").search
 _NOT_IN_LINE = re.compile(rb"[^ -~]").search
 _ABSOLUTE = re.compile(r"https?://([^/?#@]*)([/?][^#]*)?", re.IGNORECASE).fullmatch
 _ORIGIN = re.compile(r"/[^#]*").fullmatch
-_HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?").fullmatch
+# Names of the DNS have at most 253 octets. To read Punycode takes a time that grows with the square of its length.
+_HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?").fullmatch
 _DIGITS = re.compile(r"[0-9]+").fullmatch
 
 _METHODS = frozenset(

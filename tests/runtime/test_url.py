@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
+from urllib.parse import quote
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nano_trio.runtime import urlpattern
 from nano_trio.runtime.url import form_decode, form_encode, namespace, set_component
 
 from .harness import Bench
@@ -99,3 +103,40 @@ def test_what_was_parsed_last_is_not_confused() -> None:
     assert [parse("http://A"), parse("http://A"), parse("http://a/"), parse("bad"), parse("http://A")] == [
         "http://a/", "http://a/", "http://a/", None, "http://a/",
     ]  # fmt: skip
+
+
+MARKS, SIGNS = "a" + "\u0300\u0316" * 15000, "".join(map(chr, range(0x4E00, 0x9E00)))
+
+
+@pytest.mark.parametrize(
+    "name", [MARKS, SIGNS, quote(MARKS), quote(SIGNS), "xn--" + MARKS, f"{SIGNS}:80", f"me:you@{SIGNS}"]
+)
+def test_a_host_that_nobody_can_have_is_refused_at_once(name: str) -> None:
+    """To read it takes Ada seconds, and all others wait: what an app parses may be a client's."""
+    base = "http://a/b"
+    began = time.thread_time()
+    for url in (f"http://{name}/", f" \thT\ntps:\\\\{name}?x", f"ws:{name}", f"ftp:/{name}#x"):
+        assert host["parse"](url) is None
+        assert not host["canParse"](url)
+        assert host["parseWithBase"](url, base) is None
+    assert host["parseWithBase"](f"//{name}/", base) is None
+    assert host["parseWithBase"]("/", f"http://{name}/") is None
+    assert set_component(base, "host", name) == base
+    assert set_component(base, "hostname", name + "/") == base
+    assert urlpattern.components(f"http://{name}/", None) is None
+    assert urlpattern.canonicalize("hostname", name.rpartition("@")[2], "http") is None
+    assert time.thread_time() - began < 0.25
+
+
+def test_other_parts_may_be_as_long_as_they_like() -> None:
+    for url in (
+        f"http://a/{SIGNS}",
+        f"http://me:{SIGNS}@a/",
+        f"data:,{SIGNS}",
+        f"http://a?{SIGNS}#{MARKS}",
+        f"file:///{SIGNS}",
+    ):
+        assert host["parse"](url) is not None
+        assert host["canParse"](url)
+    assert host["parseWithBase"](SIGNS, "http://a/") is not None
+    assert host["parse"](f"http://{'a.' * 3000}/") is not None

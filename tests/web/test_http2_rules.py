@@ -115,6 +115,7 @@ ANSWERED: dict[str, tuple[Fields, int]] = {
     "userinfo": (replaced(":authority", "me@app"), 400),
     "port too large": (replaced(":authority", "app:65536"), 400),
     "invalid authority": (replaced(":authority", "a/b"), 400),
+    "long authority": (replaced(":authority", "a" * 256), 400),
     "fragment": (replaced(":path", "/a#b"), 400),
     "long path": (replaced(":path", "/" + "a" * 9000), 414),
     "many fields": (request("/", *[(f"x-{number}", "") for number in range(101)]), 431),
