@@ -6,6 +6,7 @@ returns the new serialization. Strings from JavaScript are scalar value strings:
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -127,6 +128,11 @@ def form_encode(text: str) -> str:
 def namespace(services: Services) -> Namespace:
     # Apps write `new URL(request.url)`, which is the string that was parsed last.
     last_input = last_href = ""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def form_decode_piece(text: str, is_last: bool) -> str:
+        """Like :func:`form_decode`, for the next piece of a text; an escape is within one."""
+        return decoder.decode(unquote_to_bytes(text.replace("+", " ")), is_last)
 
     def parse(url: str) -> str | None:
         """The serialization of the parsed ``url`` or None on failure (URL section 4.4)."""
@@ -149,5 +155,6 @@ def namespace(services: Services) -> Namespace:
         "canParseWithBase": can_parse_with_base,
         "set": set_component,
         "formDecode": form_decode,
+        "formDecodePiece": form_decode_piece,
         "formEncode": form_encode,
     }

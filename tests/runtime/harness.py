@@ -50,6 +50,11 @@ class Bench(_Bench):
         prefix = "Uncaught (in promise) "
         return [text.removeprefix(prefix) for text, _ in self.exceptions if text.startswith(prefix)]
 
+    @property
+    def slices(self) -> int:
+        """How many were granted so far."""
+        return self._environment.isolate.account.slices
+
     def run(self, source: str) -> Any:
         """The result as Python data (through JSON). A throw, and a promise that can never settle, fail the test."""
         return self._in_trio(self._run, source)

@@ -75,7 +75,8 @@
         this.#ignoreBOM = ignoreBOM;
       }
       if (label !== "utf-8") {
-        const encoding = host.encodingOf(label);
+        // The longest label has 19 characters. A long text may be a rope of strings, which the host does not take.
+        const encoding = label.length < 1000 ? host.encodingOf(label) : null;
         if (encoding === null || encoding === "replacement") {
           throw new RangeError(`Failed to construct 'TextDecoder': '${label}' is no label of an encoding.`);
         }

@@ -9,6 +9,7 @@
   const { defineProperty, getOwnPropertyDescriptor } = platform.statics.Object;
   const substring = platform.uncurry("String", "substring");
   const lastIndexOf = platform.uncurry("String", "lastIndexOf");
+  const toWellFormed = platform.uncurry("String", "toWellFormed");
   const execute = platform.uncurry("RegExp", "exec");
   const CONSTRUCT = "Failed to construct 'URLPattern'";
   const COMPONENTS = ["protocol", "username", "password", "hostname", "port", "pathname", "search", "hash"];
@@ -156,7 +157,8 @@
     defineProperty(object, key, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
   }
   function canonical(component, value, protocol = "") {
-    const result = canonicalize(component, value, protocol);
+    // The host takes no ropes of strings, which the engine makes of long ones.
+    const result = canonicalize(component, toWellFormed(value), protocol);
     if (result === null) fail(CONSTRUCT, `Invalid ${component} '${value}'`);
     return result;
   }

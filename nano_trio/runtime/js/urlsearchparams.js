@@ -7,9 +7,13 @@
   const indexOf = uncurry("String", "indexOf");
   const slice = uncurry("String", "slice");
   const execute = uncurry("RegExp", "exec");
-  const { formDecode, formEncode } = platform.host("url");
+  const charCodeAt = uncurry("String", "charCodeAt");
+  const toWellFormed = uncurry("String", "toWellFormed");
+  const { formDecode, formDecodePiece, formEncode } = platform.host("url");
   const { iterator } = Symbol;
   const TOKEN = {};
+  // Longer texts go to the host in pieces, between which the app's turn may be suspended.
+  const LONGEST_PIECE = 16_384;
   let entriesOf, fill, isURLSearchParams;
 
   const toSequence = webidl.sequence(USVString);
@@ -153,7 +157,23 @@
     return entries;
   }
   function decode(text) {
-    return indexOf(text, "%") < 0 && indexOf(text, "+") < 0 ? text : formDecode(text);
+    if (indexOf(text, "%") < 0 && indexOf(text, "+") < 0) return text;
+    if (text.length <= LONGEST_PIECE) return formDecode(text);
+    let decoded = "";
+    for (let at = 0, end; at < text.length; at = end) {
+      end = endOfPiece(text, at);
+      decoded += formDecodePiece(slice(text, at, end), end === text.length);
+    }
+    return inOnePiece(decoded);
+  }
+  /** Where a piece ends that begins at `at`: no escape and no pair of surrogates is cut. */
+  function endOfPiece(text, at) {
+    let end = at + LONGEST_PIECE;
+    if (end >= text.length) return text.length;
+    const escape = indexOf(slice(text, end - 2, end), "%");
+    if (escape >= 0) end += escape - 2;
+    const last = charCodeAt(text, end - 1);
+    return last >= 0xd800 && last < 0xdc00 ? end - 1 : end;
   }
   /** 5.2 The application/x-www-form-urlencoded serializer of [name, value] entries. */
   function serializeForm(entries) {
@@ -161,10 +181,20 @@
     for (let i = 0; i < entries.length; i++) {
       text += `${i === 0 ? "" : "&"}${encode(entries[i][0])}=${encode(entries[i][1])}`;
     }
-    return text;
+    return inOnePiece(text);
+  }
+  /** The engine makes a rope of long strings that are joined, which the host does not take. */
+  function inOnePiece(text) {
+    return toWellFormed(text);
   }
   function encode(text) {
-    return execute(/[^A-Za-z0-9*\-._]/, text) === null ? text : formEncode(text);
+    if (execute(/[^A-Za-z0-9*\-._]/, text) === null) return text;
+    let encoded = "";
+    for (let at = 0, end; at < text.length; at = end) {
+      end = endOfPiece(text, at);
+      encoded += formEncode(at === 0 && end === text.length ? text : slice(text, at, end));
+    }
+    return encoded;
   }
 
   webidl.defineInterface(URLSearchParams);
