@@ -39,6 +39,7 @@ typedef struct {
   void (*free_text)(Context *, const char *);
   const char *(*text_of_atom)(Context *, size_t *length, Atom);
   Atom (*new_atom)(Context *, const char *, size_t length);
+  Atom (*atom_of)(Context *, Value);
   void (*free_atom)(Context *, Atom);
   Value (*new_string)(Context *, const char *, size_t length);
   Value (*new_object)(Context *);
@@ -49,6 +50,7 @@ typedef struct {
   Value (*get)(Context *, Value object, const char *name);
   Value (*call)(Context *, Value function, Value this, int count, Value *arguments);
   int (*is_function)(Context *, Value);
+  Value (*throw_range_error)(Context *, const char *format, ...);
   Value (*get_exception)(Context *);
   Value (*get_global)(Context *);
   Value (*new_function)(Context *, Function *, const char *name, int length, int kind, int magic);
@@ -67,7 +69,7 @@ typedef struct {
   Value nothing;    /* a function; undefined before the first poll */
 } Pace;
 
-/* Deeper data is not ours: a circle is found by that, and C's stack is as short as JavaScript's. */
+/* Deeper data is not written by us: a circle is found by that, and C's stack is as short as JavaScript's. */
 #define DEEPEST 64
 #define REMEMBERED_KEYS 64
 

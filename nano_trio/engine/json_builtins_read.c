@@ -3,13 +3,32 @@
  *
  * The atoms of keys are kept for one call, by their bytes. Numbers of up to 15 digits are exact as integers, and so is
  * their quotient by a power of ten; further ones, and strings with escapes, are read by the engine, token by token.
+ *
+ * Hostile texts. The engine finds a key by a hash that everybody can compute: 60,000 keys that were chosen to have the
+ * same take it 20 s, and as long again, in one native call, when they are freed: whoever may send JSON to an app could hold
+ * up all others. So different keys of the same hash are counted, and too many of them are refused. Containers that are
+ * open are held in a list, however deep: what the engine is shown again, for its words, is no JSON, and is counted up to
+ * where it ends to be any.
  */
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "json_builtins.h"
 
 #define LONGEST_NUMBER_EXACT 15 /* digits */
+/* The engine, whose depth is that of C's stack, refuses what is deeper. */
+#define DEEPEST_TEXT 100000
+#define LEVELS_AT_FIRST 32
+/* What an atom takes, against a value that is there already. */
+#define STEPS_OF_A_NEW_KEY 64
+/* What is shorter cannot hold up anybody. */
+#define LONG_TEXT 4096
+/* Hashes are told apart by this many lowest bits. Of each there may be more keys than chance would make, and no others
+   are counted before there are a few. */
+#define HASH_BITS 12
+#define FEW_KEYS 200
+#define TIMES_AN_EVEN_SHARE 16
 
 typedef struct {
   const char *from;
@@ -17,11 +36,26 @@ typedef struct {
   Atom atom;
 } ReadKey;
 
+/* A container that is not complete, and where its next value goes. */
+typedef struct {
+  Value container;
+  uint32_t index;
+  Atom atom; /* of an object's next value; 0: there is none */
+  uint8_t is_object, is_kept;
+} Level;
+
 typedef struct {
   Context *context;
   Pace pace;
   const char *at, *end;
   int is_ascii;
+  uint32_t not_kept;                         /* keys, each as often as it comes */
+  uint32_t different, *of_hash;              /* those of them that are: how many, and of each hash */
+  uint8_t *seen;                             /* a bit for each atom of theirs */
+  uint32_t octets_of_seen;
+  int depth, room;
+  Level *levels;
+  Level levels_at_first[LEVELS_AT_FIRST];
   ReadKey keys[REMEMBERED_KEYS];
 } Reader;
 
@@ -67,14 +101,13 @@ static const char *closing_quote(const Reader *reader) {
 
 /* Let the engine read the token up to `end`. */
 static __attribute__((noinline)) Outcome read_token(Reader *reader, Value *value, const char *end) {
-  char small[1024];
+  char small[1024], *token = small;
   size_t length = (size_t)(end - reader->at);
-  char *token = length < sizeof small ? small : engine.allocate(reader->context, length + 1);
-  if (token == NULL) return FAILED;
+  if (length >= sizeof small && (token = malloc(length + 1)) == NULL) return NOT_OURS;
   memcpy(token, reader->at, length);
   token[length] = 0;
   *value = engine.parse(reader->context, token, length, "");
-  if (token != small) engine.free(reader->context, token);
+  if (token != small) free(token);
   if (tag_of(*value) == TAG_EXCEPTION) {
     /* The engine shall say where in the whole text. */
     release(reader->context, engine.get_exception(reader->context));
@@ -84,18 +117,21 @@ static __attribute__((noinline)) Outcome read_token(Reader *reader, Value *value
   return DONE;
 }
 
+/* A string that has more than plain characters; the quote is read. */
+static Outcome read_string_token(Reader *reader, Value *value) {
+  const char *end = reader->at--;
+  for (; end < reader->end && *end != '"'; end++) end += *end == '\\';
+  return end < reader->end ? read_token(reader, value, end + 1) : NOT_OURS;
+}
+
 static Outcome read_string(Reader *reader, Value *value) {
-  const char *start = reader->at++;
+  reader->at++;
   const char *end = closing_quote(reader);
-  if (end == NULL) {
-    for (end = reader->at; end < reader->end && *end != '"'; end++) end += *end == '\\';
-    reader->at = start;
-    return end < reader->end ? read_token(reader, value, end + 1) : NOT_OURS;
-  }
+  if (end == NULL) return read_string_token(reader, value);
   size_t length = (size_t)(end - reader->at);
   *value = (reader->is_ascii ? new_ascii : engine.new_string)(reader->context, reader->at, length);
   reader->at = end + 1;
-  *reader->pace.counter -= (int32_t)(length / 64); /* the next value looks */
+  *reader->pace.counter -= (int32_t)(length / 64); /* the next step looks */
   return tag_of(*value) == TAG_EXCEPTION ? FAILED : DONE;
 }
 
@@ -130,18 +166,77 @@ static Outcome read_number(Reader *reader, Value *value) {
   return DONE;
 }
 
+/* The engine's hash of a name, over the units of UTF-16. */
+static uint32_t hash_of(const char *text, size_t length) {
+  const uint8_t *at = (const uint8_t *)text, *end = at + length;
+  uint32_t hash = 1;
+  while (at < end) {
+    uint32_t sign = *at++;
+    int more = sign < 0x80 ? 0 : sign < 0xe0 ? 1 : sign < 0xf0 ? 2 : 3;
+    if (more > 0) sign &= 0x3fu >> more;
+    for (; more > 0 && at < end; more--) sign = sign << 6 | (*at++ & 0x3f);
+    if (sign > 0xffff) {
+      hash = hash * 263 + (0xd7c0 + (sign >> 10));
+      sign = 0xdc00 | (sign & 0x3ff);
+    }
+    hash = hash * 263 + sign;
+  }
+  return hash;
+}
+
+/* Whether the atom is one that was not seen before; -1 where memory ran out. */
+static int is_new(Reader *reader, Atom atom) {
+  uint32_t at = atom / 8;
+  if (at >= reader->octets_of_seen) {
+    uint32_t wanted = at + at / 2 + 1024;
+    uint8_t *seen = realloc(reader->seen, wanted);
+    if (seen == NULL) return -1;
+    memset(seen + reader->octets_of_seen, 0, wanted - reader->octets_of_seen);
+    reader->seen = seen;
+    reader->octets_of_seen = wanted;
+  }
+  int bit = 1 << atom % 8, was = reader->seen[at] & bit;
+  reader->seen[at] |= (uint8_t)bit;
+  return was == 0;
+}
+
+/* A key that is not kept. */
+static Outcome count_key(Reader *reader, Atom atom, const char *text, size_t length) {
+  *reader->pace.counter -= STEPS_OF_A_NEW_KEY;
+  /* Indices have no hash. */
+  if (++reader->not_kept < FEW_KEYS || atom >= ATOM_OF_INDEX) return DONE;
+  if (reader->of_hash == NULL && (reader->of_hash = calloc(1 << HASH_BITS, sizeof *reader->of_hash)) == NULL) return NOT_OURS;
+  int found = is_new(reader, atom);
+  if (found <= 0) return found < 0 ? NOT_OURS : DONE;
+  uint32_t most = FEW_KEYS + TIMES_AN_EVEN_SHARE * (++reader->different >> HASH_BITS);
+  if (++reader->of_hash[hash_of(text, length) & ((1 << HASH_BITS) - 1)] <= most) return DONE;
+  engine.throw_range_error(reader->context, "JSON.parse: too many keys have the same hash; they were chosen for it");
+  return FAILED;
+}
+
+/* A key with escapes. */
+static __attribute__((noinline)) Outcome read_key_token(Reader *reader, Atom *atom) {
+  Value name;
+  Outcome outcome = read_string_token(reader, &name);
+  if (outcome != DONE) return outcome;
+  size_t length;
+  const char *text = engine.text_of(reader->context, &length, name, 0);
+  *atom = text == NULL ? 0 : engine.atom_of(reader->context, name);
+  outcome = *atom == 0 ? FAILED : count_key(reader, *atom, text, length);
+  if (text != NULL) engine.free_text(reader->context, text);
+  release(reader->context, name);
+  return outcome;
+}
+
 static inline int is_key(const ReadKey *key, const char *start, uint32_t length) {
   return key->from != NULL && key->length == length && memcmp(key->from, start, length) == 0;
 }
 
-/* A key and its colon. `is_kept`: the atom is freed with all others in the end. */
-static Outcome read_key(Reader *reader, Atom *atom, int *is_kept) {
-  if (!take(reader, '"')) return NOT_OURS;
-  const char *start = reader->at, *end = closing_quote(reader);
-  if (end == NULL) return NOT_OURS;
+/* The atom of a key of plain characters up to the quote at `end`. */
+static Outcome find_key(Reader *reader, Level *level, const char *end) {
+  const char *start = reader->at;
   uint32_t length = (uint32_t)(end - start);
   reader->at = end + 1;
-  if (!take(reader, ':')) return NOT_OURS;
   ReadKey *key = &reader->keys[(length * 31 + (uint8_t)start[0] * 7 + (uint8_t)end[-1]) % REMEMBERED_KEYS];
   int is_known = is_key(key, start, length);
   if (!is_known && key->from != NULL) {
@@ -149,72 +244,54 @@ static Outcome read_key(Reader *reader, Atom *atom, int *is_kept) {
     key = &reader->keys[(key - reader->keys) ^ 1];
     is_known = is_key(key, start, length);
   }
-  *is_kept = 1;
-  *atom = key->atom;
+  level->is_kept = 1;
+  level->atom = key->atom;
   if (is_known) return DONE;
-  *atom = engine.new_atom(reader->context, start, length);
-  if (*atom == 0) return FAILED;
+  level->atom = engine.new_atom(reader->context, start, length);
+  if (level->atom == 0) return FAILED;
   /* One that is in its place may be in use further out. */
-  *is_kept = key->from == NULL;
-  if (*is_kept) *key = (ReadKey){start, length, *atom};
+  level->is_kept = key->from == NULL;
+  if (!level->is_kept) return count_key(reader, level->atom, start, length);
+  *key = (ReadKey){start, length, level->atom};
   return DONE;
 }
 
-static Outcome read_value(Reader *reader, Value *value, int depth);
-
-static Outcome read_member(Reader *reader, Value object, int depth) {
-  Value value;
-  Atom atom;
-  int is_kept;
-  Outcome outcome = read_key(reader, &atom, &is_kept);
+/* A key and its colon: where the next value goes. */
+static Outcome read_key(Reader *reader, Level *level) {
+  if (!take(reader, '"')) return NOT_OURS;
+  const char *end = closing_quote(reader);
+  level->is_kept = 0;
+  Outcome outcome = end == NULL ? read_key_token(reader, &level->atom) : find_key(reader, level, end);
   if (outcome != DONE) return outcome;
-  outcome = read_value(reader, &value, depth);
-  if (outcome == DONE && engine.define(reader->context, object, atom, value, CONFIGURABLE_WRITABLE_ENUMERABLE) < 0)
-    outcome = FAILED;
-  if (!is_kept) engine.free_atom(reader->context, atom);
-  return outcome;
+  return take(reader, ':') ? DONE : NOT_OURS;
 }
 
-static Outcome read_element(Reader *reader, Value array, uint32_t index, int depth) {
-  Value value;
-  Outcome outcome = read_value(reader, &value, depth);
-  if (outcome == DONE &&
-      engine.define_at(reader->context, array, index, value, CONFIGURABLE_WRITABLE_ENUMERABLE) < 0)
-    outcome = FAILED;
-  return outcome;
+static void free_key(Reader *reader, Level *level) {
+  if (level->atom != 0 && !level->is_kept) engine.free_atom(reader->context, level->atom);
+  level->atom = 0;
 }
 
-/* An object or array; `value` is it where the outcome is DONE. */
-static Outcome read_members(Reader *reader, Value *value, int depth) {
-  int is_object = *reader->at++ == '{';
-  char end = is_object ? '}' : ']';
-  if (depth >= DEEPEST) return NOT_OURS;
+/* A container begins. */
+static Outcome enter(Reader *reader, int is_object) {
+  if (reader->depth == reader->room) {
+    if (reader->depth >= DEEPEST_TEXT) return NOT_OURS;
+    Level *levels = malloc(2 * (size_t)reader->room * sizeof *levels);
+    if (levels == NULL) return NOT_OURS;
+    memcpy(levels, reader->levels, (size_t)reader->depth * sizeof *levels);
+    if (reader->levels != reader->levels_at_first) free(reader->levels);
+    reader->levels = levels;
+    reader->room *= 2;
+  }
   Value container = is_object ? engine.new_object(reader->context) : engine.new_array(reader->context);
   if (tag_of(container) == TAG_EXCEPTION) return FAILED;
-  *value = container;
-  if (take(reader, end)) return DONE;
-  Outcome outcome = DONE;
-  for (uint32_t i = 0; outcome == DONE; i++) {
-    outcome = is_object ? read_member(reader, container, depth + 1) : read_element(reader, container, i, depth + 1);
-    if (outcome != DONE) break;
-    if (take(reader, end)) return DONE;
-    if (!take(reader, ',')) outcome = NOT_OURS;
-  }
-  release(reader->context, container);
-  return outcome;
+  reader->levels[reader->depth++] = (Level){.container = container, .is_object = (uint8_t)is_object};
+  return DONE;
 }
 
-static Outcome read_value(Reader *reader, Value *value, int depth) {
-  const char *before = reader->at;
-  char sign = next_sign(reader);
-  Outcome outcome = step(&reader->pace, steps_of((size_t)(reader->at - before)));
-  if (outcome != DONE) return outcome;
-  switch (sign) {
+static Outcome read_plain(Reader *reader, Value *value) {
+  switch (next_sign(reader)) {
     case 0:
       return NOT_OURS;
-    case '{':
-    case '[':
-      return read_members(reader, value, depth);
     case '"':
       return read_string(reader, value);
     case 't':
@@ -228,6 +305,55 @@ static Outcome read_value(Reader *reader, Value *value, int depth) {
       return take_word(reader, "null") ? DONE : NOT_OURS;
     default:
       return read_number(reader, value);
+  }
+}
+
+/* Put a value into its container. */
+static Outcome put(Reader *reader, Level *level, Value value) {
+  int done = level->is_object
+                 ? engine.define(reader->context, level->container, level->atom, value, CONFIGURABLE_WRITABLE_ENUMERABLE)
+                 : engine.define_at(reader->context, level->container, level->index++, value,
+                                    CONFIGURABLE_WRITABLE_ENUMERABLE);
+  free_key(reader, level);
+  return done < 0 ? FAILED : step(&reader->pace, 1);
+}
+
+/* Containers that begin here, up to the first value that is none, or an empty one. */
+static Outcome read_first(Reader *reader, Value *value) {
+  for (;;) {
+    const char *before = reader->at;
+    char sign = next_sign(reader);
+    *reader->pace.counter -= (int32_t)((reader->at - before) / 64);
+    if (sign != '{' && sign != '[') return read_plain(reader, value);
+    Outcome outcome = enter(reader, sign == '{');
+    if (outcome != DONE) return outcome;
+    reader->at++;
+    Level *level = &reader->levels[reader->depth - 1];
+    if (take(reader, sign == '{' ? '}' : ']')) {
+      *value = level->container;
+      reader->depth--;
+      return DONE;
+    }
+    if (level->is_object && (outcome = read_key(reader, level)) != DONE) return outcome;
+  }
+}
+
+static Outcome read_value(Reader *reader, Value *value) {
+  for (;;) {
+    Outcome outcome = read_first(reader, value);
+    if (outcome != DONE) return outcome;
+    for (;;) {
+      if (reader->depth == 0) return DONE;
+      Level *level = &reader->levels[reader->depth - 1];
+      if ((outcome = put(reader, level, *value)) != DONE) return outcome;
+      if (take(reader, ',')) {
+        if (level->is_object && (outcome = read_key(reader, level)) != DONE) return outcome;
+        break;
+      }
+      if (!take(reader, level->is_object ? '}' : ']')) return NOT_OURS;
+      *value = level->container;
+      reader->depth--;
+    }
   }
 }
 
@@ -246,12 +372,26 @@ static Outcome read_text(Context *context, Value *value, const char *from, size_
   reader.at = from;
   reader.end = from + length;
   reader.is_ascii = ascii;
+  reader.not_kept = reader.different = reader.octets_of_seen = 0;
+  reader.of_hash = NULL;
+  reader.seen = NULL;
+  reader.depth = 0;
+  reader.room = LEVELS_AT_FIRST;
+  reader.levels = reader.levels_at_first;
   memset(reader.keys, 0, sizeof reader.keys);
-  Outcome outcome = read_value(&reader, value, 0);
+  Outcome outcome = read_value(&reader, value);
   if (outcome == DONE && (next_sign(&reader) != 0 || reader.at != reader.end)) {
     release(context, *value);
     outcome = NOT_OURS;
   }
+  while (reader.depth > 0) {
+    Level *level = &reader.levels[--reader.depth];
+    free_key(&reader, level);
+    release(context, level->container);
+  }
+  if (reader.levels != reader.levels_at_first) free(reader.levels);
+  free(reader.of_hash);
+  free(reader.seen);
   for (int i = 0; i < REMEMBERED_KEYS; i++) {
     if (reader.keys[i].from != NULL) engine.free_atom(context, reader.keys[i].atom);
   }
@@ -259,8 +399,22 @@ static Outcome read_text(Context *context, Value *value, const char *from, size_
   return outcome;
 }
 
+/* Whether a long text that the engine shall read for a reviver may not be read: an exception is pending. */
+static int is_refused(Context *context, Value text) {
+  if ((tag_of(text) != TAG_STRING && tag_of(text) != TAG_ROPE) || length_of_string(text) < LONG_TEXT) return 0;
+  size_t length;
+  const char *from = engine.text_of(context, &length, text, 0);
+  if (from == NULL) return 1;
+  Value value;
+  Outcome outcome = read_text(context, &value, from, length, 0);
+  if (outcome == DONE) release(context, value);
+  engine.free_text(context, from);
+  return outcome == FAILED;
+}
+
 Value parse(Context *context, Value this, int count, Value *arguments) {
-  if (count > 1 && engine.is_function(context, arguments[1])) return own_parse(context, this, count, arguments);
+  if (count > 1 && engine.is_function(context, arguments[1]))
+    return is_refused(context, arguments[0]) ? exception : own_parse(context, this, count, arguments);
   const char *from = octets_of_string(arguments[0]), *copied = NULL;
   size_t length = from != NULL ? length_of_string(arguments[0]) : 0;
   int ascii = from != NULL && is_ascii(from, length);

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import string
+import time
+from collections import defaultdict
 from typing import Any
 
 import pytest
 import quickjs
+import trio
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nano_trio.engine import json_builtins
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import Turn
+
+from .conftest import NewIsolate
 
 # Strings as JavaScript has them: lone surrogates too.
 TEXT = st.text(st.characters(codec=None) | st.sampled_from('"\\\n\b\x00\x1f\x7f\xe9\u2028\ud800\udfff'), max_size=20)
@@ -219,3 +227,106 @@ def test_isolates_have_them_and_nothing_stays() -> None:
         assert isolate.read_memory() == before
     finally:
         isolate.close()
+
+
+def colliding_keys(count: int) -> list[str]:
+    """Keys that share the lower 20 bits of the engine's hash, which begins with 1 and is hash * 263 + unit."""
+    signs = string.ascii_letters + string.digits
+    endings = defaultdict(list)
+    for ending in itertools.product(signs, repeat=3):
+        a, b, c = map(ord, ending)
+        endings[(a * 263 * 263 + b * 263 + c) & 0xFFFFF].append("".join(ending))
+    found: list[str] = []
+    for beginning in itertools.product(signs, repeat=4):
+        value = 1
+        for sign in beginning:
+            value = value * 263 + ord(sign)
+        found += ("".join(beginning) + ending for ending in endings[(12345 - value * 263**3) & 0xFFFFF])
+        if len(found) >= count:
+            break
+    return found[:count]
+
+
+def hostile(count: int, *, first: str = "") -> str:
+    """An object that the engine needs time for that grows with the square of its keys."""
+    return "{" + ",".join(f'"{first}{key}":0' for key in colliding_keys(count)) + "}"
+
+
+def test_the_keys_do_collide(both: tuple[Any, Any]) -> None:
+    read = both[0].eval("(text) => JSON.parse(text) && 0")
+    took = []
+    for keys in (colliding_keys(5000), [f"key{i:04}" for i in range(5000)]):
+        began = time.thread_time()
+        read(json.dumps(dict.fromkeys(keys)))
+        took.append(time.thread_time() - began)
+    assert took[0] > 5 * took[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        hostile(60000),
+        hostile(60000) + "]",
+        "[" * 300 + hostile(60000) + "]" * 300,
+        hostile(60000, first="\\u0061"),
+        f'["{"x" * 2000}\\n", {hostile(60000)}]',
+    ],
+    ids=["keys", "malformed", "deep", "escapes", "long"],
+)
+@pytest.mark.parametrize("reviver", ["", ", (key, value) => value"])
+async def test_keys_that_were_chosen_to_collide_hold_up_nobody(
+    new_isolate: NewIsolate, text: str, reviver: str
+) -> None:
+    """The engine's own function takes 20 s, in which it does not poll, and so does the end of what it made: a client
+    that may send JSON could stop all."""
+    isolate = new_isolate(
+        source=f"let text; function hold(it) {{ text = it }} function read() {{ JSON.parse(text{reviver}) }}"
+    )
+    isolate.submit(Turn(isolate.context.get("hold"), (text,)))
+    turn = Turn(isolate.context.get("read"), ())
+    began = time.thread_time()
+    isolate.submit(turn)
+    while isolate.busy:
+        await trio.lowlevel.checkpoint()
+    assert "too many keys have the same hash" in str(turn.result)
+    assert time.thread_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    "key", ["{}", "key{}", "{:08}", "{}@example.com", "\u00e9\u65e5\U0001f600{}", "\\n{}", "a\\ud800{:06}"]
+)
+def test_keys_that_nobody_chose_are_as_many_as_they_like(both: tuple[Any, Any], key: str) -> None:
+    text = "{" + ",".join(f'"{key.format(i * 4096)}":{i}' for i in range(50_000)) + "}"
+    assert both[1].eval("(text) => Object.keys(JSON.parse(text)).length")(text) == 50_000
+
+
+def test_objects_with_many_keys_repeat_them_as_often_as_they_like(both: tuple[Any, Any]) -> None:
+    names = [f"a name of a column, {i}" for i in range(100)]
+    text = json.dumps([dict.fromkeys(names, i) for i in range(5000)])
+    assert both[1].eval("(text) => JSON.parse(text).length")(text) == 5000
+
+
+@pytest.mark.parametrize(
+    "wrong", ["]", "x", ',"a":01', ',"a":[}', ',"a', ',"\\x":0', ',"a" 0', ',"\x01":0', ",a:0", "\0"]
+)
+@pytest.mark.parametrize("key", ["key {}", "k\u00e9\u65e5\U0001f600 {}", "\\u0061\\\\ {}", '\\"\\": {}'])
+def test_a_long_text_is_refused_in_the_same_words(both: tuple[Any, Any], key: str, wrong: str) -> None:
+    keys = ",\n ".join(f'"{key.format(i)}" : "value: {i}"' for i in range(400))
+    same(both, PARSE, f"{{{keys}{wrong}}}")
+    same(both, PARSE, f"[{{{keys}}}, {{{keys}}}{wrong}]")
+
+
+@pytest.mark.parametrize("depth", [31, 32, 33, 64, 65, 500])
+def test_deep_data_is_read_as_by_the_engine(both: tuple[Any, Any], depth: int) -> None:
+    inner = '{"a": [1, {"b": "c"}]}'
+    same(both, PARSE, "[" * depth + inner + "]" * depth)
+    same(both, PARSE, '{"x": ' * depth + inner + "}" * depth)
+    same(both, PARSE, '[{"x": ' * depth + inner + "]}" * depth)
+
+
+def test_what_is_too_deep_is_refused(both: tuple[Any, Any]) -> None:
+    same(
+        both,
+        "(text) => { try { JSON.parse(text) } catch (error) { return String(error) } }",
+        "[" * 200_000 + "]" * 200_000,
+    )
