@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
+import trio
 
-from nano_trio.actors import socket_messages, sockets
+from nano_trio.actors import rooms, socket_messages, sockets
 
 from .conftest import House, HouseMaker, Wire
 
@@ -171,3 +173,80 @@ async def test_messages_that_take_long_or_are_counted_do_not_wait_for_others(hou
             wire.message("x")
             await home.settled()
             assert wire.handler.gather("y") is None
+
+
+NUMBERED = """
+let count = 0;
+const say = (ws, data) => { ws.send(`${++count} ${data}`); };
+export default {
+  fetch: (request, env, ctx) => ctx.upgrade(request),
+  websocket: {
+    open: (ws) => ws.subscribe("all"),
+    message(ws, data) {
+      const [what] = data.split(" ");
+      if (what === "publish") return void ws.publish("all", `${++count} ${data}`);
+      if (what === "await") return (async () => { for (let i = 0; i < 3; i++) await null; say(ws, data); })();
+      for (let left = { spin: 200_000, linger: 5_000 }[what]; left > 0; left--);
+      say(ws, data);
+      if (what === "throw") throw new Error("a bug");
+      if (what === "close") ws.close(4001, "as you wish");
+    },
+  },
+};
+"""
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_comes_together_each_client_gets_all_that_is_its_own_in_the_order_of_sending(
+    even_clock: None, house: HouseMaker, many_together: None, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    chance = random.Random(seed)
+    if seed % 2:
+        monkeypatch.setattr(rooms, "_FEW", 3)  # broadcasts are worked off beside the turns
+    async with house({"app": NUMBERED}) as home:
+        wires = [await home.connect("app") for _ in range(12)]
+        await home.settled()
+        answers: list[list[str]] = [[] for _ in wires]
+        codes: dict[int, int] = {}
+        news: list[tuple[int, str]] = []
+        for step in range(600):
+            number = chance.randrange(len(wires))
+            wire = wires[number]
+            what = chance.choices(
+                ["echo", "linger", "publish", "await", "spin", "throw", "close"], [40, 20, 20, 15, 3, 0.3, 0.3]
+            )[0]
+            data = f"{what} {step} {'x' * chance.choice((0, 0, 0, 0, 100, 5000))}"
+            if number not in codes:
+                if what == "publish":
+                    news.append((number, data))
+                else:
+                    answers[number].append(data)
+                if what in ("throw", "close"):
+                    codes[number] = 1011 if what == "throw" else 4001
+            gathering = wire.handler.gather(data) if len(data) < 4096 else None
+            if gathering is None and not wire.message(data):
+                await home.settled()
+            if gathering is not None and chance.random() < 0.1:
+                gathering.flush()
+            if chance.random() < 0.05:
+                await chance.choice((trio.lowlevel.checkpoint, home.settled))()
+        for wire in wires:
+            wire.message("echo last")
+        await home.settled()
+        for number, wire in enumerate(wires):
+            got = [str(what).split(" ", 1) for kind, what in wire.events if kind == "message"]
+            order = [int(count) for count, _ in got]
+            assert order == sorted(order)
+            own = [data for _, data in got if not data.startswith("publish")]
+            heard = [data for _, data in got if data.startswith("publish")]
+            others = [data for publisher, data in news if publisher != number]
+            closing = wire.closing
+            if number in codes:
+                assert closing is not None
+                assert closing[0] == codes[number]
+                assert own == answers[number]
+                assert set(heard) <= set(others)
+            else:
+                assert closing is None
+                assert own == [*answers[number], "echo last"]
+                assert sorted(heard) == sorted(others)
