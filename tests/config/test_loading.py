@@ -1,6 +1,7 @@
 """What a sound configuration becomes; and that nothing whatever is worse than a ConfigError."""
 
 import copy
+import itertools
 import json
 import math
 from pathlib import Path
@@ -184,6 +185,20 @@ def test_an_app_is_named_after_its_folder_or_file(path: str, name: str) -> None:
 def test_every_name_made_of_a_path_is_valid(folder: Path, stem: str) -> None:
     config = from_document({"apps": [{"name": app_name(f"/x/{stem}.js"), "path": "one"}]}, folder=folder, environ={})
     assert config.apps[0].name
+
+
+def test_each_app_is_read_by_its_own_keys_however_many_kinds_there_are(folder: Path) -> None:
+    keys = ["timeout_ms", "memory_mb", "max_pending", "max_restarts", "restart_window_s", "max_connections"]
+    kinds = [list(kind) for count in range(len(keys) + 1) for kind in itertools.combinations(keys, count)]
+    apps = [
+        {"name": f"app{number}", "path": "one", **dict.fromkeys(kind, 7)} for number, kind in enumerate(kinds + kinds)
+    ]
+    defaults = Limits()
+    for app, said in zip(from_document({"apps": apps}, folder=folder, environ={}).apps, apps, strict=True):
+        assert [getattr(app, key) for key in keys] == [said.get(key, getattr(defaults, key)) for key in keys]
+    apps[-1]["max_conections"] = apps[-1].pop("max_connections")
+    with pytest.raises(ConfigError, match=r'max_conections: unknown key; did you mean "max_connections"\?'):
+        from_document({"apps": apps}, folder=folder, environ={})
 
 
 def test_values_of_env_stay_out_of_the_logs(folder: Path) -> None:
