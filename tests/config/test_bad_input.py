@@ -383,6 +383,7 @@ def test_the_command_line(folder: Path) -> None:
 
 def test_an_unreadable_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)  # the tests may run as root, who may read all
+    (folder / "two.js").chmod(0o640)
     assert problems(folder, {"apps": [TWO]}) == [
         f'config.json: apps[0].path: "two.js" cannot be read: permission denied (looked for {folder / "two.js"})'
     ]
