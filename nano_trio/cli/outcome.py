@@ -7,8 +7,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NoReturn
 
-import click
-
 if TYPE_CHECKING:
     import trio
 
@@ -17,7 +15,7 @@ __all__ = ["fail", "until_interrupted"]
 
 def fail(message: str) -> NoReturn:
     """Tell why on standard error, and end with 1."""
-    click.echo(message, err=True)
+    print(message, file=sys.stderr, flush=True)
     sys.exit(1)
 
 

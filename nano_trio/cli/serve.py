@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
+import json
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
@@ -30,39 +29,12 @@ def _workers(context: click.Context, option: click.Parameter, value: str | None)
     return int(value)
 
 
-def _descriptors(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    channel, _, record = value.partition(",")
-    if not channel.isdecimal() or not record.isdecimal():
-        raise click.BadParameter("only a parent process gives this", param=option)
-    return int(channel), int(record)
-
-
-def _worker_command(*found: str) -> list[str]:
-    """This very command line and what was ``found`` besides, as a worker's; ``{}`` stands for its descriptors."""
+def _worker_command(arguments: dict[str, Any]) -> list[str]:
+    """What starts a worker; ``{}`` stands for its descriptors."""
     main = sys.modules["__main__"].__spec__
     # Started by its console script, the working directory is not searched for modules, and must not be by workers.
     safe = [] if main is not None and not sys.flags.safe_path else ["-P"]
-    at = sys.argv.index("serve")
-    return [sys.executable, *safe, "-m", "nano_trio", "serve", "--supervised={}", *found, *sys.argv[at + 1 :]]
-
-
-def _import_structlog_alone() -> None:
-    """It loads rich where that is installed, for a way of printing tracebacks that is not ours, and asyncio for the
-    methods of its loggers that are to be awaited in asyncio's loop.
-
-    Those are 50 modules and 20: a tenth of the start's imports, and 5 MB.
-    """
-    modules: dict[str, Any] = sys.modules
-    # As of a module that is not installed, and an empty one that only those methods would ever look into.
-    stand_ins = {"rich": None, "asyncio": ModuleType("asyncio")}
-    stand_ins = {name: module for name, module in stand_ins.items() if name not in modules}
-    modules.update(stand_ins)
-    import structlog  # noqa: F401
-
-    for name in stand_ins:
-        del modules[name]
+    return [sys.executable, *safe, "-m", "nano_trio.cli.worker", "{}", json.dumps(arguments)]
 
 
 def _what(path: Path | None, app_path: Path | None, config_path: Path | None) -> tuple[Path | None, Path | None]:
@@ -107,7 +79,6 @@ def _what(path: Path | None, app_path: Path | None, config_path: Path | None) ->
     "--workers", callback=_workers, metavar="N|auto", help="Worker processes; auto: one a core.  [default: 1]"
 )
 @click.option("--no-parent", is_flag=True, help="Serve in this very process, with nobody to replace it: for debugging.")
-@click.option("--supervised", callback=_descriptors, hidden=True)
 def serve(
     path: Path | None,
     app_path: Path | None,
@@ -124,7 +95,6 @@ def serve(
     dev: bool,
     workers: int | None,
     no_parent: bool,
-    supervised: tuple[int, int] | None,
 ) -> None:
     """Serve apps over HTTP, and HTTPS if asked to, until SIGINT or SIGTERM.
 
@@ -138,33 +108,28 @@ def serve(
       nano-trio serve worker.js --port 8080 --dev
       nano-trio serve --config nano.toml --tls
     """
-    found: list[str] = []
-    if supervised is None:
-        given = app_path is not None or config_path is not None
-        app_path, config_path = _what(path, app_path, config_path)
-        if not given:
-            # A worker that starts when a file is gone is to know which it was.
-            found = [f"--app={app_path}"] if config_path is None else [f"--config={config_path}"]
+    app_path, config_path = _what(path, app_path, config_path)
     if no_parent and workers is not None:
         raise click.UsageError("--workers are a parent's: give either --workers or --no-parent")
-    if not no_parent and supervised is None:
-        sys.exit(supervise(_worker_command(*found), workers=workers or 1))
-    overrides: dict[str, Any] = {
-        key: value
-        for key, value in {
-            "host": host,
-            "port": port,
-            "tls.port": tls_port,
-            "admin.port": admin_port,
-            "http.parser": parser,
-            "log.format": log_format,
-            "watch": watch,
-        }.items()
-        if value is not None
+    overrides = {
+        "host": host,
+        "port": port,
+        "tls.port": tls_port,
+        "admin.port": admin_port,
+        "http.parser": parser,
+        "log.format": log_format,
+        "watch": watch,
     }
-    # A tenth of the start goes into looking for garbage among what is imported to stay. Serving turns it on again.
-    gc.disable()
-    _import_structlog_alone()
-    from nano_trio.cli.serving import serve_here
+    arguments = {
+        "app_path": None if app_path is None else str(app_path),
+        "config_path": None if config_path is None else str(config_path),
+        "overrides": {key: value for key, value in overrides.items() if value is not None},
+        "tls": tls,
+        "access_log": access_log,
+        "dev": dev,
+    }
+    if not no_parent:
+        sys.exit(supervise(_worker_command(arguments), workers=workers or 1))
+    from nano_trio.cli.worker import serve_quickly
 
-    serve_here(app_path, config_path, overrides, tls=tls, access_log=access_log, dev=dev, supervised=supervised)
+    serve_quickly(arguments)

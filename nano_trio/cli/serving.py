@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
-import click
 import structlog
 import trio
 
@@ -39,6 +38,8 @@ _ADVICE = {
 }
 _LOADED_AT_ONCE = 20
 """Apps of a configuration that `nano-trio dev` loads before anybody asks for them."""
+_NAMED = 20
+"""Apps whose addresses are told when the server has started."""
 
 
 def serve_here(
@@ -84,7 +85,7 @@ def serve_here(
     try:
         config = read()
         if developing and "port" not in overrides and (free := _free_port(config)) != config.port:
-            click.echo(f"Port {config.port} is taken; {free} is used instead.", err=True)
+            print(f"Port {config.port} is taken; {free} is used instead.", file=sys.stderr, flush=True)
             overrides["port"] = free
             config = read()
     except ConfigError as error:
@@ -184,15 +185,13 @@ def _announce(config: Config, hosting: Hosting, *, names: bool) -> None:
 
     ``names``: also by which hostnames. Of an app that no configuration names they say nothing.
     """
-    for url in hosting.urls:
-        click.echo(f"nano-trio {__version__} listening on {url}")
+    lines = [f"nano-trio {__version__} listening on {url}" for url in hosting.urls]
     if hosting.admin is not None:
-        click.echo(f"  admin: {hosting.admin.url}")
+        lines.append(f"  admin: {hosting.admin.url}")
     if names:
-        for app in config.apps[:20]:
-            click.echo(f"  {app.name}: " + ", ".join(hosting.urls_of(app)))
-        if len(config.apps) > 20:
-            click.echo(f"  … and {len(config.apps) - 20} more apps")
+        lines += [f"  {app.name}: " + ", ".join(hosting.urls_of(app)) for app in config.apps[:_NAMED]]
+        if len(config.apps) > _NAMED:
+            lines.append(f"  and {len(config.apps) - _NAMED} more apps")
     if uses_local_certificates(config):
-        click.echo(f"  local certificates: {config.tls.certs}; `nano-trio certs` says how to trust their authority")
-    sys.stdout.flush()
+        lines.append(f"  local certificates: {config.tls.certs}; `nano-trio certs` says how to trust their authority")
+    print("\n".join(lines), flush=True)

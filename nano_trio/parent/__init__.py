@@ -6,7 +6,7 @@ processes or more: *workers*, which do everything, and this parent, which does n
     parent ── holds: listening sockets, the quarantine, one record of the running turn per worker
       │  spawns (never forks a loaded process)         ▲ a socketpair each: JSON messages, descriptors beside them
       ▼                                                ▼
-    worker 0 … N-1: `python -m nano_trio serve --supervised …`, the same command line as the parent's
+    worker 0 … N-1: `python -m nano_trio.cli.worker …`, with what the parent's command line came to
 
 - The configuration is read by workers only. A worker resolves where to listen and asks the parent for the sockets; the
   parent opens them at the first asking and hands out the same ones ever after. So a connection that arrives while no

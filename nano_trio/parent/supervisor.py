@@ -38,8 +38,8 @@ _RELOAD = "reload"
 def supervise(command: Sequence[str], *, workers: int = 1, environ: MutableMapping[str, str] | None = None) -> int:
     """Keep ``workers`` processes of ``command`` until told to stop; returns the exit code to end with.
 
-    ``command`` begins with a program's absolute path and contains ``{}`` where the descriptors of channel and record
-    go. Installs signal handlers: for a process's main thread, once.
+    ``command`` begins with a program's absolute path and has the argument ``{}`` where the descriptors of channel and
+    record go. Installs signal handlers: for a process's main thread, once.
     """
     return _Supervisor(command, workers, os.environ if environ is None else environ).run()
 

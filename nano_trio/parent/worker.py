@@ -57,14 +57,14 @@ class Worker:
         self._record = -1
 
     def start(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Spawn the process; ``{}`` in the command stands for its two descriptors. Raises OSError."""
+        """Spawn the process; the argument ``{}`` stands for its two descriptors. Raises OSError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         record = make_record()
         try:
             with theirs:
                 for fd in (theirs.fileno(), record):
                     os.set_inheritable(fd, True)
-                arguments = [part.replace("{}", f"{theirs.fileno()},{record}") for part in command]
+                arguments = [f"{theirs.fileno()},{record}" if part == "{}" else part for part in command]
                 # Held back until it listens to them: a Ctrl-C in its first half second must not end it in the middle
                 # of an import.
                 self.pid = os.posix_spawn(arguments[0], arguments, environ, setsigmask=_HELD_BACK)

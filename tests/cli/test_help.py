@@ -14,7 +14,7 @@ import click
 import pytest
 
 from nano_trio import config
-from nano_trio.cli import main
+from nano_trio.cli.commands import main
 
 from .conftest import Nano
 
@@ -85,13 +85,25 @@ def test_what_only_tells_loads_little(arguments: str) -> None:
 
 def test_a_start_loads_no_more_than_every_server_needs() -> None:
     code = (
-        "import sys\nfrom nano_trio.cli import serve\nserve._import_structlog_alone()\n"
+        "import sys\nfrom nano_trio.cli import worker\nworker._import_structlog_alone()\n"
         "import nano_trio.cli.serving\nprint(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert {"trio", "structlog", "nano_trio.web.hosting"} <= loaded
-    of_some = {"asyncio", "rich", "tomllib", "html", "brotli", "h2", "cryptography", "sqlite3", "websockets", "h11"}
+    of_some = {
+        "asyncio",
+        "rich",
+        "tomllib",
+        "html",
+        "brotli",
+        "click",
+        "h2",
+        "cryptography",
+        "sqlite3",
+        "websockets",
+        "h11",
+    }
     assert not loaded & of_some
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import click
 
-from nano_trio.cli import main
 from nano_trio.cli.admin import admin
+from nano_trio.cli.commands import main
 from nano_trio.config import KeyDescription, describe_keys, json_schema
 from nano_trio.web.admin.openapi import openapi
 from tests.readme.document import REPOSITORY

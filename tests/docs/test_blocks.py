@@ -16,7 +16,7 @@ import trio
 import trustme
 
 from nano_trio import config
-from nano_trio.cli import main
+from nano_trio.cli.commands import main
 from nano_trio.testing import App
 from tests.npm.conftest import node_modules  # noqa: F401
 from tests.npm.test_types import mistakes

@@ -236,6 +236,12 @@ def test_several_workers_share_the_port(start: Start, app: Path) -> None:
     assert "worker=1" in result.err
 
 
+def test_a_path_with_braces_is_left_alone(start: Start, app: Path) -> None:
+    (app / "{}.js").write_text("export default () => new Response('braces')")
+    running = start("serve", "--app", "app/{}.js", "--port", "0", "--no-watch")
+    assert get(running.port()) == (200, "braces")
+
+
 def test_no_parent(start: Start, app: Path) -> None:
     running = start("serve", "--app", "app", "--port", "0", "--no-parent", "--no-watch")
     port = running.port()
@@ -255,7 +261,7 @@ def test_no_parent(start: Start, app: Path) -> None:
         (("--workers", "0"), 'expected a number from 1 to 512 or "auto"'),
         (("--workers", "many"), "'many'"),
         (("--workers", "2", "--no-parent"), "give either --workers or --no-parent"),
-        (("--supervised", "x"), "only a parent process gives this"),
+        (("--supervised", "x"), "No such option '--supervised'"),
     ],
 )
 def test_what_the_command_line_refuses(nano: Nano, app: Path, arguments: tuple[str, ...], message: str) -> None:

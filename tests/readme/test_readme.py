@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nano_trio import config
-from nano_trio.cli import main
+from nano_trio.cli.commands import main
 
 from .document import README, REPOSITORY, blocks, sections
 from .session import Session

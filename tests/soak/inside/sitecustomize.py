@@ -35,6 +35,6 @@ def _tell(file: Path) -> None:
         fresh.replace(file)
 
 
-if any(argument.startswith("--supervised=") for argument in sys.orig_argv):
+if "nano_trio.cli.worker" in sys.orig_argv:
     _file = Path(os.environ["SOAK_IN_USE"]) / f"in-use-{os.getpid()}"
     threading.Thread(target=_tell, args=(_file,), name="soak", daemon=True).start()
