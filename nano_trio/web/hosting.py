@@ -49,6 +49,8 @@ log = structlog.get_logger("nano_trio")
 _RENEW_S = 12 * 3600.0
 _KEPT_AT_ONCE = 50
 """Apps whose configuration is made text in a millisecond; that of more takes a thread, and its time."""
+_FIRST_REQUESTS_S = 0.1
+"""For so long after the start that thread leaves the interpreter to those who waited for the server."""
 
 
 class Hosting:
@@ -334,7 +336,12 @@ class Hosting:
             )
 
     async def keep(self) -> None:
-        """Have the parent process keep the file's configuration, for workers that start while the file is broken."""
+        """Have the parent process keep the file's configuration, for workers that start while the file is broken.
+
+        Where there are many apps, not at once: the server has just started.
+        """
+        if len(self._base.apps) > _KEPT_AT_ONCE:
+            await trio.sleep(_FIRST_REQUESTS_S)
         async with self._turn:
             await self._keep()
 
