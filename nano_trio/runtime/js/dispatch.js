@@ -13,7 +13,6 @@
   let host;
   const { fromHost, abortFromHost } = platform.load("request");
   const { stateOrNull } = platform.load("response");
-  const { linesOf } = platform.load("headerlist");
   const { KINDS, TEXT_TYPE, isUnusable, handOver } = platform.load("body");
   const { TEXT, STREAM, WIRE, SPENT } = KINDS;
   const mapGet = uncurry("Map", "get");
@@ -25,6 +24,8 @@
   /** How bodies that the host pipes are told apart: by the host module they come from. */
   const PIPED = { __proto__: null, body: 4, fetch: 5, cache: 6 };
   const waiting = new Map();
+  /** Of headerlist.js, which an app without headers does not load. */
+  let linesOf = null;
   let handler = null;
   let env;
 
@@ -170,6 +171,7 @@
     let joined = PLAIN;
     if (fields !== null) {
       try {
+        linesOf ??= platform.load("headerlist").linesOf;
         joined = linesOf(fields, statusText, "The response's");
       } catch (error) {
         fail(id, error);
