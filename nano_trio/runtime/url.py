@@ -130,8 +130,10 @@ def namespace(services: Services) -> Namespace:
     last_input = last_href = ""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def form_decode_piece(text: str, is_last: bool) -> str:
+    def form_decode_piece(text: str, is_first: bool, is_last: bool) -> str:
         """Like :func:`form_decode`, for the next piece of a text; an escape is within one."""
+        if is_first:  # a text before it may have been left in its middle
+            decoder.reset()
         return decoder.decode(unquote_to_bytes(text.replace("+", " ")), is_last)
 
     def parse(url: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -46,6 +47,19 @@ async def _suspended(isolate: Isolate, entry: str) -> int:
     return isolate.account.slices - before
 
 
+async def _ended_in_its_midst(isolate: Isolate, entry: str, end: Callable[[], object]) -> StopReason:
+    """Begin a call of the entry, and end it when it was suspended five times; why it was stopped."""
+    turn = Turn(isolate.context.get(entry), ())
+    slices = isolate.account.slices
+    isolate.submit(turn)
+    while isolate.account.slices < slices + 5:
+        await trio.lowlevel.checkpoint()
+    end()
+    while turn.stopped is None:
+        await trio.lowlevel.checkpoint()
+    return turn.stopped
+
+
 async def test_long_json_is_suspended_time_and_again_and_is_right(new_isolate: NewIsolate) -> None:
     isolate = new_isolate(source=SOURCE, turn_ms=LONG)
     await call(isolate, isolate.context.get("make_data"), ENTRIES, "a")
@@ -77,15 +91,7 @@ async def test_a_turn_is_stopped_in_the_midst_of_it(new_isolate: NewIsolate, ent
     isolate = new_isolate(source=SOURCE, turn_ms=LONG)
     await call(isolate, isolate.context.get("make_data"), ENTRIES, "a")
     await call(isolate, isolate.context.get("write"))
-    turn = Turn(isolate.context.get(entry), ())
-    slices = isolate.account.slices
-    isolate.submit(turn)
-    while isolate.account.slices < slices + 5:
-        await trio.lowlevel.checkpoint()
-    isolate.stop()
-    while turn.stopped is None:
-        await trio.lowlevel.checkpoint()
-    assert turn.stopped is StopReason.CANCELLED
+    assert await _ended_in_its_midst(isolate, entry, isolate.stop) is StopReason.CANCELLED
 
 
 async def test_an_interrupted_one_leaves_an_isolate_that_goes_on(new_isolate: NewIsolate) -> None:
@@ -94,15 +100,7 @@ async def test_an_interrupted_one_leaves_an_isolate_that_goes_on(new_isolate: Ne
     for entry in ("write", "write", "read", "read"):
         if entry == "read":
             await call(isolate, isolate.context.get("write"))
-        turn = Turn(isolate.context.get(entry), ())
-        slices = isolate.account.slices
-        isolate.submit(turn)
-        while isolate.account.slices < slices + 5:
-            await trio.lowlevel.checkpoint()
-        isolate.interrupt()
-        while turn.stopped is None:
-            await trio.lowlevel.checkpoint()
-        assert turn.stopped is StopReason.INTERRUPTED
+        assert await _ended_in_its_midst(isolate, entry, isolate.interrupt) is StopReason.INTERRUPTED
     await call(isolate, isolate.context.get("write"))
     assert json.loads(str(isolate.context.get("text"))) == data(ENTRIES, "a")
     await call(isolate, isolate.context.get("read"))

@@ -162,7 +162,7 @@
     let decoded = "";
     for (let at = 0, end; at < text.length; at = end) {
       end = endOfPiece(text, at);
-      decoded += formDecodePiece(slice(text, at, end), end === text.length);
+      decoded += formDecodePiece(slice(text, at, end), at === 0, end === text.length);
     }
     return inOnePiece(decoded);
   }
