@@ -194,4 +194,5 @@ def _announce(config: Config, hosting: Hosting, *, names: bool) -> None:
             lines.append(f"  and {len(config.apps) - _NAMED} more apps")
     if uses_local_certificates(config):
         lines.append(f"  local certificates: {config.tls.certs}; `nano-trio certs` says how to trust their authority")
-    print("\n".join(lines), flush=True)
+    # One write, its last newline included, or an unbuffered stream (PYTHONUNBUFFERED) lets the log's lines in between.
+    print("".join(f"{line}\n" for line in lines), end="", flush=True)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
-from .conftest import Nano, Running, Start, asking, get
+from .conftest import COMMAND, Nano, Running, Start, asking, environment, get
 
 
 def test_an_app_is_served_for_every_host(start: Start, app: Path) -> None:
@@ -26,6 +29,29 @@ def test_an_app_is_served_for_every_host(start: Start, app: Path) -> None:
     assert result.code == 0
     assert result.out == f"nano-trio 0.1.0 listening on http://127.0.0.1:{port}\n"
     assert "Traceback" not in result.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only a sequenced packet socket tells one write from the next")
+def test_the_lines_that_others_wait_for_are_one_write(app: Path, tmp_path: Path) -> None:
+    """In containers streams are often unbuffered, and both end in one: the log must not come between line and newline."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        ours.settimeout(30)
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--app", "app", "--port", "0"],
+            cwd=tmp_path,
+            env=environment({"PYTHONUNBUFFERED": "1"}),
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        try:
+            while b"nano-trio 0.1.0 listening on" not in (written := ours.recv(65536)):
+                pass
+            assert re.fullmatch(rb"nano-trio 0\.1\.0 listening on http://127\.0\.0\.1:\d+\n", written)
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def test_apps_of_a_configuration_are_told_apart_and_listed(start: Start, app: Path, tmp_path: Path) -> None:
