@@ -9,6 +9,8 @@ it: the reactor's task ends its step, Trio finds that no other task can run, and
 So the reactor's task waits itself, within its step, for all that Trio would wait for: its connections, whatever Trio's
 own epoll set has (other tasks' sockets, threads, signals; an epoll descriptor can be polled), and the next deadline.
 Input of connections is served at once. Anything else sends the task back to Trio, which then deals with it as always.
+While several connections at a time have something, it need not ask for anything else each time: a pass of Trio's loop
+would not look sooner than after ``_LOOK_S`` either.
 
 The conditions of :meth:`DirectWait.wait`:
 
@@ -27,7 +29,7 @@ from __future__ import annotations
 import contextlib
 import math
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import trio
@@ -37,20 +39,27 @@ from nano_trio.engine.loop import is_cancelled, known_runner, somebody_waits_for
 __all__ = ["DirectWait", "direct_wait"]
 
 _LONGEST_S = 3600.0
+_LOOK_S = 0.001
 
 
 class DirectWait(trio.abc.Instrument):
-    """Waits in Trio's place, on behalf of the task that made it, and that also waits for ``fd`` with Trio."""
+    """Waits in Trio's place, on behalf of the task that made it, and that also waits for ``fd`` with Trio.
 
-    def __init__(self, runner: Any, fd: int) -> None:
+    ``poll``: what is ready in the set that ``fd`` is, without waiting.
+    """
+
+    def __init__(self, runner: Any, fd: int, poll: Callable[[], list[int]]) -> None:
         self._runner = runner
         self._task = trio.lowlevel.current_task()
         self._fd = fd
+        self._poll = poll
         self._set = select.epoll()
         self._set.register(runner.io_manager._epoll.fileno(), select.EPOLLIN)
         self._set.register(fd, select.EPOLLIN)
         self._until = -math.inf
         """The deadline before which nobody but the task can run, unless some task is made runnable."""
+        self._look_at = -math.inf
+        """Until when nobody but connections is asked, on Trio's clock."""
 
     def after_io_wait(self, timeout: float) -> None:
         # Those whose deadline has passed are made runnable after this: hence the deadline is looked at before.
@@ -58,19 +67,28 @@ class DirectWait(trio.abc.Instrument):
         self._until = runner.deadlines.next_deadline() if len(runner.runq) == 1 else -math.inf
 
     @trio.lowlevel.enable_ki_protection
-    def wait(self, now: float) -> bool:
-        """Wait until ``fd`` is readable. False where Trio is to wait: nobody did, or something else came up.
+    def wait(self, now: float) -> list[int]:
+        """Wait until something is ready in the set, and tell what. Nothing: Trio is to wait, or something else came up.
 
         ``now``: Trio's clock, read by the task since it last waited with Trio.
         """
         runner = self._runner
         if self._until <= now or runner.runq or is_cancelled(self._task) or somebody_waits_for_all(runner):
-            return False
+            return []
         timeout = runner.clock.deadline_to_sleep_time(runner.deadlines.next_deadline())
         if timeout <= 0:
-            return False
-        ready = self._set.poll(min(timeout, _LONGEST_S), 2)
-        return len(ready) == 1 and ready[0][0] == self._fd
+            return []
+        if now < self._look_at:
+            ready = self._poll()
+            if ready:
+                return ready
+        events = self._set.poll(min(timeout, _LONGEST_S), 2)
+        if len(events) != 1 or events[0][0] != self._fd:
+            return []
+        ready = self._poll()
+        if len(ready) > 1:
+            self._look_at = now + _LOOK_S
+        return ready
 
     def close(self) -> None:
         """Release the descriptor."""
@@ -78,13 +96,13 @@ class DirectWait(trio.abc.Instrument):
 
 
 @contextlib.contextmanager
-def direct_wait(fd: int) -> Iterator[DirectWait | None]:
+def direct_wait(fd: int, poll: Callable[[], list[int]]) -> Iterator[DirectWait | None]:
     """What waits for ``fd`` in Trio's place; None where that cannot be."""
     runner = known_runner()
     if runner is None:
         yield None
         return
-    waiting = DirectWait(runner, fd)
+    waiting = DirectWait(runner, fd, poll)
     trio.lowlevel.add_instrument(waiting)
     try:
         yield waiting

@@ -61,7 +61,7 @@ _HOLD = 0.0006
 _BATCH = 1024
 """Connections that a look at the set reports: as far as the order among those that wait can be kept."""
 _SWEEP_CHUNK = 2000
-_STAY = 0.001
+_STAY = 0.004
 """For how many seconds it serves without a pass: the CPU scheduler reckons in them."""
 
 
@@ -239,7 +239,7 @@ class Reactor:
     async def run(self) -> None:
         """Serve ready connections for ever."""
         fd = self._poller.fileno()
-        with direct_wait(fd) as direct:
+        with direct_wait(fd, self._poller.poll) as direct:
             await self._run(fd, direct)
 
     async def _run(self, fd: int, direct: DirectWait | None) -> None:
@@ -250,17 +250,19 @@ class Reactor:
         line = Line(self._is_prompt)
         stayed = 0.0
         while True:
-            if again:
-                await trio.lowlevel.checkpoint()
-                stayed = 0.0
-            elif direct is None or stayed > _STAY or not direct.wait(self.now):
-                await trio.lowlevel.wait_readable(fd)
+            ready = [] if again or direct is None or stayed > _STAY else direct.wait(self.now)
+            if not ready:
+                if again:
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await trio.lowlevel.wait_readable(fd)
+                ready = poll()
                 stayed = 0.0
             self.now = trio.current_time()
             began = clock()
             end, hold = began + _PASS, began + _HOLD
             self._passing = True
-            ready = line.arrange(poll())
+            ready = line.arrange(ready)
             if line.has_others:
                 end = began + _PASS_WITH_OTHERS
             reached = len(ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import signal
@@ -101,6 +102,42 @@ async def test_a_few_clients_cost_hardly_any_passes() -> None:
     async with echoing_to(8) as clients:
         await trio.to_thread.run_sync(ping_pong_all, clients, ROUNDS)
     assert passes.count < ROUNDS / 2
+
+
+class Insatiable(Echo):
+    """It leaves its input where it is, so it is always ready."""
+
+    def ready(self) -> bool:
+        self.besides()
+        return False
+
+
+async def test_other_sockets_are_noticed_while_several_connections_are_always_ready() -> None:
+    ours, theirs = trio.socket.socketpair()
+    pairs = [socket.socketpair() for _ in range(3)]
+    reactor, calls, under_way = Reactor(), itertools.count(), threading.Event()
+
+    def count() -> None:
+        if next(calls) == 100:
+            under_way.set()
+
+    with ExitStack() as stack, ours, theirs:
+        for client, server in pairs:
+            stack.enter_context(client).send(b"x")
+            reactor.add(stack.enter_context(server).fileno(), Insatiable(server, count))
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(reactor.run)
+
+                def elsewhere() -> None:
+                    assert under_way.wait(30)
+                    with socket.socket(fileno=os.dup(theirs.fileno())) as end:
+                        end.send(b"y")
+
+                nursery.start_soon(trio.to_thread.run_sync, elsewhere)
+                assert await ours.recv(1) == b"y"
+                nursery.cancel_scope.cancel()
+    reactor.close()
 
 
 async def test_a_deadline_is_kept() -> None:
