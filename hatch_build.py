@@ -21,7 +21,7 @@ _FOLDER = _ROOT / "nano_trio/engine"
 _SOURCES = {
     "allocator": "the allocator is not compiled, heaps use the C library's",
     "builtins": "the builtins of the platform's code are not compiled, each isolate holds them all",
-    "json_builtins": "JSON.parse and JSON.stringify are not compiled, the engine's serve",
+    "json_builtins": "JSON.parse, JSON.stringify and Object.fromEntries are not compiled, the engine's serve",
     "poll_timer": "the timer of polls is not compiled, loops of calls that take long hold up other apps",
     "rejections": "the notes of promises are not compiled, rejections that nothing handles are not reported",
 }

@@ -22,13 +22,17 @@ from nano_trio.engine.heap_size import account_offsets
 from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of
 
-__all__ = ["held", "in_use", "let_go", "trim", "use_slabs"]
+__all__ = ["held", "hold_names", "in_use", "let_go", "trim", "use_slabs"]
 
 # struct JSMallocFunctions, in its order.
 _FUNCTIONS = ("heap_malloc", "heap_free", "heap_realloc", "heap_usable_size")
 _WORDS = len(_FUNCTIONS)
 _RUNTIME_WORDS = 40  # the first of struct JSRuntime, which has some more: its pending exception is looked for in them
 _TAG_INT, _TAG_UNINITIALIZED = 0, 4
+# Before the table of names, in bytes: how many lists of names, their beginnings; and the table itself.
+_NAMES_LAYOUT: tuple[tuple[type[ctypes.c_int32 | ctypes.c_void_p], int], ...] = (
+    (ctypes.c_int32, 24), (ctypes.c_void_p, 8), (ctypes.c_void_p, 0),
+)  # fmt: skip
 _PROOF = "JSON.stringify(JSON.parse('[' + '{\"a\": [1, 2.5, \"text\"]},'.repeat(99) + 'null]')).length"
 
 
@@ -57,6 +61,13 @@ def let_go(runtime: quickjs.Runtime) -> None:
         library.heap_let_go(ctypes.c_void_p(address_of(runtime)))
 
 
+def hold_names(runtime: quickjs.Runtime) -> None:
+    """Names that would take long to free, for they are many with the same hash, stay as long as the runtime."""
+    library = _library()
+    if library is not None and in_use():
+        library.heap_hold_names(ctypes.c_void_p(address_of(runtime)))
+
+
 def trim() -> None:
     """Give the memory of slabs in which no block is in use back to the system."""
     library = _library()
@@ -76,8 +87,8 @@ def _library() -> ctypes.PyDLL | None:
     if library is None:
         return None
     library.heap_held.restype = ctypes.c_size_t
-    for procedure in (library.heap_trim, library.heap_know, library.heap_let_go, library.heap_take_names):
-        procedure.restype = None
+    for name in ("trim", "know", "let_go", "take_names", "hold_names"):
+        library[f"heap_{name}"].restype = None
     return library if library.heap_start() else None
 
 
@@ -153,11 +164,25 @@ def _measure_names_at() -> int | None:
     if len(tables) != 1:
         return None
     names_at = tables.pop()
-    table = ctypes.c_void_p.from_address(address_of(runtime) + names_at).value or 0
-    name = ctypes.c_void_p.from_address(table + 8 * find_name(address_of(context), b"length", 6)).value or 0
-    # The head of a string, as values.h has it: its count, its length, and two more.
-    is_name = ctypes.string_at(name + 4, 4) == b"\6\0\0\0" and ctypes.string_at(name + 16, 7) == b"length\0"
-    return names_at if is_name else None
+    after = address_of(runtime) + names_at
+    lists, first, table = (kind.from_address(after - at).value or 0 for kind, at in _NAMES_LAYOUT)
+
+    def proves(text: bytes) -> bool:
+        number = find_name(address_of(context), text, len(text))
+        # The head of a string, as values.h has it: its count, its length, its hash, and the next of the names in a
+        # list, which the lower bits of the hash tell.
+        name = ctypes.c_void_p.from_address(table + 8 * number).value or 0
+        length, name_hash = (ctypes.c_uint32.from_address(name + at).value for at in (4, 8))
+        if length != len(text) or ctypes.string_at(name + 16, len(text) + 1) != text + b"\0":
+            return False
+        at = ctypes.c_uint32.from_address(first + 4 * (name_hash & (lists - 1))).value
+        for _ in range(lists):
+            if at in (0, number):
+                break
+            at = ctypes.c_uint32.from_address((ctypes.c_void_p.from_address(table + 8 * at).value or 0) + 12).value
+        return bool(at == number)
+
+    return names_at if all(map(proves, (b"length", b"prototype", b"constructor", b"undefined"))) else None
 
 
 def _proves(functions: bytes, library: ctypes.PyDLL) -> bool:

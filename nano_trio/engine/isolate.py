@@ -43,7 +43,7 @@ import greenlet
 import quickjs
 
 from nano_trio.engine import freed_memory, json_builtins, poll_timer
-from nano_trio.engine.allocator import let_go, use_slabs
+from nano_trio.engine.allocator import hold_names, let_go, use_slabs
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.runners import new_runner, parked
@@ -64,6 +64,8 @@ _JOBS_BETWEEN_LOOKS = 16
 # What each branch or call between two polls may allocate below the engine's own limit: what was cheap may turn to this.
 _BYTES_PER_COUNT = 16 << 10
 _LEAST_SLICE_NS = 50_000
+# In less a turn does not make so many names that to free them would take long.
+_TIME_FOR_NAMES_NS = 100_000
 _MOST_UNWOUND_JOBS = 100_000
 # Cycles are looked for by us, as the engine would, when a heap has grown by half; but one of so many bytes and more may
 # grow by a megabyte. To collect the 700 KB of a framework, which leaves some KB of cycles with each request, at each
@@ -513,6 +515,8 @@ class Isolate:
         turn.cpu_ns += used
         self.account.cpu_ns += used
         self._scheduler.used_ns += used
+        if used > _TIME_FOR_NAMES_NS:
+            hold_names(self._runtime)
 
     def _outgrown(self) -> bool:
         """Whether the heap is above its limit, without the cycles that nobody holds any more: where it has grown, those

@@ -10,7 +10,8 @@
  *
  *     stringify, parse, and their parts: DONE, NOT_OURS, or FAILED: the engine has an exception pending
  *
- * json_builtins_write.c has stringify, json_builtins_read.c parse, json_builtins.h what both need of the engine.
+ * json_builtins_write.c has stringify, json_builtins_read.c parse, json_builtins.h what both need of the engine, and
+ * json_builtins_entries.c one that is not JSON's.
  *
  * They are as long as their data, and all others would wait. So they poll as the engine does where code branches: each
  * value counts down the context's counter (polling.py), and at its end a function that does nothing is called, which is
@@ -23,8 +24,8 @@
 #include "json_builtins.h"
 
 Engine engine;
-Atom length_atom, to_json_atom;
-Function *own_parse;
+Atom length_atom, to_json_atom, iterator_atom, next_atom, done_atom, value_atom, return_atom;
+Function *own_parse, *own_from_entries;
 char escapes[256];
 
 static long counter_at;
@@ -49,39 +50,52 @@ Outcome poll(Pace *pace) {
 
 void end_pace(Pace *pace) { release(pace->context, pace->nothing); }
 
-/* Put both in the place of the engine's. The context has seen no other code. Out of memory, the engine's own remain. */
-void json_install(Context *context) {
-  Value global = engine.get_global(context);
-  Value json = engine.get(context, global, "JSON");
-  Value parser = engine.new_function(context, parse, "parse", 2, GENERIC, 0);
-  Value stringifier = engine.new_function(context, stringify, "stringify", 3, GENERIC, 0);
-  if (tag_of(json) == TAG_OBJECT && tag_of(parser) == TAG_OBJECT && tag_of(stringifier) == TAG_OBJECT) {
-    engine.define_named(context, json, "parse", duplicate(parser), CONFIGURABLE_WRITABLE);
-    engine.define_named(context, json, "stringify", duplicate(stringifier), CONFIGURABLE_WRITABLE);
-  }
-  release(context, stringifier);
-  release(context, parser);
+/* Put one in the place of the engine's. Out of memory, the engine's own remains. */
+static void put(Context *context, const char *place, const char *name, Function *code, int length) {
+  Value global = engine.get_global(context), object = engine.get(context, global, place);
+  Value function = engine.new_function(context, code, name, length, GENERIC, 0);
+  if (tag_of(object) == TAG_OBJECT && tag_of(function) == TAG_OBJECT)
+    engine.define_named(context, object, name, duplicate(function), CONFIGURABLE_WRITABLE);
+  release(context, function);
   release(context, engine.get_exception(context));
-  release(context, json);
+  release(context, object);
   release(context, global);
 }
 
-/* The C function behind the engine's JSON.parse, which is the same in all contexts: called as a function of its own it
-   would be in the stack of its errors twice. 0: the engine does not keep it as it is known here. */
-static int learn_own_parse(Context *context) {
-  Value global = engine.get_global(context), json = engine.get(context, global, "JSON");
-  Value own = engine.get(context, json, "parse"), known = engine.new_function(context, parse, "proof", 7, GENERIC, 12345);
-  int ok = tag_of(own) == TAG_OBJECT && tag_of(known) == TAG_OBJECT && engine.class_of(own) == engine.class_of(known) &&
-           keeps(known, context, (void *)parse, 7, GENERIC, 12345);
-  if (ok) {
-    own_parse = (Function *)kept_of(own).function;
-    ok = keeps(own, context, (void *)own_parse, 2, GENERIC, 0);
+/* Put all in the place of the engine's. The context has seen no other code. */
+void json_install(Context *context) {
+  put(context, "JSON", "parse", parse, 2);
+  put(context, "JSON", "stringify", stringify, 3);
+  put(context, "Object", "fromEntries", from_entries, 1);
+}
+
+/* The C function behind one of the engine's, which is the same in all contexts: called as a function of its own it would
+   be in the stack of its errors twice. NULL: the engine does not keep it as it is known here. */
+static Function *own(Context *context, const char *place, const char *name, int length) {
+  Value global = engine.get_global(context), object = engine.get(context, global, place);
+  Value own = engine.get(context, object, name), known = engine.new_function(context, parse, "proof", 7, GENERIC, 12345);
+  Function *code = NULL;
+  if (tag_of(own) == TAG_OBJECT && tag_of(known) == TAG_OBJECT && engine.class_of(own) == engine.class_of(known) &&
+      keeps(known, context, (void *)parse, 7, GENERIC, 12345)) {
+    code = (Function *)kept_of(own).function;
+    if (!keeps(own, context, (void *)code, length, GENERIC, 0)) code = NULL;
   }
   release(context, known);
   release(context, own);
-  release(context, json);
+  release(context, object);
   release(context, global);
-  return ok;
+  return code;
+}
+
+/* The atom of Symbol.iterator; 0: there is none. */
+static Atom atom_of_iterator(Context *context) {
+  Value global = engine.get_global(context), symbols = engine.get(context, global, "Symbol");
+  Value symbol = engine.get(context, symbols, "iterator");
+  Atom atom = tag_of(symbol) == TAG_SYMBOL ? engine.atom_of(context, symbol) : 0;
+  release(context, symbol);
+  release(context, symbols);
+  release(context, global);
+  return atom;
 }
 
 /* Once a process, before all others. `offset`: where the counter lies in each context. 0: something is not as it is known
@@ -91,9 +105,16 @@ int json_start(const Engine *functions, Context *context, long offset) {
   counter_at = offset;
   length_atom = engine.new_atom(context, "length", 6);
   to_json_atom = engine.new_atom(context, "toJSON", 6);
+  next_atom = engine.new_atom(context, "next", 4);
+  done_atom = engine.new_atom(context, "done", 4);
+  value_atom = engine.new_atom(context, "value", 5);
+  return_atom = engine.new_atom(context, "return", 6);
   for (int octet = 0; octet < 32; octet++) escapes[octet] = 'u';
   escapes['\b'] = 'b', escapes['\t'] = 't', escapes['\n'] = 'n', escapes['\f'] = 'f', escapes['\r'] = 'r';
   escapes['"'] = '"', escapes['\\'] = '\\';
   escapes[0xed] = MAYBE_SURROGATE;
-  return learn_own_parse(context);
+  iterator_atom = atom_of_iterator(context);
+  own_parse = own(context, "JSON", "parse", 2);
+  own_from_entries = own(context, "Object", "fromEntries", 1);
+  return iterator_atom != 0 && own_parse != NULL && own_from_entries != NULL;
 }

@@ -1,5 +1,5 @@
 /*
- * What the three files of JSON's builtins share: the engine's values and functions, and what an attempt comes to.
+ * What the files of JSON's builtins, and one more, share: the engine's values and functions, and what an attempt comes to.
  */
 
 #include <string.h>
@@ -58,6 +58,11 @@ typedef struct {
   void *(*allocate)(Context *, size_t);
   void *(*reallocate)(Context *, void *, size_t);
   void (*free)(Context *, void *);
+  Value (*get_by_atom)(Context *, Value object, Atom, Value receiver, int throws);
+  Value (*get_at)(Context *, Value object, uint32_t);
+  int (*to_boolean)(Context *, Value);
+  Value (*throw)(Context *, Value); /* takes the value */
+  Value (*throw_type_error)(Context *, const char *format, ...);
 } Engine;
 
 typedef enum { FAILED = -1, NOT_OURS = 0, DONE = 1 } Outcome;
@@ -75,9 +80,9 @@ typedef struct {
 
 extern Engine engine;
 /* Atoms of the engine's own, which are the same in every runtime. */
-extern Atom length_atom, to_json_atom;
-/* The engine's own JSON.parse. */
-extern Function *own_parse;
+extern Atom length_atom, to_json_atom, iterator_atom, next_atom, done_atom, value_atom, return_atom;
+/* The engine's own JSON.parse and Object.fromEntries. */
+extern Function *own_parse, *own_from_entries;
 
 static const Value null = {{0}, TAG_NULL};
 static const Value undefined = {{0}, TAG_UNDEFINED};
@@ -143,5 +148,7 @@ static inline size_t steps_of(size_t length) { return 1 + length / 64; }
 Function stringify;
 /* JSON.parse(text, reviver) */
 Function parse;
+/* Object.fromEntries(iterable) */
+Function from_entries;
 
 #pragma GCC visibility pop

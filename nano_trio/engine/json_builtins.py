@@ -1,4 +1,4 @@
-"""JSON.parse and JSON.stringify that are quick with plain data.
+"""JSON.parse and JSON.stringify that are quick with plain data, and an Object.fromEntries that can be suspended.
 
 ``json_builtins.c`` says how; it becomes ``libjson_builtins.so`` when the package is built, on Linux and where there is
 a C compiler. Of an app's request that is JSON in both directions the engine's own two take more than half. They are
@@ -51,6 +51,11 @@ _FUNCTIONS = (
     "js_malloc",
     "js_realloc",
     "js_free",
+    "JS_GetPropertyInternal",
+    "JS_GetPropertyUint32",
+    "JS_ToBool",
+    "JS_Throw",
+    "JS_ThrowTypeError",
 )
 _PROOF = r"""(() => {
   const texts = [
@@ -80,6 +85,9 @@ _PROOF = r"""(() => {
     add(() => JSON.stringify(value));
     add(() => JSON.stringify(value, null, 1));
   }
+  const pairs = Array.from({ length: 600 }, (_, i) => [`key ${i}`, i]);
+  for (const iterable of [pairs, new Map(pairs), [["a", 1], ["a", 2], [0, 3]], [...pairs, 1], "text", undefined, 5])
+    add(() => Object.fromEntries(iterable));
   const show = (value) =>
     value !== Object(value) ? String(value) : `{${Object.entries(value).map(([key, each]) => `${key}:${show(each)}`)}}`;
   return show(made);

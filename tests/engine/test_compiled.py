@@ -81,7 +81,7 @@ def test_without_a_compiler_the_build_says_so_and_leaves_no_library_of_another_s
     assert failed.returncode == 1
     assert "the allocator is not compiled, heaps use the C library's" in failed.stderr
     assert "the builtins of the platform's code are not compiled, each isolate holds them all" in failed.stderr
-    assert "JSON.parse and JSON.stringify are not compiled, the engine's serve" in failed.stderr
+    assert "JSON.parse, JSON.stringify and Object.fromEntries are not compiled, the engine's serve" in failed.stderr
     assert "the timer of polls is not compiled" in failed.stderr
     assert "rejections that nothing handles are not reported" in failed.stderr
     assert "no-such-compiler" in failed.stderr
