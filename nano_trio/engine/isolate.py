@@ -44,7 +44,7 @@ import quickjs
 
 from nano_trio.engine import freed_memory, json_builtins, poll_timer
 from nano_trio.engine.allocator import hold_names, let_go, use_slabs
-from nano_trio.engine.heap_size import heap_size
+from nano_trio.engine.heap_size import heap_size, next_collection
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, SHORT_TURN_SLICES, Account, CpuScheduler
@@ -67,21 +67,11 @@ _LEAST_SLICE_NS = 50_000
 # In less a turn does not make so many names that to free them would take long.
 _TIME_FOR_NAMES_NS = 100_000
 _MOST_UNWOUND_JOBS = 100_000
-# Cycles are looked for by us, as the engine would, when a heap has grown by half; but one of so many bytes and more may
-# grow by a megabyte. To collect the 700 KB of a framework, which leaves some KB of cycles with each request, at each
-# half more takes a tenth of its time; and in hundreds of small heaps a megabyte each would be much.
-_LARGE_HEAP = 512 << 10
-_GARBAGE_ROOM = 1 << 20
 # Bytes of a heap in which the engine looks for garbage: its own number, where we cannot, and more than is built.
 _FIRST_COLLECTION = 256 << 10
 _LATER = 16 << 20
 _NONE_WAIT: deque[Entry] = deque()
 """Shared by all isolates in which no turn waits: a deque takes 760 bytes."""
-
-
-def _next_collection(used: int) -> int:
-    """The size in bytes at which a heap of so many, without garbage, is collected again."""
-    return used + (used // 2 if used < _LARGE_HEAP else max(used // 2, _GARBAGE_ROOM))
 
 
 class _Turnstile:
@@ -117,7 +107,7 @@ class _Turnstile:
         if self._counter is not None:
             self._counter.value = self._interval
         if self.heap is not None:
-            self.heap_trigger = min(limits.memory_bytes, _next_collection(self.heap.value))
+            self.heap_trigger = min(limits.memory_bytes, next_collection(self.heap.value))
 
     def on_interrupt(self) -> bool:
         """QuickJS polls: True unwinds. Outside a turn only clocks are compared. Must not raise."""
@@ -529,7 +519,7 @@ class Isolate:
             return False
         self._collect()
         self.memory_used = used = turnstile.heap.value
-        turnstile.heap_trigger = _next_collection(used)
+        turnstile.heap_trigger = next_collection(used)
         if turnstile.heap_trigger > limit:
             # A heap that is all but full must not be collected at every poll.
             turnstile.heap_trigger = max(limit, used + limit // 8)

@@ -9,8 +9,8 @@ it: the reactor's task ends its step, Trio finds that no other task can run, and
 So the reactor's task waits itself, within its step, for all that Trio would wait for: its connections, whatever Trio's
 own epoll set has (other tasks' sockets, threads, signals; an epoll descriptor can be polled), and the next deadline.
 Input of connections is served at once. Anything else sends the task back to Trio, which then deals with it as always.
-While several connections at a time have something, it need not ask for anything else each time: a pass of Trio's loop
-would not look sooner than after ``_LOOK_S`` either.
+While several connections at a time have something, only they are asked for ``_LOOK_S``, which is half of the reactor's
+longest pass.
 
 The conditions of :meth:`DirectWait.wait`:
 

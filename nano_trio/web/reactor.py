@@ -61,7 +61,7 @@ _HOLD = 0.0006
 _BATCH = 1024
 """Connections that a look at the set reports: as far as the order among those that wait can be kept."""
 _SWEEP_CHUNK = 2000
-_STAY = 0.004
+_STAY = 0.001
 """For how many seconds it serves without a pass: the CPU scheduler reckons in them."""
 
 
