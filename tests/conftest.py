@@ -43,6 +43,7 @@ def even_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         now += 20_000
         return now
 
-    monkeypatch.setattr("nano_trio.engine.isolate._clock", read)
-    monkeypatch.setattr("nano_trio.engine.isolate._cpu_clock", read)
+    for module in ("isolate", "turnstile"):
+        monkeypatch.setattr(f"nano_trio.engine.{module}._clock", read)
+        monkeypatch.setattr(f"nano_trio.engine.{module}._cpu_clock", read)
     monkeypatch.setattr("nano_trio.engine.scheduler.time", SimpleNamespace(thread_time_ns=read))

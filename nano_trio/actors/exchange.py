@@ -10,6 +10,7 @@ import trio
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.messages import BodyBroken, BodySource, IncomingRequest, OutgoingResponse
 from nano_trio.actors.pages import plain_response
+from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.host import HostError
@@ -64,6 +65,7 @@ class AppExchange(Entry):
         self.deadline = 0.0
         self._answered: trio.Event | None = None
 
+    @enters
     def run(self) -> None:
         """The turn: call the app's handler."""
         if self.incarnation is not None:

@@ -36,6 +36,7 @@ from nano_trio.actors.settings import AppSettings
 from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode
+from nano_trio.engine.native_calls import enters
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, StopReason
 from nano_trio.runtime.dispatch import Client, WireBody
@@ -194,6 +195,7 @@ class Incarnation:
         if exchange.response is None and not exchange.deadline:
             exchange.deadline = trio.current_time() + self._timeout_s
 
+    @enters
     def begin(self, exchange: AppExchange) -> None:
         """The first thing in a request's turn: call the handler."""
         exchange.began = True

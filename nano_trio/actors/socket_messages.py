@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry
 from nano_trio.runtime.websocket_server import boxed
 
@@ -47,6 +48,7 @@ class Messages(Entry):
         self._waited = False
         """Whether their connections count them among those that wait."""
 
+    @enters
     def run(self) -> None:
         """Call the app's handler with the next message."""
         if self.cpu_ns:  # each may take as long as a turn

@@ -35,6 +35,7 @@ from nano_trio.actors.messages import Origin, OutgoingResponse, SharedMessage, S
 from nano_trio.actors.pages import going_away, plain_response
 from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
 from nano_trio.actors.socket_messages import Messages
+from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry, StopReason, Turn
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
@@ -401,14 +402,17 @@ class Sockets:
         self.enter_message = self._entries[0]
         return self._entries
 
+    @enters
     def begin_open(self, socket: AppSocket) -> None:
         """The first thing in the turn of an opened connection."""
         self._entries[1](socket.number)
 
+    @enters
     def begin_drain(self, socket: AppSocket) -> None:
         """The first thing in the turn of a drained connection."""
         self._entries[2](socket.number)
 
+    @enters
     def _begin_close(self, socket: AppSocket, code: int, reason: str, clean: bool, was_open: bool) -> None:
         self._entries[3](socket.number, code, reason, clean, was_open)
 

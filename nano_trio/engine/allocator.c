@@ -56,6 +56,7 @@
 #define SLAB ((size_t)1 << 14)
 #define STEP ((size_t)1 << 20) /* of what is made accessible */
 #define MOST_DIRTY 512          /* empty slabs whose memory is kept at hand: 8 MB */
+#define PAGE ((uintptr_t)4096) /* where pages are larger, only whole ones go: madvise refuses the rest */
 #define LARGEST 1024
 #define CLASSES 40
 #define GRAIN 8
@@ -344,6 +345,17 @@ void heap_let_go(char *runtime) {
     Value held = {{.pointer = heap->held[--heap->held_count]}, TAG_OBJECT};
     *count_of(held) -= HELD;
     if (*count_of(held) <= 0) free_value((Runtime *)runtime, held);
+  }
+}
+
+/* Nobody will ever enter or free this heap: but for their first pages, which values may point to, its large blocks go
+   back to the system. Their addresses stay taken. */
+void heap_give_back(char *runtime) {
+  Heap *heap = ((State *)(runtime + STATE_AT))->heap;
+  for (Large *large = heap == NULL ? NULL : heap->large; large != NULL; large = large->next) {
+    uintptr_t begin = ((uintptr_t)(large + 1) + 2 * PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+    uintptr_t end = ((uintptr_t)(large + 1) + large->size) & ~(uintptr_t)(PAGE - 1);
+    if (end > begin) madvise((void *)begin, end - begin, MADV_DONTNEED);
   }
 }
 

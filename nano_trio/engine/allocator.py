@@ -22,7 +22,7 @@ from nano_trio.engine.heap_size import account_offsets
 from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of
 
-__all__ = ["held", "hold_names", "in_use", "let_go", "trim", "use_slabs"]
+__all__ = ["give_back", "held", "hold_names", "in_use", "let_go", "trim", "use_slabs"]
 
 # struct JSMallocFunctions, in its order.
 _FUNCTIONS = ("heap_malloc", "heap_free", "heap_realloc", "heap_usable_size")
@@ -61,6 +61,13 @@ def let_go(runtime: quickjs.Runtime) -> None:
         library.heap_let_go(ctypes.c_void_p(address_of(runtime)))
 
 
+def give_back(runtime: quickjs.Runtime) -> None:
+    """A runtime that nobody will ever enter or free: the memory within its large blocks goes back to the system."""
+    library = _library()
+    if library is not None and in_use():
+        library.heap_give_back(ctypes.c_void_p(address_of(runtime)))
+
+
 def hold_names(runtime: quickjs.Runtime) -> None:
     """Names that would take long to free, for they are many with the same hash, stay as long as the runtime."""
     library = _library()
@@ -87,7 +94,7 @@ def _library() -> ctypes.PyDLL | None:
     if library is None:
         return None
     library.heap_held.restype = ctypes.c_size_t
-    for name in ("trim", "know", "let_go", "take_names", "hold_names"):
+    for name in ("trim", "know", "let_go", "give_back", "take_names", "hold_names"):
         library[f"heap_{name}"].restype = None
     return library if library.heap_start() else None
 

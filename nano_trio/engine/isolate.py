@@ -7,7 +7,7 @@ run one at a time, in the order they were submitted. The states of an isolate:
       └─ no room in this pass ─► QUEUED ──granted──► RUNNING
     RUNNING or SUSPENDED ──limit exceeded, stop()──► STOPPED ──close()──► CLOSED
 
-A turn runs in a greenlet. QuickJS calls :meth:`_Turnstile.on_interrupt` every ~10,000 branches and calls. Where the
+A turn runs in a greenlet. QuickJS calls :meth:`Turnstile.on_interrupt` every ~10,000 branches and calls. Where the
 slice is over, because it is used up or somebody calls (:meth:`CpuScheduler.is_called`), the handler charges the turn's
 CPU time, checks the limits and switches back to Trio with the JavaScript frames left on the greenlet's (saved) C stack.
 A grant of the CPU scheduler switches to the greenlet again and the handler returns into JavaScript. When the handler
@@ -34,7 +34,6 @@ taken at the start; nothing inside the engine holds the isolate or its context s
 from __future__ import annotations
 
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -42,28 +41,20 @@ from typing import Any
 import greenlet
 import quickjs
 
-from nano_trio.engine import freed_memory, json_builtins, poll_timer
-from nano_trio.engine.allocator import hold_names, let_go, use_slabs
-from nano_trio.engine.heap_size import heap_size, next_collection
-from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
+from nano_trio.engine import freed_memory, json_builtins, native_calls, poll_timer
+from nano_trio.engine.allocator import give_back, hold_names, let_go, use_slabs
+from nano_trio.engine.heap_size import next_collection
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, SHORT_TURN_SLICES, Account, CpuScheduler
 from nano_trio.engine.turn import Entry, Limits, StopReason
+from nano_trio.engine.turnstile import Turnstile
 
 __all__ = ["Isolate"]
 
 _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
 _INTERRUPTED = StopReason.INTERRUPTED  # a name of the module is found sooner than an enumeration's member
-# The time between two polls that is aimed for: short against a slice, long against a poll (about 0.5 µs).
-_POLLS_TOO_RARE_NS = 40_000
-_POLLS_TOO_OFTEN_NS = 12_000
-# What an app does is not known before its first polls: it may be native calls that allocate a megabyte each.
-_FIRST_INTERVAL = 250
 _JOBS_BETWEEN_LOOKS = 16
-# What each branch or call between two polls may allocate below the engine's own limit: what was cheap may turn to this.
-_BYTES_PER_COUNT = 16 << 10
-_LEAST_SLICE_NS = 50_000
 # In less a turn does not make so many names that to free them would take long.
 _TIME_FOR_NAMES_NS = 100_000
 _MOST_UNWOUND_JOBS = 100_000
@@ -72,100 +63,6 @@ _FIRST_COLLECTION = 256 << 10
 _LATER = 16 << 20
 _NONE_WAIT: deque[Entry] = deque()
 """Shared by all isolates in which no turn waits: a deque takes 760 bytes."""
-
-
-class _Turnstile:
-    """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
-
-    __slots__ = (
-        "_counter", "_interval", "_longest", "_scheduler", "counter_at", "cpu_start", "heap", "heap_trigger", "hub",
-        "isolate", "look_at", "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
-    )  # fmt: skip
-
-    def __init__(self, isolate: Isolate) -> None:
-        self.isolate = weakref.ref(isolate)
-        self._scheduler = isolate._scheduler
-        self._counter = poll_counter(isolate.context)
-        self.counter_at = poll_timer.address_of(self._counter)
-        self._longest = self._interval = ENGINE_INTERVAL
-        self.polled = 0
-        self.heap = heap_size(isolate._runtime)
-        self.heap_trigger = 0
-        self.turn: Entry | None = None
-        self.hub: greenlet.greenlet | None = None
-        self.stop: StopReason | None = None
-        self.slice_ends = self.look_at = NEVER
-        self.slice_left = self.wall_start = 0
-        self.cpu_start = -1
-        self.suspended = False
-
-    def take(self, limits: Limits) -> None:
-        """Before the first turn: what the heap may grow to."""
-        room = limits.hard_memory_bytes - limits.memory_bytes * 9 // 8
-        self._longest = min(max(room // _BYTES_PER_COUNT, 100), ENGINE_INTERVAL)
-        self._interval = min(self._longest, _FIRST_INTERVAL)
-        if self._counter is not None:
-            self._counter.value = self._interval
-        if self.heap is not None:
-            self.heap_trigger = min(limits.memory_bytes, next_collection(self.heap.value))
-
-    def on_interrupt(self) -> bool:
-        """QuickJS polls: True unwinds. Outside a turn only clocks are compared. Must not raise."""
-        now = _clock()
-        if self._counter is not None:
-            # What the engine counts may take nanoseconds or milliseconds: aim for polls at even times.
-            elapsed = now - self.polled
-            self.polled = now
-            if elapsed > _POLLS_TOO_RARE_NS:
-                self._interval = max(self._interval * _POLLS_TOO_RARE_NS // elapsed, 1)
-            elif elapsed < _POLLS_TOO_OFTEN_NS and self._interval < self._longest:
-                self._interval = min(self._interval * 2, self._longest)
-            self._counter.value = self._interval
-        if now < self.slice_ends and (self.heap is None or self.heap.value <= self.heap_trigger):
-            if now < self.look_at or self.stop is not None:
-                return self.stop is not None
-            if self._scheduler.is_called():
-                return self.look(cut=True)
-            self.look_at = now + self._scheduler.look_ns
-            return False
-        return self.look()
-
-    def look(self, cut: bool = False) -> bool:
-        """Charge, check the limits and, where the slice is used up or cut short, wait for the next inside the turn.
-
-        True when the turn must stop.
-        """
-        turn, isolate = self.turn, self.isolate()
-        if turn is None or isolate is None or self.hub is None:
-            return self.stop is not None
-        if self.stop is not None:
-            return True
-        isolate._charge(turn)
-        if turn.cpu_ns >= isolate._turn_limit_ns:
-            self.stop = StopReason.CPU
-            return True
-        if isolate._outgrown():
-            self.stop = StopReason.MEMORY
-            return True
-        now = _clock()
-        if now < self.slice_ends and not cut:
-            return False
-        if self.cpu_start < 0:
-            self.cpu_start = _cpu_clock()
-        if self.slice_left > _LEAST_SLICE_NS and not cut:
-            # Another process had the core meanwhile: a slice is CPU time, and that of this turn is not used up.
-            self.slice_ends = now + self.slice_left
-            return False
-        del isolate
-        self.suspended = True
-        self.hub.switch()
-        self.suspended = False
-        self.polled = self.wall_start
-        return self.stop is not None
-
-    def release(self) -> None:
-        """The context goes away: what lies inside it must not be touched again."""
-        self._counter = self.heap = None
 
 
 class Isolate:
@@ -186,7 +83,7 @@ class Isolate:
         self.context: Any = self._runtime.new_context()
         json_builtins.install(self.context)
         self._execute_pending_job: Any = self.context.execute_pending_job
-        self._turnstile = _Turnstile(self)
+        self._turnstile = Turnstile(self)
         self._queue = _NONE_WAIT
         self._greenlet: greenlet.greenlet | None = None
         self._turn: Entry | None = None
@@ -236,6 +133,11 @@ class Isolate:
     def cause(self) -> Any:
         """The cause of the turn that is running or suspended; None between turns."""
         return None if self._turn is None else self._turn.cause
+
+    @property
+    def left(self) -> bool:
+        """The last turn was stopped in a native call that does not end: the heap stays when the isolate is closed."""
+        return self._turnstile.left
 
     @property
     def turn_is_young(self) -> bool:
@@ -301,6 +203,7 @@ class Isolate:
         # The first reason stands: a limit is not made a cancellation by those that it is reported to.
         self._turnstile.stop = self._turnstile.stop or reason
         if self._turnstile.suspended:
+            self._turnstile.in_a_hurry = True
             self._scheduler.withdraw(self)
             self._requested = False
             if self._resume(self._slice_ns):
@@ -331,7 +234,7 @@ class Isolate:
 
     def _unwind_jobs(self) -> None:
         """Run what an interrupted turn left behind, each job only up to its first poll."""
-        counter = self._turnstile._counter
+        counter = self._turnstile.counter
         for _ in range(_MOST_UNWOUND_JOBS):
             if counter is not None:
                 counter.value = 1
@@ -348,6 +251,12 @@ class Isolate:
         self.stop()
         assert not self._busy, "close() inside a turn"
         self.on_idle = self.on_stopped = None
+        if self._turnstile.left:
+            self._turnstile.release()
+            give_back(self._runtime)
+            native_calls.keep_for_ever(self._runtime, self.context, self._greenlet)
+            self.context = self._runtime = self._execute_pending_job = None
+            return
         self._runtime.set_interrupt_handler(None)
         heap = self._turnstile.heap
         size = self.memory_used if heap is None else heap.value
@@ -485,7 +394,7 @@ class Isolate:
         turnstile.slice_ends = NEVER
         turnstile.turn = None
 
-    def _charge(self, turn: Entry) -> None:
+    def _charge(self, turn: Entry, *, in_native_call: bool = False) -> None:
         """Add the time since the slice began (or was last charged) to the turn, its app and this pass."""
         turnstile = self._turnstile
         now = _clock()
@@ -505,7 +414,7 @@ class Isolate:
         turn.cpu_ns += used
         self.account.cpu_ns += used
         self._scheduler.used_ns += used
-        if used > _TIME_FOR_NAMES_NS:
+        if used > _TIME_FOR_NAMES_NS and not in_native_call:
             hold_names(self._runtime)
 
     def _outgrown(self) -> bool:
@@ -591,3 +500,6 @@ class Isolate:
             turn = self._queue.popleft()
             turn.stopped = StopReason.DISCARDED
             turn.ended()
+
+
+poll_timer.call_in_native_calls(native_calls.suspend_by(Isolate._execute.__code__, Turnstile.suspend_native_call))

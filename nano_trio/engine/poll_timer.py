@@ -10,9 +10,11 @@ import ctypes
 import os
 import threading
 from array import array
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from nano_trio.engine import native_calls
 from nano_trio.engine.native import open_library
 
 __all__ = ["Running", "address_of", "in_use", "running", "stop"]
@@ -46,6 +48,7 @@ class _Timer:
             library.poll_timer_stop(ctypes.c_void_p(self._thread))
 
 
+_in_native_calls: Callable[[], None] | None = None
 _threads = threading.local()
 
 
@@ -71,6 +74,12 @@ def in_use() -> bool:
     return _timer().ticks
 
 
+def call_in_native_calls(function: Callable[[], None]) -> None:
+    """Have it called where a turn has been in the engine's own code for longer than a period. Must not raise."""
+    global _in_native_calls
+    _in_native_calls = function
+
+
 def stop() -> None:
     """This thread runs no turns any more."""
     if hasattr(_threads, "timer"):
@@ -93,4 +102,9 @@ def _library() -> ctypes.PyDLL | None:
         library.poll_timer_start.argtypes = [ctypes.c_long]
         library.poll_timer_start.restype = ctypes.c_void_p
         library.poll_timer_stop.restype = None
+        library.poll_timer_call.argtypes = [ctypes.c_size_t, ctypes.c_size_t, ctypes.py_object]
+        library.poll_timer_call.restype = None
+        engine = native_calls.code_range()
+        if engine is not None and _in_native_calls is not None:
+            library.poll_timer_call(*engine, _in_native_calls)
     return library

@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from nano_trio.engine.native_calls import enters
+
 __all__ = ["Entry", "IsolateClosed", "Limits", "StopReason", "Turn"]
 
 
@@ -105,6 +107,7 @@ class Turn(Entry):
         self.result = self.stopped = None
         self.cpu_ns = 0
 
+    @enters
     def run(self) -> None:
         self.result = self.function(*self.args)
 

@@ -32,6 +32,7 @@ import trio
 from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
+from nano_trio.engine.native_calls import enters
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.runtime import platform
@@ -484,6 +485,7 @@ class Environment:
         """Evaluate the entry module for its effects; answers like :meth:`load`."""
         self.isolate.submit(Turn(self._load, ("run",), None))
 
+    @enters
     def _load(self, entry: str, *args: Any) -> None:
         assert self._code is not None
         self.install_entries("dispatch")

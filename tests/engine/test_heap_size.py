@@ -6,7 +6,7 @@ import pytest
 import quickjs
 import trio
 
-from nano_trio.engine import isolate as isolate_module
+from nano_trio.engine import turnstile as turnstile_module
 from nano_trio.engine.calls import call
 from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.isolate import Isolate
@@ -59,7 +59,7 @@ async def test_a_growing_heap_is_stopped_close_to_its_limit(new_isolate: NewIsol
 
 async def test_the_rarest_polls_are_often_enough(new_isolate: NewIsolate, monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that was cheap until now is polled as rarely as can be when it turns to allocating."""
-    monkeypatch.setattr(isolate_module, "_POLLS_TOO_RARE_NS", 1 << 60)
+    monkeypatch.setattr(turnstile_module, "_POLLS_TOO_RARE_NS", 1 << 60)
     isolate = new_isolate(
         memory_bytes=1 << 20, source="function grow() { const kept = []; for (;;) kept.push(new Uint8Array(14000)); }"
     )
@@ -80,7 +80,7 @@ async def test_an_app_that_begins_with_large_allocations_is_stopped_before_the_e
 async def test_without_the_number_the_walk_stops_small_allocations_too(
     new_isolate: NewIsolate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(isolate_module, "heap_size", lambda runtime: None)
+    monkeypatch.setattr(turnstile_module, "heap_size", lambda runtime: None)
     isolate = new_isolate(
         memory_bytes=16 << 20, source=f"function grow() {{ const kept = []; {GROWING['small objects']} }}"
     )

@@ -1,0 +1,165 @@
+"""What ends a turn's slice, and where it waits for the next: inside the engine, on the turn's own stack.
+
+An isolate has one :class:`Turnstile`. QuickJS calls its :meth:`~Turnstile.on_interrupt` at each poll, and a timer its
+:meth:`~Turnstile.suspend_native_call` where no poll comes. What they do is told in :mod:`nano_trio.engine.isolate` and
+:mod:`nano_trio.engine.native_calls`.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+import greenlet
+
+from nano_trio.engine import poll_timer
+from nano_trio.engine.heap_size import heap_size, next_collection
+from nano_trio.engine.native_calls import FREES_NOTHING, GRACE_NS, phase_of
+from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
+from nano_trio.engine.scheduler import NEVER
+from nano_trio.engine.turn import Entry, Limits, StopReason
+
+if TYPE_CHECKING:
+    from nano_trio.engine.isolate import Isolate
+
+__all__ = ["Turnstile"]
+
+_clock = time.perf_counter_ns
+_cpu_clock = time.thread_time_ns
+# The time between two polls that is aimed for: short against a slice, long against a poll (about 0.5 µs).
+_POLLS_TOO_RARE_NS = 40_000
+_POLLS_TOO_OFTEN_NS = 12_000
+# What an app does is not known before its first polls: it may be native calls that allocate a megabyte each.
+_FIRST_INTERVAL = 250
+# What each branch or call between two polls may allocate below the engine's own limit: what was cheap may turn to this.
+_BYTES_PER_COUNT = 16 << 10
+_LEAST_SLICE_NS = 50_000
+
+
+class Turnstile:
+    """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
+
+    __slots__ = (
+        "_interval", "_longest", "_scheduler", "counter", "counter_at", "cpu_start", "heap", "heap_trigger", "hub",
+        "in_a_hurry", "isolate", "left", "look_at", "polled", "slice_ends", "slice_left", "stop", "suspended", "turn",
+        "wall_start",
+    )  # fmt: skip
+
+    def __init__(self, isolate: Isolate) -> None:
+        self.isolate = weakref.ref(isolate)
+        self._scheduler = isolate._scheduler
+        self.counter = poll_counter(isolate.context)
+        self.counter_at = poll_timer.address_of(self.counter)
+        self._longest = self._interval = ENGINE_INTERVAL
+        self.polled = 0
+        self.heap = heap_size(isolate._runtime)
+        self.heap_trigger = 0
+        self.turn: Entry | None = None
+        self.hub: greenlet.greenlet | None = None
+        self.stop: StopReason | None = None
+        self.slice_ends = self.look_at = NEVER
+        self.slice_left = self.wall_start = 0
+        self.cpu_start = -1
+        self.suspended = False
+        self.in_a_hurry = False
+        """Whoever stops the turn does not wait until a native call has ended."""
+        self.left = False
+        """The turn was left in the midst of a native call: the heap must not be touched again."""
+
+    def take(self, limits: Limits) -> None:
+        """Before the first turn: what the heap may grow to."""
+        room = limits.hard_memory_bytes - limits.memory_bytes * 9 // 8
+        self._longest = min(max(room // _BYTES_PER_COUNT, 100), ENGINE_INTERVAL)
+        self._interval = min(self._longest, _FIRST_INTERVAL)
+        if self.counter is not None:
+            self.counter.value = self._interval
+        if self.heap is not None:
+            self.heap_trigger = min(limits.memory_bytes, next_collection(self.heap.value))
+
+    def on_interrupt(self) -> bool:
+        """QuickJS polls: True unwinds. Outside a turn only clocks are compared. Must not raise."""
+        now = _clock()
+        if self.counter is not None:
+            # What the engine counts may take nanoseconds or milliseconds: aim for polls at even times.
+            elapsed = now - self.polled
+            self.polled = now
+            if elapsed > _POLLS_TOO_RARE_NS:
+                self._interval = max(self._interval * _POLLS_TOO_RARE_NS // elapsed, 1)
+            elif elapsed < _POLLS_TOO_OFTEN_NS and self._interval < self._longest:
+                self._interval = min(self._interval * 2, self._longest)
+            self.counter.value = self._interval
+        if now < self.slice_ends and (self.heap is None or self.heap.value <= self.heap_trigger):
+            if now < self.look_at or self.stop is not None:
+                return self.stop is not None
+            if self._scheduler.is_called():
+                return self.look(cut=True)
+            self.look_at = now + self._scheduler.look_ns
+            return False
+        return self.look()
+
+    def look(self, cut: bool = False) -> bool:
+        """Charge, check the limits and, where the slice is used up or cut short, wait for the next inside the turn.
+
+        True when the turn must stop.
+        """
+        turn, isolate = self.turn, self.isolate()
+        if turn is None or isolate is None or self.hub is None:
+            return self.stop is not None
+        if self.stop is not None:
+            return True
+        isolate._charge(turn)
+        if turn.cpu_ns >= isolate._turn_limit_ns:
+            self.stop = StopReason.CPU
+            return True
+        if isolate._outgrown():
+            self.stop = StopReason.MEMORY
+            return True
+        now = _clock()
+        if now < self.slice_ends and not cut:
+            return False
+        if self.cpu_start < 0:
+            self.cpu_start = _cpu_clock()
+        if self.slice_left > _LEAST_SLICE_NS and not cut:
+            # Another process had the core meanwhile: a slice is CPU time, and that of this turn is not used up.
+            self.slice_ends = now + self.slice_left
+            return False
+        del isolate
+        self.suspended = True
+        self.hub.switch()
+        self.suspended = False
+        self.polled = self.wall_start
+        return self.stop is not None
+
+    def suspend_native_call(self) -> None:
+        """Called in the midst of a native call that takes long: charge, and wait for the next slice. Where the turn
+        must stop and the call does not end, it is left here."""
+        turn, isolate = self.turn, self.isolate()
+        if turn is None or isolate is None or self.hub is None:
+            return
+        isolate._charge(turn, in_native_call=True)
+        if self.stop is None and turn.cpu_ns >= isolate._turn_limit_ns:
+            self.stop = StopReason.CPU
+        takes_too_long = turn.cpu_ns >= isolate._turn_limit_ns + GRACE_NS
+        phase = phase_of(isolate._runtime)
+        del turn, isolate
+        before, phase.value = phase.value, FREES_NOTHING
+        if not self._is_left(takes_too_long):
+            self.suspended = True
+            self.hub.switch()
+            self.suspended = False
+            self.polled = self.wall_start
+        if self._is_left(takes_too_long):
+            self.left = True
+            self.turn = None
+            self.slice_ends = NEVER
+            self.hub.switch()
+        phase.value = before
+
+    def _is_left(self, takes_too_long: bool) -> bool:
+        # An owner at the keyboard wants the heap that a call to interrupt() leaves: it waits.
+        return self.stop not in (None, StopReason.INTERRUPTED) and (self.in_a_hurry or takes_too_long)
+
+    def release(self) -> None:
+        """The context goes away: what lies inside it must not be touched again."""
+        self.counter = self.heap = None

@@ -1,0 +1,223 @@
+"""A native call that takes long is suspended in its midst, and left where it does not end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import trio
+
+from nano_trio.engine import native_calls, poll_timer
+from nano_trio.engine.isolate import Isolate
+from nano_trio.engine.turn import StopReason, Turn
+
+from .conftest import NewIsolate
+
+ENDLESS = "Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)"
+SHUFFLED = "Array.from({ length: 300000 }, (_, i) => (i * 7919) % 300007)"
+
+
+@pytest.fixture(autouse=True)
+def _compiled() -> None:
+    assert poll_timer.in_use(), "there is no timer: in a source tree, run `python hatch_build.py`"
+    assert native_calls.code_range() is not None, "the engine's code was not found: native calls hold up neighbours"
+
+
+async def run(isolate: Isolate, code: str) -> tuple[Turn, int]:
+    """A turn of that function, and how often somebody else ran meanwhile."""
+    turn = Turn(isolate.context.eval(f"({code})"), ())
+    isolate.submit(turn)
+    others = 0
+    while isolate.busy:
+        await trio.lowlevel.checkpoint()
+        others += 1
+    return turn, others
+
+
+@pytest.mark.parametrize(
+    ("before", "code", "result"),
+    [
+        (f"const data = {SHUFFLED};", "() => data.sort().slice(0, 4).join()", "0,1,10,100"),
+        ("const data = 'a,'.repeat(3e6);", "() => data.split(',').length", 3_000_001),
+        ("const data = {}; for (let i = 0; i < 3e5; i++) data['k' + i] = [i];", "() => JSON.stringify(data, null, 1).length", len(json.dumps({f"k{i}": [i] for i in range(300_000)}, indent=1))),
+        ("const data = 3n ** 300000n;", "() => data.toString().length", 143_137),
+        ("const data = { length: 1e7 };", "() => Array.prototype.lastIndexOf.call(data, 1)", -1),
+        (
+            "const data = Array.from({ length: 8000 }, (_, i) => `const v${i} = ${i};`).join('') + 'return v7999';",
+            "() => new Function(data)()",
+            7999,
+        ),
+    ],
+    ids=["sort", "split", "stringify", "bigint", "array-like", "compile"],
+)  # fmt: skip
+async def test_it_is_suspended_time_and_again_and_is_right(
+    new_isolate: NewIsolate, before: str, code: str, result: object
+) -> None:
+    isolate = new_isolate(source=before, turn_ms=60_000, memory_bytes=512 << 20)
+    turn, others = await run(isolate, code)
+    assert (turn.stopped, turn.result) == (None, result)
+    # One is suspended after the second tick of 4 ms of CPU time, and then after each.
+    assert isolate.account.slices >= turn.cpu_ns / 20e6 >= 1
+    assert others >= isolate.account.slices
+    assert not isolate.left
+
+
+async def test_many_at_a_time_do_not_mix(new_isolate: NewIsolate) -> None:
+    """Each is put aside with all its registers, in the midst of others that are put aside as well."""
+    count = 6
+    isolates = [new_isolate(source=f"const data = {SHUFFLED}.map((x) => x + {i} / 8);") for i in range(count)]
+    turns = [Turn(isolate.context.eval("() => data.sort().join().length + data[9]"), ()) for isolate in isolates]
+    for isolate, turn in zip(isolates, turns, strict=True):
+        isolate.submit(turn)
+    while any(isolate.busy for isolate in isolates):
+        await trio.lowlevel.checkpoint()
+    alone = [
+        (await run(new_isolate(source=f"const data = {SHUFFLED}.map((x) => x + {i} / 8);", turn_ms=60_000), code))[0]
+        for i, code in enumerate(["() => data.sort().join().length + data[9]"] * count)
+    ]
+    assert [turn.result for turn in turns] == [turn.result for turn in alone]
+    assert len({turn.result for turn in turns}) == count
+    assert all(isolate.account.slices >= 5 for isolate in isolates)
+
+
+async def test_one_that_ends_soon_behind_the_limit_is_unwound_as_ever(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(source=f"const data = {SHUFFLED}; let after = 0;", turn_ms=30)
+    turn, _ = await run(isolate, "() => { data.sort(); after++; for (;;); }")
+    assert turn.stopped is StopReason.CPU
+    assert not isolate.left, "its heap could have been freed"
+
+
+async def test_one_that_does_not_end_is_left(new_isolate: NewIsolate) -> None:
+    isolate, neighbour = new_isolate(source="", turn_ms=50), new_isolate()
+    stopped: list[StopReason] = []
+    isolate.on_stopped = stopped.append
+    turn, others = await run(isolate, f"() => {{ try {{ {ENDLESS} }} finally {{ globalThis.caught = 1; }} }}")
+    assert (turn.stopped, stopped, isolate.left) == (StopReason.CPU, [StopReason.CPU], True)
+    assert turn.cpu_ns < 3 * native_calls.GRACE_NS
+    assert others >= 20
+    isolate.close()
+    isolate.close()
+    # The thread, its greenlets and its timer go on.
+    assert (await run(neighbour, "() => work(2e6)"))[0].result == (await run(new_isolate(), "() => work(2e6)"))[
+        0
+    ].result
+
+
+@pytest.mark.parametrize("end", [Isolate.stop, Isolate.close])
+async def test_whoever_stops_it_does_not_wait(new_isolate: NewIsolate, end: type) -> None:
+    isolate = new_isolate(source="", turn_ms=1e9)
+    turn = Turn(isolate.context.eval(f"() => {ENDLESS}"), ())
+    isolate.submit(turn)
+    while isolate.account.slices < 3:
+        await trio.lowlevel.checkpoint()
+    end(isolate)
+    assert (turn.stopped, isolate.busy, isolate.left) == (StopReason.CANCELLED, False, True)
+
+
+async def test_a_value_that_python_lets_go_of_meanwhile_is_freed_later(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(source=f"const data = {SHUFFLED};", turn_ms=60_000)
+    values = [isolate.context.eval("({ a: [1, 2, 3] })") for _ in range(1000)]
+    turn = Turn(isolate.context.eval("() => data.sort()[1]"), ())
+    objects = isolate._runtime.compute_memory_usage()["obj_count"]
+    isolate.submit(turn)
+    while isolate.account.slices < 5:
+        await trio.lowlevel.checkpoint()
+    assert isolate.busy
+    values.clear()
+    assert isolate._runtime.compute_memory_usage()["obj_count"] >= objects
+    while isolate.busy:
+        await trio.lowlevel.checkpoint()
+    assert turn.result == 1
+    isolate.collect_garbage()
+    assert isolate._runtime.compute_memory_usage()["obj_count"] < objects - 1990
+
+
+async def test_values_of_a_heap_that_was_left_may_go_at_any_time(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(source="const held = [];", turn_ms=10)
+    functions = [isolate.context.eval(f"() => {i}") for i in range(500)]
+    large = isolate.context.eval("new Array(100000).fill(null).map((_, i) => ({ i }))")
+    await run(isolate, f"() => {ENDLESS}")
+    assert isolate.left
+    isolate.close()
+    functions.clear()
+    del large
+    assert (await run(new_isolate(), "() => work(1000)"))[0].stopped is None
+
+
+async def test_the_memory_within_its_large_blocks_is_given_back(new_isolate: NewIsolate) -> None:
+    def resident() -> int:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    isolate = new_isolate(source="const held = new Uint8Array(100 << 20).fill(1);", turn_ms=10, memory_bytes=256 << 20)
+    before = resident()
+    await run(isolate, f"() => {ENDLESS}")
+    isolate.close()
+    assert before - resident() > 90 << 20
+
+
+async def test_a_host_function_is_not_suspended_in_its_midst(new_isolate: NewIsolate) -> None:
+    """It may be half done with what other code may see."""
+    isolate = new_isolate(source="", turn_ms=60_000, memory_bytes=1 << 30)
+    seen: list[int] = []
+
+    def host() -> int:
+        before = isolate.account.slices
+        sort()
+        seen.append(isolate.account.slices - before)
+        return len(seen)
+
+    sort = isolate.context.eval(f"(data => () => {{ data.slice().sort(); }})({SHUFFLED})")
+    isolate.context.set("host", host)
+    turn, _ = await run(isolate, "() => host() + host()")
+    assert turn.result == 3
+    assert turn.cpu_ns > 50e6
+    # The polls behind the sort suspend it, as ever; ticks in its midst would do so ten times.
+    assert max(seen) <= 2
+
+
+def test_a_process_that_left_some_ends_as_any_other() -> None:
+    code = f"""
+import trio
+from nano_trio.engine.isolate import Isolate
+from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import Limits, Turn
+
+async def main():
+    async with trio.open_nursery() as nursery:
+        cpu = CpuScheduler()
+        await nursery.start(cpu.run)
+        isolates = [Isolate(cpu, limits=Limits(turn_ms=10)) for _ in range(5)]
+        for isolate in isolates:
+            isolate.submit(Turn(isolate.context.eval({f"() => {ENDLESS}"!r}), ()))
+        while any(isolate.busy for isolate in isolates):
+            await trio.lowlevel.checkpoint()
+        print([isolate.left for isolate in isolates])
+        for isolate in isolates[1:]:
+            isolate.close()
+        nursery.cancel_scope.cancel()
+
+trio.run(main)
+print("over")
+"""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    told = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", code], env=environ, capture_output=True, text=True, timeout=120
+    )
+    assert (told.returncode, told.stdout.splitlines()) == (0, [str([True] * 5), "over"]), told.stderr
+
+
+def test_in_another_build_of_the_engine_nothing_is_suspended_where_that_was_not_proved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(native_calls, "_BETWEEN", ("JS_Call", "JS_NoSuchFunction"))
+    native_calls.code_range.cache_clear()
+    try:
+        assert native_calls.code_range() is None
+    finally:
+        monkeypatch.undo()
+        native_calls.code_range.cache_clear()
+    assert native_calls.code_range() is not None
