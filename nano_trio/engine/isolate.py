@@ -11,10 +11,11 @@ A turn runs in a greenlet. QuickJS calls :meth:`_Turnstile.on_interrupt` every ~
 slice is over, because it is used up or somebody calls (:meth:`CpuScheduler.is_called`), the handler charges the turn's
 CPU time, checks the limits and switches back to Trio with the JavaScript frames left on the greenlet's (saved) C stack.
 A grant of the CPU scheduler switches to the greenlet again and the handler returns into JavaScript. When the handler
-returns True instead, QuickJS unwinds with an error that JavaScript cannot catch. That is how limits and
-:meth:`Isolate.stop` reach into an endless loop. What runs afterwards in a stopped heap cannot be trusted (an
-interrupted async function rejects its promise, which the app could catch), so no job runs after a stop and the isolate
-is only good for closing.
+returns True instead, QuickJS unwinds with an error that JavaScript cannot catch, up to a builtin that called back: a
+promise, or an iterator's user, makes one of it that can be caught. So from then on each branch and call polls. That is
+how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterwards in a stopped heap cannot be trusted
+(an interrupted async function has rejected its promise), so no job runs after a stop and the isolate is only good for
+closing.
 
 A turn that ends within its first slice pays for two greenlet switches and two clock readings: greenlets are parked and
 used again, and no task is switched.
@@ -123,7 +124,7 @@ class _Turnstile:
             self._counter.value = self._interval
         if now < self.slice_ends and (self.heap is None or self.heap.value <= self.heap_trigger):
             if now < self.look_at or self.stop is not None:
-                return self.stop is not None
+                return self._ends()
             if self._scheduler.is_called():
                 return self.look(cut=True)
             self.look_at = now + self._scheduler.look_ns
@@ -136,17 +137,15 @@ class _Turnstile:
         True when the turn must stop.
         """
         turn, isolate = self.turn, self.isolate()
-        if turn is None or isolate is None or self.hub is None:
-            return self.stop is not None
-        if self.stop is not None:
-            return True
+        if turn is None or isolate is None or self.hub is None or self.stop is not None:
+            return self._ends()
         isolate._charge(turn)
         if turn.cpu_ns >= isolate._turn_limit_ns:
             self.stop = StopReason.CPU
-            return True
-        if isolate._outgrown():
+        elif isolate._outgrown():
             self.stop = StopReason.MEMORY
-            return True
+        if self.stop is not None:
+            return self._ends()
         now = _clock()
         if now < self.slice_ends and not cut:
             return False
@@ -161,6 +160,12 @@ class _Turnstile:
         self.hub.switch()
         self.suspended = False
         self.polled = self.wall_start
+        return self._ends()
+
+    def _ends(self) -> bool:
+        """Whether the turn must stop: then what a builtin swallows that for goes on to its next branch or call only."""
+        if self.stop is not None and self._counter is not None:
+            self._counter.value = 1
         return self.stop is not None
 
     def release(self) -> None:
