@@ -102,7 +102,6 @@ typedef struct {
 #define NAMES_BEHIND_FIRST 8
 /* Names of a list that is longer than any that nobody made long: there are at least half as many lists as names. */
 #define LONGEST_LIST 40
-#define MOST_HELD 1000 /* those that are let go; further ones go with the heap's memory */
 
 typedef struct Slab {
   struct Slab *next, *previous; /* with room, of the same class; or the next empty one */
@@ -297,17 +296,26 @@ static __attribute__((noinline)) int is_refused(const State *state, size_t size)
   return size > LARGEST || state->size + size - state->limit > state->limit / 4;
 }
 
+/* Where the C library has no room for it in the list, it goes with the heap's memory. */
+static void hold(Heap *heap, int *counted) {
+  *counted += HELD;
+  /* The list's room is a power of two. */
+  size_t count = heap->held_count;
+  if ((count & (count - 1)) == 0) {
+    void **held = realloc(heap->held, (count == 0 ? 1 : 2 * count) * sizeof *held);
+    if (held == NULL) return;
+    heap->held = held;
+  }
+  heap->held[heap->held_count++] = counted;
+}
+
 /* The engine gets nothing: what it throws now takes the place of the pending exception, which somebody may work on. */
 static __attribute__((noinline)) void *refuse(State *state) {
   Heap *heap = state->heap;
   if (heap == NULL || exception_at == 0) return NULL;
   const Value *pending = (const Value *)(heap->runtime + exception_at);
   if (tag_of(*pending) != TAG_OBJECT) return NULL;
-  int *count = count_of(*pending);
-  if (*count >= HELD) return NULL;
-  *count += HELD;
-  if (heap->held == NULL) heap->held = malloc(MOST_HELD * sizeof *heap->held);
-  if (heap->held != NULL && heap->held_count < MOST_HELD) heap->held[heap->held_count++] = pending->as.pointer;
+  if (*count_of(*pending) < HELD) hold(heap, count_of(*pending));
   return NULL;
 }
 

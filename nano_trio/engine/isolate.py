@@ -11,10 +11,11 @@ A turn runs in a greenlet. QuickJS calls :meth:`Turnstile.on_interrupt` every ~1
 slice is over, because it is used up or somebody calls (:meth:`CpuScheduler.is_called`), the handler charges the turn's
 CPU time, checks the limits and switches back to Trio with the JavaScript frames left on the greenlet's (saved) C stack.
 A grant of the CPU scheduler switches to the greenlet again and the handler returns into JavaScript. When the handler
-returns True instead, QuickJS unwinds with an error that JavaScript cannot catch. That is how limits and
-:meth:`Isolate.stop` reach into an endless loop. What runs afterwards in a stopped heap cannot be trusted (an
-interrupted async function rejects its promise, which the app could catch), so no job runs after a stop and the isolate
-is only good for closing.
+returns True instead, QuickJS unwinds with an error that JavaScript cannot catch, up to a builtin that called back: a
+promise, or an iterator's user, makes one of it that can be caught. So from then on each branch and call polls. That is
+how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterwards in a stopped heap cannot be trusted
+(an interrupted async function has rejected its promise), so no job runs after a stop and the isolate is only good for
+closing.
 
 A turn that ends within its first slice pays for two greenlet switches and two clock readings: greenlets are parked and
 used again, and no task is switched.

@@ -5,12 +5,13 @@
  * longer the more names there are of its hash, which anybody can compute: the fields of a form of 540 KB that a client
  * had chosen, as an array of pairs, took 7 s, in which all others waited. This one takes the same steps in the same
  * order, as an app sees them, and polls between entries: there the turn can be suspended, and stopped. An array of few
- * entries, which is most of what it is asked for, is the engine's.
+ * entries, which is most of what it is asked for, is the engine's, which needs a third of the time. How few is decided by
+ * what an entry may take: where 20,000 names of its name's hash are held already (allocator.c), 0.1 ms.
  */
 
 #include "json_builtins.h"
 
-#define FEW_ENTRIES 500
+#define FEW_ENTRIES 32
 
 static int is_object(Value value) { return tag_of(value) == TAG_OBJECT; }
 

@@ -91,7 +91,7 @@ class Turnstile:
             self.counter.value = self._interval
         if now < self.slice_ends and (self.heap is None or self.heap.value <= self.heap_trigger):
             if now < self.look_at or self.stop is not None:
-                return self.stop is not None
+                return self._ends()
             if self._scheduler.is_called():
                 return self.look(cut=True)
             self.look_at = now + self._scheduler.look_ns
@@ -104,17 +104,15 @@ class Turnstile:
         True when the turn must stop.
         """
         turn, isolate = self.turn, self.isolate()
-        if turn is None or isolate is None or self.hub is None:
-            return self.stop is not None
-        if self.stop is not None:
-            return True
+        if turn is None or isolate is None or self.hub is None or self.stop is not None:
+            return self._ends()
         isolate._charge(turn)
         if turn.cpu_ns >= isolate._turn_limit_ns:
             self.stop = StopReason.CPU
-            return True
-        if isolate._outgrown():
+        elif isolate._outgrown():
             self.stop = StopReason.MEMORY
-            return True
+        if self.stop is not None:
+            return self._ends()
         now = _clock()
         if now < self.slice_ends and not cut:
             return False
@@ -129,6 +127,12 @@ class Turnstile:
         self.hub.switch()
         self.suspended = False
         self.polled = self.wall_start
+        return self._ends()
+
+    def _ends(self) -> bool:
+        """Whether the turn must stop: then what a builtin swallows that for goes on to its next branch or call only."""
+        if self.stop is not None and self.counter is not None:
+            self.counter.value = 1
         return self.stop is not None
 
     def suspend_native_call(self) -> None:

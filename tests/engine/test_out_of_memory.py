@@ -45,6 +45,22 @@ NO_BACKTRACE = r"""
   kept.length;
 """
 
+FILL = """
+  const kept = [];
+  kept.length = 3000;
+  let count = 0;
+  for (let size = 1 << 24; size > 1024; size >>= 1) {
+    for (;;) { try { kept[count] = new ArrayBuffer(size); count++ } catch { break } }
+  }
+"""
+# 5,000 errors, in the time that the other takes for twenty.
+MANY_WITHOUT = rf"""
+  const fail = () => null.x;
+  Object.defineProperty(fail, "name", {{ value: "\xe9".repeat(1500) }});
+  {FILL}
+  for (let i = 0; i < 5000; i++) {{ try {{ fail() }} catch {{}} }}
+"""
+
 
 def test_without_memory_for_a_backtrace_the_error_stays_alive() -> None:
     """The engine writes to an error that it has freed: an app that knows how would end the process."""
@@ -67,29 +83,25 @@ def test_errors_that_were_held_for_that_are_let_go_with_the_isolate() -> None:
     class Host:
         def __call__(self) -> None: ...
 
-    isolate, host = Isolate(CpuScheduler(), None, SMALL), Host()
-    reference = weakref.ref(host)
-    isolate.context.set("host", host)
-    isolate.context.eval(NO_BACKTRACE)
-    del host
-    isolate.close()
-    assert reference() is None
+    before = allocator.held()
+    for source in (NO_BACKTRACE, MANY_WITHOUT):
+        isolate, host = Isolate(CpuScheduler(), None, SMALL), Host()
+        reference = weakref.ref(host)
+        isolate.context.set("host", host)
+        isolate.context.eval(source)
+        del host
+        isolate.close()
+        assert (reference(), allocator.held()) == (None, before)
 
 
 def test_in_a_heap_full_of_large_blocks_errors_are_told_of() -> None:
     isolate = Isolate(CpuScheduler(), None, Limits(memory_bytes=1 << 20))
     try:
-        others = isolate.context.eval("""(() => {
-          const kept = [];
-          kept.length = 3000;
-          let count = 0, others = 0;
-          for (let size = 1 << 24; size > 1024; size >>= 1) {
-            for (;;) { try { kept[count] = new ArrayBuffer(size); count++ } catch { break } }
-          }
+        others = isolate.context.eval(f"""(() => {{ {FILL} let others = 0;
           const fail = (depth) => depth ? fail(depth - 1) : null.x;
-          for (let i = 0; i < 200; i++) { try { fail(i % 20) } catch (error) { others += !(error instanceof TypeError) } }
+          for (let i = 0; i < 200; i++) {{ try {{ fail(i % 20) }} catch (error) {{ others += !(error instanceof TypeError) }} }}
           return others;
-        })()""")
+        }})()""")
         assert others == 0
     finally:
         isolate.close()
