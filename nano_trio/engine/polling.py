@@ -15,7 +15,6 @@ import ctypes
 import os
 import struct
 import sys
-import sysconfig
 from functools import cache
 from typing import Any
 
@@ -56,7 +55,9 @@ def layout_is_known() -> bool:
     records = [os.path.join(beside, f"quickjs_bindings-{version}.dist-info") for version in _KNOWN_BINDINGS]
     if not any(map(os.path.isdir, records)) or struct.calcsize("P") != 8 or sys.implementation.name != "cpython":
         return False
-    return not (sysconfig.get_config_var("Py_TRACE_REFS") or sysconfig.get_config_var("Py_GIL_DISABLED"))
+    # Objects have another head where Python traces references, which shows by this function, and without the GIL, which
+    # shows by this flag. sysconfig knows both, but takes 2 ms to be asked.
+    return not hasattr(sys, "getobjects") and "t" not in sys.abiflags
 
 
 @cache
