@@ -64,7 +64,7 @@ def check_apps(
 
 def check_services(apps: Sequence[Values]) -> Iterator[tuple[KeyPath, str]]:
     """Bindings to apps that do not exist, or under names that `env` has already."""
-    binding_apps = [(index, app) for index, app in enumerate(apps) if app.get("services")]
+    binding_apps = [(index, app) for index, app in enumerate(apps) if "services" in app]
     names = dict.fromkeys(app["name"] for app in apps if "name" in app) if binding_apps else {}
     for index, app in binding_apps:
         for binding, target in app["services"].items():

@@ -238,7 +238,7 @@ def _locate(apps: list[dict[str, Any]], folder: Path, findings: list[tuple[KeyPa
     absolute = os.path.join(os.path.abspath(folder), "")
     for index, app in enumerate(apps):
         for key, find in _LOCATORS.items():
-            if app.get(key):
+            if key in app:
                 try:
                     app[key] = find(app[key], absolute)
                 except Rejected as error:

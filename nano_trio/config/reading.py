@@ -11,8 +11,8 @@ from nano_trio.config.problems import ConfigError, KeyPath, Problem, render
 _TOML_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-class _Object(dict[str, Any]):
-    """A JSON object that remembers which keys came twice; `dict` alone would drop all but the last."""
+class _Faulty(dict[str, Any]):
+    """A JSON object in which keys came twice, and which those are; `dict` alone would drop all but the last."""
 
     repeated: tuple[str, ...] = ()
 
@@ -47,12 +47,13 @@ def read(path: Path) -> Any:
 
 
 def _parse_json(path: Path, text: str) -> Any:
-    faulty: list[_Object] = []
+    faulty: list[_Faulty] = []
 
-    def table(pairs: list[tuple[str, Any]]) -> _Object:
-        made = _Object(pairs)
+    def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
         if len(made) < len(pairs):
             times = Counter(key for key, _ in pairs)
+            made = _Faulty(pairs)
             made.repeated = tuple(key for key in made if times[key] > 1)
             faulty.append(made)
         return made
@@ -86,8 +87,9 @@ def _repeated_keys(document: Any) -> list[KeyPath]:
     waiting: list[tuple[KeyPath, Any]] = [((), document)]
     while waiting:
         at, value = waiting.pop()
-        if isinstance(value, _Object):
+        if isinstance(value, _Faulty):
             repeated += [(*at, key) for key in value.repeated]
+        if isinstance(value, dict):
             waiting += reversed([((*at, key), item) for key, item in value.items()])
         elif isinstance(value, list):
             waiting += reversed([((*at, index), item) for index, item in enumerate(value)])

@@ -7,13 +7,14 @@ once, when it is known where it lies. All other tables become objects of their c
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
+from sys import intern
 from typing import Annotated, Any, NotRequired, TypedDict, get_args, get_origin, is_typeddict
 
 import attrs
 from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.cols import list_structure_factory
-from cattrs.gen import make_dict_structure_fn, override, typeddicts
+from cattrs.gen import make_dict_structure_fn, typeddicts
 
 from nano_trio.config.apps import App, AppTls, Limits
 from nano_trio.config.model import Admin, Compression, Config, Http, Log, Tls
@@ -103,18 +104,21 @@ def _unknown_key(key: str, cls: type[attrs.AttrsInstance]) -> str:
 
 _CLASSES: dict[type, type[attrs.AttrsInstance]] = {}
 """By what `_values_of` makes of them."""
+_TYPES: dict[type, dict[str, Any]] = {}
+"""The types of the values in what `_values_of` makes, by key."""
 
 
 @functools.cache
 def _values_of(cls: type[attrs.AttrsInstance]) -> Any:
     """The values of a class by key, as a type."""
     types: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     for field in attrs.fields(cls):
-        type_: Any = list[_values_of(App)] if field.name == "apps" else field.type  # type: ignore[misc]
-        types[field.name] = type_ if field.default is attrs.NOTHING else NotRequired[type_]
+        types[field.name] = type_ = list[_values_of(App)] if field.name == "apps" else field.type  # type: ignore[misc]
+        keys[field.name] = type_ if field.default is attrs.NOTHING else NotRequired[type_]
     make: Any = TypedDict
-    values = make(cls.__name__, types)
-    _CLASSES[values] = cls
+    values = make(cls.__name__, keys)
+    _CLASSES[values], _TYPES[values] = cls, types
     return values
 
 
@@ -129,51 +133,48 @@ def _rule_hook(type_: Any) -> Hook:
     return apply_rule
 
 
-_KINDS = 32
-"""So many kinds of tables get code of their own: a millisecond each."""
-
-
 def _table_hook(cls: Any) -> Hook:
-    @functools.cache
-    def build() -> Hook:
-        # A file has few of the tables that it could have.
-        return make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True)
-
-    def structure_table(value: Any, type_: Any) -> Any:
-        _expect_table(value)
-        return build()(value, type_)
-
-    return structure_table
+    types = {field.name: field.type for field in attrs.fields(cls)}
+    required = {field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING}
+    return _quick_hook(types, required, cls, functools.partial(make_dict_structure_fn, cls))
 
 
 def _values_hook(cls: Any) -> Hook:
-    """Ten thousand apps have the same two or three of an app's thirty keys: code that looks for no others takes a third
-    of the time.
+    write = functools.partial(typeddicts.make_dict_structure_fn, cls)
+    return _quick_hook(_TYPES[cls], cls.__required_keys__, None, write)
+
+
+def _quick_hook(
+    types: Mapping[str, Any], required: Set[str], make: Callable[..., Any] | None, write: Callable[..., Hook]
+) -> Hook:
+    """Nearly all tables are sound, those of ten thousand apps too, with two or three of thirty keys in each: so their
+    values are made one by one. Only where something is wrong cattrs writes code for the table, and gathers all that is.
     """
-    hooks: dict[tuple[str, ...], Hook] = {}
+    accept = {key: _accept_of(type_) for key, type_ in types.items()}
 
-    def build(keys: tuple[str, ...]) -> Hook:
-        settings: dict[str, Any] = dict.fromkeys(cls.__optional_keys__.difference(keys), override(omit=True))
-        return typeddicts.make_dict_structure_fn(
-            cls, _converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True, **settings
-        )
+    @functools.cache
+    def gather() -> Hook:
+        return write(_converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True)
 
-    def structure_values(value: Any, type_: Any) -> Any:
-        _expect_table(value)
-        keys = tuple(value)
-        hook = hooks.get(keys)
-        if hook is None:
-            if len(hooks) >= _KINDS:
-                keys = tuple(cls.__optional_keys__)
-            hook = hooks[keys] = hooks.get(keys) or build(keys)
-        return hook(value, type_)
+    def structure(value: Any, type_: Any) -> Any:
+        if not isinstance(value, dict):
+            raise rejected(f"expected a table, got {show(value)}")
+        try:
+            # Keys that come from a file are equal to the names in our code, but other objects: to compare them with
+            # thirty names of arguments takes longer than all that is done with the values.
+            values = {intern(key): accept[key](item) for key, item in value.items()}
+        except (KeyError, Rejected, ClassValidationError, IterableValidationError):
+            return gather()(value, type_)
+        if not values.keys() >= required:
+            return gather()(value, type_)
+        return values if make is None else make(**values)
 
-    return structure_values
+    return structure
 
 
-def _expect_table(value: Any) -> None:
-    if not isinstance(value, dict):
-        raise rejected(f"expected a table, got {show(value)}")
+def _accept_of(type_: Any) -> Callable[[Any], Any]:
+    rule = rule_of(type_)
+    return rule.accept if rule is not None else lambda value: _converter.structure(value, type_)
 
 
 def _is_list(type_: Any) -> bool:
