@@ -317,8 +317,7 @@ class AppPath(_PathRule):
     def expects(self) -> str:
         return "a path to a folder with index.js, or to a file"
 
-    def accept(self, value: object) -> str:
-        return self.accept_text(value)
+    accept = _PathRule.accept_text
 
 
 class Services(Rule):
@@ -471,10 +470,9 @@ def is_wildcard(text: str) -> bool:
 def is_unicode(text: str) -> bool:
     """Can it be encoded? JSON's \\ud800 gives a lone surrogate, which no file name or UTF-8 text can hold."""
     try:
-        text.encode()
+        return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def _is_ip_address(text: str) -> bool:
