@@ -36,7 +36,7 @@ from nano_trio.actors.settings import AppSettings
 from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode
-from nano_trio.engine.native_calls import enters
+from nano_trio.engine.native_calls import LEFT, enters
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, StopReason
 from nano_trio.runtime.dispatch import Client, WireBody
@@ -501,7 +501,8 @@ class Incarnation:
         if self._load_error is not None:
             why = load_failure(self._load_error)
         elif reason is StopReason.CPU:
-            why = f"a turn used more than timeout_ms ({self.settings.timeout_ms:g} ms) of CPU time"
+            where = LEFT if self._environment.isolate.left else ""
+            why = f"a turn used more than timeout_ms ({self.settings.timeout_ms:g} ms) of CPU time{where}"
         elif reason is StopReason.MEMORY:
             used = self._environment.isolate.memory_used / (1 << 20)
             why = f"its heap ({used:.1f} MB) outgrew memory_mb ({self.settings.memory_mb:g} MB)"

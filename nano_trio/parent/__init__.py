@@ -20,7 +20,7 @@ processes or more: *workers*, which do everything, and this parent, which does n
 - SIGTERM and SIGINT: workers drain, the parent waits, kills what outlasts its deadline and ends with the worker's code.
   A second one ends at once. SIGHUP: workers reload, one after another. Workers are told by messages, not by signals: a
   terminal's Ctrl-C reaches them as well, and two must not count where the user pressed one.
-- A worker that answers no ping for ``unresponsive_timeout_s`` hangs in native code, where nothing can preempt it. It is
+- A worker that answers no ping for ``unresponsive_timeout_s`` hangs in code that nothing can preempt. It is
   killed, which counts as a crash of the app whose turn was running.
 - When the parent dies, workers see the end of their channel (on Linux a signal, too) and drain.
 

@@ -188,6 +188,25 @@ async def test_a_turn_exceeds_its_cpu_limit(serve: SiteMaker, loop: str) -> None
         assert await goes_on(site) == 1  # a fresh isolate
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)",
+        "try { Array.prototype.lastIndexOf.call({ length: 2 ** 53 - 1 }, 1) } finally { globalThis.seen = 5 }",
+    ],
+)
+async def test_a_native_call_does_not_end(serve: SiteMaker, call: str) -> None:
+    """It is left where it is, and its heap with it."""
+    apps = {"app": app(f"{call};", timeout_ms=100), "neighbour": NEIGHBOUR}
+    async with serve(apps) as site, unnoticed(site):
+        assert await goes_on(site) == 1
+        answers = [await site.get("app") for _ in range(2)]
+        assert [answer.status for answer in answers] == [503, 503]
+        assert "more than 100 ms of CPU time" in answers[0].text
+        assert "in a native call that does not end: its heap stays until the process ends" in site.logged("app")
+        assert await goes_on(site) == 1
+
+
 async def test_other_requests_of_a_stopped_isolate_are_answered(serve: SiteMaker) -> None:
     body = """
       if (request.url.endsWith("/spin")) for (;;);
