@@ -17,6 +17,9 @@ how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterw
 (an interrupted async function has rejected its promise), so no job runs after a stop and the isolate is only good for
 closing.
 
+In a native call of the engine no poll comes. There a timer's signal takes its place, and a turn that is to stop, but
+does not come out of the call, is left where it is (:mod:`nano_trio.engine.native_calls`).
+
 A turn that ends within its first slice pays for two greenlet switches and two clock readings: greenlets are parked and
 used again, and no task is switched.
 
@@ -28,8 +31,9 @@ engine walks the heap for it: then it is read as often as costs 2 % of the app's
 Cycles are looked for where the limit is, at polls and between turns, when the heap has grown enough since the last
 time. Where its size cannot be read directly the engine decides.
 
-Rules: nothing calls into a runtime whose turn is suspended; Python keeps no :class:`quickjs.Value` but the entry points
-taken at the start; nothing inside the engine holds the isolate or its context strongly: cycles are not collected there.
+Rules: nothing calls into a runtime whose turn is suspended, or was left; Python keeps no :class:`quickjs.Value` but the
+entry points taken at the start; nothing inside the engine holds the isolate or its context strongly: cycles are not
+collected there.
 """
 
 from __future__ import annotations
@@ -204,7 +208,8 @@ class Isolate:
         # The first reason stands: a limit is not made a cancellation by those that it is reported to.
         self._turnstile.stop = self._turnstile.stop or reason
         if self._turnstile.suspended:
-            self._turnstile.in_a_hurry = True
+            assert self._turn is not None
+            self._turnstile.must_end(self._turn)
             self._scheduler.withdraw(self)
             self._requested = False
             if self._resume(self._slice_ns):

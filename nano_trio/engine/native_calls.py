@@ -31,12 +31,24 @@ import quickjs
 from nano_trio.engine.native import engine_functions
 from nano_trio.engine.polling import address_of, layout_is_known
 
-__all__ = ["FREES_NOTHING", "GRACE_NS", "LEFT", "code_range", "enters", "keep_for_ever", "phase_of", "suspend_by"]
+__all__ = [
+    "FREES_NOTHING",
+    "GRACE_NS",
+    "LEFT",
+    "SHORT_GRACE_NS",
+    "code_range",
+    "enters",
+    "keep_for_ever",
+    "phase_of",
+    "suspend_by",
+]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 GRACE_NS = 1_000_000_000
 """CPU time that a native call may take beyond its turn's limit before it is left."""
+SHORT_GRACE_NS = 50_000_000
+"""The same where the turn is stopped by an owner, who waits, and all others with it."""
 LEFT = ", in a native call that does not end: its heap stays until the process ends"
 """What is told then of where a turn was stopped."""
 

@@ -15,7 +15,7 @@ import greenlet
 
 from nano_trio.engine import poll_timer
 from nano_trio.engine.heap_size import heap_size, next_collection
-from nano_trio.engine.native_calls import FREES_NOTHING, GRACE_NS, phase_of
+from nano_trio.engine.native_calls import FREES_NOTHING, GRACE_NS, SHORT_GRACE_NS, phase_of
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.scheduler import NEVER
 from nano_trio.engine.turn import Entry, Limits, StopReason
@@ -42,8 +42,8 @@ class Turnstile:
 
     __slots__ = (
         "_interval", "_longest", "_scheduler", "counter", "counter_at", "cpu_start", "heap", "heap_trigger", "hub",
-        "in_a_hurry", "isolate", "left", "look_at", "polled", "slice_ends", "slice_left", "stop", "suspended", "turn",
-        "wall_start",
+        "in_native_call", "isolate", "left", "look_at", "patience_ns", "polled", "slice_ends", "slice_left", "stop",
+        "suspended", "turn", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
@@ -62,8 +62,10 @@ class Turnstile:
         self.slice_left = self.wall_start = 0
         self.cpu_start = -1
         self.suspended = False
-        self.in_a_hurry = False
-        """Whoever stops the turn does not wait until a native call has ended."""
+        self.in_native_call = False
+        """It is suspended in the midst of one."""
+        self.patience_ns: int | None = None
+        """The CPU time at which a turn is left that its owner waits for; None while nobody does."""
         self.left = False
         """The turn was left in the midst of a native call: the heap must not be touched again."""
 
@@ -144,25 +146,28 @@ class Turnstile:
         isolate._charge(turn, in_native_call=True)
         if self.stop is None and turn.cpu_ns >= isolate._turn_limit_ns:
             self.stop = StopReason.CPU
-        takes_too_long = turn.cpu_ns >= isolate._turn_limit_ns + GRACE_NS
+        if self.patience_ns is not None and turn.cpu_ns < self.patience_ns:
+            return  # whoever stops it waits for its end
+        patience_ns = self.patience_ns or isolate._turn_limit_ns + GRACE_NS
+        # An owner at the keyboard wants the heap that a call to interrupt() leaves: it waits as long as it takes.
+        is_left = self.stop not in (None, StopReason.INTERRUPTED) and turn.cpu_ns >= patience_ns
         phase = phase_of(isolate._runtime)
         del turn, isolate
         before, phase.value = phase.value, FREES_NOTHING
-        if not self._is_left(takes_too_long):
-            self.suspended = True
-            self.hub.switch()
-            self.suspended = False
-            self.polled = self.wall_start
-        if self._is_left(takes_too_long):
+        if is_left:
             self.left = True
             self.turn = None
             self.slice_ends = NEVER
-            self.hub.switch()
+        else:
+            self.suspended = self.in_native_call = True
+        self.hub.switch()
+        self.suspended = self.in_native_call = False
+        self.polled = self.wall_start
         phase.value = before
 
-    def _is_left(self, takes_too_long: bool) -> bool:
-        # An owner at the keyboard wants the heap that a call to interrupt() leaves: it waits.
-        return self.stop not in (None, StopReason.INTERRUPTED) and (self.in_a_hurry or takes_too_long)
+    def must_end(self, turn: Entry) -> None:
+        """Before the suspended turn is resumed, to be unwound while its owner waits: it is left if that takes long."""
+        self.patience_ns = turn.cpu_ns + (SHORT_GRACE_NS if self.in_native_call else GRACE_NS)
 
     def release(self) -> None:
         """The context goes away: what lies inside it must not be touched again."""

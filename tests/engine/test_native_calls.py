@@ -117,6 +117,31 @@ async def test_whoever_stops_it_does_not_wait(new_isolate: NewIsolate, end: type
     assert (turn.stopped, isolate.busy, isolate.left) == (StopReason.CANCELLED, False, True)
 
 
+async def test_whoever_stops_one_that_is_about_to_end_frees_its_heap(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(source="const data = { length: 1.5e6 };", turn_ms=1e9)
+    turn = Turn(isolate.context.eval("() => { for (;;) Array.prototype.indexOf.call(data, 1); }"), ())
+    isolate.submit(turn)
+    while not isolate._turnstile.in_native_call:
+        await trio.lowlevel.checkpoint()
+    isolate.close()
+    assert (turn.stopped, isolate.left) == (StopReason.CANCELLED, False)
+
+
+async def test_to_unwind_a_turn_may_take_long(new_isolate: NewIsolate) -> None:
+    """What it held is freed then: that is native, too, and ends."""
+    isolate = new_isolate(source="", turn_ms=1e9, memory_bytes=1 << 30)
+    held = "Array.from({ length: 1e6 }, (_, i) => ({ i }))"
+    turn = Turn(isolate.context.eval(f"() => {{ const held = {held}; globalThis.holds = true; for (;;); }}"), ())
+    isolate.submit(turn)
+    holds = isolate.account.slices + 1
+    while isolate.account.slices < holds or isolate._turnstile.heap.value < 60e6:
+        await trio.lowlevel.checkpoint()
+    for _ in range(50):
+        await trio.lowlevel.checkpoint()
+    isolate.close()
+    assert (turn.stopped, isolate.left) == (StopReason.CANCELLED, False)
+
+
 async def test_a_value_that_python_lets_go_of_meanwhile_is_freed_later(new_isolate: NewIsolate) -> None:
     isolate = new_isolate(source=f"const data = {SHUFFLED};", turn_ms=60_000)
     values = [isolate.context.eval("({ a: [1, 2, 3] })") for _ in range(1000)]
