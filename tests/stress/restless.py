@@ -55,7 +55,7 @@ class RestlessIsolate(Isolate):
         room = limits.hard_memory_bytes - memory
         most_branches = math.log(200 if fine else ENGINE_INTERVAL)
         self._slice_range = (math.log(1e3), math.log(2e4 if fine else 5e5))
-        poll, counter, exp, uniform = turnstile.on_interrupt, turnstile._counter, math.exp, rng.uniform
+        poll, counter, exp, uniform = turnstile.on_interrupt, turnstile.counter, math.exp, rng.uniform
         left = 0
 
         def restless() -> bool:
