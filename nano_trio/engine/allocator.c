@@ -356,14 +356,18 @@ void heap_let_go(char *runtime) {
   }
 }
 
-/* Nobody will ever enter or free this heap: but for their first pages, which values may point to, its large blocks go
-   back to the system. Their addresses stay taken. */
+/* Nobody will ever enter or free this heap: its memory goes back to the system, but for what shares pages with others.
+   Its addresses stay taken, for values of it that somebody still has are counted down when they go. */
 void heap_give_back(char *runtime) {
   Heap *heap = ((State *)(runtime + STATE_AT))->heap;
-  for (Large *large = heap == NULL ? NULL : heap->large; large != NULL; large = large->next) {
-    uintptr_t begin = ((uintptr_t)(large + 1) + 2 * PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+  if (heap == NULL) return;
+  for (Large *large = heap->large; large != NULL; large = large->next) {
+    uintptr_t begin = ((uintptr_t)(large + 1) + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
     uintptr_t end = ((uintptr_t)(large + 1) + large->size) & ~(uintptr_t)(PAGE - 1);
     if (end > begin) madvise((void *)begin, end - begin, MADV_DONTNEED);
+  }
+  for (size_t i = 0; i < taken && heap->pool != &common; i++) {
+    if (slabs[i].pool == heap->pool && slabs[i].used > 0) madvise(memory_of(&slabs[i]), SLAB, MADV_DONTNEED);
   }
 }
 

@@ -62,7 +62,7 @@ def let_go(runtime: quickjs.Runtime) -> None:
 
 
 def give_back(runtime: quickjs.Runtime) -> None:
-    """A runtime that nobody will ever enter or free: the memory within its large blocks goes back to the system."""
+    """A runtime that nobody will ever enter or free: the pages that it has for itself go back to the system."""
     library = _library()
     if library is not None and in_use():
         library.heap_give_back(ctypes.c_void_p(address_of(runtime)))

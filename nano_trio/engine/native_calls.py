@@ -10,8 +10,8 @@ handler of its signal. What happens then is what happens at a poll, with two dif
   (``gc_phase``), in which it frees nothing on its own. What lost its last reference goes with the next collection.
 - The turn cannot be unwound, for nobody in the engine asks whether it should be. One that is over its limit gets some
   time more, in slices as ever, in which most calls end, and it with them. Then it is *left*: its greenlet is never
-  switched to again. Nor is its heap entered or freed: it stays until the process ends, but for the pages within large
-  blocks, which are given back. To everybody else the turn has been stopped like any other.
+  switched to again. Nor is its heap entered or freed: it stays until the process ends, but for the pages that it has
+  for itself, which are given back. To everybody else the turn has been stopped like any other.
 
 That may be anywhere in the engine, so also while a host function of Python's, half done, has it convert a
 string. There the turn goes on: only a turn all of whose Python frames were made for it (:func:`enters`) is suspended.
@@ -49,7 +49,7 @@ GRACE_NS = 1_000_000_000
 """CPU time that a native call may take beyond its turn's limit before it is left."""
 SHORT_GRACE_NS = 50_000_000
 """The same where the turn is stopped by an owner, who waits, and all others with it."""
-LEFT = ", in a native call that does not end: its heap stays until the process ends"
+LEFT = ", in a native call that does not end: some of its memory stays until the process ends"
 """What is told then of where a turn was stopped."""
 
 # The first function of the engine in the binding's library, which has them all behind its own; what is behind them and

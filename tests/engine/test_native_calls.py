@@ -172,12 +172,17 @@ async def test_values_of_a_heap_that_was_left_may_go_at_any_time(new_isolate: Ne
     assert (await run(new_isolate(), "() => work(1000)"))[0].stopped is None
 
 
-async def test_the_memory_within_its_large_blocks_is_given_back(new_isolate: NewIsolate) -> None:
+@pytest.mark.parametrize(
+    "held",
+    ["new Uint8Array(100 << 20).fill(1)", "Array.from({ length: 1e6 }, (_, i) => ({ i }))"],
+    ids=["large", "small"],
+)
+async def test_its_memory_is_given_back(new_isolate: NewIsolate, held: str) -> None:
     def resident() -> int:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    isolate = new_isolate(source="const held = new Uint8Array(100 << 20).fill(1);", turn_ms=10, memory_bytes=256 << 20)
+    isolate = new_isolate(source=f"const held = {held};", turn_ms=10, memory_bytes=256 << 20)
     before = resident()
     await run(isolate, f"() => {ENDLESS}")
     isolate.close()

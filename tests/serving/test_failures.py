@@ -203,7 +203,9 @@ async def test_a_native_call_does_not_end(serve: SiteMaker, call: str) -> None:
         answers = [await site.get("app") for _ in range(2)]
         assert [answer.status for answer in answers] == [503, 503]
         assert "more than 100 ms of CPU time" in answers[0].text
-        assert "in a native call that does not end: its heap stays until the process ends" in site.logged("app")
+        assert "in a native call that does not end: some of its memory stays until the process ends" in site.logged(
+            "app"
+        )
         assert await goes_on(site) == 1
 
 
