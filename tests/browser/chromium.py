@@ -85,9 +85,15 @@ class Page:
 
     async def until(self, expression: str) -> Any:
         """Wait until an expression is truthy; its value. Raises :class:`PageError` when it stays otherwise."""
+        value = None
         with trio.move_on_after(PATIENCE_S):
             while True:
-                value = await self.evaluate(expression)
+                try:
+                    value = await self.evaluate(expression)
+                except PageError as error:
+                    # A page that loads anew has no answer for who asked the one before.
+                    if "navigated" not in str(error):
+                        raise
                 if value:
                     return value
                 await trio.sleep(0.02)
