@@ -39,7 +39,9 @@ async def test_two_people_talk_through_a_restart(tmp_path: Path, browser: Launch
             await enter(ada, "Ada", "kitchen")
             await ada.until("document.querySelector('#state').textContent === 'Room kitchen: 1 here'")
             await enter(bob, "Bob", "kitchen")
+            await bob.until("document.querySelector('#state').textContent === 'Room kitchen: 2 here'")
             await enter(cid, "Cid", "cellar")
+            await cid.until("document.querySelector('#state').textContent === 'Room cellar: 1 here'")
             await say(bob, "<b>tea?</b>")
             await ada.until(f"{_LINES}.includes('Bob: <b>tea?</b>')")
             assert await ada.evaluate(_LINES) == ["Ada came in", "Bob came in", "Bob: <b>tea?</b>"]
