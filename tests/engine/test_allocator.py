@@ -219,7 +219,9 @@ def test_at_its_limit_a_heap_gets_nothing_more_and_keeps_what_it_has(size: int) 
     addresses = []
     while (address := heap.take(size)) is not None:
         addresses.append(address)
-    assert most - size - 100 <= heap.state.size <= most
+    # Of a block of the C library's the remainder may be too small for another: then the last one is larger than asked.
+    remainder = 0 if size <= LARGEST_OF_SLABS else 32
+    assert most - size - 100 <= heap.state.size <= most + remainder
     accounts = heap.state.count, heap.state.size
     assert heap.resize(addresses[0], 12 * size) is None
     assert (heap.state.count, heap.state.size) == accounts
