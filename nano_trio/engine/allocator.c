@@ -32,7 +32,8 @@
  * is at work on an error: build_backtrace() writes to the pending exception, and the new error takes its place and frees
  * it. So a pending exception is held from there on, until the isolate is closed (heap_let_go). And small blocks may go
  * beyond the limit by a quarter, so that errors can be told of in a heap that large blocks have filled; turns that
- * go on are stopped at the next poll, for the limit that is ours lies far below.
+ * go on are stopped at the next poll, for the limit that is ours lies far below. Held against it is what a block is in
+ * the accounts: those of the C library are larger than asked, and given back where one turns out to be too large.
  *
  * Names: a property's name is in one of the engine's lists, of names with the same lower bits of a hash that anybody can
  * compute, newest first; to free one is to walk up to it. So an object of 60,000 names that a client has chosen, from a
@@ -64,6 +65,8 @@
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* What the engine's own functions add to each block of the C library, and so must ours. */
 #define OVERHEAD 8
+/* The C library makes blocks larger than asked by less than this: by what is left of a page, of 64 KB at most. */
+#define ROUNDED ((size_t)1 << 16)
 
 typedef struct Pool Pool;
 
@@ -253,26 +256,46 @@ static __attribute__((noinline)) void give_up(Slab *slab) {
   if (++dirty > MOST_DIRTY) heap_trim();
 }
 
-static __attribute__((noinline)) void *allocate_large(State *state, size_t size) {
+/* What a block is in the accounts. */
+static size_t counted(const void *block) {
+  if (block == NULL) return 0;
+  if (is_ours(block)) return slab_of(block)->size;
+  if (is_large(block)) return large_of((void *)block)->size + sizeof(Large) + OVERHEAD;
+  return malloc_usable_size((void *)block) + OVERHEAD;
+}
+
+/* Whether a heap that has `total` bytes by a block of this size has too many. A small block may go beyond the limit. */
+static inline int is_too_large(const State *state, size_t size, size_t total) {
+  return total > state->limit && (size > LARGEST || total - state->limit > state->limit / 4);
+}
+
+/* How much larger than asked a block is, only the C library knows, when it has made it. */
+static __attribute__((noinline)) void *allocate_large(State *state, size_t size, const void *replaced) {
   if (pool_of(state) == NULL || size > PTRDIFF_MAX - sizeof(Large)) return NULL;
   Large *large = malloc(sizeof *large + size);
   if (large == NULL) return NULL;
-  large->size = malloc_usable_size(large) - sizeof *large;
+  size_t usable = malloc_usable_size(large), total = state->size + usable + OVERHEAD;
+  if (is_too_large(state, size, total - counted(replaced))) {
+    free(large);
+    return NULL;
+  }
+  large->size = usable - sizeof *large;
   link_large(state->heap, large);
   state->count++;
-  state->size += large->size + sizeof *large + OVERHEAD;
+  state->size = total;
   return large + 1;
 }
 
-/* Without a look at the limit. */
-static inline void *allocate(State *state, size_t size) {
-  if (UNLIKELY(size > LARGEST)) return allocate_large(state, size);
+/* `replaced`: the block that goes as soon as this one is there. Only blocks of the C library are held against the limit
+   here. */
+static inline void *allocate(State *state, size_t size, const void *replaced) {
+  if (UNLIKELY(size > LARGEST)) return allocate_large(state, size, replaced);
   unsigned class = class_of[(size + GRAIN - 1) / GRAIN];
   const Heap *heap = state->heap;
   Slab *slab = heap == NULL ? NULL : heap->pool->with_room[class];
   if (UNLIKELY(slab == NULL)) {
     slab = find_slab(state, class);
-    if (slab == NULL) return allocate_large(state, size);
+    if (slab == NULL) return allocate_large(state, size, replaced);
   }
   void *block = slab->free;
   if (block != NULL) {
@@ -291,9 +314,11 @@ static inline void *allocate(State *state, size_t size) {
 /* Whether so many bytes more are too many. */
 static inline int is_beyond(const State *state, size_t size) { return state->size + size > state->limit; }
 
-/* A block beyond the limit: a small one may be had. */
-static __attribute__((noinline)) int is_refused(const State *state, size_t size) {
-  return size > LARGEST || state->size + size - state->limit > state->limit / 4;
+/* A block beyond the limit, in the place of one of `before` bytes: a small one may be had, as a slab's is counted. */
+static __attribute__((noinline)) int is_refused(const State *state, size_t size, size_t before) {
+  if (size > LARGEST) return 1;
+  size_t of_slab = size_of[class_of[(size + GRAIN - 1) / GRAIN]];
+  return is_too_large(state, size, state->size + of_slab - before);
 }
 
 /* Where the C library has no room for it in the list, it goes with the heap's memory. */
@@ -372,8 +397,8 @@ void heap_give_back(char *runtime) {
 }
 
 void *heap_malloc(State *state, size_t size) {
-  if (UNLIKELY(is_beyond(state, size)) && is_refused(state, size)) return refuse(state);
-  void *block = allocate(state, size);
+  if (UNLIKELY(is_beyond(state, size)) && is_refused(state, size, 0)) return refuse(state);
+  void *block = allocate(state, size, NULL);
   return UNLIKELY(block == NULL) ? refuse(state) : block;
 }
 
@@ -460,15 +485,18 @@ void *heap_realloc(State *state, void *block, size_t size) {
     return NULL;
   }
   size_t before = heap_usable_size(block);
-  if (size > before && UNLIKELY(is_beyond(state, size - before)) && is_refused(state, size)) return refuse(state);
+  if (size > before && UNLIKELY(is_beyond(state, size - before)) && is_refused(state, size, before))
+    return refuse(state);
   if (is_ours(block)) {
     /* Up to half of it stays unused: the engine makes nearly every string smaller once, when it is complete. */
     if (size <= before && size > before / 2) return block;
   } else if (size > LARGEST && is_large(block)) {
-    return resize_large(state, large_of(block), size);
+    /* What the C library has moved cannot be refused any more: near the limit the new block is made beside the old. */
+    if (size <= before || !is_beyond(state, size - before + ROUNDED)) return resize_large(state, large_of(block), size);
   }
-  void *moved = allocate(state, size);
-  if (moved == NULL) return refuse(state);
+  void *moved = allocate(state, size, block);
+  /* To make a block smaller must not fail. */
+  if (moved == NULL) return size <= before ? block : refuse(state);
   memcpy(moved, block, size < before ? size : before);
   heap_free(state, block);
   return moved;

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import resource
+import shutil
+from pathlib import Path
 
 import pytest
 import quickjs
@@ -57,20 +60,24 @@ def in_use_of_libc() -> int:
     return int(info.uordblks + info.hblkhd)
 
 
+def prototyped(library: ctypes.PyDLL) -> ctypes.PyDLL:
+    library.heap_malloc.restype = library.heap_realloc.restype = ctypes.c_void_p
+    library.heap_usable_size.restype = library.heap_held.restype = ctypes.c_size_t
+    return library
+
+
 def functions() -> ctypes.PyDLL:
     assert allocator.in_use(), "heaps use the C library: in a source tree, run `python hatch_build.py`"
     found = open_library("allocator")
     assert found is not None
-    found.heap_malloc.restype = found.heap_realloc.restype = ctypes.c_void_p
-    found.heap_usable_size.restype = ctypes.c_size_t
-    return found
+    return prototyped(found)
 
 
 class Heap:
     """A heap's blocks, each filled with bytes of its own, so that no two can share any unseen."""
 
-    def __init__(self, limit: int = NO_LIMIT) -> None:
-        self.calls = functions()
+    def __init__(self, limit: int = NO_LIMIT, calls: ctypes.PyDLL | None = None) -> None:
+        self.calls = calls or functions()
         # The engine allocates the runtime itself before that gets our functions.
         self.runtime: int = LIBC.calloc(1, RUNTIME_SIZE)
         self.state = State.from_address(self.runtime + STATE_AT)
@@ -87,7 +94,7 @@ class Heap:
         address: int | None = self.calls.heap_malloc(ctypes.byref(self.state), ctypes.c_size_t(size))
         if address is not None:
             assert address not in self.blocks
-            assert self.calls.heap_usable_size(ctypes.c_void_p(address)) >= size
+            assert self.usable(address) >= size
             self._fill(address, size)
         return address
 
@@ -113,6 +120,9 @@ class Heap:
     def check(self, address: int) -> None:
         size, contents = self.blocks[address]
         assert ctypes.string_at(address, size) == contents
+
+    def usable(self, address: int) -> int:
+        return int(self.calls.heap_usable_size(ctypes.c_void_p(address)))
 
     @property
     def used(self) -> int:
@@ -219,9 +229,7 @@ def test_at_its_limit_a_heap_gets_nothing_more_and_keeps_what_it_has(size: int) 
     addresses = []
     while (address := heap.take(size)) is not None:
         addresses.append(address)
-    # Of a block of the C library's the remainder may be too small for another: then the last one is larger than asked.
-    remainder = 0 if size <= LARGEST_OF_SLABS else 32
-    assert most - size - 100 <= heap.state.size <= most + remainder
+    assert most - size - 100 <= heap.state.size <= most
     accounts = heap.state.count, heap.state.size
     assert heap.resize(addresses[0], 12 * size) is None
     assert (heap.state.count, heap.state.size) == accounts
@@ -229,6 +237,104 @@ def test_at_its_limit_a_heap_gets_nothing_more_and_keeps_what_it_has(size: int) 
         heap.check(address)
     # A heap that is full may still make a block smaller.
     assert heap.resize(addresses[0], size // 4) is not None
+    heap.close()
+
+
+@pytest.mark.parametrize("size", [60, 1000])
+def test_a_small_block_is_held_against_the_limit_as_large_as_it_is(size: int) -> None:
+    """Of a slab it has up to an eighth more than asked."""
+    heap = Heap()
+    heap.take(size)
+    more = heap.used
+    assert more > size
+    for room in range(size, more + 1):
+        # The limit lies so that with its quarter there is as much room.
+        heap.state.limit = (heap.state.size + room) * 4 // 5
+        most = heap.state.limit + heap.state.limit // 4
+        accounts, room = (heap.state.count, heap.state.size), most - heap.state.size
+        if heap.take(size) is None:
+            assert (heap.state.count, heap.state.size) == accounts
+            assert room < more
+        assert heap.state.size <= most
+    heap.close()
+
+
+@pytest.mark.parametrize("size", [LARGEST_OF_SLABS + 1, 5000, 200_000, 40 << 20])
+def test_a_block_of_the_c_library_is_held_against_the_limit_as_large_as_it_is(size: int) -> None:
+    """That library says how large only when it has made it, and each has our links and its own word besides."""
+    heap = Heap()
+    for room in range(size, size + 32):
+        heap.state.limit = heap.state.size + room
+        accounts = heap.state.count, heap.state.size
+        assert heap.take(size) is None
+        assert (heap.state.count, heap.state.size) == accounts
+    heap.state.limit = heap.state.size + size + 10_000
+    assert heap.take(size) is not None
+    assert heap.state.size <= heap.state.limit
+    heap.close()
+
+
+@pytest.mark.parametrize("size", [LARGEST_OF_SLABS + 1, 5000, 200_000, 40 << 20])
+def test_a_block_of_the_c_library_that_may_not_grow_stays_as_it_is(size: int) -> None:
+    heap = Heap()
+    small, large = heap.take(LARGEST_OF_SLABS), heap.take(size)
+    assert small is not None
+    assert large is not None
+    for address, before in ((small, LARGEST_OF_SLABS), (large, heap.usable(large))):
+        for room in range(1, 16):
+            # Blocks of that library are a multiple of 16 large.
+            heap.state.limit = heap.state.size + room
+            accounts = heap.state.count, heap.state.size
+            assert heap.resize(address, before + 1) is None
+            assert (heap.state.count, heap.state.size) == accounts
+            heap.check(address)
+        heap.state.limit = heap.state.size + 10_000
+        assert heap.resize(address, before + 1) is not None
+        assert heap.state.size <= heap.state.limit
+    heap.close()
+
+
+@pytest.mark.parametrize("size", [32, LARGEST_OF_SLABS, 5000, 200_000, 40 << 20])
+def test_in_a_heap_beyond_its_limit_a_block_may_be_made_smaller(size: int) -> None:
+    heap = Heap()
+    address = heap.take(size)
+    heap.state.limit = 1000
+    for smaller in (size - 1, size * 3 // 4, size // 3, size // 100 + 1):
+        assert address is not None
+        before = heap.state.size
+        address = heap.resize(address, smaller)
+        assert heap.state.size <= before
+    assert address is not None
+    heap.close()
+
+
+def test_where_no_slabs_are_to_be_had_small_blocks_keep_to_the_same_limit(tmp_path: Path) -> None:
+    # Another copy of the library has a region of its own, of which nothing is accessible yet.
+    another = prototyped(ctypes.PyDLL(shutil.copy(functions()._name, tmp_path)))
+    assert another.heap_start()
+    heap = Heap(calls=another)
+    large = heap.take(5000)
+    assert large is not None
+    spare = [bytes(1000) for _ in range(1000)]
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (4096, limits[1]))
+    try:
+        del spare  # what the C library has without the system
+        limit = heap.state.limit = heap.state.size + 4000
+        addresses = []
+        while (address := heap.take(100)) is not None:
+            addresses.append(address)
+        assert limit + limit // 4 - 200 <= heap.state.size <= limit + limit // 4
+        for room in range(100, 132):
+            heap.state.limit = (heap.state.size + room) * 4 // 5
+            assert heap.take(100) is None
+        for address in addresses:
+            assert heap.resize(address, 60) is not None
+        heap.state.limit = 100
+        assert heap.resize(large, 300) is not None
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
+    assert another.heap_held() == 0
     heap.close()
 
 
