@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -12,13 +11,14 @@ from nano_trio.actors.messages import BodyBroken, BodySource, IncomingRequest, O
 from nano_trio.actors.pages import plain_response
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry
-from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.host import HostError
 
 if TYPE_CHECKING:
     from nano_trio.actors.incarnation import Incarnation
+    from nano_trio.actors.piped import PipedBody
+    from nano_trio.runtime.dispatch import WireBody
 
-__all__ = ["AppExchange", "PipedBody", "ResponseStream"]
+__all__ = ["AppExchange", "ResponseStream"]
 
 _AHEAD = 256 << 10
 """Bytes of a stream that may lie here before anybody has asked for them."""
@@ -137,7 +137,22 @@ class AppExchange(Entry):
         if self.incarnation is not None:
             self.incarnation.release(self)
 
+    def break_off(self, text: str) -> None:
+        """Where the response's body comes from is gone: nothing more of it comes."""
+        if self.stream is not None:
+            self.stream.fail(text)
+            self.stream.release()
+        if self.pipe is not None:
+            self.pipe.fail(text)
+            self.pipe.release()
+
     # -- the request's body, as operations of the app ----------------------------------------------------------------
+
+    def wire_body(self) -> WireBody:
+        """What a fetch needs to send it on."""
+        body = self.request.body
+        length = len(body) if isinstance(body, bytes) else body.length if body is not None else 0
+        return length, self.read_chunk
 
     async def read_chunk(self) -> bytes | None:
         """The next chunk of the request's body, None at its end. Raises :class:`HostError` where it broke."""
@@ -266,51 +281,3 @@ class ResponseStream:
         self._wanted = wanted
         if self._arrived is not None:
             self._arrived.set()
-
-
-class PipedBody:
-    """A response body that never enters JavaScript: a fetch's or a request's, handed on untouched.
-
-    ``receive`` gives its next piece, ``close`` gives it up.
-    """
-
-    __slots__ = ("_close", "_counts", "_error", "_exchange", "_receive")
-
-    def __init__(
-        self,
-        exchange: AppExchange,
-        receive: Callable[[], Awaitable[bytes]],
-        close: Callable[[], None],
-    ) -> None:
-        self._exchange: AppExchange | None = exchange
-        self._counts = exchange.counts
-        self._receive = receive
-        self._close = close
-        self._error: str | None = None
-
-    async def receive(self) -> bytes:
-        """The next piece, ``b""`` at the end. Raises :class:`BodyBroken`."""
-        if self._error is not None:
-            raise BodyBroken(self._error)
-        try:
-            piece = await self._receive()
-        except (FetchError, HostError) as error:
-            raise BodyBroken(self._error or error.message) from None
-        self._counts.bytes_out += len(piece)
-        return piece
-
-    def cancel(self, reason: str) -> None:
-        """The client left, or asked for no body."""
-        self.fail(reason)
-        if self._exchange is not None:
-            self._exchange.leave(reason)
-
-    def fail(self, text: str) -> None:
-        """Nobody wants it, or the app's isolate is gone."""
-        if self._error is None:
-            self._error = text
-            self._close()
-
-    def release(self) -> None:
-        """It has ended or failed, and the exchange is over, whose response holds this."""
-        self._exchange = None

@@ -26,10 +26,11 @@ import trio
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.crossing import NO_FIELDS, body_for_js, fields_of, normal_url
 from nano_trio.actors.development import failure_page
-from nano_trio.actors.exchange import AppExchange, PipedBody, ResponseStream
+from nano_trio.actors.exchange import AppExchange, ResponseStream
 from nano_trio.actors.messages import BodyStream, IncomingRequest, OutgoingResponse, Target
 from nano_trio.actors.origin import Origins
 from nano_trio.actors.pages import mailbox_full, plain_response
+from nano_trio.actors.piped import PIPED, decline, hand_on
 from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.services import AppService
 from nano_trio.actors.settings import AppSettings
@@ -304,11 +305,8 @@ class Incarnation:
         if exchange is None or exchange.response is not None:
             if kind == 3:
                 self._environment.enter("abort", request, "AbortError", "the response is no longer wanted")
-            elif kind == 5:
-                self._environment.fetches.cancel(body)
-            elif kind == 6:
-                self._environment.caches.cancel(body)
-            if kind in (4, 5, 6):
+            elif kind in PIPED:
+                decline(kind, body, self._environment)
                 self._environment.enter("piped", request)
             return
         pairs, encoded = NO_FIELDS if headers is None else fields_of(text_of(headers))
@@ -323,36 +321,11 @@ class Incarnation:
         elif kind == 3:
             content = exchange.stream = ResponseStream(exchange)
             self._streams.add(content)
-        elif kind in (4, 5, 6):
-            pairs, content = self._pipe(exchange, pairs, kind, body)
+        elif kind in PIPED:
+            exchange.pipe, pairs = hand_on(exchange, pairs, kind, body, self._exchanges, self._environment)
+            content = exchange.pipe
         self._unanswered -= 1
         exchange.answer(OutgoingResponse(status, text_of(reason), pairs, content))
-
-    def _pipe(
-        self, exchange: AppExchange, headers: list[tuple[str, str]], kind: int, number: int
-    ) -> tuple[list[tuple[str, str]], PipedBody | None]:
-        """The body of that number, of the kind that :meth:`AppHost.respond` names, and the headers it then has."""
-        if kind == 4:
-            source = self._exchanges.get(number)
-            if source is not None:
-                exchange.pipe = PipedBody(exchange, source.read_bytes, lambda: None)
-            return headers, exchange.pipe
-        if kind == 6:
-            cached = self._environment.caches.take(number)
-            if cached is not None:
-                exchange.pipe = PipedBody(exchange, cached.receive, cached.close)
-            return headers, exchange.pipe
-        fetch = self._environment.fetches.take(number)
-        if fetch is None:
-            return headers, None
-        encoding = ", ".join(value for name, value in headers if name == "content-encoding")
-        if encoding == fetch.content_encoding:
-            receive = fetch.receive_raw
-        else:
-            receive = fetch.receive
-            headers = [pair for pair in headers if pair[0] != "content-length"]
-        exchange.pipe = PipedBody(exchange, receive, fetch.close)
-        return headers, exchange.pipe
 
     def failed(self, request: int, text: str, stack: str) -> None:
         exchange = self._exchanges.get(request)
@@ -455,11 +428,7 @@ class Incarnation:
 
     def request_body(self, request: int) -> WireBody | None:
         exchange = self._exchanges.get(request)
-        if exchange is None:
-            return None
-        body = exchange.request.body
-        length = len(body) if isinstance(body, bytes) else body.length if body is not None else 0
-        return length, exchange.read_chunk
+        return None if exchange is None else exchange.wire_body()
 
     def keep(self, cause: Any) -> None:
         self._origins.keep(cause)
@@ -529,12 +498,7 @@ class Incarnation:
             else:
                 page = plain_response(503, title, retry)
             self._answer(exchange, page, kind)
-            if exchange.stream is not None:
-                exchange.stream.fail(text)
-                exchange.stream.release()
-            if exchange.pipe is not None:
-                exchange.pipe.fail(text)
-                exchange.pipe.release()
+            exchange.break_off(text)
         self._exchanges.clear()
         self._streams.clear()
         self._unloaded.clear()
