@@ -131,8 +131,8 @@ export default { async fetch(request) { await null; return new Response("fine " 
 
 
 @contextlib.asynccontextmanager
-async def unnoticed(site: Site, name: str = "neighbour") -> AsyncIterator[None]:
-    """Ask a neighbour app all the while; it must answer each time, in order, from the same isolate."""
+async def unnoticed(site: Site, name: str = "neighbour") -> AsyncIterator[list[str]]:
+    """Ask a neighbour app all the while; it must answer each time, in order, from the same isolate. Its answers."""
     stop = False
     answers: list[str] = []
 
@@ -146,7 +146,7 @@ async def unnoticed(site: Site, name: str = "neighbour") -> AsyncIterator[None]:
     first = int((await site.get(name)).text.removeprefix("fine "))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ask)
-        yield
+        yield answers
         stop = True
     assert len(answers) > 0
     assert answers == [f"fine {number}" for number in range(first + 1, first + 1 + len(answers))]

@@ -176,7 +176,7 @@ async def test_a_request_that_waits_for_another_is_not_hung(serve: SiteMaker) ->
         assert answers.count("released") == 1
 
 
-@pytest.mark.parametrize("loop", ["for (;;);", "for (;;) await null;", "(function f() { Promise.resolve().then(f) })(); await new Promise(() => {});", "try { for (;;); } catch { return new Response('caught'); }"])  # fmt: skip
+@pytest.mark.parametrize("loop", ["for (;;);", "for (;;) await null;", "(function f() { Promise.resolve().then(f) })(); await new Promise(() => {});", "try { for (;;); } catch { return new Response('caught'); }", "/(a+)+$/.exec('a'.repeat(40) + 'b');"])  # fmt: skip
 async def test_a_turn_exceeds_its_cpu_limit(serve: SiteMaker, loop: str) -> None:
     apps = {"app": app(loop, timeout_ms=100), "neighbour": NEIGHBOUR}
     async with serve(apps) as site, unnoticed(site):
@@ -196,17 +196,31 @@ async def test_a_turn_exceeds_its_cpu_limit(serve: SiteMaker, loop: str) -> None
     ],
 )
 async def test_a_native_call_does_not_end(serve: SiteMaker, call: str) -> None:
-    """It is left where it is, and its heap with it."""
+    """It is left where it is, and its heap with it. Others are served all the while."""
     apps = {"app": app(f"{call};", timeout_ms=100), "neighbour": NEIGHBOUR}
-    async with serve(apps) as site, unnoticed(site):
+    async with serve(apps) as site, unnoticed(site) as others:
         assert await goes_on(site) == 1
+        before = len(others)
         answers = [await site.get("app") for _ in range(2)]
+        assert len(others) - before >= 20
         assert [answer.status for answer in answers] == [503, 503]
         assert "more than 100 ms of CPU time" in answers[0].text
         assert "in a native call that does not end: some of its memory stays until the process ends" in site.logged(
             "app"
         )
         assert await goes_on(site) == 1
+
+
+async def test_a_native_call_takes_long_and_ends(serve: SiteMaker) -> None:
+    source = """
+      const numbers = Array.from({ length: 600_000 }, (_, i) => (i * 7919) % 600_011);
+      export default (request) => new Response(request.url.endsWith("/fine") ? "fine 1" : numbers.sort().slice(0, 4).join());
+    """
+    async with serve({"app": source, "neighbour": NEIGHBOUR}) as site, unnoticed(site) as others:
+        assert await goes_on(site) == 1
+        before = len(others)
+        assert (await site.get("app")).text == "0,1,10,100"
+        assert len(others) - before >= 4
 
 
 async def test_other_requests_of_a_stopped_isolate_are_answered(serve: SiteMaker) -> None:
@@ -382,6 +396,7 @@ async def test_no_app_for_that_host(serve: SiteMaker) -> None:
         ("export const x = 1;", "the module has no handler"),
         ("export default { notFetch() {} };", "the module has no handler"),
         ("for (;;);", "more than timeout_ms"),
+        ("Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1);", "in a native call that does not end"),
     ],
 )
 async def test_an_app_that_does_not_load(serve: SiteMaker, source: str, logged: str) -> None:
