@@ -30,28 +30,24 @@
  *
  * The limit: above it the engine gets NULL, which is an out-of-memory error of JavaScript. It takes that badly where it
  * is at work on an error: build_backtrace() writes to the pending exception, and the new error takes its place and frees
- * it. So a pending exception is held from there on, until the isolate is closed (heap_let_go). And small blocks may go
+ * it. So a pending exception is held from there on (allocator_held.c). And small blocks may go
  * beyond the limit by a quarter, so that errors can be told of in a heap that large blocks have filled; turns that
  * go on are stopped at the next poll, for the limit that is ours lies far below. Held against it is what a block is in
  * the accounts: those of the C library are larger than asked, and given back where one turns out to be too large.
- *
- * Names: a property's name is in one of the engine's lists, of names with the same lower bits of a hash that anybody can
- * compute, newest first; to free one is to walk up to it. So an object of 60,000 names that a client has chosen, from a
- * form say, took 4 s to free, in one native call. Those of a list that has grown long are held (heap_hold_names) until
- * the runtime goes, which frees names one by one without such a walk.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  *
  * Failure: where the region cannot be reserved or is full, blocks come from the C library.
  */
 
+#define _GNU_SOURCE
 #include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "values.h"
+#include "allocator.h"
 
 #define REGION ((size_t)1 << 35)
 #define SLAB ((size_t)1 << 14)
@@ -62,49 +58,19 @@
 #define CLASSES 40
 #define GRAIN 8
 #define OWN_FROM ((size_t)1 << 20)
+#define HUGE_FROM ((size_t)2 << 20)
+#define PIECE ((size_t)1 << 20) /* of what is given back to the system while others wait */
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* What the engine's own functions add to each block of the C library, and so must ours. */
 #define OVERHEAD 8
 /* The C library makes blocks larger than asked by less than this: by what is left of a page, of 64 KB at most. */
 #define ROUNDED ((size_t)1 << 16)
 
-typedef struct Pool Pool;
-
-/* The links of a block of the C library that we took: it begins behind them. */
-typedef struct Large {
-  struct Large *next, *previous;
-  size_t size; /* of the block, as the C library rounds it */
-} Large;
-
-/* What is known about a heap. */
-typedef struct {
-  Pool *pool;
-  Large *large;
-  char *runtime; /* the engine's, with the accounts in it */
-  void **held;   /* exceptions that heap_let_go frees */
-  size_t held_count;
-  int names_due; /* so many names, and heap_hold_names looks at them again */
-} Heap;
-
-/* As in quickjs.h; allocator.py proves it. `functions` are the four. */
-typedef struct {
-  size_t count;
-  size_t size;
-  size_t limit;
-  Heap *heap;
-} State;
-
-#define STATE_AT (4 * sizeof(void *))
-/* What is added to the count of an exception that is held. */
-#define HELD (1 << 30)
-/* How many bytes before the table of names the engine has the number of its places. */
-#define NAMES_BEHIND_COUNT 16
-/* The number of names, the number of lists of them, and where those begin. */
-#define NAMES_BEHIND_USED 20
-#define NAMES_BEHIND_LISTS 24
-#define NAMES_BEHIND_FIRST 8
-/* Names of a list that is longer than any that nobody made long: there are at least half as many lists as names. */
-#define LONGEST_LIST 40
+/* The links of a block that is no slab's: it begins behind them. */
+struct Large {
+  Large *next, *previous;
+  size_t size; /* of the block, as whoever gave it rounds it; the lowest bit: it is of the system's pages */
+};
 
 typedef struct Slab {
   struct Slab *next, *previous; /* with room, of the same class; or the next empty one */
@@ -115,7 +81,7 @@ typedef struct Slab {
   uint32_t used;                /* blocks in use */
   uint16_t size;                /* of a block */
   uint8_t class;
-  uint8_t clean;                /* empty, and its memory given back to the system */
+  uint8_t clean;                /* its memory was given back to the system */
   uint64_t unused;              /* a cache line each */
 } Slab;
 
@@ -124,16 +90,16 @@ struct Pool {
   Slab *with_room[CLASSES];
 };
 
+void (*pause_turn)(void);
+
 static char *region;
 static Slab *slabs;
 static size_t taken;      /* slabs that were ever used */
 static size_t accessible; /* bytes of the region */
 static Pool common;
-static Slab *empty;       /* first those whose memory is still there, then those that gave it back */
-static size_t dirty;      /* how many of the former */
-static size_t names_at;   /* where in a runtime the table of its names lies */
-static size_t exception_at; /* where in a runtime its pending exception lies; 0: not known */
-static void (*free_value)(Runtime *, Value); /* the engine's, of one whose count has come to 0 */
+static Slab *empty;       /* whose memory is still there */
+static size_t dirty;      /* how many those are */
+static Slab *clean;       /* empty, and their memory was given back */
 static uint16_t size_of[CLASSES];
 static uint8_t class_of[LARGEST / GRAIN + 1];
 
@@ -162,10 +128,15 @@ static inline void unlink_slab(Slab *slab) {
   if (slab->next != NULL) slab->next->previous = slab->previous;
 }
 
-/* The block of the C library is one of ours: theirs are aligned to 16, and ours begin 24 bytes later. */
+/* The block is one of ours with links: those of the C library are aligned to 16, and ours begin 24 bytes later. */
 static inline int is_large(const void *block) { return ((uintptr_t)block & 15) == 8; }
 
 static inline Large *large_of(void *block) { return (Large *)block - 1; }
+
+static inline int is_huge(const Large *large) { return large->size & 1; }
+
+/* Of the block, in bytes. */
+static inline size_t size_of_large(const Large *large) { return large->size & ~(size_t)1; }
 
 static void link_large(Heap *heap, Large *large) {
   large->previous = NULL;
@@ -210,10 +181,13 @@ static __attribute__((noinline)) Slab *find_slab(State *state, unsigned class) {
   if (pool == NULL) return NULL;
   Slab *slab = pool->with_room[class];
   if (slab != NULL) return slab;
-  slab = empty;
-  if (slab != NULL) {
+  if (empty != NULL) {
+    slab = empty;
     empty = slab->next;
-    dirty -= !slab->clean;
+    dirty--;
+  } else if (clean != NULL) {
+    slab = clean;
+    clean = slab->next;
   } else {
     size_t end = (taken + 1) * SLAB;
     if (end > REGION) return NULL;
@@ -239,28 +213,44 @@ static __attribute__((noinline)) Slab *find_slab(State *state, unsigned class) {
   return slab;
 }
 
+static void put_empty(Slab *slab) {
+  slab->next = empty;
+  empty = slab;
+  dirty++;
+}
+
+/* Its memory goes back to the system, which may refuse it. */
+static int put_clean(Slab *slab) {
+  if (madvise(memory_of(slab), SLAB, MADV_DONTNEED) != 0) return 0;
+  slab->clean = 1;
+  slab->next = clean;
+  clean = slab;
+  return 1;
+}
+
 /* Give the memory of empty slabs back to the system. */
 void heap_trim(void) {
-  /* Slabs are put to and taken from the front: behind the first that gave its memory back, all did. */
-  for (Slab *slab = empty; slab != NULL && !slab->clean; slab = slab->next) {
-    if (madvise(memory_of(slab), SLAB, MADV_DONTNEED) != 0) break;
-    slab->clean = 1;
+  while (empty != NULL) {
+    Slab *slab = empty;
+    empty = slab->next;
     dirty--;
+    if (!put_clean(slab)) {
+      put_empty(slab);
+      return;
+    }
   }
 }
 
 static __attribute__((noinline)) void give_up(Slab *slab) {
   unlink_slab(slab);
-  slab->next = empty;
-  empty = slab;
-  if (++dirty > MOST_DIRTY) heap_trim();
+  if (dirty < MOST_DIRTY || !put_clean(slab)) put_empty(slab);
 }
 
 /* What a block is in the accounts. */
 static size_t counted(const void *block) {
   if (block == NULL) return 0;
   if (is_ours(block)) return slab_of(block)->size;
-  if (is_large(block)) return large_of((void *)block)->size + sizeof(Large) + OVERHEAD;
+  if (is_large(block)) return size_of_large(large_of((void *)block)) + sizeof(Large) + OVERHEAD;
   return malloc_usable_size((void *)block) + OVERHEAD;
 }
 
@@ -269,17 +259,43 @@ static inline int is_too_large(const State *state, size_t size, size_t total) {
   return total > state->limit && (size > LARGEST || total - state->limit > state->limit / 4);
 }
 
+/* The system needs 0.1 ms to take a megabyte back, so a hundred would hold up everybody: it gets them in pieces. */
+static void release(Large *large) {
+  if (!is_huge(large)) {
+    free(large);
+    return;
+  }
+  char *at = (char *)large, *end = at + sizeof *large + size_of_large(large);
+  for (; pause_turn != NULL && (size_t)(end - at) > PIECE; at += PIECE) {
+    if (munmap(at, PIECE) != 0) break;
+    pause_turn();
+  }
+  munmap(at, (size_t)(end - at));
+}
+
+/* How many bytes of pages a block of that size takes, with its links. */
+static inline size_t pages_for(size_t size) { return (size + sizeof(Large) + PAGE - 1) & ~(size_t)(PAGE - 1); }
+
 /* How much larger than asked a block is, only the C library knows, when it has made it. */
 static __attribute__((noinline)) void *allocate_large(State *state, size_t size, const void *replaced) {
-  if (pool_of(state) == NULL || size > PTRDIFF_MAX - sizeof(Large)) return NULL;
-  Large *large = malloc(sizeof *large + size);
-  if (large == NULL) return NULL;
-  size_t usable = malloc_usable_size(large), total = state->size + usable + OVERHEAD;
+  if (pool_of(state) == NULL || size > PTRDIFF_MAX - 2 * ROUNDED) return NULL;
+  Large *large;
+  size_t usable, huge = size >= HUGE_FROM;
+  if (huge) {
+    usable = pages_for(size);
+    large = mmap(NULL, usable, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (large == MAP_FAILED) return NULL;
+  } else {
+    large = malloc(sizeof *large + size);
+    if (large == NULL) return NULL;
+    usable = malloc_usable_size(large);
+  }
+  size_t total = state->size + usable + OVERHEAD;
+  large->size = (usable - sizeof *large) | huge;
   if (is_too_large(state, size, total - counted(replaced))) {
-    free(large);
+    release(large);
     return NULL;
   }
-  large->size = usable - sizeof *large;
   link_large(state->heap, large);
   state->count++;
   state->size = total;
@@ -321,66 +337,6 @@ static __attribute__((noinline)) int is_refused(const State *state, size_t size,
   return is_too_large(state, size, state->size + of_slab - before);
 }
 
-/* Where the C library has no room for it in the list, it goes with the heap's memory. */
-static void hold(Heap *heap, int *counted) {
-  *counted += HELD;
-  /* The list's room is a power of two. */
-  size_t count = heap->held_count;
-  if ((count & (count - 1)) == 0) {
-    void **held = realloc(heap->held, (count == 0 ? 1 : 2 * count) * sizeof *held);
-    if (held == NULL) return;
-    heap->held = held;
-  }
-  heap->held[heap->held_count++] = counted;
-}
-
-/* The engine gets nothing: what it throws now takes the place of the pending exception, which somebody may work on. */
-static __attribute__((noinline)) void *refuse(State *state) {
-  Heap *heap = state->heap;
-  if (heap == NULL || exception_at == 0) return NULL;
-  const Value *pending = (const Value *)(heap->runtime + exception_at);
-  if (tag_of(*pending) != TAG_OBJECT) return NULL;
-  if (*count_of(*pending) < HELD) hold(heap, count_of(*pending));
-  return NULL;
-}
-
-/* Where a name has the number of the next in its list; 0: it is the last. */
-static inline uint32_t next_name(const void *name) { return ((const uint32_t *)name)[3]; }
-
-/* Names of long lists are never freed from now on, but with the runtime. Little work where few are new. */
-void heap_hold_names(char *runtime) {
-  Heap *heap = ((State *)(runtime + STATE_AT))->heap;
-  if (heap == NULL) return;
-  int count = *(int *)(runtime + names_at - NAMES_BEHIND_USED), later = count + count / 8 + 500;
-  int is_due = count >= heap->names_due;
-  if (is_due || later < heap->names_due) heap->names_due = later;
-  if (!is_due) return;
-  void **names = *(void ***)(runtime + names_at);
-  const uint32_t *first = *(uint32_t **)(runtime + names_at - NAMES_BEHIND_FIRST);
-  int lists = *(int *)(runtime + names_at - NAMES_BEHIND_LISTS);
-  for (int i = 0; i < lists; i++) {
-    int length = 0;
-    for (uint32_t name = first[i]; name != 0 && length <= LONGEST_LIST; name = next_name(names[name])) length++;
-    if (length <= LONGEST_LIST) continue;
-    for (uint32_t name = first[i]; name != 0; name = next_name(names[name])) {
-      int *uses = names[name];
-      if (*uses < HELD) *uses += HELD;
-    }
-  }
-}
-
-/* What was held is not needed any more: no JavaScript runs, nor will again. */
-void heap_let_go(char *runtime) {
-  Heap *heap = ((State *)(runtime + STATE_AT))->heap;
-  if (heap != NULL) heap->names_due = 0;
-  heap_hold_names(runtime);
-  while (heap != NULL && heap->held_count > 0) {
-    Value held = {{.pointer = heap->held[--heap->held_count]}, TAG_OBJECT};
-    *count_of(held) -= HELD;
-    if (*count_of(held) <= 0) free_value((Runtime *)runtime, held);
-  }
-}
-
 /* Nobody will ever enter or free this heap: its memory goes back to the system, but for what shares pages with others.
    Its addresses stay taken, for values of it that somebody still has are counted down when they go. */
 void heap_give_back(char *runtime) {
@@ -388,7 +344,7 @@ void heap_give_back(char *runtime) {
   if (heap == NULL) return;
   for (Large *large = heap->large; large != NULL; large = large->next) {
     uintptr_t begin = ((uintptr_t)(large + 1) + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
-    uintptr_t end = ((uintptr_t)(large + 1) + large->size) & ~(uintptr_t)(PAGE - 1);
+    uintptr_t end = ((uintptr_t)(large + 1) + size_of_large(large)) & ~(uintptr_t)(PAGE - 1);
     if (end > begin) madvise((void *)begin, end - begin, MADV_DONTNEED);
   }
   for (size_t i = 0; i < taken && heap->pool != &common; i++) {
@@ -397,9 +353,9 @@ void heap_give_back(char *runtime) {
 }
 
 void *heap_malloc(State *state, size_t size) {
-  if (UNLIKELY(is_beyond(state, size)) && is_refused(state, size, 0)) return refuse(state);
+  if (UNLIKELY(is_beyond(state, size)) && is_refused(state, size, 0)) return heap_refuse(state);
   void *block = allocate(state, size, NULL);
-  return UNLIKELY(block == NULL) ? refuse(state) : block;
+  return UNLIKELY(block == NULL) ? heap_refuse(state) : block;
 }
 
 /* The runtime goes. `leaks`: blocks of the heap are left. */
@@ -407,7 +363,7 @@ static __attribute__((noinline)) void close_heap(Heap *heap, int leaks) {
   while (heap->large != NULL) {
     Large *large = heap->large;
     heap->large = large->next;
-    free(large);
+    release(large);
   }
   Pool *pool = heap->pool;
   if (pool != &common) {
@@ -430,9 +386,9 @@ static __attribute__((noinline)) void free_large(State *state, void *block) {
   Heap *heap = state->heap;
   if (is_large(block)) {
     Large *large = large_of(block);
-    state->size -= large->size + sizeof *large + OVERHEAD;
+    state->size -= size_of_large(large) + sizeof *large + OVERHEAD;
     unlink_large(heap, large);
-    free(large);
+    release(large);
     return;
   }
   /* The engine's own function allocated it, before the runtime got ours. */
@@ -460,16 +416,24 @@ void heap_free(State *state, void *block) {
 size_t heap_usable_size(const void *block) {
   if (block == NULL) return 0;
   if (is_ours(block)) return slab_of(block)->size;
-  return is_large(block) ? large_of((void *)block)->size : malloc_usable_size((void *)block);
+  return is_large(block) ? size_of_large(large_of((void *)block)) : malloc_usable_size((void *)block);
 }
 
 static __attribute__((noinline)) void *resize_large(State *state, Large *large, size_t size) {
-  if (size > PTRDIFF_MAX - sizeof *large) return refuse(state);
-  size_t before = large->size;
-  Large *moved = realloc(large, sizeof *large + size);
-  if (moved == NULL) return refuse(state);
-  moved->size = malloc_usable_size(moved) - sizeof *moved;
-  state->size += moved->size - before;
+  size_t before = size_of_large(large), usable, huge = is_huge(large);
+  if (size > PTRDIFF_MAX - 2 * ROUNDED) return heap_refuse(state);
+  Large *moved;
+  if (huge) {
+    usable = pages_for(size);
+    moved = mremap(large, sizeof *large + before, usable, MREMAP_MAYMOVE);
+    if (moved == MAP_FAILED) return heap_refuse(state);
+  } else {
+    moved = realloc(large, sizeof *large + size);
+    if (moved == NULL) return heap_refuse(state);
+    usable = malloc_usable_size(moved);
+  }
+  moved->size = (usable - sizeof *moved) | huge;
+  state->size += usable - sizeof *moved - before;
   if (moved->next != NULL) moved->next->previous = moved;
   if (moved->previous != NULL)
     moved->previous->next = moved;
@@ -486,38 +450,20 @@ void *heap_realloc(State *state, void *block, size_t size) {
   }
   size_t before = heap_usable_size(block);
   if (size > before && UNLIKELY(is_beyond(state, size - before)) && is_refused(state, size, before))
-    return refuse(state);
+    return heap_refuse(state);
   if (is_ours(block)) {
     /* Up to half of it stays unused: the engine makes nearly every string smaller once, when it is complete. */
     if (size <= before && size > before / 2) return block;
-  } else if (size > LARGEST && is_large(block)) {
+  } else if (size > LARGEST && is_large(block) && is_huge(large_of(block)) == (size >= HUGE_FROM)) {
     /* What the C library has moved cannot be refused any more: near the limit the new block is made beside the old. */
     if (size <= before || !is_beyond(state, size - before + ROUNDED)) return resize_large(state, large_of(block), size);
   }
   void *moved = allocate(state, size, block);
   /* To make a block smaller must not fail. */
-  if (moved == NULL) return size <= before ? block : refuse(state);
+  if (moved == NULL) return size <= before ? block : heap_refuse(state);
   memcpy(moved, block, size < before ? size : before);
   heap_free(state, block);
   return moved;
-}
-
-/* What the engine allocated in many small blocks before it was given these functions, the 240 names that it knows from
-   the start, takes 4 KB less here. Only their table points to them. */
-void heap_take_names(char *runtime) {
-  State *state = (State *)(runtime + STATE_AT);
-  void **names = *(void ***)(runtime + names_at);
-  int count = *(int *)(runtime + names_at - NAMES_BEHIND_COUNT);
-  for (int i = 1; i < count; i++) {
-    void *name = names[i];
-    if ((uintptr_t)name & 1) continue; /* no name, but the number of the next that is none */
-    size_t size = size_of_string(name);
-    void *taken = heap_malloc(state, size);
-    if (taken == NULL) return;
-    memcpy(taken, name, size);
-    heap_free(state, name);
-    names[i] = taken;
-  }
 }
 
 /* How many bytes of slabs are handed out, in all heaps. */
@@ -527,13 +473,8 @@ size_t heap_held(void) {
   return held;
 }
 
-/* Once a process, before a heap of an app: where a runtime's pending exception and its names lie, and how values are
-   freed. */
-void heap_know(size_t exception, size_t names, void (*function)(Runtime *, Value)) {
-  exception_at = exception;
-  names_at = names;
-  free_value = function;
-}
+/* Once a process: what is to be called in the midst of work that takes long. Others may run in it, but not this heap. */
+void heap_pause_by(void (*function)(void)) { pause_turn = function; }
 
 /* Once a process, before all others. 0: the addresses cannot be had. */
 int heap_start(void) {

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import quickjs
 
+from nano_trio.engine import poll_timer
 from nano_trio.engine.heap_size import account_offsets
 from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of
@@ -68,11 +69,12 @@ def give_back(runtime: quickjs.Runtime) -> None:
         library.heap_give_back(ctypes.c_void_p(address_of(runtime)))
 
 
-def hold_names(runtime: quickjs.Runtime) -> None:
-    """Names that would take long to free, for they are many with the same hash, stay as long as the runtime."""
+def hold_names(runtime: quickjs.Runtime, parts: int) -> None:
+    """Names that would take long to free, for they are many with the same hash, stay as long as the runtime. They are
+    looked for where there is one more for each ``parts`` of those at the last time."""
     library = _library()
     if library is not None and in_use():
-        library.heap_hold_names(ctypes.c_void_p(address_of(runtime)))
+        library.heap_hold_names(ctypes.c_void_p(address_of(runtime)), parts)
 
 
 def trim() -> None:
@@ -94,8 +96,9 @@ def _library() -> ctypes.PyDLL | None:
     if library is None:
         return None
     library.heap_held.restype = ctypes.c_size_t
-    for name in ("trim", "know", "let_go", "give_back", "take_names", "hold_names"):
+    for name in ("trim", "know", "let_go", "give_back", "take_names", "hold_names", "pause_by"):
         library[f"heap_{name}"].restype = None
+    library.heap_pause_by(poll_timer.pause())
     return library if library.heap_start() else None
 
 

@@ -46,11 +46,12 @@ from typing import Any
 import greenlet
 import quickjs
 
-from nano_trio.engine import freed_memory, json_builtins, native_calls, poll_timer
-from nano_trio.engine.allocator import give_back, hold_names, let_go, use_slabs
+from nano_trio.engine import json_builtins, native_calls, poll_timer
+from nano_trio.engine.allocator import give_back, hold_names, use_slabs
+from nano_trio.engine.freeing import Freeing
 from nano_trio.engine.heap_size import next_collection
 from nano_trio.engine.runners import new_runner, parked
-from nano_trio.engine.scheduler import NEVER, SHORT_TURN_SLICES, Account, CpuScheduler
+from nano_trio.engine.scheduler import NEVER, PROVEN_TURNS, SHORT_TURN_SLICES, Account, CpuScheduler
 from nano_trio.engine.turn import Entry, Limits, StopReason
 from nano_trio.engine.turnstile import Turnstile
 
@@ -63,6 +64,8 @@ _JOBS_BETWEEN_LOOKS = 16
 # In less a turn does not make so many names that to free them would take long.
 _TIME_FOR_NAMES_NS = 100_000
 _MOST_UNWOUND_JOBS = 100_000
+# A slice is over for so long, and no poll has told so: the turn is in a native call.
+_POLLS_LATE_NS = 100_000
 # Bytes of a heap in which the engine looks for garbage: its own number, where we cannot, and more than is built.
 _FIRST_COLLECTION = 256 << 10
 _LATER = 16 << 20
@@ -83,6 +86,7 @@ class Isolate:
         self._short_turn_ns = SHORT_TURN_SLICES * scheduler.slice_ns
         self._mark = scheduler.mark
         self._running = poll_timer.running()
+        self._tick_after = poll_timer.tick_after()
         self._runtime: Any = quickjs.Runtime()
         use_slabs(self._runtime)
         self.context: Any = self._runtime.new_context()
@@ -143,6 +147,11 @@ class Isolate:
     def left(self) -> bool:
         """The last turn was stopped in a native call that does not end: the heap stays when the isolate is closed."""
         return self._turnstile.left
+
+    @property
+    def in_native_call(self) -> bool:
+        """The turn is suspended in the midst of a native call."""
+        return self._turnstile.in_native_call
 
     @property
     def turn_is_young(self) -> bool:
@@ -268,25 +277,23 @@ class Isolate:
         size = self.memory_used if heap is None else heap.value
         self._turnstile.release()
         # A heap that was damaged shows it here, or where garbage is collected, rather than in the turn that did it.
-        self._mark[0] = self._number
-        let_go(self._runtime)
-        self.context = self._execute_pending_job = None
-        self._runtime = None
-        self._mark[0] = 0
-        freed_memory.closed(size)
+        freeing = Freeing(self._scheduler, self.account, self._runtime, self.context, size)
+        self.context = self._runtime = self._execute_pending_job = None
+        freeing.begin()
 
+    @native_calls.enters
     def collect_garbage(self) -> None:
-        """Run the engine's cycle collector. Only between turns."""
-        assert not self._busy
-        self._collect()
-
-    def _collect(self) -> None:
-        start = _clock()
+        """Run the engine's cycle collector: between turns, or as what a turn does. Then it takes slices, as ever."""
+        turnstile, start = self._turnstile, _clock()
         self._mark[0] = self._number
+        turnstile.collecting = True
+        self._tick_after(_POLLS_LATE_NS)
         self._runtime.run_gc()
-        if self._turnstile.turn is None:
+        turnstile.collecting = False
+        if turnstile.turn is not None:
+            self._charge(turnstile.turn)
+        else:
             self._mark[0] = 0
-            # What is collected inside a turn is charged with it.
             used = _clock() - start
             self.account.cpu_ns += used
             self._scheduler.used_ns += used
@@ -313,6 +320,8 @@ class Isolate:
         turnstile.wall_start = turnstile.polled = start = _clock()
         turnstile.slice_ends = start + slice_ns
         self._mark[0], self._running[0] = self._number, turnstile.counter_at
+        if self.account.trust < PROVEN_TURNS:
+            self._tick_after(slice_ns + _POLLS_LATE_NS)
         try:
             runner.switch(self)
         finally:
@@ -334,6 +343,7 @@ class Isolate:
         turnstile.slice_ends = start + slice_ns
         turnstile.look_at = start + self._scheduler.look_ns
         self._mark[0], self._running[0] = self._number, turnstile.counter_at
+        self._tick_after(slice_ns + _POLLS_LATE_NS)
         try:
             runner.switch()
         finally:
@@ -348,7 +358,7 @@ class Isolate:
         turn = self._turn
         assert turn is not None
         short = turn.cpu_ns <= self._short_turn_ns
-        if not short:
+        if not short and not self._turnstile.collecting:
             self.account.trust = 0
         self._turnstile.slice_ends = NEVER
         turn.suspended()
@@ -359,6 +369,7 @@ class Isolate:
             self._requested = True
             self._scheduler.request(self, suspended=suspended, short=short)
 
+    @native_calls.begins
     def _execute(self) -> None:
         """Run the current turn; called inside the greenlet."""
         turnstile = self._turnstile
@@ -397,10 +408,14 @@ class Isolate:
         if turnstile.stop is _INTERRUPTED:
             self._unwind_jobs()
         self._charge(turn)
+        # What comes next may free what this turn has made.
+        self._hold_names(turn, 16)
+        if turnstile.stop is None:
+            turnstile.outgrown = self._outgrown()
         turnstile.slice_ends = NEVER
         turnstile.turn = None
 
-    def _charge(self, turn: Entry, *, in_native_call: bool = False) -> None:
+    def _charge(self, turn: Entry) -> None:
         """Add the time since the slice began (or was last charged) to the turn, its app and this pass."""
         turnstile = self._turnstile
         now = _clock()
@@ -420,9 +435,12 @@ class Isolate:
         turn.cpu_ns += used
         self.account.cpu_ns += used
         self._scheduler.used_ns += used
-        if used > _TIME_FOR_NAMES_NS and not in_native_call:
-            hold_names(self._runtime)
 
+    def _hold_names(self, turn: Entry, parts: int) -> None:
+        if turn.cpu_ns > _TIME_FOR_NAMES_NS:
+            hold_names(self._runtime, parts)
+
+    @native_calls.enters
     def _outgrown(self) -> bool:
         """Whether the heap is above its limit, without the cycles that nobody holds any more: where it has grown, those
         are collected."""
@@ -432,7 +450,7 @@ class Isolate:
         self.memory_used = turnstile.heap.value
         if self.memory_used <= turnstile.heap_trigger:
             return False
-        self._collect()
+        self.collect_garbage()
         self.memory_used = used = turnstile.heap.value
         turnstile.heap_trigger = next_collection(used)
         if turnstile.heap_trigger > limit:
@@ -440,13 +458,14 @@ class Isolate:
             turnstile.heap_trigger = max(limit, used + limit // 8)
         return bool(used > limit)
 
+    @native_calls.enters
     def _outgrown_by_walk(self) -> bool:
         if self.account.cpu_ns < self._memory_due_ns:
             return False
         limit, before, start = self.limits.memory_bytes, self.memory_used, _clock()
         used = self._runtime.compute_memory_usage()["malloc_size"]
         if used > limit:
-            self._collect()
+            self.collect_garbage()
             used = self._runtime.compute_memory_usage()["malloc_size"]
         self.memory_used = used
         pause, grown = 50 * (_clock() - start), used - before
@@ -473,7 +492,7 @@ class Isolate:
                 turn.stopped, turnstile.stop = turnstile.stop, None
             elif turnstile.stop is not None:
                 turn.stopped = self.stopped = turnstile.stop
-            elif self._outgrown():
+            elif turnstile.outgrown:
                 # The turn itself ran to its end, and its result counts.
                 self.stopped = turnstile.stop = StopReason.MEMORY
             turn.ended()
@@ -506,6 +525,3 @@ class Isolate:
             turn = self._queue.popleft()
             turn.stopped = StopReason.DISCARDED
             turn.ended()
-
-
-poll_timer.call_in_native_calls(native_calls.suspend_by(Isolate._execute.__code__, Turnstile.suspend_native_call))

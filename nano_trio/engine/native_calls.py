@@ -2,8 +2,8 @@
 
 Theory of operation. The engine polls where JavaScript branches and calls. A call of something native, the sort of a
 million numbers say, is none of either until it ends. So where a turn has been in the engine's own code for milliseconds
-without a poll, a timer of the thread's CPU time (``poll_timer.c``) calls what :func:`suspend_by` gives it, from the
-handler of its signal. What happens then is what happens at a poll, with two differences:
+without a poll, a timer of the thread's CPU time (``poll_timer.c``) calls :func:`suspend`, from the handler of
+its signal. What happens then is what happens at a poll, with two differences:
 
 - The heap is in the midst of something. Only clocks are compared: no garbage is collected, no memory is counted. And
   where Python lets go of a value meanwhile the engine must not free it: it is told that it is removing cycles
@@ -20,6 +20,7 @@ string. There the turn goes on: only a turn all of whose Python frames were made
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -36,11 +37,14 @@ __all__ = [
     "GRACE_NS",
     "LEFT",
     "SHORT_GRACE_NS",
+    "begins",
+    "can_suspend",
     "code_range",
     "enters",
     "keep_for_ever",
+    "leaf_ranges",
     "phase_of",
-    "suspend_by",
+    "suspend",
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -66,6 +70,8 @@ _BETWEEN = (
     "JS_NewContext",
 )
 _BEFORE = "PyInit__quickjs"
+# Of the C library: they may be at it for long, hold no lock and call nobody.
+_LEAVES = ("memcpy", "memmove", "memset", "memchr", "memcmp")
 
 FREES_NOTHING = 2
 """The phase (JS_GC_PHASE_REMOVE_CYCLES) in which objects whose count comes to 0 stay."""
@@ -74,11 +80,21 @@ _RUNTIME_WORDS = 40  # the first of struct JSRuntime, which has some more: the c
 _THRESHOLD = 0x123456789AB
 
 _entering: set[CodeType] = set()
+_beginning: set[CodeType] = set()
+_python_collects = False
+# Python's collector works wherever it likes, also in a turn, and what it frees may be of another heap.
 
 
 def enters(function: _Function) -> _Function:
     """Decorates a function through which a turn enters JavaScript: it may be suspended wherever it calls the engine."""
     _entering.add(function.__code__)
+    return function
+
+
+def begins(function: _Function) -> _Function:
+    """Decorates the function with which a greenlet begins what may be suspended. Its variable ``turnstile`` is there
+    meanwhile, and has ``suspend_native_call()``, which switches to another greenlet or not: which of it."""
+    _beginning.add(function.__code__)
     return function
 
 
@@ -90,6 +106,32 @@ def code_range() -> tuple[int, int] | None:
         return None
     begin, end, *between, before = (function or 0 for function in functions)
     return (begin, end) if 0 < before < begin and all(begin < place < end for place in between) else None
+
+
+@cache
+def leaf_ranges() -> list[tuple[int, int]]:
+    """Where functions of the C library that copy, fill and search memory lie, from and to; those that can be found.
+
+    Where they begin the linker says. Where they end is told by what unwinds exceptions: its record of a function holds
+    the record's length, the way to what all records have in common, and the beginning, as a distance from there, and
+    length of the function (.eh_frame, Linux Standard Base 10.6.1). A beginning that is the right one proves that.
+    """
+    try:
+        find = ctypes.CDLL("libgcc_s.so.1")._Unwind_Find_FDE
+        library = ctypes.CDLL(None)
+        begins = {ctypes.cast(library[name], ctypes.c_void_p).value or 0 for name in _LEAVES}
+    except (OSError, AttributeError):
+        return []
+    find.restype = ctypes.c_void_p
+    found = []
+    for begin in begins:
+        bases = (ctypes.c_void_p * 3)()
+        record = find(ctypes.c_void_p(begin + 1), bases)
+        if record is not None and bases[2] == begin:
+            distance, length = (ctypes.c_int32 * 2).from_address(record + 8)
+            if record + 8 + distance == begin and length > 0:
+                found.append((begin, begin + length))
+    return found
 
 
 def phase_of(runtime: quickjs.Runtime) -> ctypes.c_uint8:
@@ -127,20 +169,31 @@ def _phase_at() -> int | None:
     return places[0] if stayed == before + 1 and objects() <= before else None
 
 
-def suspend_by(turns: CodeType, suspend: Callable[[Any], None]) -> Callable[[], None]:
-    """What the timer is to call. ``turns``: the code that runs turns, with an isolate's ``turnstile`` in a variable;
-    ``suspend``: what is called with it."""
+def can_suspend() -> bool:
+    """Whether native calls are suspended here."""
+    return code_range() is not None
 
-    def suspend_turn() -> None:
-        frame = sys._getframe().f_back
-        while frame is not None and frame.f_code in _entering:
-            frame = frame.f_back
-        if frame is not None and frame.f_code is turns:
-            turnstile = frame.f_locals["turnstile"]
-            del frame
-            suspend(turnstile)
 
-    return suspend_turn
+def suspend() -> bool:
+    """What the timer calls in the midst of a native call: whether it was suspended, and now goes on."""
+    if _python_collects:
+        return False
+    frame = sys._getframe().f_back
+    while frame is not None and frame.f_code in _entering:
+        frame = frame.f_back
+    if frame is None or frame.f_code not in _beginning:
+        return False
+    turnstile = frame.f_locals["turnstile"]
+    del frame
+    return bool(turnstile.suspend_native_call())
+
+
+def _collecting(phase: str, _info: dict[str, int]) -> None:
+    global _python_collects
+    _python_collects = phase == "start"
+
+
+gc.callbacks.append(_collecting)
 
 
 def keep_for_ever(*things: object) -> None:

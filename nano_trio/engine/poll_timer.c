@@ -18,18 +18,22 @@
  * counter, it is lost, and the next one serves. System calls that it interrupts go on (SA_RESTART), or are called again
  * by Python (PEP 475); a turn hardly makes any.
  *
- * A tick that finds the counter still at 1 has come in the midst of a native call, which has taken milliseconds and may
- * never end: `Array.prototype.indexOf.call({length: 2 ** 53 - 1}, 1)`. Then the handler calls Python from where it is
- * (native_calls.py), which may switch to another greenlet. The turn's stack is put aside with the frame of the signal on
- * it, in which the system has put all registers. When the turn is switched to again the handler returns, and the call
- * goes on, as after any signal.
+ * A while later a second timer looks whether that poll has come. A tick that finds the counter still at 1 has come in
+ * the midst of a native call, which may never end: `Array.prototype.indexOf.call({length: 2 ** 53 - 1}, 1)`. Then the
+ * handler calls Python from where it is (native_calls.py), which may switch to another greenlet. The turn's stack is put
+ * aside with the frame of the signal on it, in which the system has put all registers. When the turn is switched to
+ * again the handler returns, and the call goes on, as after any signal, until the second timer ends its slice.
  *
  * That is sound only where what was interrupted is the engine itself. It works on nothing but its runtime, which nobody
  * else enters meanwhile; and it is called with Python's GIL held, by code that expects Python to run in it, for so it
- * does at each poll. So the handler looks where it was: in the functions of the engine, which lie in one piece. Not in
- * Python or the C library, whose locks may be held, nor in our own C, nor in the binding, which has Python's objects
- * half made. Elsewhere the next tick tries again. And as the signal is not blocked while its handler runs, it serves
- * the turns that run before this one goes on.
+ * does at each poll. So the handler looks where it was: in the functions of the engine, which lie in one piece, or in
+ * those of the C library that copy and fill memory, where the engine called them. They hold no lock, and call nobody.
+ * Not elsewhere in the C library, nor in Python, whose locks may be held, nor in our own C, nor in the binding, which
+ * has Python's objects half made: there the second timer tries again soon. And as the signal is not blocked while its
+ * handler runs, it serves the turns that run before this one goes on.
+ *
+ * Why two timers: what most kernels know of a thread's CPU time is the clock tick, 4 ms, but it costs nobody anything
+ * who waits. The second is as exact as one likes, and runs only once the first has found a turn at work.
  */
 
 #define _GNU_SOURCE
@@ -47,58 +51,110 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-/* What a thread has. It is never freed: a signal may be on its way when the timer is deleted. */
+/* How long after a poll was asked for it is missed, and after which a call that was not suspended may be. */
+#define SOON 200000
+/* Of a native call, which then is suspended again. */
+#define SLICE 500000
+
+/* What a thread has. It is never freed: a signal may be on its way when the timers are deleted. */
 typedef struct {
   int32_t *volatile running; /* the counter of the context whose turn runs in the thread; NULL: none runs */
   timer_t timer;
+  timer_t second;
+  volatile int is_expected; /* a poll was asked for, and the second looks whether it has come */
+  volatile int is_late;    /* a tick came where nothing could be suspended */
 } Thread;
 
-/* Where the engine's functions lie, and what is called in their midst; NULL: nothing is. */
-static uintptr_t engine_begins, engine_ends;
+static __thread Thread *mine;
+
+/* Where functions lie: from and to. */
+typedef struct {
+  uintptr_t begins, ends;
+} Range;
+
+#define MOST_LEAVES 8
+
+/* The engine's functions, those that copy and fill, and what is called in their midst; NULL: nothing is. */
+static Range engine, leaves[MOST_LEAVES];
 static void *in_native_call;
 
 /* Of Python's stable interface. */
 extern void *PyErr_Occurred(void);
 extern void PyErr_Clear(void);
 extern void *PyObject_CallObject(void *function, void *arguments);
+extern int PyObject_IsTrue(void *object);
 extern void Py_IncRef(void *object);
 extern void Py_DecRef(void *object);
 
-/* Where the thread was when the signal came; 0: not known. */
-static uintptr_t place_in(const void *context) {
+static inline int is_within(uintptr_t place, Range range) { return place >= range.begins && place < range.ends; }
+
+/* Whether the thread was in the engine, or in what the engine called and calls nobody, when the signal came. */
+static int is_in_engine(const void *context) {
+  const mcontext_t *machine = &((const ucontext_t *)context)->uc_mcontext;
 #if defined(__x86_64__)
-  return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+  uintptr_t place = (uintptr_t)machine->gregs[REG_RIP], caller = *(const uintptr_t *)machine->gregs[REG_RSP];
 #elif defined(__aarch64__)
-  return (uintptr_t)((const ucontext_t *)context)->uc_mcontext.pc;
+  uintptr_t place = machine->pc, caller = machine->regs[30];
 #else
-  return (void)context, 0;
+  uintptr_t place = 0, caller = 0;
+  (void)machine;
 #endif
+  if (is_within(place, engine)) return 1;
+  for (int i = 0; i < MOST_LEAVES; i++) {
+    if (is_within(place, leaves[i])) return is_within(caller, engine);
+  }
+  return 0;
+}
+
+static void come_back(Thread *thread, long after) {
+  struct itimerspec once = {{0, 0}, {0, after}};
+  timer_settime(thread->second, 0, &once, NULL);
+}
+
+/* Have Python see whether the turn is to be suspended. */
+static void suspend(Thread *thread) {
+  thread->is_late = 0;
+  void *was_suspended = PyObject_CallObject(in_native_call, NULL);
+  if (was_suspended == NULL) PyErr_Clear();
+  come_back(thread, was_suspended != NULL && PyObject_IsTrue(was_suspended) == 1 ? SLICE : SOON);
+  if (was_suspended != NULL) Py_DecRef(was_suspended);
+}
+
+/* Called by our own C where it may be suspended: see whether a tick came in vain. */
+void poll_timer_pause(void) {
+  if (mine != NULL && mine->is_late && mine->running != NULL && PyErr_Occurred() == NULL) suspend(mine);
 }
 
 static void tick(int number, siginfo_t *info, void *context) {
   (void)number;
   if (info->si_code != SI_TIMER) return;
-  volatile int32_t *counter = ((Thread *)info->si_value.sival_ptr)->running;
+  Thread *thread = info->si_value.sival_ptr;
+  int was_expected = thread->is_expected;
+  thread->is_expected = 0;
+  volatile int32_t *counter = thread->running;
   if (counter == NULL) return;
-  if (*counter > 1) {
-    *counter = 1;
-    return;
+  int error = errno, may_be_native = *counter <= 1;
+  *counter = 1;
+  if (in_native_call == NULL || (!may_be_native && was_expected)) {
+    /* The next tick serves. */
+  } else if (!may_be_native) {
+    thread->is_expected = 1;
+    come_back(thread, SOON);
+  } else if (is_in_engine(context) && PyErr_Occurred() == NULL) {
+    suspend(thread);
+  } else {
+    thread->is_late = 1;
+    come_back(thread, SOON);
   }
-  uintptr_t place = place_in(context);
-  if (in_native_call == NULL || place < engine_begins || place >= engine_ends || PyErr_Occurred() != NULL) return;
-  int error = errno;
-  void *result = PyObject_CallObject(in_native_call, NULL);
-  if (result != NULL)
-    Py_DecRef(result);
-  else
-    PyErr_Clear();
   errno = error;
 }
 
-/* Once a process: have a function of Python called in the midst of native calls of the engine. */
-void poll_timer_call(uintptr_t begins, uintptr_t ends, void *function) {
-  engine_begins = begins;
-  engine_ends = ends;
+/* Once a process: have a function of Python called in the midst of native calls of the engine; whether it has suspended
+ * the call is what it returns. `ranges`: where the engine's functions lie, and behind that those of the C library that
+ * copy and fill, so many. */
+void poll_timer_call(const Range *ranges, size_t count, void *function) {
+  engine = ranges[0];
+  for (size_t i = 1; i < count && i <= MOST_LEAVES; i++) leaves[i - 1] = ranges[i];
   Py_IncRef(function);
   in_native_call = function;
 }
@@ -115,9 +171,17 @@ void *poll_timer_start(long period) {
   }
   Thread *thread = calloc(1, sizeof *thread);
   if (thread == NULL) return NULL;
+  mine = thread;
   struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = number, .sigev_value.sival_ptr = thread};
   event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
+  if (timer_create(CLOCK_MONOTONIC, &event, &thread->second) != 0) {
+    mine = NULL;
+    free(thread);
+    return NULL;
+  }
   if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &thread->timer) != 0) {
+    timer_delete(thread->second);
+    mine = NULL;
     free(thread);
     return NULL;
   }
@@ -131,5 +195,14 @@ void *poll_timer_start(long period) {
   return thread;
 }
 
+/* Tick once more, so many nanoseconds from now on. */
+void poll_timer_tick_after(Thread *thread, long after) {
+  if (in_native_call != NULL) come_back(thread, after);
+}
+
 /* The thread runs no turns any more. */
-void poll_timer_stop(Thread *thread) { timer_delete(thread->timer); }
+void poll_timer_stop(Thread *thread) {
+  mine = NULL;
+  timer_delete(thread->timer);
+  timer_delete(thread->second);
+}

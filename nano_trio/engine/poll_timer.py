@@ -11,13 +11,13 @@ import os
 import threading
 from array import array
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from nano_trio.engine import native_calls
 from nano_trio.engine.native import open_library
 
-__all__ = ["Running", "address_of", "in_use", "running", "stop"]
+__all__ = ["Running", "address_of", "in_use", "pause", "running", "stop", "tick_after"]
 
 Running = Any
 """``running[0]`` is the address of the poll counter of the isolate whose turn runs in the thread; 0 where none does."""
@@ -31,9 +31,11 @@ class _Timer:
 
     def __init__(self) -> None:
         self.running: Running = array("Q", [0])
+        self.tick_after: Callable[[int], object] = bool
         library = _library()
         self._thread = None if library is None else library.poll_timer_start(_PERIOD_NS)
         if self._thread is not None:
+            self.tick_after = partial(library.poll_timer_tick_after, self._thread)  # type: ignore[union-attr]
             self.running = memoryview(ctypes.c_uint64.from_address(self._thread)).cast("B").cast("Q")
 
     @property
@@ -48,7 +50,6 @@ class _Timer:
             library.poll_timer_stop(ctypes.c_void_p(self._thread))
 
 
-_in_native_calls: Callable[[], None] | None = None
 _threads = threading.local()
 
 
@@ -74,10 +75,15 @@ def in_use() -> bool:
     return _timer().ticks
 
 
-def call_in_native_calls(function: Callable[[], None]) -> None:
-    """Have it called where a turn has been in the engine's own code for longer than a period. Must not raise."""
-    global _in_native_calls
-    _in_native_calls = function
+def tick_after() -> Callable[[int], object]:
+    """What has this thread's turn looked at so many ns from now on, too: sooner than the CPU timer does."""
+    return _timer().tick_after
+
+
+def pause() -> ctypes.c_void_p:
+    """The address of a function for our own C to call where a turn may be suspended; NULL where there is no timer."""
+    library = _library()
+    return ctypes.c_void_p(None) if library is None else ctypes.cast(library.poll_timer_pause, ctypes.c_void_p)
 
 
 def stop() -> None:
@@ -101,10 +107,13 @@ def _library() -> ctypes.PyDLL | None:
     if library is not None:
         library.poll_timer_start.argtypes = [ctypes.c_long]
         library.poll_timer_start.restype = ctypes.c_void_p
+        library.poll_timer_tick_after.argtypes = [ctypes.c_void_p, ctypes.c_long]
+        library.poll_timer_tick_after.restype = None
         library.poll_timer_stop.restype = None
-        library.poll_timer_call.argtypes = [ctypes.c_size_t, ctypes.c_size_t, ctypes.py_object]
+        library.poll_timer_call.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.py_object]
         library.poll_timer_call.restype = None
         engine = native_calls.code_range()
-        if engine is not None and _in_native_calls is not None:
-            library.poll_timer_call(*engine, _in_native_calls)
+        if engine is not None:
+            places = array("Q", [place for range in (engine, *native_calls.leaf_ranges()) for place in range])
+            library.poll_timer_call(places.buffer_info()[0], len(places) // 2, native_calls.suspend)
     return library

@@ -58,13 +58,14 @@ import trio
 
 from nano_trio.engine.loop import Outside, known_runner
 
-__all__ = ["NEVER", "SHORT_TURN_SLICES", "Account", "CpuScheduler", "Mark", "Runnable"]
+__all__ = ["NEVER", "PROVEN_TURNS", "SHORT_TURN_SLICES", "Account", "CpuScheduler", "Mark", "Runnable"]
 
 NEVER = 1 << 62
 """A time in ns that does not come."""
 SHORT_TURN_SLICES = 4
 """A turn that needs no more slices than these is a short one."""
-_PROVEN_TURNS = 16
+PROVEN_TURNS = 16
+"""An app whose last turns, so many, were short is trusted."""
 _GRANTS_A_PASS = 20
 """However little happens outside, Trio makes a pass of its own after so many grants."""
 _LOOK_NS = 100_000
@@ -97,7 +98,7 @@ class Account:
     @property
     def proven(self) -> bool:
         """Whether its turns have been short for so long that others are asked to wait for it."""
-        return self.trust >= _PROVEN_TURNS
+        return self.trust >= PROVEN_TURNS
 
 
 class Mark(Protocol):
@@ -172,6 +173,10 @@ class CpuScheduler:
         self._suspended: deque[Account] = deque()
         self._newcomers_next = True
         self._work = trio.Event()
+        self.runs = False
+        """Slices are granted."""
+        self.ends: set[Callable[[], None]] = set()
+        """Called when no slices are granted any more, by which what was begun was to be ended."""
         self._outside: Outside | None = None
         self._uncut_ns = 0
         """CPU time that those in the middle of a long turn have had since the slice of one was cut short."""
@@ -213,6 +218,12 @@ class CpuScheduler:
             account.waiting.append(runnable)
             if len(account.waiting) == 1:
                 (self._suspended if suspended and not short else self._newcomers).append(account)
+        self._work.set()
+
+    def request_beside(self, runnable: Runnable) -> None:
+        """Ask for one call of ``runnable.run_slice()`` beside the slices of those who compute: for what must not take
+        longer the more of them there are."""
+        self._interrupted.append(runnable)
         self._work.set()
 
     def when_spare(self, work: Callable[[], bool] | None) -> None:
@@ -257,6 +268,7 @@ class CpuScheduler:
         runner = known_runner()
         self._outside = outside = None if runner is None else Outside(runner)
         trio.lowlevel.add_instrument(passes)
+        self.runs = True
         task_status.started()
         try:
             while passes.failure is None:
@@ -267,7 +279,9 @@ class CpuScheduler:
             raise passes.failure
         finally:
             trio.lowlevel.remove_instrument(passes)
-            self._outside = None
+            self.runs, self._outside = False, None
+            for end in list(self.ends):
+                end()
             if outside is not None:
                 outside.close()
 

@@ -15,7 +15,7 @@ import greenlet
 
 from nano_trio.engine import poll_timer
 from nano_trio.engine.heap_size import heap_size, next_collection
-from nano_trio.engine.native_calls import FREES_NOTHING, GRACE_NS, SHORT_GRACE_NS, phase_of
+from nano_trio.engine.native_calls import FREES_NOTHING, GRACE_NS, SHORT_GRACE_NS, enters, phase_of
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.scheduler import NEVER
 from nano_trio.engine.turn import Entry, Limits, StopReason
@@ -41,9 +41,9 @@ class Turnstile:
     """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
 
     __slots__ = (
-        "_interval", "_longest", "_scheduler", "counter", "counter_at", "cpu_start", "heap", "heap_trigger", "hub",
-        "in_native_call", "isolate", "left", "look_at", "patience_ns", "polled", "slice_ends", "slice_left", "stop",
-        "suspended", "turn", "wall_start",
+        "_interval", "_longest", "_scheduler", "collecting", "counter", "counter_at", "cpu_start", "heap",
+        "heap_trigger", "hub", "in_native_call", "isolate", "left", "look_at", "outgrown", "patience_ns", "polled",
+        "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
@@ -64,6 +64,10 @@ class Turnstile:
         self.suspended = False
         self.in_native_call = False
         """It is suspended in the midst of one."""
+        self.collecting = False
+        """Garbage is being collected, in the midst of the turn or at its end."""
+        self.outgrown = False
+        """The turn has ended with a heap above its limit."""
         self.patience_ns: int | None = None
         """The CPU time at which a turn is left that its owner waits for; None while nobody does."""
         self.left = False
@@ -79,6 +83,7 @@ class Turnstile:
         if self.heap is not None:
             self.heap_trigger = min(limits.memory_bytes, next_collection(self.heap.value))
 
+    @enters
     def on_interrupt(self) -> bool:
         """QuickJS polls: True unwinds. Outside a turn only clocks are compared. Must not raise."""
         now = _clock()
@@ -100,6 +105,7 @@ class Turnstile:
             return False
         return self.look()
 
+    @enters
     def look(self, cut: bool = False) -> bool:
         """Charge, check the limits and, where the slice is used up or cut short, wait for the next inside the turn.
 
@@ -109,10 +115,11 @@ class Turnstile:
         if turn is None or isolate is None or self.hub is None or self.stop is not None:
             return self._ends()
         isolate._charge(turn)
+        isolate._hold_names(turn, 8)
         if turn.cpu_ns >= isolate._turn_limit_ns:
             self.stop = StopReason.CPU
         elif isolate._outgrown():
-            self.stop = StopReason.MEMORY
+            self.stop = self.stop or StopReason.MEMORY
         if self.stop is not None:
             return self._ends()
         now = _clock()
@@ -137,20 +144,24 @@ class Turnstile:
             self.counter.value = 1
         return self.stop is not None
 
-    def suspend_native_call(self) -> None:
-        """Called in the midst of a native call that takes long: charge, and wait for the next slice. Where the turn
-        must stop and the call does not end, it is left here."""
+    def suspend_native_call(self) -> bool:
+        """Called in the midst of a native call that takes long: charge, and wait for the next slice where this one is
+        used up. Where the turn must stop and the call does not end, it is left here. Whether it was suspended."""
         turn, isolate = self.turn, self.isolate()
         if turn is None or isolate is None or self.hub is None:
-            return
-        isolate._charge(turn, in_native_call=True)
-        if self.stop is None and turn.cpu_ns >= isolate._turn_limit_ns:
+            return False
+        isolate._charge(turn)
+        # A collection ends: the limit can wait.
+        if self.stop is None and turn.cpu_ns >= isolate._turn_limit_ns and not self.collecting:
             self.stop = StopReason.CPU
         if self.patience_ns is not None and turn.cpu_ns < self.patience_ns:
-            return  # whoever stops it waits for its end
+            return False  # whoever stops it waits for its end
         patience_ns = self.patience_ns or isolate._turn_limit_ns + GRACE_NS
         # An owner at the keyboard wants the heap that a call to interrupt() leaves: it waits as long as it takes.
         is_left = self.stop not in (None, StopReason.INTERRUPTED) and turn.cpu_ns >= patience_ns
+        if self.slice_left > _LEAST_SLICE_NS and not is_left:
+            self.slice_ends = self.wall_start + self.slice_left
+            return False
         phase = phase_of(isolate._runtime)
         del turn, isolate
         before, phase.value = phase.value, FREES_NOTHING
@@ -164,10 +175,12 @@ class Turnstile:
         self.suspended = self.in_native_call = False
         self.polled = self.wall_start
         phase.value = before
+        return True
 
     def must_end(self, turn: Entry) -> None:
         """Before the suspended turn is resumed, to be unwound while its owner waits: it is left if that takes long."""
-        self.patience_ns = turn.cpu_ns + (SHORT_GRACE_NS if self.in_native_call else GRACE_NS)
+        is_short = self.in_native_call and not self.collecting
+        self.patience_ns = turn.cpu_ns + (SHORT_GRACE_NS if is_short else GRACE_NS)
 
     def release(self) -> None:
         """The context goes away: what lies inside it must not be touched again."""

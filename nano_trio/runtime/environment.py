@@ -52,8 +52,6 @@ _CORE = ("request", "dispatch")
 """The specifications that every app uses, with what they load."""
 _INSTALLED = 3
 """Steps until a blank isolate has the platform, but for its core."""
-_SMALL_HEAP = 4 << 20
-"""Bytes that are collected in some ms."""
 
 _log = structlog.get_logger("nano_trio")
 
@@ -309,12 +307,9 @@ class _Host:
 
     def collect_garbage(self) -> None:
         environment = self._environment()
-        if environment is None or environment.isolate.busy or environment.isolate.stopped is not None:
-            return
-        if environment.isolate.read_memory() <= _SMALL_HEAP:
-            environment.isolate.collect_garbage()
-            # Finalizers are jobs, which a turn runs.
-            environment.enter("release", 0)
+        if environment is not None:
+            # Finalizers are jobs, which run in the same turn.
+            environment.isolate.submit(Turn(environment.isolate.collect_garbage, ()))
 
     def operation_ended(self) -> None:
         environment = self._environment()

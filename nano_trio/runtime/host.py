@@ -85,7 +85,7 @@ class Services(Protocol):
         """Other apps that this one may call, by the names of the bindings."""
 
     def collect_garbage(self) -> None:
-        """Run the collector where the heap is small enough for nobody to notice, and what it finds to finalize."""
+        """Submit a turn that runs the collector, and what it finds to finalize."""
 
     @property
     def app(self) -> AppHost:

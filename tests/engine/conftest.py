@@ -35,6 +35,12 @@ async def scheduler(nursery: trio.Nursery) -> CpuScheduler:
     return cpu
 
 
+async def heaps_freed(scheduler: CpuScheduler) -> None:
+    """Wait until those that were closed are gone: large ones are freed in slices."""
+    while scheduler.ends:
+        await trio.lowlevel.checkpoint()
+
+
 @pytest.fixture
 async def new_isolate(scheduler: CpuScheduler) -> AsyncIterator[NewIsolate]:
     made: list[Isolate] = []

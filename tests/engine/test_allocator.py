@@ -21,7 +21,7 @@ from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.native import open_library
 from nano_trio.engine.scheduler import CpuScheduler
 
-from .conftest import NewIsolate
+from .conftest import NewIsolate, heaps_freed
 
 NO_LIMIT = (1 << 64) - 1
 LARGEST_OF_SLABS = 1024
@@ -413,4 +413,5 @@ async def test_heaps_that_come_and_go_leave_no_more_than_one_does(scheduler: Cpu
         isolate.context.eval(grow)
         assert allocator.held() - before > 3_000_000
         isolate.close()
+        await heaps_freed(scheduler)
         assert allocator.held() == before, round

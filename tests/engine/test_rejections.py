@@ -18,6 +18,8 @@ from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import IsolateClosed, Limits, StopReason, Turn
 
+from .conftest import heaps_freed
+
 # A reader as plain as can be: what is unhandled when all microtasks have run is in `unhandled`.
 READER = """
 var unhandled = [], looks = [], longest = 0, during = () => {};
@@ -199,6 +201,7 @@ async def test_a_turn_that_never_ends_is_stopped_and_freed(scheduler: CpuSchedul
             await run(isolate, code)
         assert isolate.stopped is StopReason.CPU
         isolate.close()
+        await heaps_freed(scheduler)
     assert allocator.held() == before
 
 
@@ -208,6 +211,7 @@ async def test_rejections_count_towards_the_memory_limit(scheduler: CpuScheduler
     with pytest.raises(IsolateClosed, match="memory"):
         await run(isolate, "for (;;) Promise.reject(0)")
     isolate.close()
+    await heaps_freed(scheduler)
     assert allocator.held() == before
 
 
@@ -256,6 +260,7 @@ async def test_isolates_that_come_and_go_leave_nothing(scheduler: CpuScheduler) 
             assert isolate.busy
             del loop
         isolate.close()
+        await heaps_freed(scheduler)
     assert allocator.held() == before
 
 
