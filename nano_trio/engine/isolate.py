@@ -53,7 +53,7 @@ from nano_trio.engine.heap_size import next_collection
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, PROVEN_TURNS, SHORT_TURN_SLICES, Account, CpuScheduler
 from nano_trio.engine.turn import Entry, Limits, StopReason
-from nano_trio.engine.turnstile import Turnstile
+from nano_trio.engine.turnstile import TIME_FOR_NAMES_NS, Turnstile
 
 __all__ = ["Isolate"]
 
@@ -61,8 +61,6 @@ _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
 _INTERRUPTED = StopReason.INTERRUPTED  # a name of the module is found sooner than an enumeration's member
 _JOBS_BETWEEN_LOOKS = 16
-# In less a turn does not make so many names that to free them would take long.
-_TIME_FOR_NAMES_NS = 100_000
 _MOST_UNWOUND_JOBS = 100_000
 # A slice is over for so long, and no poll has told so: the turn is in a native call.
 _POLLS_LATE_NS = 100_000
@@ -409,7 +407,8 @@ class Isolate:
             self._unwind_jobs()
         self._charge(turn)
         # What comes next may free what this turn has made.
-        self._hold_names(turn, 16)
+        if turn.cpu_ns > TIME_FOR_NAMES_NS:
+            hold_names(self._runtime, 16)
         if turnstile.stop is None:
             turnstile.outgrown = self._outgrown()
         turnstile.slice_ends = NEVER
@@ -435,10 +434,6 @@ class Isolate:
         turn.cpu_ns += used
         self.account.cpu_ns += used
         self._scheduler.used_ns += used
-
-    def _hold_names(self, turn: Entry, parts: int) -> None:
-        if turn.cpu_ns > _TIME_FOR_NAMES_NS:
-            hold_names(self._runtime, parts)
 
     @native_calls.enters
     def _outgrown(self) -> bool:

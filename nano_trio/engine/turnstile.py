@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import greenlet
 
 from nano_trio.engine import poll_timer
+from nano_trio.engine.allocator import hold_names
 from nano_trio.engine.heap_size import heap_size, next_collection
 from nano_trio.engine.native_calls import FREES_NOTHING, GRACE_NS, SHORT_GRACE_NS, enters, phase_of
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
@@ -23,7 +24,7 @@ from nano_trio.engine.turn import Entry, Limits, StopReason
 if TYPE_CHECKING:
     from nano_trio.engine.isolate import Isolate
 
-__all__ = ["Turnstile"]
+__all__ = ["TIME_FOR_NAMES_NS", "Turnstile"]
 
 _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
@@ -35,6 +36,8 @@ _FIRST_INTERVAL = 250
 # What each branch or call between two polls may allocate below the engine's own limit: what was cheap may turn to this.
 _BYTES_PER_COUNT = 16 << 10
 _LEAST_SLICE_NS = 50_000
+TIME_FOR_NAMES_NS = 100_000
+"""In less a turn does not make so many names that to free them would take long."""
 
 
 class Turnstile:
@@ -115,7 +118,8 @@ class Turnstile:
         if turn is None or isolate is None or self.hub is None or self.stop is not None:
             return self._ends()
         isolate._charge(turn)
-        isolate._hold_names(turn, 8)
+        if turn.cpu_ns > TIME_FOR_NAMES_NS:
+            hold_names(isolate._runtime, 8)
         if turn.cpu_ns >= isolate._turn_limit_ns:
             self.stop = StopReason.CPU
         elif isolate._outgrown():
