@@ -1,10 +1,13 @@
-"""Freeing the heap of an isolate that was closed: a large one in slices.
+"""What is left to do of an isolate that was closed: a turn to unwind, a heap to free. It is done in slices.
 
 Theory of operation. The engine frees a heap object by object, in a few native calls: 128 MB of small ones take 0.2 s,
 for which all apps would wait whenever one is restarted. So a heap larger than ``AT_ONCE`` is freed in a greenlet of its
 own, which a timer suspends in the midst of these calls like a turn's (:mod:`nano_trio.engine.native_calls`). Nobody can
 enter a heap any more that has come so far. The scheduler grants a slice each pass, beside those who compute: to have
 memory free soon is worth more to all than their share.
+
+The same goes for a turn that was stopped while it was suspended. To unwind it is to free what its frames hold, and a
+native call that it is in the midst of must end first, or be left.
 
 The last who lets go of a runtime's values, an operation that has not ended yet say, is who frees it then, at once.
 """
@@ -14,50 +17,91 @@ from __future__ import annotations
 import contextvars
 import ctypes
 import time
+from collections.abc import Callable
 from typing import Any
 
 import greenlet
 
 from nano_trio.engine import freed_memory, native_calls, poll_timer
 from nano_trio.engine.allocator import let_go
-from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.scheduler import NEVER, Account, CpuScheduler
 
-__all__ = ["AT_ONCE", "Freeing"]
+__all__ = ["AT_ONCE", "HeapToFree", "in_slices"]
 
 AT_ONCE = 1 << 20
 """A heap of so many bytes is freed in about a millisecond."""
 _cpu_clock = time.thread_time_ns
 
 
-class Freeing:
-    """What is left of an isolate: its runtime and context, of a heap of ``size`` bytes. Nobody else has them any more
-    when :meth:`begin` is called."""
+class _InSlices:
+    """A runnable of the scheduler: ``work`` by slices, then ``done``."""
 
-    def __init__(self, scheduler: CpuScheduler, account: Account, runtime: Any, context: Any, size: int) -> None:
+    def __init__(
+        self,
+        scheduler: CpuScheduler,
+        account: Account,
+        work: Callable[[int], bool],
+        done: Callable[[], None],
+    ) -> None:
         self.account = account
         self._scheduler = scheduler
+        self._work = work
+        self._done = done
+        scheduler.ends.add(self.finish)
+        scheduler.request_beside(self)
+
+    def run_slice(self, slice_ns: int) -> None:
+        """A grant of the scheduler."""
+        if self.finish in self._scheduler.ends:
+            if self._work(slice_ns):
+                self._scheduler.ends.discard(self.finish)
+                self._done()
+            else:
+                self._scheduler.request_beside(self)
+
+    def finish(self) -> None:
+        """There are no further slices: do what is left at once."""
+        self.run_slice(NEVER)
+
+
+def in_slices(
+    scheduler: CpuScheduler, account: Account, work: Callable[[int], bool], done: Callable[[], None]
+) -> None:
+    """Call ``work`` with a slice in ns until it returns True, then ``done``. The first time is now, and so is all where
+    nobody grants slices."""
+    if work(scheduler.slice_ns if scheduler.runs else NEVER):
+        done()
+    else:
+        _InSlices(scheduler, account, work, done)
+
+
+class HeapToFree:
+    """The runtime and the context of a heap of ``size`` bytes. Nobody else has them any more when :meth:`begin` is
+    called."""
+
+    def __init__(self, scheduler: CpuScheduler, account: Account, runtime: Any, context: Any, size: int) -> None:
+        self._scheduler = scheduler
+        self._account = account
         self._runtime = runtime
         self._context = context
         self._size = size
         self._counter = ctypes.c_int32(1)
         self._slice_ends = 0
-        self._is_urgent = False
         self._hub: greenlet.greenlet | None = None
         self._runner: greenlet.greenlet | None = None
 
     def begin(self) -> None:
         """Free it, in slices where it is large."""
-        if self._size <= AT_ONCE or not (self._scheduler.runs and native_calls.can_suspend()):
+        if self._size > AT_ONCE and native_calls.can_suspend():
+            self._runner = greenlet.greenlet(self._free)
+            self._runner.gr_context = contextvars.copy_context()
+            in_slices(self._scheduler, self._account, self._free_some, self._freed)
+        else:
             mark = self._scheduler.mark
-            mark[0] = self.account.number
+            mark[0] = self._account.number
             self._free()
             mark[0] = 0
-            freed_memory.closed(self._size)
-            return
-        self._runner = greenlet.greenlet(self._free)
-        self._runner.gr_context = contextvars.copy_context()
-        self._scheduler.ends.add(self.finish)
-        self._scheduler.request_beside(self)
+            self._freed()
 
     @native_calls.begins
     def _free(self) -> None:
@@ -66,39 +110,31 @@ class Freeing:
         turnstile._context = None
         turnstile._runtime = None
 
-    def run_slice(self, slice_ns: int) -> None:
-        """A grant of the scheduler."""
+    def _free_some(self, slice_ns: int) -> bool:
         runner = self._runner
-        if runner is None:
-            return
+        assert runner is not None
         mark, running = self._scheduler.mark, poll_timer.running()
         self._hub = runner.parent = greenlet.getcurrent()
         start = _cpu_clock()
         self._slice_ends = start + slice_ns
-        mark[0], running[0] = self.account.number, poll_timer.address_of(self._counter)
+        mark[0], running[0] = self._account.number, poll_timer.address_of(self._counter)
         poll_timer.tick_after()(slice_ns)
         try:
             runner.switch()
         finally:
             running[0] = mark[0] = 0
         used = _cpu_clock() - start
-        self.account.cpu_ns += used
+        self._account.cpu_ns += used
         self._scheduler.used_ns += used
-        if runner.dead:
-            self._hub = self._runner = None
-            self._scheduler.ends.discard(self.finish)
-            freed_memory.closed(self._size)
-        else:
-            self._scheduler.request_beside(self)
+        return runner.dead
 
     def suspend_native_call(self) -> bool:
         """Called in the midst of freeing: wait for the next slice where this one is used up. Whether it did."""
-        if self._is_urgent or self._hub is None or _cpu_clock() < self._slice_ends:
+        if self._hub is None or _cpu_clock() < self._slice_ends:
             return False
         self._hub.switch()
         return True
 
-    def finish(self) -> None:
-        """Free what is left at once: there are no further slices."""
-        self._is_urgent = True
-        self.run_slice(0)
+    def _freed(self) -> None:
+        self._hub = self._runner = None
+        freed_memory.closed(self._size)

@@ -48,7 +48,7 @@ import quickjs
 
 from nano_trio.engine import json_builtins, native_calls, poll_timer
 from nano_trio.engine.allocator import give_back, hold_names, use_slabs
-from nano_trio.engine.freeing import Freeing
+from nano_trio.engine.freeing import HeapToFree, in_slices
 from nano_trio.engine.heap_size import next_collection
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, PROVEN_TURNS, SHORT_TURN_SLICES, Account, CpuScheduler
@@ -95,7 +95,7 @@ class Isolate:
         self._greenlet: greenlet.greenlet | None = None
         self._turn: Entry | None = None
         self._busy = False
-        self._requested = False
+        self._requested = self._is_closed = False
         self._memory_due_ns = self._memory_looked_ns = 0
         self.memory_used = 0
         """Heap size in bytes when it was last read."""
@@ -208,24 +208,30 @@ class Isolate:
     def stop(self, reason: StopReason = StopReason.CANCELLED) -> None:
         """Stop the turn in progress, even in the middle of a loop, and take no further turns. Idempotent.
 
-        Called from inside a turn (a host function), the turn is unwound at the next interrupt poll.
+        A turn that is suspended has ended with that: :meth:`close` takes it down. Called from inside a turn (a host
+        function), the turn is unwound at the next interrupt poll.
         """
         if self.stopped is not None:
             return
         # The first reason stands: a limit is not made a cancellation by those that it is reported to.
         self._turnstile.stop = self._turnstile.stop or reason
         if self._turnstile.suspended:
-            assert self._turn is not None
-            self._turnstile.must_end(self._turn)
-            self._scheduler.withdraw(self)
-            self._requested = False
-            if self._resume(self._slice_ns):
-                self._proceed()
+            turn, self._turn = self._turn, None
+            assert turn is not None
+            self._turnstile.must_end(turn)
+            self._withdraw()
+            turn.stopped = self.stopped = self._turnstile.stop
+            turn.ended()
+            self._busy = False
+            self._stopped_by_turn(self.stopped)
         elif not self._busy:
             self.stopped = reason
-            self._scheduler.withdraw(self)
-            self._requested = False
+            self._withdraw()
             self._discard_queue()
+
+    def _withdraw(self) -> None:
+        self._scheduler.withdraw(self)
+        self._requested = False
 
     def interrupt(self) -> bool:
         """End the turn in progress, with the jobs it left, and go on with the next in this heap. False: there was none.
@@ -239,8 +245,7 @@ class Isolate:
             return False
         turnstile.stop = StopReason.INTERRUPTED
         if turnstile.suspended:
-            self._scheduler.withdraw(self)
-            self._requested = False
+            self._withdraw()
             if self._resume(self._slice_ns):
                 self._proceed()
         return True
@@ -259,25 +264,42 @@ class Isolate:
 
     def close(self) -> None:
         """Stop, and free the heap. Must not be called from inside one of the isolate's own turns. Idempotent."""
-        if self.context is None:
+        if self._is_closed:
             return
         self.stop()
         assert not self._busy, "close() inside a turn"
+        self._is_closed = True
         self.on_idle = self.on_stopped = None
         if self._turnstile.left:
-            self._turnstile.release()
-            give_back(self._runtime)
-            native_calls.keep_for_ever(self._runtime, self.context, self._greenlet)
-            self.context = self._runtime = self._execute_pending_job = None
+            self._leave()
+        elif self._turnstile.suspended:
+            in_slices(self._scheduler, self.account, self._unwind, self._free)
+        else:
+            self._free()
+
+    def _unwind(self, slice_ns: int) -> bool:
+        """Have the turn that was stopped come to its end. Whether it has."""
+        self._switch_to_turn(slice_ns)
+        return not self._turnstile.suspended
+
+    def _leave(self) -> None:
+        self._turnstile.release()
+        give_back(self._runtime)
+        native_calls.keep_for_ever(self._runtime, self.context, self._greenlet)
+        self.context = self._runtime = self._execute_pending_job = None
+
+    def _free(self) -> None:
+        if self._turnstile.left:
+            self._leave()
             return
         self._runtime.set_interrupt_handler(None)
         heap = self._turnstile.heap
         size = self.memory_used if heap is None else heap.value
         self._turnstile.release()
         # A heap that was damaged shows it here, or where garbage is collected, rather than in the turn that did it.
-        freeing = Freeing(self._scheduler, self.account, self._runtime, self.context, size)
+        heap_to_free = HeapToFree(self._scheduler, self.account, self._runtime, self.context, size)
         self.context = self._runtime = self._execute_pending_job = None
-        freeing.begin()
+        heap_to_free.begin()
 
     @native_calls.enters
     def collect_garbage(self) -> None:
@@ -332,6 +354,13 @@ class Isolate:
 
     def _resume(self, slice_ns: int) -> bool:
         """Run a further slice, or unwind where a stop is asked for. True when the turn has ended."""
+        self._switch_to_turn(slice_ns)
+        if self._turnstile.suspended:
+            self._suspend()
+            return False
+        return True
+
+    def _switch_to_turn(self, slice_ns: int) -> None:
         turnstile, runner = self._turnstile, self._greenlet
         assert runner is not None
         turnstile.hub = greenlet.getcurrent()
@@ -346,10 +375,6 @@ class Isolate:
             runner.switch()
         finally:
             self._running[0] = self._mark[0] = 0
-        if turnstile.suspended:
-            self._suspend()
-            return False
-        return True
 
     def _suspend(self) -> None:
         self.account.slices += 1

@@ -36,7 +36,6 @@ __all__ = [
     "FREES_NOTHING",
     "GRACE_NS",
     "LEFT",
-    "SHORT_GRACE_NS",
     "begins",
     "can_suspend",
     "code_range",
@@ -50,9 +49,7 @@ __all__ = [
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 GRACE_NS = 1_000_000_000
-"""CPU time that a native call may take beyond its turn's limit before it is left."""
-SHORT_GRACE_NS = 50_000_000
-"""The same where the turn is stopped by an owner, who waits, and all others with it."""
+"""CPU time that a native call may take beyond its turn's limit, or its stop, before it is left."""
 LEFT = ", in a native call that does not end: some of its memory stays until the process ends"
 """What is told then of where a turn was stopped."""
 

@@ -16,7 +16,7 @@ import greenlet
 from nano_trio.engine import poll_timer
 from nano_trio.engine.allocator import hold_names
 from nano_trio.engine.heap_size import heap_size, next_collection
-from nano_trio.engine.native_calls import FREES_NOTHING, GRACE_NS, SHORT_GRACE_NS, enters, phase_of
+from nano_trio.engine.native_calls import FREES_NOTHING, GRACE_NS, enters, phase_of
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.scheduler import NEVER
 from nano_trio.engine.turn import Entry, Limits, StopReason
@@ -72,7 +72,7 @@ class Turnstile:
         self.outgrown = False
         """The turn has ended with a heap above its limit."""
         self.patience_ns: int | None = None
-        """The CPU time at which a turn is left that its owner waits for; None while nobody does."""
+        """The CPU time at which a turn is left that was stopped while it was suspended; None: at its limit's."""
         self.left = False
         """The turn was left in the midst of a native call: the heap must not be touched again."""
 
@@ -158,8 +158,6 @@ class Turnstile:
         # A collection ends: the limit can wait.
         if self.stop is None and turn.cpu_ns >= isolate._turn_limit_ns and not self.collecting:
             self.stop = StopReason.CPU
-        if self.patience_ns is not None and turn.cpu_ns < self.patience_ns:
-            return False  # whoever stops it waits for its end
         patience_ns = self.patience_ns or isolate._turn_limit_ns + GRACE_NS
         # An owner at the keyboard wants the heap that a call to interrupt() leaves: it waits as long as it takes.
         is_left = self.stop not in (None, StopReason.INTERRUPTED) and turn.cpu_ns >= patience_ns
@@ -182,9 +180,8 @@ class Turnstile:
         return True
 
     def must_end(self, turn: Entry) -> None:
-        """Before the suspended turn is resumed, to be unwound while its owner waits: it is left if that takes long."""
-        is_short = self.in_native_call and not self.collecting
-        self.patience_ns = turn.cpu_ns + (SHORT_GRACE_NS if is_short else GRACE_NS)
+        """The suspended turn is to be unwound, for nobody waits for it any more: it is left if that takes long."""
+        self.patience_ns = turn.cpu_ns + GRACE_NS
 
     def release(self) -> None:
         """The context goes away: what lies inside it must not be touched again."""
