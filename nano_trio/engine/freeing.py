@@ -64,9 +64,7 @@ class _InSlices:
         self.run_slice(NEVER)
 
 
-def in_slices(
-    scheduler: CpuScheduler, account: Account, work: Callable[[int], bool], done: Callable[[], None]
-) -> None:
+def in_slices(scheduler: CpuScheduler, account: Account, work: Callable[[int], bool], done: Callable[[], None]) -> None:
     """Call ``work`` with a slice in ns until it returns True, then ``done``. The first time is now, and so is all where
     nobody grants slices."""
     if work(scheduler.slice_ns if scheduler.runs else NEVER):
