@@ -85,6 +85,7 @@ class Isolate:
         self._mark = scheduler.mark
         self._running = poll_timer.running()
         self._tick_after = poll_timer.tick_after()
+        self._free_values = poll_timer.free_values()
         self._runtime: Any = quickjs.Runtime()
         use_slabs(self._runtime)
         self.context: Any = self._runtime.new_context()
@@ -375,6 +376,8 @@ class Isolate:
             runner.switch()
         finally:
             self._running[0] = self._mark[0] = 0
+        if not turnstile.in_native_call:
+            self._free_values()
 
     def _suspend(self) -> None:
         self.account.slices += 1

@@ -6,8 +6,7 @@ without a poll, a timer of the thread's CPU time (``poll_timer.c``) calls :func:
 its signal. What happens then is what happens at a poll, with two differences:
 
 - The heap is in the midst of something. Only clocks are compared: no garbage is collected, no memory is counted. And
-  where Python lets go of a value meanwhile the engine must not free it: it is told that it is removing cycles
-  (``gc_phase``), in which it frees nothing on its own. What lost its last reference goes with the next collection.
+  values that Python lets go of meanwhile wait until the call is over (:func:`values_wait`).
 - The turn cannot be unwound, for nobody in the engine asks whether it should be. One that is over its limit gets some
   time more, in slices as ever, in which most calls end, and it with them. Then it is *left*: its greenlet is never
   switched to again. Nor is its heap entered or freed: it stays until the process ends, but for the pages that it has
@@ -15,6 +14,7 @@ its signal. What happens then is what happens at a poll, with two differences:
 
 That may be anywhere in the engine, so also while a host function of Python's, half done, has it convert a
 string. There the turn goes on: only a turn all of whose Python frames were made for it (:func:`enters`) is suspended.
+Nor is one in the one function of the engine that takes a lock of the process (:func:`locking_range`).
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ from typing import Any, TypeVar
 import quickjs
 
 from nano_trio.engine.native import engine_functions
-from nano_trio.engine.polling import address_of, layout_is_known
+from nano_trio.engine.polling import address_of, counter_offset
 
 __all__ = [
-    "FREES_NOTHING",
     "GRACE_NS",
     "LEFT",
     "begins",
@@ -42,8 +41,10 @@ __all__ = [
     "enters",
     "keep_for_ever",
     "leaf_ranges",
-    "phase_of",
+    "leave",
+    "locking_range",
     "suspend",
+    "values_wait",
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -70,11 +71,14 @@ _BEFORE = "PyInit__quickjs"
 # Of the C library: they may be at it for long, hold no lock and call nobody.
 _LEAVES = ("memcpy", "memmove", "memset", "memchr", "memcmp")
 
-FREES_NOTHING = 2
-"""The phase (JS_GC_PHASE_REMOVE_CYCLES) in which objects whose count comes to 0 stay."""
-
-_RUNTIME_WORDS = 40  # the first of struct JSRuntime, which has some more: the collector's threshold is looked for there
-_THRESHOLD = 0x123456789AB
+_IN_MIDST, _LEFT = -(2**31), 1 - 2**31
+# Where the binding's Value has the engine's, behind PyObject_HEAD; where a type of Python's has the function that ends
+# its objects (as in poll_timer_values.c); and how far before the engine's functions that of values lies at most.
+_VALUE_AT = object.__basicsize__
+_DEALLOC_AT = 48
+_BINDING_SIZE = 1 << 16
+# What the engine keeps of a function of C, in its object: values.h.
+_KEPT_AT = 48
 
 _entering: set[CodeType] = set()
 _beginning: set[CodeType] = set()
@@ -99,7 +103,7 @@ def begins(function: _Function) -> _Function:
 def code_range() -> tuple[int, int] | None:
     """Where the engine's functions lie in memory, from and to; None where that is not known."""
     functions = engine_functions([*_ENDS, *_BETWEEN, _BEFORE])
-    if functions is None or _phase_at() is None:
+    if functions is None:
         return None
     begin, end, *between, before = (function or 0 for function in functions)
     return (begin, end) if 0 < before < begin and all(begin < place < end for place in between) else None
@@ -107,68 +111,97 @@ def code_range() -> tuple[int, int] | None:
 
 @cache
 def leaf_ranges() -> list[tuple[int, int]]:
-    """Where functions of the C library that copy, fill and search memory lie, from and to; those that can be found.
-
-    Where they begin the linker says. Where they end is told by what unwinds exceptions: its record of a function holds
-    the record's length, the way to what all records have in common, and the beginning, as a distance from there, and
-    length of the function (.eh_frame, Linux Standard Base 10.6.1). A beginning that is the right one proves that.
-    """
+    """Where functions of the C library that copy, fill and search memory lie, from and to; those that can be found."""
     try:
-        find = ctypes.CDLL("libgcc_s.so.1")._Unwind_Find_FDE
         library = ctypes.CDLL(None)
         begins = {ctypes.cast(library[name], ctypes.c_void_p).value or 0 for name in _LEAVES}
     except (OSError, AttributeError):
         return []
-    find.restype = ctypes.c_void_p
-    found = []
-    for begin in begins:
-        bases = (ctypes.c_void_p * 3)()
-        record = find(ctypes.c_void_p(begin + 1), bases)
-        if record is not None and bases[2] == begin:
-            distance, length = (ctypes.c_int32 * 2).from_address(record + 8)
-            if record + 8 + distance == begin and length > 0:
-                found.append((begin, begin + length))
-    return found
-
-
-def phase_of(runtime: quickjs.Runtime) -> ctypes.c_uint8:
-    """What the engine's collector is doing. Only where there is a :func:`code_range`."""
-    return ctypes.c_uint8.from_address(address_of(runtime) + (_phase_at() or 0))
+    return [found for found in map(_range_from, begins) if found is not None]
 
 
 @cache
-def _phase_at() -> int | None:
-    """Where a runtime keeps the phase, in bytes from its beginning: in the word before the threshold; None: not known.
-
-    Proved by an object that stays in that phase, though nobody has it any more, and goes when it is over.
-    """
-    if not layout_is_known():
+def locking_range() -> tuple[int, int] | None:
+    """Where ``Atomics.notify`` lies, from and to; None where that is not known. While it looks for who waits, it has a
+    lock that is all runtimes' own: whoever is suspended there would have all others wait for ever."""
+    engine = code_range()
+    if engine is None:
         return None
+    context = quickjs.Runtime().new_context()
+    notify = context.eval("Atomics.notify")
+    kept = (ctypes.c_void_p.from_address(id(notify) + _VALUE_AT).value or 0) + _KEPT_AT
+    realm, code = (ctypes.c_uint64 * 2).from_address(kept)
+    length = ctypes.c_uint8.from_address(kept + 16).value
+    if realm != address_of(context) or length != notify.get("length") or not engine[0] < code < engine[1]:
+        return None
+    return _range_from(code)
+
+
+def _range_from(begin: int) -> tuple[int, int] | None:
+    """Where a function of C that begins there lies, from and to; None where that is not known.
+
+    Where it ends is told by what unwinds exceptions: its record of a function holds the record's length, the way to
+    what all records have in common, and the beginning, as a distance from there, and length of the function (.eh_frame,
+    Linux Standard Base 10.6.1). A beginning that is the right one proves that.
+    """
+    try:
+        find = ctypes.CDLL("libgcc_s.so.1")._Unwind_Find_FDE
+    except (OSError, AttributeError):
+        return None
+    find.restype = ctypes.c_void_p
+    bases = (ctypes.c_void_p * 3)()
+    record = find(ctypes.c_void_p(begin + 1), bases)
+    if record is None or bases[2] != begin:
+        return None
+    distance, length = (ctypes.c_int32 * 2).from_address(record + 8)
+    return (begin, begin + length) if record + 8 + distance == begin and length > 0 else None
+
+
+def values_wait(library: ctypes.PyDLL) -> bool:
+    """Have values that Python lets go of wait where their heap is in the midst of a native call, from now on.
+
+    ``library``: ours, of ``poll_timer_values.c``. False where that is not possible. Proved by an object that stays
+    while its heap's poll counter tells that, though nobody has it any more, and goes when that is over.
+    """
+    at, engine = counter_offset(), code_range()
+    if at is None or engine is None:
+        return False
+    type_of_values = ctypes.c_void_p(id(quickjs.Value))
+    ends = ctypes.c_void_p.from_address(id(quickjs.Value) + _DEALLOC_AT)
+    if not 0 < engine[0] - (ends.value or 0) < _BINDING_SIZE:
+        return False
     runtime = quickjs.Runtime()
     context = runtime.new_context()
-    runtime.set_gc_threshold(_THRESHOLD)
-    words = (ctypes.c_uint64 * _RUNTIME_WORDS).from_address(address_of(runtime))
-    places = [8 * (place - 1) for place, word in enumerate(words) if word == _THRESHOLD]
-    if len(places) != 1 or words[places[0] // 8] != 0:
-        return None
+    value = context.eval("({})")
+    counter = ctypes.c_int32.from_address(address_of(context) + at)
 
     def objects() -> int:
         return int(runtime.compute_memory_usage()["obj_count"])
 
-    phase = ctypes.c_uint8.from_address(address_of(runtime) + places[0])
-    before = objects()
-    value = context.eval("({})")
-    phase.value = FREES_NOTHING
+    library.poll_timer_take_values(type_of_values, at)
+    counter.value = _IN_MIDST
+    counts = [objects()]
     del value
-    stayed = objects()
-    phase.value = 0
-    runtime.run_gc()
-    return places[0] if stayed == before + 1 and objects() <= before else None
+    counts.append(objects())
+    library.poll_timer_free_values()
+    counts.append(objects())
+    counter.value = 1
+    library.poll_timer_free_values()
+    counts.append(objects())
+    if [count - counts[0] for count in counts] == [0, 0, 0, -1]:
+        return True
+    library.poll_timer_leave_values(type_of_values)
+    return False
+
+
+def leave(counter: Any) -> None:
+    """A heap, by its poll counter, is left in the midst of a native call: its values are not freed any more."""
+    counter.value = _LEFT
 
 
 def can_suspend() -> bool:
     """Whether native calls are suspended here."""
-    return code_range() is not None
+    return locking_range() is not None
 
 
 def suspend() -> bool:

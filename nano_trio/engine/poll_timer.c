@@ -29,8 +29,12 @@
  * does at each poll. So the handler looks where it was: in the functions of the engine, which lie in one piece, or in
  * those of the C library that copy and fill memory, where the engine called them. They hold no lock, and call nobody.
  * Not elsewhere in the C library, nor in Python, whose locks may be held, nor in our own C, nor in the binding, which
- * has Python's objects half made: there the second timer tries again soon. And as the signal is not blocked while its
- * handler runs, it serves the turns that run before this one goes on.
+ * has Python's objects half made: there the second timer tries again soon. Nor in the one function of the engine that
+ * takes a lock of the process, Atomics.notify. And as the signal is not blocked while its handler runs, it serves the
+ * turns that run before this one goes on.
+ *
+ * What Python lets go of meanwhile waits (poll_timer_values.c): the counter tells that there, from before Python is
+ * called, which may collect garbage at any time.
  *
  * Why two timers: what most kernels know of a thread's CPU time is the clock tick, 4 ms, but it costs nobody anything
  * who waits. The second is as exact as one likes, and runs only once the first has found a turn at work.
@@ -46,6 +50,8 @@
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
+
+#include "poll_timer.h"
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -74,8 +80,9 @@ typedef struct {
 
 #define MOST_LEAVES 8
 
-/* The engine's functions, those that copy and fill, and what is called in their midst; NULL: nothing is. */
-static Range engine, leaves[MOST_LEAVES];
+/* The engine's functions, the one of them that takes a lock, those that copy and fill, and what is called in their
+ * midst; NULL: nothing is. */
+static Range engine, locking, leaves[MOST_LEAVES];
 static void *in_native_call;
 
 /* Of Python's stable interface. */
@@ -99,7 +106,7 @@ static int is_in_engine(const void *context) {
   uintptr_t place = 0, caller = 0;
   (void)machine;
 #endif
-  if (is_within(place, engine)) return 1;
+  if (is_within(place, engine)) return !is_within(place, locking);
   for (int i = 0; i < MOST_LEAVES; i++) {
     if (is_within(place, leaves[i])) return is_within(caller, engine);
   }
@@ -111,18 +118,26 @@ static void come_back(Thread *thread, long after) {
   timer_settime(thread->second, 0, &once, NULL);
 }
 
+/* Whether Python may be called, and be in the midst of this turn: not where it deals with an error, nor of ending a
+ * value, for which the engine may be at work on another heap. */
+static inline int python_may_run(void) { return PyErr_Occurred() == NULL && values_going == 0; }
+
 /* Have Python see whether the turn is to be suspended. */
 static void suspend(Thread *thread) {
+  volatile int32_t *counter = thread->running;
+  int32_t count = *counter;
+  *counter = IN_MIDST;
   thread->is_late = 0;
   void *was_suspended = PyObject_CallObject(in_native_call, NULL);
   if (was_suspended == NULL) PyErr_Clear();
   come_back(thread, was_suspended != NULL && PyObject_IsTrue(was_suspended) == 1 ? SLICE : SOON);
   if (was_suspended != NULL) Py_DecRef(was_suspended);
+  *counter = count;
 }
 
 /* Called by our own C where it may be suspended: see whether a tick came in vain. */
 void poll_timer_pause(void) {
-  if (mine != NULL && mine->is_late && mine->running != NULL && PyErr_Occurred() == NULL) suspend(mine);
+  if (mine != NULL && mine->is_late && mine->running != NULL && python_may_run()) suspend(mine);
 }
 
 static void tick(int number, siginfo_t *info, void *context) {
@@ -133,6 +148,7 @@ static void tick(int number, siginfo_t *info, void *context) {
   thread->is_expected = 0;
   volatile int32_t *counter = thread->running;
   if (counter == NULL) return;
+  if (*counter == IN_MIDST) return; /* Python is seeing to it. */
   int error = errno, may_be_native = *counter <= 1;
   *counter = 1;
   if (in_native_call == NULL || (!may_be_native && was_expected)) {
@@ -140,7 +156,7 @@ static void tick(int number, siginfo_t *info, void *context) {
   } else if (!may_be_native) {
     thread->is_expected = 1;
     come_back(thread, SOON);
-  } else if (is_in_engine(context) && PyErr_Occurred() == NULL) {
+  } else if (is_in_engine(context) && python_may_run()) {
     suspend(thread);
   } else {
     thread->is_late = 1;
@@ -150,11 +166,12 @@ static void tick(int number, siginfo_t *info, void *context) {
 }
 
 /* Once a process: have a function of Python called in the midst of native calls of the engine; whether it has suspended
- * the call is what it returns. `ranges`: where the engine's functions lie, and behind that those of the C library that
- * copy and fill, so many. */
+ * the call is what it returns. `ranges`: where the engine's functions lie, where the one that takes a lock, and behind
+ * that those of the C library that copy and fill, so many in all. */
 void poll_timer_call(const Range *ranges, size_t count, void *function) {
   engine = ranges[0];
-  for (size_t i = 1; i < count && i <= MOST_LEAVES; i++) leaves[i - 1] = ranges[i];
+  locking = ranges[1];
+  for (size_t i = 2; i < count && i < 2 + MOST_LEAVES; i++) leaves[i - 2] = ranges[i];
   Py_IncRef(function);
   in_native_call = function;
 }

@@ -17,7 +17,7 @@ from typing import Any
 from nano_trio.engine import native_calls
 from nano_trio.engine.native import open_library
 
-__all__ = ["Running", "address_of", "in_use", "pause", "running", "stop", "tick_after"]
+__all__ = ["Running", "address_of", "free_values", "in_use", "pause", "running", "stop", "tick_after"]
 
 Running = Any
 """``running[0]`` is the address of the poll counter of the isolate whose turn runs in the thread; 0 where none does."""
@@ -86,6 +86,12 @@ def pause() -> ctypes.c_void_p:
     return ctypes.c_void_p(None) if library is None else ctypes.cast(library.poll_timer_pause, ctypes.c_void_p)
 
 
+def free_values() -> Callable[[], object]:
+    """What frees the values that Python let go of while their heap was in the midst of a native call that is over."""
+    library = _library()
+    return bool if library is None else library.poll_timer_free_values
+
+
 def stop() -> None:
     """This thread runs no turns any more."""
     if hasattr(_threads, "timer"):
@@ -112,8 +118,12 @@ def _library() -> ctypes.PyDLL | None:
         library.poll_timer_stop.restype = None
         library.poll_timer_call.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.py_object]
         library.poll_timer_call.restype = None
-        engine = native_calls.code_range()
-        if engine is not None:
-            places = array("Q", [place for range in (engine, *native_calls.leaf_ranges()) for place in range])
+        library.poll_timer_free_values.restype = None
+        library.poll_timer_take_values.argtypes = [ctypes.c_void_p, ctypes.c_long]
+        library.poll_timer_take_values.restype = None
+        library.poll_timer_leave_values.restype = None
+        engine, locking = native_calls.code_range(), native_calls.locking_range()
+        if engine is not None and locking is not None and native_calls.values_wait(library):
+            places = array("Q", [place for range in (engine, locking, *native_calls.leaf_ranges()) for place in range])
             library.poll_timer_call(places.buffer_info()[0], len(places) // 2, native_calls.suspend)
     return library

@@ -16,7 +16,7 @@ import greenlet
 from nano_trio.engine import poll_timer
 from nano_trio.engine.allocator import hold_names
 from nano_trio.engine.heap_size import heap_size, next_collection
-from nano_trio.engine.native_calls import FREES_NOTHING, GRACE_NS, enters, phase_of
+from nano_trio.engine.native_calls import GRACE_NS, enters, leave
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.scheduler import NEVER
 from nano_trio.engine.turn import Entry, Limits, StopReason
@@ -164,11 +164,10 @@ class Turnstile:
         if self.slice_left > _LEAST_SLICE_NS and not is_left:
             self.slice_ends = self.wall_start + self.slice_left
             return False
-        phase = phase_of(isolate._runtime)
         del turn, isolate
-        before, phase.value = phase.value, FREES_NOTHING
         if is_left:
             self.left = True
+            leave(self.counter)
             self.turn = None
             self.slice_ends = NEVER
         else:
@@ -176,7 +175,6 @@ class Turnstile:
         self.hub.switch()
         self.suspended = self.in_native_call = False
         self.polled = self.wall_start
-        phase.value = before
         return True
 
     def must_end(self, turn: Entry) -> None:

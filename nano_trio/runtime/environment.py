@@ -551,6 +551,8 @@ class Environment:
         self._is_closed = True
         if self._closed is not None:
             self._closed.set()
-        self.isolate.close()
+        self.isolate.stop()
+        # Whoever has the last value frees the heap: that is to be the isolate.
         self._enter = self._entry_point = None
+        self.isolate.close()
         self._host.release()
