@@ -273,6 +273,10 @@ static void release(Large *large) {
   munmap(at, (size_t)(end - at));
 }
 
+/* What to ask the C library for, and what it gave: of an even size, also where it says just what it was asked for. */
+static inline size_t asked_for(size_t size) { return sizeof(Large) + size + (size & 1); }
+static inline size_t given(Large *large) { return malloc_usable_size(large) & ~(size_t)1; }
+
 /* How many bytes of pages a block of that size takes, with its links. */
 static inline size_t pages_for(size_t size) { return (size + sizeof(Large) + PAGE - 1) & ~(size_t)(PAGE - 1); }
 
@@ -286,9 +290,9 @@ static __attribute__((noinline)) void *allocate_large(State *state, size_t size,
     large = mmap(NULL, usable, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (large == MAP_FAILED) return NULL;
   } else {
-    large = malloc(sizeof *large + size);
+    large = malloc(asked_for(size));
     if (large == NULL) return NULL;
-    usable = malloc_usable_size(large);
+    usable = given(large);
   }
   size_t total = state->size + usable + OVERHEAD;
   large->size = (usable - sizeof *large) | huge;
@@ -428,9 +432,9 @@ static __attribute__((noinline)) void *resize_large(State *state, Large *large, 
     moved = mremap(large, sizeof *large + before, usable, MREMAP_MAYMOVE);
     if (moved == MAP_FAILED) return heap_refuse(state);
   } else {
-    moved = realloc(large, sizeof *large + size);
+    moved = realloc(large, asked_for(size));
     if (moved == NULL) return heap_refuse(state);
-    usable = malloc_usable_size(moved);
+    usable = given(moved);
   }
   moved->size = (usable - sizeof *moved) | huge;
   state->size += usable - sizeof *moved - before;
