@@ -21,6 +21,7 @@ import quickjs
 from nano_trio.engine import poll_timer
 from nano_trio.engine.heap_size import account_offsets
 from nano_trio.engine.native import engine_functions, open_library
+from nano_trio.engine.native_calls import enters
 from nano_trio.engine.polling import address_of
 
 __all__ = ["give_back", "held", "hold_names", "in_use", "let_go", "trim", "use_slabs"]
@@ -55,6 +56,7 @@ def _put(runtime: quickjs.Runtime, functions: bytes, library: ctypes.PyDLL) -> N
     library.heap_take_names(ctypes.c_void_p(address))
 
 
+@enters
 def let_go(runtime: quickjs.Runtime) -> None:
     """A runtime in which nothing will run any more: what was held where its memory ran out goes with the rest."""
     library = _library()

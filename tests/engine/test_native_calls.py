@@ -512,6 +512,21 @@ async def test_large_heaps_are_freed_in_slices(new_isolate: NewIsolate, schedule
     assert allocator.held() == before
 
 
+async def test_so_are_their_names_looked_through(new_isolate: NewIsolate, scheduler: CpuScheduler) -> None:
+    isolate = new_isolate(source="", memory_bytes=512 << 20)
+    isolate.context.eval("globalThis.held = {}; for (let i = 0; i < 500000; i++) held[`name${i}`] = i; 0")
+    isolate.close()
+    slices = 0
+    while scheduler.ends:
+        for finish in scheduler.ends:
+            frame = finish.__self__._runner.gr_frame  # type: ignore[attr-defined]
+            while frame is not None and frame.f_code is not allocator.let_go.__code__:
+                frame = frame.f_back
+            slices += frame is not None
+        await trio.lowlevel.checkpoint()
+    assert slices > 4
+
+
 async def test_those_who_compute_do_not_hold_up_what_is_freed(new_isolate: NewIsolate, scheduler: CpuScheduler) -> None:
     isolate, hogs = new_isolate(source=f"const live = {MANY};"), [new_isolate(turn_ms=1e9) for _ in range(50)]
     for hog in hogs:
