@@ -519,7 +519,7 @@ async def test_so_are_their_names_looked_through(new_isolate: NewIsolate, schedu
     slices = 0
     while scheduler.ends:
         for finish in scheduler.ends:
-            frame = finish.__self__._runner.gr_frame  # type: ignore[attr-defined]
+            frame = finish.__self__._work.__self__._runner.gr_frame  # type: ignore[attr-defined]
             while frame is not None and frame.f_code is not allocator.let_go.__code__:
                 frame = frame.f_back
             slices += frame is not None
