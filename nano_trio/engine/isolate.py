@@ -18,17 +18,18 @@ how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterw
 closing.
 
 In a native call of the engine no poll comes. There a timer's signal takes its place, and a turn that is to stop, but
-does not come out of the call, is left where it is (:mod:`nano_trio.engine.native_calls`).
+does not come out of the call, is left where it is (:mod:`nano_trio.engine.native_calls`). What closing an isolate has
+to take down, a turn that was suspended and a large heap, takes slices as well (:mod:`nano_trio.engine.freeing`).
 
 A turn that ends within its first slice pays for two greenlet switches and two clock readings: greenlets are parked and
 used again, and no task is switched.
 
-Memory has two limits. Above ``memory_bytes``, checked at every poll and between turns, the turn is stopped by us. The
+Memory has two limits. Above ``memory_bytes``, checked at every poll and at a turn's end, the turn is stopped by us. The
 engine's own limit lies at twice that plus 32 MiB: QuickJS is memory-unsafe where many small allocations fail, and there
 only a single large one can. Where the heap's size cannot be read directly (:mod:`nano_trio.engine.heap_size`) the
 engine walks the heap for it: then it is read as often as costs 2 % of the app's CPU time, or as its growth demands.
 
-Cycles are looked for where the limit is, at polls and between turns, when the heap has grown enough since the last
+Cycles are looked for where the limit is, at polls and at a turn's end, when the heap has grown enough since the last
 time. Where its size cannot be read directly the engine decides.
 
 Rules: nothing calls into a runtime whose turn is suspended, or was left; Python keeps no :class:`quickjs.Value` but the
