@@ -127,7 +127,9 @@ async def engine_life(world: World, rng: Random, slot: int) -> None:
                 break
             if rng.random() < 0.1:
                 isolate.collect_garbage()
-            if rng.random() < 0.1:
+            elif rng.random() < 0.1:
+                isolate.submit(Turn(isolate.collect_garbage, ()))
+            if rng.random() < 0.1 and not isolate.busy:
                 isolate.read_memory()
     finally:
         # In half of the lives the last reference goes before close(), which frees the heap at once; else after it.

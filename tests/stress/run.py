@@ -54,6 +54,9 @@ async def _stress(tally: Tally, ledger: Ledger, kind: str, seconds: float, isola
         left = trio.lowlevel.current_statistics().tasks_living
         if left != tasks:
             tally.problem(f"tasks leak: {tasks} before, {left} after")
+        with trio.move_on_after(20):
+            while scheduler.ends:  # what is left of those that were closed
+                await trio.lowlevel.checkpoint()
         if scheduler.waiting:
             tally.problem(f"{scheduler.waiting} isolates wait for slices though all are closed")
         services.cancel_scope.cancel()
