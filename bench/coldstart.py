@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine, servers
+from bench.cpu_clock import cpu_clock
 from bench.fleet import start_fleet
 from bench.report import Options, Outcome, Table, percentile, promises
 from bench.servers import Absent, Server
@@ -75,15 +76,15 @@ def _measure(server: Server, count: int) -> dict[str, Any]:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if sys.platform.startswith("linux"):
         connection.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-    pid = server.worker_pid
+    clock = cpu_clock(server.worker_pid)
     cold, again, cpu = [], [], []
     for number in range(count, count + WARM_UP):
         _first_byte(connection, number)
     disturbance = machine.Disturbance(server.pid)
     for number in range(count):
-        used = machine.cpu_s(pid)
+        used = clock()
         seen, came = _first_byte(connection, number)
-        cpu.append(min((machine.cpu_s(pid) - used) * 1e3, came))
+        cpu.append(min((clock() - used) * 1e3, came))
         cold.append(seen)
         again.append(_first_byte(connection, number)[0])
     connection.close()

@@ -6,10 +6,10 @@ on standard input, then starts; prints one line of JSON: ``due`` (seconds on the
 that is not answered within TIMEOUT seconds ends the run and is listed as null.
 
 With PID, the server's process, ``cpu_ms`` says how much CPU time that process used between due and answered. A server
-that never idles makes its clients wait exactly that long; the rest of the latency is what others took from it, for the
-kernel counts neither another process's time nor (where it knows) the hypervisor's. Where the probe itself was late
-though it waited for nothing, that counts from when it sent; a probe during which this process was kept from running
-for more than 0.2 ms is null in ``cpu_ms``.
+that never idles makes its clients wait exactly that long; the rest of the latency is what other processes took from it
+(for what a hypervisor takes see cpu_clock.py). Where the probe itself was late though it waited for nothing, that
+counts from when it sent; a probe during which this process was kept from running for more than 0.2 ms is null in
+``cpu_ms``, and so are those that became due before such a one was answered.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import machine
+from bench.cpu_clock import cpu_clock
 
 __all__ = ["Probe", "Seen"]
 
@@ -109,13 +110,6 @@ def _answered(connection: socket.socket) -> bool:
                 return True
 
 
-def _cpu_clock(pid: int | None) -> Callable[[], float]:
-    """Reads the CPU time in seconds of another process; always 0 where that cannot be read."""
-    if pid is None or not sys.platform.startswith("linux"):
-        return lambda: 0.0
-    return lambda: machine.cpu_s(pid)
-
-
 def _run_queue_wait_ns() -> int:
     """How long this thread has been ready while another had the core; 0 where unknown."""
     try:
@@ -127,7 +121,7 @@ def _run_queue_wait_ns() -> int:
 def main() -> None:
     port, host, path = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     rate, seconds, timeout = map(float, sys.argv[4:7])
-    cpu = _cpu_clock(int(sys.argv[7]) if len(sys.argv) > 7 else None)
+    cpu: Callable[[], float] = cpu_clock(int(sys.argv[7])) if len(sys.argv) > 7 else lambda: 0.0
     request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
     connection = socket.create_connection(("127.0.0.1", port))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -138,7 +132,8 @@ def main() -> None:
     clock = time.monotonic
     due: list[float] = []
     latencies: list[float | None] = []
-    read_at, cpu_read, sent_at, kept = [clock()], [cpu()], [], []
+    read_at, cpu_read, sent_at, kept = [clock()], [cpu()], [], [False]
+    waited = _run_queue_wait_ns()
     start = clock() + 0.01
     for number in range(int(rate * seconds)):
         at = start + number / rate
@@ -151,17 +146,17 @@ def main() -> None:
         cpu_read.append(cpu())
         # The probe's own lateness: it waited for no answer, and yet did not send in time.
         sent_at.append(read_at[-1] if read_at[-2] <= at else at)
-        waited = _run_queue_wait_ns()
         connection.sendall(request)
         if not _answered(connection):
             latencies.append(None)
             break
         read_at.append(clock())
         cpu_read.append(cpu())
-        kept.append(_run_queue_wait_ns() - waited > 200_000)
+        before, waited = waited, _run_queue_wait_ns()
+        kept.append(waited - before > 200_000 or (kept[-1] and read_at[-3] > at))
         latencies.append((read_at[-1] - at) * 1e3)
     cpu_ms: list[float | None] = []
-    for at, sent, ms, disturbed in zip(due, sent_at, latencies, kept, strict=False):
+    for at, sent, ms, disturbed in zip(due, sent_at, latencies, kept[1:], strict=False):
         if ms is not None:
             used = _at(at + ms / 1e3, read_at, cpu_read) - _at(sent, read_at, cpu_read)
             cpu_ms.append(None if disturbed else used * 1e3)
