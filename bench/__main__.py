@@ -26,6 +26,7 @@ BENCHMARKS = {
     "density": "bench.density",
     "coldstart": "bench.coldstart",
     "neighbour": "bench.neighbour",
+    "kinds": "bench.kinds",
     "workers": "bench.workers",
     "https": "bench.https",
     "http2": "bench.http2",

@@ -3,8 +3,7 @@
 Measured over HTTP from another process: probes of one quiet app on a fixed schedule (see probe.py), first alone, then
 beside 1, 8, 64 and 500 apps each of which is in `for (;;);` with its client waiting. The wait that the hogs ADD is what
 counts: a quantile with hogs minus the median without. Each quantile is the median of those of several windows of a
-second. A window in which the hypervisor or another process took more than 2 % of a core that is measured on says
-nothing of the server and is left out, as long as three remain.
+second, without those in which others disturbed the machine (see windows.py).
 
 On a machine that is busy otherwise the server's own part is seen by its CPU clock: how much CPU time the server used
 between the moment a probe was due and its answer. Beside hogs the server never idles, so this is the wait that it
@@ -26,26 +25,21 @@ from __future__ import annotations
 
 import math
 import socket
-import statistics
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bench import machine, neighbour_throughput, servers
+from bench import machine, neighbour_throughput, servers, windows
 from bench.crowd import connect, spin, start_crowd
-from bench.probe import Probe, Seen
-from bench.report import Options, Outcome, Table, Verdict, percentile, promises
-from bench.servers import HANDLERS, Absent, Server
+from bench.probe import Probe
+from bench.report import Options, Outcome, Table, Verdict, promises
+from bench.servers import HANDLERS, Absent
+from bench.windows import CPU_KEYS, KEYS, RATE
 
 __all__ = ["run"]
 
-RATE = 200
-"""Probes a second."""
-QUIET = 0.02
-"""The largest share of a core that others may take in a window that counts."""
 HOGS = (1, 8, 64, 500)
-KEYS, CPU_KEYS = ("p50", "p99", "max"), ("cpu_p50", "cpu_p99", "cpu_max")
 MOST = HOGS[-1]
 
 
@@ -79,8 +73,8 @@ def run(options: Options) -> Outcome:
         if hogs:
             columns = [f"{seen[key] - calm:.2f}" for key in KEYS] + [f"{seen[key]:.2f}" for key in CPU_KEYS]
             added.rows.append([str(hogs), *columns])
-        windows = {key: [window[key] for window in seen["windows"]] for key in KEYS}
-        row = [str(hogs), *(f"{seen[key]:.2f} ({min(windows[key]):.2f}–{max(windows[key]):.2f})" for key in KEYS)]
+        each = {key: [window[key] for window in seen["windows"]] for key in KEYS}
+        row = [str(hogs), *(f"{seen[key]:.2f} ({min(each[key]):.2f}–{max(each[key]):.2f})" for key in KEYS)]
         absolute.rows.append([*row, str(len(seen["windows"])), str(seen["left_out"]), f"{seen['cpu_share']:.0%}"])
     if "problem" in peer:
         added.note = f"workerd: {peer['problem']}"
@@ -144,26 +138,14 @@ def run(options: Options) -> Outcome:
     return outcome
 
 
-def _summary(seen: Seen) -> dict[str, Any]:
-    return {
-        "p50": percentile(seen.ms, 0.5),
-        "p99": percentile(seen.ms, 0.99),
-        "max": max(seen.ms, default=math.nan),
-        "cpu_p50": percentile(seen.server_ms, 0.5),
-        "cpu_p99": percentile(seen.server_ms, 0.99),
-        "cpu_max": max(seen.server_ms, default=math.nan),
-        "probes": len(seen.ms),
-    }
-
-
 def _steady(options: Options) -> tuple[dict[int, dict[str, Any]], float]:
     """Latencies beside 0, 1, 8 … hogs, and the median beside none."""
-    windows = max(3, round(options.seconds))
+    count = max(3, round(options.seconds))
     server = start_crowd(MOST)
     connections: list[socket.socket] = []
     try:
         results: dict[int, dict[str, Any]] = {}
-        _probe(server, 1.0)  # warm-up
+        windows.probe(server, 1.0)  # warm-up
         for hogs in (0, *HOGS):
             print(f"bench: neighbour: {hogs} hogs", file=sys.stderr)
             new = connect(server, hogs - len(connections))
@@ -171,7 +153,7 @@ def _steady(options: Options) -> tuple[dict[int, dict[str, Any]], float]:
                 spin(connection, number)
             connections += new
             time.sleep(0.5 + hogs / 100)  # until each hog's app is loaded and computes
-            results[hogs] = _windows(server, windows, most=windows if options.quick else 2 * windows)
+            results[hogs] = windows.measure(server, count, most=count if options.quick else 2 * count)
         return results, results[0]["p50"]
     finally:
         for connection in connections:
@@ -183,31 +165,10 @@ def _control(options: Options) -> dict[str, Any]:
     print("bench: neighbour: control", file=sys.stderr)
     server = servers.start_module("bench.sliced")
     try:
-        windows = max(3, round(options.seconds))
-        return _windows(server, windows, most=windows if options.quick else 2 * windows)
+        count = max(3, round(options.seconds))
+        return windows.measure(server, count, most=count if options.quick else 2 * count)
     finally:
         server.stop()
-
-
-def _windows(server: Server, count: int, *, most: int) -> dict[str, Any]:
-    """Quantiles over ``count`` windows of a second each, or ``most`` where others disturb some: those are left out."""
-    seen: list[dict[str, Any]] = []
-    for number in range(most):
-        cpu, start, disturbance = server.cpu_s(), time.monotonic(), machine.Disturbance(server.pid)
-        seen.append(_summary(_probe(server, 1.0)) | disturbance.shares())
-        seen[-1]["cpu_share"] = (server.cpu_s() - cpu) / (time.monotonic() - start)
-        calm = [window for window in seen if max(window["kept_waiting"], window["stolen"]) <= QUIET]
-        if number + 1 >= count and len(calm) >= 3:
-            break
-    used = calm if len(calm) >= 3 else seen
-    medians = {key: statistics.median(window[key] for window in used) for key in (*KEYS, *CPU_KEYS, "cpu_share")}
-    return {**medians, "windows": seen, "left_out": len(seen) - len(used), "disturbed": used is seen and used != calm}
-
-
-def _probe(server: Server, seconds: float) -> Seen:
-    probe = Probe(server.port, host="quiet", rate=RATE, seconds=seconds, pid=server.worker_pid)
-    probe.start()
-    return probe.result()
 
 
 def _burst(*, warm: bool) -> dict[str, Any]:
@@ -230,7 +191,7 @@ def _burst(*, warm: bool) -> dict[str, Any]:
         sent = time.monotonic()
         time.sleep(1)
         others = disturbance.shares()
-        return _summary(probe.result().between(start, start + 1)) | others | {"sending_ms": (sent - start) * 1e3}
+        return windows.summary(probe.result().between(start, start + 1)) | others | {"sending_ms": (sent - start) * 1e3}
     finally:
         for connection in connections:
             connection.close()

@@ -122,6 +122,20 @@ def _waits(data: _Data) -> str:
     )
 
 
+def _kinds(data: _Data) -> str:
+    """Bars: the wait that hogs of each kind add, p99, with the range of the windows."""
+    calm = data["alone"]["p50"]
+    rows = []
+    for name, seen in data["kinds"].items():
+        if seen["problem"]:
+            continue
+        key, less = ("cpu_p99", 0.0) if seen["disturbed"] else ("p99", calm)
+        each = [max(0.0, window[key] - less) for window in seen["counted"]]
+        rows.append(Bar(name, max(0.0, seen[key] - less), min(each), max(each), 0 if name == "loop" else 1))
+    title = f"Wait that {data['hogs']} apps add to a neighbour's request, p99, by what they are busy with"
+    return bars(title, "ms; range: windows of a second", rows) if rows else ""
+
+
 def _memory(data: _Data) -> str:
     """Bars: what one more app costs in each server."""
     ours = data["nano-trio"]
@@ -196,6 +210,7 @@ _FIGURES: dict[str, tuple[str, Callable[[_Data], str]]] = {
     "proxy": ("proxy", _rates(_PROXY, "mb_per_s", "MB/s", "node http")),
     "neighbour-wait": ("neighbour", _waits),
     "neighbour-throughput": ("neighbour", _throughput),
+    "kinds": ("kinds", _kinds),
     "memory": ("memory", _memory),
     "cold-start": ("coldstart", _cold_starts),
     "workers": ("workers", _workers),
