@@ -53,6 +53,7 @@
 #define SLAB ((size_t)1 << 14)
 #define STEP ((size_t)1 << 20) /* of what is made accessible */
 #define MOST_DIRTY 512          /* empty slabs whose memory is kept at hand: 8 MB */
+#define TRIMMED 64              /* of them, whose memory is given back at once */
 #define PAGE ((uintptr_t)4096) /* where pages are larger, only whole ones go: madvise refuses the rest */
 #define LARGEST 1024
 #define CLASSES 40
@@ -60,6 +61,8 @@
 #define OWN_FROM ((size_t)1 << 20)
 #define HUGE_FROM ((size_t)2 << 20)
 #define PIECE ((size_t)1 << 20) /* of what is given back to the system while others wait */
+#define COPIED ((size_t)1 << 17) /* at once */
+#define RETURNED ((size_t)4 << 20) /* to the C library, before it is told to give it back */
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* What the engine's own functions add to each block of the C library, and so must ours. */
 #define OVERHEAD 8
@@ -88,6 +91,7 @@ typedef struct Slab {
 /* Slabs that are handed out to the same heaps. */
 struct Pool {
   Slab *with_room[CLASSES];
+  int ends; /* its heap does */
 };
 
 void (*pause_turn)(void);
@@ -213,6 +217,12 @@ static __attribute__((noinline)) Slab *find_slab(State *state, unsigned class) {
   return slab;
 }
 
+/* A turn may be suspended here, where it returns much memory: most of the time is the system's, so a signal hardly ever
+   comes elsewhere, and in the midst of that nobody is suspended. */
+static inline void pause_in_release(void) {
+  if (pause_turn != NULL) pause_turn();
+}
+
 static void put_empty(Slab *slab) {
   slab->next = empty;
   empty = slab;
@@ -228,9 +238,9 @@ static int put_clean(Slab *slab) {
   return 1;
 }
 
-/* Give the memory of empty slabs back to the system. */
+/* Give the memory of some empty slabs back to the system: each takes it 4 us. */
 void heap_trim(void) {
-  while (empty != NULL) {
+  for (int i = 0; i < TRIMMED && empty != NULL; i++) {
     Slab *slab = empty;
     empty = slab->next;
     dirty--;
@@ -243,7 +253,8 @@ void heap_trim(void) {
 
 static __attribute__((noinline)) void give_up(Slab *slab) {
   unlink_slab(slab);
-  if (dirty < MOST_DIRTY || !put_clean(slab)) put_empty(slab);
+  if ((dirty < MOST_DIRTY && !slab->pool->ends) || !put_clean(slab)) put_empty(slab);
+  pause_in_release();
 }
 
 /* What a block is in the accounts. */
@@ -263,6 +274,7 @@ static inline int is_too_large(const State *state, size_t size, size_t total) {
 static void release(Large *large) {
   if (!is_huge(large)) {
     free(large);
+    pause_in_release();
     return;
   }
   char *at = (char *)large, *end = at + sizeof *large + size_of_large(large);
@@ -356,6 +368,10 @@ void heap_give_back(char *runtime) {
   }
 }
 
+void heap_ends(Heap *heap) {
+  if (heap->pool != &common) heap->pool->ends = 1;
+}
+
 void *heap_malloc(State *state, size_t size) {
   if (UNLIKELY(is_beyond(state, size)) && is_refused(state, size, 0)) return heap_refuse(state);
   void *block = allocate(state, size, NULL);
@@ -386,13 +402,28 @@ static __attribute__((noinline)) void close_heap(Heap *heap, int leaks) {
   free(heap);
 }
 
+/* A heap that ends has returned so many bytes to the C library, which keeps their pages. To give them back takes it 0.15 ms
+   for each megabyte, and up to 1 ms to look for them: so it is told to again and again, but not too often. */
+static void give_back_returned(size_t size) {
+#ifdef __GLIBC__
+  static size_t returned;
+  returned += size;
+  if (returned < RETURNED) return;
+  returned = 0;
+  malloc_trim(0);
+  pause_in_release();
+#endif
+}
+
 static __attribute__((noinline)) void free_large(State *state, void *block) {
   Heap *heap = state->heap;
   if (is_large(block)) {
     Large *large = large_of(block);
-    state->size -= size_of_large(large) + sizeof *large + OVERHEAD;
+    size_t size = size_of_large(large), is_kept = !is_huge(large);
+    state->size -= size + sizeof *large + OVERHEAD;
     unlink_large(heap, large);
     release(large);
+    if (heap->pool->ends && is_kept) give_back_returned(size);
     return;
   }
   /* The engine's own function allocated it, before the runtime got ours. */
@@ -446,6 +477,15 @@ static __attribute__((noinline)) void *resize_large(State *state, Large *large, 
   return moved + 1;
 }
 
+/* In pieces: a megabyte takes 1 ms where the system has yet to give the pages. */
+static void copy(char *to, const char *from, size_t size) {
+  for (; pause_turn != NULL && size > COPIED; to += COPIED, from += COPIED, size -= COPIED) {
+    memcpy(to, from, COPIED);
+    pause_turn();
+  }
+  memcpy(to, from, size);
+}
+
 void *heap_realloc(State *state, void *block, size_t size) {
   if (block == NULL) return size == 0 ? NULL : heap_malloc(state, size);
   if (size == 0) {
@@ -465,7 +505,7 @@ void *heap_realloc(State *state, void *block, size_t size) {
   void *moved = allocate(state, size, block);
   /* To make a block smaller must not fail. */
   if (moved == NULL) return size <= before ? block : heap_refuse(state);
-  memcpy(moved, block, size < before ? size : before);
+  copy(moved, block, size < before ? size : before);
   heap_free(state, block);
   return moved;
 }

@@ -36,5 +36,7 @@ extern void (*pause_turn)(void) __attribute__((visibility("hidden")));
 
 /* What the engine gets where there is nothing to be had. */
 void *heap_refuse(State *state) __attribute__((visibility("hidden")));
+/* All that the heap has will be freed now. */
+void heap_ends(Heap *heap) __attribute__((visibility("hidden")));
 void *heap_malloc(State *state, size_t size);
 void heap_free(State *state, void *block);

@@ -80,7 +80,7 @@ def hold_names(runtime: quickjs.Runtime, parts: int) -> None:
 
 
 def trim() -> None:
-    """Give the memory of slabs in which no block is in use back to the system."""
+    """Give the memory of slabs in which no block is in use back to the system, of a few at a time."""
     library = _library()
     if library is not None:
         library.heap_trim()

@@ -93,6 +93,7 @@ void heap_hold_names(char *runtime, int parts) {
 void heap_let_go(char *runtime) {
   Heap *heap = ((State *)(runtime + STATE_AT))->heap;
   if (heap != NULL) {
+    heap_ends(heap);
     heap->names_from = 0;
     heap->names_seen = -FEW_NAMES;
     do {

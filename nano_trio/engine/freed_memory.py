@@ -5,8 +5,9 @@ pages for what comes next, and only gives back what lies at the end of its arena
 the process stays as large as it ever was: with apps that outgrow their limits at random it sets one record after the
 other (`make soak`: 180 to 209 MB in 90 seconds, while what was in use went up and down between 46 and 90 MB).
 ``malloc_trim`` hands back whole pages wherever they are. It takes some 0.15 ms for each megabyte, a sixth of what
-closing the heaps took, and is called when enough was closed. Other C libraries do without. The slabs of our own
-allocator are handed back in the same moment.
+closing the heaps took, and is called when enough was closed. Where a large heap is freed in slices the allocator has
+called it by and by (``allocator.c``), and little is left. Other C libraries do without. The slabs of our own allocator
+are handed back in the same moment.
 """
 
 from __future__ import annotations
