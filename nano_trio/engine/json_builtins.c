@@ -18,6 +18,9 @@
  * when the engine asks its interrupt handler. The turn may be suspended in there, and other isolates come to run; code
  * of this one does not. It may be told to stop: an exception that nobody can catch is pending then, as in a loop.
  *
+ * What is one value, a long string say, may take long as well. So a turn is suspended also where it is in their midst,
+ * as in the engine's own functions (poll_timer.c). Everything that they work on is the call's own, or `common`.
+ *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
 
@@ -96,6 +99,13 @@ static Atom atom_of_iterator(Context *context) {
   release(context, symbols);
   release(context, global);
   return atom;
+}
+
+/* Where all this lies in memory, from and to. */
+void json_lies(uintptr_t range[2]) {
+  extern char __ehdr_start[] __attribute__((visibility("hidden"))), etext[] __attribute__((visibility("hidden")));
+  range[0] = (uintptr_t)__ehdr_start;
+  range[1] = (uintptr_t)etext;
 }
 
 /* Once a process, before all others. `offset`: where the counter lies in each context. 0: something is not as it is known

@@ -52,8 +52,8 @@ static Outcome get_value(Context *context, Value *value, Value object, Atom atom
 
 static void take_text(Writer *writer) {
   writer->text = writer->to = writer->end = NULL;
-  if (common_is_taken) return;
-  common_is_taken = 1;
+  /* In one instruction: between two an isolate may be suspended. */
+  if (__atomic_exchange_n(&common_is_taken, 1, __ATOMIC_RELAXED)) return;
   writer->text = writer->to = common;
   writer->end = common + sizeof common;
 }

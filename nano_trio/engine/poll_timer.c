@@ -28,8 +28,8 @@
  * else enters meanwhile; and it is called with Python's GIL held, by code that expects Python to run in it, for so it
  * does at each poll. So the handler looks where it was: in the functions of the engine, which lie in one piece, or in
  * those of the C library that copy and fill memory, where the engine called them. They hold no lock, and call nobody.
- * Not elsewhere in the C library, nor in Python, whose locks may be held, nor in our own C, nor in the binding, which
- * has Python's objects half made: there the second timer tries again soon. Nor in the one function of the engine that
+ * Not elsewhere in the C library, nor in Python, whose locks may be held, nor in our own C but for what stands in
+ * for functions of the engine (json_builtins.c), nor in the binding, which has Python's objects half made: there the second timer tries again soon. Nor in the one function of the engine that
  * takes a lock of the process, Atomics.notify. And as the signal is not blocked while its handler runs, it serves the
  * turns that run before this one goes on.
  *
@@ -80,9 +80,9 @@ typedef struct {
 
 #define MOST_LEAVES 8
 
-/* The engine's functions, the one of them that takes a lock, those that copy and fill, and what is called in their
- * midst; NULL: nothing is. */
-static Range engine, locking, leaves[MOST_LEAVES];
+/* The engine's functions, the one of them that takes a lock, those of ours that are like them, those that copy and fill,
+ * and what is called in their midst; NULL: nothing is. */
+static Range engine, locking, like_it, leaves[MOST_LEAVES];
 static void *in_native_call;
 
 /* Of Python's stable interface. */
@@ -95,6 +95,8 @@ extern void Py_DecRef(void *object);
 
 static inline int is_within(uintptr_t place, Range range) { return place >= range.begins && place < range.ends; }
 
+static inline int is_engines(uintptr_t place) { return is_within(place, engine) || is_within(place, like_it); }
+
 /* Whether the thread was in the engine, or in what the engine called and calls nobody, when the signal came. */
 static int is_in_engine(const void *context) {
   const mcontext_t *machine = &((const ucontext_t *)context)->uc_mcontext;
@@ -106,9 +108,9 @@ static int is_in_engine(const void *context) {
   uintptr_t place = 0, caller = 0;
   (void)machine;
 #endif
-  if (is_within(place, engine)) return !is_within(place, locking);
+  if (is_engines(place)) return !is_within(place, locking);
   for (int i = 0; i < MOST_LEAVES; i++) {
-    if (is_within(place, leaves[i])) return is_within(caller, engine);
+    if (is_within(place, leaves[i])) return is_engines(caller);
   }
   return 0;
 }
@@ -175,6 +177,10 @@ void poll_timer_call(const Range *ranges, size_t count, void *function) {
   Py_IncRef(function);
   in_native_call = function;
 }
+
+/* Once a process: where functions of ours lie that may be suspended as the engine's are. All that they work on is their
+ * caller's. */
+void poll_timer_call_in(Range range) { like_it = range; }
 
 /* Begin to tick in this thread, every so many nanoseconds of its CPU time; `running` is first in what is returned.
  * NULL: it cannot be done, or the signal has another purpose in this process. */

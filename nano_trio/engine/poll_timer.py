@@ -17,7 +17,7 @@ from typing import Any
 from nano_trio.engine import native_calls
 from nano_trio.engine.native import open_library
 
-__all__ = ["Running", "address_of", "free_values", "in_use", "pause", "running", "stop", "tick_after"]
+__all__ = ["Running", "address_of", "free_values", "in_use", "may_suspend", "pause", "running", "stop", "tick_after"]
 
 Running = Any
 """``running[0]`` is the address of the poll counter of the isolate whose turn runs in the thread; 0 where none does."""
@@ -92,6 +92,17 @@ def free_values() -> Callable[[], object]:
     return bool if library is None else library.poll_timer_free_values
 
 
+class _Range(ctypes.Structure):
+    _fields_ = [("begins", ctypes.c_size_t), ("ends", ctypes.c_size_t)]
+
+
+def may_suspend(begins: int, ends: int) -> None:
+    """Functions of our own C that lie there may be suspended as the engine's are."""
+    library = _library()
+    if library is not None:
+        library.poll_timer_call_in(_Range(begins, ends))
+
+
 def stop() -> None:
     """This thread runs no turns any more."""
     if hasattr(_threads, "timer"):
@@ -118,6 +129,8 @@ def _library() -> ctypes.PyDLL | None:
         library.poll_timer_stop.restype = None
         library.poll_timer_call.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.py_object]
         library.poll_timer_call.restype = None
+        library.poll_timer_call_in.argtypes = [_Range]
+        library.poll_timer_call_in.restype = None
         library.poll_timer_free_values.restype = None
         library.poll_timer_take_values.argtypes = [ctypes.c_void_p, ctypes.c_long]
         library.poll_timer_take_values.restype = None
