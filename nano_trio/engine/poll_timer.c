@@ -62,6 +62,9 @@
 /* Of a native call, which then is suspended again. */
 #define SLICE 500000
 
+/* What tells the second timer's signals from the first's, in the address of their thread. */
+#define SECOND ((uintptr_t)1)
+
 /* What a thread has. It is never freed: a signal may be on its way when the timers are deleted. */
 typedef struct {
   int32_t *volatile running; /* the counter of the context whose turn runs in the thread; NULL: none runs */
@@ -69,6 +72,7 @@ typedef struct {
   timer_t second;
   volatile int is_expected; /* a poll was asked for, and the second looks whether it has come */
   volatile int is_late;    /* a tick came where nothing could be suspended */
+  volatile int is_armed;   /* the second is to come */
 } Thread;
 
 static __thread Thread *mine;
@@ -116,6 +120,7 @@ static int is_in_engine(const void *context) {
 }
 
 static void come_back(Thread *thread, long after) {
+  thread->is_armed = 1;
   struct itimerspec once = {{0, 0}, {0, after}};
   timer_settime(thread->second, 0, &once, NULL);
 }
@@ -145,16 +150,20 @@ void poll_timer_pause(void) {
 static void tick(int number, siginfo_t *info, void *context) {
   (void)number;
   if (info->si_code != SI_TIMER) return;
-  Thread *thread = info->si_value.sival_ptr;
-  int was_expected = thread->is_expected;
-  thread->is_expected = 0;
+  uintptr_t sender = (uintptr_t)info->si_value.sival_ptr;
+  Thread *thread = (Thread *)(sender & ~SECOND);
+  if (sender & SECOND) thread->is_armed = 0;
   volatile int32_t *counter = thread->running;
   if (counter == NULL) return;
   if (*counter == IN_MIDST) return; /* Python is seeing to it. */
   int error = errno, may_be_native = *counter <= 1;
   *counter = 1;
-  if (in_native_call == NULL || (!may_be_native && was_expected)) {
-    /* The next tick serves. */
+  /* Where the second is to come it does so when the slice ends. */
+  if (in_native_call == NULL || thread->is_armed) return;
+  int was_expected = thread->is_expected;
+  thread->is_expected = 0;
+  if (!may_be_native && was_expected) {
+    come_back(thread, SLICE);
   } else if (!may_be_native) {
     thread->is_expected = 1;
     come_back(thread, SOON);
@@ -197,11 +206,13 @@ void *poll_timer_start(long period) {
   mine = thread;
   struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = number, .sigev_value.sival_ptr = thread};
   event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
+  event.sigev_value.sival_ptr = (void *)((uintptr_t)thread | SECOND);
   if (timer_create(CLOCK_MONOTONIC, &event, &thread->second) != 0) {
     mine = NULL;
     free(thread);
     return NULL;
   }
+  event.sigev_value.sival_ptr = thread;
   if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &thread->timer) != 0) {
     timer_delete(thread->second);
     mine = NULL;
@@ -220,7 +231,9 @@ void *poll_timer_start(long period) {
 
 /* Tick once more, so many nanoseconds from now on. */
 void poll_timer_tick_after(Thread *thread, long after) {
-  if (in_native_call != NULL) come_back(thread, after);
+  if (in_native_call == NULL) return;
+  thread->is_expected = 0;
+  come_back(thread, after);
 }
 
 /* The thread runs no turns any more. */
