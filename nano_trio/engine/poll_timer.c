@@ -28,13 +28,10 @@
  * else enters meanwhile; and it is called with Python's GIL held, by code that expects Python to run in it, for so it
  * does at each poll. So the handler looks where it was: in the functions of the engine, which lie in one piece, or in
  * those of the C library that copy and fill memory, where the engine called them. They hold no lock, and call nobody.
- * Not elsewhere in the C library, nor in Python, whose locks may be held, nor in our own C but for what stands in
- * for functions of the engine (json_builtins.c), nor in the binding, which has Python's objects half made: there the second timer tries again soon. Nor in the one function of the engine that
- * takes a lock of the process, Atomics.notify. And as the signal is not blocked while its handler runs, it serves the
- * turns that run before this one goes on.
- *
- * What Python lets go of meanwhile waits (poll_timer_values.c): the counter tells that there, from before Python is
- * called, which may collect garbage at any time.
+ * Not elsewhere in the C library, nor in Python, whose locks may be held, nor in our own C but for what stands in for
+ * functions of the engine (json_builtins.c), nor in the binding, which has Python's objects half made: there the second
+ * timer tries again soon. Nor in the one function of the engine that takes a lock of the process, Atomics.notify. And as
+ * the signal is not blocked while its handler runs, it serves the turns that run before this one goes on.
  *
  * Why two timers: what most kernels know of a thread's CPU time is the clock tick, 4 ms, but it costs nobody anything
  * who waits. The second is as exact as one likes, and runs only once the first has found a turn at work.
@@ -120,9 +117,10 @@ static int is_in_engine(const void *context) {
 }
 
 static void come_back(Thread *thread, long after) {
-  thread->is_armed = 1;
   struct itimerspec once = {{0, 0}, {0, after}};
-  timer_settime(thread->second, 0, &once, NULL);
+  thread->is_armed = 1;
+  /* A time that never comes is refused. */
+  if (timer_settime(thread->second, 0, &once, NULL) != 0) thread->is_armed = 0;
 }
 
 /* Whether Python may be called, and be in the midst of this turn: not where it deals with an error, nor of ending a

@@ -8,25 +8,24 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from nano_trio.engine import native_calls
 from nano_trio.engine.scheduler import CpuScheduler
 
 from .conftest import NewIsolate
 
-pytestmark = pytest.mark.skipif(not native_calls.can_suspend(), reason="native calls are not suspended here")
-MOST_MS = 6
-"""In parts it is 1 to 3 ms, in one piece 12 to 40."""
+MOST = 0.2
+"""In parts it is up to a tenth, in one piece half and more."""
 
 
-async def longest_wait_ms(begin: Callable[[], None], goes_on: Callable[[], bool]) -> float:
-    """The longest time, of this thread's CPU clock, from a pass of the loop to the next, as long as it goes on."""
-    longest, last = 0, time.thread_time_ns()
+async def longest_part(begin: Callable[[], None], goes_on: Callable[[], bool]) -> float:
+    """What share of the thread's CPU time the longest pass of the loop took, as long as it goes on."""
+    longest, first = 0, time.thread_time_ns()
+    last = first
     begin()
     while goes_on():
         await trio.lowlevel.checkpoint()
         now = time.thread_time_ns()
         longest, last = max(longest, now - last), now
-    return longest / 1e6
+    return longest / (last - first)
 
 
 @pytest.mark.parametrize("size", [4_000, 50_000, 300_000])
@@ -45,4 +44,4 @@ async def test_the_memory_of_a_closed_heap_goes_back_to_the_system_in_parts(
         for heap in heaps:
             heap.close()
 
-    assert await longest_wait_ms(close, lambda: bool(scheduler.ends)) < MOST_MS
+    assert await longest_part(close, lambda: bool(scheduler.ends)) < MOST
