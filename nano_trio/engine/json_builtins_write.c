@@ -53,14 +53,17 @@ static Outcome get_value(Context *context, Value *value, Value object, Atom atom
 static void take_text(Writer *writer) {
   writer->text = writer->to = writer->end = NULL;
   /* In one instruction: between two an isolate may be suspended. */
-  if (__atomic_exchange_n(&common_is_taken, 1, __ATOMIC_RELAXED)) return;
+  if (__atomic_exchange_n(&common_is_taken, 1, __ATOMIC_ACQUIRE)) return;
   writer->text = writer->to = common;
   writer->end = common + sizeof common;
 }
 
+/* Not before all was read that is in it, in whatever order the compiler would have that. */
+static void give_back_common(void) { __atomic_store_n(&common_is_taken, 0, __ATOMIC_RELEASE); }
+
 static void give_back_text(Writer *writer) {
   if (writer->text == common)
-    common_is_taken = 0;
+    give_back_common();
   else
     engine.free(writer->context, writer->text);
 }
@@ -82,7 +85,7 @@ static __attribute__((noinline)) Outcome enlarge_text(Writer *writer, size_t siz
   if (text == NULL) return no_memory(writer->context);
   if (was_common) {
     memcpy(text, common, written);
-    common_is_taken = 0;
+    give_back_common();
   }
   writer->text = text;
   writer->to = text + written;
