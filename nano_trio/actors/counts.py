@@ -22,6 +22,7 @@ import trio
 from nano_trio import logs
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.engine.scheduler import Account
+from nano_trio.runtime.pieces import Pieces
 
 __all__ = ["BUCKETS", "Counts", "ErrorKind", "Snapshot", "quantile"]
 
@@ -134,8 +135,9 @@ class Counts:
         self.statuses[status // 100] += 1
         if type(request.body) is bytes:
             self.bytes_in += len(request.body)
-        if type(response.body) is bytes:
-            self.bytes_out += len(response.body)
+        body = response.body
+        if type(body) is bytes or type(body) is Pieces:
+            self.bytes_out += len(body)
         if status != 101:
             took = perf_counter() - started
             self.latency_s += took

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import trio
@@ -12,6 +13,8 @@ from nano_trio.actors.pages import plain_response
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry
 from nano_trio.runtime.host import HostError
+from nano_trio.runtime.large import Large, gather, too_large
+from nano_trio.runtime.pieces import LARGE
 
 if TYPE_CHECKING:
     from nano_trio.actors.incarnation import Incarnation
@@ -167,26 +170,17 @@ class AppExchange(Entry):
         """Like :meth:`read_chunk`, ``b""`` at the end."""
         return await self.read_chunk() or b""
 
-    async def read_whole(self, limit: int, text: bool) -> bytes | str:
+    async def read_whole(self, large: Large, limit: int, text: bool) -> bytes | str | list[int]:
         """All that remains of the request's body, at most ``limit`` bytes. Raises :class:`HostError`.
 
-        ``text``: decoded as Encoding's "UTF-8 decode" does, without a byte order mark.
+        It is told as :meth:`Large.deliver` does; ``text``: decoded as Encoding's "UTF-8 decode without BOM" does.
         """
         body = self.request.body
         if body is None or isinstance(body, bytes):
             return b""
         if body.length is not None and body.length > limit:
-            raise _too_large(limit)
-        chunks: list[bytes] = []
-        size = 0
-        while chunk := await _receive(body):
-            size += len(chunk)
-            self.counts.bytes_in += len(chunk)
-            if size > limit:
-                raise _too_large(limit)
-            chunks.append(chunk)
-        data = b"".join(chunks)
-        return data.decode("utf-8", "replace").removeprefix("\ufeff") if text else data
+            raise too_large(limit)
+        return large.deliver(await gather(self.read_bytes, limit), text=text)
 
 
 async def _receive(body: BodySource) -> bytes:
@@ -194,10 +188,6 @@ async def _receive(body: BodySource) -> bytes:
         return await body.receive()
     except BodyBroken as error:
         raise HostError("TypeError", f"the request's body broke off: {error}") from None
-
-
-def _too_large(limit: int) -> HostError:
-    return HostError("RangeError", f"the body is larger than max_buffer_size_mb ({limit / (1 << 20):g} MB)")
 
 
 class ResponseStream:
@@ -229,6 +219,11 @@ class ResponseStream:
     async def receive(self) -> bytes:
         """The next chunks in one, ``b""`` at the end. Raises :class:`BodyBroken`."""
         while True:
+            if self._size > LARGE:
+                # To join them would take long.
+                chunk = self._chunks.pop(0)
+                self._size -= len(chunk)
+                return chunk
             if self._chunks:
                 chunks, self._chunks, self._size = self._chunks, [], 0
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -252,12 +247,15 @@ class ResponseStream:
         if self._exchange is not None:
             self._exchange.leave(reason)
 
-    def put(self, data: bytes, *, read_on: bool) -> bool:
-        """A chunk from the app, which reads the next one at once where this is true. It may where ``read_on``."""
-        if data and self.open:
-            self.counts.bytes_out += len(data)
-            self._chunks.append(data)
-            self._size += len(data)
+    def put(self, chunk: Iterable[bytes], *, read_on: bool) -> bool:
+        """A chunk from the app, in pieces where it is large. The app reads the next one at once where this is true; it
+        may where ``read_on``."""
+        if self.open:
+            for data in chunk:
+                if data:
+                    self.counts.bytes_out += len(data)
+                    self._chunks.append(data)
+                    self._size += len(data)
         read_on = read_on and self.open and self._size < _AHEAD and len(self._chunks) < _MOST_CHUNKS
         self._settle(wanted=read_on)
         return read_on

@@ -303,7 +303,9 @@ class Incarnation:
     def respond(self, request: int, status: int, reason: str, headers: str | None, kind: int, body: Any) -> None:
         exchange = self._exchanges.get(request)
         if exchange is None or exchange.response is not None:
-            if kind == 3:
+            if kind == 7:
+                self._environment.large.take()
+            elif kind == 3:
                 self._environment.enter("abort", request, "AbortError", "the response is no longer wanted")
             elif kind in PIPED:
                 decline(kind, body, self._environment)
@@ -324,6 +326,8 @@ class Incarnation:
         elif kind in PIPED:
             exchange.pipe, pairs = hand_on(exchange, pairs, kind, body, self._exchanges, self._environment)
             content = exchange.pipe
+        elif kind == 7:
+            content = self._environment.large.take()
         self._unanswered -= 1
         exchange.answer(OutgoingResponse(status, text_of(reason), pairs, content))
 
@@ -348,10 +352,11 @@ class Incarnation:
         return failure_page(exchange.request, 500, text, detail, self.settings.path)
 
     def chunk(self, request: int, data: Any) -> bool:
+        chunk = self._environment.large.take() if data is True else (data.to_bytes(),)
         stream = self._stream(request)
         if stream is None:
             return False
-        return stream.put(data.to_bytes(), read_on=self._environment.isolate.turn_is_young)
+        return stream.put(chunk, read_on=self._environment.isolate.turn_is_young)
 
     def stream_ended(self, request: int) -> None:
         stream = self._stream(request)
@@ -415,7 +420,7 @@ class Incarnation:
         exchange = self._exchanges.get(request)
         if exchange is not None:
             limit = int(self.settings.max_buffer_size_mb * (1 << 20))
-            self._environment.begin_operation(operation, exchange.read_whole, limit, text)
+            self._environment.begin_operation(operation, exchange.read_whole, self._environment.large, limit, text)
         else:
             self._environment.settle(operation, False, "TypeError", "the request is over; its body is gone")
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import trio
 
 from nano_trio.actors import request_ids
-from nano_trio.actors.messages import BodyBroken, Exchange, IncomingRequest, Origin, OutgoingResponse
+from nano_trio.actors.messages import BodyBroken, BodySource, Exchange, IncomingRequest, Origin, OutgoingResponse
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_messages import RequestBody, Response
+from nano_trio.runtime.pieces import WHOLE, Pieces
 from nano_trio.runtime.service import ServiceRequest
 
 if TYPE_CHECKING:
@@ -37,6 +38,27 @@ class _Upload:
             raise BodyBroken(error.message) from None
 
 
+class _Gathered:
+    """The same of a body that is here whole."""
+
+    def __init__(self, body: Pieces) -> None:
+        # The caller may send it again.
+        self._left = iter(body)
+        self.length: int | None = len(body)
+
+    async def receive(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return next(self._left, b"")
+
+
+def _incoming(body: RequestBody | None) -> bytes | BodySource | None:
+    if body is None:
+        return None
+    if body.receive is not None:
+        return _Upload(body)
+    return body.content if isinstance(body.content, bytes) else _Gathered(body.content)
+
+
 class _Answer(Response):
     """The called app's response as a fetch's."""
 
@@ -47,7 +69,7 @@ class _Answer(Response):
         self._exchange = exchange
         self._body = response.body
         self._ended = False
-        if self._body is None or isinstance(self._body, bytes):
+        if self._body is None or isinstance(self._body, WHOLE):
             # It is whole: the called app is through with it, whenever its caller reads it.
             self._end()
 
@@ -58,6 +80,8 @@ class _Answer(Response):
             self._body = None
             piece = body or b""
         else:
+            if isinstance(body, Pieces):
+                await trio.lowlevel.checkpoint()
             try:
                 piece = await body.receive()
             except BodyBroken as error:
@@ -69,7 +93,7 @@ class _Answer(Response):
 
     def close(self) -> None:
         if not self._ended:
-            if self._body is not None and not isinstance(self._body, bytes):
+            if self._body is not None and not isinstance(self._body, WHOLE):
                 self._exchange.disconnect("the calling app wants no more of the response")
             self._end()
 
@@ -109,13 +133,12 @@ class AppService:
         target = self._find(self._target)
         if target is None:
             raise FetchError("ERR_SERVICE", f'there is no app "{self._target}"')
-        body = request.body
         number, span = self._origin_of(request.cause) or (request_ids.new_id(), None)
         incoming = IncomingRequest(
             request.method,
             request.url,
             request.headers,
-            None if body is None else body.content if body.receive is None else _Upload(body),
+            _incoming(request.body),
             "",
             number,
             chain,

@@ -46,6 +46,7 @@ from nano_trio.runtime.cache_store import (
     Query,
 )
 from nano_trio.runtime.host import HostError, Namespace, Services, text_of
+from nano_trio.runtime.large import gather, too_large
 
 __all__ = ["DEFAULT_MAX_BYTES", "AppCache", "CacheSession", "CachedBody", "cache_file", "namespace"]
 
@@ -389,23 +390,21 @@ class CacheSession:
         return piece or None
 
     def read_all(self, number: int, operation: int, text: bool) -> None:
-        """Settle ``operation`` with all that remains of a body: bytes, or where ``text`` a string."""
+        """Settle ``operation`` with all that remains of a body, as :meth:`Large.deliver` tells it."""
         self.take(number)
         self._start(operation, self._read_all, number, text)
 
-    async def _read_all(self, number: int, text: bool) -> bytes | str:
+    async def _read_all(self, number: int, text: bool) -> bytes | str | list[int]:
         body = self._bodies.get(number)
-        pieces: list[bytes] = []
-        if body is not None:
-            limit = self._services.max_buffer_bytes
-            if body.length > limit:
-                self.cancel(number)
-                megabytes = limit / (1 << 20)
-                raise HostError("RangeError", f"the body is larger than max_buffer_size_mb ({megabytes:g} MB)")
-            while piece := await self._read(number):
-                pieces.append(piece)
-        data = b"".join(pieces)
-        return data.decode("utf-8", "replace").removeprefix("\ufeff") if text else data
+        limit = self._services.max_buffer_bytes
+        if body is not None and body.length > limit:
+            self.cancel(number)
+            raise too_large(limit)
+
+        async def receive() -> bytes:
+            return await self._read(number) or b""
+
+        return self._services.large.deliver(await gather(receive, limit), text=text)
 
     def cancel(self, number: int) -> None:
         """The body is not read any further."""

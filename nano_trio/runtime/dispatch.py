@@ -43,7 +43,8 @@ class AppHost(Protocol):
 
         ``kind`` 0: no body; 1: ``body`` is text; 2: ``body`` is a Value with bytes; 3: a stream, read by ``pull``
         entries; 4: the body of the request of number ``body``, as it comes from the wire; 5: the body of the fetch of
-        number ``body``; 6: the cached body of that number. Of the last three the entry ``piped`` tells the end.
+        number ``body``; 6: the cached body of that number. Of these three the entry ``piped`` tells the end. 7: the
+        body that was just handed over in pieces (:meth:`nano_trio.runtime.large.Large.take`).
         """
 
     def failed(self, request: int, text: str, stack: str) -> None:
@@ -53,8 +54,8 @@ class AppHost(Protocol):
         """The handler returned something that is no Response; ``text`` says what."""
 
     def chunk(self, request: int, data: Any) -> bool:
-        """The next chunk of a streamed response body, a Value with bytes. Whether the one after it is read at once;
-        else a ``pull`` entry asks for it."""
+        """The next chunk of a streamed response body: a Value with bytes, or True for one that was just handed over in
+        pieces. Whether the one after it is read at once; else a ``pull`` entry asks for it."""
 
     def stream_ended(self, request: int) -> None:
         """A streamed response body ended well."""
@@ -72,7 +73,8 @@ class AppHost(Protocol):
         """Settle ``operation`` with the next chunk of the request's body, or None at its end."""
 
     def read_whole_body(self, request: int, operation: int, text: bool) -> None:
-        """Settle ``operation`` with all that remains of the request's body: bytes, or where ``text`` a string."""
+        """Settle ``operation`` with all that remains of the request's body, as
+        :meth:`nano_trio.runtime.large.Large.deliver` tells it: bytes, or where ``text`` a string."""
 
     def cancel_body(self, request: int) -> None:
         """The app wants no more of the request's body."""

@@ -12,12 +12,14 @@ from nano_trio.runtime.encoding_iso2022jp import decode_iso_2022_jp
 from nano_trio.runtime.encoding_labels import encoding_of
 from nano_trio.runtime.encoding_multi import REPLACEMENT, multibyte
 from nano_trio.runtime.encoding_single import decode_single_byte, is_single_byte
-from nano_trio.runtime.host import Namespace, Services
+from nano_trio.runtime.host import Namespace, Services, poll_after
 
 __all__ = ["decode", "namespace"]
 
 _UNICODE = {"utf-8": utf_8_decode, "utf-16le": utf_16_le_decode, "utf-16be": utf_16_be_decode}
 _BOM = b"\xef\xbb\xbf"
+_LONG_S = 5e-5
+"""What takes longer is followed by a poll."""
 
 
 def decode(encoding: str, data: bytes, state: str, final: bool, fatal: bool) -> tuple[str, str] | None:
@@ -85,13 +87,16 @@ def decode_utf8(
 
 def decode_chunk(
     encoding: str, source: quickjs.Value, state: str, final: bool, fatal: bool
-) -> tuple[str | quickjs.Value, str, bool] | None:
-    """:func:`decode` for JavaScript: the text, which may be boxed, the state, and whether this took more than 1 ms."""
+) -> tuple[str | quickjs.Value, str] | None:
+    """:func:`decode` for JavaScript: the text, which may be boxed, and the state."""
     start = perf_counter()
     decoded = decode(encoding, source.to_bytes(), state, final, fatal)
     if decoded is None:
         return None
-    return strings.box(decoded[0], source), decoded[1], perf_counter() - start > 0.001
+    text = strings.box(decoded[0], source)
+    if perf_counter() - start > _LONG_S:
+        poll_after(source)
+    return text, decoded[1]
 
 
 def namespace(services: Services) -> Namespace:

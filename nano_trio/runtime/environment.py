@@ -38,6 +38,7 @@ from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.runtime import platform
 from nano_trio.runtime.dispatch import AppHost
 from nano_trio.runtime.host import HostError, text_of
+from nano_trio.runtime.large import Large
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.service import Service
@@ -126,6 +127,10 @@ class _Host:
         from nano_trio.runtime.cache import CacheSession
 
         return CacheSession(self, self._cache())
+
+    @cached_property
+    def large(self) -> Large:
+        return Large()
 
     @property
     def cause(self) -> Any:
@@ -538,6 +543,11 @@ class Environment:
     def caches(self) -> CacheSession:
         """The isolate's part in the app's caches."""
         return self._host.caches
+
+    @property
+    def large(self) -> Large:
+        """The isolate's large bodies that are on their way."""
+        return self._host.large
 
     @property
     def pending(self) -> int:

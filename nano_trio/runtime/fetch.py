@@ -5,7 +5,8 @@ A fetch has the number of the JavaScript operation that awaits its head. Failure
 the reason of the signal that aborted it.
 
 Bodies cross by kind: 0 none, 1 text, 2 bytes, 3 a stream that JavaScript reads chunk by chunk when the entry ``upload``
-asks, 4 the body of a request that is still on the wire, 5 the body of another fetch. The last two stay with the host.
+asks, 4 the body of a request that is still on the wire, 5 the body of another fetch, 6 a cached one, 7 what was just
+handed over in pieces (``large.js``). 4, 5 and 6 stay with the host.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_integrity import matches
 from nano_trio.runtime.fetch_messages import RequestBody
 from nano_trio.runtime.host import HostError, Namespace, Services, text_of
+from nano_trio.runtime.large import gather
+from nano_trio.runtime.pieces import Pieces
 
 __all__ = ["Fetches", "namespace"]
 
@@ -35,24 +38,29 @@ class _Upload:
     def __init__(self, services: Services, number: int) -> None:
         self._services = services
         self._number = number
-        self._chunk: bytes | None = None
+        self._pieces = Pieces(())
+        """Of the last chunk, which may be large."""
+        self._ended = False
         self._failed = False
         self._arrived = trio.Event()
 
     async def receive(self) -> bytes:
-        while True:
+        while not (piece := self._pieces.next()):
             self._arrived = trio.Event()
             self._services.enter("upload", self._number)
             await self._arrived.wait()
             if self._failed:
                 raise FetchError("ERR_BODY", "the request's body failed")
-            chunk, self._chunk = self._chunk, None
-            if chunk != b"":
-                return chunk or b""
+            if self._ended:
+                break
+        return piece
 
-    def put(self, chunk: bytes | None, *, failed: bool = False) -> None:
+    def put(self, chunk: Pieces | None, *, failed: bool = False) -> None:
         """A chunk from JavaScript, None at the end."""
-        self._chunk = chunk
+        if chunk is None:
+            self._ended = True
+        else:
+            self._pieces = chunk
         self._failed = failed
         self._arrived.set()
 
@@ -109,10 +117,10 @@ class Fetches:
         try:
             await fetch.start(request, self._services.network.timeout_s)
             if integrity and fetch.has_body:
-                data = await self._gather_in_time(fetch)
-                if not matches(data, integrity):
+                body = await self._gather_in_time(fetch)
+                if not await matches(body, integrity):
                     raise FetchError("ERR_INTEGRITY", "the response does not match the request's integrity")
-                fetch.reopen(data)
+                fetch.reopen(body)
         except FetchError as error:
             raise host_error(fetch.number, error) from None
         finally:
@@ -128,6 +136,8 @@ class Fetches:
             return RequestBody(text_of(body).encode("utf-8", "replace"))
         if kind == 2:
             return RequestBody(body.to_bytes())
+        if kind == 7:
+            return RequestBody(self._services.large.take())
         if kind == 3:
             upload = self._uploads[number] = _Upload(self._services, number)
             return RequestBody(receive=upload.receive)
@@ -177,49 +187,39 @@ class Fetches:
     # -- what JavaScript calls ---------------------------------------------------------------------------------------
 
     def read(self, number: int, operation: int) -> None:
-        """Settle ``operation`` with the next piece of a response's body, or None at its end."""
+        """Settle ``operation`` with the next piece of a response's body, as :meth:`Large.deliver` tells it, or None at
+        its end."""
         self._services.operation(operation, self._read, number)
 
-    async def _read(self, number: int) -> bytes | None:
+    async def _read(self, number: int) -> str | bytes | list[int] | None:
         try:
             fetch = self._open(number)
-            return None if fetch is None else await fetch.receive() or None
+            piece = b"" if fetch is None else await fetch.receive()
         except FetchError as error:
             raise host_error(number, error) from None
+        return self._services.large.deliver(Pieces([piece]), text=False) if piece else None
 
     def read_all(self, number: int, operation: int, text: bool) -> None:
-        """Settle ``operation`` with all that remains of a response's body: bytes, or where ``text`` a string."""
+        """Settle ``operation`` with all that remains of a response's body, as :meth:`Large.deliver` tells it."""
         self.take(number)
         self._services.operation(operation, self._read_all, number, text)
 
-    async def _read_all(self, number: int, text: bool) -> bytes | str:
+    async def _read_all(self, number: int, text: bool) -> bytes | str | list[int]:
         try:
             fetch = self._open(number)
-            data = b"" if fetch is None else await self._gather_in_time(fetch)
+            body = Pieces(()) if fetch is None else await self._gather_in_time(fetch)
         except FetchError as error:
             raise host_error(number, error) from None
-        return data.decode("utf-8", "replace").removeprefix("\ufeff") if text else data
+        return self._services.large.deliver(body, text=text)
 
-    async def _gather_in_time(self, fetch: Fetch) -> bytes:
+    async def _gather_in_time(self, fetch: Fetch) -> Pieces:
         timeout = self._services.network.timeout_s
-        with trio.move_on_after(timeout):
-            return await self._gather(fetch)
-        raise FetchError("ETIMEDOUT", f"the body did not end within {timeout:g} s")
-
-    async def _gather(self, fetch: Fetch) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        limit = self._services.max_buffer_bytes
         try:
-            while chunk := await fetch.receive():
-                size += len(chunk)
-                if size > limit:
-                    megabytes = limit / (1 << 20)
-                    raise HostError("RangeError", f"the body is larger than max_buffer_size_mb ({megabytes:g} MB)")
-                chunks.append(chunk)
+            with trio.move_on_after(timeout):
+                return await gather(fetch.receive, self._services.max_buffer_bytes)
         finally:
             fetch.close()
-        return b"".join(chunks)
+        raise FetchError("ETIMEDOUT", f"the body did not end within {timeout:g} s")
 
     def release(self) -> None:
         """The isolate is gone. The client ends by itself."""
@@ -274,10 +274,12 @@ class Fetches:
         return None if self._client is None else self._client.fetches.get(number)
 
     def chunk(self, number: int, data: Any) -> None:
-        """The next chunk of a streamed request body, None at its end."""
+        """The next chunk of a streamed request body: bytes, or True for one that was just handed over in pieces; None
+        at the end."""
+        chunk = None if data is None else self._services.large.take() if data is True else Pieces([data.to_bytes()])
         upload = self._uploads.get(number)
         if upload is not None:
-            upload.put(None if data is None else data.to_bytes())
+            upload.put(chunk)
         if data is None:
             self._uploads.pop(number, None)
 

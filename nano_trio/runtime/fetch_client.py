@@ -25,6 +25,7 @@ from nano_trio.runtime.fetch_messages import RequestBody, Response, WireRequest
 from nano_trio.runtime.fetch_pool import ConnectionPool
 from nano_trio.runtime.net_connect import Connector, Network, Origin
 from nano_trio.runtime.pace import Pace
+from nano_trio.runtime.pieces import Pieces
 from nano_trio.runtime.service import Service, ServiceRequest
 from nano_trio.runtime.url import has_endless_host
 
@@ -199,7 +200,7 @@ class Fetch:
         if ("content-length", "0") in self.headers:
             # Nothing is left to read: the connection need not wait for the app to do so.
             response.close()
-            self.reopen(b"")
+            self.reopen(Pieces(()))
 
     @property
     def content_encoding(self) -> str:
@@ -259,13 +260,12 @@ class Fetch:
             self.close()
         return piece
 
-    def reopen(self, data: bytes) -> None:
+    def reopen(self, body: Pieces) -> None:
         """The body was read for its integrity: give it again."""
-        pieces = [data] if data else []
 
         async def receive() -> bytes:
             await trio.lowlevel.checkpoint()
-            return pieces.pop() if pieces else b""
+            return body.next()
 
         self._codings = []
         self._response = None

@@ -14,7 +14,7 @@ for as long as it likes.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from typing import Any
 
@@ -116,31 +116,29 @@ class Http1Connection:
             self._nursery.start_soon(self._send_body, body.receive, self._upload)
             return
         parts = [data]
-        if body is not None and body.content:
-            parts += self._h11.send_with_data_passthrough(h11.Data(data=body.content)) or ()
+        if body is not None:
+            for piece in [body.content] if isinstance(body.content, bytes) else body.content:
+                parts += self._h11.send_with_data_passthrough(h11.Data(data=piece)) or ()
         parts += self._h11.send_with_data_passthrough(h11.EndOfMessage()) or ()
-        if len(parts) == 1:
-            await self._write(parts[0])
+        if sum(map(len, parts)) <= 65536:
+            await self._write(b"".join(parts))
             return
         # The head is small and the body may be large: the response may come before all of it is sent.
-        content = b"".join(parts)
-        if len(content) <= 65536:
-            await self._write(content)
-            return
         self._upload = trio.CancelScope()
-        self._nursery.start_soon(self._send_rest, content, self._upload)
+        self._nursery.start_soon(self._send_rest, parts, self._upload)
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, *parts: bytes) -> None:
         try:
             with network_errors("sending the request"):
-                await self._connected.stream.send_all(data)
+                for part in parts:
+                    await self._connected.stream.send_all(part)
         except FetchError:
             # The server may have answered before it closed; if not, reading the response says what happened.
             return
 
-    async def _send_rest(self, content: bytes, scope: trio.CancelScope) -> None:
+    async def _send_rest(self, parts: Sequence[bytes], scope: trio.CancelScope) -> None:
         with scope:
-            await self._write(content)
+            await self._write(*parts)
         self._upload_ended(scope)
 
     async def _send_body(self, receive: Callable[[], Awaitable[bytes]], scope: trio.CancelScope) -> None:

@@ -24,6 +24,7 @@ from nano_trio.runtime.fetch_errors import FetchError, network_errors
 from nano_trio.runtime.fetch_messages import Response, WireRequest
 from nano_trio.runtime.http2_state import Http2State
 from nano_trio.runtime.net_connect import Connected
+from nano_trio.runtime.pieces import Pieces
 
 __all__ = ["Http2Connection"]
 
@@ -335,19 +336,15 @@ class _Stream(Response):
             return
         self._arrived.set()
 
-    async def upload(self, content: bytes, receive: Callable[[], Awaitable[bytes]] | None) -> None:
+    async def upload(self, content: bytes | Pieces, receive: Callable[[], Awaitable[bytes]] | None) -> None:
         """Send the request's body."""
+        chunks = iter((content,) if isinstance(content, bytes) else content)
         with self._upload_scope:
             try:
-                while True:
-                    chunk = content if receive is None else await receive()
-                    if not chunk:
-                        break
+                while chunk := next(chunks, b"") if receive is None else await receive():
                     at = 0
                     while at < len(chunk):
                         at = await self._connection.send_data(self, chunk, at)
-                    if receive is None:
-                        break
                 self._connection.end_upload(self)
             except h2.exceptions.ProtocolError as error:
                 if self._error is None and not self.over:

@@ -7,13 +7,17 @@ import hmac
 import re
 from base64 import b64decode
 
+import trio
+
+from nano_trio.runtime.pieces import Pieces
+
 __all__ = ["matches"]
 
 _METADATA = re.compile(r"(sha256|sha384|sha512)-([A-Za-z0-9+/_-]+={0,2})(?:\?[\x21-\x7e]*)?", re.IGNORECASE)
 
 
-def matches(data: bytes, metadata: str) -> bool:
-    """Whether the bytes have a digest that ``metadata`` lists, of the strongest algorithm in it; true for no list."""
+async def matches(body: Pieces, metadata: str) -> bool:
+    """Whether the body has a digest that ``metadata`` lists, of the strongest algorithm in it; true for no list."""
     listed: dict[str, list[str]] = {}
     for item in metadata.split():
         match = _METADATA.fullmatch(item)
@@ -22,7 +26,11 @@ def matches(data: bytes, metadata: str) -> bool:
     if not listed:
         return True
     algorithm = max(listed)
-    digest = hashlib.new(algorithm, data).digest()
+    hashing = hashlib.new(algorithm)
+    for piece in body:
+        hashing.update(piece)
+        await trio.lowlevel.checkpoint()
+    digest = hashing.digest()
     return any(hmac.compare_digest(digest, _decode(text)) for text in listed[algorithm])
 
 

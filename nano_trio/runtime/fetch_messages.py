@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
+from nano_trio.runtime.pieces import Pieces
+
 __all__ = ["Headers", "RequestBody", "Response", "WireRequest"]
 
 Headers = list[tuple[bytes, bytes]]
@@ -14,9 +16,9 @@ Headers = list[tuple[bytes, bytes]]
 
 @attrs.define
 class RequestBody:
-    """A request's body: bytes, which can be sent again, or a source that is read once."""
+    """A request's body: bytes, which can be sent again (they are not used up), or a source that is read once."""
 
-    content: bytes = b""
+    content: bytes | Pieces = b""
     receive: Callable[[], Awaitable[bytes]] | None = None
     """Gives the next piece, ``b""`` at the end. Raises :class:`FetchError`."""
     length: int | None = None

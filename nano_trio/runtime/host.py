@@ -12,15 +12,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+import quickjs
+
+from nano_trio.engine.polling import poll_counter
+
 if TYPE_CHECKING:
     from nano_trio.runtime.cache import CacheSession
     from nano_trio.runtime.dispatch import AppHost
     from nano_trio.runtime.fetch import Fetches
+    from nano_trio.runtime.large import Large
     from nano_trio.runtime.net_connect import Network
     from nano_trio.runtime.pace import Pace
     from nano_trio.runtime.service import Service
 
-__all__ = ["HostError", "Namespace", "Services", "text_of"]
+__all__ = ["HostError", "Namespace", "Services", "poll_after", "text_of"]
 
 Namespace = Mapping[str, Callable[..., Any] | int]
 """Host functions by name, and constants."""
@@ -28,6 +33,14 @@ Namespace = Mapping[str, Callable[..., Any] | int]
 
 text_of = str
 """A string that JavaScript passed: the binding hands long concatenations over as a Value."""
+
+
+def poll_after(value: quickjs.Value) -> None:
+    """Have the engine poll once the present host function is over, for what it did took a good part of a slice: there
+    the turn may be suspended. ``value`` is any of the isolate's."""
+    counter = poll_counter(value.context)
+    if counter is not None:
+        counter.value = 1
 
 
 class HostError(Exception):
@@ -110,3 +123,7 @@ class Services(Protocol):
     @property
     def caches(self) -> CacheSession:
         """The isolate's part in the app's caches."""
+
+    @property
+    def large(self) -> Large:
+        """The isolate's large bodies that are on their way."""

@@ -25,7 +25,7 @@ import functools
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -33,6 +33,7 @@ import brotli
 import trio
 
 from nano_trio.actors.messages import BodyBroken, BodyStream, OutgoingResponse
+from nano_trio.runtime.pieces import WHOLE, Pieces
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -185,7 +186,7 @@ class Compressor:
                 promised = int(value) if _DIGITS(value.strip(" \t")) else None
         if not content_type or self._has_type(content_type) is None:
             return response
-        size = len(body) if isinstance(body, bytes) and (body or method != "HEAD") else promised
+        size = len(body) if isinstance(body, WHOLE) and (body or method != "HEAD") else promised
         if (size is not None and size < self._min_bytes) or (body is None and size is None):
             return response
         accept = ",".join([value for name, value in request_headers if name == "accept-encoding"])
@@ -207,7 +208,10 @@ class Compressor:
                     return attrs.evolve(response, headers=_varying(response.headers))
                 content = body
         elif isinstance(body, bytes):
-            content = _Compressed(_Pieces(body), _ENCODERS[coding](), None, flush=False)
+            pieces = Pieces(body[at : at + _PIECE] for at in range(0, len(body), _PIECE))
+            content = _Compressed(pieces, _ENCODERS[coding](), None, flush=False)
+        elif isinstance(body, Pieces):
+            content = _Compressed(body, _ENCODERS[coding](), None, flush=False)
         elif body is not None and method != "HEAD":
             content = _Compressed(body, _ENCODERS[coding](), promised, flush=True)
         return attrs.evolve(response, headers=_encoded(response.headers, coding), body=content)
@@ -234,19 +238,6 @@ def _encoded(headers: Fields, coding: str) -> Fields:
             continue
         fields.append((name, value))
     return [*fields, ("content-encoding", coding)]
-
-
-class _Pieces:
-    """Bytes as a stream."""
-
-    def __init__(self, data: bytes) -> None:
-        self._pieces: Iterator[bytes] = iter(data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
-
-    async def receive(self) -> bytes:
-        return next(self._pieces, b"")
-
-    def cancel(self, reason: str) -> None:
-        self._pieces = iter(())
 
 
 class _Compressed:

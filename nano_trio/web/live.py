@@ -21,6 +21,7 @@ import trio
 from nano_trio.actors.app import App
 from nano_trio.actors.development import LIVE_SCRIPT, failure_page
 from nano_trio.actors.messages import BodyStream, Exchange, IncomingRequest, OutgoingResponse
+from nano_trio.runtime.pieces import Pieces
 from nano_trio.web.answered import Answered
 
 if TYPE_CHECKING:
@@ -144,6 +145,8 @@ class PageScript:
     def _with_script(self, method: str, response: OutgoingResponse) -> OutgoingResponse:
         script = f'<script src="{LIVE_SCRIPT}?seen={self._live.version}"></script>\n'.encode()
         body = response.body
+        if isinstance(body, Pieces):
+            body = bytes(body)
         if isinstance(body, bytes):
             if LIVE_SCRIPT.encode() in body or (method == "HEAD" and not body):
                 return response

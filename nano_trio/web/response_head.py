@@ -18,6 +18,7 @@ from http import HTTPStatus
 import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
+from nano_trio.runtime.pieces import WHOLE
 
 __all__ = ["BadResponse", "Framing", "ResponseHead", "build", "date_line", "framing_of", "quick"]
 
@@ -192,7 +193,7 @@ def framing_of(
         return Framing.NONE, 0
     if body is None:
         return Framing.NONE, declared if head_only and declared is not None else 0
-    if isinstance(body, bytes):
+    if isinstance(body, WHOLE):
         return Framing.LENGTH, declared if head_only and not body and declared is not None else len(body)
     if declared is not None:
         return Framing.LENGTH, declared

@@ -27,6 +27,7 @@ from nano_trio.actors.messages import (
     Target,
 )
 from nano_trio.actors.request_ids import header_line
+from nano_trio.runtime.pieces import WHOLE
 from nano_trio.web.errors import error_page, stack_of
 from nano_trio.web.http1 import Head, ProtocolError
 from nano_trio.web.request_body import WireBody
@@ -321,7 +322,7 @@ class Service:
             return True
         if body.unfinished:
             return False
-        if response.body is None or isinstance(response.body, bytes):
+        if response.body is None or isinstance(response.body, WHOLE):
             remaining = self._connection.reader.body_remaining
             return not body.awaits_continue and (remaining is None or remaining <= listener.limits.drain_body)
         return True

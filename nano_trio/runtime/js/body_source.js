@@ -4,12 +4,15 @@
 // nobody has touched takes over its source, so that `new Response(request.body)` need not run through JavaScript.
 (platform) => {
   "use strict";
-  const { isLoaded, load, host, buffers, constructors, operation, promiseThen } = platform;
+  const { isLoaded, load, host, buffers, constructors, statics, operation, promiseThen } = platform;
   const { Uint8Array } = constructors;
+  const { isArray } = statics.Array;
   const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
   const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
+  /** Bytes or code units that cross at once, as in runtime/pieces.py, and the kind of body of which there are more. */
+  const MOST_AT_ONCE = 262144, LARGE = 7;
 
   /** streams_readable.js and streams_late.js, from the first body that is a stream, and that becomes one. */
   let streams, lateStreams;
@@ -110,7 +113,7 @@
         pull: (controller) =>
           promiseThen(operation((id) => wire.read(source.id, id)), (chunk) => {
             if (chunk === null) finish(controller);
-            else controller.enqueue(new Uint8Array(chunk));
+            else controller.enqueue(new Uint8Array(isArray(chunk) ? load("large").take(chunk, false) : chunk));
           }),
         cancel: () => wire.cancel(source.id),
       };
@@ -132,6 +135,20 @@
   }
   function viewOf(bytes) {
     return buffers.isView(bytes) ? bytes : new Uint8Array(bytes);
+  }
+
+  /** For the host, of what `handOver` gave: [kind, body], but of a large body [LARGE, null], which has gone ahead. */
+  function ahead(handed) {
+    const kind = handed[0];
+    return (kind === TEXT || kind === BYTES) && goesAhead(handed[1]) ? [LARGE, null] : handed;
+  }
+  /** Hand over a string, an ArrayBuffer or a Uint8Array in pieces, if it is large. */
+  function goesAhead(body) {
+    const size =
+      typeof body === "string" ? body.length : buffers.isView(body) ? buffers.viewByteLength(body) : buffers.byteLength(body);
+    if (size <= MOST_AT_ONCE) return false;
+    load("large").give(body);
+    return true;
   }
 
   /** "Clone a body" of `from` into `to`. */
@@ -189,5 +206,5 @@
     } else seize(from);
   }
 
-  return { __proto__: null, asStream, extractStream, convertObject, extractObject, streamOf, finish, cloneBody, moveBody };
+  return { __proto__: null, asStream, extractStream, convertObject, extractObject, streamOf, finish, ahead, goesAhead, cloneBody, moveBody };
 }

@@ -21,8 +21,6 @@
   const symbolToStringTag = Symbol.toStringTag;
   /** The headers of a text whose app says nothing of headers. */
   const PLAIN = "content-type\n" + TEXT_TYPE;
-  /** How bodies that the host pipes are told apart: by the host module they come from. */
-  const PIPED = { __proto__: null, body: 4, fetch: 5, cache: 6 };
   const waiting = new Map();
   /** Of headerlist.js, which an app without headers does not load. */
   let linesOf = null;
@@ -178,7 +176,7 @@
         return;
       }
     }
-    if (state.kind === TEXT && state.stream === null) {
+    if (state.kind === TEXT && state.stream === null && state.source.length <= 262144) {
       // What the rest does, for the most frequent body.
       const { source } = state;
       state.kind = SPENT;
@@ -191,6 +189,7 @@
       if (isUnusable(state)) throw new TypeError("The response's body has been used already or is locked.");
       if (status === 0) throw new TypeError("Response.error() is a network error and cannot be sent to a client.");
       body = handOver(state, true);
+      if (body[1] !== null && body[0] !== WIRE) body = platform.load("body_source").ahead(body);
       if (status === 101) {
         platform.load("websocket_server").accept(id, state, statusText, joined);
         return;
@@ -207,8 +206,10 @@
       host.respond(id, status, statusText, joined, kind, null);
     } else if (kind === WIRE) {
       // A body that nothing here has read: the host pipes it, and says by the entry `piped` when it is through.
+      // Such bodies are told apart by the host module that they come from.
+      const { from } = body[1];
       mapSet(waiting, id, request);
-      host.respond(id, status, statusText, joined, PIPED[body[1].from], body[1].id);
+      host.respond(id, status, statusText, joined, from === "body" ? 4 : from === "fetch" ? 5 : 6, body[1].id);
     } else {
       host.respond(id, status, statusText, joined, kind, body[1]);
     }

@@ -16,8 +16,8 @@
   const setBytes = platform.uncurry("TypedArray", "set");
   const INTO = "Failed to execute 'encodeInto' on 'TextEncoder'";
   const ALLOW_SHARED = { __proto__: null, allowShared: true };
-  /** Host functions cannot be suspended. So the legacy encodings, whose errors take time, are decoded in pieces. */
-  const PIECE = 16384;
+  /** Host functions cannot be suspended. So long texts are decoded in pieces; the legacy encodings' errors take time. */
+  const UTF8_PIECE = 131072, PIECE = 16384;
   let decodeChunk, describe;
 
   class TextEncoder {
@@ -93,7 +93,13 @@
       return this.#ignoreBOM;
     }
     decode(input = undefined, options = undefined) {
-      if (options === undefined && this.#encoding === "utf-8" && !this.#isStreaming && viewTag(input) === "Uint8Array") {
+      if (
+        options === undefined &&
+        this.#encoding === "utf-8" &&
+        !this.#isStreaming &&
+        viewTag(input) === "Uint8Array" &&
+        viewByteLength(input) <= UTF8_PIECE
+      ) {
         // A whole text at once, as it mostly comes.
         const text = decodeUTF8(input, this.#fatal, this.#ignoreBOM);
         if (typeof text === "string") return text;
@@ -123,14 +129,15 @@
       const source = input === undefined ? new Uint8Array() : webidl.bytesForHost(input);
       const size = buffers.isView(source) ? buffers.viewByteLength(source) : buffers.byteLength(source);
       let text = "";
-      if (size <= PIECE || this.#encoding === "utf-8") {
+      const most = this.#encoding === "utf-8" ? UTF8_PIECE : PIECE;
+      if (size <= most) {
         text = this.#decodePiece(source, !stream);
       } else {
         const isView = buffers.isView(source);
         const buffer = isView ? buffers.viewBuffer(source) : source;
         const byteOffset = isView ? buffers.viewByteOffset(source) : 0;
-        for (let at = 0; at < size; at += PIECE) {
-          const length = size - at < PIECE ? size - at : PIECE;
+        for (let at = 0; at < size; at += most) {
+          const length = size - at < most ? size - at : most;
           text += this.#decodePiece(new Uint8Array(buffer, byteOffset + at, length), !stream && at + length === size);
         }
       }
@@ -150,8 +157,6 @@
         this.#fail();
       }
       this.#state = decoded[1];
-      // The engine lets others run, or ends a turn that has no time left, only after so many branches of JavaScript.
-      if (decoded[2]) for (let i = 0; i < 10000; i++);
       return typeof decoded[0] === "string" ? decoded[0] : decoded[0][0];
     }
     #fail() {

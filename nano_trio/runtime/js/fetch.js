@@ -78,7 +78,7 @@
     const body = handOver(state, true);
     if (body[0] === KINDS.STREAM) record.reader = load("streams_readable").acquireReader(body[1]);
     if (body[0] === KINDS.WIRE) return [body[1].from === "fetch" ? 5 : body[1].from === "cache" ? 6 : 4, body[1].id];
-    return body;
+    return body[0] === KINDS.NONE || body[0] === KINDS.STREAM ? body : load("body_source").ahead(body);
   }
 
   /** The host sends a streamed body: hand over its next chunk. */
@@ -89,7 +89,8 @@
       __proto__: null,
       chunk(chunk) {
         if (platform.buffers.viewTag(chunk) === "Uint8Array") {
-          host.chunk(id, load("webidl").bytesForHost(chunk));
+          const bytes = load("webidl").bytesForHost(chunk);
+          host.chunk(id, load("body_source").goesAhead(bytes) ? true : bytes);
           return;
         }
         const error = new TypeError("A request body's stream gave something that is no Uint8Array");

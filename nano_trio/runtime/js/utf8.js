@@ -3,18 +3,30 @@
   "use strict";
   const { encode, decode } = platform.host("utf8");
   const { bytesForHost } = platform.load("webidl");
+  const { isView, viewByteLength, byteLength } = platform.buffers;
+  const substring = platform.uncurry("String", "substring");
   /** From this many code units on a string crosses at less cost in an array: runtime/strings.py. */
   const LONG = 2048;
+  /** And from this many on, or bytes, in pieces: runtime/pieces.py. */
+  const LARGE = 262144;
   return {
     __proto__: null,
     LONG,
     /** "UTF-8 encode" to an ArrayBuffer. */
-    encode: (text) => encode(text.length < LONG ? text : [text]),
+    encode(text) {
+      if (text.length < LONG) return encode(text);
+      return text.length < LARGE ? encode([text]) : platform.load("large").convert(text);
+    },
     /** The same, of fewer than LONG code units, without a call between. */
     encodeShort: encode,
     /** "UTF-8 decode" of a buffer source: without its byte order mark. */
     decode(source) {
-      const text = decode(bytesForHost(source));
+      const bytes = bytesForHost(source);
+      if ((isView(bytes) ? viewByteLength(bytes) : byteLength(bytes)) >= LARGE) {
+        const text = platform.load("large").convert(bytes);
+        return text[0] === "\ufeff" ? substring(text, 1) : text;
+      }
+      const text = decode(bytes);
       return typeof text === "string" ? text : text[0];
     },
   };

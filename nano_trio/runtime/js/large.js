@@ -1,0 +1,70 @@
+// Large bodies between JavaScript and the host, in pieces: runtime/large.py tells the whole. After each the engine polls,
+// so that the turn may be suspended there; none of the app's code runs meanwhile.
+(platform) => {
+  "use strict";
+  const { buffers, constructors, uncurry } = platform;
+  const { Uint8Array } = constructors;
+  const { isView, viewBuffer, viewByteOffset, viewByteLength, byteLength } = buffers;
+  const { begin, put, back, next } = platform.host("large");
+  const charCodeAt = uncurry("String", "charCodeAt");
+  const substring = uncurry("String", "substring");
+  const set = uncurry("TypedArray", "set");
+  const PIECE = 131072;
+  /** Code units, of which each may be three bytes. */
+  const TEXT_PIECE = 32768;
+  /** What tells the host whose isolate it is. */
+  const HERE = [];
+
+  /** Hand over a string, an ArrayBuffer or a Uint8Array: the host function that is called next takes it. */
+  function give(body) {
+    begin();
+    if (typeof body === "string") giveText(body);
+    else if (isView(body)) giveBytes(viewBuffer(body), viewByteOffset(body), viewByteLength(body));
+    else giveBytes(body, 0, byteLength(body));
+  }
+  function giveText(text) {
+    for (let at = 0, end; at < text.length; at = end) {
+      end = at + TEXT_PIECE;
+      // No surrogate pair is cut.
+      if ((charCodeAt(text, end - 1) & 0xfc00) === 0xd800) end++;
+      put([substring(text, at, end)]);
+    }
+  }
+  function giveBytes(buffer, start, size) {
+    for (let at = 0; at < size; at += PIECE) {
+      put(new Uint8Array(buffer, start + at, size - at < PIECE ? size - at : PIECE));
+    }
+  }
+
+  /** The text that is lent by that number. */
+  function takeText(number) {
+    let text = "";
+    for (let piece; (piece = next(number, HERE)) !== null; ) text += typeof piece === "string" ? piece : piece[0];
+    return text;
+  }
+  /** The bytes that are lent by that number, of which there are `size`. */
+  function takeBytes(number, size) {
+    const bytes = new Uint8Array(size);
+    for (let at = 0, piece; (piece = next(number, HERE)) !== null; at += byteLength(piece)) {
+      set(bytes, new Uint8Array(piece), at);
+    }
+    return viewBuffer(bytes);
+  }
+
+  /** The body that the host tells as its number and size: a string, or a new ArrayBuffer. */
+  function take(told, isText) {
+    return isText ? takeText(told[0]) : takeBytes(told[0], told[1]);
+  }
+
+  return {
+    __proto__: null,
+    give,
+    take,
+    /** What it becomes of a string: its UTF-8; of bytes: "UTF-8 decode without BOM". */
+    convert(body) {
+      give(body);
+      const toText = typeof body !== "string";
+      return take(back(toText), toText);
+    },
+  };
+}

@@ -1,0 +1,130 @@
+"""Large bodies on their way between an isolate and the host, in pieces: the host half of ``large.js``.
+
+Theory of operation. What crosses in one piece holds up all apps for as long, and that is up to 5 ms a megabyte. So
+what is larger than :data:`~nano_trio.runtime.pieces.LARGE` crosses in pieces, each by a call of a host function that
+has the engine poll after it: there the turn may be suspended, or stopped.
+
+- Out: ``large.js`` hands the pieces over (:meth:`Large.put`), and then calls the host function that wants the body,
+  which takes them all (:meth:`Large.take`). It is one turn's doing, in which none of the app's code runs: an isolate
+  hands over one body at a time. So nothing waits in the app's heap for a client that is slow.
+- In: whoever has the body lends it, and tells JavaScript its number where small ones are told themselves
+  (:meth:`Large.deliver`); ``large.js`` takes one piece after another (:meth:`Large.next`).
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Awaitable, Callable, Iterator
+
+import quickjs
+
+from nano_trio.runtime import strings
+from nano_trio.runtime.host import HostError, Namespace, Services, poll_after
+from nano_trio.runtime.pieces import LARGE, PIECE, Pieces
+
+__all__ = ["Large", "gather", "namespace", "too_large"]
+
+_new_decoder = codecs.getincrementaldecoder("utf-8")
+
+
+def too_large(limit: int) -> HostError:
+    """What is told of a body that may not be gathered: it has more than ``limit`` bytes."""
+    return HostError("RangeError", f"the body is larger than max_buffer_size_mb ({limit / (1 << 20):g} MB)")
+
+
+async def gather(receive: Callable[[], Awaitable[bytes]], limit: int) -> Pieces:
+    """All that ``receive`` gives until ``b""``. Raises :class:`HostError` beyond ``limit`` bytes."""
+    pieces: list[bytes] = []
+    size = small = joined = 0
+    while piece := await receive():
+        size += len(piece)
+        if size > limit:
+            raise too_large(limit)
+        pieces.append(piece)
+        small += len(piece)
+        if small >= PIECE:
+            # A client that sends byte by byte would have us keep an object for each.
+            pieces[joined:] = [b"".join(pieces[joined:])]
+            joined, small = len(pieces), 0
+    return Pieces(pieces)
+
+
+class Large:
+    """The large bodies of one isolate that are on their way."""
+
+    def __init__(self) -> None:
+        self._given: list[bytes] = []
+        self._lent: dict[int, Iterator[bytes] | Iterator[str]] = {}
+        self._last = 0
+
+    # -- for the host ------------------------------------------------------------------------------------------------
+
+    def take(self) -> Pieces:
+        """The body that JavaScript has just handed over."""
+        given, self._given = self._given, []
+        return Pieces(given)
+
+    def deliver(self, body: Pieces, *, text: bool) -> str | bytes | list[int]:
+        """A body for JavaScript: itself, or where it is large its number and size.
+
+        ``text``: decoded as Encoding's "UTF-8 decode without BOM" does: a byte order mark is part of the text.
+        """
+        if len(body) > LARGE:
+            return self._lend(body, text=text)
+        return bytes(body).decode("utf-8", "replace") if text else bytes(body)
+
+    def _lend(self, body: Pieces, *, text: bool) -> list[int]:
+        self._last += 1
+        self._lent[self._last] = _decoded(_cut(body, PIECE // 2)) if text else _cut(body, PIECE)
+        return [self._last, len(body)]
+
+    # -- what JavaScript calls ---------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """A body is handed over from here on."""
+        self._given = []
+
+    def put(self, piece: quickjs.Value) -> None:
+        """Its next piece: bytes, or a boxed string (:mod:`nano_trio.runtime.strings`)."""
+        self._given.append(strings.unbox_utf8(piece) if piece.is_array else piece.to_bytes())
+        poll_after(piece)
+
+    def back(self, is_text: bool) -> list[int]:
+        """Lend what was handed over, which only was to be encoded, or decoded: its number and size."""
+        return self._lend(self.take(), text=is_text)
+
+    def next(self, number: int, near: quickjs.Value) -> str | bytes | quickjs.Value | None:
+        """The next piece of a body that was lent: bytes, or a string that may be boxed; None at the end.
+
+        ``near`` is any object of the isolate.
+        """
+        piece = next(self._lent[number], None)
+        if piece is None:
+            del self._lent[number]
+            return None
+        poll_after(near)
+        return strings.box(piece, near) if isinstance(piece, str) else piece
+
+
+def _cut(body: Pieces, most: int) -> Iterator[bytes]:
+    """The body in pieces of at most so many bytes. It is used up."""
+    while piece := body.next():
+        if len(piece) <= most:
+            yield piece
+            continue
+        view = memoryview(piece)
+        for at in range(0, len(piece), most):
+            yield bytes(view[at : at + most])
+
+
+def _decoded(pieces: Iterator[bytes]) -> Iterator[str]:
+    decoder = _new_decoder("replace")
+    for piece in pieces:
+        yield decoder.decode(piece)
+    yield decoder.decode(b"", True)
+
+
+def namespace(services: Services) -> Namespace:
+    """The functions that ``large.js`` calls."""
+    large = services.large
+    return {"begin": large.begin, "put": large.put, "back": large.back, "next": large.next}

@@ -1,0 +1,119 @@
+"""Between the pieces in which large bodies cross others may run: no app makes its neighbours wait by them."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from nano_trio.actors.messages import IncomingRequest
+from nano_trio.engine.polling import ENGINE_INTERVAL, counter_offset
+from nano_trio.runtime.large import Large
+from nano_trio.runtime.pieces import LARGE, PIECE, Pieces
+from tests.actors.conftest import HouseMaker
+
+MB = 1 << 20
+SIZE = 4 * MB
+APP = f"""
+const bytes = new Uint8Array({SIZE}).fill(97), text = "\\u4e00".repeat({SIZE} / 4);
+export default {{ async fetch(request) {{
+  switch (new URL(request.url).pathname) {{
+    case "/bytes": return new Response(bytes);
+    case "/text": return new Response(text);
+    case "/stream": return new Response(new ReadableStream({{
+      start(controller) {{ controller.enqueue(bytes.slice()); controller.close(); }},
+    }}));
+    case "/reads-text": return new Response(String((await request.text()).length));
+    case "/reads-bytes": return new Response(String((await request.bytes()).length));
+    case "/encodes": return new Response(String(new TextEncoder().encode(text).length));
+    case "/decodes": return new Response(String(await new Response(bytes).text() === "a".repeat({SIZE})));
+    case "/small": return new Response("a".repeat({LARGE}));
+  }}
+}} }};
+"""
+
+
+class Body:
+    """Implements BodySource: megabytes that came long ago."""
+
+    length = SIZE
+
+    def __init__(self) -> None:
+        self._left = SIZE
+
+    async def receive(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        piece = bytes(min(self._left, 65_536))
+        self._left -= len(piece)
+        return piece
+
+
+@pytest.mark.parametrize(
+    ("path", "pieces", "result"),
+    [
+        ("/bytes", SIZE // PIECE, None),
+        ("/text", SIZE // 4 * 3 // PIECE, None),
+        ("/stream", SIZE // PIECE, None),
+        ("/reads-text", SIZE // PIECE, str(SIZE)),
+        ("/reads-bytes", SIZE // PIECE, str(SIZE)),
+        ("/encodes", 2 * (SIZE // 4 * 3 // PIECE), str(SIZE // 4 * 3)),
+        ("/decodes", 2 * (SIZE // PIECE), "true"),
+        ("/small", 0, None),
+    ],
+)
+async def test_others_run_after_each_piece(
+    house: HouseMaker, monkeypatch: pytest.MonkeyPatch, path: str, pieces: int, result: str | None
+) -> None:
+    assert counter_offset() is not None, "polls cannot be asked for here"
+    passes = 0
+    crossed: list[int] = []
+
+    def noted(name: str) -> None:
+        cross = getattr(Large, name)
+
+        def note(large: Large, *args: object) -> object:
+            crossed.append(passes)
+            return cross(large, *args)
+
+        monkeypatch.setattr(Large, name, note)
+
+    noted("put")
+    noted("next")
+
+    async def others() -> None:
+        nonlocal passes
+        while True:
+            await trio.lowlevel.checkpoint()
+            passes += 1
+
+    async with house({"app": {"source": APP, "memory_mb": 256}}) as home, trio.open_nursery() as nursery:
+        await home.ask("app", "/small")
+        app = home.app("app")
+        assert app._current is not None
+        isolate = app._current._environment.isolate
+        # A slice is over at each poll, and the engine polls seldom: then it shows where it is made to.
+        home.registry.scheduler.slice_ns = isolate._slice_ns = 1
+        isolate._turnstile._interval = isolate._turnstile.counter.value = ENGINE_INTERVAL
+        crossed.clear()
+        nursery.start_soon(others)
+        body = Body() if path.startswith("/reads") else None
+        exchange = app.begin(IncomingRequest("POST", f"http://app{path}", [], body, "192.0.2.7"))
+        response = await exchange.wait()
+        received = []
+        if isinstance(response.body, bytes):
+            received.append(response.body)
+        elif response.body is not None:
+            while piece := await response.body.receive():
+                received.append(piece)
+        exchange.finish()
+        assert response.status == 200
+        nursery.cancel_scope.cancel()
+    assert len(crossed) >= pieces
+    assert len(set(crossed)) == len(crossed)
+    if result is not None:
+        assert received == [result.encode()]
+    elif path == "/small":
+        assert list(map(len, received)) == [LARGE]
+    else:
+        assert isinstance(response.body, Pieces) == (path != "/stream")
+        assert max(map(len, received)) <= (LARGE if path == "/stream" else PIECE)
+        assert sum(map(len, received)) == (SIZE // 4 * 3 if path == "/text" else SIZE)
