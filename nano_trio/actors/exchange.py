@@ -13,7 +13,7 @@ from nano_trio.actors.pages import plain_response
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry
 from nano_trio.runtime.host import HostError
-from nano_trio.runtime.large import Large, gather, too_large
+from nano_trio.runtime.large import Lent, deliver, gather, too_large
 from nano_trio.runtime.pieces import LARGE
 
 if TYPE_CHECKING:
@@ -170,17 +170,16 @@ class AppExchange(Entry):
         """Like :meth:`read_chunk`, ``b""`` at the end."""
         return await self.read_chunk() or b""
 
-    async def read_whole(self, large: Large, limit: int, text: bool) -> bytes | str | list[int]:
-        """All that remains of the request's body, at most ``limit`` bytes. Raises :class:`HostError`.
+    async def read_whole(self, limit: int, text: bool) -> bytes | str | Lent:
+        """All that remains of the request's body, at most ``limit`` bytes, as :func:`deliver` has it for JavaScript.
 
-        It is told as :meth:`Large.deliver` does; ``text``: decoded as Encoding's "UTF-8 decode without BOM" does.
-        """
+        Raises :class:`HostError`."""
         body = self.request.body
         if body is None or isinstance(body, bytes):
             return b""
         if body.length is not None and body.length > limit:
             raise too_large(limit)
-        return large.deliver(await gather(self.read_bytes, limit), text=text)
+        return deliver(await gather(self.read_bytes, limit), text=text)
 
 
 async def _receive(body: BodySource) -> bytes:

@@ -420,7 +420,7 @@ class Incarnation:
         exchange = self._exchanges.get(request)
         if exchange is not None:
             limit = int(self.settings.max_buffer_size_mb * (1 << 20))
-            self._environment.begin_operation(operation, exchange.read_whole, self._environment.large, limit, text)
+            self._environment.begin_operation(operation, exchange.read_whole, limit, text)
         else:
             self._environment.settle(operation, False, "TypeError", "the request is over; its body is gone")
 

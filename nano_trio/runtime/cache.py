@@ -46,7 +46,7 @@ from nano_trio.runtime.cache_store import (
     Query,
 )
 from nano_trio.runtime.host import HostError, Namespace, Services, text_of
-from nano_trio.runtime.large import gather, too_large
+from nano_trio.runtime.large import Lent, deliver, gather, too_large
 
 __all__ = ["DEFAULT_MAX_BYTES", "AppCache", "CacheSession", "CachedBody", "cache_file", "namespace"]
 
@@ -390,11 +390,11 @@ class CacheSession:
         return piece or None
 
     def read_all(self, number: int, operation: int, text: bool) -> None:
-        """Settle ``operation`` with all that remains of a body, as :meth:`Large.deliver` tells it."""
+        """Settle ``operation`` with all that remains of a body, as :func:`deliver` has it."""
         self.take(number)
         self._start(operation, self._read_all, number, text)
 
-    async def _read_all(self, number: int, text: bool) -> bytes | str | list[int]:
+    async def _read_all(self, number: int, text: bool) -> bytes | str | Lent:
         body = self._bodies.get(number)
         limit = self._services.max_buffer_bytes
         if body is not None and body.length > limit:
@@ -404,7 +404,7 @@ class CacheSession:
         async def receive() -> bytes:
             return await self._read(number) or b""
 
-        return self._services.large.deliver(await gather(receive, limit), text=text)
+        return deliver(await gather(receive, limit), text=text)
 
     def cancel(self, number: int) -> None:
         """The body is not read any further."""

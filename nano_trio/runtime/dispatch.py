@@ -73,8 +73,8 @@ class AppHost(Protocol):
         """Settle ``operation`` with the next chunk of the request's body, or None at its end."""
 
     def read_whole_body(self, request: int, operation: int, text: bool) -> None:
-        """Settle ``operation`` with all that remains of the request's body, as
-        :meth:`nano_trio.runtime.large.Large.deliver` tells it: bytes, or where ``text`` a string."""
+        """Settle ``operation`` with all that remains of the request's body, as :func:`nano_trio.runtime.large.deliver`
+        has it: bytes, or where ``text`` a string."""
 
     def cancel_body(self, request: int) -> None:
         """The app wants no more of the request's body."""

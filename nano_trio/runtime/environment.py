@@ -38,7 +38,7 @@ from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.runtime import platform
 from nano_trio.runtime.dispatch import AppHost
 from nano_trio.runtime.host import HostError, text_of
-from nano_trio.runtime.large import Large
+from nano_trio.runtime.large import Large, Lent
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.service import Service
@@ -292,8 +292,14 @@ class _Host:
         if environment is None:
             return
 
+        number = None
+        if type(value) is Lent:
+            value = number = self.large.tell(value)
+
         def settled(_: Turn) -> None:
             self.operations.pop(operation, None)
+            if number is not None:
+                self.large.forget(number)
 
         cause = self.operations.get(operation)
         environment.enter("settle", operation, succeeded, value, message, on_end=settled, cause=cause)

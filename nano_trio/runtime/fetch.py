@@ -21,7 +21,7 @@ from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_integrity import matches
 from nano_trio.runtime.fetch_messages import RequestBody
 from nano_trio.runtime.host import HostError, Namespace, Services, text_of
-from nano_trio.runtime.large import gather
+from nano_trio.runtime.large import Lent, deliver, gather
 from nano_trio.runtime.pieces import Pieces
 
 __all__ = ["Fetches", "namespace"]
@@ -187,30 +187,30 @@ class Fetches:
     # -- what JavaScript calls ---------------------------------------------------------------------------------------
 
     def read(self, number: int, operation: int) -> None:
-        """Settle ``operation`` with the next piece of a response's body, as :meth:`Large.deliver` tells it, or None at
+        """Settle ``operation`` with the next piece of a response's body, as :func:`deliver` has it, or None at
         its end."""
         self._services.operation(operation, self._read, number)
 
-    async def _read(self, number: int) -> str | bytes | list[int] | None:
+    async def _read(self, number: int) -> str | bytes | Lent | None:
         try:
             fetch = self._open(number)
             piece = b"" if fetch is None else await fetch.receive()
         except FetchError as error:
             raise host_error(number, error) from None
-        return self._services.large.deliver(Pieces([piece]), text=False) if piece else None
+        return deliver(Pieces([piece]), text=False) if piece else None
 
     def read_all(self, number: int, operation: int, text: bool) -> None:
-        """Settle ``operation`` with all that remains of a response's body, as :meth:`Large.deliver` tells it."""
+        """Settle ``operation`` with all that remains of a response's body, as :func:`deliver` has it."""
         self.take(number)
         self._services.operation(operation, self._read_all, number, text)
 
-    async def _read_all(self, number: int, text: bool) -> bytes | str | list[int]:
+    async def _read_all(self, number: int, text: bool) -> bytes | str | Lent:
         try:
             fetch = self._open(number)
             body = Pieces(()) if fetch is None else await self._gather_in_time(fetch)
         except FetchError as error:
             raise host_error(number, error) from None
-        return self._services.large.deliver(body, text=text)
+        return deliver(body, text=text)
 
     async def _gather_in_time(self, fetch: Fetch) -> Pieces:
         timeout = self._services.network.timeout_s

@@ -7,8 +7,9 @@ has the engine poll after it: there the turn may be suspended, or stopped.
 - Out: ``large.js`` hands the pieces over (:meth:`Large.put`), and then calls the host function that wants the body,
   which takes them all (:meth:`Large.take`). It is one turn's doing, in which none of the app's code runs: an isolate
   hands over one body at a time. So nothing waits in the app's heap for a client that is slow.
-- In: whoever has the body lends it, and tells JavaScript its number where small ones are told themselves
-  (:meth:`Large.deliver`); ``large.js`` takes one piece after another (:meth:`Large.next`).
+- In: what an operation results in may be :class:`Lent`. JavaScript is told its number where it is told small bodies
+  themselves, and takes one piece after another (:meth:`Large.next`) in the turn in which it was told. What has not been
+  taken when that ends is dropped, for here it counts for nobody's memory.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from nano_trio.runtime import strings
 from nano_trio.runtime.host import HostError, Namespace, Services, poll_after
 from nano_trio.runtime.pieces import LARGE, PIECE, Pieces
 
-__all__ = ["Large", "gather", "namespace", "too_large"]
+__all__ = ["Large", "Lent", "deliver", "gather", "namespace", "too_large"]
 
+_BACK = 0
 _new_decoder = codecs.getincrementaldecoder("utf-8")
 
 
@@ -49,12 +51,32 @@ async def gather(receive: Callable[[], Awaitable[bytes]], limit: int) -> Pieces:
     return Pieces(pieces)
 
 
+class Lent:
+    """A large body for JavaScript."""
+
+    __slots__ = ("pieces", "size")
+
+    def __init__(self, body: Pieces, *, text: bool) -> None:
+        self.size = len(body)
+        self.pieces: Iterator[bytes] | Iterator[str] = _decoded(_cut(body, PIECE // 2)) if text else _cut(body, PIECE)
+
+
+def deliver(body: Pieces, *, text: bool) -> str | bytes | Lent:
+    """A body as the result of an operation.
+
+    ``text``: decoded as Encoding's "UTF-8 decode without BOM" does: a byte order mark is part of the text.
+    """
+    if len(body) > LARGE:
+        return Lent(body, text=text)
+    return bytes(body).decode("utf-8", "replace") if text else bytes(body)
+
+
 class Large:
     """The large bodies of one isolate that are on their way."""
 
     def __init__(self) -> None:
         self._given: list[bytes] = []
-        self._lent: dict[int, Iterator[bytes] | Iterator[str]] = {}
+        self._lent: dict[int, Lent] = {}
         self._last = 0
 
     # -- for the host ------------------------------------------------------------------------------------------------
@@ -64,24 +86,20 @@ class Large:
         given, self._given = self._given, []
         return Pieces(given)
 
-    def deliver(self, body: Pieces, *, text: bool) -> str | bytes | list[int]:
-        """A body for JavaScript: itself, or where it is large its number and size.
-
-        ``text``: decoded as Encoding's "UTF-8 decode without BOM" does: a byte order mark is part of the text.
-        """
-        if len(body) > LARGE:
-            return self._lend(body, text=text)
-        return bytes(body).decode("utf-8", "replace") if text else bytes(body)
-
-    def _lend(self, body: Pieces, *, text: bool) -> list[int]:
+    def tell(self, lent: Lent) -> int:
+        """The number by which JavaScript takes a body, until :meth:`forget`."""
         self._last += 1
-        self._lent[self._last] = _decoded(_cut(body, PIECE // 2)) if text else _cut(body, PIECE)
-        return [self._last, len(body)]
+        self._lent[self._last] = lent
+        return self._last
+
+    def forget(self, number: int) -> None:
+        """The turn in which JavaScript was told that number is over."""
+        self._lent.pop(number, None)
 
     # -- what JavaScript calls ---------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """A body is handed over from here on."""
+        """A body is handed over from here on, or what was handed over is not wanted."""
         self._given = []
 
     def put(self, piece: quickjs.Value) -> None:
@@ -89,16 +107,21 @@ class Large:
         self._given.append(strings.unbox_utf8(piece) if piece.is_array else piece.to_bytes())
         poll_after(piece)
 
-    def back(self, is_text: bool) -> list[int]:
-        """Lend what was handed over, which only was to be encoded, or decoded: its number and size."""
-        return self._lend(self.take(), text=is_text)
+    def back(self, is_text: bool) -> int:
+        """Lend what was handed over, which only was to be encoded, or decoded: its number, always the same one."""
+        self._lent[_BACK] = Lent(self.take(), text=is_text)
+        return _BACK
+
+    def size(self, number: int) -> int:
+        """The bytes of a body that was lent."""
+        return self._lent[number].size
 
     def next(self, number: int, near: quickjs.Value) -> str | bytes | quickjs.Value | None:
         """The next piece of a body that was lent: bytes, or a string that may be boxed; None at the end.
 
         ``near`` is any object of the isolate.
         """
-        piece = next(self._lent[number], None)
+        piece = next(self._lent[number].pieces, None)
         if piece is None:
             del self._lent[number]
             return None
@@ -127,4 +150,4 @@ def _decoded(pieces: Iterator[bytes]) -> Iterator[str]:
 def namespace(services: Services) -> Namespace:
     """The functions that ``large.js`` calls."""
     large = services.large
-    return {"begin": large.begin, "put": large.put, "back": large.back, "next": large.next}
+    return {"begin": large.begin, "put": large.put, "back": large.back, "size": large.size, "next": large.next}

@@ -106,6 +106,7 @@ async def test_others_run_after_each_piece(
                 received.append(piece)
         exchange.finish()
         assert response.status == 200
+        assert not app._current._environment.large._lent
         nursery.cancel_scope.cancel()
     assert len(crossed) >= pieces
     assert len(set(crossed)) == len(crossed)

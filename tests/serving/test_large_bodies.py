@@ -323,6 +323,16 @@ async def test_an_app_that_reaches_its_limit_midway_is_stopped(serve: SiteMaker)
         assert (await site.get("app", "/begun")).text == "1"
 
 
+@pytest.mark.parametrize("how", ["text", "bytes", "json"])
+async def test_an_app_that_reads_more_than_it_has_memory_for_is_stopped_alone(serve: SiteMaker, how: str) -> None:
+    async with running(serve, memory_mb=16) as site, unnoticed(site):
+        body = b'{"text": "' + b"a" * (60 * MB) + b'"}'
+        answer = await site.get("app", f"/read/{how}", method="POST", body=body)
+        # One large allocation that the engine refuses is an error of JavaScript's; a heap that has grown is stopped.
+        assert "the app was stopped" in answer.text if answer.status == 503 else "InternalError" in answer.text
+        assert (await site.get("app", f"/read/{how}", method="POST", body=body[:20] + b'"}')).status == 200
+
+
 async def test_what_waits_for_slow_clients_is_no_memory_of_the_app(serve: SiteMaker) -> None:
     source = """export default { fetch() { return new Response(new Uint8Array(6 << 20).fill(97)); } };"""
     async with serve({"app": {"source": source, "memory_mb": 24}}) as site:

@@ -7,7 +7,6 @@
   const { KINDS, isUnusable, seize } = load("body");
   const { NONE, TEXT, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { parse } = statics.JSON;
-  const { isArray } = statics.Array;
   const slice = uncurry("String", "slice");
   const { encode, decode } = load("utf8");
 
@@ -62,7 +61,7 @@
       else if (kind === WIRE) {
         const isText = how === "text" || how === "json";
         value = await operation((id) => host(source.from).readAll(source.id, id, isText));
-        if (isArray(value)) value = load("large").take(value, isText);
+        if (typeof value === "number") value = load("large").take(value, isText);
       }
     }
     return convert[how](value, shared || kind === BLOB || kind === STREAM, state);

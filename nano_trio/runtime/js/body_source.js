@@ -4,9 +4,8 @@
 // nobody has touched takes over its source, so that `new Response(request.body)` need not run through JavaScript.
 (platform) => {
   "use strict";
-  const { isLoaded, load, host, buffers, constructors, statics, operation, promiseThen } = platform;
+  const { isLoaded, load, host, buffers, constructors, operation, promiseThen } = platform;
   const { Uint8Array } = constructors;
-  const { isArray } = statics.Array;
   const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
   const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
@@ -113,7 +112,7 @@
         pull: (controller) =>
           promiseThen(operation((id) => wire.read(source.id, id)), (chunk) => {
             if (chunk === null) finish(controller);
-            else controller.enqueue(new Uint8Array(isArray(chunk) ? load("large").take(chunk, false) : chunk));
+            else controller.enqueue(new Uint8Array(typeof chunk === "number" ? load("large").take(chunk, false) : chunk));
           }),
         cancel: () => wire.cancel(source.id),
       };

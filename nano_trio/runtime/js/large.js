@@ -5,7 +5,7 @@
   const { buffers, constructors, uncurry } = platform;
   const { Uint8Array } = constructors;
   const { isView, viewBuffer, viewByteOffset, viewByteLength, byteLength } = buffers;
-  const { begin, put, back, next } = platform.host("large");
+  const { begin, put, back, size: sizeOf, next } = platform.host("large");
   const charCodeAt = uncurry("String", "charCodeAt");
   const substring = uncurry("String", "substring");
   const set = uncurry("TypedArray", "set");
@@ -18,9 +18,15 @@
   /** Hand over a string, an ArrayBuffer or a Uint8Array: the host function that is called next takes it. */
   function give(body) {
     begin();
-    if (typeof body === "string") giveText(body);
-    else if (isView(body)) giveBytes(viewBuffer(body), viewByteOffset(body), viewByteLength(body));
-    else giveBytes(body, 0, byteLength(body));
+    try {
+      if (typeof body === "string") giveText(body);
+      else if (isView(body)) giveBytes(viewBuffer(body), viewByteOffset(body), viewByteLength(body));
+      else giveBytes(body, 0, byteLength(body));
+    } catch (error) {
+      // The heap is full. The host's pieces of it count for nothing.
+      begin();
+      throw error;
+    }
   }
   function giveText(text) {
     for (let at = 0, end; at < text.length; at = end) {
@@ -42,18 +48,18 @@
     for (let piece; (piece = next(number, HERE)) !== null; ) text += typeof piece === "string" ? piece : piece[0];
     return text;
   }
-  /** The bytes that are lent by that number, of which there are `size`. */
-  function takeBytes(number, size) {
-    const bytes = new Uint8Array(size);
+  /** The bytes that are lent by that number. */
+  function takeBytes(number) {
+    const bytes = new Uint8Array(sizeOf(number));
     for (let at = 0, piece; (piece = next(number, HERE)) !== null; at += byteLength(piece)) {
       set(bytes, new Uint8Array(piece), at);
     }
     return viewBuffer(bytes);
   }
 
-  /** The body that the host tells as its number and size: a string, or a new ArrayBuffer. */
-  function take(told, isText) {
-    return isText ? takeText(told[0]) : takeBytes(told[0], told[1]);
+  /** The body that the host lends by that number: a string, or a new ArrayBuffer. */
+  function take(number, isText) {
+    return isText ? takeText(number) : takeBytes(number);
   }
 
   return {
