@@ -5,7 +5,7 @@ RFC 2046: parameters of Content-Disposition in any order or as tokens, ``filenam
 boundary, line breaks before the first one, anything after the last.
 
 A client decides how many parts a body has, and a body may have millions. So bodies are read in steps of a few
-milliseconds, between which the app's turn may be suspended or stopped, and the head of a part is bounded.
+milliseconds at most, between which the app's turn may be suspended or stopped, and the head of a part is bounded.
 
 __ https://fetch.spec.whatwg.org/#multipart-form-data-parser
 """
@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from nano_trio.runtime.host import Namespace, Services
+from nano_trio.runtime.host import Namespace, Services, poll_after
+from nano_trio.runtime.pieces import Pieces
 
 if TYPE_CHECKING:
     import quickjs
@@ -33,6 +34,8 @@ _STEP = 1 << 14
 """Bytes of a value that are decoded in one step."""
 _MOST_CANDIDATES = 1000
 """What looks like a boundary and is none, in one step; empty lines and names, too."""
+_WINDOW = 1 << 18
+"""Bytes that are searched for a boundary in one step."""
 _MAX_HEAD = 1 << 16
 """Bytes of a part's head; what has more is malformed."""
 _PAUSE: Part = ()
@@ -48,7 +51,7 @@ _LINE_END = re.compile(rb"[\t ]*+\r\n")
 _new_decoder = codecs.getincrementaldecoder("utf-8")
 
 
-def read_multipart(data: bytes, boundary: str) -> Iterator[Part | None]:
+def read_multipart(data: bytes | bytearray, boundary: str) -> Iterator[Part | None]:
     """The parts of a multipart/form-data body, and empty ones where a step may end; None, the last one, is failure.
 
     Each part is its name and text, or its name, None, file name, type and the bounds of its bytes in ``data``.
@@ -86,10 +89,16 @@ def read_multipart(data: bytes, boundary: str) -> Iterator[Part | None]:
         yield None
 
 
-def _find_delimiter(data: bytes, delimiter: bytes, start: int) -> Generator[Part, None, int | None]:
+def _find_delimiter(data: bytes | bytearray, delimiter: bytes, start: int) -> Generator[Part, None, int | None]:
     """The start of the next delimiter line: one that two dashes or a line break follow."""
     candidates = 0
-    while (at := data.find(delimiter, start)) >= 0:
+    while start < len(data):
+        end = start + _WINDOW
+        at = data.find(delimiter, start, end + len(delimiter))
+        if at < 0:
+            start = end
+            yield _PAUSE
+            continue
         after = at + len(delimiter)
         if data.startswith(b"--", after) or _LINE_END.match(data, after):
             return at
@@ -100,7 +109,7 @@ def _find_delimiter(data: bytes, delimiter: bytes, start: int) -> Generator[Part
     return None
 
 
-def _parse_headers(data: bytes, at: int) -> tuple[str, str | None, str, int] | None:
+def _parse_headers(data: bytes | bytearray, at: int) -> tuple[str, str | None, str, int] | None:
     """Name, file name, type and the start of the body of the part whose headers start at ``at``."""
     name = filename = content_type = None
     most = at + _MAX_HEAD
@@ -153,7 +162,7 @@ def _decode_name(name: bytes) -> str:
     return _ESCAPE.sub(lambda escape: _ESCAPED[escape[0].upper()], name).decode("utf-8", "replace")
 
 
-def read_urlencoded(data: bytes) -> Iterator[Part]:
+def read_urlencoded(data: bytes | bytearray) -> Iterator[Part]:
     """The application/x-www-form-urlencoded parser (URL section 5.1): names with their values, and empty parts where a
     step may end."""
     at = 0
@@ -171,12 +180,12 @@ def read_urlencoded(data: bytes) -> Iterator[Part]:
         at = end + 1
 
 
-def _decode_long_pair(sequence: bytes) -> Generator[Part, None, Part]:
+def _decode_long_pair(sequence: bytes | bytearray) -> Generator[Part, None, Part]:
     name, _, value = sequence.partition(b"=")
     return (yield from _decode_long(name)), (yield from _decode_long(value))
 
 
-def _decode_long(data: bytes) -> Generator[Part, None, str]:
+def _decode_long(data: bytes | bytearray) -> Generator[Part, None, str]:
     decoder = _new_decoder("replace")
     pieces: list[str] = []
     at = 0
@@ -192,21 +201,44 @@ def _decode_long(data: bytes) -> Generator[Part, None, str]:
     return "".join(pieces) + decoder.decode(b"", True)
 
 
+def _read_pieces(
+    body: Pieces, reader: Callable[..., Iterator[Part | None]], *args: str
+) -> Generator[Part | None, None, None]:
+    """Read a body that is in pieces; they are put together step by step, too."""
+    data = bytearray(len(body))
+    at = 0
+    while piece := body.next():
+        data[at : at + len(piece)] = piece
+        at += len(piece)
+        yield _PAUSE
+    yield from reader(data, *args)
+
+
 def namespace(services: Services) -> Namespace:
     # One body at a time: it is read to its end before the app's code goes on.
+    # ``source`` is None for one that was just handed over in pieces (large.js).
     parts: Iterator[Part | None] = iter(())
 
-    def begin_multipart(source: quickjs.Value, boundary: str) -> None:
+    def read(source: quickjs.Value | None, reader: Callable[..., Iterator[Part | None]], *args: str) -> None:
         nonlocal parts
-        parts = read_multipart(source.to_bytes(), boundary)
+        if source is None:
+            parts = _read_pieces(services.large.take(), reader, *args)
+        else:
+            parts = reader(source.to_bytes(), *args)
 
-    def begin_urlencoded(source: quickjs.Value) -> None:
-        nonlocal parts
-        parts = read_urlencoded(source.to_bytes())
+    def begin_multipart(source: quickjs.Value | None, boundary: str) -> None:
+        read(source, read_multipart, boundary)
 
-    def more() -> list[str | int | None] | bool:
-        """What the next step finds, which may be nothing; true: there is no more, false: the body is malformed."""
+    def begin_urlencoded(source: quickjs.Value | None) -> None:
+        read(source, read_urlencoded)
+
+    def more(near: quickjs.Value) -> list[str | int | None] | bool:
+        """What the next step finds, which may be nothing; true: there is no more, false: the body is malformed.
+
+        ``near`` is any object of the isolate.
+        """
         nonlocal parts
+        poll_after(near)
         flat: list[str | int | None] = []
         for part in parts:
             if part is None:

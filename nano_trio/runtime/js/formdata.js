@@ -119,20 +119,21 @@
 
   const MALFORMED = "The body is no well-formed multipart/form-data.";
   /** Hand on what the host finds in a body, step by step: between two the turn may be suspended. */
-  function takeParts(take) {
+  function takeParts(buffer, take) {
     const { more } = host("formdata");
-    for (let flat; (flat = more()) !== true; take(flat)) if (flat === false) throw new TypeError(MALFORMED);
+    for (let flat; (flat = more(buffer)) !== true; take(flat)) if (flat === false) throw new TypeError(MALFORMED);
   }
   /** Body's formData() steps: `buffer` is given away, `type` a MIME type of mime.js or null. */
   function parseBody(buffer, type) {
+    const { goesAhead } = load("body_source");
     const essence = type === null ? "" : type.essence;
     const form = new FormData();
     const entries = entriesOf(form);
     if (essence === "multipart/form-data") {
       const boundary = load("mime").parameter(type, "boundary");
       if (boundary === null) throw new TypeError(MALFORMED);
-      host("formdata").beginMultipart(buffer, boundary);
-      takeParts((flat) => {
+      host("formdata").beginMultipart(goesAhead(buffer) ? null : buffer, boundary);
+      takeParts(buffer, (flat) => {
         // Of each part: name, its text, or null and file name, type, start, end.
         for (let i = 0; i < flat.length; ) {
           const name = flat[i++];
@@ -146,8 +147,8 @@
         }
       });
     } else if (essence === "application/x-www-form-urlencoded") {
-      host("formdata").beginUrlencoded(buffer);
-      takeParts((flat) => {
+      host("formdata").beginUrlencoded(goesAhead(buffer) ? null : buffer);
+      takeParts(buffer, (flat) => {
         for (let i = 0; i < flat.length; i += 2) entries[entries.length] = [flat[i], flat[i + 1]];
       });
     } else {
