@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from nano_trio.runtime.host import Namespace, Services, poll_after
-from nano_trio.runtime.pieces import Pieces
+from nano_trio.runtime.pieces import PIECE, Pieces
 
 if TYPE_CHECKING:
     import quickjs
@@ -54,7 +54,8 @@ _new_decoder = codecs.getincrementaldecoder("utf-8")
 def read_multipart(data: bytes | bytearray, boundary: str) -> Iterator[Part | None]:
     """The parts of a multipart/form-data body, and empty ones where a step may end; None, the last one, is failure.
 
-    Each part is its name and text, or its name, None, file name, type and the bounds of its bytes in ``data``.
+    Each part is its name and text, or its name, None, file name, type and the bounds of its bytes in ``data``; a long
+    text is like a file without a name and a type, for JavaScript to decode in pieces.
     """
     dashes = b"--" + boundary.encode("latin-1", "replace")
     delimiter = b"\r\n" + dashes
@@ -81,7 +82,7 @@ def read_multipart(data: bytes | bytearray, boundary: str) -> Iterator[Part | No
             return
         at = end + len(delimiter)
         stop = max(end, start)
-        if filename is None:
+        if filename is None and stop - start <= PIECE:
             yield name, data[start:stop].decode("utf-8", "replace")
         else:
             yield name, None, filename, content_type, start, stop

@@ -174,6 +174,10 @@ async def test_forms_and_json(serve: SiteMaker) -> None:
     async with running(serve) as site:
         headers = {"content-type": "multipart/form-data; boundary=x"}
         assert (await site.get("app", "/read/formData", method="POST", body=form, headers=headers)).body == file
+        for text in (made("wide", MB), b"\xef\xbb\xbf" + made("odd", BOUND), MALFORMED[0] + made("latin", BOUND >> 1)):
+            form = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + text + b"\r\n--x--\r\n"
+            answer = await site.get("app", "/read/formData", method="POST", body=form, headers=headers)
+            assert answer.text == text.decode("utf-8", "replace")
         text = made("wide", MB).decode()
         sent = json.dumps({"text": text}, ensure_ascii=False).encode()
         assert (await site.get("app", "/read/json", method="POST", body=sent)).text == text

@@ -134,13 +134,13 @@
       if (boundary === null) throw new TypeError(MALFORMED);
       host("formdata").beginMultipart(goesAhead(buffer) ? null : buffer, boundary);
       takeParts(buffer, (flat) => {
-        // Of each part: name, its text, or null and file name, type, start, end.
+        // Of each part: name, its text, or null and file name (null: a long text), type, start, end.
         for (let i = 0; i < flat.length; ) {
           const name = flat[i++];
           let value = flat[i++];
           if (value === null) {
             const bytes = new Uint8Array(buffer, flat[i + 2], flat[i + 3] - flat[i + 2]);
-            value = makeFile(makeBlob(bytes, flat[i + 1]), flat[i]);
+            value = flat[i] === null ? load("large").convert(bytes) : makeFile(makeBlob(bytes, flat[i + 1]), flat[i]);
             i += 4;
           }
           entries[entries.length] = [name, value];
