@@ -15,6 +15,7 @@ import attrs
 
 from nano_trio.actors import request_ids
 from nano_trio.actors.trace import Span
+from nano_trio.runtime.pieces import LargeMessage
 
 __all__ = [
     "BodyBroken",
@@ -28,6 +29,7 @@ __all__ = [
     "SharedMessage",
     "SocketHandler",
     "SocketLimits",
+    "SocketMessage",
     "SocketPeer",
     "SocketSettings",
     "Target",
@@ -36,6 +38,9 @@ __all__ = [
 
 Origin = tuple[int | str, Span | None]
 """A request's id and its span."""
+
+SocketMessage = str | bytes | LargeMessage
+"""A text message of a WebSocket, a binary one, or a large one of either kind."""
 
 
 class BodyBroken(Exception):
@@ -157,7 +162,7 @@ class SocketPeer(Protocol):
     def buffered(self) -> int:
         """Bytes handed to ``send`` that the socket has not taken yet."""
 
-    def send(self, data: str | bytes) -> int:
+    def send(self, data: SocketMessage) -> int:
         """Queue a text or a binary message; ``buffered`` then. After a close, and on a lost connection, nothing
         happens."""
 
@@ -190,10 +195,10 @@ class SocketHandler(Protocol):
     def opened(self, peer: SocketPeer) -> None:
         """The 101 response is on its way; from now on messages come and ``peer`` may be used."""
 
-    def message(self, data: str | bytes) -> bool:
+    def message(self, data: SocketMessage) -> bool:
         """A message arrived. False: hold the next ones back until :meth:`SocketPeer.resume`."""
 
-    def gather(self, data: str | bytes) -> Gathering | None:
+    def gather(self, data: SocketMessage) -> Gathering | None:
         """A message arrived that may wait for others, until :meth:`Gathering.flush`: before anything else is said here,
         and before this pass of the loop is over. None: it may not, and is to be said by :meth:`message`."""
 

@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING
 
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry
-from nano_trio.runtime.websocket_server import boxed
+from nano_trio.runtime import strings
+from nano_trio.runtime.large import Lent
+from nano_trio.runtime.pieces import LargeMessage
 
 if TYPE_CHECKING:
+    from nano_trio.actors.messages import SocketMessage
     from nano_trio.actors.sockets import AppSocket, Sockets
 
 __all__ = ["Messages"]
@@ -35,7 +38,7 @@ class Messages(Entry):
 
     __slots__ = ("_messages", "_sockets", "_used_ns", "_waited", "is_over", "more")
 
-    def __init__(self, sockets: Sockets, messages: list[tuple[AppSocket, str | bytes]]) -> None:
+    def __init__(self, sockets: Sockets, messages: list[tuple[AppSocket, SocketMessage]]) -> None:
         self.cause = self.result = self.stopped = None
         self.cpu_ns = 0
         self._sockets = sockets
@@ -61,9 +64,14 @@ class Messages(Entry):
         sockets = self._sockets
         sockets._size = size = len(data)
         entry = sockets.enter_message
-        # Long texts cross boxed. Characters beyond ASCII are what the plain way is slow at.
-        if size >= 4096 and type(data) is str and not data.isascii():
-            entry(socket.number, *boxed(data, entry))
+        if size < 4096:
+            entry(socket.number, data)
+        elif type(data) is LargeMessage:
+            number = sockets.large.tell(Lent(data, text=data.is_text))
+            entry(socket.number, number, "text" if data.is_text else "bytes")
+        elif type(data) is str and not data.isascii():
+            # Long texts cross boxed. Characters beyond ASCII are what the plain way is slow at.
+            entry(socket.number, strings.box(data, entry), "boxed")
         else:
             entry(socket.number, data)
 

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
-from nano_trio.actors.messages import Origin, OutgoingResponse, SharedMessage, SocketLimits, SocketPeer
+from nano_trio.actors.messages import Origin, OutgoingResponse, SharedMessage, SocketLimits, SocketMessage, SocketPeer
 from nano_trio.actors.pages import going_away, plain_response
 from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
 from nano_trio.actors.socket_messages import Messages
@@ -39,6 +39,8 @@ from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry, StopReason, Turn
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import text_of
+from nano_trio.runtime.large import Large
+from nano_trio.runtime.pieces import LargeMessage
 from nano_trio.runtime.websocket_server import WANTS_DRAIN, WANTS_OPEN, message_of
 
 if TYPE_CHECKING:
@@ -144,7 +146,7 @@ class AppSocket:
             sockets = self._sockets
             sockets.submit(Turn(sockets.begin_open, (self,), sockets.turn_ended, self))
 
-    def message(self, data: str | bytes) -> bool:
+    def message(self, data: SocketMessage) -> bool:
         """A message arrived: a turn, here and now where the isolate is free. False: no more until ``resume``."""
         if self._state is not _OPEN:
             return True
@@ -173,7 +175,7 @@ class AppSocket:
         sockets.held.add(self)
         return False
 
-    def gather(self, data: str | bytes) -> Sockets | None:
+    def gather(self, data: SocketMessage) -> Sockets | None:
         """A message arrived that may wait for others (``Sockets.together``). None: :meth:`message` is to be called."""
         sockets = self._sockets
         if sockets.together < 2 or self._waiting or self._unsettled:
@@ -217,7 +219,7 @@ class AppSocket:
 
     # -- what the app does -------------------------------------------------------------------------------------------
 
-    def send(self, data: str | bytes) -> int:
+    def send(self, data: SocketMessage) -> int:
         """Queue a message; the bytes that are buffered then."""
         peer = self.peer
         if peer is not None:
@@ -234,7 +236,7 @@ class AppSocket:
         elif self._state is _WAITING:
             self._keep(message, len(message.data))
 
-    def _keep(self, message: str | bytes | SharedMessage, size: int) -> int:
+    def _keep(self, message: SocketMessage | SharedMessage, size: int) -> int:
         early = self._early = self._early or _Early()
         if early.size + size > _MOST_EARLY_BYTES:
             self.close(1008, "too much was sent before the connection was open")
@@ -315,7 +317,7 @@ class _Early:
     __slots__ = ("end", "messages", "size")
 
     def __init__(self) -> None:
-        self.messages: list[str | bytes | SharedMessage] = []
+        self.messages: list[SocketMessage | SharedMessage] = []
         self.size = 0
         self.end: tuple[int | None, str] | None = None
 
@@ -363,12 +365,17 @@ class Sockets:
         self._known_limits = SocketLimits()
         self.waiting_bytes = 0
         self.held: set[AppSocket] = set()
-        self.gathered: list[tuple[AppSocket, str | bytes]] = []
+        self.gathered: list[tuple[AppSocket, SocketMessage]] = []
         """Messages that are to be handed over together: implements :class:`nano_trio.actors.messages.Gathering`."""
-        self._handed: list[tuple[AppSocket, str | bytes]] = []
+        self._handed: list[tuple[AppSocket, SocketMessage]] = []
         """Those that :meth:`flush` is about."""
         self.together = 0
         """How many take half a slice, going by the last ones; 0 where that is not known, or each is to be counted."""
+
+    @property
+    def large(self) -> Large:
+        """The isolate's large messages that are on their way."""
+        return self._environment.large
 
     @property
     def open(self) -> int:
@@ -473,6 +480,8 @@ class Sockets:
     def send(self, number: int, data: Any, is_text: bool) -> int:
         """Queue a message."""
         socket = self._sockets.get(number)
+        if data is None:
+            data = LargeMessage(self.large.take(), is_text=is_text)
         if socket is None:
             return 0
         if self._rooms.waiting:
@@ -480,7 +489,9 @@ class Sockets:
         if type(data) is str and (peer := socket.peer) is not None:
             self.counts.messages_out += 1
             return peer.send(data)
-        return socket.send(data if type(data) is str else message_of(data, is_text))
+        if type(data) is str or type(data) is LargeMessage:
+            return socket.send(data)
+        return socket.send(message_of(data, is_text))
 
     def close(self, number: int, code: int | None, reason: Any) -> None:
         """Begin the closing handshake."""

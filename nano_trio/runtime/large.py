@@ -87,14 +87,10 @@ class Large:
         return Pieces(given)
 
     def tell(self, lent: Lent) -> int:
-        """The number by which JavaScript takes a body, until :meth:`forget`."""
+        """The number by which JavaScript takes a body."""
         self._last += 1
         self._lent[self._last] = lent
         return self._last
-
-    def forget(self, number: int) -> None:
-        """The turn in which JavaScript was told that number is over."""
-        self._lent.pop(number, None)
 
     # -- what JavaScript calls ---------------------------------------------------------------------------------------
 
@@ -115,6 +111,10 @@ class Large:
     def size(self, number: int) -> int:
         """The bytes of a body that was lent."""
         return self._lent[number].size
+
+    def forget(self, number: int) -> None:
+        """Nobody takes that body any more. Idempotent."""
+        self._lent.pop(number, None)
 
     def next(self, number: int, near: quickjs.Value) -> str | bytes | quickjs.Value | None:
         """The next piece of a body that was lent: bytes, or a string that may be boxed; None at the end.
@@ -150,4 +150,11 @@ def _decoded(pieces: Iterator[bytes]) -> Iterator[str]:
 def namespace(services: Services) -> Namespace:
     """The functions that ``large.js`` calls."""
     large = services.large
-    return {"begin": large.begin, "put": large.put, "back": large.back, "size": large.size, "next": large.next}
+    return {
+        "begin": large.begin,
+        "put": large.put,
+        "back": large.back,
+        "size": large.size,
+        "next": large.next,
+        "forget": large.forget,
+    }

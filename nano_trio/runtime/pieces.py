@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-__all__ = ["LARGE", "PIECE", "WHOLE", "Pieces"]
+__all__ = ["LARGE", "PIECE", "WHOLE", "LargeMessage", "Pieces"]
 
 LARGE = 256 << 10
 """Bytes of a body, or code units of a text, above which it crosses between host and JavaScript in pieces."""
@@ -20,11 +20,13 @@ class Pieces:
     Where it is a response's it is a :class:`nano_trio.actors.messages.BodyStream`.
     """
 
-    __slots__ = ("_left", "_size")
+    __slots__ = ("_left", "_size", "left")
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._left = deque(pieces)
         self._size = sum(map(len, self._left))
+        self.left = self._size
+        """Bytes that have not been read."""
 
     def __len__(self) -> int:
         """The body's bytes, those that were read among them."""
@@ -40,7 +42,11 @@ class Pieces:
 
     def next(self) -> bytes:
         """The next piece, ``b""`` at the end."""
-        return self._left.popleft() if self._left else b""
+        if not self._left:
+            return b""
+        piece = self._left.popleft()
+        self.left -= len(piece)
+        return piece
 
     async def receive(self) -> bytes:
         """The same. No checkpoint."""
@@ -49,6 +55,21 @@ class Pieces:
     def cancel(self, reason: str) -> None:
         """Nobody reads the rest."""
         self._left.clear()
+        self.left = 0
+
+
+class LargeMessage(Pieces):
+    """A large message of a WebSocket. ``is_text``: its bytes are UTF-8."""
+
+    __slots__ = ("is_text",)
+
+    def __init__(self, pieces: Iterable[bytes], *, is_text: bool) -> None:
+        super().__init__(pieces)
+        self.is_text = is_text
+
+    def whole(self) -> str | bytes:
+        """The message in one, for those who do not mind that it takes long."""
+        return bytes(self).decode() if self.is_text else bytes(self)
 
 
 WHOLE: Final = (bytes, Pieces)

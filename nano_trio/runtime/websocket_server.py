@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import quickjs
-
 from nano_trio.runtime import strings
 from nano_trio.runtime.host import Namespace, Services
 
@@ -28,9 +26,10 @@ def message_of(data: Any, is_text: bool) -> str | bytes:
 class SocketHost(Protocol):
     """Owns the app's ends of accepted WebSockets. Every method is called inside a turn: it neither blocks nor raises.
 
-    It calls the entries ``socketOpen(number)``, ``socketMessage(number, data, boxed)`` (data as ``strings.box`` gives
-    it, or bytes), ``socketDrain(number)``, and once ``socketClose(number, code, reason, clean, was opened)``. Unknown
-    numbers are ignored: the connection is over.
+    It calls the entries ``socketOpen(number)``, ``socketMessage(number, data, how)``, ``socketDrain(number)``, and once
+    ``socketClose(number, code, reason, clean, was opened)``. A message is text or bytes; or ``how`` says that it is
+    "boxed" (:mod:`nano_trio.runtime.strings`), or that data is the number of a large "text" or "bytes"
+    (:meth:`nano_trio.runtime.large.Large.tell`). Unknown numbers are ignored: the connection is over.
     """
 
     def accept(self, request: int, reason: str, headers: str | None, wants: int) -> int:
@@ -38,7 +37,8 @@ class SocketHost(Protocol):
         there will be none: the client left, or the app has as many connections as it may."""
 
     def send(self, number: int, data: Any, is_text: bool) -> int:
-        """Queue a message; the bytes that the socket has not taken yet."""
+        """Queue a message, None for one that was just handed over in pieces; the bytes that the socket has not taken
+        yet."""
 
     def close(self, number: int, code: int | None, reason: Any) -> None:
         """Begin the closing handshake, after what is queued."""
@@ -119,12 +119,6 @@ class NoSockets:
 
     def count(self, room: Any) -> int:
         return 0
-
-
-def boxed(text: str, near: quickjs.Value) -> tuple[Any, bool]:
-    """A text message as it crosses to JavaScript at the least cost, and whether it is boxed."""
-    crossing = strings.box(text, near)
-    return crossing, crossing is not text
 
 
 def namespace(services: Services) -> Namespace:

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 import attrs
 import trio
 
-from nano_trio.actors.messages import SharedMessage, SocketHandler, SocketLimits
+from nano_trio.actors.messages import SharedMessage, SocketHandler, SocketLimits, SocketMessage
+from nano_trio.runtime.pieces import LargeMessage
 
 __all__ = ["WebSocket", "WebSocketClosed"]
 
@@ -162,7 +163,9 @@ class _Peer:
     def __init__(self, client: WebSocket) -> None:
         self._client = client
 
-    def send(self, data: str | bytes) -> int:
+    def send(self, data: SocketMessage) -> int:
+        if isinstance(data, LargeMessage):
+            data = data.whole()
         self._client._incoming.append(data)
         self._client._tell()
         return 0

@@ -319,7 +319,7 @@ class WebSocket:
                 event = decode()
                 if event is None:
                     break
-                if type(event) is str or type(event) is bytes:
+                if type(event) is not Control:
                     if self.state is _OPEN and handler is not None:
                         if len(event) <= _SMALL and (found := handler.gather(event)) is not None:
                             gathering = found
@@ -329,7 +329,6 @@ class WebSocket:
                     elif self.state >= _ENDING:
                         break
                 elif event is not AGAIN:
-                    assert isinstance(event, Control)
                     if gathering is not None:
                         # What is answered to this comes behind what the app answers to those.
                         gathering.flush()

@@ -22,11 +22,15 @@ from __future__ import annotations
 
 import codecs
 import zlib
+from typing import final
 
 import attrs
 
+from nano_trio.actors.messages import SocketMessage
+from nano_trio.runtime.pieces import LARGE, PIECE, LargeMessage
+
 __all__ = ["AGAIN", "BINARY", "CLOSE", "PING", "PONG", "TEXT", "Control", "Decoder", "Event", "Violation"]
-__all__ += ["close_frame", "frame"]
+__all__ += ["close_frame", "frame", "header"]
 
 
 def apply_mask(data: bytes | bytearray | memoryview, mask: bytes | bytearray) -> bytes:  # noqa: F811
@@ -69,6 +73,7 @@ class Violation(Exception):
         self.reason = reason
 
 
+@final
 @attrs.frozen
 class Control:
     """A control frame. ``opcode`` is CLOSE, PING or PONG; ``code`` and ``reason`` are a Close's."""
@@ -81,13 +86,26 @@ class Control:
 
 
 AGAIN = Control(-1)
-Event = str | bytes | Control
+Event = SocketMessage | Control
 
 
 class _Message:
     """A message on its way in."""
 
-    __slots__ = ("_body", "_deflated", "_inflater", "_limit", "_utf8", "fin", "in_frame", "inflating", "mask", "need")
+    __slots__ = (
+        "_body",
+        "_deflated",
+        "_inflater",
+        "_limit",
+        "_pieces",
+        "_size",
+        "_utf8",
+        "fin",
+        "in_frame",
+        "inflating",
+        "mask",
+        "need",
+    )
 
     def __init__(self, opcode: int, limit: int, compressed: bool) -> None:
         self.in_frame = True
@@ -97,7 +115,10 @@ class _Message:
         self.fin = False
         self.inflating = False
         """Whether there are bytes to inflate."""
+        self._pieces: list[bytes] = []
         self._body = bytearray()
+        """What has come since the last whole piece."""
+        self._size = 0
         self._limit = limit
         self._utf8 = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
         self._inflater = zlib.decompressobj(-15) if compressed else None
@@ -109,7 +130,7 @@ class _Message:
 
     def announce(self, size: int) -> None:
         """A frame's header says how much will come."""
-        if self._inflater is None and len(self._body) + size > self._limit:
+        if self._inflater is None and self._size + size > self._limit:
             raise Violation(TOO_BIG, "the message is too large")
 
     def add(self, payload: bytes) -> None:
@@ -121,7 +142,8 @@ class _Message:
             self.inflating = True
 
     def _append(self, data: bytes) -> None:
-        if len(self._body) + len(data) > self._limit:
+        self._size += len(data)
+        if self._size > self._limit:
             raise Violation(TOO_BIG, "the message is too large")
         if self._utf8 is not None:
             try:
@@ -129,6 +151,9 @@ class _Message:
             except UnicodeDecodeError:
                 raise Violation(INVALID_DATA, "the text is not valid UTF-8") from None
         self._body += data
+        if len(self._body) >= PIECE:
+            self._pieces.append(bytes(self._body))
+            self._body = bytearray()
 
     def inflate(self) -> bool:
         """Inflate a step; True when more remains (RFC 7692 section 7.2.2)."""
@@ -158,15 +183,17 @@ class _Message:
             return True
         return False
 
-    def finish(self) -> str | bytes:
+    def finish(self) -> SocketMessage:
         """The whole message."""
-        if self._utf8 is None:
-            return bytes(self._body)
-        try:
-            self._utf8.decode(b"", True)
-        except UnicodeDecodeError:
-            raise Violation(INVALID_DATA, "the text ends in the middle of a character") from None
-        return self._body.decode()
+        if self._utf8 is not None:
+            try:
+                self._utf8.decode(b"", True)
+            except UnicodeDecodeError:
+                raise Violation(INVALID_DATA, "the text ends in the middle of a character") from None
+        if self._size > LARGE:
+            return LargeMessage((*self._pieces, bytes(self._body)), is_text=self._utf8 is not None)
+        body = b"".join((*self._pieces, self._body))
+        return body if self._utf8 is None else body.decode()
 
 
 class Decoder:
@@ -357,12 +384,17 @@ def frame(opcode: int, payload: bytes, *, compressed: bool = False) -> bytes:
     size = len(payload)
     if size <= _SMALL and not compressed:
         return _HEADERS[opcode][size] + payload
+    return header(opcode, size, compressed=compressed) + payload
+
+
+def header(opcode: int, size: int, *, compressed: bool = False) -> bytes:
+    """The header of such a frame with ``size`` bytes of payload."""
     first = _FIN | opcode | (_RSV1 if compressed else 0)
     if size <= _SMALL:
-        return bytes((first, size)) + payload
+        return bytes((first, size))
     if size < 65536:
-        return (first << 24 | 126 << 16 | size).to_bytes(4, "big") + payload
-    return (first << 72 | 127 << 64 | size).to_bytes(10, "big") + payload
+        return (first << 24 | 126 << 16 | size).to_bytes(4, "big")
+    return (first << 72 | 127 << 64 | size).to_bytes(10, "big")
 
 
 def close_frame(code: int | None, reason: str = "") -> bytes:

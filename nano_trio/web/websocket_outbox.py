@@ -24,13 +24,14 @@ Nothing here calls the app's end.
 from __future__ import annotations
 
 import socket
-from typing import Protocol
+from typing import Any, Protocol
 
-from nano_trio.actors.messages import SharedMessage, SocketLimits
+from nano_trio.actors.messages import SharedMessage, SocketLimits, SocketMessage
+from nano_trio.runtime.pieces import LargeMessage, Pieces
 from nano_trio.web.soon import Soon
 from nano_trio.web.tls_socket import TLSSocket
 from nano_trio.web.websocket_compression import compress, is_worth_compressing
-from nano_trio.web.websocket_frames import BINARY, TEXT, frame
+from nano_trio.web.websocket_frames import BINARY, TEXT, frame, header
 
 __all__ = ["Outbox", "Owner"]
 
@@ -70,6 +71,7 @@ class Outbox:
     """Frames on their way to one client. ``window_bits``: of the compression that was agreed on, 0 for none."""
 
     __slots__ = (
+        "_begun",
         "_limits",
         "_loose",
         "_owner",
@@ -94,7 +96,10 @@ class Outbox:
         self._limits = limits
         self._window_bits = window_bits
         self._variant = f"deflate {window_bits}" if window_bits else _PLAIN
-        self._queue: list[bytes] = []
+        self._queue: list[Any] = []
+        """Frames: bytes, or Pieces of which more than ``_AT_ONCE`` bytes are left."""
+        self._begun = False
+        """Whether the queue begins with the rest of a frame that is on its way."""
         self._pending: bytes | memoryview = b""
         """What was offered to the socket and not taken, while it is blocked."""
         self._loose = 0
@@ -113,7 +118,7 @@ class Outbox:
         """Bytes that the socket would not take; 0 while it takes all."""
         return self.waiting if self.is_blocked else 0
 
-    def send(self, data: str | bytes) -> int:
+    def send(self, data: SocketMessage) -> int:
         """Queue a message; ``buffered`` then."""
         if not self.is_shut and (self.waiting <= self._limits.max_buffered or self.has_room()):
             self.push(self._framed(data))
@@ -147,18 +152,22 @@ class Outbox:
         if self._owner is not None:
             self._owner.read_on()
 
-    def _framed(self, data: str | bytes) -> bytes:
+    def _framed(self, data: SocketMessage) -> Any:
+        """As it goes into the queue."""
         opcode = BINARY
         if isinstance(data, str):
             opcode = TEXT
             data = data.encode("utf-8", "replace")
+        elif isinstance(data, LargeMessage):
+            first, *more = data
+            return Pieces((header(TEXT if data.is_text else BINARY, len(data)) + first, *more))
         if self._window_bits and is_worth_compressing(len(data)):
             return frame(opcode, compress(data, self._window_bits), compressed=True)
         return frame(opcode, data)
 
     # ---- for the connection ----
 
-    def push(self, data: bytes) -> None:
+    def push(self, data: bytes | Pieces) -> None:
         """Queue bytes as they are. Pongs count like messages: who asks for them has to read them."""
         queue = self._queue
         queue.append(data)
@@ -201,6 +210,7 @@ class Outbox:
                 data = b"".join(queue)
                 queue.clear()
                 self.waiting = 0
+                self._begun = False
             else:
                 data = self._take()
             if not self._offer(data):
@@ -237,16 +247,24 @@ class Outbox:
         return False
 
     def _take(self) -> bytes:
-        """As many frames as fit into one call, and one at least."""
+        """As many frames as fit into one call, and one at least, or some of a frame that is in pieces."""
         queue = self._queue
-        size = count = 0
-        for data in queue:
-            size += len(data)
-            if count and size > _AT_ONCE:
-                break
-            count += 1
-        taken = queue[0] if count == 1 else b"".join(queue[:count])
-        del queue[:count]
+        first = queue[0]
+        if isinstance(first, Pieces):
+            taken = first.next()
+            self._begun = True
+            if first.left <= _AT_ONCE:
+                queue[0] = bytes(first)
+        else:
+            size = count = 0
+            for data in queue:
+                size += len(data)
+                if count and size > _AT_ONCE:
+                    break
+                count += 1
+            taken = first if count == 1 else b"".join(queue[:count])
+            del queue[:count]
+            self._begun = False
         self.waiting -= len(taken)
         return taken
 
@@ -261,8 +279,9 @@ class Outbox:
 
     def drop_queue(self) -> None:
         """Forget what is not on its way yet."""
-        self.waiting -= sum(map(len, self._queue))
-        self._queue.clear()
+        kept = self._queue[:1] if self._begun else []
+        self.waiting -= sum(map(len, self._queue[len(kept) :]))
+        self._queue[:] = kept
 
     def discard(self) -> None:
         """The connection is over: forget everything, and the connection."""

@@ -13,6 +13,8 @@ from typing import Any
 import httpcore
 import pytest
 import trio
+from websockets.exceptions import ConnectionClosed
+from websockets.trio.client import connect
 
 from .conftest import NEIGHBOUR, Site, SiteMaker, unnoticed
 
@@ -279,6 +281,62 @@ async def test_http2(serve: SiteMaker, tmp_path: Path) -> None:
                 assert (head.status, head.content) == (200, b"")
                 assert (b"content-length", b"%d" % len(expected)) in head.headers
                 assert (await client.request("POST", f"{url}/read/bytes", content=expected)).content == expected
+
+
+# -- WebSockets --------------------------------------------------------------------------------------------------------
+
+ECHO = """
+const large = new Uint8Array(8 << 20).fill(98);
+export default {
+  fetch(request, env, ctx) {
+    if (new URL(request.url).pathname === "/pair") {
+      const { 0: theirs, 1: ours } = new WebSocketPair();
+      ours.accept();
+      ours.binaryType = "arraybuffer";
+      ours.addEventListener("message", ({ data }) => ours.send(data));
+      return new Response(null, { status: 101, webSocket: theirs });
+    }
+    return ctx.upgrade(request);
+  },
+  websocket: { message(ws, data) {
+    if (data === "twice") { ws.send(large); ws.send("too much"); }
+    else ws.send(data);
+  } },
+};
+"""
+
+
+@pytest.mark.parametrize("path", ["/", "/pair"])
+@pytest.mark.parametrize("compression", [None, "deflate"])
+async def test_messages_of_websockets(serve: SiteMaker, path: str, compression: str | None) -> None:
+    async with serve({"app": {"source": ECHO, "default": True, "max_buffered_mb": 8}}) as site:
+        url = f"ws://127.0.0.1:{site.port}{path}"
+        async with connect(url, compression=compression, max_size=None) as client:
+            for kind in ("bytes", "ascii", "latin", "wide", "odd"):
+                for size in (BOUND - 1, BOUND, BOUND + 1, 3 * MB):
+                    body = made(kind, size)
+                    message = body if kind == "bytes" else body.decode()
+                    await client.send(message)
+                    await client.send("next")
+                    assert await client.recv() == message
+                    assert await client.recv() == "next"
+            text = made("odd", MB).decode()
+            await client.send([text[at : at + 33_333] for at in range(0, len(text), 33_333)])
+            assert await client.recv() == text
+
+
+async def test_a_client_that_reads_nothing_gets_a_large_message_whole_before_it_is_cut_off(serve: SiteMaker) -> None:
+    async with (
+        serve({"app": {"source": ECHO, "default": True}, "neighbour": NEIGHBOUR}) as site,
+        unnoticed(site),
+        connect(f"ws://127.0.0.1:{site.port}/", max_size=None) as client,
+    ):
+        await client.send("twice")
+        assert await client.recv() == b"b" * (8 << 20)
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------------

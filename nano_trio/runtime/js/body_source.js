@@ -10,8 +10,9 @@
   const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
-  /** Bytes or code units that cross at once, as in runtime/pieces.py, and the kind of body of which there are more. */
-  const MOST_AT_ONCE = 262144, LARGE = 7;
+  const { goesAhead } = load("ahead");
+  /** The kind of a body that has gone ahead. */
+  const AHEAD = 7;
 
   /** streams_readable.js and streams_late.js, from the first body that is a stream, and that becomes one. */
   let streams, lateStreams;
@@ -136,18 +137,10 @@
     return buffers.isView(bytes) ? bytes : new Uint8Array(bytes);
   }
 
-  /** For the host, of what `handOver` gave: [kind, body], but of a large body [LARGE, null], which has gone ahead. */
+  /** For the host, of what `handOver` gave: [kind, body], but of a large body [AHEAD, null]. */
   function ahead(handed) {
     const kind = handed[0];
-    return (kind === TEXT || kind === BYTES) && goesAhead(handed[1]) ? [LARGE, null] : handed;
-  }
-  /** Hand over a string, an ArrayBuffer or a Uint8Array in pieces, if it is large. */
-  function goesAhead(body) {
-    const size =
-      typeof body === "string" ? body.length : buffers.isView(body) ? buffers.viewByteLength(body) : buffers.byteLength(body);
-    if (size <= MOST_AT_ONCE) return false;
-    load("large").give(body);
-    return true;
+    return (kind === TEXT || kind === BYTES) && goesAhead(handed[1]) ? [AHEAD, null] : handed;
   }
 
   /** "Clone a body" of `from` into `to`. */
@@ -205,5 +198,5 @@
     } else seize(from);
   }
 
-  return { __proto__: null, asStream, extractStream, convertObject, extractObject, streamOf, finish, ahead, goesAhead, cloneBody, moveBody };
+  return { __proto__: null, asStream, extractStream, convertObject, extractObject, streamOf, finish, ahead, cloneBody, moveBody };
 }

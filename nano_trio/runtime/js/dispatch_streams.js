@@ -38,7 +38,7 @@
       let bytes;
       try {
         bytes = load("webidl_buffers").bytesForHost(asBytes(chunk));
-        if (load("body_source").goesAhead(bytes)) bytes = true;
+        if (load("ahead").goesAhead(bytes)) bytes = true;
       } catch (error) {
         forget(id);
         handled(this.reader.cancel(error));

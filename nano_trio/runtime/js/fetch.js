@@ -90,7 +90,7 @@
       chunk(chunk) {
         if (platform.buffers.viewTag(chunk) === "Uint8Array") {
           const bytes = load("webidl").bytesForHost(chunk);
-          host.chunk(id, load("body_source").goesAhead(bytes) ? true : bytes);
+          host.chunk(id, load("ahead").goesAhead(bytes) ? true : bytes);
           return;
         }
         const error = new TypeError("A request body's stream gave something that is no Uint8Array");

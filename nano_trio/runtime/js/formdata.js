@@ -125,7 +125,7 @@
   }
   /** Body's formData() steps: `buffer` is given away, `type` a MIME type of mime.js or null. */
   function parseBody(buffer, type) {
-    const { goesAhead } = load("body_source");
+    const { goesAhead } = load("ahead");
     const essence = type === null ? "" : type.essence;
     const form = new FormData();
     const entries = entriesOf(form);

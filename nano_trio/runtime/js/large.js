@@ -5,7 +5,7 @@
   const { buffers, constructors, uncurry } = platform;
   const { Uint8Array } = constructors;
   const { isView, viewBuffer, viewByteOffset, viewByteLength, byteLength } = buffers;
-  const { begin, put, back, size: sizeOf, next } = platform.host("large");
+  const { begin, put, back, size: sizeOf, next, forget } = platform.host("large");
   const charCodeAt = uncurry("String", "charCodeAt");
   const substring = uncurry("String", "substring");
   const set = uncurry("TypedArray", "set");
@@ -59,7 +59,12 @@
 
   /** The body that the host lends by that number: a string, or a new ArrayBuffer. */
   function take(number, isText) {
-    return isText ? takeText(number) : takeBytes(number);
+    try {
+      return isText ? takeText(number) : takeBytes(number);
+    } finally {
+      // There may be no room for it.
+      forget(number);
+    }
   }
 
   return {

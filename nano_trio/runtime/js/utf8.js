@@ -3,26 +3,24 @@
   "use strict";
   const { encode, decode } = platform.host("utf8");
   const { bytesForHost } = platform.load("webidl");
-  const { isView, viewByteLength, byteLength } = platform.buffers;
+  const { isLarge } = platform.load("ahead");
   const substring = platform.uncurry("String", "substring");
   /** From this many code units on a string crosses at less cost in an array: runtime/strings.py. */
   const LONG = 2048;
-  /** And from this many on, or bytes, in pieces: runtime/pieces.py. */
-  const LARGE = 262144;
   return {
     __proto__: null,
     LONG,
     /** "UTF-8 encode" to an ArrayBuffer. */
     encode(text) {
       if (text.length < LONG) return encode(text);
-      return text.length < LARGE ? encode([text]) : platform.load("large").convert(text);
+      return isLarge(text) ? platform.load("large").convert(text) : encode([text]);
     },
     /** The same, of fewer than LONG code units, without a call between. */
     encodeShort: encode,
     /** "UTF-8 decode" of a buffer source: without its byte order mark. */
     decode(source) {
       const bytes = bytesForHost(source);
-      if ((isView(bytes) ? viewByteLength(bytes) : byteLength(bytes)) >= LARGE) {
+      if (isLarge(bytes)) {
         const text = platform.load("large").convert(bytes);
         return text[0] === "\ufeff" ? substring(text, 1) : text;
       }

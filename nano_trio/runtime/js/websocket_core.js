@@ -37,6 +37,11 @@
     },
     /** A converted text as the host takes it: long ones cross at less cost boxed (runtime/strings.py). */
     forHost: (message) => (isText(message) && message.length >= 500 ? [message] : message),
+    /** The same where it is to cross in pieces if it is large: then null. */
+    ahead(message) {
+      if (isText(message) && message.length < 500) return message;
+      return load("ahead").goesAhead(message) ? null : isText(message) ? [message] : message;
+    },
     /** How many bytes a converted message has. */
     sizeOf(message) {
       if (isText(message)) return buffers.byteLength(load("utf8").encode(message));

@@ -12,7 +12,7 @@
   const { load, constructors, uncurry, statics, promiseThen, operation } = platform;
   const { TypeError, Set, Uint8Array } = constructors;
   const { requireArguments, isObject, copyBytes, viewInfo, isArrayBuffer, defineInterface } = load("webidl");
-  const { STATES, isText, forHost } = load("websocket_core");
+  const { STATES, isText, ahead } = load("websocket_core");
   const { WebSocket, internals, INTERNAL, CLIENT, listen, decode } = load("websocket");
   const { settles } = load("websocket_server");
   const { toRoom, subscribe, publish } = load("rooms");
@@ -45,7 +45,7 @@
     isServer: true,
     send(message) {
       const { other } = this.end;
-      if (other.record !== null) host.send(other.record.number, forHost(message), isText(message));
+      if (other.record !== null) host.send(other.record.number, ahead(message), isText(message));
       else push(other, { __proto__: null, data: isText(message) ? message : copyBytes(message), close: null });
     },
     close(code, reason) {
@@ -195,7 +195,7 @@
       out.queue = null;
       for (let i = 0; queue !== null && i < queue.length; i++) {
         const { data, close } = queue[i];
-        if (close === null) host.send(this.number, forHost(data), isText(data));
+        if (close === null) host.send(this.number, ahead(data), isText(data));
         else host.close(this.number, close[1], close[2]);
       }
       const { rooms } = end;
@@ -274,8 +274,8 @@
             host.close(this.number, code === 1005 ? null : code === 1006 ? 1011 : code, event[3]);
             return;
           }
-          if (kind === "text") host.send(this.number, forHost(decode(event[1])), true);
-          else if (kind === "message") host.send(this.number, forHost(event[1]), isText(event[1]));
+          if (kind === "text") host.send(this.number, ahead(decode(event[1])), true);
+          else if (kind === "message") host.send(this.number, ahead(event[1]), isText(event[1]));
           this.pull();
         },
       );

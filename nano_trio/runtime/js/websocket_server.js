@@ -15,7 +15,7 @@
   const { load, constructors, uncurry, promiseThen, promiseResolve } = platform;
   const { Map, TypeError } = constructors;
   const { requireArguments, fail, isObject, defineInterface, DOMString } = load("webidl_core");
-  const { STATES, isText, toMessage, toClose, forHost } = load("websocket_core");
+  const { STATES, isText, toMessage, toClose, ahead } = load("websocket_core");
   const { OPEN, CLOSING, CLOSED, CONNECTING } = STATES;
   const { convertInit, fill, getValue } = load("headerlist");
   const { toRoom, subscribe, publish } = load("rooms");
@@ -58,12 +58,12 @@
       const { number } = this.#record;
       if (typeof data === "string") {
         data = toWellFormed(data);
-        return host.send(number, data.length < 500 ? data : [data], true);
+        return host.send(number, data.length < 500 ? data : ahead(data), true);
       }
       const context = "Failed to execute 'send' on 'ServerWebSocket'";
       requireArguments(arguments.length, 1, context);
       const message = toMessage(data, context);
-      return host.send(number, forHost(message), isText(message));
+      return host.send(number, ahead(message), isText(message));
     }
     close() {
       const record = this.#record;
@@ -254,8 +254,10 @@
   entries.socketOpen = (number) => {
     get(records, number)?.open();
   };
-  entries.socketMessage = (number, data, isBoxed) => {
-    get(records, number)?.message(isBoxed ? data[0] : data);
+  /** `how`: undefined for text or bytes; "boxed"; "text" or "bytes" where data is the number of what large.js takes. */
+  entries.socketMessage = (number, data, how) => {
+    if (how !== undefined) data = how === "boxed" ? data[0] : load("large").take(data, how === "text");
+    get(records, number)?.message(data);
   };
   entries.socketDrain = (number) => {
     get(records, number)?.drain();
