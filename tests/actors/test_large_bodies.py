@@ -109,7 +109,8 @@ async def test_others_run_after_each_piece(
         assert not app._current._environment.large._lent
         nursery.cancel_scope.cancel()
     assert len(crossed) >= pieces
-    assert len(set(crossed)) == len(crossed)
+    # The one with which a turn begins may come in the same pass as the next.
+    assert len(set(crossed)) >= len(crossed) - 1
     if result is not None:
         assert received == [result.encode()]
     elif path == "/small":

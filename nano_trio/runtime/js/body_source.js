@@ -10,9 +10,6 @@
   const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
-  const { goesAhead } = load("ahead");
-  /** The kind of a body that has gone ahead. */
-  const AHEAD = 7;
 
   /** streams_readable.js and streams_late.js, from the first body that is a stream, and that becomes one. */
   let streams, lateStreams;
@@ -137,12 +134,6 @@
     return buffers.isView(bytes) ? bytes : new Uint8Array(bytes);
   }
 
-  /** For the host, of what `handOver` gave: [kind, body], but of a large body [AHEAD, null]. */
-  function ahead(handed) {
-    const kind = handed[0];
-    return (kind === TEXT || kind === BYTES) && goesAhead(handed[1]) ? [AHEAD, null] : handed;
-  }
-
   /** "Clone a body" of `from` into `to`. */
   function cloneBody(from, to) {
     const { kind } = from;
@@ -198,5 +189,5 @@
     } else seize(from);
   }
 
-  return { __proto__: null, asStream, extractStream, convertObject, extractObject, streamOf, finish, ahead, cloneBody, moveBody };
+  return { __proto__: null, asStream, extractStream, convertObject, extractObject, streamOf, finish, cloneBody, moveBody };
 }

@@ -14,7 +14,7 @@
   const { fromHost, abortFromHost } = platform.load("request");
   const { stateOrNull } = platform.load("response");
   const { KINDS, TEXT_TYPE, isUnusable, handOver } = platform.load("body");
-  const { TEXT, STREAM, WIRE, SPENT } = KINDS;
+  const { TEXT, BYTES, STREAM, WIRE, SPENT } = KINDS;
   const mapGet = uncurry("Map", "get");
   const mapSet = uncurry("Map", "set");
   const mapDelete = uncurry("Map", "delete");
@@ -189,7 +189,10 @@
       if (isUnusable(state)) throw new TypeError("The response's body has been used already or is locked.");
       if (status === 0) throw new TypeError("Response.error() is a network error and cannot be sent to a client.");
       body = handOver(state, true);
-      if (body[1] !== null && body[0] !== WIRE) body = platform.load("body_source").ahead(body);
+      if (body[0] === TEXT ? body[1].length > 262144 : body[0] === BYTES) {
+        // Kind 7: it has gone ahead.
+        if (platform.load("ahead").goesAhead(body[1])) body = [7, null];
+      }
       if (status === 101) {
         platform.load("websocket_server").accept(id, state, statusText, joined);
         return;
