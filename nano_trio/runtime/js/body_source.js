@@ -134,6 +134,11 @@
     return buffers.isView(bytes) ? bytes : new Uint8Array(bytes);
   }
 
+  /** For the host, of a [kind, body] that body.js hands over, TEXT or BYTES: a large one goes ahead, and is of kind 7. */
+  function handOver(handed) {
+    return load("ahead").goesAhead(handed[1]) ? [7, null] : handed;
+  }
+
   /** "Clone a body" of `from` into `to`. */
   function cloneBody(from, to) {
     const { kind } = from;
@@ -189,5 +194,5 @@
     } else seize(from);
   }
 
-  return { __proto__: null, asStream, extractStream, convertObject, extractObject, streamOf, finish, cloneBody, moveBody };
+  return { __proto__: null, asStream, extractStream, convertObject, extractObject, streamOf, finish, handOver, cloneBody, moveBody };
 }

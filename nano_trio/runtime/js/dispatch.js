@@ -72,11 +72,6 @@
     configurable: true,
   });
 
-  /** Text and stack of whatever was thrown, for the host's log. */
-  function describe(error) {
-    return platform.load("report").describe(error);
-  }
-
   let namespace;
   /** The app's entry module was evaluated: its namespace. */
   entries.take = (value) => {
@@ -111,7 +106,7 @@
         host.loaded();
       },
       (error) => {
-        const described = describe(error);
+        const described = platform.load("report").describe(error);
         platform.host("dispatch.failures").load_failed(described[0], described[1]);
       },
     );
@@ -159,7 +154,7 @@
   }
 
   function fail(id, error) {
-    const described = describe(error);
+    const described = platform.load("report").describe(error);
     platform.host("dispatch.failures").failed(id, described[0], described[1]);
   }
 
@@ -189,10 +184,8 @@
       if (isUnusable(state)) throw new TypeError("The response's body has been used already or is locked.");
       if (status === 0) throw new TypeError("Response.error() is a network error and cannot be sent to a client.");
       body = handOver(state, true);
-      if (body[0] === TEXT ? body[1].length > 262144 : body[0] === BYTES) {
-        // Kind 7: it has gone ahead.
-        if (platform.load("ahead").goesAhead(body[1])) body = [7, null];
-      }
+      // Of names that are here already: each that is new takes more than all the rest of this.
+      if (body[0] === TEXT ? body[1].length > 262144 : body[0] === BYTES) body = platform.load("body_source").handOver(body);
       if (status === 101) {
         platform.load("websocket_server").accept(id, state, statusText, joined);
         return;

@@ -78,8 +78,7 @@
     const body = handOver(state, true);
     if (body[0] === KINDS.STREAM) record.reader = load("streams_readable").acquireReader(body[1]);
     if (body[0] === KINDS.WIRE) return [body[1].from === "fetch" ? 5 : body[1].from === "cache" ? 6 : 4, body[1].id];
-    const isWhole = body[0] === KINDS.TEXT || body[0] === KINDS.BYTES;
-    return isWhole && load("ahead").goesAhead(body[1]) ? [7, null] : body;
+    return body[0] === KINDS.TEXT || body[0] === KINDS.BYTES ? load("body_source").handOver(body) : body;
   }
 
   /** The host sends a streamed body: hand over its next chunk. */
