@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import pytest
 import trio
 import trio.testing
@@ -87,6 +90,56 @@ async def test_a_bomb_is_bounded_by_what_is_read() -> None:
             url=f"{upstream.url}/bomb",
         )
         assert size <= 65536
+
+
+# -- large bodies ------------------------------------------------------------------------------------------------------
+
+LARGE = """
+const bytes = Uint8Array.from({ length: 1_000_003 }, (_, i) => i % 251);
+const text = "-" + "\\u{1f600}".repeat(200_000);
+const sameBytes = (answer) => answer.length === bytes.length && bytes.every((byte, i) => answer.charCodeAt(i) === byte);
+const sameText = (answer) => new TextDecoder().decode(Uint8Array.from(answer, (c) => c.charCodeAt(0))) === text;
+"""
+
+
+@pytest.mark.parametrize("path", ["/echo", "/redirect?status=307&to=/echo"])
+async def test_large_request_bodies(path: str) -> None:
+    """They cross in pieces, have a length, and can be sent again after a redirect."""
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            LARGE
+            + """
+            const post = async (body) => (await fetch(url, { method: "POST", body, duplex: "half" })).json();
+            const one = await post(bytes), two = await post(text), three = await post(new Blob([text]));
+            return [[one, two, three].map(({ headers }) => headers["content-length"]),
+              sameBytes(one.body), sameText(two.body), sameText(three.body)];
+            """,
+            url=f"{upstream.url}{path}",
+        )
+        assert result == [["1000003", "800001", "800001"], True, True, True]
+
+
+async def test_large_streamed_request_bodies() -> None:
+    async with running() as upstream, fetching() as js:
+        assert await js.run(
+            LARGE
+            + """
+            const body = new ReadableStream({ start(c) { c.enqueue(bytes.slice(0, 999_000)); c.enqueue(bytes.slice(999_000)); c.close(); } });
+            const answer = await (await fetch(url, { method: "POST", body, duplex: "half" })).json();
+            return [answer.headers["content-length"] ?? null, sameBytes(answer.body)];
+            """,
+            url=f"{upstream.url}/echo",
+        ) == [None, True]
+
+
+async def test_integrity_of_large_bodies() -> None:
+    body = bytes(range(250)) * 1400
+    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    async with running() as upstream, fetching() as js:
+        read = "return (await (await fetch(url, { integrity })).bytes()).every((byte, i) => byte === i % 250)"
+        assert await js.run(read, url=f"{upstream.url}/large", integrity=f"sha256-{digest}") is True
+        failure = await js.failure(read, url=f"{upstream.url}/large", integrity="sha256-wrong")
+        assert failure[2] == "ERR_INTEGRITY"
 
 
 # -- streams -----------------------------------------------------------------------------------------------------------

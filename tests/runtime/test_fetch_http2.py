@@ -47,6 +47,20 @@ async def test_a_get_and_a_post(pair: tuple[Fetching, Http2Upstream]) -> None:
     assert upstream.connections == 1
 
 
+async def test_a_large_post(pair: tuple[Fetching, Http2Upstream]) -> None:
+    js, upstream = pair
+    result = await js.run(
+        """
+        const bytes = Uint8Array.from({ length: 1_000_003 }, (_, i) => i % 251);
+        const answer = await (await fetch(url + "/mirror", { method: "POST", body: bytes })).bytes();
+        const told = await (await fetch(url + "/post", { method: "POST", body: bytes })).json();
+        return [answer.length, answer.every((byte, i) => byte === i % 251), told.size, told.headers["content-length"]];
+        """,
+        url=upstream.url,
+    )
+    assert result == [1_000_003, True, 1_000_003, "1000003"]
+
+
 async def test_many_at_once_share_a_connection(pair: tuple[Fetching, Http2Upstream]) -> None:
     js, upstream = pair
     count = await js.run(
