@@ -33,6 +33,9 @@
  * timer tries again soon. Nor in the one function of the engine that takes a lock of the process, Atomics.notify. And as
  * the signal is not blocked while its handler runs, it serves the turns that run before this one goes on.
  *
+ * What Python lets go of meanwhile waits (poll_timer_values.c). The counter tells that, from before Python is called: it
+ * may collect garbage at any time.
+ *
  * Why two timers: what most kernels know of a thread's CPU time is the clock tick, 4 ms, but it costs nobody anything
  * who waits. The second is as exact as one likes, and runs only once the first has found a turn at work.
  */
