@@ -188,6 +188,9 @@ def _verify_pss(key: rsa.RSAPublicKey, data: bytes, signature: bytes, hash_name:
 def _verify(
     key: rsa.RSAPublicKey, data: bytes, signature: bytes, scheme: padding.PKCS1v15 | padding.PSS, hash_name: str
 ) -> bool:
+    # RFC 8017 sections 8.1.2 and 8.2.2, step 1. The library takes one for the number that it is, without its zeros.
+    if len(signature) != (key.key_size + 7) // 8:
+        return False
     try:
         key.verify(signature, data, scheme, HASHES[hash_name])
     except InvalidSignature:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 from collections.abc import Callable
 from functools import cache
@@ -72,6 +73,22 @@ def test_rsa_signatures_are_those_of_others(js: Run, scheme: str, name: str) -> 
     )
     assert checks == [True, True, False, False, False, 2048, "010001"]
     key.public_key().verify(bytes.fromhex(ours), b"message", way, digest)
+
+
+@pytest.mark.parametrize("scheme", ["RSASSA-PKCS1-v1_5", "RSA-PSS"])
+def test_a_signature_without_the_zero_that_it_begins_with_is_none(js: Run, scheme: str) -> None:
+    """It is the same number (RFC 8017 sections 8.1.2 and 8.2.2, step 1)."""
+    key, digest = _rsa(), _HASHES["SHA-256"]
+    way = padding.PKCS1v15() if scheme != "RSA-PSS" else padding.PSS(padding.MGF1(digest), 16)
+    tries = ((message, key.sign(str(message).encode(), way, digest)) for message in itertools.count())
+    message, signature = next((message, signature) for message, signature in tries if signature[0] == 0)
+    checks = js(
+        f"""const algorithm = {{ name: "{scheme}", hash: "SHA-256", saltLength: 16 }};
+        const publicKey = await subtle.importKey("spki", bytes("{_spki(key.public_key())}"), algorithm, true, ["verify"]);
+        const verify = (signature) => subtle.verify(algorithm, publicKey, signature, text("{message}"));
+        return [await verify(bytes("{signature.hex()}")), await verify(bytes("{signature[1:].hex()}"))];"""
+    )
+    assert checks == [True, False]
 
 
 @pytest.mark.parametrize("name", _HASHES)
