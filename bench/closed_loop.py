@@ -8,35 +8,22 @@ of JSON: how many answers there were of each status.
 from __future__ import annotations
 
 import json
-import re
 import selectors
 import socket
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
-from bench import machine
+from bench import apart
 
 __all__ = ["Clients"]
-
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Clients:
     """These clients in a process of their own, which have begun. It ends with the ``with`` block at the latest."""
 
     def __init__(self, port: int, path: str, hosts: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            machine.pinned([sys.executable, "-m", "bench.closed_loop", str(port), path, *hosts], server=False),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parent.parent,
-        )
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
+        self._process = apart.start("bench.closed_loop", port, path, *hosts)
 
     def stop(self) -> dict[str, int]:
         """Leave: how many answers there were, by status; "broken" are connections that the server ended."""
@@ -71,13 +58,11 @@ class _Client:
             self._data = b""
             return "broken"
         self._data += part
-        head, end, body = self._data.partition(b"\r\n\r\n")
-        found = _LENGTH.search(head)
-        if not end or len(body) < int(found[1] if found else 0):
+        if not apart.is_complete(self._data):
             return None
-        self._data = b""
+        status, self._data = self._data[9:12].decode(), b""
         self.socket.sendall(self._request)
-        return head[9:12].decode()
+        return status
 
 
 def main() -> None:

@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import gc
 import json
-import re
 import selectors
 import socket
-import subprocess
 import sys
 import time
 from collections import deque
-from pathlib import Path
 
-from bench import machine
+from bench import apart
+from bench.apart import is_complete
 
 __all__ = ["Schedule"]
 
 _CONNECTIONS = 200
 _PATIENCE_S = 30.0
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Schedule:
@@ -33,21 +30,10 @@ class Schedule:
 
     def __init__(self, port: int, *, host: str, rate: float, seconds: float) -> None:
         self._patience_s = seconds + 2 * _PATIENCE_S
-        command = [sys.executable, "-m", "bench.open_loop", *map(str, (port, host, rate, seconds))]
-        self._process = subprocess.Popen(
-            machine.pinned(command, server=False),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parent.parent,
-        )
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
+        self._process = apart.start("bench.open_loop", port, host, rate, seconds)
 
     def start(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
+        apart.go(self._process)
 
     def result(self) -> list[float]:
         """Latencies in ms. Raises RuntimeError where one was not answered."""
@@ -58,19 +44,13 @@ class Schedule:
         return latencies
 
 
-def _is_complete(data: bytes) -> bool:
-    head, end, body = data.partition(b"\r\n\r\n")
-    found = _LENGTH.search(head)
-    return bool(end) and len(body) >= int(found[1] if found else 0)
-
-
 def _connect(port: int, request: bytes) -> socket.socket:
     """A connection that was asked once."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_S)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.sendall(request)
     data = b""
-    while not _is_complete(data):
+    while not is_complete(data):
         part = connection.recv(65536)
         if not part:
             raise SystemExit("a connection was closed")
@@ -108,7 +88,7 @@ def main() -> None:
             if not part or connection not in asked:
                 raise SystemExit("a connection was closed")
             at, data = asked.pop(connection)
-            if _is_complete(data + part):
+            if is_complete(data + part):
                 latencies.append((clock() - at) * 1e3)
                 free.append(connection)
             else:

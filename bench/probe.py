@@ -19,14 +19,13 @@ import gc
 import json
 import math
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import machine
+from bench import apart
 from bench.cpu_clock import cpu_clock
 
 __all__ = ["Probe", "Seen"]
@@ -69,21 +68,11 @@ class Probe:
     ) -> None:
         self._seconds = seconds
         self._timeout = timeout
-        arguments = [*map(str, (port, host, path, rate, seconds, timeout)), *([] if pid is None else [str(pid)])]
-        self._process = subprocess.Popen(
-            machine.pinned([sys.executable, "-m", "bench.probe", *arguments], server=False),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parent.parent,
-        )
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
+        of_server = [] if pid is None else [pid]
+        self._process = apart.start("bench.probe", port, host, path, rate, seconds, timeout, *of_server)
 
     def start(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
+        apart.go(self._process)
 
     def result(self) -> Seen:
         out, _ = self._process.communicate(timeout=self._seconds + self._timeout + 30)
@@ -102,12 +91,8 @@ def _answered(connection: socket.socket) -> bool:
         if not part:
             return False
         data += part
-        at = data.find(b"\r\n\r\n")
-        if at >= 0:
-            head = data[:at].lower()
-            length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-            if len(data) >= at + 4 + length:
-                return True
+        if apart.is_complete(data):
+            return True
 
 
 def _run_queue_wait_ns() -> int:
