@@ -294,6 +294,8 @@ class Isolate:
         if self._turnstile.left:
             self._leave()
             return
+        # A value that waits has the context, and would keep the heap.
+        self._free_values()
         self._runtime.set_interrupt_handler(None)
         heap = self._turnstile.heap
         size = self.memory_used if heap is None else heap.value

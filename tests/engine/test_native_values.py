@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import trio
 
-from nano_trio.engine import native_calls
+from nano_trio.engine import allocator, native_calls
+from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Turn
 from nano_trio.engine.turnstile import Turnstile
 
-from .conftest import NewIsolate
+from .conftest import NewIsolate, heaps_freed
 from .natives import ENDLESS, SHUFFLED, end_of, in_the_midst, run
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -105,6 +106,31 @@ async def test_nor_one_that_pythons_collector_lets_go_of_before_the_turn_is_susp
     assert counts[0] == counts[1]
     await end_of(isolate)
     assert isolate._runtime.compute_memory_usage()["obj_count"] <= counts[0] - 100
+
+
+async def test_nor_does_one_keep_the_heap_whose_turn_was_not_suspended_after_all(
+    new_isolate: NewIsolate, scheduler: CpuScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = allocator.held()
+    isolate = new_isolate(source="const data = { length: 1e7 };", turn_ms=60_000)
+    values = [isolate.context.eval("({})") for _ in range(100)]
+    looks = 0
+
+    def drop(turnstile: Turnstile) -> bool:
+        nonlocal looks
+        looks += 1
+        values.clear()
+        return False
+
+    monkeypatch.setattr(Turnstile, "suspend_native_call", drop)
+    turn = Turn(isolate.context.eval("() => Array.prototype.lastIndexOf.call(data, 1)"), ())
+    isolate.submit(turn)
+    assert looks > 0
+    assert turn.result == -1
+    del turn
+    isolate.close()
+    await heaps_freed(scheduler)
+    assert allocator.held() == before
 
 
 async def test_a_turn_is_not_suspended_while_it_frees_what_is_of_another_heap(new_isolate: NewIsolate) -> None:
