@@ -8,6 +8,9 @@ cores the server really had, and what a request cost in CPU time with several wo
 lose by each other (shared accept, caches), without what the load costs. Some of that is the machine's: the control
 (`cores.py`) tells what processes that have nothing in common lose by each other, in the same rounds.
 
+There a second pair says what the first cannot: as many workers as leave one core to the load, against one worker, each
+with a core of its own.
+
 Unfair would be: pinning four workers to one core, or the load to a core that a worker needs, and calling the result
 scaling; a load that cannot fill the workers (`bench.client`, which is Python: install wrk).
 """
@@ -18,7 +21,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -39,44 +42,19 @@ def run(options: Options) -> Outcome:
     workers = min(4, len(cores))
     apart = len(cores) >= 2 * workers
     server_cores, load_cores = (cores[-workers:], cores[:-workers]) if apart else (cores, cores)
-    arguments = ["--app", str(HANDLERS / "hello.js"), "--port", "0", "--log-format", "text"]
-    outcome = Outcome("workers")
-    rounds: dict[str, list[dict[str, Any]]] = {}
-    control: list[float] = []
-    servers: list[Server] = []
-    names = ("1 worker", f"{workers} workers")
-    try:
-        for name, count in zip(names, (1, workers), strict=True):
-            server = start_nano([*arguments, "--workers", str(count)], name=name)
-            servers.append(server)
-            _spread_out(server, server_cores, count)
-            _load(server, load_cores, 1 if options.quick else 2)
-        for number in range(options.rounds):
-            for server in servers:
-                print(f"bench: workers: round {number + 1}/{options.rounds}: {server.name}", file=sys.stderr)
-                rounds.setdefault(server.name, []).append(_one(server, load_cores, options.seconds))
-            control.append(efficiency(server_cores[:workers], 0.5 if options.quick else 1))
-    finally:
-        for server in servers:
-            server.stop()
-    speed = ratios_to(rounds, names[1], names[0], "requests_per_s")
-    cost = ratios_to(rounds, names[1], names[0], "cpu_us_per_request")
     where = "servers and load on cores of their own" if apart else f"servers and load share {len(cores)} cores"
+    outcome = Outcome("workers")
+    control: list[float] = []
+    rounds = _rounds(
+        options, workers, server_cores, load_cores, lambda: control.append(_control(options, server_cores[:workers]))
+    )
+    speed, table = _table(rounds, f"{CONNECTIONS} connections; {where}")
+    table.note += (
+        f"\ncontrol: of {workers} processes that only compute each does {spread(control)} × what one does alone"
+    )
     outcome.verdicts = ratio_promises(
-        f"requests/s of {names[1]} against one ({where})", speed if workers == 4 else [], "≥", must=3, aim=3.6
+        f"requests/s of {workers} workers against one ({where})", speed if workers == 4 else [], "≥", must=3, aim=3.6
     )
-    table = Table(
-        f"{CONNECTIONS} connections; {where}",
-        ["", "requests/s", "p99 ms", "CPU µs/request", "cores that the server used"],
-        note=f"CPU/request with {names[1]}: {spread(cost)} × that of one\n"
-        f"control: of {workers} processes that only compute each does {spread(control)} × what one does alone",
-    )
-    for name in names:
-        figures = [
-            f"{statistics.median(each[key] for each in rounds[name]):,.{digits}f}"
-            for key, digits in (("requests_per_s", 0), ("p99_ms", 2), ("cpu_us_per_request", 1), ("cores", 2))
-        ]
-        table.rows.append([name, *figures])
     outcome.absolute.append(table)
     outcome.data = {
         "rounds": rounds,
@@ -85,7 +63,66 @@ def run(options: Options) -> Outcome:
         "apart": apart,
         "generator": loading.generator(),
     }
+    if not apart and len(cores) > 2:
+        fewer = len(cores) - 1
+        where = f"{fewer} cores for workers, one for the load"
+        outcome.data["rounds_with_fewer"] = rounds = _rounds(options, fewer, cores[:-1], cores[-1:])
+        speed, table = _table(rounds, f"{CONNECTIONS} connections; {where}")
+        outcome.verdicts += ratio_promises(
+            f"requests/s of {fewer} workers against one ({where})", speed, "≥", own=0.9 * fewer
+        )
+        outcome.absolute.append(table)
     return outcome
+
+
+def _control(options: Options, cores: Sequence[int]) -> float:
+    return efficiency(cores, 0.5 if options.quick else 1)
+
+
+def _rounds(
+    options: Options,
+    workers: int,
+    server_cores: Sequence[int],
+    load_cores: Sequence[int],
+    between: Callable[[], object] = lambda: None,
+) -> dict[str, list[dict[str, Any]]]:
+    """What one worker and ``workers`` do in turns; ``between``: called at the end of each round."""
+    arguments = ["--app", str(HANDLERS / "hello.js"), "--port", "0", "--log-format", "text"]
+    rounds: dict[str, list[dict[str, Any]]] = {}
+    servers: list[Server] = []
+    try:
+        for count in (1, workers):
+            server = start_nano([*arguments, "--workers", str(count)], name=f"{count} worker{'s'[: count - 1]}")
+            servers.append(server)
+            _spread_out(server, server_cores, count)
+            _load(server, load_cores, 1 if options.quick else 2)
+        for number in range(options.rounds):
+            for server in servers:
+                print(f"bench: workers: round {number + 1}/{options.rounds}: {server.name}", file=sys.stderr)
+                rounds.setdefault(server.name, []).append(_one(server, load_cores, options.seconds))
+            between()
+    finally:
+        for server in servers:
+            server.stop()
+    return rounds
+
+
+def _table(rounds: dict[str, list[dict[str, Any]]], title: str) -> tuple[list[float], Table]:
+    """How many times as much the second does as the first, round by round, and all that was measured."""
+    one, several = rounds
+    cost = ratios_to(rounds, several, one, "cpu_us_per_request")
+    table = Table(
+        title,
+        ["", "requests/s", "p99 ms", "CPU µs/request", "cores that the server used"],
+        note=f"CPU/request with {several}: {spread(cost)} × that of one",
+    )
+    for name, measured in rounds.items():
+        figures = [
+            f"{statistics.median(each[key] for each in measured):,.{digits}f}"
+            for key, digits in (("requests_per_s", 0), ("p99_ms", 2), ("cpu_us_per_request", 1), ("cores", 2))
+        ]
+        table.rows.append([name, *figures])
+    return ratios_to(rounds, several, one, "requests_per_s"), table
 
 
 def _spread_out(server: Server, cores: Sequence[int], workers: int) -> None:
