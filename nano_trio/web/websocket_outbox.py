@@ -24,7 +24,7 @@ Nothing here calls the app's end.
 from __future__ import annotations
 
 import socket
-from typing import Any, Protocol
+from typing import Protocol
 
 from nano_trio.actors.messages import SharedMessage, SocketLimits, SocketMessage
 from nano_trio.runtime.pieces import LargeMessage, Pieces
@@ -96,7 +96,7 @@ class Outbox:
         self._limits = limits
         self._window_bits = window_bits
         self._variant = f"deflate {window_bits}" if window_bits else _PLAIN
-        self._queue: list[Any] = []
+        self._queue: list[bytes | Pieces] = []
         """Frames: bytes, or Pieces of which more than ``_AT_ONCE`` bytes are left."""
         self._begun = False
         """Whether the queue begins with the rest of a frame that is on its way."""
@@ -121,7 +121,7 @@ class Outbox:
     def send(self, data: SocketMessage) -> int:
         """Queue a message; ``buffered`` then."""
         if not self.is_shut and (self.waiting <= self._limits.max_buffered or self.has_room()):
-            self.push(self._framed(data))
+            self.push(_in_pieces(data) if isinstance(data, LargeMessage) else self._framed(data))
         return self.waiting if self.is_blocked else 0
 
     def send_shared(self, message: SharedMessage) -> None:
@@ -152,15 +152,11 @@ class Outbox:
         if self._owner is not None:
             self._owner.read_on()
 
-    def _framed(self, data: SocketMessage) -> Any:
-        """As it goes into the queue."""
+    def _framed(self, data: str | bytes) -> bytes:
         opcode = BINARY
         if isinstance(data, str):
             opcode = TEXT
             data = data.encode("utf-8", "replace")
-        elif isinstance(data, LargeMessage):
-            first, *more = data
-            return Pieces((header(TEXT if data.is_text else BINARY, len(data)) + first, *more))
         if self._window_bits and is_worth_compressing(len(data)):
             return frame(opcode, compress(data, self._window_bits), compressed=True)
         return frame(opcode, data)
@@ -187,7 +183,7 @@ class Outbox:
         self._loose = 0
         last = self._queue[-_LOOSE:]
         if sum(map(len, last)) <= _SMALL:
-            self._queue[-_LOOSE:] = [b"".join(last)]
+            self._queue[-_LOOSE:] = [b"".join(map(bytes, last))]
 
     def has_room(self) -> bool:
         """Whether one more frame may be queued; if not, the client is cut off."""
@@ -207,7 +203,7 @@ class Outbox:
         queue = self._queue
         while queue:
             if self.waiting <= _AT_ONCE:
-                data = b"".join(queue)
+                data = b"".join(map(bytes, queue))
                 queue.clear()
                 self.waiting = 0
                 self._begun = False
@@ -262,7 +258,7 @@ class Outbox:
                 if count and size > _AT_ONCE:
                     break
                 count += 1
-            taken = first if count == 1 else b"".join(queue[:count])
+            taken = first if count == 1 else b"".join(map(bytes, queue[:count]))
             del queue[:count]
             self._begun = False
         self.waiting -= len(taken)
@@ -291,3 +287,9 @@ class Outbox:
         self.is_blocked = False
         self.is_shut = True
         self._owner = None
+
+
+def _in_pieces(message: LargeMessage) -> Pieces:
+    """Its frame, which is never compressed: that would take long."""
+    first, *more = message
+    return Pieces((header(TEXT if message.is_text else BINARY, len(message)) + first, *more))
