@@ -26,8 +26,9 @@ def _version(context: click.Context, option: click.Parameter, value: bool) -> No
     made = "builtins: as needed" if builtins.in_use(builtins_source()) else "builtins: held"
     json = "JSON: quick" if json_builtins.in_use() else "JSON: the engine's"
     polls = "timed" if poll_timer.in_use() else "counted"
+    calls = "suspended" if poll_timer.suspends_native_calls() else "in one piece"
     told = "reported" if rejections.in_use() else "not reported"
-    compiled = f"{heaps}, {made}, {json}, polls: {polls}, unhandled rejections: {told}"
+    compiled = f"{heaps}, {made}, {json}, polls: {polls}, native calls: {calls}, unhandled rejections: {told}"
     about = f"QuickJS {quickjs.quickjs_version}, {python}, {compiled}"
     click.echo(f"nano-trio {__version__} ({about})")
     context.exit()

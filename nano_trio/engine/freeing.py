@@ -90,7 +90,7 @@ class HeapToFree:
 
     def begin(self) -> None:
         """Free it, in slices where it is large."""
-        if self._size > AT_ONCE and native_calls.can_suspend():
+        if self._size > AT_ONCE and poll_timer.suspends_native_calls():
             self._runner = greenlet.greenlet(self._free)
             self._runner.gr_context = contextvars.copy_context()
             in_slices(self._scheduler, self._account, self._free_some, self._freed)

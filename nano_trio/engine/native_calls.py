@@ -36,7 +36,6 @@ __all__ = [
     "GRACE_NS",
     "LEFT",
     "begins",
-    "can_suspend",
     "code_range",
     "enters",
     "keep_for_ever",
@@ -197,11 +196,6 @@ def values_wait(library: ctypes.PyDLL) -> bool:
 def leave(counter: Any) -> None:
     """A heap, by its poll counter, is left in the midst of a native call: its values are not freed any more."""
     counter.value = _LEFT
-
-
-def can_suspend() -> bool:
-    """Whether native calls are suspended here."""
-    return locking_range() is not None
 
 
 def suspend() -> bool:

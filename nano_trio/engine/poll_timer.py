@@ -17,7 +17,18 @@ from typing import Any
 from nano_trio.engine import native_calls
 from nano_trio.engine.native import open_library
 
-__all__ = ["Running", "address_of", "free_values", "in_use", "may_suspend", "pause", "running", "stop", "tick_after"]
+__all__ = [
+    "Running",
+    "address_of",
+    "free_values",
+    "in_use",
+    "may_suspend",
+    "pause",
+    "running",
+    "stop",
+    "suspends_native_calls",
+    "tick_after",
+]
 
 Running = Any
 """``running[0]`` is the address of the poll counter of the isolate whose turn runs in the thread; 0 where none does."""
@@ -33,6 +44,7 @@ class _Timer:
         self.running: Running = array("Q", [0])
         self.tick_after: Callable[[int], object] = bool
         library = _library()
+        suspends_native_calls()
         self._thread = None if library is None else library.poll_timer_start(_PERIOD_NS)
         if self._thread is not None:
             self.tick_after = partial(library.poll_timer_tick_after, self._thread)  # type: ignore[union-attr]
@@ -135,8 +147,16 @@ def _library() -> ctypes.PyDLL | None:
         library.poll_timer_take_values.argtypes = [ctypes.c_void_p, ctypes.c_long]
         library.poll_timer_take_values.restype = None
         library.poll_timer_leave_values.restype = None
-        engine, locking = native_calls.code_range(), native_calls.locking_range()
-        if engine is not None and locking is not None and native_calls.values_wait(library):
-            places = array("Q", [place for range in (engine, locking, *native_calls.leaf_ranges()) for place in range])
-            library.poll_timer_call(places.buffer_info()[0], len(places) // 2, native_calls.suspend)
     return library
+
+
+@cache
+def suspends_native_calls() -> bool:
+    """Whether a turn is suspended in the midst of a native call, too. It is from the first call of this on."""
+    library = _library()
+    engine, locking = native_calls.code_range(), native_calls.locking_range()
+    if library is None or engine is None or locking is None or not native_calls.values_wait(library):
+        return False
+    places = array("Q", [place for range in (engine, locking, *native_calls.leaf_ranges()) for place in range])
+    library.poll_timer_call(places.buffer_info()[0], len(places) // 2, native_calls.suspend)
+    return True

@@ -67,7 +67,10 @@ def test_an_example_with_a_mistake_is_noticed() -> None:
 
 def test_the_version_names_engine_and_python(nano: Nano) -> None:
     out = nano("--version").out
-    compiled = "allocator: slabs, builtins: as needed, JSON: quick, polls: timed, unhandled rejections: reported"
+    compiled = (
+        "allocator: slabs, builtins: as needed, JSON: quick, polls: timed, native calls: suspended, "
+        "unhandled rejections: reported"
+    )
     assert re.fullmatch(rf"nano-trio \S+ \(QuickJS \d{{4}}-\d\d-\d\d, cpython 3\.\d+\.\S+, {compiled}\)\n", out)
 
 

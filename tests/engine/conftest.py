@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from nano_trio.engine import native_calls, poll_timer
+from nano_trio.engine import poll_timer
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import Account, CpuScheduler
@@ -40,7 +40,7 @@ async def scheduler(nursery: trio.Nursery) -> CpuScheduler:
 def compiled() -> None:
     """Native calls are suspended here."""
     assert poll_timer.in_use(), "there is no timer: in a source tree, run `python hatch_build.py`"
-    assert native_calls.can_suspend(), "the engine is not as it is known: native calls hold up neighbours"
+    assert poll_timer.suspends_native_calls(), "the engine is not as it is known: native calls hold up neighbours"
 
 
 async def heaps_freed(scheduler: CpuScheduler) -> None:
