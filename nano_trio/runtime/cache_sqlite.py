@@ -438,6 +438,10 @@ class SqliteStore:
             if self._path is not None:
                 self._disconnect()
 
+    def __del__(self) -> None:
+        # A database in memory goes with the last who has it: closed, for Python 3.13 warns of those that are dropped.
+        self._disconnect()
+
 
 def _cache_number(db: sqlite3.Connection, name: str) -> int | None:
     row = db.execute("SELECT id FROM cache WHERE name = ?", (name,)).fetchone()
