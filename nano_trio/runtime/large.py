@@ -15,7 +15,7 @@ has the engine poll after it: there the turn may be suspended, or stopped.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import quickjs
 
@@ -59,6 +59,13 @@ class Lent:
     def __init__(self, body: Pieces, *, text: bool) -> None:
         self.size = len(body)
         self.pieces: Iterator[bytes] | Iterator[str] = _decoded(_cut(body, PIECE // 2)) if text else _cut(body, PIECE)
+
+    @classmethod
+    def decoded(cls, pieces: Iterable[str]) -> Lent:
+        """A text that is decoded already, but not in one."""
+        lent = cls(Pieces(()), text=True)
+        lent.pieces = iter(pieces)
+        return lent
 
 
 def deliver(body: Pieces, *, text: bool) -> str | bytes | Lent:

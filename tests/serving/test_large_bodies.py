@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpcore
 import pytest
@@ -185,6 +186,17 @@ async def test_forms_and_json(serve: SiteMaker) -> None:
         assert (await site.get("app", "/read/json", method="POST", body=sent)).text == text
         assert (await site.get("app", "/read/json", method="POST", body=b"\xef\xbb\xbf" + sent)).text == text
         assert (await site.get("app", "/read/json", method="POST", body=sent[:-1])).text.startswith("SyntaxError")
+
+
+async def test_urlencoded_forms(serve: SiteMaker) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    async with running(serve) as site:
+        for kind, size in (("odd", MB), ("wide", BOUND), ("ascii", BOUND), ("latin", 1000)):
+            text = made(kind, size)
+            for value in (text, quote(text, safe="").encode()):
+                form = b"%66ile=" + value.replace(b" ", b"+") + b"&" + b"a=%26&" * 20_000
+                answer = await site.get("app", "/read/formData", method="POST", body=form, headers=headers)
+                assert answer.body == text
 
 
 MALFORMED = [b"\xff", b"\xe4\xb8", b"\xed\xa0", b"\xed\xa0\x80", b"\xf0\x9f\x98", b"\xf4\x90\x80\x80", b"\xc0\xaf"]

@@ -120,9 +120,16 @@
   const MALFORMED = "The body is no well-formed multipart/form-data.";
   /** Hand on what the host finds in a body, step by step: between two the turn may be suspended. */
   function takeParts(buffer, take) {
-    const { more } = host("formdata");
-    for (let flat; (flat = more(buffer)) !== true; take(flat)) if (flat === false) throw new TypeError(MALFORMED);
+    const { more, end } = host("formdata");
+    try {
+      for (let flat; (flat = more(buffer)) !== true; take(flat)) if (flat === false) throw new TypeError(MALFORMED);
+    } finally {
+      // There may be no room for what is found.
+      end();
+    }
   }
+  /** A text as the host gives it: itself, or the number of a long one. */
+  const toText = (text) => (typeof text === "string" ? text : load("large").take(text, true));
   /** Body's formData() steps: `buffer` is given away, `type` a MIME type of mime.js or null. */
   function parseBody(buffer, type) {
     const { goesAhead } = load("ahead");
@@ -149,7 +156,7 @@
     } else if (essence === "application/x-www-form-urlencoded") {
       host("formdata").beginUrlencoded(goesAhead(buffer) ? null : buffer);
       takeParts(buffer, (flat) => {
-        for (let i = 0; i < flat.length; i += 2) entries[entries.length] = [flat[i], flat[i + 1]];
+        for (let i = 0; i < flat.length; i += 2) entries[entries.length] = [toText(flat[i]), toText(flat[i + 1])];
       });
     } else {
       throw new TypeError("The body's Content-Type is neither multipart/form-data nor application/x-www-form-urlencoded.");
