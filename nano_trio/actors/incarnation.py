@@ -312,12 +312,12 @@ class Incarnation:
                 self._environment.enter("piped", request)
             return
         pairs, encoded = NO_FIELDS if headers is None else fields_of(text_of(headers))
+        if encoded and (kind == 1 or (kind == 7 and body)):
+            # A text is not compressed: these are the headers of a fetched response whose text the app has changed.
+            pairs = [pair for pair in pairs if pair[0] != "content-encoding"]
         content: bytes | BodyStream | None = None
         if kind == 1:
             content = text_of(body).encode("utf-8", "replace")
-            if encoded:
-                # A text is not compressed: these are the headers of a fetched response whose text the app has changed.
-                pairs = [pair for pair in pairs if pair[0] != "content-encoding"]
         elif kind == 2:
             content = body.to_bytes()
         elif kind == 3:

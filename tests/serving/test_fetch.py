@@ -136,6 +136,7 @@ async def test_both_ways_at_once(serve: SiteMaker) -> None:
         ("const r = new Response((await fetch(env.UP + '/coded?as=gzip')).body, { headers: { 'content-length': '7' } }); return r;", False),
         ("const r = await fetch(env.UP + '/coded?as=gzip'); return new Response(await r.text(), r);", False),
         ("const r = await fetch(env.UP + '/coded?as=gzip'); return Response.json(await r.text(), r);", False),
+        ("const r = await fetch(env.UP + '/coded?as=gzip'); return new Response((await r.text()).repeat(20), r);", False),
     ],
 )  # fmt: skip
 async def test_compressed_bodies_stay_what_their_headers_say(serve: SiteMaker, body: str, coded: bool) -> None:

@@ -134,9 +134,11 @@
     return buffers.isView(bytes) ? bytes : new Uint8Array(bytes);
   }
 
-  /** For the host, of a [kind, body] that body.js hands over, TEXT or BYTES: a large one goes ahead, and is of kind 7. */
+  /**
+   * For the host, of a [kind, body] that body.js hands over, TEXT or BYTES: a large one goes ahead, and is [7, is it text?].
+   */
   function handOver(handed) {
-    return load("ahead").goesAhead(handed[1]) ? [7, null] : handed;
+    return load("ahead").goesAhead(handed[1]) ? [7, handed[0] === TEXT] : handed;
   }
 
   /** "Clone a body" of `from` into `to`. */
