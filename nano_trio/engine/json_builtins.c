@@ -10,6 +10,10 @@
  *
  *     stringify, parse, and their parts: DONE, NOT_OURS, or FAILED: the engine has an exception pending
  *
+ * To ask the engine for the names of an object, and then for each value, takes more than all the rest of writing it; and to
+ * give an object its properties one by one takes half of reading it. So objects are read where the engine keeps them,
+ * and made as it would keep them (json_builtins.h).
+ *
  * json_builtins_write.c has stringify, json_builtins_read.c parse, json_builtins.h what both need of the engine, and
  * json_builtins_entries.c one that is not JSON's.
  *
@@ -90,6 +94,34 @@ static Function *own(Context *context, const char *place, const char *name, int 
   return code;
 }
 
+/* Whether the engine keeps objects as it is known here: two that are alike have one shape. */
+static int is_kept_so(Context *context) {
+  Value objects[] = {engine.new_object(context), engine.new_object(context)}, prototype = null;
+  int is_so = 1;
+  for (int i = 0; i < 2 && is_so; i++) {
+    is_so = tag_of(objects[i]) == TAG_OBJECT &&
+            engine.define(context, objects[i], length_atom, (Value){{10 + i}, TAG_INT}, CONFIGURABLE_WRITABLE_ENUMERABLE) > 0 &&
+            engine.define(context, objects[i], next_atom, (Value){{20 + i}, TAG_INT}, CONFIGURABLE_WRITABLE) > 0;
+  }
+  if (is_so) {
+    const Object *first = object_of(objects[0]), *second = object_of(objects[1]);
+    const Shape *shape = first->shape;
+    prototype = engine.prototype_of(context, objects[0]);
+    is_so = first->class == CLASS_OBJECT && second->shape == shape && shape->references == 2 && shape->is_shared == 1 &&
+            shape->room >= 2 && shape->count == 2 && shape->deleted == 0 && shape->prototype == prototype.as.pointer &&
+            shape->slots[0].atom == length_atom && shape->slots[0].flags == CONFIGURABLE_WRITABLE_ENUMERABLE &&
+            shape->slots[1].atom == next_atom && shape->slots[1].flags == CONFIGURABLE_WRITABLE;
+    for (int i = 0; i < 2; i++) {
+      const Value *values = object_of(objects[i])->values;
+      is_so = is_so && tag_of(values[0]) == TAG_INT && values[0].as.integer == 10 + i && values[1].as.integer == 20 + i;
+    }
+  }
+  release(context, prototype);
+  release(context, objects[0]);
+  release(context, objects[1]);
+  return is_so;
+}
+
 /* The atom of Symbol.iterator; 0: there is none. */
 static Atom atom_of_iterator(Context *context) {
   Value global = engine.get_global(context), symbols = engine.get(context, global, "Symbol");
@@ -126,5 +158,5 @@ int json_start(const Engine *functions, Context *context, long offset) {
   iterator_atom = atom_of_iterator(context);
   own_parse = own(context, "JSON", "parse", 2);
   own_from_entries = own(context, "Object", "fromEntries", 1);
-  return iterator_atom != 0 && own_parse != NULL && own_from_entries != NULL;
+  return iterator_atom != 0 && own_parse != NULL && own_from_entries != NULL && is_kept_so(context);
 }

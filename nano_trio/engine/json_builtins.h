@@ -10,6 +10,8 @@
 
 enum { CLASS_OBJECT = 1, CLASS_ARRAY = 2 };
 enum { STRINGS_THAT_ARE_ENUMERABLE = 1 << 0 | 1 << 4 };
+/* Of a slot: it is listed; it holds a getter and a setter, say, in the place of a value. */
+enum { ENUMERABLE = 1 << 2, NO_VALUE = 3 << 4 };
 #define ATOM_OF_INDEX 0x80000000u
 
 typedef uint32_t Atom;
@@ -24,6 +26,34 @@ typedef struct {
   Value value, getter, setter;
 } Property;
 
+/* How the engine keeps an object: quickjs.c, JSShapeProperty, JSShape and JSObject. is_kept_so() proves it. */
+typedef struct {
+  uint32_t next : 26, flags : 6;
+  Atom atom; /* 0: it was deleted */
+} Slot;
+
+typedef struct {
+  int references;
+  char links[20];
+  uint8_t is_shared; /* or may come to be: whoever changes it makes another */
+  uint32_t hash, hash_mask;
+  int room, count, deleted; /* slots */
+  void *next, *prototype;
+  Slot slots[];
+} Shape;
+
+typedef struct {
+  int references;
+  uint8_t bits[2];
+  uint16_t class;
+  void *links[2];
+  uint32_t weak_references;
+  Shape *shape;
+  Value *values; /* as many as the shape has room for */
+} Object;
+
+static inline Object *object_of(Value value) { return value.as.pointer; }
+
 typedef Value Function(Context *, Value this, int count, Value *arguments);
 
 /* The engine's functions, in the order of json_builtins.py. */
@@ -37,7 +67,7 @@ typedef struct {
   void (*free_names)(Context *, Name *, uint32_t count);
   const char *(*text_of)(Context *, size_t *length, Value, int as_cesu8);
   void (*free_text)(Context *, const char *);
-  const char *(*text_of_atom)(Context *, size_t *length, Atom);
+  Value (*value_of_atom)(Context *, Atom);
   Atom (*new_atom)(Context *, const char *, size_t length);
   Atom (*atom_of)(Context *, Value);
   void (*free_atom)(Context *, Atom);

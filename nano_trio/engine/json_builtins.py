@@ -31,7 +31,7 @@ _FUNCTIONS = (
     "JS_FreePropertyEnum",
     "JS_ToCStringLen2",
     "JS_FreeCString",
-    "JS_AtomToCStringLen",
+    "JS_AtomToValue",
     "JS_NewAtomLen",
     "JS_ValueToAtom",
     "JS_FreeAtom",

@@ -1,6 +1,10 @@
 /*
  * JSON.parse (ECMA-262, 25.5.1) of plain data; see json_builtins.c.
  *
+ * The objects of an array are mostly alike. For each property that an object gets, the engine makes a shape anew where no
+ * other object has it. So the values of an object whose keys come as those of its model, the object before it, wait until
+ * it is complete, and it gets them all with the model's shape.
+ *
  * The atoms of keys are kept for one call, by their bytes. Numbers of up to 15 digits are exact as integers, and so is
  * their quotient by a power of ten; further ones, and strings with escapes, are read by the engine, token by token.
  *
@@ -20,6 +24,7 @@
 /* The engine, whose depth is that of C's stack, refuses what is deeper. */
 #define DEEPEST_TEXT 100000
 #define LEVELS_AT_FIRST 32
+#define MOST_WAITING 128
 /* What an atom takes, against a value that is there already. */
 #define STEPS_OF_A_NEW_KEY 64
 /* What is shorter cannot hold up anybody. */
@@ -39,9 +44,10 @@ typedef struct {
 /* A container that is not complete, and where its next value goes. */
 typedef struct {
   Value container;
-  uint32_t index;
+  uint32_t index; /* of an array's next value; how many of an object's values wait */
   Atom atom; /* of an object's next value; 0: there is none */
   uint8_t is_object, is_kept;
+  const Object *model; /* what an object has been like so far, and an array's last object; NULL: nothing */
 } Level;
 
 typedef struct {
@@ -56,6 +62,8 @@ typedef struct {
   int depth, room;
   Level *levels;
   Level levels_at_first[LEVELS_AT_FIRST];
+  int waiting_count;
+  Value waiting[MOST_WAITING];
   ReadKey keys[REMEMBERED_KEYS];
 } Reader;
 
@@ -256,6 +264,34 @@ static Outcome find_key(Reader *reader, Level *level, const char *end) {
   return DONE;
 }
 
+/* Whether the next value of an object, and all before it, are those of its model. */
+static inline int is_alike(const Reader *reader, const Level *level) {
+  const Shape *shape = level->model->shape;
+  return level->index < (uint32_t)shape->count && shape->slots[level->index].atom == level->atom &&
+         reader->waiting_count < MOST_WAITING;
+}
+
+static void release_waiting(Reader *reader, int from) {
+  while (reader->waiting_count > from) release(reader->context, reader->waiting[--reader->waiting_count]);
+}
+
+/* The object is not like its model: it gets the values that wait one by one, as all that follow. */
+static Outcome leave_model(Reader *reader, Level *level) {
+  const Slot *slots = level->model->shape->slots;
+  int count = (int)level->index, first = reader->waiting_count - count;
+  Outcome outcome = DONE;
+  level->model = NULL;
+  level->index = 0;
+  for (int i = 0; i < count && outcome == DONE; i++) {
+    Value value = reader->waiting[first + i];
+    reader->waiting[first + i] = undefined;
+    if (engine.define(reader->context, level->container, slots[i].atom, value, CONFIGURABLE_WRITABLE_ENUMERABLE) < 0)
+      outcome = FAILED;
+  }
+  release_waiting(reader, first);
+  return outcome;
+}
+
 /* A key and its colon: where the next value goes. */
 static Outcome read_key(Reader *reader, Level *level) {
   if (!take(reader, '"')) return NOT_OURS;
@@ -263,12 +299,20 @@ static Outcome read_key(Reader *reader, Level *level) {
   level->is_kept = 0;
   Outcome outcome = end == NULL ? read_key_token(reader, &level->atom) : find_key(reader, level, end);
   if (outcome != DONE) return outcome;
-  return take(reader, ':') ? DONE : NOT_OURS;
+  if (!take(reader, ':')) return NOT_OURS;
+  return level->model == NULL || is_alike(reader, level) ? DONE : leave_model(reader, level);
 }
 
 static void free_key(Reader *reader, Level *level) {
   if (level->atom != 0 && !level->is_kept) engine.free_atom(reader->context, level->atom);
   level->atom = 0;
+}
+
+/* What an object in that container is probably like. */
+static const Object *model_in(const Level *level) {
+  if (level->model == NULL || !level->is_object) return level->model;
+  Value value = level->model->values[level->index];
+  return tag_of(value) == TAG_OBJECT && object_of(value)->class == CLASS_OBJECT ? object_of(value) : NULL;
 }
 
 /* A container begins. */
@@ -284,7 +328,8 @@ static Outcome enter(Reader *reader, int is_object) {
   }
   Value container = is_object ? engine.new_object(reader->context) : engine.new_array(reader->context);
   if (tag_of(container) == TAG_EXCEPTION) return FAILED;
-  reader->levels[reader->depth++] = (Level){.container = container, .is_object = (uint8_t)is_object};
+  const Object *model = is_object && reader->depth > 0 ? model_in(&reader->levels[reader->depth - 1]) : NULL;
+  reader->levels[reader->depth++] = (Level){.container = container, .is_object = (uint8_t)is_object, .model = model};
   return DONE;
 }
 
@@ -308,14 +353,50 @@ static Outcome read_plain(Reader *reader, Value *value) {
   }
 }
 
+/* The object is complete, and has come to the end of its model. */
+static Outcome take_shape(Reader *reader, Level *level) {
+  Object *object = object_of(level->container);
+  Shape *before = object->shape, *shape = level->model->shape;
+  /* Who has the last reference to a shape must free it. */
+  if (!shape->is_shared || shape->deleted != 0 || shape->prototype != before->prototype || before->references < 2)
+    return leave_model(reader, level);
+  Value *values = engine.reallocate(reader->context, object->values, (size_t)shape->room * sizeof *values);
+  if (values == NULL) return FAILED;
+  reader->waiting_count -= shape->count;
+  memcpy(values, &reader->waiting[reader->waiting_count], (size_t)shape->count * sizeof *values);
+  before->references--;
+  shape->references++;
+  object->shape = shape;
+  object->values = values;
+  return DONE;
+}
+
 /* Put a value into its container. */
 static Outcome put(Reader *reader, Level *level, Value value) {
-  int done = level->is_object
-                 ? engine.define(reader->context, level->container, level->atom, value, CONFIGURABLE_WRITABLE_ENUMERABLE)
-                 : engine.define_at(reader->context, level->container, level->index++, value,
-                                    CONFIGURABLE_WRITABLE_ENUMERABLE);
+  int done = 1;
+  if (!level->is_object) {
+    done = engine.define_at(reader->context, level->container, level->index++, value, CONFIGURABLE_WRITABLE_ENUMERABLE);
+  } else if (level->model != NULL) {
+    reader->waiting[reader->waiting_count++] = value;
+    level->index++;
+  } else {
+    done = engine.define(reader->context, level->container, level->atom, value, CONFIGURABLE_WRITABLE_ENUMERABLE);
+  }
   free_key(reader, level);
   return done < 0 ? FAILED : step(&reader->pace, 1);
+}
+
+/* The container on top is complete. */
+static Outcome leave(Reader *reader, Value *value) {
+  Level *level = &reader->levels[reader->depth - 1];
+  if (level->is_object && level->model != NULL) {
+    int is_whole = level->index == (uint32_t)level->model->shape->count;
+    Outcome outcome = is_whole ? take_shape(reader, level) : leave_model(reader, level);
+    if (outcome != DONE) return outcome;
+  }
+  *value = level->container;
+  if (--reader->depth > 0 && level->is_object && !level[-1].is_object) level[-1].model = object_of(*value);
+  return DONE;
 }
 
 /* Containers that begin here, up to the first value that is none, or an empty one. */
@@ -329,11 +410,7 @@ static Outcome read_first(Reader *reader, Value *value) {
     if (outcome != DONE) return outcome;
     reader->at++;
     Level *level = &reader->levels[reader->depth - 1];
-    if (take(reader, sign == '{' ? '}' : ']')) {
-      *value = level->container;
-      reader->depth--;
-      return DONE;
-    }
+    if (take(reader, sign == '{' ? '}' : ']')) return leave(reader, value);
     if (level->is_object && (outcome = read_key(reader, level)) != DONE) return outcome;
   }
 }
@@ -351,8 +428,7 @@ static Outcome read_value(Reader *reader, Value *value) {
         break;
       }
       if (!take(reader, level->is_object ? '}' : ']')) return NOT_OURS;
-      *value = level->container;
-      reader->depth--;
+      if ((outcome = leave(reader, value)) != DONE) return outcome;
     }
   }
 }
@@ -375,7 +451,7 @@ static Outcome read_text(Context *context, Value *value, const char *from, size_
   reader.not_kept = reader.different = reader.octets_of_seen = 0;
   reader.of_hash = NULL;
   reader.seen = NULL;
-  reader.depth = 0;
+  reader.depth = reader.waiting_count = 0;
   reader.room = LEVELS_AT_FIRST;
   reader.levels = reader.levels_at_first;
   memset(reader.keys, 0, sizeof reader.keys);
@@ -389,6 +465,7 @@ static Outcome read_text(Context *context, Value *value, const char *from, size_
     free_key(&reader, level);
     release(context, level->container);
   }
+  release_waiting(&reader, 0);
   if (reader.levels != reader.levels_at_first) free(reader.levels);
   free(reader.of_hash);
   free(reader.seen);

@@ -21,7 +21,7 @@ static int common_is_taken;
 #define LONGEST (16 << 20)
 #define SMALLEST (4 << 10)
 
-/* A key, quoted and with its colon, as it stands in the text. */
+/* A plain name, quoted and with its colon, as it stands in the text. */
 typedef struct {
   Atom atom;
   uint32_t at, length;
@@ -32,7 +32,7 @@ typedef struct {
   Pace pace;
   char *text, *to, *end;
   int is_ascii; /* all that is written */
-  void *prototypes[REMEMBERED_PROTOTYPES]; /* without toJSON, nor anything further up */
+  const Object *prototypes[REMEMBERED_PROTOTYPES]; /* without toJSON, nor anything further up */
   int prototypes_count;
   WrittenKey keys[REMEMBERED_KEYS];
 } Writer;
@@ -105,31 +105,21 @@ static inline void put_word(Writer *writer, const char *word) {
 }
 
 /* Whether there is no toJSON on the object, nor on what it inherits from, which are ordinary objects. */
-static Outcome has_no_to_json(Writer *writer, Value object) {
-  Context *context = writer->context;
-  int found = engine.get_own(context, NULL, object, to_json_atom);
-  Value prototype = engine.prototype_of(context, object);
-  while (found == 0 && tag_of(prototype) == TAG_OBJECT) {
-    for (int i = 0; i < writer->prototypes_count; i++) {
-      if (writer->prototypes[i] == prototype.as.pointer) {
-        release(context, prototype);
-        return DONE;
-      }
+static Outcome has_no_to_json(Writer *writer, Value value) {
+  for (const Object *object = object_of(value);;) {
+    const Shape *shape = object->shape;
+    for (int i = 0; i < shape->count; i++) {
+      if (shape->slots[i].atom == to_json_atom) return NOT_OURS;
     }
-    uint16_t class = engine.class_of(prototype);
-    if (class != CLASS_OBJECT && class != CLASS_ARRAY) break;
-    found = engine.get_own(context, NULL, prototype, to_json_atom);
-    if (found != 0) break;
-    if (writer->prototypes_count < REMEMBERED_PROTOTYPES)
-      writer->prototypes[writer->prototypes_count++] = prototype.as.pointer;
-    Value next = engine.prototype_of(context, prototype);
-    release(context, prototype);
-    prototype = next;
+    object = shape->prototype;
+    if (object == NULL) return DONE;
+    for (int i = 0; i < writer->prototypes_count; i++) {
+      if (writer->prototypes[i] == object) return DONE;
+    }
+    if (object->class != CLASS_OBJECT && object->class != CLASS_ARRAY) return NOT_OURS;
+    /* Where something further up has one, all this is in vain anyway. */
+    if (writer->prototypes_count < REMEMBERED_PROTOTYPES) writer->prototypes[writer->prototypes_count++] = object;
   }
-  int is_end = tag_of(prototype) == TAG_NULL;
-  release(context, prototype);
-  if (found < 0) return FAILED;
-  return found == 0 && is_end ? DONE : NOT_OURS;
 }
 
 /* How many bytes of text these become, at most. */
@@ -262,6 +252,13 @@ static Outcome put_number(Writer *writer, Value value) {
   return DONE;
 }
 
+/* Whether a property's name is a string, and no index that is too large for the engine to have a number in its place. */
+static int is_plain_name(Value name) {
+  if (tag_of(name) != TAG_STRING) return 0;
+  const char *octets = octets_of_string(name);
+  return octets == NULL || length_of_string(name) != 10 || octets[0] < '0' || octets[0] > '9';
+}
+
 static Outcome put_key(Writer *writer, Atom atom) {
   WrittenKey *key = &writer->keys[atom % REMEMBERED_KEYS];
   if (key->atom == atom) {
@@ -272,20 +269,21 @@ static Outcome put_key(Writer *writer, Atom atom) {
     return DONE;
   }
   uint32_t at = (uint32_t)(writer->to - writer->text);
-  size_t length;
-  const char *from = engine.text_of_atom(writer->context, &length, atom);
-  if (from == NULL) return FAILED;
-  Outcome outcome = put_quoted(writer, from, length);
-  engine.free_text(writer->context, from);
+  Value name = engine.value_of_atom(writer->context, atom);
+  if (tag_of(name) != TAG_STRING) return FAILED;
+  Outcome outcome = put_string(writer, name);
+  int is_plain = is_plain_name(name);
+  release(writer->context, name);
   if (outcome != DONE) return outcome;
   *writer->to++ = ':';
-  *key = (WrittenKey){atom, at, (uint32_t)(writer->to - writer->text) - at};
+  if (is_plain) *key = (WrittenKey){atom, at, (uint32_t)(writer->to - writer->text) - at};
   return DONE;
 }
 
 static Outcome put(Writer *writer, Value value, int depth);
 
-static Outcome put_object(Writer *writer, Value object, int depth) {
+/* Of an object that has other names than plain ones: indices come first, and symbols are left out. */
+static Outcome put_sorted_object(Writer *writer, Value object, int depth) {
   Context *context = writer->context;
   Name *names;
   uint32_t count;
@@ -308,6 +306,41 @@ static Outcome put_object(Writer *writer, Value object, int depth) {
   if (separator == '{') *writer->to++ = '{';
   *writer->to++ = '}';
   return outcome;
+}
+
+/* Whether all names are plain ones: they are written in the order in which the object got them. */
+static int has_plain_names(const Writer *writer, const Shape *shape) {
+  for (int i = 0; i < shape->count; i++) {
+    Atom atom = shape->slots[i].atom;
+    if (atom >= ATOM_OF_INDEX) return 0;
+    if (atom == 0 || writer->keys[atom % REMEMBERED_KEYS].atom == atom) continue;
+    Value name = engine.value_of_atom(writer->context, atom);
+    int is_plain = is_plain_name(name);
+    release(writer->context, name);
+    if (!is_plain) return 0;
+  }
+  return 1;
+}
+
+static Outcome put_object(Writer *writer, Value value, int depth) {
+  const Object *object = object_of(value);
+  if (!has_plain_names(writer, object->shape)) return put_sorted_object(writer, value, depth);
+  char separator = '{';
+  for (int i = 0; i < object->shape->count; i++) {
+    Slot slot = object->shape->slots[i];
+    if (slot.atom == 0 || !(slot.flags & ENUMERABLE)) continue;
+    if (slot.flags & NO_VALUE) return NOT_OURS;
+    Value each = object->values[i];
+    if (tag_of(each) == TAG_UNDEFINED || tag_of(each) == TAG_SYMBOL) continue;
+    *writer->to++ = separator;
+    separator = ',';
+    Outcome outcome = put_key(writer, slot.atom);
+    if (outcome == DONE) outcome = put(writer, each, depth);
+    if (outcome != DONE) return outcome;
+  }
+  if (separator == '{') *writer->to++ = '{';
+  *writer->to++ = '}';
+  return DONE;
 }
 
 static Outcome put_array(Writer *writer, Value array, int depth) {

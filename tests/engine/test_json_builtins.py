@@ -75,6 +75,45 @@ def test_data_is_read_and_written_as_by_the_engine(both: tuple[Any, Any], data: 
     )
 
 
+ROWS = st.lists(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "c", "1", "__proto__"]), st.integers(0, 3)), max_size=5)
+    | st.lists(st.sampled_from(["a", "b", "in"]), max_size=3).map(lambda keys: [(key, 4) for key in keys])
+    | st.just([("a", 0), ("b", 4), ("c", 1)]),
+    max_size=6,
+)
+
+
+@given(ROWS, ROWS)
+def test_objects_that_are_more_or_less_alike_are_read_as_by_the_engine(
+    both: tuple[Any, Any], rows: list[list[tuple[str, int]]], inner: list[list[tuple[str, int]]]
+) -> None:
+    """Those that are take the shape of the one before; keys may be missing, others, or there twice."""
+
+    def members(row: list[tuple[str, int]], deeper: str) -> str:
+        return "{" + ",".join(f'"{key}": {deeper if value == 4 else value}' for key, value in row) + "}"
+
+    objects = [members(row, '"x"') for row in inner]
+    for deeper in (f"[{','.join(objects)}]", *objects[:2]):
+        same(both, PARSE, f"[{','.join(members(row, deeper) for row in rows)}]")
+
+
+def test_objects_that_are_alike_change_each_for_itself(both: tuple[Any, Any]) -> None:
+    changes = """(text) => {
+      const [a, b, c, d, e, ...rest] = JSON.parse(text);
+      a.z = 1; delete b.x; Object.freeze(c); Object.setPrototypeOf(d, null); Object.defineProperty(e, "y", { get() {} });
+      const show = (each) => JSON.stringify([Object.getOwnPropertyDescriptors(each), Object.isFrozen(each)]);
+      rest.push({ ...a }, { x: 1, y: 2 });
+      return [a, b, c, d, e, ...rest].map(show) + [a, d].map((each) => Object.getPrototypeOf(each) === Object.prototype);
+    }"""
+    assert "true,false" in same(both, changes, json.dumps([{"x": i, "y": str(i)} for i in range(8)]))
+
+
+def test_objects_with_more_values_than_may_wait(both: tuple[Any, Any]) -> None:
+    for count in (127, 128, 129, 300):
+        row: dict[str, Any] = {f"key {i}": i for i in range(count)}
+        same(both, PARSE, json.dumps([row, row, {**row, "more": [row, row]}, {**row, "more": row}, row]))
+
+
 @given(DATA, st.data())
 def test_what_is_no_json_is_refused_in_the_same_words(both: tuple[Any, Any], data: Any, choices: st.DataObject) -> None:
     text = json.dumps(data)
@@ -106,6 +145,12 @@ def test_each_place_of_a_string_is_looked_at(both: tuple[Any, Any], special: str
         "{ a: { get toJSON() { return () => 5 } } }",
         "Object.create(new Proxy({}, { get: (_, name) => name === 'toJSON' ? () => 6 : undefined }))",
         "{ get a() { return 7 }, b: 8 }",
+        "{ a: 1, get [Symbol('s')]() { return 2 }, [Symbol('t')]: 3, b: 4 }",
+        "[1, 2].map(() => new (class { #hidden = 1; seen = 2; static #other = 3 }))",
+        "[{ b: 1, 5: 2, a: 3, 1: 4 }, { b: 1, a: { 7: 1, x: { b: 2, 0: 3 } } }]",
+        "[{ b: 1, 4294967294: 2, 3000000000: 3, 1e10: 4, '0000000000': 5 }, { '0123456789': 1, 2147483648: 2, a: 3 }]",
+        "(() => { const a = { a: 1, b: 2, c: 3 }; delete a.b; const b = { ...a }; a.b = 4; return [a, b, a] })()",
+        "(() => { let a = {}; for (let i = 0; i < 5000; i++) a = Object.create(a); return Object.assign(a, { a: 1 }) })()",
         "Object.defineProperty({ a: 1 }, 'b', { value: 2 })",
         "Object.assign([1, 2], { x: 3 })",
         "[1, , 3]",
@@ -210,11 +255,12 @@ def test_isolates_have_them_and_nothing_stays() -> None:
     try:
         work = isolate.context.eval("""(count) => {
           for (let i = 0; i < count; i++) {
+            JSON.stringify(JSON.parse('[{"a": {"b": "x' + i + '"}}, {"a": {"b": []}}, {"a": {"b": 1}}, {"a": 2, "b": 3}]'));
             const value = JSON.parse('[{"a": "b\\\\n", "c": [1.25, 1e99]}, {"a": "\u00e9", "": {}, "key' + i % 7 + '": null}]');
             value.push("a" + i, { get c() { return [i] } });
             JSON.stringify(value);
             JSON.stringify([value.length, value[0], undefined, "x".repeat(i) + i]);
-            for (const wrong of ['[{"a": [1, {"b": "c"}, }', '{"d": ["\\\\x"]}', '[[1], "e', '{"f": {"g": 01}}']) {
+            for (const wrong of ['[{"a": [1, {"b": "c"}, }', '{"d": ["\\\\x"]}', '[[1], "e', '{"f": {"g": 01}}', '[{"h": ["i"], "j": {}}, {"h": [], "j": {"k"']) {
               try { JSON.parse(wrong) } catch {}
             }
           }

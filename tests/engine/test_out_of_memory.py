@@ -130,7 +130,8 @@ class Failing:
         return self.left == 0
 
 
-PLAIN = r"[{ a: [1, 2.5, true, null, 'text', 1 / 3], b: { c: {}, 7: [] } }, { a: ['x'.repeat(300)], 'b\n': '\n' }]"
+PLAIN = r"""[{ a: [1, 2.5, true, null, 'text', 1 / 3], b: { c: {}, 7: [] } }, { a: ['x'.repeat(300)], 'b\n': '\n' },
+  { 0: 1 / 7, 5: { 3: 'f' } }, { d: 1, e: { f: 2 }, g: [] }, { d: 3, e: { f: 4 }, g: 5 }, { d: 6, e: { h: 7 }, g: 8 }]"""
 
 
 @pytest.mark.parametrize(
