@@ -158,7 +158,7 @@
     redirected: false,
     webSocket: null,
   };
-  keepShapes(State.prototype, ["kind", "source", "fields", "stream"]);
+  keepShapes(State.prototype, ["kind", "source", "fields"]);
   keepShapesOf(new Response(INTERNAL, null));
   function loadHeaders() {
     keepShapes(State.prototype, ["kind", "source", "fields", "headers"]);

@@ -67,7 +67,9 @@
     return isIn(interfacePrototypes, value);
   }
 
-  const kept = [];
+  // The first step of each function, of which a promise takes three: it gets its length, and then its name.
+  const length = { __proto__: null, value: 0, configurable: true };
+  const kept = [defineProperty(create(constructors.Function.prototype), "length", length)];
   /**
    * Make it cheap for objects of that prototype to get the properties `names` one after the other: how an object grows
    * the engine knows only while there are others that did, and here are such, one for each step.
