@@ -1,27 +1,36 @@
-"""The host half of ``base64.js``: binary strings from and to bytes."""
+"""The host half of ``base64.js``: binary strings from and to bytes, long ones piece by piece."""
 
 from __future__ import annotations
 
 import quickjs
 
 from nano_trio.runtime import strings
-from nano_trio.runtime.host import Namespace, Services
+from nano_trio.runtime.host import Namespace, Services, poll_after
 
 __all__ = ["namespace"]
+
+_LONG = 1 << 16
+"""Bytes that take so long that a poll follows."""
 
 
 def to_binary_string(data: quickjs.Value) -> str | quickjs.Value:
     """The string (possibly boxed) whose character codes are the bytes of an ArrayBuffer or Uint8Array."""
-    return strings.box_latin1(data.to_bytes(), data)
+    codes: bytes = data.to_bytes()
+    if len(codes) >= _LONG:
+        poll_after(data)
+    return strings.box_latin1(codes, data)
 
 
 def from_binary_string(boxed: quickjs.Value) -> bytes | None:
     """The character codes of the boxed string as bytes, or None where one is above 255."""
     is_wide, codes = strings.unbox_bytes(boxed)
+    if len(codes) >= _LONG:
+        poll_after(boxed)
     if not is_wide:
         return codes
     # The engine may keep a string of small codes as UTF-16.
-    return None if any(codes[1::2]) else codes[::2]
+    high = codes[1::2]
+    return codes[::2] if high == bytes(len(high)) else None
 
 
 def namespace(services: Services) -> Namespace:

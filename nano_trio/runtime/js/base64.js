@@ -4,11 +4,39 @@
   const { requireArguments, DOMString } = platform.load("webidl");
   const { toBinaryString, fromBinaryString } = platform.host("base64");
   const { Uint8Array } = platform.constructors;
+  const { viewBuffer, viewByteLength } = platform.buffers;
   const { fromBase64 } = platform.statics.Uint8Array;
   const toBase64 = platform.uncurry("Uint8Array", "toBase64");
+  const substring = platform.uncurry("String", "substring");
+  /** Longer ones cross in pieces, after each of which the engine polls. A multiple of three bytes ends no base64. */
+  const PIECE = 98304;
 
   function fail(name, problem) {
     throw platform.makeError("InvalidCharacterError", `Failed to execute '${name}': ${problem}`);
+  }
+  function toText(bytes) {
+    const text = toBinaryString(bytes);
+    return typeof text === "string" ? text : text[0];
+  }
+  /** The string whose character codes are the bytes of a Uint8Array that has its buffer for itself. */
+  function toBinary(bytes) {
+    const size = viewByteLength(bytes);
+    if (size <= PIECE) return toText(bytes);
+    let text = "";
+    for (let at = 0; at < size; at += PIECE) {
+      text += toText(new Uint8Array(viewBuffer(bytes), at, size - at < PIECE ? size - at : PIECE));
+    }
+    return text;
+  }
+  function encode(text) {
+    const bytes = fromBinaryString([text]);
+    if (bytes === null) fail("btoa", "The string to be encoded contains characters outside of the Latin1 range.");
+    return toBase64(new Uint8Array(bytes));
+  }
+  function encodeLong(text) {
+    let encoded = "";
+    for (let at = 0; at < text.length; at += PIECE) encoded += encode(substring(text, at, at + PIECE));
+    return encoded;
   }
   return {
     __proto__: null,
@@ -22,14 +50,13 @@
       } catch {
         fail("atob", "The string to be decoded is not correctly encoded.");
       }
-      const text = toBinaryString(bytes);
-      return typeof text === "string" ? text : text[0];
+      return toBinary(bytes);
     },
     btoa: function btoa(data) {
       requireArguments(arguments.length, 1, "Failed to execute 'btoa'");
-      const bytes = fromBinaryString([DOMString(data)]);
-      if (bytes === null) fail("btoa", "The string to be encoded contains characters outside of the Latin1 range.");
-      return toBase64(new Uint8Array(bytes));
+      data = DOMString(data);
+      return data.length <= PIECE ? encode(data) : encodeLong(data);
     },
+    toBinary,
   };
 }

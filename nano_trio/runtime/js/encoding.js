@@ -20,6 +20,13 @@
   const UTF8_PIECE = 131072, PIECE = 16384;
   let decodeChunk, describe;
 
+  /** How many bytes of some UTF-8 are whole characters within `size`, and the number of their UTF-16 code units. */
+  function fittingOfLong(buffer, size) {
+    let end = size;
+    for (const bytes = new Uint8Array(buffer); (bytes[end] & 0xc0) === 0x80; ) end--;
+    return [end, platform.load("large").convert(new Uint8Array(buffer, 0, end)).length];
+  }
+
   class TextEncoder {
     #brand;
     get encoding() {
@@ -43,7 +50,7 @@
       let read = text.length;
       let written = byteLength(bytes);
       if (written > size) {
-        const fitting = host.fitting(bytes, size);
+        const fitting = written > UTF8_PIECE ? fittingOfLong(bytes, size) : host.fitting(bytes, size);
         written = fitting[0];
         read = fitting[1];
       }
