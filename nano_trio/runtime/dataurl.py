@@ -41,4 +41,4 @@ def split(url: str) -> tuple[str, bytes] | None:
 
 
 def namespace(services: Services) -> Namespace:
-    return {"split": split}
+    return {"split": split, "percentDecode": unquote_to_bytes}
