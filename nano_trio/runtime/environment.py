@@ -15,7 +15,6 @@ collects no cycles.
 
 from __future__ import annotations
 
-import heapq
 import json
 import time
 import weakref
@@ -30,11 +29,12 @@ import structlog
 import trio
 
 from nano_trio.engine.errors import JavaScriptError, render_error
+from nano_trio.engine.freeing import empty_in_slices
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.scheduler import Account, CpuScheduler
-from nano_trio.engine.turn import Limits, StopReason, Turn
+from nano_trio.engine.turn import Limits, Turn
 from nano_trio.runtime import platform
 from nano_trio.runtime.dispatch import AppHost
 from nano_trio.runtime.host import HostError, text_of
@@ -42,6 +42,7 @@ from nano_trio.runtime.large import Large, Lent
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.service import Service
+from nano_trio.runtime.timers import Timers
 
 if TYPE_CHECKING:
     from nano_trio.runtime.cache import AppCache, CacheSession
@@ -67,28 +68,19 @@ class LogSink(Protocol):
         """An exception that nothing in the app caught."""
 
 
-class _Host:
+class _Host(Timers):
     """What host functions hold: implements :class:`nano_trio.runtime.host.Services`."""
 
     def __init__(self, scheduler: CpuScheduler) -> None:
+        super().__init__()
         self.pace = Pace(scheduler)
         self.queued: deque[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] | None = None
         """Operations of a burst that are not begun; None where none had to wait: a deque takes 760 bytes."""
-        self.timers: list[tuple[float, int, int]] = []
-        self.timer_generation: dict[int, int] = {}
-        self._sequence = 0
-        self.timers_changed: trio.Event | None = None
-        """What the task of the timers waits for; None until there is one."""
-        self._fired_until = 0.0
-        self._firing: tuple[int, int] | None = None
-        """The timer whose turn runs or waits, and its entry's number."""
         self.operations: dict[int, Any] = {}
         """Those that have not ended: on whose behalf, or None."""
-        self.timer_causes: dict[int, Any] = {}
         self.nursery: trio.Nursery | None = None
         self.deferred: list[tuple[int, Callable[..., Awaitable[Any]], tuple[Any, ...]]] = []
         self.deferred_background: list[Callable[[], Awaitable[None]]] = []
-        self.timers_run = False
         self.on_work: Callable[[], None] | None = None
         """To be called where there is something to run and no nursery; None where that was done."""
 
@@ -155,79 +147,6 @@ class _Host:
             return self._code.render(text, stack)
         return render_error(text, stack)
 
-    # -- timers: a heap for the environment; one task sleeps until the first is due ----------------------------------
-
-    def set_timer(self, timer: int, delay_ms: float) -> None:
-        self._sequence += 1
-        self.timer_generation[timer] = self._sequence
-        cause = self.cause
-        if cause is not None:
-            self.timer_causes[timer] = cause
-            self.app.keep(cause)
-        due = trio.current_time() + delay_ms / 1e3
-        heapq.heappush(self.timers, (due, self._sequence, timer))
-        if self.timers[0][1] == self._sequence:
-            self._wake_timers()
-        if self.nursery is None:
-            self._ask_for_nursery()
-        elif not self.timers_run:
-            self.start_timers()
-
-    def clear_timer(self, timer: int) -> None:
-        self.timer_causes.pop(timer, None)
-        if self.timer_generation.pop(timer, None) is not None:
-            # Cleared entries stay in the heap until they are due; sweep when they are the most of it.
-            if len(self.timers) > 64 and len(self.timers) > 2 * len(self.timer_generation):
-                self.timers = [entry for entry in self.timers if self.timer_generation.get(entry[2]) == entry[1]]
-                heapq.heapify(self.timers)
-            if not self.timer_generation:
-                self.operation_ended()
-
-    def start_timers(self) -> None:
-        assert self.nursery is not None
-        self.timers_run = True
-        self.nursery.start_soon(self._run_timers)
-
-    async def _run_timers(self) -> None:
-        while True:
-            changed = self.timers_changed = trio.Event()
-            while self.timers and self.timer_generation.get(self.timers[0][2]) != self.timers[0][1]:
-                heapq.heappop(self.timers)
-            with trio.CancelScope() as scope:
-                if self.timers and self._firing is None:
-                    scope.deadline = self.timers[0][0]
-                await changed.wait()
-            if self._firing is None:
-                self._fired_until = trio.current_time()
-                self._fire()
-
-    def _fire(self) -> None:
-        """Submit the turn of the first timer that is due. Its end submits the next: turns that wait are larger than
-        timers, and an app may have a hundred thousand that are due at once."""
-        environment = self._environment()
-        while self.timers and self.timers[0][0] <= self._fired_until:
-            _, sequence, timer = heapq.heappop(self.timers)
-            if self.timer_generation.get(timer) == sequence and environment is not None:
-                self._firing = timer, sequence
-                environment.enter("timer", timer, on_end=self._fired, cause=self.timer_causes.get(timer))
-                return
-        self._wake_timers()
-
-    def _wake_timers(self) -> None:
-        if self.timers_changed is not None:
-            self.timers_changed.set()
-
-    def _fired(self, turn: Turn) -> None:
-        assert self._firing is not None
-        timer, sequence = self._firing
-        # An interval has set itself anew by now; a timer that only ended stops being pending after its turn.
-        if self.timer_generation.get(timer) == sequence:
-            del self.timer_generation[timer]
-            self.timer_causes.pop(timer, None)
-        if turn.stopped is not StopReason.DISCARDED:
-            self._firing = None
-            self._fire()
-
     # -- operations --------------------------------------------------------------------------------------------------
 
     def operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
@@ -254,7 +173,7 @@ class _Host:
         deferred, self.deferred = self.deferred, []
         for operation, work, args in deferred:
             self._begin(operation, work, args)
-        if self.timers:
+        if self.timers or self.unswept is not None:
             self.start_timers()
 
     def _begin(self, operation: int, work: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
@@ -331,7 +250,7 @@ class _Host:
     def pending(self) -> int:
         return len(self.timer_generation) + len(self.operations)
 
-    def release(self) -> None:
+    def release(self, account: Account) -> None:
         """The heap is gone, and with it whoever calls. Let go of what leads back here and of what never began: it would
         wait for Python's cycle collector, which comes by rarely."""
         del self.app, self._sink
@@ -341,11 +260,12 @@ class _Host:
             del self.fetches
         vars(self).pop("caches", None)
         self.bindings = {}
-        self.queued = None
-        for waiting in (self.deferred, self.deferred_background, self.timers):
-            waiting.clear()
-        for known in (self.timer_generation, self.timer_causes, self.operations):
-            known.clear()
+        self.deferred_background.clear()
+        left = (self.deferred, self.queued, self.operations, self.timers, self.unswept, self.timer_generation)
+        empty_in_slices(self.pace.scheduler, account, *left, self.timer_causes)
+        self.queued = self.unswept = None
+        self.deferred, self.timers = [], []
+        self.operations, self.timer_generation, self.timer_causes = {}, {}, {}
 
 
 class Blank:
@@ -571,4 +491,4 @@ class Environment:
         # Whoever has the last value frees the heap: that is to be the isolate.
         self._enter = self._entry_point = None
         self.isolate.close()
-        self._host.release()
+        self._host.release(self.isolate.account)

@@ -29,7 +29,7 @@ class Pace:
     """Turns of one app's host work."""
 
     def __init__(self, scheduler: CpuScheduler) -> None:
-        self._scheduler = scheduler
+        self.scheduler = scheduler
         self._waiting: deque[trio.Event] | None = None
         """None until somebody has to wait: a deque takes 760 bytes."""
         self._asking = 0
@@ -41,7 +41,7 @@ class Pace:
         return not self._asking and self._has_room()
 
     def _has_room(self) -> bool:
-        began = self._scheduler.pass_cpu_ns
+        began = self.scheduler.pass_cpu_ns
         if self._pass != began:
             self._pass = began
             self._steps = 0
