@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from nano_trio.runtime.crypto_digest import HASHES
+from nano_trio.runtime.crypto_digest import Data, in_one, prehashed
 from nano_trio.runtime.crypto_formats import FormatError, algorithm_of, base64url
 from nano_trio.runtime.crypto_secret import truncate
 from nano_trio.runtime.crypto_work import Operations, by_data, light
@@ -144,20 +144,22 @@ def public_bytes(key: Any) -> bytes:
     return result
 
 
-def _sign_ecdsa(key: ec.EllipticCurvePrivateKey, data: bytes, hash_name: str) -> bytes:
+def _sign_ecdsa(key: ec.EllipticCurvePrivateKey, data: Data, hash_name: str) -> bytes:
     """r and s, each as long as the order of the curve (section 23.7.1)."""
-    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(HASHES[hash_name])))
+    message, algorithm = prehashed(data, hash_name)
+    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(algorithm)))
     size = (key.curve.key_size + 7) // 8
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 
-def _verify_ecdsa(key: ec.EllipticCurvePublicKey, data: bytes, signature: bytes, hash_name: str) -> bool:
+def _verify_ecdsa(key: ec.EllipticCurvePublicKey, data: Data, signature: bytes, hash_name: str) -> bool:
     size = (key.curve.key_size + 7) // 8
     if len(signature) != 2 * size:
         return False
     r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
+    message, algorithm = prehashed(data, hash_name)
     try:
-        key.verify(encode_dss_signature(r, s), data, ec.ECDSA(HASHES[hash_name]))
+        key.verify(encode_dss_signature(r, s), message, ec.ECDSA(algorithm))
     except InvalidSignature:
         return False
     return True
@@ -171,9 +173,9 @@ def _check_context(context: bytes | None) -> None:
     raise HostError("NotSupportedError", "Ed448 with a context is not supported.")
 
 
-def _sign_eddsa(key: Any, data: bytes, context: bytes | None) -> bytes:
+def _sign_eddsa(key: Any, data: Data, context: bytes | None) -> bytes:
     _check_context(context)
-    result: bytes = key.sign(data)
+    result: bytes = key.sign(in_one(data))
     return result
 
 
@@ -184,7 +186,7 @@ def _has_small_order(curve: str, point: bytes) -> bool:
     return (int.from_bytes(point, "little") & ~sign_bit) % prime in heights
 
 
-def _verify_eddsa(key: Any, data: bytes, signature: bytes, context: bytes | None) -> bool:
+def _verify_eddsa(key: Any, data: Data, signature: bytes, context: bytes | None) -> bool:
     _check_context(context)
     # "If the public key or R is a small-order element, return false": one signature would be good for any message.
     curve, public = _curve_of(key) or "", public_bytes(key)
@@ -193,7 +195,7 @@ def _verify_eddsa(key: Any, data: bytes, signature: bytes, context: bytes | None
     if _has_small_order(curve, public) or _has_small_order(curve, signature[: len(public)]):
         return False
     try:
-        key.verify(signature, data)
+        key.verify(signature, in_one(data))
     except InvalidSignature:
         return False
     return True

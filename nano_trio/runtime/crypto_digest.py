@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import hmac
+import mmap
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-__all__ = ["HASHES", "PYTHON_NAMES", "digest", "new_hash"]
+from nano_trio.runtime.pieces import Pieces
+
+__all__ = ["HASHES", "PYTHON_NAMES", "Data", "digest", "in_one", "mac", "new_hash", "parts", "prehashed"]
+
+Data = bytes | Pieces
+"""What is computed with; in pieces where it is large: no call that holds Python's lock is to take long."""
 
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA-1": hashes.SHA1(),
@@ -36,9 +44,50 @@ PYTHON_NAMES = {
 _CONSTRUCTORS: dict[str, Callable[..., Any]] = {name: getattr(hashlib, own) for name, own in PYTHON_NAMES.items()}
 
 
-def digest(name: str, data: bytes) -> bytes:
-    result: bytes = _CONSTRUCTORS[name](data, usedforsecurity=False).digest()
+def in_one(data: Data) -> bytes | mmap.mmap:
+    """For what takes data only so: in memory of its own, which is filled without holding Python's lock for long."""
+    if isinstance(data, bytes):
+        return data
+    memory = mmap.mmap(-1, len(data))
+    for part in data:
+        memory.write(part)
+    return memory
+
+
+def parts(data: Data) -> Iterable[bytes]:
+    """The pieces of what may be in one; they stay."""
+    return (data,) if isinstance(data, bytes) else data
+
+
+def digest(name: str, data: Data) -> bytes:
+    result: bytes
+    if isinstance(data, bytes):
+        result = _CONSTRUCTORS[name](data, usedforsecurity=False).digest()
+        return result
+    hash_ = new_hash(name)
+    for part in data:
+        hash_.update(part)
+    result = hash_.digest()
     return result
+
+
+def prehashed(data: Data, hash_name: str) -> tuple[bytes, hashes.HashAlgorithm | Prehashed]:
+    """What is signed: data in one piece as it is, else its digest."""
+    if isinstance(data, bytes):
+        return data, HASHES[hash_name]
+    return digest(hash_name, data), Prehashed(HASHES[hash_name])
+
+
+def mac(key: Data, hash_name: str, *data: Data) -> bytes:
+    """The HMAC (RFC 2104) of ``data``, one after the other."""
+    if isinstance(key, bytes) and len(data) == 1 and isinstance(data[0], bytes):
+        return hmac.digest(key, data[0], PYTHON_NAMES[hash_name])
+    # A key that is longer than a block, as whatever is large, is hashed first.
+    state = hmac.new(key if isinstance(key, bytes) else digest(hash_name, key), digestmod=PYTHON_NAMES[hash_name])
+    for each in data:
+        for part in parts(each):
+            state.update(part)
+    return state.digest()
 
 
 def new_hash(name: str) -> Any:

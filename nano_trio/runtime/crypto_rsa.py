@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from nano_trio.runtime.crypto_digest import HASHES
+from nano_trio.runtime.crypto_digest import HASHES, Data, prehashed
 from nano_trio.runtime.crypto_formats import FormatError, algorithm_of, base64url
 from nano_trio.runtime.crypto_work import Operations, Weight, light
 
@@ -165,45 +165,53 @@ def _pss(hash_name: str, salt_length: int) -> padding.PSS:
     return padding.PSS(padding.MGF1(HASHES[hash_name]), salt_length)
 
 
-def _oaep(hash_name: str, label: bytes | None) -> padding.OAEP:
-    return padding.OAEP(padding.MGF1(HASHES[hash_name]), HASHES[hash_name], label)
+def _oaep(hash_name: str, label: Data | None) -> padding.OAEP:
+    return padding.OAEP(padding.MGF1(HASHES[hash_name]), HASHES[hash_name], None if label is None else bytes(label))
 
 
-def _sign_pkcs1(key: rsa.RSAPrivateKey, data: bytes, hash_name: str) -> bytes:
-    return key.sign(data, padding.PKCS1v15(), HASHES[hash_name])
+def _sign_pkcs1(key: rsa.RSAPrivateKey, data: Data, hash_name: str) -> bytes:
+    message, algorithm = prehashed(data, hash_name)
+    return key.sign(message, padding.PKCS1v15(), algorithm)
 
 
-def _sign_pss(key: rsa.RSAPrivateKey, data: bytes, hash_name: str, salt_length: int) -> bytes:
-    return key.sign(data, _pss(hash_name, salt_length), HASHES[hash_name])
+def _sign_pss(key: rsa.RSAPrivateKey, data: Data, hash_name: str, salt_length: int) -> bytes:
+    message, algorithm = prehashed(data, hash_name)
+    return key.sign(message, _pss(hash_name, salt_length), algorithm)
 
 
-def _verify_pkcs1(key: rsa.RSAPublicKey, data: bytes, signature: bytes, hash_name: str) -> bool:
+def _verify_pkcs1(key: rsa.RSAPublicKey, data: Data, signature: bytes, hash_name: str) -> bool:
     return _verify(key, data, signature, padding.PKCS1v15(), hash_name)
 
 
-def _verify_pss(key: rsa.RSAPublicKey, data: bytes, signature: bytes, hash_name: str, salt_length: int) -> bool:
+def _verify_pss(key: rsa.RSAPublicKey, data: Data, signature: bytes, hash_name: str, salt_length: int) -> bool:
     return _verify(key, data, signature, _pss(hash_name, salt_length), hash_name)
 
 
 def _verify(
-    key: rsa.RSAPublicKey, data: bytes, signature: bytes, scheme: padding.PKCS1v15 | padding.PSS, hash_name: str
+    key: rsa.RSAPublicKey, data: Data, signature: bytes, scheme: padding.PKCS1v15 | padding.PSS, hash_name: str
 ) -> bool:
     # RFC 8017 sections 8.1.2 and 8.2.2, step 1. The library takes one for the number that it is, without its zeros.
     if len(signature) != (key.key_size + 7) // 8:
         return False
+    message, algorithm = prehashed(data, hash_name)
     try:
-        key.verify(signature, data, scheme, HASHES[hash_name])
+        key.verify(signature, message, scheme, algorithm)
     except InvalidSignature:
         return False
     return True
 
 
-def _encrypt_oaep(key: rsa.RSAPublicKey, data: bytes, hash_name: str, label: bytes | None) -> bytes:
-    return key.encrypt(data, _oaep(hash_name, label))
+def _encrypt_oaep(key: rsa.RSAPublicKey, data: Data, hash_name: str, label: Data | None) -> bytes:
+    return key.encrypt(_short(data), _oaep(hash_name, label))
 
 
-def _decrypt_oaep(key: rsa.RSAPrivateKey, data: bytes, hash_name: str, label: bytes | None) -> bytes:
-    return key.decrypt(data, _oaep(hash_name, label))
+def _decrypt_oaep(key: rsa.RSAPrivateKey, data: Data, hash_name: str, label: Data | None) -> bytes:
+    return key.decrypt(_short(data), _oaep(hash_name, label))
+
+
+def _short(data: Data) -> bytes:
+    """No key of RSA encrypts what is large."""
+    return data if isinstance(data, bytes) else next(iter(data))
 
 
 def _number(value: int) -> str:
@@ -230,9 +238,10 @@ def _export_private(key: rsa.RSAPrivateKey, format: str) -> bytes | list[str]:
     return result
 
 
-def _public_weight(key: rsa.RSAPublicKey, data: bytes, *_: Any) -> Weight:
+def _public_weight(key: rsa.RSAPublicKey, data: Data, *others: Any) -> Weight:
     small = key.key_size <= 4096 and key.public_numbers().e <= 0xFFFFFFFF
-    return Weight.of(data) if small else Weight.HEAVY
+    # A label is hashed as well.
+    return Weight.of(data, *(each for each in others if isinstance(each, Data))) if small else Weight.HEAVY
 
 
 def _private_weight(*_: Any) -> Weight:

@@ -25,13 +25,16 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sized
+from typing import IO, Any
 
 import trio
 
 from nano_trio.runtime.host import HostError, Services
+from nano_trio.runtime.large import Lent
+from nano_trio.runtime.pieces import LARGE, Pieces
 
 __all__ = ["BIG", "Operations", "Weight", "Work", "by_data", "light"]
 
@@ -56,7 +59,7 @@ class Weight(enum.Enum):
     ENDLESS = enum.auto()
 
     @staticmethod
-    def of(*data: bytes) -> Weight:
+    def of(*data: Sized) -> Weight:
         """The weight of one pass over ``data``."""
         return Weight.HEAVY if sum(map(len, data)) > BIG else Weight.LIGHT
 
@@ -69,7 +72,7 @@ def light(*_: Any) -> Weight:
     return Weight.LIGHT
 
 
-def by_data(key: Any, data: bytes, *_: Any) -> Weight:
+def by_data(key: Any, data: Sized, *_: Any) -> Weight:
     return Weight.of(data)
 
 
@@ -116,7 +119,10 @@ class Work:
         compute: Callable[[], Any],
         present: Callable[[Any], Any] = lambda result: result,
     ) -> Any:
-        """Compute, now or later. ``present`` makes the result a value for JavaScript; it runs in the app's turn."""
+        """Compute, now or later. ``present`` makes the result a value for JavaScript; it runs in the app's turn.
+
+        A large result is the number by which JavaScript takes it (:meth:`nano_trio.runtime.large.Large.tell`).
+        """
         if weight is Weight.LIGHT:
             begin = time.perf_counter()
             if begin - self._window > _WINDOW_S:
@@ -124,7 +130,7 @@ class Work:
             if self._spent < _BUDGET_S:
                 result = _guard(compute)
                 self._spent += time.perf_counter() - begin
-                return result if type(result) is str else _guard(present, result)
+                return self._present(present, result)
         self._next = _Job(weight, size, compute, present)
         return None
 
@@ -140,7 +146,18 @@ class Work:
         """The result of an operation that has settled. Once."""
         job = self._finished.pop(operation)
         self._held -= job.size
-        return job.result if type(job.result) is str else _guard(job.present, job.result)
+        return self._present(job.present, job.result)
+
+    def _present(self, present: Callable[[Any], Any], result: Any) -> Any:
+        if type(result) is not str:
+            result = _guard(present, result)
+        if type(result) is bytes and len(result) > LARGE:
+            result = Pieces((result,))
+        return self._services.large.tell(Lent(result, text=False)) if type(result) is Pieces else result
+
+    def argument(self) -> Pieces:
+        """The next of the large arguments of the host function that is called."""
+        return self._services.large.held()
 
     async def _perform(self, operation: int, job: _Job) -> None:
         if job.weight is Weight.LIGHT:
@@ -162,18 +179,27 @@ class Work:
 
 async def _in_process(compute: Callable[[], Any]) -> Any:
     """Compute in a process that is killed on cancellation. ``compute`` and its result must be picklable."""
-    done = await trio.run_process(
-        [sys.executable, "-P", "-m", "nano_trio.runtime.crypto_work"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=pickle.dumps(compute),
-        capture_stdout=True,
-        stderr=subprocess.DEVNULL,
-        check=False,
-        deliver_cancel=_kill,
-    )
+    with await trio.to_thread.run_sync(_write_down, compute) as file:
+        done = await trio.run_process(
+            [sys.executable, "-P", "-m", "nano_trio.runtime.crypto_work"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=file,
+            capture_stdout=True,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            deliver_cancel=_kill,
+        )
     if done.returncode != 0:
         return f"OperationError\n{_FAILED}"
     return pickle.loads(done.stdout)
+
+
+def _write_down(compute: Callable[[], Any]) -> IO[bytes]:
+    """For the process to read. The pieces of what is large are written one by one, without Python's lock."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    pickle.dump(compute, file)
+    file.seek(0)
+    return file
 
 
 async def _kill(process: trio.Process) -> None:

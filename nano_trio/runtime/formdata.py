@@ -282,7 +282,7 @@ def namespace(services: Services) -> Namespace:
                 return False
             for item in part:
                 if isinstance(item, list):
-                    lent.append(services.large.tell(Lent.decoded(item)))
+                    lent.append(services.large.tell(Lent.of_text(item)))
                     flat.append(lent[-1])
                 else:
                     flat.append(item)

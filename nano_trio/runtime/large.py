@@ -15,6 +15,7 @@ has the engine poll after it: there the turn may be suspended, or stopped.
 from __future__ import annotations
 
 import codecs
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import quickjs
@@ -61,8 +62,8 @@ class Lent:
         self.pieces: Iterator[bytes] | Iterator[str] = _decoded(_cut(body, PIECE // 2)) if text else _cut(body, PIECE)
 
     @classmethod
-    def decoded(cls, pieces: Iterable[str]) -> Lent:
-        """A text that is decoded already, but not in one."""
+    def of_text(cls, pieces: Iterable[str]) -> Lent:
+        """One that is text already."""
         lent = cls(Pieces(()), text=True)
         lent.pieces = iter(pieces)
         return lent
@@ -83,6 +84,7 @@ class Large:
 
     def __init__(self) -> None:
         self._given: list[bytes] = []
+        self._held: deque[Pieces] = deque()
         self._lent: dict[int, Lent] = {}
         self._last = 0
 
@@ -92,6 +94,10 @@ class Large:
         """The body that JavaScript has just handed over."""
         given, self._given = self._given, []
         return Pieces(given)
+
+    def held(self) -> Pieces:
+        """The next of the large arguments that JavaScript has just handed over."""
+        return self._held.popleft()
 
     def tell(self, lent: Lent) -> int:
         """The number by which JavaScript takes a body."""
@@ -109,6 +115,14 @@ class Large:
         """Its next piece: bytes, or a boxed string (:mod:`nano_trio.runtime.strings`)."""
         self._given.append(strings.unbox_utf8(piece) if piece.is_array else piece.to_bytes())
         poll_after(piece)
+
+    def hold(self) -> None:
+        """What was handed over is an argument of the host function that is called next, behind those held already."""
+        self._held.append(self.take())
+
+    def release(self) -> None:
+        """That function is not called: JavaScript's heap is full."""
+        self._held.clear()
 
     def back(self, is_text: bool) -> int:
         """Lend what was handed over, which only was to be encoded, or decoded: its number, always the same one."""
@@ -164,4 +178,6 @@ def namespace(services: Services) -> Namespace:
         "size": large.size,
         "next": large.next,
         "forget": large.forget,
+        "hold": large.hold,
+        "release": large.release,
     }

@@ -19,18 +19,21 @@ import quickjs
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from nano_trio.runtime import crypto_curves, crypto_rsa, crypto_secret
-from nano_trio.runtime.crypto_digest import digest, new_hash
+from nano_trio.runtime.crypto_digest import Data, digest, new_hash, parts
 from nano_trio.runtime.crypto_formats import FormatError, from_base64url
 from nano_trio.runtime.crypto_work import Operations, Weight, Work, by_data, light
 from nano_trio.runtime.host import Namespace, Services, text_of
+from nano_trio.runtime.pieces import Pieces
 
 __all__ = ["namespace"]
 
 
-def _plain(argument: Any) -> Any:
-    """An argument as Python data: bytes, a string, a number, or None."""
+def _plain(work: Work, argument: Any) -> Any:
+    """An argument as Python data: bytes, in pieces where it was handed over so, a string, a number, or None."""
     if isinstance(argument, quickjs.Value):
         return argument.to_bytes()
+    if argument is True:
+        return work.argument()
     return None if argument is quickjs.Undefined else argument
 
 
@@ -50,8 +53,8 @@ class _Handle:
         if fact is not None:
             return fact
         compute, weigh = self._operations[name]
-        plain = [_plain(argument) for argument in args]
-        size = sum(len(each) for each in plain if type(each) is bytes)
+        plain = [_plain(self._work, argument) for argument in args]
+        size = sum(len(each) for each in plain if type(each) in (bytes, Pieces))
         return self._work.run(weigh(self._key, *plain), size, partial(compute, self._key, *plain))
 
 
@@ -68,8 +71,9 @@ def _wrap(work: Work, key: Any) -> _Handle:
     return _Handle(work, key, crypto_curves.PUBLIC_OPERATIONS, {"publicBytes": crypto_curves.public_bytes(key)})
 
 
-def _update(hash_: Any, data: bytes) -> bool:
-    hash_.update(data)
+def _update(hash_: Any, data: Data) -> bool:
+    for part in parts(data):
+        hash_.update(part)
     return True
 
 
@@ -85,8 +89,8 @@ class _Keys:
 
     def import_secret(self, data: Any, bits: Any) -> _Handle:
         """``bits``: how much of ``data`` is the key; null for all."""
-        key = data.to_bytes()
-        return self._secret(key if bits is None else crypto_secret.truncate(key, bits))
+        key = _plain(self._work, data)
+        return self._secret(key if bits is None else crypto_secret.truncate_last(key, bits))
 
     def generate_secret(self, bits: int) -> Any:
         return self._work.run(
@@ -96,7 +100,7 @@ class _Keys:
             self._secret,
         )
 
-    def _secret(self, key: bytes) -> _Handle:
+    def _secret(self, key: Data) -> _Handle:
         return _Handle(self._work, key, crypto_secret.SECRET_OPERATIONS, {})
 
     def generate_rsa(self, modulus_length: int, exponent: Any) -> Any:
@@ -170,7 +174,7 @@ def namespace(services: Services) -> Namespace:
     keys = _Keys(work)
 
     def compute_digest(name: str, data: Any) -> Any:
-        plain = data.to_bytes()
+        plain = _plain(work, data)
         return work.run(Weight.of(plain), len(plain), partial(digest, name, plain))
 
     def make_hash(name: str) -> _Handle:

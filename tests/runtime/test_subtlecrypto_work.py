@@ -18,6 +18,8 @@ import trio
 
 from nano_trio.runtime import crypto_rsa, crypto_secret, crypto_work, subtlecrypto
 from nano_trio.runtime.crypto_work import Weight, Work
+from nano_trio.runtime.large import Large
+from nano_trio.runtime.pieces import LARGE, Pieces
 
 from .harness import Bench
 
@@ -345,3 +347,100 @@ def test_keys_have_no_visible_inside(run_js: Run) -> None:
         """const key = await crypto.subtle.generateKey({ name: "AES-CBC", length: 128 }, false, ["encrypt"]);
         return [Reflect.ownKeys(key), Reflect.ownKeys(crypto.subtle), JSON.stringify(key)];"""
     ) == [[], [], "{}"]
+
+
+# -- what is large ----------------------------------------------------------------------------------------------------
+
+_LARGE = 700_001
+_CALLS = {
+    "digest": "subtle.digest('SHA-384', d)",
+    "DigestStream": "written(d)",
+    "HMAC": "use('raw', 'HMAC', ['sign'], (k) => subtle.sign('HMAC', k, d))",
+    "HMAC's key": "use('raw', 'HMAC', ['sign'], (k) => subtle.sign('HMAC', k, short), d)",
+    "HMAC's key, exported": "use('raw', 'HMAC', ['sign'], (k) => subtle.exportKey('raw', k), d)",
+    "HMAC's key, as JWK": "use('raw', 'HMAC', ['sign'], async (k) => text((await subtle.exportKey('jwk', k)).k), d)",
+    "HMAC's key, from JWK": "use('jwk', 'HMAC', ['sign'], (k) => subtle.sign('HMAC', k, short), d)",
+    "AES-CBC": "use('raw', 'AES-CBC', ['encrypt'], (k) => subtle.encrypt({ name: 'AES-CBC', iv }, k, d))",
+    "AES-CTR": "use('raw', 'AES-CTR', ['encrypt'], (k) => subtle.encrypt({ name: 'AES-CTR', counter: iv, length: 20 }, k, d))",
+    "AES-GCM": "use('raw', 'AES-GCM', ['encrypt'], (k) => subtle.encrypt({ name: 'AES-GCM', iv, tagLength: 96 }, k, d))",
+    "AES-GCM, additional data":
+        "use('raw', 'AES-GCM', ['encrypt'], (k) => subtle.encrypt({ name: 'AES-GCM', iv, additionalData: d }, k, short))",
+    "AES-GCM, a short vector":
+        "use('raw', 'AES-GCM', ['encrypt'], (k) => subtle.encrypt({ name: 'AES-GCM', iv: short, additionalData: d }, k, d))",
+    "HKDF": "use('raw', 'HKDF', ['deriveBits'], (k) => subtle.deriveBits({ name: 'HKDF', hash, salt: d, info: d }, k, 1600), d)",
+    "PBKDF2": "use('raw', 'PBKDF2', ['deriveBits'], (k) => subtle.deriveBits("
+        "{ name: 'PBKDF2', hash, salt: short, iterations: 2 }, k, 1600), d)",
+}  # fmt: skip
+_BACK = {
+    "AES-CBC": "use('raw', 'AES-CBC', ['decrypt'], (k) => subtle.decrypt({ name: 'AES-CBC', iv }, k, made))",
+    "AES-CTR": _CALLS["AES-CTR"].replace("d))", "made))"),
+    "AES-GCM": _CALLS["AES-GCM"].replace("encrypt", "decrypt").replace("d))", "made))"),
+    "AES-GCM, a short vector": _CALLS["AES-GCM, a short vector"]
+    .replace("encrypt", "decrypt")
+    .replace("k, d))", "k, made))"),
+}
+_WITH_LARGE = """
+const { subtle } = crypto;
+const hash = "SHA-256", iv = new Uint8Array(16).fill(255), short = new Uint8Array(5).fill(7);
+const written = async (d) => {
+  const stream = new crypto.DigestStream("MD5");
+  const to = stream.getWriter();
+  to.write(d); to.close();
+  return stream.digest;
+};
+const url = { alphabet: "base64url", omitPadding: true };
+const text = (base64) => Uint8Array.fromBase64(base64, url);
+const use = async (format, name, usages, act, bytes = new Uint8Array(32).fill(3)) => {
+  const data = format === "jwk" ? { kty: "oct", k: new Uint8Array(bytes).toBase64(url) } : bytes;
+  return act(await subtle.importKey(format, data, { name, hash }, name !== "HKDF" && name !== "PBKDF2", usages));
+};
+const d = new Uint8Array(SIZE + 3).map((_, i) => i * 7 + (i >> 9)).subarray(3);
+const made = new Uint8Array(await CALL);
+"""
+
+
+def _computed(run_js: Run, call: str, back: str | None, size: int) -> list[str]:
+    script = _WITH_LARGE.replace("SIZE", str(size)).replace("CALL", call)
+    if back is not None:
+        script += (
+            f"const again = new Uint8Array(await {back}); if (again.toHex() !== d.toHex()) throw new Error('other');"
+        )
+    result: list[str] = run_js(script + "return [made.length, made.toHex()];")
+    return result
+
+
+@pytest.mark.parametrize("name", _CALLS)
+def test_large_data_is_computed_in_pieces(run_js: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The same comes of it as of data in one, and no bytes are ever in one that are not few."""
+    run = Work.run
+    seen: list[object] = []
+
+    def watch(work: Work, weight: Weight, size: int, compute: Any, *more: Any) -> Any:
+        seen.extend([*compute.args, size])
+        return run(work, weight, size, compute, *more)
+
+    monkeypatch.setattr(Work, "run", watch)
+    in_pieces = _computed(run_js, _CALLS[name], _BACK.get(name), _LARGE)
+    assert any(type(each) is Pieces for each in seen)
+    assert not any(type(each) is bytes and len(each) > LARGE for each in seen)
+    monkeypatch.setattr(Large, "held", lambda large: bytes(large._held.popleft()))
+    assert _computed(run_js, _CALLS[name], _BACK.get(name), _LARGE) == in_pieces
+
+
+def test_keys_longer_than_any_are_refused(run_js: Run) -> None:
+    assert (
+        run_js(
+            _PRELUDE
+            + """const rsa = { name: "RSA-PSS", hash: "SHA-256" }, ec = { name: "ECDSA", namedCurve: "P-256" };
+        const long = "A".repeat(20000);
+        return [
+          await name(subtle.importKey("spki", new Uint8Array(2e6), rsa, true, ["verify"])),
+          await name(subtle.importKey("raw", new Uint8Array(2e6), ec, true, ["verify"])),
+          await name(subtle.importKey("jwk", { kty: "RSA", n: long, e: "AQAB" }, rsa, true, ["verify"])),
+          await name(subtle.importKey("jwk", { kty: "EC", crv: "P-256", x: long, y: long }, ec, true, ["verify"])),
+          await name(subtle.importKey("jwk", { kty: "oct", k: "A".repeat(300001) }, { name: "HMAC", hash: "SHA-1" }, true, ["sign"])),
+          await name(subtle.importKey("jwk", { kty: "oct", k: "AA+A".repeat(9999) }, { name: "HMAC", hash: "SHA-1" }, true, ["sign"])),
+        ];"""
+        )
+        == ["DataError"] * 6
+    )

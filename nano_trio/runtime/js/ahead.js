@@ -6,11 +6,16 @@
   /** Bytes or code units, as in runtime/pieces.py. */
   const LARGE = 262144;
 
+  /** Is it too large to cross at once: a string, an ArrayBuffer or a Uint8Array? */
+  function isLarge(body) {
+    return (typeof body === "string" ? body.length : isView(body) ? viewByteLength(body) : byteLength(body)) > LARGE;
+  }
+
   return {
     __proto__: null,
-    /** Is it too large to cross at once: a string, an ArrayBuffer or a Uint8Array? */
-    isLarge: (body) =>
-      (typeof body === "string" ? body.length : isView(body) ? viewByteLength(body) : byteLength(body)) > LARGE,
+    isLarge,
+    /** An argument of a host function that takes several such, or null: itself, or true where it goes ahead. */
+    pass: (body) => (body !== null && isLarge(body) ? platform.load("large").hold(body) : body),
     /** Hand it over in pieces, if it is large. */
     goesAhead(body) {
       if ((typeof body === "string" ? body.length : isView(body) ? viewByteLength(body) : byteLength(body)) <= LARGE) {

@@ -7,6 +7,7 @@
   const { requireArguments, defineInterface, BufferSource, bytesForHost } = idl;
   const { normalize, identifier } = platform.load("subtle_algorithms");
   const { complete } = platform.load("subtlecrypto");
+  const { pass } = platform.load("ahead");
   const { WritableStream } = platform.load("streams_writable");
   const { withResolvers, promiseThen } = platform;
   const { viewInfo, isArrayBuffer } = idl;
@@ -31,7 +32,7 @@
             const bytes = typeof chunk === "string" ? platform.load("utf8").encode(chunk) : BufferSource(chunk, "The chunk");
             const input = bytesForHost(bytes);
             progress.bytes += isArrayBuffer(input) ? byteLength(input) : viewInfo(input).byteLength;
-            complete(written, hash("update", input), written.resolve);
+            complete(written, hash("update", pass(input)), written.resolve);
           } catch (error) {
             // A stream that fails by its own sink is not aborted.
             reject(error);

@@ -5,7 +5,7 @@
   const { buffers, constructors, uncurry } = platform;
   const { Uint8Array } = constructors;
   const { isView, viewBuffer, viewByteOffset, viewByteLength, byteLength } = buffers;
-  const { begin, put, back, size: sizeOf, next, forget } = platform.host("large");
+  const { begin, put, back, size: sizeOf, next, forget, hold, release } = platform.host("large");
   const charCodeAt = uncurry("String", "charCodeAt");
   const substring = uncurry("String", "substring");
   const set = uncurry("TypedArray", "set");
@@ -71,6 +71,17 @@
     __proto__: null,
     give,
     take,
+    /** Hand over an argument of the host function that is called next, which gets `true` instead, and may have several. */
+    hold(body) {
+      try {
+        give(body);
+        hold();
+      } catch (error) {
+        release();
+        throw error;
+      }
+      return true;
+    },
     /** What it becomes of a string: its UTF-8; of bytes: "UTF-8 decode without BOM". */
     convert(body) {
       give(body);

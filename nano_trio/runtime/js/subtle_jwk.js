@@ -9,7 +9,15 @@
   const { setPrototypeOf } = platform.statics.Object;
   const indexOf = platform.uncurry("Array", "indexOf");
   const slice = platform.uncurry("String", "slice");
+  const exec = platform.uncurry("RegExp", "exec");
+  const toBase64 = platform.uncurry("Uint8Array", "toBase64");
+  const { fromBase64 } = platform.statics.Uint8Array;
+  const { isArray } = platform.statics.Array;
+  const { Uint8Array } = platform.constructors;
   const host = platform.host("subtlecrypto");
+  const URL = { __proto__: null, alphabet: "base64url", omitPadding: true };
+  /** Characters of base64 beyond which the host does not decode it. The numbers of the largest key of RSA have 2731. */
+  const LONG = 16384;
 
   const { DOMString } = idl;
   const RsaOtherPrimesInfo = idl.dictionary("RsaOtherPrimesInfo", [
@@ -110,12 +118,26 @@
   /** The bytes of a secret key. */
   function secretBytes(jwk) {
     if (jwk.kty !== "oct") fail('"kty" is not "oct".');
-    const bytes = jwk.k === undefined ? null : host.fromBase64(jwk.k);
+    const bytes = jwk.k === undefined ? null : jwk.k.length > LONG ? decodeLong(jwk.k) : host.fromBase64(jwk.k);
     if (bytes === null) fail('"k" is no base64url.');
     return bytes;
   }
+  /** What the host would make of base64url, without it. */
+  function decodeLong(text) {
+    let end = text.length;
+    for (let i = 0; i < 2 && text[end - 1] === "="; i++) end--;
+    text = slice(text, 0, end);
+    if (exec(/[^A-Za-z0-9_-]/, text) !== null) return null;
+    try {
+      return fromBase64(text, URL);
+    } catch {
+      return null;
+    }
+  }
   /** The answer of the host for the key that a public or private JWK holds. */
   function importMaterial(jwk, { name, namedCurve }) {
+    const members = [jwk.n, jwk.e, jwk.d, jwk.p, jwk.q, jwk.dp, jwk.dq, jwk.qi, jwk.x, jwk.y];
+    for (let i = 0; i < members.length; i++) if (members[i] !== undefined && members[i].length > LONG) fail("it is too long.");
     if (jwk.kty !== "RSA") return host.importCurveJwk(namedCurve ?? name, jwk.x, jwk.y, jwk.d);
     if (jwk.oth !== undefined) throw error("NotSupportedError", "RSA keys of more than two primes are not supported.");
     return host.importRsaJwk(jwk.n, jwk.e, jwk.d, jwk.p, jwk.q, jwk.dp, jwk.dq, jwk.qi);
@@ -123,6 +145,8 @@
 
   /** The JWK of a key, of what the host exported: "kty n …", names and values in turn. */
   function fill(jwk, key, exported, operations) {
+    // The bytes themselves of a secret that is large.
+    if (!isArray(exported)) exported = ["kty", "oct", "k", toBase64(new Uint8Array(exported), URL)];
     put(jwk, "key_ops", operations);
     put(jwk, "ext", key.extractable);
     for (let i = 0; i < exported.length; i += 2) put(jwk, exported[i], exported[i + 1]);

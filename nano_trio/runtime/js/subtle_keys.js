@@ -5,9 +5,13 @@
 (platform) => {
   "use strict";
   const { complete, error } = platform.load("subtlecrypto");
+  const { pass } = platform.load("ahead");
   const { TypeError, ArrayBuffer, Uint8Array } = platform.constructors;
   const { byteLength, isView, viewByteLength } = platform.buffers;
   const host = platform.host("subtlecrypto");
+
+  /** Bytes of a public or private key: a hundred times as many as the largest key of RSA has. */
+  const MAX_KEY = 1 << 20;
 
   // The usages that a key of each algorithm may have, as bits: [secret] or [public, private].
   const AES = [1 + 2 + 64 + 128];
@@ -134,6 +138,8 @@
       const jwk = platform.load("subtle_jwk");
       jwk.check(data, algorithm, extractable, usages);
       answer = jwk.importMaterial(data, algorithm);
+    } else if ((isView(data) ? viewByteLength(data) : byteLength(data)) > MAX_KEY) {
+      throw error("DataError", "The key data is malformed.");
     } else if (isRsa(algorithm)) {
       answer = host.importRsa(format, data);
     } else {
@@ -173,7 +179,7 @@
     return secret(extractable, { __proto__: null, name, hash: algorithm.hash, length }, usages, bytes, length);
   }
   function secret(extractable, algorithm, usages, bytes, length = null) {
-    const key = record("secret", extractable, algorithm, usages, host.importSecret(bytes, length));
+    const key = record("secret", extractable, algorithm, usages, host.importSecret(pass(bytes), length));
     return reserve(key, isView(bytes) ? viewByteLength(bytes) : byteLength(bytes));
   }
   /** The host keeps a secret key's bytes; where they are many they count as the app's memory all the same. */

@@ -5,23 +5,27 @@
 (platform) => {
   "use strict";
   const { error } = platform.load("subtlecrypto");
+  const { pass } = platform.load("ahead");
 
   function requireType(key, type) {
     if (key.type !== type) throw error("InvalidAccessError", `The operation needs a ${type} key, not a ${key.type} one.`);
   }
 
+  function gcm(name, { iv, additionalData = null, tagLength = 128 }, handle, data) {
+    return handle(name, pass(data), pass(iv), pass(additionalData), tagLength);
+  }
   function encrypt(algorithm, key, data) {
     const { handle } = key;
     switch (algorithm.name) {
       case "AES-CBC":
-        return handle("encryptCbc", data, algorithm.iv);
+        return handle("encryptCbc", pass(data), pass(algorithm.iv));
       case "AES-CTR":
-        return handle("ctr", data, algorithm.counter, algorithm.length);
+        return handle("ctr", pass(data), pass(algorithm.counter), algorithm.length);
       case "AES-GCM":
-        return handle("encryptGcm", data, algorithm.iv, algorithm.additionalData ?? null, algorithm.tagLength ?? 128);
+        return gcm("encryptGcm", algorithm, handle, data);
       default:
         requireType(key, "public");
-        return handle("encryptOaep", data, key.algorithm.hash, algorithm.label ?? null);
+        return handle("encryptOaep", pass(data), key.algorithm.hash, pass(algorithm.label ?? null));
     }
   }
 
@@ -29,14 +33,14 @@
     const { handle } = key;
     switch (algorithm.name) {
       case "AES-CBC":
-        return handle("decryptCbc", data, algorithm.iv);
+        return handle("decryptCbc", pass(data), pass(algorithm.iv));
       case "AES-CTR":
-        return handle("ctr", data, algorithm.counter, algorithm.length);
+        return handle("ctr", pass(data), pass(algorithm.counter), algorithm.length);
       case "AES-GCM":
-        return handle("decryptGcm", data, algorithm.iv, algorithm.additionalData ?? null, algorithm.tagLength ?? 128);
+        return gcm("decryptGcm", algorithm, handle, data);
       default:
         requireType(key, "private");
-        return handle("decryptOaep", data, key.algorithm.hash, algorithm.label ?? null);
+        return handle("decryptOaep", pass(data), key.algorithm.hash, pass(algorithm.label ?? null));
     }
   }
 
@@ -45,15 +49,15 @@
     if (algorithm.name !== "HMAC") requireType(key, "private");
     switch (algorithm.name) {
       case "HMAC":
-        return handle("signHmac", data, key.algorithm.hash);
+        return handle("signHmac", pass(data), key.algorithm.hash);
       case "RSASSA-PKCS1-v1_5":
-        return handle("signPkcs1", data, key.algorithm.hash);
+        return handle("signPkcs1", pass(data), key.algorithm.hash);
       case "RSA-PSS":
-        return handle("signPss", data, key.algorithm.hash, algorithm.saltLength);
+        return handle("signPss", pass(data), key.algorithm.hash, algorithm.saltLength);
       case "ECDSA":
-        return handle("signEcdsa", data, algorithm.hash);
+        return handle("signEcdsa", pass(data), algorithm.hash);
       default:
-        return handle("signEddsa", data, algorithm.context ?? null);
+        return handle("signEddsa", pass(data), pass(algorithm.context ?? null));
     }
   }
 
@@ -62,15 +66,15 @@
     if (algorithm.name !== "HMAC") requireType(key, "public");
     switch (algorithm.name) {
       case "HMAC":
-        return handle("verifyHmac", data, signature, key.algorithm.hash);
+        return handle("verifyHmac", pass(data), pass(signature), key.algorithm.hash);
       case "RSASSA-PKCS1-v1_5":
-        return handle("verifyPkcs1", data, signature, key.algorithm.hash);
+        return handle("verifyPkcs1", pass(data), pass(signature), key.algorithm.hash);
       case "RSA-PSS":
-        return handle("verifyPss", data, signature, key.algorithm.hash, algorithm.saltLength);
+        return handle("verifyPss", pass(data), pass(signature), key.algorithm.hash, algorithm.saltLength);
       case "ECDSA":
-        return handle("verifyEcdsa", data, signature, algorithm.hash);
+        return handle("verifyEcdsa", pass(data), pass(signature), algorithm.hash);
       default:
-        return handle("verifyEddsa", data, signature, algorithm.context ?? null);
+        return handle("verifyEddsa", pass(data), pass(signature), pass(algorithm.context ?? null));
     }
   }
 
@@ -79,9 +83,9 @@
     const { handle } = key;
     switch (algorithm.name) {
       case "HKDF":
-        return handle("hkdf", algorithm.hash, algorithm.salt, algorithm.info, length);
+        return handle("hkdf", algorithm.hash, pass(algorithm.salt), pass(algorithm.info), length);
       case "PBKDF2":
-        return handle("pbkdf2", algorithm.hash, algorithm.salt, algorithm.iterations, length);
+        return handle("pbkdf2", algorithm.hash, pass(algorithm.salt), algorithm.iterations, length);
       default: {
         // 26.4.2, 28.4.2: both keys must be of one algorithm and curve.
         const peer = algorithm.public;
@@ -102,7 +106,7 @@
     sign,
     verify,
     deriveBits,
-    wrapKey: (algorithm, key, data) => key.handle("wrap", data),
-    unwrapKey: (algorithm, key, data) => key.handle("unwrap", data),
+    wrapKey: (algorithm, key, data) => key.handle("wrap", pass(data)),
+    unwrapKey: (algorithm, key, data) => key.handle("unwrap", pass(data)),
   };
 }

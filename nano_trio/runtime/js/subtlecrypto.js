@@ -11,7 +11,9 @@
   const { requireArguments, defineInterface, illegalConstructor, isObject, copyBytes, bytesForHost, fail } = idl;
   const { keyType, makeKey, USAGES, usageList, put } = platform.load("cryptokey");
   const { normalize, identifier } = platform.load("subtle_algorithms");
-  const { Promise, ArrayBuffer, TypeError } = platform.constructors;
+  const { pass } = platform.load("ahead");
+  const { Promise, ArrayBuffer, TypeError, Uint8Array } = platform.constructors;
+  const { isView, viewBuffer, viewByteOffset, viewByteLength, byteLength } = platform.buffers;
   const { promiseThen } = platform;
   const { apply } = platform.statics.Reflect;
   const indexOf = platform.uncurry("Array", "indexOf");
@@ -19,6 +21,8 @@
   const slice = platform.uncurry("String", "slice");
   const host = platform.host("subtlecrypto");
   const TOKEN = {};
+  /** Bytes that are compared at once. */
+  const PIECE = 131072;
   // The bits of usages
   const ENCRYPT = 1;
   const DECRYPT = 2;
@@ -35,8 +39,9 @@
     lastReject = reject;
   };
 
-  /** An answer of the host that is no error; errors are strings "Name\nmessage". */
+  /** An answer of the host that is no error; errors are strings "Name\nmessage", and numbers stand for large answers. */
   function check(answer) {
+    if (typeof answer === "number") return platform.load("large").take(answer, false);
     if (typeof answer !== "string") return answer;
     const end = stringIndexOf(answer, "\n");
     throw platform.makeError(slice(answer, 0, end), slice(answer, end + 1));
@@ -134,7 +139,7 @@
       [identifier, bytes],
       (deferred, context, algorithm, data) => {
         const input = copyFor(algorithm, data);
-        complete(deferred, host.digest(normalize("digest", algorithm, context).name, input), deferred.resolve);
+        complete(deferred, host.digest(normalize("digest", algorithm, context).name, pass(input)), deferred.resolve);
       },
     ],
     // 14.3.6
@@ -315,10 +320,27 @@
       requireArguments(arguments.length, 2, context);
       bytes(a, `${context}: Argument 1`);
       bytes(b, `${context}: Argument 2`);
-      const answer = host.equal(bytesForHost(a), bytesForHost(b));
+      const answer = compare(bytesForHost(a), bytesForHost(b));
       if (answer === null) fail(context, "Input buffers must have the same byte length.");
       return answer;
     }
+  }
+  const sizeOf = (source) => (isView(source) ? viewByteLength(source) : byteLength(source));
+  /** Whether both are the same, in pieces if they are long; null where their lengths differ. */
+  function compare(a, b) {
+    const size = sizeOf(a);
+    if (size <= PIECE || sizeOf(b) !== size) return host.equal(a, b);
+    let areEqual = true;
+    for (let at = 0; at < size; at += PIECE) {
+      const length = size - at < PIECE ? size - at : PIECE;
+      if (!host.equal(partOf(a, at, length), partOf(b, at, length))) areEqual = false;
+    }
+    return areEqual;
+  }
+  function partOf(source, at, length) {
+    return isView(source)
+      ? new Uint8Array(viewBuffer(source), viewByteOffset(source) + at, length)
+      : new Uint8Array(source, at, length);
   }
   defineInterface(SubtleCrypto);
 
