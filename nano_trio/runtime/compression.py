@@ -123,11 +123,13 @@ class _BrotliDecoder:
     """Brotli, whose binding fails without the last output where data follows the end of the stream.
 
     To give that output first, the input of a short stream is kept; when decoding fails, it is decoded once more, and
-    the last piece byte by byte up to the end of the stream.
+    the last piece bit by bit up to the end of the stream.
     """
 
     _KEEP = 4 * PIECE
     """How much input and output a short stream has."""
+    _SEARCHED = 256
+    """Bytes in which the end is looked for first."""
 
     def __init__(self) -> None:
         self._decoder = brotli.Decompressor()
@@ -163,17 +165,20 @@ class _BrotliDecoder:
         if not self._pieces:
             return None
         *earlier, last = self._pieces
-        self._decoder = brotli.Decompressor()
-        for piece in earlier:
-            self._decoder.process(piece)
-        output = []
-        for at in range(len(last)):
-            try:
-                output.append(self._decoder.process(last[at : at + 1]))
-            except brotli.error:
-                return None
-            if self._decoder.is_finished():
-                return b"".join(output)[self._given :]
+        at = 0
+        for step in (self._SEARCHED, 1):
+            self._decoder = brotli.Decompressor()
+            for piece in earlier:
+                self._decoder.process(piece)
+            output = [self._decoder.process(last[:at])]
+            for start in range(at, len(last), step):
+                try:
+                    output.append(self._decoder.process(last[start : start + step]))
+                except brotli.error:
+                    at = start
+                    break
+                if self._decoder.is_finished():
+                    return b"".join(output)[self._given :]
         return None
 
     def wants_input(self) -> bool:

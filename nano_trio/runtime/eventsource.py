@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -15,6 +16,8 @@ __all__ = ["EventStreamParser", "StreamEvent", "TooLong", "namespace"]
 _LINE_END = re.compile("\r\n|\r|\n")
 _DIGITS = re.compile("[0-9]+")
 _LONGEST_MS = 2**31 - 1
+_BITE = 1024
+"""Bytes that are parsed at once, each of which may be a line."""
 
 
 class TooLong(Exception):
@@ -99,6 +102,8 @@ class _Streams:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._parsers: dict[int, EventStreamParser] = {}
+        self._chunks: dict[int, Iterator[bytes]] = {}
+        """Of each stream, what has not been parsed of the last chunk."""
         self._last = 0
 
     def open(self, last_event_id: Any) -> int:
@@ -106,18 +111,26 @@ class _Streams:
         self._parsers[self._last] = EventStreamParser(text_of(last_event_id), self._limit)
         return self._last
 
-    def feed(self, number: int, chunk: Any) -> list[Any] | None:
-        """[reconnection time or None, last event ID, type, data, ID, type, …]; None where an event is too long."""
+    def feed(self, number: int, chunk: Any) -> None:
+        """A chunk has come; :meth:`parse` it."""
+        data = chunk.to_bytes()
+        self._chunks[number] = (data[at : at + _BITE] for at in range(0, len(data), _BITE))
+
+    def parse(self, number: int) -> list[Any] | None:
+        """The events that the next part of the chunk completes: [reconnection time or None, last event ID, whether that
+        was all of the chunk, type, data, ID, type, …]; None where an event is too long."""
         parser = self._parsers[number]
+        bite = next(self._chunks[number], None)
         try:
-            events = parser.feed(chunk.to_bytes())
+            events = [] if bite is None else parser.feed(bite)
         except TooLong:
             return None
         flat = [part for event in events for part in (event.type, event.data, event.last_event_id)]
-        return [parser.retry_ms, parser.last_event_id, *flat]
+        return [parser.retry_ms, parser.last_event_id, bite is None, *flat]
 
     def forget(self, number: int) -> None:
         self._parsers.pop(number, None)
+        self._chunks.pop(number, None)
 
 
 def isomorphic(text: Any) -> str:
@@ -128,4 +141,10 @@ def isomorphic(text: Any) -> str:
 def namespace(services: Services) -> Namespace:
     """The functions that ``eventsource.js`` calls."""
     streams = _Streams(services.max_buffer_bytes)
-    return {"open": streams.open, "feed": streams.feed, "forget": streams.forget, "isomorphic": isomorphic}
+    return {
+        "open": streams.open,
+        "feed": streams.feed,
+        "parse": streams.parse,
+        "forget": streams.forget,
+        "isomorphic": isomorphic,
+    }

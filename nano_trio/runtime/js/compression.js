@@ -7,20 +7,34 @@
   "use strict";
   const { promiseThen, buffers } = platform;
   const { TypeError, Uint8Array } = platform.constructors;
-  const { requireArguments, enumeration, defineInterface, BufferSource, bytesForHost, viewInfo } = platform.load("webidl");
+  const { requireArguments, enumeration, defineInterface, BufferSource, bytesForHost, copyBytes } = platform.load("webidl");
   const { createTransformStream } = platform.load("streams_transform");
   const host = platform.host("compression");
   const CompressionFormat = enumeration("CompressionFormat", ["brotli", "deflate", "deflate-raw", "gzip", "zstd"]);
   const PIECE = 65536;
+  /** Bytes of a chunk that are handed over at once: the host copies them. */
+  const HANDED = 262144;
 
   /** A transform stream around a step function of the host. `costOf` is the work of a step, in bytes compressed. */
   function createCodec(step, costOf) {
     let spent = 0;
     let isFirst, inputLeft;
+    /** What is left of a long chunk that is handed over in parts; null where there is none. */
+    let rest = null;
 
+    /** Hand over the next part of a long chunk. */
+    function handOver() {
+      const size = buffers.viewByteLength(rest);
+      const buffer = buffers.viewBuffer(rest);
+      const start = buffers.viewByteOffset(rest);
+      const part = new Uint8Array(buffer, start, size < HANDED ? size : HANDED);
+      rest = size <= HANDED ? null : new Uint8Array(buffer, start + HANDED);
+      return step(part);
+    }
     /** Handle what the host answered, and go on until it wants more input. */
     function advance(output) {
       for (;;) {
+        while (output === null && rest !== null) output = handOver();
         if (output === null) return undefined;
         if (typeof output === "string") throw new TypeError(output);
         const size = buffers.byteLength(output);
@@ -55,8 +69,11 @@
         BufferSource(chunk, "The chunk");
         const bytes = bytesForHost(chunk);
         isFirst = true;
-        inputLeft = buffers.isView(bytes) ? viewInfo(bytes).byteLength : buffers.byteLength(bytes);
-        return advance(step(bytes));
+        inputLeft = buffers.isView(bytes) ? buffers.viewByteLength(bytes) : buffers.byteLength(bytes);
+        if (inputLeft <= HANDED) return advance(step(bytes));
+        // The app may change what it has written while this is at work.
+        rest = copyBytes(bytes);
+        return advance(handOver());
       },
       () => {
         isFirst = true;

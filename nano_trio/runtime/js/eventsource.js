@@ -103,20 +103,31 @@
         __proto__: null,
         chunk: (bytes) => {
           if (this.#signal !== signal) return end();
-          const parsed = host.feed(parser, idl.bytesForHost(bytes));
-          if (parsed === null) {
-            host.forget(parser);
-            this.#fail("the server sent an event that is too large");
-            return;
-          }
-          if (parsed[0] !== null) this.#reconnectionTime = parsed[0];
-          this.#dispatch(parsed, 2, origin, signal, () => this.#read(reader, parser, origin, signal));
+          host.feed(parser, idl.bytesForHost(bytes));
+          this.#parse(reader, parser, origin, signal);
         },
         close: () => end("the server closed the connection"),
         error: (error) => end(isObject(error) && typeof error.message === "string" ? error.message : "the connection was lost"),
       });
     }
-    /** "Dispatch the event" for each of [time, last ID, type, data, ID, …] from `at` on, a task each; then `done`. */
+    /** Parse a chunk and dispatch its events, part by part; then read the next. */
+    #parse(reader, parser, origin, signal) {
+      const read = () => this.#read(reader, parser, origin, signal);
+      if (this.#signal !== signal) return read();
+      let parsed;
+      do {
+        parsed = host.parse(parser);
+        if (parsed === null) {
+          host.forget(parser);
+          this.#fail("the server sent an event that is too large");
+          return;
+        }
+        if (parsed[0] !== null) this.#reconnectionTime = parsed[0];
+      } while (parsed.length === 3 && !parsed[2]);
+      const goOn = parsed[2] ? read : () => this.#parse(reader, parser, origin, signal);
+      this.#dispatch(parsed, 3, origin, signal, goOn);
+    }
+    /** "Dispatch the event" for each of [time, last ID, all, type, data, ID, …] from `at` on, a task each; then `done`. */
     #dispatch(parsed, at, origin, signal, done) {
       if (this.#signal !== signal) return done();
       if (at < parsed.length) {

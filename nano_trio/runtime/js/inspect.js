@@ -53,6 +53,8 @@
   const MAX_LENGTH = 100_000;
   // Beyond this many elements, an array is not searched for further properties.
   const MAX_SEARCHED = 10_000;
+  // Of a text whose width is asked for, UTF-16 units at a time: the host looks at each character while others wait.
+  const MAX_MEASURED = 512;
   const NOT_ASCII = /[^\x20-\x7e]/;
   const IDENTIFIER = /^[a-zA-Z_]\w*$/;
   const NEEDS_ESCAPE = /[\x00-\x1f'\\\x7f-\x9f\ud800-\udfff]/;
@@ -425,7 +427,18 @@
   /** The columns that `text` takes in a terminal. */
   function widthOf(text) {
     // toWellFormed also flattens: a concatenation would reach the host as an object.
-    return exec(NOT_ASCII, text) === null ? text.length : platform.host("console").width(toWellFormed(text));
+    if (exec(NOT_ASCII, text) === null) return text.length;
+    const { width } = platform.host("console");
+    text = toWellFormed(text);
+    let columns = 0;
+    let at = 0;
+    for (let end; at + MAX_MEASURED < text.length; at = end) {
+      end = at + MAX_MEASURED;
+      // The second half of a surrogate pair, and what a syllable of Hangul is composed of, stay with what they follow.
+      while (end < at + 2 * MAX_MEASURED && exec(/[\u1160-\u11ff\udc00-\udfff]/, text[end] ?? "") !== null) end++;
+      columns += width(slice(text, at, end));
+    }
+    return columns + width(at === 0 ? text : slice(text, at));
   }
   function withoutColors(ctx, text) {
     return ctx.colors ? uncurry("RegExp", "[Symbol.replace]")(/\x1b\[\d+m/g, text, "") : text;

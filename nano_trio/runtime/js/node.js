@@ -11,16 +11,25 @@
   const host = platform.host("node");
   const slice = platform.uncurry("ArrayBuffer", "slice");
   const register = platform.uncurry("FinalizationRegistry", "register");
-  const { FinalizationRegistry } = platform.constructors;
-  // Bytes that one call of the host may take: about a quarter of a millisecond.
-  const PART = 1 << 18;
+  const { FinalizationRegistry, Uint8Array } = platform.constructors;
+  const { byteLength } = platform.buffers;
+  // Bytes that one call of the host may take: a few tenths of a millisecond, of the slowest hash.
+  const PART = 1 << 16;
   const abandoned = new FinalizationRegistry((number) => host.drop(number));
 
   /** A hash, or an HMAC where there is a key (ArrayBuffer): its number, or -1 where the algorithm is unknown. */
   function begin(owner, algorithm, key) {
-    const number = host.begin(algorithm, key ?? null);
+    const isLong = key !== undefined && byteLength(key) > PART;
+    const number = host.begin(algorithm, isLong ? hashOf(algorithm, key) : (key ?? null));
     if (number >= 0) register(abandoned, owner, number);
     return number;
+  }
+  /** What an HMAC makes of a key that is longer than a block (RFC 2104), here in parts; null for an unknown algorithm. */
+  function hashOf(algorithm, key) {
+    const number = host.begin(algorithm, null);
+    if (number < 0) return null;
+    update(number, new Uint8Array(key));
+    return host.finish(number);
   }
   function update(number, view) {
     const { buffer, byteOffset, byteLength } = viewInfo(view);
