@@ -146,10 +146,10 @@ class IncomingRequest:
 
 @attrs.define(slots=True, eq=False)
 class SharedMessage:
-    """A WebSocket message for many connections. ``web`` frames it once and keeps the bytes here."""
+    """A WebSocket message for many connections. ``web`` frames it once and keeps the bytes here, but of a large one."""
 
-    data: str | bytes
-    """A text message (no lone surrogates) or a binary one."""
+    data: SocketMessage
+    """A text message (no lone surrogates), a binary one, or a large one, which stays as it is."""
     frames: dict[str, bytes] = attrs.Factory(dict)
     """Complete frames by variant (plain, compressed), filled in by the first connection that needs each."""
 

@@ -20,7 +20,9 @@ from typing import Protocol
 import trio
 
 from nano_trio.actors.bus import Bus
+from nano_trio.actors.messages import SocketMessage
 from nano_trio.actors.rooms import Rooms
+from nano_trio.runtime.pieces import LargeMessage
 
 __all__ = ["HouseOfRooms", "SharedRooms"]
 
@@ -61,11 +63,13 @@ class SharedRooms:
 
     # -- what rooms ask (RoomBus) ------------------------------------------------------------------------------------
 
-    def publish(self, app: str, room: str, data: str | bytes) -> None:
+    def publish(self, app: str, room: str, data: SocketMessage) -> None:
         """Hand on a broadcast. Never blocks, never raises."""
+        if not self._bus.others:
+            return
         where = json.dumps((app, room)).encode()
-        is_text = isinstance(data, str)
-        content = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+        is_text = isinstance(data, str) or (isinstance(data, LargeMessage) and data.is_text)
+        content = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
         self._bus.publish(_BROADCAST, b"".join((_HEAD.pack(len(where), is_text), where, content)))
 
     def changed(self, app: str, room: str) -> None:

@@ -26,9 +26,10 @@ from typing import Any, Protocol
 import trio
 
 from nano_trio.actors.counts import Counts
-from nano_trio.actors.messages import SharedMessage, SocketPeer
+from nano_trio.actors.messages import SharedMessage, SocketMessage, SocketPeer
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime.pace import Pace
+from nano_trio.runtime.pieces import LargeMessage
 
 __all__ = ["Congested", "Member", "RoomBus", "Rooms", "TooManyRooms"]
 
@@ -37,7 +38,7 @@ _STEP_NS = 500_000
 _FEW = 200
 """To so many members a broadcast is queued in the publisher's turn: about as many as it reaches in a step."""
 _LOOK_EVERY = 8
-"""Members between two looks at the clock."""
+"""Members between two looks at the clock; where the message is large it is one."""
 _MOST_WAITING = 64 << 20
 """Bytes of broadcasts that may wait to be handed over, each counted as its message and some more."""
 _OVERHEAD = 512
@@ -69,7 +70,7 @@ class Member(Protocol):
 class RoomBus(Protocol):
     """Carries broadcasts to the same app's connections in other processes, which call :meth:`Rooms.receive`."""
 
-    def publish(self, app: str, room: str, data: str | bytes) -> None:
+    def publish(self, app: str, room: str, data: SocketMessage) -> None:
         """Hand on a broadcast. Never blocks, never raises."""
 
     def changed(self, app: str, room: str) -> None:
@@ -185,7 +186,7 @@ class Rooms:
 
     # -- broadcasts --------------------------------------------------------------------------------------------------
 
-    def publish(self, room: str, data: str | bytes, but: Member | None = None) -> int:
+    def publish(self, room: str, data: SocketMessage, but: Member | None = None) -> int:
         """Send to all members of a room except ``but``; how many those are, in other processes as far as known.
 
         Raises :class:`Congested`.
@@ -196,7 +197,7 @@ class Rooms:
             reached += self.bus.count(self._app, room)
         return reached
 
-    def receive(self, room: str, data: str | bytes) -> bool:
+    def receive(self, room: str, data: SocketMessage) -> bool:
         """A broadcast from another process, for the members in this one. False: too much waits, it is lost."""
         try:
             self._broadcast(room, data, None)
@@ -204,7 +205,7 @@ class Rooms:
             return False
         return True
 
-    def _broadcast(self, room: str, data: str | bytes, but: Member | None) -> int:
+    def _broadcast(self, room: str, data: SocketMessage, but: Member | None) -> int:
         members = self._rooms.get(room)
         if members is None:
             return 0
@@ -243,7 +244,6 @@ class Rooms:
         """Hand over what waits, for at most :data:`_STEP_NS`; the time it took in ns."""
         clock = time.perf_counter_ns
         begun = clock()
-        look_every = _LOOK_EVERY
         handed = queued = 0
         while self.waiting:
             head = self.waiting[0]
@@ -251,6 +251,7 @@ class Rooms:
                 head.remaining = head.members.copy()
             remaining, message, number, but = head.remaining, head.message, head.number, head.but
             is_to_many = head.is_to_many
+            look_every = 1 if type(message.data) is LargeMessage else _LOOK_EVERY
             while remaining:
                 member, joined = remaining.popitem()
                 if joined < number > member.flushed and member is not but:

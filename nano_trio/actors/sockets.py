@@ -551,8 +551,9 @@ class Sockets:
 
     def publish(self, number: int, room: Any, data: Any, is_text: bool) -> int:
         """Send to all in a room but this connection."""
+        large = LargeMessage(self.large.take(), is_text=is_text) if data is None else None
         try:
-            return self._rooms.publish(text_of(room), message_of(data, is_text), self._sockets.get(number))
+            return self._rooms.publish(text_of(room), large or message_of(data, is_text), self._sockets.get(number))
         except Congested:
             return -1
 

@@ -1,7 +1,8 @@
 """The host half of ``websocket.js``: the WebSocket connections of one isolate, by number.
 
 Events cross as [kind, …], one for each ``next``: ["open", protocol, extensions], ["message", a string or bytes],
-["closing"], ["closed", was clean, code, reason, why it failed or None]. Long texts cross as UTF-8: ["text", bytes].
+["closing"], ["closed", was clean, code, reason, why it failed or None]. Long texts cross as UTF-8: ["text", bytes]. Of
+a large message it is told that it is there, ["large", is text], and it is to be taken at once, in pieces (large.js).
 
 A connection that ``fetch()`` made has nobody who asks for its events until the app accepts it or sends it out with a
 response. As with a response's unread body that may take a while, but not for ever (:data:`ACCEPT_S`).
@@ -10,14 +11,26 @@ response. As with a response's unread body that may take a while, but not for ev
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, cast
 
 import trio
 from wsproto.frame_protocol import CloseReason
 
 from nano_trio.runtime.host import Namespace, Services, text_of
+from nano_trio.runtime.large import Lent
 from nano_trio.runtime.net_connect import Connected, Connector, Origin
-from nano_trio.runtime.websocket_client import Binary, Closed, Closing, Event, Opened, Text, WebSocketClient
+from nano_trio.runtime.pieces import LargeMessage, Pieces
+from nano_trio.runtime.websocket_client import (
+    Binary,
+    Closed,
+    Closing,
+    Event,
+    Large,
+    Message,
+    Opened,
+    Text,
+    WebSocketClient,
+)
 
 __all__ = ["ACCEPT_S", "MOST_SOCKETS", "namespace"]
 
@@ -33,6 +46,7 @@ class _Sockets:
         self._services = services
         self._connector = Connector(services.network)
         self._clients: dict[int, WebSocketClient] = {}
+        self._large: dict[int, Large] = {}
         self._unaccepted: dict[int, trio.Event] = {}
         """Set once the app accepts the connection or sends it out."""
         self._last = 0
@@ -85,12 +99,26 @@ class _Sockets:
         client = self._clients.get(number)
         if client is None:
             return _crossing(Closed(False, CloseReason.ABNORMAL_CLOSURE, "", f"not accepted within {ACCEPT_S:g} s"))
-        return _crossing(await client.next_event())
+        event = await client.next_event()
+        if isinstance(event, Large):
+            self._large[number] = event
+        return _crossing(event)
+
+    def take(self, number: int) -> int:
+        """The large message of the last event: the number by which JavaScript takes it."""
+        message = self._large.pop(number)
+        if message.is_text:
+            return self._services.large.tell(Lent.of_text(cast(list[str], message.parts)))
+        return self._services.large.tell(Lent(Pieces(cast(list[bytes], message.parts)), text=False))
 
     def send(self, number: int, data: Any, is_text: bool) -> int:
-        """Queue a message, a short text or bytes (of UTF-8, where ``is_text``); how many bytes it has."""
-        if isinstance(data, str):
-            message: str | bytes = data
+        """Queue a message, a short text or bytes (of UTF-8, where ``is_text``), or None for one that was just handed
+        over in pieces; how many bytes it has."""
+        if data is None:
+            message: Message = LargeMessage(self._services.large.take(), is_text=is_text)
+            size = len(message)
+        elif isinstance(data, str):
+            message = data
             size = len(data.encode("utf-8", "replace"))
         else:
             content: bytes = data.to_bytes()
@@ -114,6 +142,7 @@ class _Sockets:
         """The app has seen the end of a connection."""
         self._taken(number)
         self._clients.pop(number, None)
+        self._large.pop(number, None)
 
     def _taken(self, number: int) -> None:
         accepted = self._unaccepted.pop(number, None)
@@ -129,6 +158,8 @@ def _crossing(event: Event) -> list[Any]:
             return ["text", text.encode()]
         case Text(content) | Binary(content):
             return ["message", content]
+        case Large():
+            return ["large", event.is_text]
         case Closing():
             return ["closing"]
         case Closed():
@@ -146,4 +177,5 @@ def namespace(services: Services) -> Namespace:
         "unsent": sockets.unsent,
         "close": sockets.close,
         "forget": sockets.forget,
+        "take": sockets.take,
     }

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from typing import cast
 
 import attrs
 import trio
@@ -26,10 +27,11 @@ from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode, ParseFail
 
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.net_connect import Connected, Origin
+from nano_trio.runtime.pieces import LARGE, PIECE, LargeMessage
 from nano_trio.runtime.websocket_deflate import WORTH_IT, Deflate
 from nano_trio.runtime.websocket_handshake import Accepted, Handshake, HandshakeFailed
 
-__all__ = ["Binary", "Closed", "Closing", "Event", "Opened", "Text", "WebSocketClient"]
+__all__ = ["Binary", "Closed", "Closing", "Event", "Large", "Message", "Opened", "Text", "WebSocketClient"]
 
 HANDSHAKE_S = 30.0
 """The longest wait for an open connection."""
@@ -76,6 +78,18 @@ class Binary:
 
 
 @attrs.frozen
+class Large:
+    """A message of more than ``LARGE`` bytes or characters."""
+
+    parts: list[str] | list[bytes]
+    size: int
+
+    @property
+    def is_text(self) -> bool:
+        return isinstance(self.parts[0], str)
+
+
+@attrs.frozen
 class Closing:
     """The server began the closing handshake."""
 
@@ -90,7 +104,8 @@ class Closed:
     failure: str | None
 
 
-Event = Opened | Text | Binary | Closing | Closed
+Event = Opened | Text | Binary | Large | Closing | Closed
+Message = str | bytes | LargeMessage
 Connect = Callable[[Origin], Awaitable[Connected]]
 
 
@@ -132,9 +147,9 @@ class WebSocketClient:
         self._arrived = trio.Event()
         self._room = trio.Event()
         self._parts: list[str | bytes] = []
-        self._size = 0
+        self._size = self._joined = self._small = 0
         # Going out
-        self._messages: deque[str | bytes] = deque()
+        self._messages: deque[Message] = deque()
         self._pong: bytes | None = None
         self._close: tuple[int | None, str] | None = None
         self._work = trio.Event()
@@ -145,7 +160,7 @@ class WebSocketClient:
 
     # -- what the app does: none of it blocks ------------------------------------------------------------------------
 
-    def send(self, message: str | bytes) -> None:
+    def send(self, message: Message) -> None:
         """Queue a message. Where too much waits already the connection is failed."""
         if self._state is not _State.OPEN or self._close is not None:
             return
@@ -310,6 +325,11 @@ class WebSocketClient:
                 self._fail(_REASONS[CloseReason.MESSAGE_TOO_BIG], CloseReason.MESSAGE_TOO_BIG)
                 return False
             self._parts.append(payload)
+            self._small += len(payload)
+            if self._small >= PIECE:
+                # A server that sends byte by byte would have us keep an object for each.
+                self._parts[self._joined :] = [_join(self._parts[self._joined :])]
+                self._joined, self._small = len(self._parts), 0
             if is_finished:
                 self._received_message()
         return True
@@ -318,11 +338,14 @@ class WebSocketClient:
         return self._close_received is not None
 
     def _received_message(self) -> None:
-        parts, self._parts, self._size = self._parts, [], 0
-        if isinstance(parts[0], str):
-            self._tell(Text("".join(part for part in parts if isinstance(part, str))))
+        parts, self._parts = self._parts, []
+        size, self._size = self._size, 0
+        self._joined = self._small = 0
+        if size > LARGE:
+            self._tell(Large(cast(list[str] | list[bytes], parts), size))
         else:
-            self._tell(Binary(b"".join(part for part in parts if isinstance(part, bytes))))
+            message = _join(parts)
+            self._tell(Text(message) if isinstance(message, str) else Binary(message))
 
     def _received_close(self, code: int, reason: str) -> None:
         self._close_received = (int(code), reason)
@@ -357,14 +380,10 @@ class WebSocketClient:
                 self._work = trio.Event()
                 await self._work.wait()
 
-    async def _send_message(self, stream: trio.abc.Stream, message: str | bytes) -> None:
+    async def _send_message(self, stream: trio.abc.Stream, message: Message) -> None:
         if self._deflate is not None:
             self._deflate.compress = len(message) >= WORTH_IT and self._deflate.can_compress
-        at = 0
-        while True:
-            piece = message[at : at + _PIECE]
-            at += _PIECE
-            is_last = at >= len(message)
+        for piece, is_last in _cut(message):
             await self._send_in_time(stream, bytes(self._frames.send_data(piece, is_last)))
             self.unsent -= len(piece.encode("utf-8", "replace")) if isinstance(piece, str) else len(piece)
             if is_last:
@@ -389,4 +408,29 @@ class WebSocketClient:
 
 
 def _size_of(event: Event) -> int:
+    if isinstance(event, Large):
+        return event.size
     return len(event.data) if isinstance(event, Text | Binary) else 0
+
+
+def _join(parts: list[str | bytes]) -> str | bytes:
+    """The parts of one message, or some of them."""
+    if isinstance(parts[0], str):
+        return "".join(cast(list[str], parts))
+    return b"".join(cast(list[bytes], parts))
+
+
+def _cut(message: Message) -> Iterator[tuple[str | bytes, bool]]:
+    """What goes into a frame each, and whether it is the last."""
+    parts: Iterable[str | bytes] = (message,) if isinstance(message, str | bytes) else message
+    if isinstance(message, LargeMessage) and message.is_text:
+        # Each is whole characters: it was made of some text.
+        parts = (part.decode() for part in message)
+    piece: str | bytes | None = None
+    for part in parts:
+        for at in range(0, max(len(part), 1), _PIECE):
+            if piece is not None:
+                yield piece, False
+            piece = part[at : at + _PIECE]
+    assert piece is not None
+    yield piece, True

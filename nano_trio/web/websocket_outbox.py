@@ -129,12 +129,14 @@ class Outbox:
         if not self.is_shut and (self.waiting <= self._limits.max_buffered or self.has_room()):
             data = message.frames.get(self._variant)
             if data is None:
-                data = message.frames[self._variant] = self._framed(message.data)
+                data = self._framed(message.data)
+                if type(data) is bytes:
+                    message.frames[self._variant] = data
             self.push(data)
 
     def send_now(self, message: SharedMessage) -> None:
         """Send such a message at once, or queue it where others wait. Not for inside turns."""
-        if self.waiting or self.is_shut:
+        if self.waiting or self.is_shut or type(message.data) is LargeMessage:
             self.send_shared(message)
             return
         data = message.frames.get(self._variant)

@@ -6,7 +6,7 @@
   "use strict";
   const { load, makeError, statics, uncurry } = platform;
   const { requireArguments, fail } = load("webidl_core");
-  const { isText, toMessage, forHost } = load("websocket_core");
+  const { isText, toMessage, ahead } = load("websocket_core");
   const host = platform.host("websocket_server");
   const toWellFormed = uncurry("String", "toWellFormed");
   const MOST_CHARACTERS = 256;
@@ -27,7 +27,7 @@
   function send(number, room, message, context) {
     room = toRoom(room, context);
     message = toMessage(message, context);
-    const reached = host.publish(number, room, forHost(message), isText(message));
+    const reached = host.publish(number, room, ahead(message), isText(message));
     if (reached < 0) {
       throw makeError("QuotaExceededError", `${context}: Too much that was published still waits to be sent.`);
     }

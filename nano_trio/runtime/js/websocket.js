@@ -86,6 +86,7 @@
     isServer: false,
     send(message) {
       const text = isText(message);
+      if (load("ahead").goesAhead(message)) return host.send(this.number, null, text);
       // A long text crosses at less cost as UTF-8.
       return host.send(this.number, text && message.length >= 500 ? load("utf8").encode(message) : message, text);
     },
@@ -240,14 +241,18 @@
           return;
         }
         listen(socket, number);
-        if (event[0] === "message") internals.receive(socket, event[1]);
-        else if (event[0] === "text") internals.receive(socket, decode(event[1]));
-        else if (event[0] === "closing") internals.closing(socket);
-        else internals.open(socket, event[1], event[2]);
+        if (event[0] === "closing") internals.closing(socket);
+        else if (event[0] === "open") internals.open(socket, event[1], event[2]);
+        else internals.receive(socket, messageOf(event, number));
       },
     );
   }
 
+  /** The message of an event of the connection of that number: a string or an ArrayBuffer. */
+  function messageOf(event, number) {
+    if (event[0] === "large") return load("large").take(host.take(number), event[1]);
+    return event[0] === "text" ? decode(event[1]) : event[1];
+  }
   /** A long text: UTF-8, whose byte order mark is part of it. */
   function decode(buffer) {
     const bytes = new Uint8Array(buffer);
@@ -267,6 +272,6 @@
     INTERNAL,
     CLIENT,
     listen,
-    decode,
+    messageOf,
   };
 }

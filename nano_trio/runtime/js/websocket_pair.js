@@ -13,7 +13,7 @@
   const { TypeError, Set, Uint8Array } = constructors;
   const { requireArguments, isObject, copyBytes, viewInfo, isArrayBuffer, defineInterface } = load("webidl");
   const { STATES, isText, ahead } = load("websocket_core");
-  const { WebSocket, internals, INTERNAL, CLIENT, listen, decode } = load("websocket");
+  const { WebSocket, internals, INTERNAL, CLIENT, listen, messageOf } = load("websocket");
   const { settles } = load("websocket_server");
   const { toRoom, subscribe, publish } = load("rooms");
   const host = platform.host("websocket_server");
@@ -274,8 +274,10 @@
             host.close(this.number, code === 1005 ? null : code === 1006 ? 1011 : code, event[3]);
             return;
           }
-          if (kind === "text") host.send(this.number, ahead(decode(event[1])), true);
-          else if (kind === "message") host.send(this.number, ahead(event[1]), isText(event[1]));
+          if (kind !== "closing" && kind !== "open") {
+            const message = messageOf(event, this.out.client);
+            host.send(this.number, ahead(message), isText(message));
+          }
           this.pull();
         },
       );
