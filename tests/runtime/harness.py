@@ -21,12 +21,25 @@ class _Bench(NoRequests):
     def evaluated(self, text: str | None) -> None: ...
 
 
-class Bench(_Bench):
-    """An environment that outlives its runs. ``run(source)`` evaluates an async function body and returns its result."""
+class App(_Bench):
+    """What an environment is of, and its log."""
 
     def __init__(self) -> None:
         self.logs: list[tuple[str, str]] = []
         self.exceptions: list[tuple[str, str]] = []
+
+    def line(self, level: str, text: str) -> None:
+        self.logs.append((level, text))
+
+    def exception(self, error: JavaScriptError) -> None:
+        self.exceptions.append((error.text, f"{error.trace}\n"))
+
+
+class Bench(App):
+    """An environment that outlives its runs. ``run(source)`` evaluates an async function body and returns its result."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._clock = trio.testing.MockClock(autojump_threshold=0)
         self._environment: Environment = self._in_trio(self._make)
         self.context = self._environment.isolate.context
@@ -37,12 +50,6 @@ class Bench(_Bench):
     async def _make(self) -> Environment:
         self._scheduler = CpuScheduler()
         return Environment(self._scheduler, self, self, limits=Limits(turn_ms=60_000, memory_bytes=1 << 30))
-
-    def line(self, level: str, text: str) -> None:
-        self.logs.append((level, text))
-
-    def exception(self, error: JavaScriptError) -> None:
-        self.exceptions.append((error.text, f"{error.trace}\n"))
 
     @property
     def rejections(self) -> list[str]:

@@ -1,0 +1,133 @@
+"""Nobody waits for what a platform API does in the host with large input: it is done in pieces, or in a thread.
+
+What is asserted are shares: of all CPU time that the thread takes for a call, others wait for a small part in one piece.
+Where the host did all in one it was an eighth at least, and mostly nearly all.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import trio
+
+from nano_trio.engine import native_calls
+from nano_trio.engine.native_calls import enters
+from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import Limits, Turn
+from nano_trio.runtime.environment import Environment
+
+from .harness import App
+
+_MOST = 1 / 10
+"""Of a call's CPU time, that others wait for in one piece."""
+
+_KEY = "crypto.subtle.importKey('raw', new Uint8Array(9), {0}, false, ['{1}'])"
+_FORM = "new Response({0}, {{ headers: {{ 'content-type': 'application/x-www-form-urlencoded' }} }}).formData()"
+
+CASES = {
+    "atob": ("const d = 'YWJj'.repeat(4e6);", "atob(d)"),
+    "btoa": ("const d = 'abcd'.repeat(4e6);", "btoa(d)"),
+    "btoa of UTF-16": ("const d = ('\u4e00' + 'abcd'.repeat(3e6)).slice(1);", "btoa(d)"),
+    "encodeInto": (
+        "const d = '\u00e9'.repeat(8e6), to = new Uint8Array(12e6);",
+        "new TextEncoder().encodeInto(d, to)",
+    ),
+    "digest": ("const d = new Uint8Array(30e6).subarray(1);", "await crypto.subtle.digest('SHA-256', d)"),
+    "HMAC with a long key": (
+        "const d = new Uint8Array(20e6), about = { name: 'HMAC', hash: 'SHA-256' };",
+        "const k = await crypto.subtle.importKey('raw', d, about, false, ['sign']);"
+        " await crypto.subtle.sign('HMAC', k, new Uint8Array(1))",
+    ),
+    "HMAC of long data": (
+        f"const k = await {_KEY.format('{ name: `HMAC`, hash: `SHA-256` }', 'sign')}, d = new Uint8Array(20e6);",
+        "await crypto.subtle.sign('HMAC', k, d)",
+    ),
+    "a long JSON Web Key": (
+        "const d = 'QUJD'.repeat(2e6), about = { name: 'HMAC', hash: 'SHA-256' };",
+        "const k = await crypto.subtle.importKey('jwk', { kty: 'oct', k: d }, about, true, ['sign']);"
+        " await crypto.subtle.exportKey('jwk', k)",
+    ),
+    "HKDF with long information": (
+        f"const k = await {_KEY.format('`HKDF`', 'deriveBits')}, info = new Uint8Array(1e6);",
+        "await crypto.subtle.deriveBits({ name: 'HKDF', hash: 'SHA-512', salt: info, info }, k, 64 * 8 * 20)",
+    ),
+    "timingSafeEqual": (
+        "const d = new Uint8Array(20e6), e = new Uint8Array(20e6);",
+        "crypto.subtle.timingSafeEqual(d, e)",
+    ),
+    "node:crypto's HMAC": (
+        "const { begin, finish } = globalThis['nano:node'], d = new Uint8Array(20e6).buffer;",
+        "finish(begin({}, 'sha256', d))",
+    ),
+    "a data: URL's body": (
+        "const d = '%41'.repeat(2e6), r = () => fetch('data:,' + d);",
+        "await (await r()).arrayBuffer()",
+    ),
+    "a form's value with escapes": ("const d = 'a=' + '%41'.repeat(1e6);", f"await {_FORM.format('d')}"),
+    "a form's many values": (
+        "const d = 'a='.concat('%41'.repeat(5e3), '&').repeat(200);",
+        f"await {_FORM.format('d')}",
+    ),
+    "console.table": ("const d = { ['\u4e00'.repeat(3e5)]: 1 };", "console.table(d)"),
+    "timers that are cleared": (
+        "const ids = []; for (let i = 0; i < 1e5; i++) ids.push(setTimeout(() => {}, 1e8 + i));",
+        "for (let i = 0; i < 49e3; i++) clearTimeout(ids[i]);"
+        " for (let i = 0; i < 2; i++) await new Promise((r) => setTimeout(r, 1))",
+    ),
+}
+
+
+class _Gaps:
+    """CPU time between two turns of somebody else's."""
+
+    def __init__(self) -> None:
+        self.total = self.longest = 0
+        self._last = time.thread_time_ns()
+
+    def look(self) -> None:
+        now = time.thread_time_ns()
+        self.total += now - self._last
+        self.longest = max(self.longest, now - self._last)
+        self._last = now
+
+
+async def _run(environment: Environment, code: str) -> _Gaps:
+    outcome: list[tuple[object, ...]] = []
+
+    @enters
+    def begin() -> None:
+        context = environment.isolate.context
+        context.set("__done", lambda *result: outcome.append(result))
+        context.eval(f"(async () => {{ {code} }})().then(() => __done(null), (e) => __done(`${{e}} ${{e.stack}}`))")
+
+    gaps = _Gaps()
+    environment.isolate.submit(Turn(begin, ()))
+    gaps.look()
+    while not outcome or environment.isolate.busy:
+        assert environment.isolate.stopped is None
+        await trio.lowlevel.checkpoint()
+        gaps.look()
+    assert outcome == [(None,)]
+    return gaps
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_others_run_meanwhile(name: str) -> None:
+    assert native_calls.can_suspend(), "native calls are not suspended here"
+    before, code = CASES[name]
+    app = App()
+    async with trio.open_nursery() as nursery:
+        scheduler = CpuScheduler()
+        await nursery.start(scheduler.run)
+        limits = Limits(turn_ms=60_000, memory_bytes=256 << 20)
+        environment = Environment(scheduler, app, app, limits=limits)
+        await nursery.start(environment.run)
+        try:
+            for _ in range(2):  # what is loaded at its first use is loaded then
+                await _run(environment, f"{before} globalThis.call = async () => {{ {code} }};")
+                gaps = await _run(environment, "await call();")
+        finally:
+            environment.close()
+            nursery.cancel_scope.cancel()
+    assert gaps.longest < gaps.total * _MOST, f"{gaps.longest / 1e6:.1f} of {gaps.total / 1e6:.1f} ms"
