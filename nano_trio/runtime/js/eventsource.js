@@ -6,7 +6,7 @@
   const { requireArguments, isObject, USVString, defineInterface } = idl;
   const { Event, EventTarget, fire, defineHandler } = load("event");
   const { queueTask, startTimer, stopTimer } = load("timers");
-  const { parse } = platform.host("url");
+  const { parse } = platform.load("urlparser");
   const host = platform.host("eventsource");
   const exec = uncurry("RegExp", "exec");
   const CONNECTING = 0, OPEN = 1, CLOSED = 2;

@@ -7,7 +7,7 @@
   const { convertInit, fill, getValue } = load("headerlist");
   const { KINDS, convertBodyInit, extract, isUnusable } = load("body");
   const { isRequest, stateOf, newState, DEFAULTS } = load("request");
-  const { parse: parseURL } = platform.host("url");
+  const { parse: parseURL } = platform.load("urlparser");
   const exec = uncurry("RegExp", "exec");
   const slice = uncurry("Array", "slice");
   const split = uncurry("String", "split");

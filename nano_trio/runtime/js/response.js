@@ -61,7 +61,7 @@
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
       url = USVString(url, context);
       status = load("webidl_numbers").unsignedShort(status, context);
-      const href = platform.host("url").parse(url);
+      const href = load("urlparser").parse(url);
       if (href === null) fail(context, `Failed to parse URL from ${url}`);
       if (status !== 301 && status !== 302 && status !== 303 && status !== 307 && status !== 308) {
         throw new RangeError(`${context}: Invalid status code ${status}`);

@@ -12,7 +12,7 @@
   const indexOf = uncurry("String", "indexOf");
   const slice = uncurry("String", "slice");
   const execute = uncurry("RegExp", "exec");
-  const { parse, parseWithBase, canParse, canParseWithBase, set } = platform.host("url");
+  const { parse, parseWithBase, canParse, canParseWithBase, set } = platform.load("urlparser");
   const PARSED = {};
   let boundsOf, change;
 
@@ -166,5 +166,5 @@
   }
 
   webidl.defineInterface(URL);
-  return { __proto__: null, URL, parseURL };
+  return { __proto__: null, URL, parseURL, findBounds, components };
 }

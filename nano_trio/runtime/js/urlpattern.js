@@ -5,13 +5,15 @@
   const webidl = platform.load("webidl");
   const { fail, isObject, USVString } = webidl;
   const { tokenize, compile, escapePattern } = platform.load("urlpattern_strings");
-  const { components: parseComponents, canonicalize } = platform.host("urlpattern");
+  const { components: componentsOf, canonicalize } = platform.host("urlpattern");
   const { defineProperty, getOwnPropertyDescriptor } = platform.statics.Object;
   const substring = platform.uncurry("String", "substring");
   const lastIndexOf = platform.uncurry("String", "lastIndexOf");
   const toWellFormed = platform.uncurry("String", "toWellFormed");
   const execute = platform.uncurry("RegExp", "exec");
   const CONSTRUCT = "Failed to construct 'URLPattern'";
+  /** UTF-16 units of a URL beyond which it is parsed in pieces. */
+  const LONG = 32768;
   const COMPONENTS = ["protocol", "username", "password", "hostname", "port", "pathname", "search", "hash"];
   const SORTED = ["hash", "hostname", "password", "pathname", "port", "protocol", "search", "username"];
   const DEFAULT_PORTS = { __proto__: null, http: "80", https: "443", ws: "80", wss: "443", ftp: "21", file: null };
@@ -103,6 +105,20 @@
     add("search", insensitive);
     add("hash", insensitive);
     return components;
+  }
+
+  /** The components of a URL, without their delimiters; null where it is invalid. */
+  function parseComponents(url, base) {
+    if (url.length <= LONG && (base === null || base.length <= LONG)) return componentsOf(url, base);
+    const { parseURL, findBounds, components } = platform.load("url");
+    const href = parseURL(url, base ?? undefined);
+    if (href === null) return null;
+    const bounds = findBounds(href);
+    const values = [];
+    for (let i = 0; i < COMPONENTS.length; i++) values[i] = components[COMPONENTS[i]](href, bounds);
+    values[0] = substring(values[0], 0, values[0].length - 1);
+    for (let i = 6; i < 8; i++) values[i] = substring(values[i], 1);
+    return values;
   }
 
   /** "match": a URLPatternResult (for a test anything) or null. */

@@ -14,7 +14,7 @@
   const { requireArguments, isObject, DOMString, USVString, defineInterface } = idl;
   const { Event, EventTarget, fire, defineHandler } = load("event");
   const host = platform.host("websocket");
-  const url = platform.host("url");
+  const url = platform.load("urlparser");
   const exec = uncurry("RegExp", "exec");
   const indexOf = uncurry("Array", "indexOf");
   const join = uncurry("Array", "join");
