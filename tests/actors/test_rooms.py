@@ -14,6 +14,7 @@ from nano_trio.actors.counts import Counts
 from nano_trio.actors.messages import IncomingRequest, SharedMessage
 from nano_trio.actors.rooms import Rooms
 from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.runtime.pieces import LargeMessage
 
 from .conftest import HouseMaker
 
@@ -318,3 +319,28 @@ def test_spread_out_or_not_each_member_sees_the_same(acts: list[tuple[str, int, 
         rooms_module._STEP_NS, rooms_module._LOOK_EVERY, rooms_module._FEW = old
     assert [member.got for member in members] == expected
     assert spread.snapshot()["memberships"] == sum(map(len, present.values()))
+
+
+async def test_a_large_broadcast_is_not_joined(house: HouseMaker) -> None:
+    source = """
+import { publish } from "nano:rooms";
+const bytes = new Uint8Array(700000).map((_, i) => i), text = "é".repeat(700000);
+export default {
+  fetch(request) {
+    if (request.headers.get("upgrade") === null) return new Response(`${publish("r", bytes)} ${publish("r", text)}`);
+    const pair = new WebSocketPair();
+    pair[1].accept();
+    pair[1].subscribe("r");
+    return new Response(null, { status: 101, webSocket: pair[0] });
+  },
+};
+"""
+    async with house({"app": source}) as home:
+        wires = [await home.connect("app") for _ in range(3)]
+        assert (await home.ask("app")).body == b"3 3"
+        await home.settled()
+        for wire in wires:
+            first, second = (what for kind, what in wire.take() if kind == "message")
+            assert [type(first), type(second)] == [LargeMessage, LargeMessage]
+            assert first.whole() == bytes(range(256)) * 2734 + bytes(range(96))
+            assert second.whole() == "é" * 700_000

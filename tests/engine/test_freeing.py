@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import pytest
 import trio
 
 from nano_trio.engine import allocator, native_calls
+from nano_trio.engine.freeing import empty_in_slices
 from nano_trio.engine.isolate import Isolate
-from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import StopReason, Turn
 
 from .conftest import NewIsolate, heaps_freed
@@ -150,3 +152,20 @@ async def test_where_others_still_have_a_value_of_it_a_heap_stays(
     assert value.get("length") == 300_000
     del value
     assert allocator.held() == before
+
+
+async def test_what_python_keeps_for_an_isolate_goes_in_slices() -> None:
+    """However much there is: one slice is short against a second, and a pass of the loop comes between two."""
+    async with trio.open_nursery() as nursery:
+        scheduler = CpuScheduler()
+        await nursery.start(scheduler.run)
+        scheduler.slice_ns = 1
+        kept = ([object()] * 5000, deque([object()] * 5000), dict.fromkeys(range(5000)), None, [])
+        empty_in_slices(scheduler, Account(), *kept)
+        passes = 0
+        while scheduler.ends:
+            await trio.lowlevel.checkpoint()
+            passes += 1
+        assert passes >= 20
+        assert not any(kept)
+        nursery.cancel_scope.cancel()

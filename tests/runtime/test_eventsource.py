@@ -6,6 +6,7 @@ import contextlib
 import functools
 import itertools
 import re
+import types
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ import trio
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nano_trio.runtime.eventsource import EventStreamParser, TooLong
+from nano_trio.runtime.eventsource import EventStreamParser, TooLong, namespace
 from nano_trio.runtime.net_policy import NetPolicy
 
 from .fetching import OPEN, Fetching, fetching
@@ -122,6 +123,28 @@ def test_an_event_without_end_is_too_long() -> None:
             parser.feed(piece)
         with pytest.raises(TooLong):
             parser.feed(piece * 2)
+
+
+class _Chunk:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def to_bytes(self) -> bytes:
+        return self._data
+
+
+def test_a_chunk_is_parsed_in_small_parts() -> None:
+    """Each byte may be a line, and each few an event."""
+    services: Any = types.SimpleNamespace(max_buffer_bytes=1 << 20)
+    host: Any = namespace(services)
+    stream = host["open"]("")
+    host["feed"](stream, _Chunk(b"retry: 5\n" + b"data\n\n" * 9000 + b"id: 7\n\n" + b"\n" * 20000))
+    events = 0
+    while not (parsed := host["parse"](stream))[2]:
+        assert len(parsed) < 600
+        events += len(parsed) // 3 - 1
+    assert parsed == [5, "7", True]
+    assert events == 9000
 
 
 # -- over sockets ---------------------------------------------------------------------------------------------------------

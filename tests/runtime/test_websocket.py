@@ -12,10 +12,11 @@ import trio
 import trustme
 
 from nano_trio.engine.turn import Turn
-from nano_trio.runtime import websocket
+from nano_trio.runtime import websocket, websocket_client
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
-from nano_trio.runtime.websocket_client import Event, WebSocketClient
+from nano_trio.runtime.pieces import LARGE, LargeMessage
+from nano_trio.runtime.websocket_client import Event, Message, WebSocketClient
 
 from .fetching import OPEN, Fetching, fetching
 from .websocket_server import Peer, echo, read_head, serving
@@ -85,6 +86,44 @@ async def test_messages_of_all_sizes(deflate: bool, size: int) -> None:
             url=server.url,
             size=size,
         ) == [size, size, True, True]
+
+
+async def test_large_messages_stay_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    send, join = WebSocketClient.send, websocket_client._join
+    sent: list[object] = []
+    joined: list[int] = []
+
+    def watch_send(client: WebSocketClient, message: Message) -> None:
+        sent.append(message)
+        send(client, message)
+
+    def watch_join(parts: list[str | bytes]) -> str | bytes:
+        whole = join(parts)
+        joined.append(len(whole))
+        return whole
+
+    monkeypatch.setattr(WebSocketClient, "send", watch_send)
+    monkeypatch.setattr(websocket_client, "_join", watch_join)
+    async with serving(echo) as server, fetching() as js:
+        assert await run(
+            js,
+            """
+            const ws = new WebSocket(url);
+            await opened(ws);
+            const bytes = new Uint8Array(size).map((_, i) => i * i >> 3), text = "é".repeat(size / 2);
+            ws.send(bytes);
+            const binary = await (await next(ws)).data.bytes();
+            ws.send(text);
+            const same = (await next(ws)).data === text;
+            ws.close();
+            await closed(ws);
+            return [binary.length, binary.every((byte, i) => byte === bytes[i]), same];
+            """,
+            url=server.url,
+            size=2_000_000,
+        ) == [2_000_000, True, True]
+    assert [type(message) for message in sent] == [LargeMessage, LargeMessage]
+    assert max(joined) < LARGE
 
 
 async def test_what_can_be_sent_and_binary_types() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import tracemalloc
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
 import trio.testing
 
 from nano_trio.actors.messages import SharedMessage, SocketLimits
+from nano_trio.runtime.pieces import LargeMessage
 from tests.web.apps import running
 from tests.web.secure import client_context, port_of, secured
 from tests.web.sockets import (
@@ -267,6 +269,19 @@ async def test_a_message_sent_now_overtakes_none() -> None:
         peer.close(1000, "")
         peer.send_now(SharedMessage("6"))
         assert (await client.frame()).first == CLOSE
+
+
+@pytest.mark.parametrize("how", ["send_shared", "send_now"])
+async def test_a_large_message_for_many_stays_in_pieces(how: str) -> None:
+    app = SocketApp()
+    async with running(app) as server, opened(server) as one, opened(server, DEFLATE) as other:
+        pieces = [os.urandom(100_000) for _ in range(7)]
+        message = SharedMessage(LargeMessage(pieces, is_text=False))
+        for recorder in app.sockets:
+            getattr(recorder.peer, how)(message)
+        assert [(await client.frame()).payload for client in (one, other)] == [b"".join(pieces)] * 2
+        assert message.frames == {}
+        assert list(cast(LargeMessage, message.data)) == pieces
 
 
 async def test_windows_have_their_own_variant() -> None:
