@@ -29,6 +29,43 @@ async def test_data_urls(code: str, expected: list[Any]) -> None:
         assert await js.run(code) == expected
 
 
+@pytest.mark.parametrize(
+    ("head", "unit", "body"),
+    [
+        ("", "a%41%c3%a9", b"aA\xc3\xa9"),
+        ("", "xyz", b"xyz"),
+        ("text/html ; base64", "QUJD", b"ABC"),
+        (";BASE64", "QU%4AD", b"AB\x43"),
+        ("a/b;c=d", "%zz%", b"%zz%"),
+    ],
+)
+async def test_long_data_urls(head: str, unit: str, body: bytes) -> None:
+    """They are taken apart in JavaScript, and come to the same as short ones, which the host takes apart."""
+    async with fetching() as js:
+        results = [
+            await js.run(
+                f"const r = await fetch('data:{head},' + {unit!r}.repeat({count}) + '#f');"
+                "const bytes = await r.bytes();"
+                "return [r.headers.get('content-type'), bytes.length, bytes.subarray(0, 9).toHex(), bytes.subarray(-9).toHex()]"
+            )
+            for count in (1000, 30_001)
+        ]
+    short, long = results
+    assert long[0] == short[0]
+    assert [long[1], long[2:]] == [len(body) * 30_001, short[2:]]
+    assert short[1] == len(body) * 1000
+
+
+async def test_long_data_urls_that_are_none() -> None:
+    async with fetching() as js:
+        for url in (
+            "data:,".replace(",", "x") + "a" * 9000,
+            "data:;base64," + "A" * 20_001,
+            "data:;base64,*" + "A" * 19_999,
+        ):
+            assert (await js.failure(f"await fetch({url!r})"))[0] == "TypeError"
+
+
 async def test_data_urls_that_are_none() -> None:
     async with fetching() as js:
         assert (await js.failure("await fetch('data:text/plain')"))[0] == "TypeError"

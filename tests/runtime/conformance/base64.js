@@ -53,3 +53,19 @@ test("a patched platform changes nothing", () => {
   Array.prototype[Symbol.iterator] = () => fail("patched");
   equal([atob("YWI="), btoa("ab")], ["ab", "YWI="]);
 });
+
+test("long strings are encoded and decoded as short ones", () => {
+  for (const length of [98303, 98304, 98305, 196608, 300001]) {
+    const bytes = new Uint8Array(length).map((_, i) => i * 7 + (i >> 8));
+    let narrow = "";
+    for (let at = 0; at < length; at += 1000) narrow += String.fromCharCode(...bytes.subarray(at, at + 1000));
+    const encoded = bytes.toBase64();
+    for (const text of [narrow, `\u4e00${narrow}`.slice(1)]) {
+      equal(btoa(text) === encoded, true);
+      throws("InvalidCharacterError", () => btoa(`${text}\u0100`));
+    }
+    equal(atob(encoded) === narrow, true);
+    equal(atob(`${encoded.slice(0, 9)} \n${encoded.slice(9)}`) === narrow, true);
+    throws("InvalidCharacterError", () => atob(`${encoded}*`));
+  }
+});

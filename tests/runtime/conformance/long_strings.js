@@ -8,6 +8,15 @@ const wide = () => rope("ü€😀");
 test("TextEncoder and TextDecoder", () => {
   for (const s of [ascii(), wide()]) equal(new TextDecoder().decode(new TextEncoder().encode(s)), s);
   equal(new TextEncoder().encodeInto(ascii(), new Uint8Array(50000)).read, 36000);
+  // As long as it takes pieces, and cut off in the midst of a character.
+  for (const [unit, bytes, units] of [["é", 2, 1], ["€", 3, 1], ["😀", 4, 2]]) {
+    for (let more = 0; more < bytes; more++) {
+      const to = new Uint8Array(bytes * 150_000 + more);
+      const { read, written } = new TextEncoder().encodeInto(unit.repeat(200_000), to);
+      equal([read, written], [units * 150_000, bytes * 150_000]);
+      equal(new TextDecoder().decode(to.subarray(0, written)) === unit.repeat(150_000), true);
+    }
+  }
 });
 
 test("bodies of Response and Request", async () => {

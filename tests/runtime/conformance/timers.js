@@ -92,3 +92,16 @@ test("scheduler.wait: bad arguments reject", async () => {
   await rejects(TypeError, scheduler.wait(1, { signal: {} }));
   equal(Object.prototype.toString.call(scheduler), "[object Scheduler]");
 });
+
+test("however many are cleared, the others fire in their order", async () => {
+  const fired = [];
+  const ids = [];
+  const delay = (i) => (i * 7919) % 1000;
+  for (let i = 0; i < 3000; i++) ids.push(setTimeout(() => fired.push(i), delay(i)));
+  for (let i = 0; i < 3000; i++) if (i % 10 > 0) clearTimeout(ids[i]);
+  const late = setTimeout(() => fired.push("late"), 1000);
+  await new Promise((resolve) => setTimeout(resolve, 999));
+  clearTimeout(late);
+  const expected = ids.map((_, i) => i).filter((i) => i % 10 === 0).sort((a, b) => delay(a) - delay(b) || a - b);
+  equal(fired, expected);
+});
