@@ -15,7 +15,7 @@ import attrs
 
 from nano_trio.actors import request_ids
 from nano_trio.actors.trace import Span
-from nano_trio.runtime.pieces import LargeMessage
+from nano_trio.runtime.pieces import LargeMessage, Pieces
 
 __all__ = [
     "BodyBroken",
@@ -146,11 +146,11 @@ class IncomingRequest:
 
 @attrs.define(slots=True, eq=False)
 class SharedMessage:
-    """A WebSocket message for many connections. ``web`` frames it once and keeps the bytes here, but of a large one."""
+    """A WebSocket message for many connections. ``web`` frames it once and keeps the bytes here."""
 
     data: SocketMessage
     """A text message (no lone surrogates), a binary one, or a large one, which stays as it is."""
-    frames: dict[str, bytes] = attrs.Factory(dict)
+    frames: dict[str, bytes | Pieces] = attrs.Factory(dict)
     """Complete frames by variant (plain, compressed), filled in by the first connection that needs each."""
 
 

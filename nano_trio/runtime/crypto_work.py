@@ -195,8 +195,15 @@ async def _in_process(compute: Callable[[], Any]) -> Any:
 
 
 def _write_down(compute: Callable[[], Any]) -> IO[bytes]:
-    """For the process to read. The pieces of what is large are written one by one, without Python's lock."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115
+    """For the process to read. The pieces of what is large are written one by one, without Python's lock.
+
+    Where the system has files in memory it is one: there are keys in it.
+    """
+    file: IO[bytes]
+    if hasattr(os, "memfd_create"):
+        file = os.fdopen(os.memfd_create("nano-trio-work"), "w+b")
+    else:
+        file = tempfile.TemporaryFile()  # noqa: SIM115
     pickle.dump(compute, file)
     file.seek(0)
     return file

@@ -127,22 +127,26 @@ class Outbox:
     def send_shared(self, message: SharedMessage) -> None:
         """Queue a message whose frame many connections share."""
         if not self.is_shut and (self.waiting <= self._limits.max_buffered or self.has_room()):
-            data = message.frames.get(self._variant)
-            if data is None:
-                data = self._framed(message.data)
-                if type(data) is bytes:
-                    message.frames[self._variant] = data
-            self.push(data)
+            data = self._shared_frame(message)
+            # Each has a place of its own in it; the bytes are the same.
+            self.push(Pieces(data) if isinstance(data, Pieces) else data)
 
     def send_now(self, message: SharedMessage) -> None:
-        """Send such a message at once, or queue it where others wait. Not for inside turns."""
-        if self.waiting or self.is_shut or type(message.data) is LargeMessage:
-            self.send_shared(message)
-            return
-        data = message.frames.get(self._variant)
-        if data is None:
-            data = message.frames[self._variant] = self._framed(message.data)
-        self._offer(data)
+        """Send such a message at once, or queue it where others wait or it is large. Not for inside turns."""
+        if not (self.waiting or self.is_shut):
+            data = self._shared_frame(message)
+            if isinstance(data, bytes):
+                self._offer(data)
+                return
+        self.send_shared(message)
+
+    def _shared_frame(self, message: SharedMessage) -> bytes | Pieces:
+        found = message.frames.get(self._variant)
+        if found is None:
+            data = message.data
+            found = _in_pieces(data) if isinstance(data, LargeMessage) else self._framed(data)
+            message.frames[self._variant] = found
+        return found
 
     def close(self, code: int | None, reason: str) -> None:
         """Begin the closing handshake after what is queued."""

@@ -11,7 +11,7 @@ import time
 import pytest
 import trio
 
-from nano_trio.engine import native_calls
+from nano_trio.engine import poll_timer
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits, Turn
@@ -128,7 +128,7 @@ async def _run(environment: Environment, code: str) -> _Gaps:
 
 @pytest.mark.parametrize("name", CASES)
 async def test_others_run_meanwhile(name: str) -> None:
-    assert native_calls.can_suspend(), "native calls are not suspended here"
+    assert poll_timer.suspends_native_calls(), "native calls are not suspended here"
     before, code = CASES[name]
     app = App()
     async with trio.open_nursery() as nursery:

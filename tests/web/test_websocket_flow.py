@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from nano_trio.actors.messages import SharedMessage, SocketLimits
-from nano_trio.runtime.pieces import LargeMessage
+from nano_trio.runtime.pieces import LargeMessage, Pieces
 from tests.web.apps import running
 from tests.web.secure import client_context, port_of, secured
 from tests.web.sockets import (
@@ -274,14 +274,18 @@ async def test_a_message_sent_now_overtakes_none() -> None:
 @pytest.mark.parametrize("how", ["send_shared", "send_now"])
 async def test_a_large_message_for_many_stays_in_pieces(how: str) -> None:
     app = SocketApp()
-    async with running(app) as server, opened(server) as one, opened(server, DEFLATE) as other:
+    async with running(app) as server, opened(server) as one, opened(server) as two, opened(server, DEFLATE) as three:
         pieces = [os.urandom(100_000) for _ in range(7)]
         message = SharedMessage(LargeMessage(pieces, is_text=False))
         for recorder in app.sockets:
             getattr(recorder.peer, how)(message)
-        assert [(await client.frame()).payload for client in (one, other)] == [b"".join(pieces)] * 2
-        assert message.frames == {}
+        assert [(await client.frame()).payload for client in (one, two, three)] == [b"".join(pieces)] * 3
         assert list(cast(LargeMessage, message.data)) == pieces
+        # What waits for ten thousand slow clients are the same bytes.
+        for frame in message.frames.values():
+            first, *more = cast(Pieces, frame)
+            assert first.endswith(pieces[0])
+            assert [*map(id, more)] == [*map(id, pieces[1:])]
 
 
 async def test_windows_have_their_own_variant() -> None:
