@@ -273,7 +273,7 @@ def test_env_has_a_bottom(folder: Path) -> None:
 APP = b"[[apps]]\nname = 'a'\npath = 'one'\n"
 PORT = "port: expected a port number from 0 to 65535"
 SYNTAX = [
-    ("config.json", b'{"port": 3000,}', "line 1, column 15: invalid JSON: Expecting property name"),
+    ("config.json", b'{"port": 3000, a: 1}', "line 1, column 16: invalid JSON: Expecting property name"),
     ("config.json", b'{\n  "port": 3000\n  "host": "x"\n}', "line 3, column 3: invalid JSON: Expecting ',' delimiter"),
     ("config.json", b"", "line 1, column 1: invalid JSON: Expecting value"),
     ("config.json", b'{"a": 1}\n{"b": 2}', "line 2, column 1: invalid JSON: Extra data"),

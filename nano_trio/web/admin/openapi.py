@@ -17,6 +17,8 @@ __all__ = ["openapi"]
 
 Schema = dict[str, Any]
 
+# RFC 9110 has given them other names, by which Python calls them from 3.13 on.
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 _TEXT: Schema = {"type": "string"}
 _TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 _NAMES: Schema = {"type": "array", "items": _TEXT}
@@ -137,7 +139,7 @@ def _parameter(param: Param, method: Method) -> Schema:
 
 def _error(status: int) -> Schema:
     return {
-        "description": HTTPStatus(status).phrase,
+        "description": _PHRASES.get(status) or HTTPStatus(status).phrase,
         "content": {"application/problem+json": {"schema": _reference("problem")}},
     }
 
