@@ -193,7 +193,7 @@ def test_tampering_is_an_error(pair: Pair) -> None:
     data = bytearray(peer.outgoing.read())
     data[-1] ^= 1
     peer.sock.sendall(data)
-    with pytest.raises(ssl.SSLError, match="BAD_RECORD_MAC|RECORD_LAYER_FAILURE"):
+    with pytest.raises(ssl.SSLError, match=r"BAD_RECORD_MAC|RECORD_LAYER_FAILURE"):
         server.recv(65536)
 
 
