@@ -13,7 +13,8 @@ that wait, whatever the number of apps that want to compute:
 3. The scheduler grants once a pass: first slices of apps whose last turns were short, those with a long record
    first, for one slice in all (these are the well-behaved neighbours, and hogs must not delay them); then one slice
    to an app with a long record whose turn was interrupted, by a collection of its garbage, say: only a turn that is
-   longer than a few slices costs the app its record; then *one* slice to one app of the rotation: those in the middle
+   longer than a few slices costs the app its record; by turns with what is left to do of isolates that were closed;
+   then *one* slice to one app of the rotation: those in the middle
    of a long turn, and newcomers nobody knows yet, an app that is being loaded say, by turns. An app has one place in
    the rotation however many turns it has waiting, so every app gets an equal share.
 
@@ -168,7 +169,9 @@ class CpuScheduler:
         self._proven: deque[Runnable] = deque()
         self._promising: deque[Runnable] = deque()
         self._interrupted: deque[Runnable] = deque()
-        self._queues = (self._proven, self._promising, self._interrupted)
+        self._beside: deque[Runnable] = deque()
+        self._queues = (self._proven, self._promising, self._interrupted, self._beside)
+        self._beside_next = False
         self._newcomers: deque[Account] = deque()
         self._suspended: deque[Account] = deque()
         self._newcomers_next = True
@@ -222,8 +225,9 @@ class CpuScheduler:
 
     def request_beside(self, runnable: Runnable) -> None:
         """Ask for one call of ``runnable.run_slice()`` beside the slices of those who compute: for what must not take
-        longer the more of them there are."""
-        self._interrupted.append(runnable)
+        longer the more of them there are. By turns with apps of a long record that were interrupted: these must not
+        wait the longer the more of it there is."""
+        self._beside.append(runnable)
         self._work.set()
 
     def when_spare(self, work: Callable[[], bool] | None) -> None:
@@ -250,7 +254,9 @@ class CpuScheduler:
     @property
     def idle(self) -> bool:
         """Whether nothing waits for a slice."""
-        return not (self._suspended or self._newcomers or self._proven or self._promising or self._interrupted)
+        return not (
+            self._suspended or self._newcomers or self._proven or self._promising or self._interrupted or self._beside
+        )
 
     @property
     def rests(self) -> bool:
@@ -303,8 +309,8 @@ class CpuScheduler:
             self._grant_first_slices(self._promising, until_ns)
         # These slices are their own: they must not keep others from beginning in this pass.
         used_ns = self.used_ns
-        if self._interrupted:
-            self._interrupted.popleft().run_slice(self.slice_ns)
+        if self._interrupted or self._beside:
+            self._grant_beside()
         self._grant_one_slice()
         self.used_ns = used_ns
 
@@ -325,6 +331,13 @@ class CpuScheduler:
             if self.used_ns >= until_ns or not queue:
                 break
             queue.popleft().run_slice(slice_ns)
+
+    def _grant_beside(self) -> None:
+        first, second = self._interrupted, self._beside
+        if self._beside_next:
+            first, second = second, first
+        self._beside_next = not self._beside_next
+        (first or second).popleft().run_slice(self.slice_ns)
 
     def _grant_one_slice(self) -> None:
         first, second = self._newcomers, self._suspended

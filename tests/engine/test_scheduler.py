@@ -14,7 +14,7 @@ import trio.testing
 from nano_trio.engine import loop
 from nano_trio.engine.calls import call
 from nano_trio.engine.isolate import Isolate
-from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.scheduler import PROVEN_TURNS, Account, CpuScheduler
 from nano_trio.engine.turn import Turn
 
 from .conftest import NewIsolate
@@ -329,6 +329,28 @@ async def test_an_interrupted_turn_of_a_proven_app_does_not_wait_for_the_rotatio
     scheduler.request(Recorder("proven", log, scheduler, proven, 3), suspended=True)
     await _run_until_quiet(scheduler)
     assert log[:6].count("proven") == 3
+
+
+async def test_nor_for_all_that_is_freed(scheduler: CpuScheduler) -> None:
+    """Apps that die one after the other leave heaps, each of which takes hundreds of slices."""
+    log: list[str] = []
+
+    class Freed(Recorder):
+        def run_slice(self, slice_ns: int) -> None:
+            self.log.append(self.name)
+            self.left -= 1
+            if self.left > 0:
+                self.scheduler.request_beside(self)
+
+    for _ in range(20):
+        scheduler.request_beside(Freed("freed", log, scheduler, Account(), 10))
+    for _ in range(2):
+        proven = Account()
+        proven.trust = PROVEN_TURNS
+        scheduler.request(Recorder("turn", log, scheduler, proven, 4), suspended=True)
+    await _run_until_quiet(scheduler)
+    assert log[:16].count("turn") == 8
+    assert log.count("freed") == 200
 
 
 async def test_a_withdrawn_request_gets_no_slice(scheduler: CpuScheduler) -> None:
