@@ -354,18 +354,37 @@ static __attribute__((noinline)) int is_refused(const State *state, size_t size,
 }
 
 /* Nobody will ever enter or free this heap: its memory goes back to the system, but for what shares pages with others.
-   Its addresses stay taken, for values of it that somebody still has are counted down when they go. */
-void heap_give_back(char *runtime) {
+   Its addresses stay taken, for there are stacks that point to them. A piece at a time, for all others wait: whether
+   there is more. `slab`: where to go on, 0 at first. */
+int heap_give_back(char *runtime, size_t *slab) {
   Heap *heap = ((State *)(runtime + STATE_AT))->heap;
-  if (heap == NULL) return;
-  for (Large *large = heap->large; large != NULL; large = large->next) {
-    uintptr_t begin = ((uintptr_t)(large + 1) + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
-    uintptr_t end = ((uintptr_t)(large + 1) + size_of_large(large)) & ~(uintptr_t)(PAGE - 1);
-    if (end > begin) madvise((void *)begin, end - begin, MADV_DONTNEED);
+  if (heap == NULL) return 0;
+  size_t given = 0;
+  while (heap->large != NULL) {
+    if (given >= PIECE) return 1;
+    Large *large = heap->large;
+    uintptr_t first = (uintptr_t)(large + 1), end = (first + size_of_large(large)) & ~(PAGE - 1);
+    uintptr_t begin = (first + PAGE - 1) & ~(PAGE - 1);
+    if (end > begin && end - begin > PIECE) {
+      /* Its end: it is as long as what is left. */
+      begin = end - PIECE;
+      large->size = (begin - first) | (size_t)is_huge(large);
+    } else {
+      heap->large = large->next;
+    }
+    if (end > begin) {
+      madvise((void *)begin, end - begin, MADV_DONTNEED);
+      given += end - begin;
+    }
+    given += PAGE; /* as a look and a call take time, too */
   }
-  for (size_t i = 0; i < taken && heap->pool != &common; i++) {
-    if (slabs[i].pool == heap->pool && slabs[i].used > 0) madvise(memory_of(&slabs[i]), SLAB, MADV_DONTNEED);
+  for (; *slab < taken && heap->pool != &common; ++*slab) {
+    if (slabs[*slab].pool != heap->pool || slabs[*slab].used == 0) continue;
+    if (given >= PIECE) return 1;
+    madvise(memory_of(&slabs[*slab]), SLAB, MADV_DONTNEED);
+    given += SLAB + PAGE;
   }
+  return 0;
 }
 
 void heap_ends(Heap *heap) {

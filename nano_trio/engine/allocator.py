@@ -13,6 +13,7 @@ functions remain, which call the C library.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -64,11 +65,14 @@ def let_go(runtime: quickjs.Runtime) -> None:
         library.heap_let_go(ctypes.c_void_p(address_of(runtime)))
 
 
-def give_back(runtime: quickjs.Runtime) -> None:
-    """A runtime that nobody will ever enter or free: the pages that it has for itself go back to the system."""
+def give_back(runtime: quickjs.Runtime) -> Iterator[None]:
+    """A runtime that nobody will ever enter or free: the pages that it has for itself go back to the system, those of a
+    fraction of a millisecond between two steps."""
     library = _library()
     if library is not None and in_use():
-        library.heap_give_back(ctypes.c_void_p(address_of(runtime)))
+        slab = ctypes.c_size_t()
+        while library.heap_give_back(ctypes.c_void_p(address_of(runtime)), ctypes.byref(slab)):
+            yield
 
 
 def hold_names(runtime: quickjs.Runtime, parts: int) -> None:
@@ -98,7 +102,7 @@ def _library() -> ctypes.PyDLL | None:
     if library is None:
         return None
     library.heap_held.restype = ctypes.c_size_t
-    for name in ("trim", "know", "let_go", "give_back", "take_names", "hold_names", "pause_by"):
+    for name in ("trim", "know", "let_go", "take_names", "hold_names", "pause_by"):
         library[f"heap_{name}"].restype = None
     library.heap_pause_by(poll_timer.pause())
     return library if library.heap_start() else None

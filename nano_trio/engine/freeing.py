@@ -10,6 +10,8 @@ The same goes for a turn that was stopped while it was suspended. To unwind it i
 native call that it is in the midst of must end first, or be left.
 
 The last who lets go of a runtime's values, an operation that has not ended yet say, is who frees it then, at once.
+
+Of a heap that was left in the midst of a native call nothing is freed. To give its pages back takes slices as well.
 """
 
 from __future__ import annotations
@@ -18,16 +20,16 @@ import contextvars
 import ctypes
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import greenlet
 
 from nano_trio.engine import freed_memory, native_calls, poll_timer
-from nano_trio.engine.allocator import let_go
+from nano_trio.engine.allocator import give_back, let_go
 from nano_trio.engine.scheduler import NEVER, Account, CpuScheduler
 
-__all__ = ["AT_ONCE", "HeapToFree", "empty_in_slices", "in_slices"]
+__all__ = ["AT_ONCE", "HeapToFree", "empty_in_slices", "give_back_in_slices", "in_slices"]
 
 AT_ONCE = 1 << 20
 """A heap of so many bytes is freed in about a millisecond."""
@@ -77,24 +79,40 @@ def in_slices(scheduler: CpuScheduler, account: Account, work: Callable[[int], b
         _InSlices(scheduler, account, work, done)
 
 
+def give_back_in_slices(scheduler: CpuScheduler, account: Account, runtime: Any) -> None:
+    """Give the pages of a heap back to the system that nobody will ever enter or free."""
+    _step_in_slices(scheduler, account, give_back(runtime))
+
+
 def empty_in_slices(scheduler: CpuScheduler, account: Account, *kept: _Collection | None) -> None:
     """Let go of what is in lists, deques and dictionaries that Python keeps for an isolate, and nobody else has any
     more. An app may have had a timer for each hundred bytes of its memory."""
-    left: list[Callable[[], object]] = [each.popitem if isinstance(each, dict) else each.pop for each in kept if each]
+    _step_in_slices(scheduler, account, _emptying([each for each in kept if each]))
 
-    def work(slice_ns: int) -> bool:
-        ends = _cpu_clock() + slice_ns
-        while left:
-            try:
-                for _ in range(_ITEMS_AT_ONCE):
-                    left[-1]()
-            except LookupError:
-                left.pop()
-            if _cpu_clock() >= ends:
+
+def _emptying(kept: list[_Collection]) -> Iterator[None]:
+    for each in kept:
+        drop: Callable[[], object] = each.popitem if isinstance(each, dict) else each.pop
+        while each:
+            for _ in range(min(_ITEMS_AT_ONCE, len(each))):
+                drop()
+            yield
+
+
+def _step_in_slices(scheduler: CpuScheduler, account: Account, steps: Iterator[None]) -> None:
+    """Take them all, each of which takes a fraction of a millisecond."""
+
+    def step(slice_ns: int) -> bool:
+        start, used = _cpu_clock(), 0
+        for _ in steps:
+            used = _cpu_clock() - start
+            if used >= slice_ns:
                 break
-        return not left
+        account.cpu_ns += used
+        scheduler.used_ns += used
+        return used < slice_ns
 
-    in_slices(scheduler, account, work, lambda: None)
+    in_slices(scheduler, account, step, lambda: None)
 
 
 class HeapToFree:

@@ -48,8 +48,8 @@ import greenlet
 import quickjs
 
 from nano_trio.engine import json_builtins, native_calls, poll_timer
-from nano_trio.engine.allocator import give_back, hold_names, use_slabs
-from nano_trio.engine.freeing import HeapToFree, in_slices
+from nano_trio.engine.allocator import hold_names, use_slabs
+from nano_trio.engine.freeing import HeapToFree, give_back_in_slices, in_slices
 from nano_trio.engine.heap_size import next_collection
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, PROVEN_TURNS, SHORT_TURN_SLICES, Account, CpuScheduler
@@ -286,9 +286,10 @@ class Isolate:
 
     def _leave(self) -> None:
         self._turnstile.release()
-        give_back(self._runtime)
-        native_calls.keep_for_ever(self._runtime, self.context, self._greenlet)
+        runtime = self._runtime
+        native_calls.keep_for_ever(runtime, self.context, self._greenlet)
         self.context = self._runtime = self._execute_pending_job = None
+        give_back_in_slices(self._scheduler, self.account, runtime)
 
     def _free(self) -> None:
         if self._turnstile.left:

@@ -99,7 +99,7 @@ async def test_one_that_does_not_end_is_left(new_isolate: NewIsolate) -> None:
     ["new Uint8Array(100 << 20).fill(1)", "Array.from({ length: 1e6 }, (_, i) => ({ i }))"],
     ids=["large", "small"],
 )
-async def test_its_memory_is_given_back(new_isolate: NewIsolate, held: str) -> None:
+async def test_its_memory_is_given_back_in_slices(new_isolate: NewIsolate, scheduler: CpuScheduler, held: str) -> None:
     def resident() -> int:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -107,8 +107,13 @@ async def test_its_memory_is_given_back(new_isolate: NewIsolate, held: str) -> N
     isolate = new_isolate(source=f"const held = {held};", turn_ms=10, memory_bytes=256 << 20)
     before = resident()
     await run(isolate, f"() => {ENDLESS}")
+    others, cpu_ns = 0, isolate.account.cpu_ns
     isolate.close()
+    while scheduler.ends:
+        await trio.lowlevel.checkpoint()
+        others += 1
     assert before - resident() > 90 << 20
+    assert others >= (isolate.account.cpu_ns - cpu_ns) / 2.5e6 >= 0.2
 
 
 async def test_a_host_function_is_not_suspended_in_its_midst(new_isolate: NewIsolate) -> None:
