@@ -10,6 +10,7 @@ The same goes for a turn that was stopped while it was suspended. To unwind it i
 native call that it is in the midst of must end first, or be left.
 
 The last who lets go of a runtime's values, an operation that has not ended yet say, is who frees it then, at once.
+Until the context is gone such values may go at any time, also in the midst of it (``poll_timer_values.c``).
 
 Of a heap that was left in the midst of a native call nothing is freed. To give its pages back takes slices as well.
 """
@@ -27,6 +28,7 @@ import greenlet
 
 from nano_trio.engine import freed_memory, native_calls, poll_timer
 from nano_trio.engine.allocator import give_back, let_go
+from nano_trio.engine.polling import poll_counter
 from nano_trio.engine.scheduler import NEVER, Account, CpuScheduler
 
 __all__ = ["AT_ONCE", "HeapToFree", "empty_in_slices", "give_back_in_slices", "in_slices"]
@@ -125,7 +127,8 @@ class HeapToFree:
         self._runtime = runtime
         self._context = context
         self._size = size
-        self._counter = ctypes.c_int32(1)
+        # The heap's own as long as it has a context: by that values of it wait.
+        self._counter = poll_counter(context) or ctypes.c_int32(1)
         self._slice_ends = 0
         self._hub: greenlet.greenlet | None = None
         self._runner: greenlet.greenlet | None = None
@@ -147,6 +150,10 @@ class HeapToFree:
     def _free(self) -> None:
         turnstile = self
         let_go(turnstile._runtime)
+        if turnstile._runner is not None:
+            turnstile._counter = ctypes.c_int32(1)
+            poll_timer.running()[0] = poll_timer.address_of(turnstile._counter)
+            poll_timer.free_values()()
         turnstile._context = None
         turnstile._runtime = None
 

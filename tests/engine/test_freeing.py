@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from types import CodeType
 
 import pytest
 import trio
 
 from nano_trio.engine import allocator, native_calls
-from nano_trio.engine.freeing import empty_in_slices
+from nano_trio.engine.freeing import HeapToFree, empty_in_slices
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import StopReason, Turn
@@ -18,6 +19,15 @@ from .conftest import NewIsolate, heaps_freed
 from .natives import ENDLESS, MANY, run, until_in_native_call
 
 pytestmark = pytest.mark.usefixtures("compiled")
+
+
+def _where_freed(scheduler: CpuScheduler) -> CodeType | None:
+    """The function of ours in which the one heap that is being freed is suspended."""
+    (finish,) = scheduler.ends
+    frame = finish.__self__._work.__self__._runner.gr_frame  # type: ignore[attr-defined]
+    while frame is not None and frame.f_code not in (allocator.let_go.__code__, HeapToFree._free.__code__):
+        frame = frame.f_back
+    return None if frame is None else frame.f_code
 
 
 @pytest.mark.parametrize("end", [Isolate.stop, Isolate.close])
@@ -102,11 +112,7 @@ async def test_so_are_their_names_looked_through(new_isolate: NewIsolate, schedu
     isolate.close()
     slices = 0
     while scheduler.ends:
-        for finish in scheduler.ends:
-            frame = finish.__self__._work.__self__._runner.gr_frame  # type: ignore[attr-defined]
-            while frame is not None and frame.f_code is not allocator.let_go.__code__:
-                frame = frame.f_back
-            slices += frame is not None
+        slices += _where_freed(scheduler) is allocator.let_go.__code__
         await trio.lowlevel.checkpoint()
     assert slices > 4
 
@@ -138,6 +144,38 @@ async def test_what_is_left_to_free_when_the_scheduler_ends_is_freed_at_once() -
     isolate = Isolate(scheduler)
     isolate.context.eval(f"const live = {MANY}")
     isolate.close()
+    assert allocator.held() == before
+
+
+async def test_values_that_others_let_go_of_while_a_heap_is_freed_wait(
+    new_isolate: NewIsolate, scheduler: CpuScheduler
+) -> None:
+    """First goes what was held where memory ran out, an exception that has become large say; to that they may belong."""
+    before = allocator.held()
+    isolate = new_isolate(source=f"const many = {MANY};", memory_bytes=64 << 20, hard_memory_bytes=80 << 20)
+    # The name of the function, made UTF-8 for the backtrace, is beyond the limit.
+    isolate.context.eval(r"""
+      let held = new Error();
+      delete held.stack;
+      function fail() { throw held; }
+      Object.defineProperty(fail, "name", { value: "\xe9".repeat(24 << 20) });
+      try { fail(); } catch {}
+      delete fail.name;
+      held.more = many.splice(0);
+      held = null;
+    """)
+    values = [isolate.context.eval("({ a: [{}], b: Symbol() })") for _ in range(1000)]
+    counter, counts, slices = isolate._turnstile.counter, set[int](), 0
+    isolate.close()
+    while scheduler.ends:
+        if _where_freed(scheduler) is allocator.let_go.__code__:
+            counts.add(counter.value)  # type: ignore[union-attr]
+            slices += 1
+            del values[-5:]
+        await trio.lowlevel.checkpoint()
+    assert slices > 10
+    assert counts == {-(2**31)}
+    del values
     assert allocator.held() == before
 
 
