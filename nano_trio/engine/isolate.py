@@ -281,6 +281,8 @@ class Isolate:
 
     def _unwind(self, slice_ns: int) -> bool:
         """Have the turn that was stopped come to its end. Whether it has."""
+        if slice_ns == NEVER:
+            self._turnstile.hurry(self._scheduler.ended_at_once)
         self._switch_to_turn(slice_ns)
         return not self._turnstile.suspended
 

@@ -180,6 +180,8 @@ class CpuScheduler:
         """Slices are granted."""
         self.ends: set[Callable[[], None]] = set()
         """Called when no slices are granted any more, by which what was begun was to be ended."""
+        self.ended_at_once = 1
+        """So many are, then: each has a part of the time that it might have taken in slices."""
         self._outside: Outside | None = None
         self._uncut_ns = 0
         """CPU time that those in the middle of a long turn have had since the slice of one was cut short."""
@@ -286,6 +288,7 @@ class CpuScheduler:
         finally:
             trio.lowlevel.remove_instrument(passes)
             self.runs, self._outside = False, None
+            self.ended_at_once = max(len(self.ends), 1)
             for end in list(self.ends):
                 end()
             if outside is not None:

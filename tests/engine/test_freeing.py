@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.turn import Limits, StopReason, Turn
 from collections.abc import Callable
 from types import CodeType
 
@@ -13,7 +14,7 @@ from nano_trio.engine import allocator, native_calls
 from nano_trio.engine.freeing import HeapToFree, empty_in_slices
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import Account, CpuScheduler
-from nano_trio.engine.turn import StopReason, Turn
+from nano_trio.engine.turn import Limits, StopReason, Turn
 
 from .conftest import NewIsolate, heaps_freed
 from .natives import ENDLESS, MANY, run, until_in_native_call
@@ -145,6 +146,22 @@ async def test_what_is_left_to_free_when_the_scheduler_ends_is_freed_at_once() -
     isolate.context.eval(f"const live = {MANY}")
     isolate.close()
     assert allocator.held() == before
+
+
+async def test_endless_calls_that_are_left_to_unwind_when_the_scheduler_ends_share_a_second() -> None:
+    async with trio.open_nursery() as nursery:
+        scheduler = CpuScheduler()
+        await nursery.start(scheduler.run)
+        isolates = [Isolate(scheduler, limits=Limits(turn_ms=1e9)) for _ in range(8)]
+        for isolate in isolates:
+            isolate.submit(Turn(isolate.context.eval(f"() => {ENDLESS}"), ()))
+        for isolate in isolates:
+            await until_in_native_call(isolate)
+            isolate.close()
+        cpu_ns = time.thread_time_ns()
+        nursery.cancel_scope.cancel()
+    assert all(isolate.left for isolate in isolates)
+    assert time.thread_time_ns() - cpu_ns < 2 * native_calls.GRACE_NS
 
 
 async def test_values_that_others_let_go_of_while_a_heap_is_freed_wait(
