@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nano_trio.engine.scheduler import Account, CpuScheduler
-from nano_trio.engine.turn import Limits, StopReason, Turn
+import time
+from collections import deque
 from collections.abc import Callable
 from types import CodeType
 
