@@ -13,7 +13,7 @@
   let host;
   const { fromHost, abortFromHost } = platform.load("request");
   const { stateOrNull } = platform.load("response");
-  const { KINDS, TEXT_TYPE, isUnusable, handOver } = platform.load("body");
+  const { KINDS, TEXT_TYPE, isUnusable, seize, handOver } = platform.load("body");
   const { TEXT, BYTES, STREAM, WIRE, SPENT } = KINDS;
   const mapGet = uncurry("Map", "get");
   const mapSet = uncurry("Map", "set");
@@ -160,7 +160,7 @@
 
   /** The answer is a Response, of that state: its body is used from now on. */
   function respond(id, state, request) {
-    const { status, statusText, fields } = state;
+    const { status, statusText, fields, kind, source, stream } = state;
     let joined = PLAIN;
     if (fields !== null) {
       try {
@@ -171,11 +171,12 @@
         return;
       }
     }
-    if (state.kind === TEXT && state.stream === null && state.source.length <= 262144) {
-      // What the rest does, for the most frequent body.
-      const { source } = state;
-      state.kind = SPENT;
-      state.source = null;
+    if (kind === TEXT && source.length <= 262144 && (stream === null || !isUnusable(state))) {
+      // What the rest does, for the most frequent bodies.
+      if (stream === null) {
+        state.kind = SPENT;
+        state.source = null;
+      } else seize(state);
       host.respond(id, status, statusText, joined, TEXT, source);
       return;
     }
@@ -194,20 +195,19 @@
       fail(id, error);
       return;
     }
-    const kind = body[0];
-    if (kind === STREAM) {
+    if (body[0] === STREAM) {
       // While the body streams the client may still leave, which aborts request.signal.
       mapSet(waiting, id, request);
       platform.load("dispatch_streams").begin(id, body[1]);
-      host.respond(id, status, statusText, joined, kind, null);
-    } else if (kind === WIRE) {
+      host.respond(id, status, statusText, joined, STREAM, null);
+    } else if (body[0] === WIRE) {
       // A body that nothing here has read: the host pipes it, and says by the entry `piped` when it is through.
       // Such bodies are told apart by the host module that they come from.
       const { from } = body[1];
       mapSet(waiting, id, request);
       host.respond(id, status, statusText, joined, from === "body" ? 4 : from === "fetch" ? 5 : 6, body[1].id);
     } else {
-      host.respond(id, status, statusText, joined, kind, body[1]);
+      host.respond(id, status, statusText, joined, body[0], body[1]);
     }
   }
 

@@ -60,7 +60,7 @@
   /** Is `value` a string that is valid as it stands? */
   function isClean(value) {
     if (typeof value !== "string") return false;
-    const { length } = value;
+    const length = value.length; // no destructuring: that makes an object of a string
     if (length < 60 && clean[value]) return true;
     if (exec(UNUSUAL, value) !== null) return false;
     if (isWhitespace(charCodeAt(value, 0)) || isWhitespace(charCodeAt(value, length - 1))) return false;
