@@ -55,7 +55,7 @@ T = TypeVar("T")
 DEFAULT_MAX_BYTES = 256 << 20
 _IGNORE_SEARCH = 1
 _IGNORE_VARY = 2
-_CHUNKS_AT_ONCE = 16
+_CHUNKS_AT_ONCE = 4
 _HEAD_FIELDS = 5
 """Lines of a response's head before its headers."""
 
@@ -440,7 +440,7 @@ class CacheSession:
         return self._last
 
     def write(self, number: int, data: Any) -> bool:
-        """Add bytes to a body; is it time to ``flush``?"""
+        """Add some bytes to a body; is it time to ``flush``?"""
         upload = self._uploads.get(number)
         if upload is None:
             return False
@@ -459,10 +459,11 @@ class CacheSession:
             await self._cache.run(_too_large)
         while len(upload.buffer) > CHUNK:
             size = min(len(upload.buffer) // CHUNK, _CHUNKS_AT_ONCE) * CHUNK
-            data = bytes(upload.buffer[:size])
+            with memoryview(upload.buffer) as view:
+                chunks = [bytes(view[at : at + CHUNK]) for at in range(0, size, CHUNK)]
             del upload.buffer[:size]
             try:
-                await self._append(upload, data)
+                await self._append(upload, chunks)
             except HostError:
                 self.discard(number)
                 raise
@@ -471,11 +472,10 @@ class CacheSession:
                 self._store.discard(upload.body)
                 return
 
-    async def _append(self, upload: _Upload, data: bytes) -> None:
-        chunks = [data[at : at + CHUNK] for at in range(0, len(data), CHUNK)]
+    async def _append(self, upload: _Upload, chunks: list[bytes]) -> None:
         now, index = self._cache.clock(), upload.written // CHUNK
         upload.body = await self._cache.run(self._store.append, upload.body, index, chunks, now)
-        upload.written += len(data)
+        upload.written += sum(map(len, chunks))
 
     def discard(self, number: int) -> None:
         """Give up storing a response."""

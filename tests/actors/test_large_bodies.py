@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import quickjs
 import trio
 
 from nano_trio.actors.messages import IncomingRequest
 from nano_trio.engine.polling import ENGINE_INTERVAL, counter_offset
+from nano_trio.runtime import encoding
+from nano_trio.runtime.cache import CacheSession
 from nano_trio.runtime.large import Large
 from nano_trio.runtime.pieces import LARGE, PIECE, Pieces
 from tests.actors.conftest import HouseMaker
@@ -119,3 +122,43 @@ async def test_others_run_after_each_piece(
         assert isinstance(response.body, Pieces) == (path != "/stream")
         assert max(map(len, received)) <= (LARGE if path == "/stream" else PIECE)
         assert sum(map(len, received)) == (SIZE // 4 * 3 if path == "/text" else SIZE)
+
+
+ELSEWHERE = f"""
+const chunk = () => new ReadableStream({{ start(controller) {{ controller.enqueue(new Uint8Array({SIZE}).fill(97)); controller.close(); }} }});
+export default {{ async fetch(request, env) {{
+  switch (new URL(request.url).pathname) {{
+    case "/encodes-into": return Response.json(new TextEncoder().encodeInto("\\u4e00".repeat({SIZE}), new Uint8Array({SIZE})));
+    case "/stores": {{
+      await caches.default.put("http://app/", new Response(chunk()));
+      return Response.json((await (await caches.default.match("http://app/")).bytes()).every((byte) => byte === 97));
+    }}
+  }}
+}} }};
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "result"), [("/encodes-into", f'{{"read":{SIZE // 3},"written":{SIZE // 3 * 3}}}'), ("/stores", "true")]
+)
+async def test_nothing_is_taken_in_one(
+    house: HouseMaker, monkeypatch: pytest.MonkeyPatch, path: str, result: str
+) -> None:
+    taken: list[int] = []
+    fitting, write = encoding.fitting, CacheSession.write
+
+    def note_fitting(source: quickjs.Value, size: int) -> tuple[int, int]:
+        taken.append(len(source.to_bytes()))
+        return fitting(source, size)
+
+    def note_write(session: CacheSession, number: int, data: quickjs.Value) -> bool:
+        taken.append(len(data.to_bytes()))
+        return write(session, number, data)
+
+    monkeypatch.setattr(encoding, "fitting", note_fitting)
+    monkeypatch.setattr(CacheSession, "write", note_write)
+    async with house({"app": {"source": ELSEWHERE}}) as home:
+        response = await home.ask("app", path)
+        assert response.body == result.encode()
+    assert taken
+    assert max(taken) <= PIECE

@@ -24,7 +24,7 @@
   const trim = uncurry("String", "trim");
   const register = uncurry("FinalizationRegistry", "register");
   const TOKEN = {};
-  const IGNORE_SEARCH = 1, IGNORE_VARY = 2, DEFAULT_CACHE = 0, PIECE = 1 << 20;
+  const IGNORE_SEARCH = 1, IGNORE_VARY = 2, DEFAULT_CACHE = 0, PIECE = 1 << 17, SHARE = 1 << 20;
 
   const flag = (key) => ({ __proto__: null, key, converter: idl.boolean, defaultValue: false });
   const flags = [flag("ignoreMethod"), flag("ignoreSearch"), flag("ignoreVary")];
@@ -125,17 +125,27 @@
       throw error;
     }
   }
-  /** Piece by piece, so that a large body neither holds up others' turns nor lies in memory a second time. */
-  async function sendBytes(number, source) {
-    const { isView, viewBuffer, viewByteOffset, viewByteLength, byteLength } = platform.buffers;
-    const view = isView(source);
-    const buffer = view ? viewBuffer(source) : source;
-    const start = view ? viewByteOffset(source) : 0;
-    const size = view ? viewByteLength(source) : byteLength(source);
+  /** Hand over `size` bytes; is it time to flush? Between two pieces the turn may be suspended, as in large.js. */
+  function write(number, buffer, start, size) {
+    let isFull = false;
     for (let at = 0; at < size; at += PIECE) {
-      const piece = new Uint8Array(buffer, start + at, size - at < PIECE ? size - at : PIECE);
-      if (host.write(number, bytesForHost(piece)) && size > PIECE) await operation((id) => host.flush(id, number));
+      isFull = host.write(number, new Uint8Array(buffer, start + at, size - at < PIECE ? size - at : PIECE));
     }
+    return isFull;
+  }
+  /** Share by share, so that a large body does not lie in memory a second time. */
+  async function sendBytes(number, source) {
+    const { buffer, byteOffset, byteLength } = spanOf(source);
+    for (let at = 0; at < byteLength; at += SHARE) {
+      const size = byteLength - at < SHARE ? byteLength - at : SHARE;
+      if (write(number, buffer, byteOffset + at, size) && byteLength > SHARE) {
+        await operation((id) => host.flush(id, number));
+      }
+    }
+  }
+  function spanOf(source) {
+    if (platform.buffers.isView(source)) return idl.viewInfo(source);
+    return { __proto__: null, buffer: source, byteOffset: 0, byteLength: platform.buffers.byteLength(source) };
   }
   async function sendStream(number, reader) {
     for (;;) {
@@ -145,7 +155,8 @@
         if (platform.buffers.viewTag(chunk.value) !== "Uint8Array") {
           throw new TypeError("A response body's stream gave something that is no Uint8Array");
         }
-        if (host.write(number, bytesForHost(chunk.value))) await operation((id) => host.flush(id, number));
+        const { buffer, byteOffset, byteLength } = spanOf(bytesForHost(chunk.value));
+        if (write(number, buffer, byteOffset, byteLength)) await operation((id) => host.flush(id, number));
       } catch (error) {
         load("streams_core").handled(reader.cancel(error));
         throw error;

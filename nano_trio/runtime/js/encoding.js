@@ -8,6 +8,7 @@
   const { requireArguments, fail, DOMString } = webidl;
   const { RangeError, Uint8Array } = platform.constructors;
   const { buffers } = platform;
+  const charCodeAt = platform.uncurry("String", "charCodeAt");
   const substring = platform.uncurry("String", "substring");
   const host = platform.host("encoding");
   const { decodeUTF8 } = host;
@@ -18,14 +19,9 @@
   const ALLOW_SHARED = { __proto__: null, allowShared: true };
   /** Host functions cannot be suspended. So long texts are decoded in pieces; the legacy encodings' errors take time. */
   const UTF8_PIECE = 131072, PIECE = 16384;
+  /** Code units that encodeInto() encodes at once. */
+  const TEXT_PIECE = 32768;
   let decodeChunk, describe;
-
-  /** How many bytes of some UTF-8 are whole characters within `size`, and the number of their UTF-16 code units. */
-  function fittingOfLong(buffer, size) {
-    let end = size;
-    for (const bytes = new Uint8Array(buffer); (bytes[end] & 0xc0) === 0x80; ) end--;
-    return [end, platform.load("large").convert(new Uint8Array(buffer, 0, end)).length];
-  }
 
   class TextEncoder {
     #brand;
@@ -44,17 +40,26 @@
       const text = typeof source === "string" ? source : DOMString(source);
       if (viewTag(destination) !== "Uint8Array") fail(INTO, "parameter 2 is not of type 'Uint8Array'.");
       const size = viewByteLength(destination);
-      // No code unit takes less than a byte, so the rest of a long text is none of the host's business.
-      const part = text.length <= size ? text : substring(text, 0, size + 1);
-      const bytes = part.length < LONG ? encodeShort(part) : encode(part);
-      let read = text.length;
-      let written = byteLength(bytes);
-      if (written > size) {
-        const fitting = written > UTF8_PIECE ? fittingOfLong(bytes, size) : host.fitting(bytes, size);
-        written = fitting[0];
-        read = fitting[1];
+      let read = 0;
+      let written = 0;
+      for (let isFull = false; read < text.length && !isFull; ) {
+        const room = size - written;
+        // No code unit takes less than a byte, so the rest of a long text is none of the host's business.
+        let end = read + (room < TEXT_PIECE ? room + 1 : TEXT_PIECE);
+        // No surrogate pair is cut.
+        if ((charCodeAt(text, end - 1) & 0xfc00) === 0xd800) end++;
+        const part = read === 0 && end >= text.length ? text : substring(text, read, end);
+        const bytes = part.length < LONG ? encodeShort(part) : encode(part);
+        let count = byteLength(bytes);
+        isFull = count > room;
+        if (isFull) {
+          const fitting = host.fitting(bytes, room);
+          count = fitting[0];
+          read += fitting[1];
+        } else read += part.length;
+        if (count > 0) setBytes(destination, new Uint8Array(bytes, 0, count), written);
+        written += count;
       }
-      if (written > 0) setBytes(destination, new Uint8Array(bytes, 0, written));
       return { read, written };
     }
   }
