@@ -242,11 +242,10 @@ def _read_pieces(
     body: Pieces, reader: Callable[..., Iterator[Part | None]], *args: str
 ) -> Generator[Part | None, None, None]:
     """Read a body that is in pieces; they are put together step by step, too."""
-    data = bytearray(len(body))
-    at = 0
+    # One of its length would be filled with zeros at once. To grow moves pages, not bytes.
+    data = bytearray()
     while piece := body.next():
-        data[at : at + len(piece)] = piece
-        at += len(piece)
+        data += piece
         yield _PAUSE
     yield from reader(data, *args)
 
