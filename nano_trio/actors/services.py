@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AppService"]
 
+_LITTLE = 32 << 10
+"""Bytes that are read in no time."""
+
 
 class _Upload:
     """The caller's request body as the called app's: implements :class:`nano_trio.actors.messages.BodySource`."""
@@ -80,8 +83,6 @@ class _Answer(Response):
             self._body = None
             piece = body or b""
         else:
-            if isinstance(body, Pieces):
-                await trio.lowlevel.checkpoint()
             try:
                 piece = await body.receive()
             except BodyBroken as error:
@@ -89,6 +90,9 @@ class _Answer(Response):
                 raise FetchError("ERR_BODY", f"the called app's response broke off: {error}") from None
         if not piece:
             self._end()
+        elif len(piece) > _LITTLE:
+            # There may be more where it came from: whoever gathers it lets others run.
+            await trio.lowlevel.checkpoint()
         return piece
 
     def close(self) -> None:

@@ -45,6 +45,9 @@ class _Upload:
         self._arrived = trio.Event()
 
     async def receive(self) -> bytes:
+        if self._pieces.left:
+            # The rest of a large chunk: whoever gathers it lets others run.
+            await trio.lowlevel.checkpoint()
         while not (piece := self._pieces.next()):
             self._arrived = trio.Event()
             self._services.enter("upload", self._number)

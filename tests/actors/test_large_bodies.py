@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import quickjs
 import trio
 
+from nano_trio.actors import services
 from nano_trio.actors.messages import IncomingRequest
 from nano_trio.engine.polling import ENGINE_INTERVAL, counter_offset
-from nano_trio.runtime import encoding
+from nano_trio.runtime import encoding, fetch
 from nano_trio.runtime.cache import CacheSession
 from nano_trio.runtime.large import Large
 from nano_trio.runtime.pieces import LARGE, PIECE, Pieces
@@ -162,3 +165,52 @@ async def test_nothing_is_taken_in_one(
         assert response.body == result.encode()
     assert taken
     assert max(taken) <= PIECE
+
+
+CALLS = f"""
+const bytes = new Uint8Array({SIZE}).fill(97);
+const chunk = () => new ReadableStream({{ start(controller) {{ controller.enqueue(bytes.slice()); controller.close(); }} }});
+export default {{ async fetch(request, env) {{
+  switch (new URL(request.url).pathname) {{
+    case "/gives": return new Response(chunk());
+    case "/takes": return new Response(String((await request.text()).length));
+    case "/reads": return new Response(String((await (await env.other.fetch("http://other/gives")).text()).length));
+    case "/sends": {{
+      const sent = await env.other.fetch("http://other/takes", {{ method: "POST", body: chunk(), duplex: "half" }});
+      return new Response(await sent.text());
+    }}
+  }}
+}} }};
+"""
+
+
+@pytest.mark.parametrize(("path", "body"), [("/reads", services._Answer), ("/sends", fetch._Upload)])
+async def test_others_run_while_what_lies_there_is_gathered(
+    house: HouseMaker, monkeypatch: pytest.MonkeyPatch, path: str, body: type
+) -> None:
+    """Where one app reads what another has given in one chunk nothing has to be waited for."""
+    passes = 0
+    received: list[int] = []
+    receive = body.receive  # type: ignore[attr-defined]
+
+    async def note(self: object) -> bytes:
+        received.append(passes)
+        piece: bytes = await receive(self)
+        return piece
+
+    async def others() -> None:
+        nonlocal passes
+        while True:
+            await trio.lowlevel.checkpoint()
+            passes += 1
+
+    monkeypatch.setattr(body, "receive", note)
+    async with house({"app": {"source": CALLS, "services": {"other": "other"}}, "other": CALLS}) as home:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(others)
+            response = await home.ask("app", path)
+            nursery.cancel_scope.cancel()
+        assert response.body == str(SIZE).encode()
+    assert len(received) > SIZE // LARGE
+    # Trio runs what is ready in any order: two may look like one pass.
+    assert max(Counter(received).values()) <= 2
