@@ -13,10 +13,11 @@ and when:
   nothing waits, it need not be queued;
 - what is large already (``_EAGER``) is flushed at once, so that it need not lie here;
 - once the socket takes no more, the outbox is *blocked*, and the connection's task flushes when it is writable again.
+  So it is when the socket has taken ``_AT_ONCE``, for a client may be as fast as we are: others run in between.
 
-Only then is there back-pressure: ``buffered`` is 0 while nothing is known to be stuck. A client for which more waits
-than ``max_buffered``, when one more message is sent, is cut off (:meth:`Owner.cut_off`); its queue is dropped, but for
-the frames that are on their way already.
+Only then is there back-pressure: ``buffered`` is 0 while nothing is known to be stuck. A client that takes no more, and
+for which more waits than ``max_buffered``, when one more message is sent, is cut off (:meth:`Owner.cut_off`); its queue
+is dropped, but for the frames that are on their way already.
 
 Nothing here calls the app's end.
 """
@@ -115,7 +116,7 @@ class Outbox:
 
     @property
     def buffered(self) -> int:
-        """Bytes that the socket would not take; 0 while it takes all."""
+        """Bytes that wait for the socket; 0 while it takes all at once."""
         return self.waiting if self.is_blocked else 0
 
     def send(self, data: SocketMessage) -> int:
@@ -196,18 +197,25 @@ class Outbox:
         limit = self._limits.max_buffered
         if self.waiting <= limit:
             return True
-        self.flush()
+        while self.waiting > limit and not self._pending:
+            # Perhaps it only waits for others to run.
+            self.is_blocked = False
+            self.flush()
         if self.waiting > limit and self._owner is not None:
             self._owner.cut_off()
         return not self.is_shut
 
     def flush(self) -> None:
-        """Hand over what waits, until the socket takes no more."""
+        """Hand over what waits, until the socket takes no more, or has taken much."""
         self.corked = False
         if self.is_blocked:
             return
         queue = self._queue
+        taken = 0
         while queue:
+            if taken >= _AT_ONCE:
+                self._block()
+                return
             if self.waiting <= _AT_ONCE:
                 data = b"".join(map(bytes, queue))
                 queue.clear()
@@ -217,6 +225,7 @@ class Outbox:
                 data = self._take()
             if not self._offer(data):
                 return
+            taken += len(data)
         if self.is_shut and self._owner is not None:
             self._owner.sent()
 
@@ -243,10 +252,13 @@ class Outbox:
             return True
         self.waiting += len(data) - sent
         self._pending = memoryview(data)[sent:]
+        self._block()
+        return False
+
+    def _block(self) -> None:
         self.is_blocked = True
         if self._owner is not None:
             self._owner.blocked()
-        return False
 
     def _take(self) -> bytes:
         """As many frames as fit into one call, and one at least, or some of a frame that is in pieces."""
@@ -271,11 +283,11 @@ class Outbox:
         return taken
 
     def unblock(self) -> bool:
-        """The socket is writable again. True when all has left that it had refused."""
+        """The socket is writable again. True when all has left that waited for it."""
         self.is_blocked = False
         pending, self._pending = self._pending, b""
         self.waiting -= len(pending)
-        if self._offer(pending):
+        if not pending or self._offer(pending):
             self.flush()
         return not self.is_blocked
 

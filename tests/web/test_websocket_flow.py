@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from collections import Counter
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +13,8 @@ import trio
 import trio.testing
 
 from nano_trio.actors.messages import SharedMessage, SocketLimits
-from nano_trio.runtime.pieces import LargeMessage, Pieces
+from nano_trio.runtime.pieces import PIECE, LargeMessage, Pieces
+from nano_trio.web.websocket_outbox import Outbox
 from tests.web.apps import running
 from tests.web.secure import client_context, port_of, secured
 from tests.web.sockets import (
@@ -125,6 +127,40 @@ async def test_one_message_larger_than_the_limit_is_sent_to_who_reads() -> None:
     async with running(SocketApp(limits=SocketLimits(max_buffered=MB))) as server, opened(server) as client:
         await client.send(masked(0x82, bytes(15 * MB)))
         assert len((await client.frame()).payload) == 15 * MB
+
+
+async def test_others_run_while_one_who_reads_is_sent_a_large_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = 0
+    sent: Counter[int] = Counter()
+    offer = Outbox._offer
+
+    def note(outbox: Outbox, data: bytes) -> bool:
+        sent[passes] += len(data)
+        return offer(outbox, data)
+
+    async def others() -> None:
+        nonlocal passes
+        while True:
+            await trio.lowlevel.checkpoint()
+            passes += 1
+
+    app = SocketApp()
+    async with running(app) as server, opened(server) as client, trio.open_nursery() as nursery:
+        monkeypatch.setattr(Outbox, "_offer", note)
+        nursery.start_soon(others)
+        peer = app.sockets[0].peer
+        assert peer is not None
+        content = os.urandom(16 * MB)
+        pieces = (content[at : at + PIECE] for at in range(0, len(content), PIECE))
+        peer.send(LargeMessage(pieces, is_text=False))
+        assert (await client.frame()).payload == content
+        peer.send("and on")
+        assert (await client.frame()).payload == b"and on"
+        assert (peer.buffered, app.sockets[0].closings) == (0, [])
+        nursery.cancel_scope.cancel()
+    assert sum(sent.values()) > 16 * MB
+    # Two passes may look like one, and in each a call more than the limit says is made.
+    assert max(sent.values()) <= MB
 
 
 async def test_the_app_is_told_when_the_queue_is_empty(tmp_path: Path) -> None:
