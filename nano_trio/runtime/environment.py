@@ -54,6 +54,9 @@ _CORE = ("request", "dispatch")
 """The specifications that every app uses, with what they load."""
 _INSTALLED = 3
 """Steps until a blank isolate has the platform, but for its core."""
+_CROWD = 100
+"""Operations of an app above which the next are begun in groups: to cancel one takes some 15 microseconds."""
+_GROUP = 50
 
 _log = structlog.get_logger("nano_trio")
 
@@ -70,6 +73,9 @@ class LogSink(Protocol):
 
 class _Host(Timers):
     """What host functions hold: implements :class:`nano_trio.runtime.host.Services`."""
+
+    groups: set[trio.Nursery] | None = None
+    """Of operations, where there were many."""
 
     def __init__(self, scheduler: CpuScheduler) -> None:
         super().__init__()
@@ -178,7 +184,7 @@ class _Host(Timers):
 
     def _begin(self, operation: int, work: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
         assert self.nursery is not None
-        if not self.queued and self.pace.claim():
+        if not self.queued and len(self.operations) <= _CROWD and self.pace.claim():
             self.nursery.start_soon(self.run_operation, operation, work, args)
         else:
             if self.queued is None:
@@ -189,10 +195,39 @@ class _Host(Timers):
 
     async def _start_queued(self) -> None:
         """Start the operations of a burst, a few a pass."""
+        begun = 0
+        group: trio.Nursery | None = None
+        full = trio.Event()
         while self.queued:
             await self.pace.turn()
+            if len(self.operations) > _CROWD and begun % _GROUP == 0 and self.nursery is not None:
+                full.set()
+                full = trio.Event()
+                group = await self.nursery.start(self._run_group, full)
             if self.queued and self.nursery is not None:
-                self.nursery.start_soon(self.run_operation, *self.queued.popleft())
+                begun += 1
+                (group or self.nursery).start_soon(self.run_operation, *self.queued.popleft())
+        full.set()
+
+    async def _run_group(self, full: trio.Event, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+        """Own some of many operations, which are cancelled together, and not with all others."""
+        async with trio.open_nursery() as group:
+            groups = self.groups = self.groups or set()
+            groups.add(group)
+            try:
+                task_status.started(group)
+                await full.wait()
+                # It ends with the last of them.
+            except BaseException:
+                groups.discard(group)
+                raise
+        groups.discard(group)
+
+    async def end_groups(self) -> None:
+        """Cancel what groups there are, one a pass of the loop: an app may have a hundred thousand operations."""
+        while self.groups:
+            self.groups.pop().cancel_scope.cancel()
+            await trio.lowlevel.checkpoint()
 
     async def run_operation(self, operation: int, work: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
         try:
@@ -384,6 +419,7 @@ class Environment:
             finally:
                 host.nursery = None
                 host.timers_run = False
+            await host.end_groups()
             nursery.cancel_scope.cancel()
 
     def enter(self, entry: str, *args: Any, on_end: Callable[[Turn], None] | None = None, cause: Any = None) -> None:

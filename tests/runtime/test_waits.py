@@ -150,3 +150,35 @@ async def test_others_run_meanwhile(name: str) -> None:
             environment.close()
             nursery.cancel_scope.cancel()
     assert min(shares) < _MOST
+
+
+async def test_operations_of_an_app_that_ends_are_cancelled_a_few_a_pass() -> None:
+    passes = begun = 0
+    cancelled: list[int] = []
+
+    async def wait() -> None:
+        nonlocal begun
+        begun += 1
+        try:
+            await trio.sleep_forever()
+        finally:
+            cancelled.append(passes)
+
+    app = App()
+    async with trio.open_nursery() as nursery:
+        scheduler = CpuScheduler()
+        await nursery.start(scheduler.run)
+        environment = Environment(scheduler, app, app)
+        async with trio.open_nursery() as home:
+            await home.start(environment.run)
+            for operation in range(1000):
+                environment.begin_operation(operation, wait)
+            while begun < 1000:
+                await trio.lowlevel.checkpoint()
+            environment.close()
+            while home.child_tasks:
+                await trio.lowlevel.checkpoint()
+                passes += 1
+        nursery.cancel_scope.cancel()
+    assert len(cancelled) == 1000
+    assert max(map(cancelled.count, set(cancelled))) < 200
