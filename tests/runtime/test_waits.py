@@ -83,6 +83,16 @@ CASES = {
         "const d = 'a='.concat('%41'.repeat(5e3), '&').repeat(200);",
         f"await {_FORM.format('d')}",
     ),
+    "a stream's large chunk, inserted by HTMLRewriter": (
+        "const d = new Uint8Array(2e7), s = () => new ReadableStream({ start(c) { c.enqueue(d); c.close(); } });",
+        "const r = new HTMLRewriter().on('p', { element(e) { e.append(s(), { html: true }); } });"
+        " for await (const _ of r.transform(new Response('<p>')).body);",
+    ),
+    "a stream's large chunk, cached": (
+        "const d = new Uint8Array(2e7), s = () => new ReadableStream({ start(c) { c.enqueue(d); c.close(); } });"
+        " const cache = await caches.open('a');",
+        "await cache.put('http://a/', new Response(s()))",
+    ),
     "console.table": ("const d = { ['\u4e00'.repeat(3e5)]: 1 };", "console.table(d)"),
     "timers that are cleared": (
         "const ids = []; for (let i = 0; i < 1e5; i++) ids.push(setTimeout(() => {}, 1e8 + i));",

@@ -18,7 +18,7 @@
   const INTO = "Failed to execute 'encodeInto' on 'TextEncoder'";
   const ALLOW_SHARED = { __proto__: null, allowShared: true };
   /** Host functions cannot be suspended. So long texts are decoded in pieces; the legacy encodings' errors take time. */
-  const UTF8_PIECE = 131072, PIECE = 16384;
+  const UTF8_PIECE = 131072, PIECE = 4096, ISO_2022_JP_PIECE = 1024;
   /** Code units that encodeInto() encodes at once. */
   const TEXT_PIECE = 32768;
   let decodeChunk, describe;
@@ -141,7 +141,8 @@
       const source = input === undefined ? new Uint8Array() : webidl.bytesForHost(input);
       const size = buffers.isView(source) ? buffers.viewByteLength(source) : buffers.byteLength(source);
       let text = "";
-      const most = this.#encoding === "utf-8" ? UTF8_PIECE : PIECE;
+      const encoding = this.#encoding;
+      const most = encoding === "utf-8" ? UTF8_PIECE : encoding === "iso-2022-jp" ? ISO_2022_JP_PIECE : PIECE;
       if (size <= most) {
         text = this.#decodePiece(source, !stream);
       } else {

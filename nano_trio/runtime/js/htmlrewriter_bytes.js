@@ -13,24 +13,68 @@
   const toWellFormed = uncurry("String", "toWellFormed");
   const replaceAll = uncurry("String", "replaceAll");
   const charCodeAt = uncurry("String", "charCodeAt");
+  const slice = uncurry("String", "slice");
+  const set = uncurry("TypedArray", "set");
+  const { buffers } = platform;
+  const { isLarge } = platform.load("ahead");
   const BEYOND_ASCII = /[^\0-\x7f]/;
   const NEEDS_ESCAPE = /[&<>]/;
   const UPPER = /[A-Z]/;
 
+  /** What crosses at once; the host's functions cannot be suspended. */
+  const PIECE = 65536;
   const pass = (text) => (text.length < 500 ? text : [text]);
   const unbox = (text) => (typeof text === "string" ? text : text[0]);
   const isAscii = (text) => exec(BEYOND_ASCII, text) === null;
+  const isInSequence = (text, at) => (charCodeAt(text, at) & 0xc0) === 0x80;
+  const isInPair = (text, at) => (charCodeAt(text, at) & 0xfc00) === 0xdc00;
+
+  /** What `convert` makes of a text, in pieces where it is long; `isWithin(text, at)`: not to be cut there. */
+  function inPieces(text, convert, isWithin) {
+    if (text.length <= PIECE) return unbox(convert(pass(text)));
+    let result = "";
+    for (let at = 0, end; at < text.length; at = end) {
+      end = at + PIECE;
+      // A character has four bytes at most. What is so far from a first one is malformed, and may be cut.
+      let back = 0;
+      while (back < 3 && isWithin(text, end - back)) back++;
+      if (end < text.length && !isWithin(text, end - back)) end -= back;
+      result += unbox(convert([slice(text, at, end)]));
+    }
+    return result;
+  }
+  function fromBytes(source) {
+    const bytes = bytesForHost(source);
+    if (!isLarge(bytes)) return unbox(host.fromBytes(bytes));
+    const isView = buffers.isView(bytes);
+    const buffer = isView ? buffers.viewBuffer(bytes) : bytes;
+    const start = isView ? buffers.viewByteOffset(bytes) : 0;
+    const size = isView ? buffers.viewByteLength(bytes) : buffers.byteLength(bytes);
+    let text = "";
+    for (let at = 0; at < size; at += PIECE) {
+      text += unbox(host.fromBytes(new Uint8Array(buffer, start + at, size - at < PIECE ? size - at : PIECE)));
+    }
+    return text;
+  }
+  function toBytes(text) {
+    if (!isLarge(text)) return new Uint8Array(host.toBytes(pass(text)));
+    const bytes = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at += PIECE) {
+      set(bytes, new Uint8Array(host.toBytes([slice(text, at, at + PIECE)])), at);
+    }
+    return bytes;
+  }
 
   return {
     __proto__: null,
     /** The byte string of a buffer source. */
-    fromBytes: (source) => unbox(host.fromBytes(bytesForHost(source))),
+    fromBytes,
     /** The bytes of a byte string. */
-    toBytes: (text) => new Uint8Array(host.toBytes(pass(text))),
+    toBytes,
     /** The text that a byte string is in UTF-8. */
-    decode: (text) => (isAscii(text) ? text : unbox(host.decode(pass(text)))),
+    decode: (text) => (isAscii(text) ? text : inPieces(text, host.decode, isInSequence)),
     /** The byte string that a text is in UTF-8. */
-    encode: (text) => (isAscii(text) ? text : unbox(host.encode(pass(toWellFormed(text))))),
+    encode: (text) => (isAscii(text) ? text : inPieces(toWellFormed(text), host.encode, isInPair)),
     /** ASCII lowercase: no byte of a UTF-8 sequence may change. */
     lower(text) {
       if (exec(UPPER, text) === null) return text;
