@@ -22,7 +22,7 @@ import quickjs
 
 from nano_trio.runtime import strings
 from nano_trio.runtime.host import HostError, Namespace, Services, poll_after
-from nano_trio.runtime.pieces import LARGE, PIECE, Pieces
+from nano_trio.runtime.pieces import LARGE, LARGE_TEXT, PIECE, Pieces
 
 __all__ = ["Large", "Lent", "deliver", "gather", "namespace", "too_large"]
 
@@ -74,7 +74,7 @@ def deliver(body: Pieces, *, text: bool) -> str | bytes | Lent:
 
     ``text``: decoded as Encoding's "UTF-8 decode without BOM" does: a byte order mark is part of the text.
     """
-    if len(body) > LARGE:
+    if len(body) > LARGE or (text and len(body) > LARGE_TEXT and not all(map(bytes.isascii, body))):
         return Lent(body, text=text)
     return bytes(body).decode("utf-8", "replace") if text else bytes(body)
 

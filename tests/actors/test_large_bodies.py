@@ -13,8 +13,8 @@ from nano_trio.actors.messages import IncomingRequest
 from nano_trio.engine.polling import ENGINE_INTERVAL, counter_offset
 from nano_trio.runtime import encoding, fetch
 from nano_trio.runtime.cache import CacheSession
-from nano_trio.runtime.large import Large
-from nano_trio.runtime.pieces import LARGE, PIECE, Pieces
+from nano_trio.runtime.large import Large, Lent, deliver
+from nano_trio.runtime.pieces import LARGE, LARGE_TEXT, PIECE, Pieces
 from tests.actors.conftest import HouseMaker
 
 MB = 1 << 20
@@ -139,6 +139,16 @@ export default {{ async fetch(request, env) {{
   }}
 }} }};
 """
+
+
+def test_a_text_that_crosses_slowly_is_large_sooner() -> None:
+    for body, is_large in (
+        (b"a" * LARGE, False),
+        ("\u4e00".encode() * (LARGE // 4), True),
+        (b"\xff" * LARGE_TEXT, False),
+    ):
+        assert isinstance(deliver(Pieces([body]), text=True), Lent) == is_large
+        assert not isinstance(deliver(Pieces([body]), text=False), Lent)
 
 
 @pytest.mark.parametrize(
