@@ -5,27 +5,19 @@ from __future__ import annotations
 import quickjs
 
 from nano_trio.runtime import strings
-from nano_trio.runtime.host import Namespace, Services, poll_after
+from nano_trio.runtime.host import Namespace, Services
 
 __all__ = ["namespace"]
-
-_LONG = 1 << 16
-"""Bytes that take so long that a poll follows."""
 
 
 def to_binary_string(data: quickjs.Value) -> str | quickjs.Value:
     """The string (possibly boxed) whose character codes are the bytes of an ArrayBuffer or Uint8Array."""
-    codes: bytes = data.to_bytes()
-    if len(codes) >= _LONG:
-        poll_after(data)
-    return strings.box_latin1(codes, data)
+    return strings.box_latin1(data.to_bytes(), data)
 
 
 def from_binary_string(boxed: quickjs.Value) -> bytes | None:
     """The character codes of the boxed string as bytes, or None where one is above 255."""
     is_wide, codes = strings.unbox_bytes(boxed)
-    if len(codes) >= _LONG:
-        poll_after(boxed)
     if not is_wide:
         return codes
     # The engine may keep a string of small codes as UTF-16.

@@ -80,8 +80,6 @@ def prehashed(data: Data, hash_name: str) -> tuple[bytes, hashes.HashAlgorithm |
 
 def mac(key: Data, hash_name: str, *data: Data) -> bytes:
     """The HMAC (RFC 2104) of ``data``, one after the other."""
-    if isinstance(key, bytes) and len(data) == 1 and isinstance(data[0], bytes):
-        return hmac.digest(key, data[0], PYTHON_NAMES[hash_name])
     # A key that is longer than a block, as whatever is large, is hashed first.
     state = hmac.new(key if isinstance(key, bytes) else digest(hash_name, key), digestmod=PYTHON_NAMES[hash_name])
     for each in data:

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from nano_trio.runtime import crypto_aes, crypto_kdf
-from nano_trio.runtime.crypto_digest import Data, mac
+from nano_trio.runtime.crypto_digest import PYTHON_NAMES, Data, mac
 from nano_trio.runtime.crypto_formats import base64url
 from nano_trio.runtime.crypto_work import Operations, Weight, by_data, light
 from nano_trio.runtime.pieces import LARGE, PIECE, Pieces
@@ -41,6 +41,8 @@ def generate(bits: int) -> Data:
 
 
 def _sign(key: Data, data: Data, hash_name: str) -> bytes:
+    if type(key) is bytes and type(data) is bytes:
+        return hmac.digest(key, data, PYTHON_NAMES[hash_name])
     return mac(key, hash_name, data)
 
 

@@ -53,9 +53,10 @@ class _Handle:
         if fact is not None:
             return fact
         compute, weigh = self._operations[name]
-        plain = [_plain(self._work, argument) for argument in args]
-        size = sum(len(each) for each in plain if type(each) in (bytes, Pieces))
-        return self._work.run(weigh(self._key, *plain), size, partial(compute, self._key, *plain))
+        work = self._work
+        plain = [_plain(work, argument) for argument in args]
+        size = sum(len(each) for each in plain if type(each) is bytes or type(each) is Pieces)
+        return work.run(weigh(self._key, *plain), size, partial(compute, self._key, *plain))
 
 
 def _wrap(work: Work, key: Any) -> _Handle:

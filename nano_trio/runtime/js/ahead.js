@@ -15,7 +15,10 @@
     __proto__: null,
     isLarge,
     /** An argument of a host function that takes several such, or null: itself, or true where it goes ahead. */
-    pass: (body) => (body !== null && isLarge(body) ? platform.load("large").hold(body) : body),
+    pass(body) {
+      if (body === null || (isView(body) ? viewByteLength(body) : byteLength(body)) <= LARGE) return body;
+      return platform.load("large").hold(body);
+    },
     /** Hand it over in pieces, if it is large. */
     goesAhead(body) {
       if ((typeof body === "string" ? body.length : isView(body) ? viewByteLength(body) : byteLength(body)) <= LARGE) {

@@ -8,7 +8,7 @@
   const { fromBase64 } = platform.statics.Uint8Array;
   const toBase64 = platform.uncurry("Uint8Array", "toBase64");
   const substring = platform.uncurry("String", "substring");
-  /** Longer ones cross in pieces, after each of which the engine polls. A multiple of three bytes ends no base64. */
+  /** Longer ones cross in pieces, between which the turn may be suspended. No multiple of three bytes is padded. */
   const PIECE = 98304;
 
   function fail(name, problem) {
@@ -28,14 +28,16 @@
     }
     return text;
   }
-  function encode(text) {
-    const bytes = fromBinaryString([text]);
-    if (bytes === null) fail("btoa", "The string to be encoded contains characters outside of the Latin1 range.");
-    return toBase64(new Uint8Array(bytes));
+  function refuse() {
+    fail("btoa", "The string to be encoded contains characters outside of the Latin1 range.");
   }
   function encodeLong(text) {
     let encoded = "";
-    for (let at = 0; at < text.length; at += PIECE) encoded += encode(substring(text, at, at + PIECE));
+    for (let at = 0; at < text.length; at += PIECE) {
+      const bytes = fromBinaryString([substring(text, at, at + PIECE)]);
+      if (bytes === null) refuse();
+      encoded += toBase64(new Uint8Array(bytes));
+    }
     return encoded;
   }
   return {
@@ -50,12 +52,17 @@
       } catch {
         fail("atob", "The string to be decoded is not correctly encoded.");
       }
-      return toBinary(bytes);
+      if (data.length > PIECE) return toBinary(bytes);
+      const text = toBinaryString(bytes);
+      return typeof text === "string" ? text : text[0];
     },
     btoa: function btoa(data) {
       requireArguments(arguments.length, 1, "Failed to execute 'btoa'");
       data = DOMString(data);
-      return data.length <= PIECE ? encode(data) : encodeLong(data);
+      if (data.length > PIECE) return encodeLong(data);
+      const bytes = fromBinaryString([data]);
+      if (bytes === null) refuse();
+      return toBase64(new Uint8Array(bytes));
     },
     toBinary,
   };

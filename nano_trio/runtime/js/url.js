@@ -12,7 +12,10 @@
   const indexOf = uncurry("String", "indexOf");
   const slice = uncurry("String", "slice");
   const execute = uncurry("RegExp", "exec");
-  const { parse, parseWithBase, canParse, canParseWithBase, set } = platform.load("urlparser");
+  const { parse, parseWithBase, set } = platform.host("url");
+  // What most URLs need of urlparser.js, without a call between.
+  const parser = () => platform.load("urlparser");
+  const LONG = 32768;
   const PARSED = {};
   let boundsOf, change;
 
@@ -38,7 +41,7 @@
     static canParse(url, base = undefined) {
       requireArguments(arguments.length, 1, "Failed to execute 'canParse' on 'URL'");
       url = USVString(url);
-      return base === undefined ? canParse(url) : canParseWithBase(url, USVString(base));
+      return base === undefined ? parser().canParse(url) : parser().canParseWithBase(url, USVString(base));
     }
     static createObjectURL(object) {
       return platform.load("bloburl").create(arguments);
@@ -51,7 +54,7 @@
     }
     set href(value) {
       this.#href;
-      const href = parse(USVString(value));
+      const href = parseURL(USVString(value));
       if (href === null) fail("Failed to set 'href' on 'URL'", "Invalid URL");
       change(this, href, true);
     }
@@ -63,7 +66,7 @@
       return (this.#query ??= platform
         .load("urlsearchparams")
         .create(components.search(this.#href, boundsOf(this)), (query) => {
-          change(this, set(this.#href, "search", query));
+          change(this, parser().set(this.#href, "search", query));
         }));
     }
     toString() {
@@ -93,7 +96,9 @@
           },
           set [name](value) {
             const href = this.#href;
-            change(this, set(href, name, USVString(value)), name === "search");
+            value = USVString(value);
+            const isShort = href.length <= LONG && value.length <= LONG;
+            change(this, isShort ? set(href, name, value) : parser().set(href, name, value), name === "search");
           },
         };
         const { get, set: setter } = getOwnPropertyDescriptor(accessors, name);
@@ -104,7 +109,8 @@
 
   /** The serialization of `url` (parsed against `base` unless that is undefined), or null where it is invalid. */
   function parseURL(url, base) {
-    return base === undefined ? parse(url) : parseWithBase(url, base);
+    if (base === undefined) return url.length > LONG ? parser().parse(url) : parse(url);
+    return url.length > LONG || base.length > LONG ? parser().parseWithBase(url, base) : parseWithBase(url, base);
   }
 
   function findBounds(href) {
@@ -158,7 +164,7 @@
       case "ftp:":
         return components.protocol(href, bounds) + "//" + components.host(href, bounds);
       case "blob:": {
-        const inner = parse(components.pathname(href, bounds));
+        const inner = parseURL(components.pathname(href, bounds));
         if (inner !== null && execute(/^https?:/, inner) !== null) return originOf(inner, findBounds(inner));
       }
     }
