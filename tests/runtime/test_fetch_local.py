@@ -56,6 +56,15 @@ async def test_long_data_urls(head: str, unit: str, body: bytes) -> None:
     assert short[1] == len(body) * 1000
 
 
+@pytest.mark.parametrize("call", ["fetch(url)", "caches.default.match(url)", "caches.default.put(url, new Response())"])
+async def test_a_url_that_no_head_may_have(call: str) -> None:
+    """It is refused before the host is told of it, which would take its time."""
+    async with fetching() as js:
+        name, message = (await js.failure(f"const url = 'http://127.0.0.1:1/?' + 'x'.repeat(131072); await {call}"))[:2]
+        assert name == "TypeError"
+        assert "request's head is too large: 0 headers, 131" in message
+
+
 async def test_long_data_urls_that_are_none() -> None:
     async with fetching() as js:
         for url in (

@@ -47,7 +47,7 @@
   }
   /** A request as the host takes it: URL and headers, a line each. */
   function requestLines({ url, list }) {
-    const lines = linesOf(list, "", "The request's");
+    const lines = linesOf(list, url, "The request's");
     return lines === null ? url : url + "\n" + lines;
   }
   /** The Request that such lines stand for. */
