@@ -155,3 +155,14 @@ class HouseMaker:
 @pytest.fixture
 def house(tmp_path: Path) -> HouseMaker:
     return HouseMaker(tmp_path)
+
+
+async def pieces_of(response: OutgoingResponse) -> list[bytes]:
+    """All of its body, as it comes."""
+    if isinstance(response.body, bytes):
+        return [response.body]
+    received = []
+    if response.body is not None:
+        while piece := await response.body.receive():
+            received.append(piece)
+    return received

@@ -15,7 +15,7 @@ import trio
 
 from nano_trio.actors.messages import IncomingRequest
 from nano_trio.runtime.pieces import LARGE, PIECE
-from tests.actors.conftest import House, HouseMaker
+from tests.actors.conftest import House, HouseMaker, pieces_of
 
 APP = """
 const joined = (chunks) => new Blob(chunks).bytes();
@@ -125,12 +125,7 @@ async def answer(home: House, path: str, kind: str, body: Sent) -> bytes:
     request = IncomingRequest("POST", f"http://app/{path}", [("content-type", kind)], body, "192.0.2.7")
     exchange = home.app("app").begin(request)
     response = await exchange.wait()
-    received = []
-    if isinstance(response.body, bytes):
-        received.append(response.body)
-    elif response.body is not None:
-        while piece := await response.body.receive():
-            received.append(piece)
+    received = await pieces_of(response)
     exchange.finish()
     assert response.status == 200, home.logged("app")
     return b"".join(received)

@@ -15,7 +15,7 @@ from nano_trio.runtime import encoding, fetch
 from nano_trio.runtime.cache import CacheSession
 from nano_trio.runtime.large import Large, Lent, deliver
 from nano_trio.runtime.pieces import LARGE, LARGE_TEXT, PIECE, Pieces
-from tests.actors.conftest import HouseMaker
+from tests.actors.conftest import HouseMaker, pieces_of
 
 MB = 1 << 20
 SIZE = 4 * MB
@@ -104,12 +104,7 @@ async def test_others_run_after_each_piece(
         body = Body() if path.startswith("/reads") else None
         exchange = app.begin(IncomingRequest("POST", f"http://app{path}", [], body, "192.0.2.7"))
         response = await exchange.wait()
-        received = []
-        if isinstance(response.body, bytes):
-            received.append(response.body)
-        elif response.body is not None:
-            while piece := await response.body.receive():
-                received.append(piece)
+        received = await pieces_of(response)
         exchange.finish()
         assert response.status == 200
         assert not app._current._environment.large._lent
