@@ -131,6 +131,11 @@ class _Host(Timers):
         return Large()
 
     @property
+    def turns(self) -> int:
+        environment = self._environment()
+        return 0 if environment is None else environment.isolate.account.turns
+
+    @property
     def cause(self) -> Any:
         environment = self._environment()
         return None if environment is None else environment.isolate.cause

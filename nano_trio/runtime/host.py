@@ -77,6 +77,10 @@ class Services(Protocol):
         """Forget a timer; unknown numbers are ignored."""
 
     @property
+    def turns(self) -> int:
+        """Another number in each turn."""
+
+    @property
     def cause(self) -> Any:
         """The number of the request on whose behalf the present turn runs, or None: of those that began it, the one
         whose operation or timer led here."""

@@ -50,6 +50,9 @@ class _Sockets:
         self._unaccepted: dict[int, trio.Event] = {}
         """Set once the app accepts the connection or sends it out."""
         self._last = 0
+        self._turn = 0
+        self._buffered: dict[int, int] = {}
+        """What of connections waits to be sent, as the turn of that number sees it."""
 
     async def _connect(self, origin: Origin) -> Connected:
         return await self._connector.connect(origin, http2=False)
@@ -126,12 +129,21 @@ class _Sockets:
             size = len(content)
         client = self._clients.get(number)
         if client is not None:
+            before = self.unsent(number) - client.unsent
             client.send(message)
+            self._buffered[number] = before + client.unsent
         return size
 
     def unsent(self, number: int) -> int:
+        """The bytes that wait to be sent. What leaves while a turn is suspended it hears of in the next (WebSockets
+        section 3.1, ``bufferedAmount``)."""
         client = self._clients.get(number)
-        return 0 if client is None else client.unsent
+        if client is None:
+            return 0
+        if self._turn != self._services.turns:
+            self._turn = self._services.turns
+            self._buffered.clear()
+        return self._buffered.setdefault(number, client.unsent)
 
     def close(self, number: int, code: int | None, reason: Any) -> None:
         client = self._clients.get(number)
@@ -143,6 +155,7 @@ class _Sockets:
         self._taken(number)
         self._clients.pop(number, None)
         self._large.pop(number, None)
+        self._buffered.pop(number, None)
 
     def _taken(self, number: int) -> None:
         accepted = self._unaccepted.pop(number, None)

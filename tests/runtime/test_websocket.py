@@ -88,6 +88,31 @@ async def test_messages_of_all_sizes(deflate: bool, size: int) -> None:
         ) == [size, size, True, True]
 
 
+async def test_what_leaves_while_a_turn_is_suspended_is_buffered_to_its_end() -> None:
+    async with serving(echo) as server, fetching() as js:
+        assert await run(
+            js,
+            """
+            const ws = new WebSocket(url);
+            await opened(ws);
+            ws.send(new Uint8Array(5000));
+            ws.send("a");
+            const first = ws.bufferedAmount;
+            for (let end = performance.now() + 100; performance.now() < end; );
+            ws.send("bc");
+            const second = ws.bufferedAmount;
+            await next(ws);
+            await next(ws);
+            await next(ws);
+            const third = ws.bufferedAmount;
+            ws.close();
+            await closed(ws);
+            return [second - first, third];
+            """,
+            url=server.url,
+        ) == [2, 0]
+
+
 async def test_large_messages_stay_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     send, join = WebSocketClient.send, websocket_client._join
     sent: list[object] = []
