@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import weakref
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -27,12 +28,14 @@ _TIDIED_AT_ONCE = 200
 """Timers that were cleared, of which the heap is rid between two passes of the loop: a tenth of a millisecond's."""
 
 
-class Timers:
+class Timers(ABC):
     """The timers of an environment: a part of its host, of which there is one for each isolate."""
 
     app: AppHost
     nursery: trio.Nursery | None
     _environment: weakref.ref[Environment]
+    unswept: list[tuple[float, int, int]] | None = None
+    """What was the heap until most of it was cleared."""
 
     def __init__(self) -> None:
         self.timers: list[tuple[float, int, int]] = []
@@ -49,20 +52,18 @@ class Timers:
         self._firing: tuple[int, int] | None = None
         """The timer whose turn runs or waits, and its entry's number."""
 
-    unswept: list[tuple[float, int, int]] | None = None
-    """What was the heap until most of it was cleared."""
-
     @property
+    @abstractmethod
     def cause(self) -> Any:
         """See :class:`nano_trio.runtime.host.Services`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def operation_ended(self) -> None:
         """Nothing more may be pending."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _ask_for_nursery(self) -> None:
-        raise NotImplementedError
+        """There is something to run."""
 
     def set_timer(self, timer: int, delay_ms: float) -> None:
         self._sequence += 1
