@@ -180,7 +180,8 @@ class Repl(NoRequests):
 
     def _stopped(self, reason: StopReason) -> None:
         limit = self.environment.isolate.limits.memory_bytes / (1 << 20)
-        self.ended = f"the heap outgrew its limit of {limit:g} MB; what was defined is gone"
+        why = reason.value if reason is StopReason.FAULT else f"the heap outgrew its limit of {limit:g} MB"
+        self.ended = f"{why}; what was defined is gone"
         self._finish(Answer(error=self.ended))
 
     def _render(self, text: str, stack: str) -> str:

@@ -87,6 +87,8 @@ class _Script(NoRequests):
             limit = self.environment.isolate.limits.memory_bytes / (1 << 20)
             # The stop unwinds the code as an error, which is not the reason.
             self._error = f"the script outgrew its memory limit of {limit:g} MB"
+        elif reason is StopReason.FAULT:
+            self._error = f"the script was stopped: {reason.value}"
         self._ended.set()
 
     # -- LogSink, AppHost --------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ from typing import Any
 
 import greenlet
 import quickjs
+import structlog
 
 from nano_trio.engine import json_builtins, native_calls, poll_timer
 from nano_trio.engine.allocator import hold_names, use_slabs
@@ -416,6 +417,11 @@ class Isolate:
                 # Its traceback holds this frame, and with it the isolate: the heap would outlive close() until Python's
                 # cycle collector comes by.
                 turn.result = error.with_traceback(None)
+            except Exception as error:
+                # Where the heap was in the midst of something nobody knows. It is this app's end, and nobody else's.
+                turnstile.stop = turnstile.stop or StopReason.FAULT
+                structlog.get_logger("nano_trio").error("internal error in a turn", exc_info=error)
+                error.__traceback__ = None
             while turnstile.stop is None:
                 try:
                     if not execute_pending_job():

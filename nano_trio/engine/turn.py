@@ -24,6 +24,8 @@ class StopReason(enum.Enum):
     """:meth:`Isolate.stop` or :meth:`Isolate.close` was called."""
     INTERRUPTED = "interrupted"
     """:meth:`Isolate.interrupt` was called; the isolate goes on with its next turn."""
+    FAULT = "an internal error"
+    """What it called raised another exception than JavaScript's: a defect of ours, which the log tells of."""
     DISCARDED = "discarded"
     """It never began: the isolate was stopped before."""
 
@@ -74,7 +76,8 @@ class Entry:
     when the turn has :meth:`ended` may be submitted again, and else never runs."""
 
     def run(self) -> None:
-        """Called inside the turn, once where there is no :attr:`more`. It may raise a :class:`quickjs.JSError` only."""
+        """Called inside the turn, once where there is no :attr:`more`. It may raise a :class:`quickjs.JSError` only:
+        what else it raises is logged, and is its isolate's end (:attr:`StopReason.FAULT`)."""
         raise NotImplementedError
 
     def suspended(self) -> None:

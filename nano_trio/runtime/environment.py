@@ -365,6 +365,11 @@ def cache_in_memory() -> AppCache:
     return AppCache()
 
 
+def _closed(entry: str, *_: Any) -> None:
+    """In place of the ways in: a turn that was suspended has yet to come to its end, and may have come to them."""
+    raise quickjs.JSError(f"InternalError: {entry}: the environment is closed")
+
+
 class Environment:
     """An isolate in which Web-platform code runs. Make it, start :meth:`run`, :meth:`enter` turns, :meth:`close` it."""
 
@@ -467,7 +472,8 @@ class Environment:
             evaluated = context.eval(source, "./nano:main", module=True)
         except quickjs.JSError as error:
             # The graph cannot be linked: an export is missing, say. What modules throw rejects the promise instead.
-            self._host.app.load_failed(str(error), getattr(error, "js_stack", "") or "")
+            if not self.isolate.stopping:
+                self._host.app.load_failed(str(error), getattr(error, "js_stack", "") or "")
         else:
             self._enter(entry, evaluated, *args)
 
@@ -530,6 +536,6 @@ class Environment:
             self._closed.set()
         self.isolate.stop()
         # Whoever has the last value frees the heap: that is to be the isolate.
-        self._enter = self._entry_point = None
+        self._enter = self._entry_point = _closed
         self.isolate.close()
         self._host.release(self.isolate.account)

@@ -105,6 +105,28 @@ def tasks_of(app: str) -> list[str]:
     return found
 
 
+async def test_an_app_that_does_not_come_to_its_end_of_loading_may_be_stopped(house: HouseMaker) -> None:
+    """Its turn is suspended in its module: what comes behind that in the turn must not ask for what is gone."""
+    loops = {
+        "module": "for (;;); export default {};",
+        "script": "await null; for (;;); export default {};",
+        "native": "[].indexOf.call({ length: 2 ** 53 - 1 }, 1); export default {};",
+        "nested": "Promise.resolve().then(() => { for (;;); }); for (;;) new Promise(() => { for (;;); });",
+    }
+    async with house({**loops, "calm": CALM}) as home:
+        for _ in range(3):
+            exchanges = [home.app(name).begin(request(name)) for name in loops]
+            for _ in range(200):
+                await trio.lowlevel.checkpoint()
+            for name, exchange in zip(loops, exchanges, strict=True):
+                assert exchange.response is None
+                home.app(name).end()
+                assert (await exchange.wait()).status == 503
+                exchange.finish()
+            assert (await home.ask("calm")).body == b"calm"
+        assert not [line for line in home.logs if line["log_level"] == "error"]
+
+
 async def test_an_app_has_a_task_from_its_first_timer_or_operation_on(house: HouseMaker) -> None:
     source = """
         export default { async fetch(request) {

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 import quickjs
+import structlog.testing
 import trio
 
 from nano_trio.engine.calls import call
@@ -345,6 +346,33 @@ async def test_a_throwing_function_is_reported_and_the_isolate_goes_on(new_isola
     with pytest.raises(quickjs.JSError, match="TypeError: no"):
         await call(isolate, isolate.context.get("bad"))
     assert await call(isolate, isolate.context.get("good")) == 1
+
+
+@pytest.mark.parametrize("suspended_before", [False, True])
+async def test_a_defect_of_ours_is_one_isolates_end(suspended_before: bool, new_isolate: NewIsolate) -> None:
+    """What a turn calls is ours, and raises JavaScript's errors only. Where it does not, the neighbours go on."""
+    isolate, neighbour = new_isolate(), new_isolate()
+    reasons: list[StopReason] = []
+    isolate.on_stopped = reasons.append
+    work = neighbour.context.get("work")
+
+    def defect() -> None:
+        if suspended_before:
+            isolate.context.eval("work(1e6)")
+        raise LookupError("a slip")
+
+    turns = [Turn(defect, ()), Turn(isolate.context.get("hi"), ("you",))]
+    with structlog.testing.capture_logs() as logs:
+        for turn in turns:
+            isolate.submit(turn)
+        assert await call(neighbour, work, 1e6) == 999989
+        while isolate.busy:
+            await trio.lowlevel.checkpoint()
+    assert [turn.stopped for turn in turns] == [StopReason.FAULT, StopReason.DISCARDED]
+    assert reasons == [isolate.stopped] == [StopReason.FAULT]
+    assert [(line["event"], str(line["exc_info"])) for line in logs] == [("internal error in a turn", "a slip")]
+    isolate.close()
+    assert await call(neighbour, work, 1e3) == 832504
 
 
 async def test_closing_in_the_middle_of_a_turn(new_isolate: NewIsolate) -> None:
