@@ -5,12 +5,10 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import trio
 
-__all__ = ["FetchError", "network_errors"]
+__all__ = ["FetchError", "NetworkErrors"]
 
 
 class FetchError(Exception):
@@ -27,13 +25,24 @@ class FetchError(Exception):
         return FetchError(self.code, self.message)
 
 
-@contextmanager
-def network_errors(doing: str) -> Iterator[None]:
-    """Turn the errors of sockets, TLS and names into :class:`FetchError`; ``doing`` begins the message."""
-    try:
-        yield
-    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, UnicodeError) as error:
-        raise _translate(error, doing) from None
+class NetworkErrors:
+    """``with`` it, the errors of sockets, TLS and names become :class:`FetchError`; ``doing`` begins the message.
+
+    No generator: what is thrown into one holds, from Python 3.12 on, the frame that threw it, and that frame holds it.
+    A broken connection and all that it knows so waited for the collector.
+    """
+
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, (OSError, trio.BrokenResourceError, trio.ClosedResourceError, UnicodeError)):
+            raise _translate(error, self._doing) from None
 
 
 def _translate(error: Exception, doing: str) -> FetchError:

@@ -21,7 +21,7 @@ from typing import Any
 import h11
 import trio
 
-from nano_trio.runtime.fetch_errors import FetchError, network_errors
+from nano_trio.runtime.fetch_errors import FetchError, NetworkErrors
 from nano_trio.runtime.fetch_messages import Response, WireRequest
 from nano_trio.runtime.net_connect import Connected
 from nano_trio.runtime.pace import Pace
@@ -129,7 +129,7 @@ class Http1Connection:
 
     async def _write(self, *parts: bytes) -> None:
         try:
-            with network_errors("sending the request"):
+            with NetworkErrors("sending the request"):
                 for part in parts:
                     await self._connected.stream.send_all(part)
         except FetchError:
@@ -147,10 +147,10 @@ class Http1Connection:
             try:
                 while chunk := await receive():
                     for part in self._h11.send_with_data_passthrough(h11.Data(data=chunk)) or ():
-                        with network_errors("sending the request"):
+                        with NetworkErrors("sending the request"):
                             await self._connected.stream.send_all(part)
                 for part in self._h11.send_with_data_passthrough(h11.EndOfMessage()) or ():
-                    with network_errors("sending the request"):
+                    with NetworkErrors("sending the request"):
                         await self._connected.stream.send_all(part)
             except h11.LocalProtocolError as error:
                 self._fail_upload(FetchError("ERR_BODY_LENGTH", f"the request's body: {error}"))
@@ -194,7 +194,7 @@ class Http1Connection:
                 return h11.EndOfMessage()
             most = min(self._piece, self._left) if self._past else _READ_BYTES
             try:
-                with network_errors("reading the response"):
+                with NetworkErrors("reading the response"):
                     data = await self._read(most)
             except FetchError as error:
                 raise self._why(error) from None

@@ -20,7 +20,7 @@ import h2.exceptions
 import h2.settings
 import trio
 
-from nano_trio.runtime.fetch_errors import FetchError, network_errors
+from nano_trio.runtime.fetch_errors import FetchError, NetworkErrors
 from nano_trio.runtime.fetch_messages import Response, WireRequest
 from nano_trio.runtime.http2_state import Http2State
 from nano_trio.runtime.net_connect import Connected
@@ -193,7 +193,7 @@ class Http2Connection:
         while True:
             while len(self._unsent) > _MOST_UNSENT:
                 await self._drained.wait()
-            with network_errors("reading the response"):
+            with NetworkErrors("reading the response"):
                 data = await self._connected.stream.receive_some(_READ_BYTES)
             if not data:
                 raise FetchError("ECONNRESET", "the server closed the connection")
@@ -237,7 +237,7 @@ class Http2Connection:
         while True:
             self._unsent = self._h2.data_to_send()
             if self._unsent:
-                with network_errors("sending the request"):
+                with NetworkErrors("sending the request"):
                     try:
                         await self._connected.stream.send_all(self._unsent)
                     except (trio.BrokenResourceError, trio.ClosedResourceError):

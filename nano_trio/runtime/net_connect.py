@@ -17,7 +17,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from nano_trio.runtime.fetch_errors import FetchError, network_errors
+from nano_trio.runtime.fetch_errors import FetchError, NetworkErrors
 from nano_trio.runtime.net_policy import NetPolicy
 
 __all__ = ["CONNECT_TIMEOUT_S", "Connected", "Connector", "Network", "Origin", "Resolver"]
@@ -91,7 +91,7 @@ class Connector:
                 raise FetchError("ENOTFOUND", f"connecting to {origin}: the host has no address")
             # Nothing about the addresses: what a name resolves to inside is nothing that an app should learn.
             raise FetchError("ERR_BLOCKED", f"connecting to {origin}: not in the public Internet, nor in allow_net")
-        with network_errors(f"connecting to {origin}"):
+        with NetworkErrors(f"connecting to {origin}"):
             sock = await _connect_first(allowed, origin.port)
         if origin.scheme != "https":
             return Connected(trio.SocketStream(sock), sock, False)
@@ -104,7 +104,7 @@ class Connector:
     async def _resolve(self, origin: Origin) -> list[str]:
         if is_ip_address(origin.host):
             return [origin.host]
-        with network_errors(f"resolving {origin.host}"):
+        with NetworkErrors(f"resolving {origin.host}"):
             if self._network.resolve is not None:
                 found: Iterable[str] = await self._network.resolve(origin.host, origin.port)
             else:
@@ -118,7 +118,7 @@ class Connector:
         stream = trio.SSLStream(
             trio.SocketStream(sock), context, server_hostname=origin.host.removesuffix("."), https_compatible=True
         )
-        with network_errors(f"TLS with {origin}"):
+        with NetworkErrors(f"TLS with {origin}"):
             try:
                 await stream.do_handshake()
             except ValueError as error:  # a hostname that TLS cannot name
