@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.wpt import fetch_wpt
 from tests.wpt.execution import Outcome
-from tests.wpt.expectations import UNREVIEWED, Expectations, failing
+from tests.wpt.expectations import UNREVIEWED, Expectations, failing, revisions_of
 from tests.wpt.manifest import Test, area_of, discover
 from tests.wpt.pool import run_all
 from tests.wpt.subset import CI_SUBSET
@@ -119,11 +119,13 @@ def main() -> int:
         wrong = [f"{test}: {n}: {what}" for test, o in sorted(outcomes.items()) for n, what in failing(o).items()]
         _print_list("failures", wrong)
     if arguments.update:
-        expectations.update(outcomes)
+        expectations.update(outcomes, None if patterns else revisions_of(root))
     comparison = expectations.compare(outcomes)
     _print_list("unexpected passes", comparison.unexpected_passes, 40)
     _print_list("regressions", comparison.regressions, 40)
     _print_list(f"known failures with the reason {UNREVIEWED!r}", comparison.unreviewed, 40)
+    if comparison.failed and (note := expectations.differences(root)):
+        print(f"\n{note}")
     return 1 if comparison.failed else 0
 
 

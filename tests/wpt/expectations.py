@@ -1,5 +1,6 @@
 """The known failures, each with the reason a person wrote: ``expectations.json``.
 
+``revisions`` part of the set → the commit of the Web Platform Tests that it, and what is said of it here, belongs to.
 ``areas``     area → reason: nothing of it is run.
 ``failures``  test (file and variant) → groups of ``{"reason", "subtests"}``; ``subtests``: names, or ``"*"`` for
               whatever that file does (it cannot pass as a whole).
@@ -15,7 +16,7 @@ from typing import Any
 from tests.wpt.execution import Outcome
 from tests.wpt.manifest import area_of
 
-__all__ = ["HARNESS", "UNREVIEWED", "Comparison", "Expectations"]
+__all__ = ["HARNESS", "UNREVIEWED", "Comparison", "Expectations", "revisions_of"]
 
 PATH = Path(__file__).with_name("expectations.json")
 UNREVIEWED = "unreviewed"
@@ -44,10 +45,20 @@ def failing(outcome: Outcome) -> dict[str, str]:
     return wrong
 
 
+def revisions_of(checkout: Path) -> dict[str, str]:
+    """Part of the set (``streams``, ``FileAPI/file``) → its commit; empty for a checkout that does not say."""
+    try:
+        versions = json.loads((checkout / "versions.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {part: version["commit"] for part, version in versions.items()}
+
+
 class Expectations:
     def __init__(self, path: Path = PATH) -> None:
         self._path = path
         data = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        self.revisions: dict[str, str] = data.get("revisions", {})
         self.areas: dict[str, str] = data.get("areas", {})
         self.failures: dict[str, list[dict[str, Any]]] = data.get("failures", {})
 
@@ -63,6 +74,22 @@ class Expectations:
             else:
                 known |= dict.fromkeys(group["subtests"], group["reason"])
         return known, whole
+
+    def differences(self, checkout: Path, beginning: str = "") -> str:
+        """What to tell of a set of which parts are of other revisions than the expectations; empty where none are."""
+        found = revisions_of(checkout)
+        different = [
+            f"{part} of {found.get(part, 'an unknown')[:10]} instead of {revision[:10]}"
+            for part, revision in sorted(self.revisions.items())
+            if found.get(part) != revision and (part.startswith(beginning) or beginning.startswith(f"{part}/"))
+        ]
+        if not different:
+            return ""
+        return (
+            f"The set in {checkout} is not the one of the expectations: {', '.join(different)}. What fails may be a test "
+            "that was changed or added. Remove that folder, or name one that does not exist yet with NANO_WPT, and the "
+            "set of the expectations is brought."
+        )
 
     def compare(self, outcomes: dict[str, Outcome]) -> Comparison:
         """What is worse or better than expected in the tests that were run."""
@@ -81,8 +108,13 @@ class Expectations:
             comparison.unexpected_passes += [f"{test}: {name}" for name in known if name not in wrong]
         return comparison
 
-    def update(self, outcomes: dict[str, Outcome]) -> None:
-        """Forget what passes now; add new failures as unreviewed. Tests that were not run stay as they are."""
+    def update(self, outcomes: dict[str, Outcome], revisions: dict[str, str] | None = None) -> None:
+        """Forget what passes now; add new failures as unreviewed. Tests that were not run stay as they are.
+
+        ``revisions``: those of the set, where all of it was run.
+        """
+        if revisions is not None:
+            self.revisions = revisions
         for test, outcome in outcomes.items():
             known, whole = self._known(test)
             wrong = failing(outcome)
@@ -95,5 +127,5 @@ class Expectations:
                 self.failures[test] = [{"reason": reason, "subtests": names} for reason, names in groups.items()]
             else:
                 self.failures.pop(test, None)
-        data = {"areas": self.areas, "failures": dict(sorted(self.failures.items()))}
+        data = {"revisions": self.revisions, "areas": self.areas, "failures": dict(sorted(self.failures.items()))}
         self._path.write_text(json.dumps(data, indent=2) + "\n", "utf-8")

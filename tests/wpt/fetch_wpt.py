@@ -1,11 +1,14 @@
 """Brings the set of Web Platform Tests that Debian's nodejs source package carries into a cache folder.
 
 The set has url, encoding, streams, WebCryptoAPI, FileAPI, dom, html/webappapis, hr-time, user-timing, webmessaging,
-console, webidl. It is downloaded once (29 MB) through apt's own sources; nothing of it is ever committed.
+console, webidl. It is downloaded once (29 MB), and nothing of it is ever committed. It is the one that the expectations
+belong to, on any system; where that cannot be had, the one of this system's apt, which may be of another revision.
 """
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import os
 import re
 import shutil
@@ -14,6 +17,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 __all__ = ["FetchError", "default_folder", "ensure", "is_checkout"]
@@ -23,6 +27,12 @@ _SOURCES = Path("/etc/apt")
 _PACKAGE = "nodejs"
 _APT_HELPER = "/usr/lib/apt/apt-helper"
 _ATTEMPTS = 3
+_TIMEOUT_S = 60.0
+RECORDED = (
+    "http://deb.debian.org/debian/pool/main/n/nodejs/nodejs_18.20.4+dfsg.orig.tar.xz",
+    "6ce58062c71eae37d9c5ac31eeaeff9c2d48561d21c2849179d056c9c1bd9ebc",
+)
+"""Where the set of the expectations is, and the archive's SHA-256."""
 
 
 class FetchError(Exception):
@@ -44,9 +54,6 @@ def ensure(folder: Path) -> Path:
     """``folder`` if a set lies there; else the set is brought there. Raises FetchError."""
     if is_checkout(folder):
         return folder
-    missing = [tool for tool in ("apt-get", "apt-cache", _APT_HELPER) if shutil.which(tool) is None]
-    if missing:
-        raise FetchError(f"no Web Platform Tests in {folder}, and no {missing[0]} to bring them")
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             _bring(folder)
@@ -81,8 +88,45 @@ def _apt(program: str, options: list[str], *arguments: str, cwd: Path) -> str:
     return result.stdout
 
 
-def _download(options: list[str], work: Path) -> Path:
+def _download(work: Path) -> Path:
+    """The archive: the recorded one, else that of this system's apt."""
+    url, checksum = RECORDED
+    archive = work / "archive.tar"
+    print(f"tests.wpt: bringing the Web Platform Tests from {url}", file=sys.stderr)
+    try:
+        digest = hashlib.sha256()
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, archive.open("wb") as file:
+            while piece := response.read(1 << 20):
+                digest.update(piece)
+                file.write(piece)
+        if digest.hexdigest() != checksum:
+            raise FetchError(f"{url} is another file, its SHA-256 {digest.hexdigest()}")
+        return archive
+    except (FetchError, OSError, http.client.HTTPException) as error:
+        missing = [tool for tool in ("apt-get", "apt-cache", _APT_HELPER) if shutil.which(tool) is None]
+        if missing:
+            raise FetchError(f"{url}: {error}; and there is no {missing[0]} to bring others") from error
+        print(f"tests.wpt: {error}; bringing those of this system's nodejs source package", file=sys.stderr)
+    return _download_by_apt(work)
+
+
+def _download_by_apt(work: Path) -> Path:
     """The upstream archive of the package, of the first version that the mirror really has."""
+    # apt drops its privileges for downloads where it can; it must be able to write here.
+    work.chmod(0o755)
+    parts, lists = work / "parts", work / "lists"
+    parts.mkdir()
+    (lists / "partial").mkdir(parents=True)
+    _source_lists(parts)
+    options = [
+        "-oDir::Etc::SourceList=/dev/null",
+        f"-oDir::Etc::SourceParts={parts}",
+        f"-oDir::State::Lists={lists}",
+        f"-oDir::Cache={work / 'cache'}",
+        "-oAPT::Sandbox::User=root",
+        "-oAcquire::Retries=3",
+    ]
+    _apt("apt-get", options, "update", cwd=work)
     versions = re.findall(r"^Version: (\S+)$", _apt("apt-cache", options, "showsrc", _PACKAGE, cwd=work), re.MULTILINE)
     archive = work / "archive.tar"
     problem = FetchError(f"apt's sources know no package {_PACKAGE}")
@@ -98,35 +142,29 @@ def _download(options: list[str], work: Path) -> Path:
     raise problem
 
 
+def _unpack(downloaded: Path, target: Path) -> None:
+    """Only files are made, below ``target``. (Debian 12's Python has no filters of extraction that would see to it.)"""
+    with tarfile.open(downloaded) as archive:
+        for member in archive:
+            match = _PREFIX.match(member.name)
+            if match is None or not member.isfile() or ".." in match[1].split("/"):
+                continue
+            content = archive.extractfile(member)
+            assert content is not None
+            file = target / match[1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with content, file.open("wb") as copy:
+                shutil.copyfileobj(content, copy)
+
+
 def _bring(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="nano-trio-wpt-") as name:
-        work = Path(name)
-        # apt drops its privileges for downloads where it can; it must be able to write here.
-        work.chmod(0o755)
-        parts, lists = work / "parts", work / "lists"
-        parts.mkdir()
-        (lists / "partial").mkdir(parents=True)
-        _source_lists(parts)
-        options = [
-            "-oDir::Etc::SourceList=/dev/null",
-            f"-oDir::Etc::SourceParts={parts}",
-            f"-oDir::State::Lists={lists}",
-            f"-oDir::Cache={work / 'cache'}",
-            "-oAPT::Sandbox::User=root",
-            "-oAcquire::Retries=3",
-        ]
-        print("tests.wpt: bringing the Web Platform Tests from Debian's nodejs source package", file=sys.stderr)
-        _apt("apt-get", options, "update", cwd=work)
-        downloaded = _download(options, work)
+        downloaded = _download(Path(name))
         # Unpacked beside the folder, then renamed, so that a broken download leaves nothing half done.
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="wpt-") as fresh:
             target = Path(fresh) / "wpt"
-            with tarfile.open(downloaded) as archive:
-                for member in archive:
-                    if (match := _PREFIX.match(member.name)) and (member.isfile() or member.isdir()):
-                        member.name = match[1]
-                        archive.extract(member, target, filter="data")
+            _unpack(downloaded, target)
             if not is_checkout(target):
                 raise FetchError("Debian's nodejs source package carries no Web Platform Tests")
             if not folder.exists():

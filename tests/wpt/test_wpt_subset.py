@@ -27,5 +27,6 @@ def test_area(area: str, checkout: Path) -> None:
     tests = discover(checkout, [area], set())
     assert tests, f"the set in {checkout} has nothing below {area}"
     outcomes = {test.name: outcome for test, outcome in run_all(checkout, tests, os.cpu_count() or 1)}
-    comparison = Expectations().compare(outcomes)
-    assert comparison.regressions + comparison.unreviewed == []
+    expectations = Expectations()
+    comparison = expectations.compare(outcomes)
+    assert comparison.regressions + comparison.unreviewed == [], expectations.differences(checkout, area)
