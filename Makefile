@@ -76,8 +76,14 @@ $(VENV)/.installed-dev: $(BUILT_FROM) | $(VENV)/.made
 	@touch $@ $(VENV)/.installed
 
 install: $(VENV)/.installed
+	@$(COMPILED)
 
 install-dev: $(VENV)/.installed-dev
+	@$(COMPILED)
+
+# Where there was no C compiler when it was installed: perhaps there is one now. What cannot be compiled says what it is for.
+COMPILED = [ "$$(uname)" != Linux ] || ls nano_trio/engine/lib*.so >/dev/null 2>&1 || $(PYTHON) hatch_build.py \
+	|| echo "make: it works without, slower; with a C compiler (apt install gcc), the next make compiles them" >&2
 
 # -- serving ----------------------------------------------------------------------------------------------------------
 

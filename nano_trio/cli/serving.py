@@ -19,6 +19,7 @@ from nano_trio import __version__, logs
 from nano_trio.cli.outcome import fail
 from nano_trio.cli.terminal import colors
 from nano_trio.config import Config, ConfigError, Overlay, kept, load, single_app
+from nano_trio.engine.native import missing_libraries
 from nano_trio.web.certificates import CertificateError
 from nano_trio.web.file_watch import digests
 from nano_trio.web.hosting import Hosting, uses_local_certificates
@@ -98,6 +99,7 @@ def serve_here(
     )
     if link is not None and link.workers > 1:
         structlog.contextvars.bind_contextvars(worker=link.worker)
+    _tell_of_missing_libraries()
     if access_log is None:
         access_log = dev or config.log.format == "apache"
 
@@ -138,6 +140,16 @@ def serve_here(
         places = failure.filename or " or ".join(f"{at.host}:{at.port}" for at in sorted(config.listeners))
         advice = _ADVICE.get(failure.errno or 0, "")
         fail(f"cannot listen on {places}: {failure.strerror or failure}{advice}")
+
+
+def _tell_of_missing_libraries() -> None:
+    missing = missing_libraries()
+    if missing:
+        structlog.get_logger("nano_trio").warning(
+            "installed without a C compiler: apps are slower, need more memory, and may hold up each other in native"
+            " code; with one (apt install gcc), install nano-trio anew",
+            missing=", ".join(missing),
+        )
 
 
 def _heed_no_longer(number: int, frame: object) -> None:

@@ -7,6 +7,7 @@ are given out only for a binding that was examined (:mod:`nano_trio.engine.polli
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import quickjs
 
 from nano_trio.engine.polling import layout_is_known
 
-__all__ = ["engine_functions", "open_library"]
+__all__ = ["engine_functions", "missing_libraries", "open_library"]
 
 _FOLDER = Path(__file__).parent
+_LIBRARIES = ("allocator", "builtins", "json_builtins", "poll_timer", "rejections")
 
 
 def open_library(name: str) -> ctypes.PyDLL | None:
@@ -26,6 +28,13 @@ def open_library(name: str) -> ctypes.PyDLL | None:
         return ctypes.PyDLL(str(_FOLDER / f"lib{name}.so"))
     except OSError:
         return None
+
+
+def missing_libraries() -> list[str]:
+    """Those that this system could have and that are not there, or cannot be loaded; none beyond Linux."""
+    if sys.platform != "linux":
+        return []
+    return [name for name in _LIBRARIES if open_library(name) is None]
 
 
 def engine_functions(names: Sequence[str]) -> ctypes.Array[ctypes.c_void_p] | None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import hatch_build
+
 ROOT = Path(__file__).parents[2]
 
 TELL = """
@@ -99,3 +101,35 @@ def test_an_installation_compiles_them(tmp_path: Path) -> None:
     """What was installed for these tests has them: a package without is slower, and nothing else would tell."""
     told = run(tmp_path, "-c", TELL, PYTHONPATH="")
     assert told.stdout.split() == ALL, told.stderr
+
+
+def test_a_server_without_them_warns(copy: Path, tmp_path: Path) -> None:
+    names = "allocator, builtins, json_builtins, poll_timer, rejections"
+    assert ", ".join(hatch_build._SOURCES) == names
+    (tmp_path / "app.js").write_text("export default () => new Response();")
+    assert "installed without a C compiler: apps are slower" in (
+        told := warnings_of_a_server(copy, tmp_path / "app.js")
+    )
+    assert f'missing="{names}"' in told
+    assert run(copy, "hatch_build.py").returncode == 0
+    assert "compiler" not in warnings_of_a_server(copy, tmp_path / "app.js")
+
+
+def warnings_of_a_server(folder: Path, app: Path) -> str:
+    """What one of ``folder`` writes to its log until it listens."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "nano_trio", "serve", str(app), "--port", "0"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stderr is not None
+        told = ""
+        for line in server.stderr:
+            told += line
+            if "listening" in line:
+                break
+        server.terminate()
+    return told

@@ -89,3 +89,31 @@ def test_without_any_python_it_says_what_is_needed(folder: Path) -> None:
     told = made_with(folder, folder / "a")
     assert told.returncode != 0
     assert "nano-trio needs Python 3.11 or later" in told.stderr
+
+
+def test_what_was_not_compiled_is_compiled_once_it_can_be(folder: Path) -> None:
+    (folder / ".venv").mkdir()
+    (folder / "nano_trio" / "engine").mkdir(parents=True)
+    (folder / "pyproject.toml").touch()
+    (folder / "hatch_build.py").write_text(
+        """if True:
+        import os, pathlib, sys
+        if "COMPILER" not in os.environ:
+            sys.exit("nano-trio: there is no compiler")
+        pathlib.Path("nano_trio/engine/liballocator.so").touch()
+        print("compiled")
+        """
+    )
+    python(folder / ".venv" / "bin", "python")
+    for stamp in (".made", ".installed"):
+        (folder / ".venv" / stamp).touch()
+
+    def install(**environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", "install"], cwd=folder, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60
+        )
+
+    told = install()
+    assert told.returncode == 0
+    assert told.stderr.startswith("nano-trio: there is no compiler\nmake: it works without, slower; with a C compiler")
+    assert (install(COMPILER="cc").stdout, install(COMPILER="cc").stdout) == ("compiled\n", "")
