@@ -1,7 +1,8 @@
 """Isolates: one JavaScript heap each, whose turns Trio can suspend, resume and stop.
 
 Theory of operation. A *turn* is one call into JavaScript followed by all the microtasks it made. Turns of one isolate
-run one at a time, in the order they were submitted. The states of an isolate:
+run one at a time, in the order they were submitted; and where one has another app's begin (it gives up a call to it,
+say) that one waits for the pass's end. The states of an isolate:
 
     IDLE ──submit──► RUNNING ──slice used up──► SUSPENDED ──granted──► RUNNING ──► IDLE
       └─ no room in this pass ─► QUEUED ──granted──► RUNNING
@@ -350,10 +351,12 @@ class Isolate:
         self._mark[0], self._running[0] = self._number, turnstile.counter_at
         if self.account.trust < PROVEN_TURNS:
             self._tick_after(slice_ns + _POLLS_LATE_NS)
+        self._scheduler.in_turn = True
         try:
             runner.switch(self)
         finally:
             # Whatever comes out of a turn: the timer must not write to a counter that may be gone.
+            self._scheduler.in_turn = False
             self._running[0] = self._mark[0] = 0
         if turnstile.suspended:
             self._suspend()
@@ -379,9 +382,11 @@ class Isolate:
         turnstile.look_at = start + self._scheduler.look_ns
         self._mark[0], self._running[0] = self._number, turnstile.counter_at
         self._tick_after(slice_ns + _POLLS_LATE_NS)
+        self._scheduler.in_turn = True
         try:
             runner.switch()
         finally:
+            self._scheduler.in_turn = False
             self._running[0] = self._mark[0] = 0
         if not turnstile.in_native_call:
             self._free_values()

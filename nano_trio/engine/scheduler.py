@@ -157,6 +157,8 @@ class CpuScheduler:
         self._budget_ns = int(slice_ms * 1e6 * pass_budget_slices)
         self.used_ns = 0
         """CPU time of turns in this pass, in ns; isolates add to it."""
+        self.in_turn = False
+        """One runs at this moment: what is called from it must not begin another's."""
         self._expired = False
         """A turn that began where it was submitted has used up its slice in this pass."""
         self._proven_expired = False
@@ -190,7 +192,7 @@ class CpuScheduler:
 
     def may_begin(self, account: Account) -> bool:
         """Whether a turn of that app may begin here and now, without waiting for a grant."""
-        if self.used_ns >= self._budget_ns:
+        if self.in_turn or self.used_ns >= self._budget_ns:
             return False
         if self._expired or self._promising or self._newcomers:
             return account.proven and not self._proven_expired

@@ -133,6 +133,25 @@ async def test_a_turn_that_never_ends_is_stopped_at_its_cpu_limit(new_isolate: N
     assert answers > 10  # the neighbour was served all the while
 
 
+async def test_a_turn_does_not_begin_in_the_midst_of_another_isolates(new_isolate: NewIsolate) -> None:
+    """It would run on its stack, at its expense and in its name, and switch off what has it suspended."""
+    isolate, other = new_isolate(), new_isolate()
+    told: list[str] = []
+    other.context.set("note", told.append)
+
+    def tell() -> list[str]:
+        other.submit(Turn(other.context.eval("() => note('told')"), ()))
+        return list(told)
+
+    isolate.context.set("tell", tell)
+    assert await call(isolate, isolate.context.eval("() => tell().length")) == 0
+    while other.busy:
+        await trio.lowlevel.checkpoint()
+    assert told == ["told"]
+    # Between turns another's begins where it is submitted, as ever.
+    assert tell() == ["told", "told"]
+
+
 async def test_the_cpu_limit_is_no_wall_clock_limit(even_clock: None, new_isolate: NewIsolate) -> None:
     """Ten apps that compute at once: each waits for the others most of the time, and that is not counted."""
     isolates = [new_isolate(turn_ms=250) for _ in range(10)]

@@ -55,6 +55,16 @@ async def test_it_is_suspended_time_and_again_and_is_right(
     assert not isolate.left
 
 
+async def test_it_is_suspended_where_its_turn_has_had_another_app_do_something(new_isolate: NewIsolate) -> None:
+    """A call to another app is given up, say, which that app is told."""
+    isolate, other = new_isolate(source="const data = { length: 1e7 };", turn_ms=60_000), new_isolate()
+    told = Turn(other.context.get("hi"), ("you",))
+    isolate.context.set("tell", lambda: other.submit(told))
+    turn, _ = await run(isolate, "() => { tell(); return [].lastIndexOf.call(data, 1) }")
+    assert (turn.stopped, turn.result, told.result) == (None, -1, "hi you")
+    assert isolate.account.slices >= turn.cpu_ns / 2.5e6 >= 2
+
+
 async def test_many_at_a_time_do_not_mix(new_isolate: NewIsolate) -> None:
     """Each is put aside with all its registers, in the midst of others that are put aside as well."""
     count = 6
