@@ -67,6 +67,8 @@ _PREFIX = "app:/"
 """Begins what the app's modules are called within the engine."""
 _NO_OWN: Final = Tools()
 _MAX_MODULE_BYTES = 64 << 20
+_LONGEST_NAME = 1000
+"""Characters of what may be asked for by import(). To look for a file of 50,000 folders takes half a minute."""
 _URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _DYNAMIC_IMPORT = re.compile(r"""\bimport\s*\(\s*(["'`])([^"'`\n$\\]+)\1\s*\)""")
 _COMMONJS = re.compile(r"\bmodule\s*\.\s*exports\b|\bexports\s*[.\[]|\brequire\s*\(")
@@ -327,6 +329,12 @@ class AppCode:
         return original, text or ""
 
 
+def _throwing(text: str) -> str:
+    """The source of a module that says so to whoever imports it: what a loader raises the engine cuts off after 255
+    bytes."""
+    return f"const error = new ReferenceError({json.dumps(text)}); error.stack = ''; throw error;"
+
+
 class _LateImports:
     """The module loader of one context: what ``import()`` asks for."""
 
@@ -340,13 +348,19 @@ class _LateImports:
         try:
             return self._load(name)
         except ModuleError as error:
-            # What a loader raises the engine cuts off after 255 bytes.
-            return f"const error = new ReferenceError({json.dumps(str(error))}); error.stack = ''; throw error;"
+            return _throwing(str(error))
         except JavaScriptError:
             # The engine says itself what is wrong with the text, to whoever imports it.
             return self._code.folder.read(_file(self._resolve(name)))
+        except (OSError, ValueError):
+            # No file system has such a name.
+            return _throwing(f'cannot load "{_shown(name)}": no such file in the app\'s folder')
 
     def _load(self, name: str) -> str:
+        if len(name) > _LONGEST_NAME:
+            raise ModuleError(
+                f'cannot load "{name[:60]}…" ({len(name)} characters): a module\'s name has at most {_LONGEST_NAME}'
+            )
         code = self._code
         folder = code.folder
         if name in folder.resolver.builtins:

@@ -66,14 +66,19 @@ def real_path_below(root: str, path: str) -> str:
     less than ``os.path.realpath``. Raises ValueError where ``path`` has a null character.
     """
     at = root.rstrip("/")
-    for part in path.split("/"):
+    whole = f"{at}/{path}"
+    parts = path.split("/")
+    if "" in parts or "." in parts or ".." in parts:
+        return os.path.realpath(f"{root}/{path}")
+    for part in parts:
         at = f"{at}/{part}"
         try:
-            unusual = part in ("", ".", "..") or stat.S_ISLNK(os.lstat(at).st_mode)
+            is_link = stat.S_ISLNK(os.lstat(at).st_mode)
         except OSError:
-            unusual = True
-        if unusual:
-            return os.path.realpath(f"{root}/{path}")
+            # Nothing is there, or below.
+            return whole
+        if is_link:
+            return os.path.realpath(whole)
     return at
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,34 @@ def test_nothing_outside_the_folder_can_be_read(
         (app / "index.js").write_text(f'import x from "{specifier}"; export default x;')
         with pytest.raises(ModuleError, match=why):
             load_app(app, cache)
+
+
+@pytest.mark.parametrize("name", ["./" + "a/" * 50_000 + "x.js", "x/" * 50_000, "./" + "a/" * 400 + "x.js"])
+def test_a_name_that_cannot_be_costs_nobody_time(
+    tmp_path: Path, cache: BytecodeCache, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks for it does so in a turn, while all apps wait."""
+    code = load_app(write(tmp_path / "app", index_js=f"export default await import({name!r}).catch(String);"), cache)
+    looks = 0
+    lstat = os.lstat
+
+    def look(path: Any) -> os.stat_result:
+        nonlocal looks
+        looks += 1
+        return lstat(path)
+
+    monkeypatch.setattr(os, "lstat", look)
+    told = run(code)
+    assert told.startswith("ReferenceError: cannot load ")
+    assert name[2:50] in told
+    assert looks < 100
+
+
+@pytest.mark.parametrize("name", ["./" + "x" * 300, "x" * 300, "@a/" + "x" * 300, "./a/" + "\U0001f600" * 200])
+def test_a_name_that_no_file_system_takes_is_of_no_file(tmp_path: Path, cache: BytecodeCache, name: str) -> None:
+    (tmp_path / "node_modules" / "@a").mkdir(parents=True)  # where it says that a package is
+    app = write(tmp_path / "app", index_js=f"export default await import({name!r}).catch(String);")
+    assert ": no such file in the app's folder" in run(load_app(app, cache))
 
 
 def test_links_inside_the_folder_are_fine(tmp_path: Path, cache: BytecodeCache) -> None:
