@@ -57,8 +57,8 @@ CASES = {
         "crypto.subtle.timingSafeEqual(d, e)",
     ),
     "node:crypto's HMAC": (
-        "const { begin, finish } = globalThis['nano:node'], d = new Uint8Array(20e6).buffer;",
-        "finish(begin({}, 'sha256', d))",
+        "const { begin, finish } = globalThis['nano:node'], own = {}, d = new Uint8Array(20e6).buffer;",
+        "(begin(own, 'sha256', d), finish(own))",
     ),
     "a URL's path": ("const d = 'http://a/' + 'xy z/'.repeat(1e6);", "new URL(d)"),
     "a URL's dot segments": ("const d = 'http://a/' + 'x/../'.repeat(1e5);", "new URL(d)"),

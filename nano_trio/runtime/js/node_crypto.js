@@ -25,26 +25,25 @@ const answer = (bytes, encoding) => {
 };
 
 class Digest {
-  #number;
+  #finished = false;
   #result;
   constructor(algorithm, key, copied) {
-    if (copied !== undefined) this.#number = host.copy(this, copied.#number);
-    else this.#number = host.begin(this, `${algorithm}`, key);
-    if (this.#number < 0) {
+    if (copied !== undefined) host.copy(this, copied);
+    else if (!host.begin(this, `${algorithm}`, key)) {
       if (key === undefined) throw new Error("Digest method not supported");
       fail(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${algorithm}`);
     }
   }
   get finished() {
-    return this.#number === undefined;
+    return this.#finished;
   }
   feed(data, encoding) {
-    host.update(this.#number, bytesOf(data, encoding));
+    host.update(this, bytesOf(data, encoding));
   }
   finish() {
-    if (this.#number !== undefined) {
-      this.#result = host.finish(this.#number);
-      this.#number = undefined;
+    if (!this.#finished) {
+      this.#result = host.finish(this);
+      this.#finished = true;
     }
     return this.#result;
   }
