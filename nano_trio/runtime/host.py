@@ -3,13 +3,14 @@
 Host functions are the Python side of the specifications in ``runtime/js``. Each module beside this one that has a
 ``namespace(services)`` function offers its functions to the JavaScript file of the same name through
 ``host("name")``; what another function of it offers is ``host("name.function")``. The rules (DESIGN section 1): a host
-function never blocks, never awaits, never raises, and holds no strong reference to the context. What failed is said in
-the return value; work that takes time is handed to :meth:`Services.operation` and answers in a later turn.
+function never blocks, never awaits, never raises (but for :class:`Exhausted`), and holds no strong reference to the
+context. What failed is said in the return value; work that takes time is handed to :meth:`Services.operation` and
+answers in a later turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import quickjs
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from nano_trio.runtime.pace import Pace
     from nano_trio.runtime.service import Service
 
-__all__ = ["HostError", "Namespace", "Services", "poll_after", "text_of"]
+__all__ = ["Exhausted", "HostError", "Namespace", "Services", "in_pairs", "poll_after", "text_of"]
 
 Namespace = Mapping[str, Callable[..., Any] | int]
 """Host functions by name, and constants."""
@@ -35,12 +36,28 @@ text_of = str
 """A string that JavaScript passed: the binding hands long concatenations over as a Value."""
 
 
+def in_pairs(parts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Headers that crossed as names and values by turns. A name without a value is left out: JavaScript's lists have
+    such only in an app that has setters for indices on ``Object.prototype``, or whose heap was full."""
+    return zip(parts[::2], parts[1::2], strict=False)
+
+
 def poll_after(value: quickjs.Value) -> None:
     """Have the engine poll once the present host function is over, for what it did took a good part of a slice: there
     the turn may be suspended. ``value`` is any of the isolate's."""
     counter = poll_counter(value.context)
     if counter is not None:
         counter.value = 1
+
+
+class Exhausted(Exception):
+    """What a host function raises where the isolate's heap or stack has no room for what it does: JavaScript gets the
+    InternalError that the engine throws for that."""
+
+    def __init__(self, error: quickjs.JSError) -> None:
+        # The engine may come out of reading bytecode without having said why.
+        kind, _, why = str(error).partition(": ")
+        super().__init__(why if kind == "InternalError" else "out of memory")
 
 
 class HostError(Exception):

@@ -21,7 +21,7 @@ import quickjs
 from nano_trio.engine import builtins
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_folder
 from nano_trio.engine.rejections import watch
-from nano_trio.runtime.host import Namespace, Services
+from nano_trio.runtime.host import Exhausted, Namespace, Services
 
 __all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "builtins_source", "install", "read"]
 
@@ -178,7 +178,10 @@ def install(owner: Owner, services: Services, bootstrap: quickjs.Value) -> quick
     def load_specification(name: str) -> Any:
         living = reference()
         assert living is not None
-        return living.context.eval_function(living.context.read_object(_specification(name).code))
+        try:
+            return living.context.eval_function(living.context.read_object(_specification(name).code))
+        except quickjs.JSError as error:
+            raise Exhausted(error) from None
 
     def host_namespace(name: str) -> Namespace:
         module, _, part = name.partition(".")

@@ -14,6 +14,8 @@ from typing import Final
 
 import quickjs
 
+from nano_trio.runtime.host import Exhausted
+
 __all__ = ["box", "box_latin1", "unbox", "unbox_bytes", "unbox_utf8"]
 
 _SHORT: Final = 4096
@@ -47,8 +49,7 @@ def box_latin1(codes: bytes, near: quickjs.Value) -> str | quickjs.Value:
     """The string whose character codes are ``codes``, for the isolate that the value ``near`` belongs to."""
     if len(codes) < _SHORT:
         return codes.decode("latin-1")
-    boxed: quickjs.Value = near.context.read_object(_header() + _leb128(len(codes) << 1) + codes)
-    return boxed
+    return _read(_leb128(len(codes) << 1) + codes, near)
 
 
 def box(text: str, near: quickjs.Value) -> str | quickjs.Value:
@@ -59,20 +60,35 @@ def box(text: str, near: quickjs.Value) -> str | quickjs.Value:
         return box_latin1(text.encode("latin-1"), near)
     except UnicodeEncodeError:
         units = text.encode("utf-16-le", "surrogatepass")
-        boxed: quickjs.Value = near.context.read_object(_header() + _leb128(len(units) // 2 << 1 | 1) + units)
-        return boxed
+        return _read(_leb128(len(units) // 2 << 1 | 1) + units, near)
+
+
+def _read(written: bytes, near: quickjs.Value) -> quickjs.Value:
+    try:
+        boxed: quickjs.Value = near.context.read_object(_header() + written)
+    except quickjs.JSError as error:
+        raise Exhausted(error) from None
+    return boxed
+
+
+def _written(boxed: quickjs.Value) -> bytes:
+    try:
+        written: bytes = boxed.write_object()
+    except quickjs.JSError as error:
+        raise Exhausted(error) from None
+    return written
 
 
 def unbox_bytes(boxed: quickjs.Value) -> tuple[bool, bytes]:
     """Whether the boxed string is kept as UTF-16, and its character codes (one or two bytes each)."""
-    written: bytes = boxed.write_object()
+    written = _written(boxed)
     is_wide, start = _codes(written)
     return is_wide, written[start:]
 
 
 def unbox_utf8(boxed: quickjs.Value) -> bytes:
     """The boxed string in UTF-8; a lone surrogate becomes U+FFFD."""
-    written: bytes = boxed.write_object()
+    written = _written(boxed)
     is_wide, start = _codes(written)
     encoded = []
     while start < len(written):

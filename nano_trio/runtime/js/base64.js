@@ -3,7 +3,9 @@
   "use strict";
   const { requireArguments, DOMString } = platform.load("webidl");
   const { toBinaryString, fromBinaryString } = platform.host("base64");
-  const { Uint8Array } = platform.constructors;
+  const { SyntaxError, Uint8Array } = platform.constructors;
+  const { getPrototypeOf } = platform.statics.Object;
+  const syntaxErrors = SyntaxError.prototype;
   const { viewBuffer, viewByteLength } = platform.buffers;
   const { fromBase64 } = platform.statics.Uint8Array;
   const toBase64 = platform.uncurry("Uint8Array", "toBase64");
@@ -49,7 +51,8 @@
       try {
         // ECMAScript's loose decoding is Infra's "forgiving-base64 decode".
         bytes = fromBase64(data);
-      } catch {
+      } catch (error) {
+        if (getPrototypeOf(error) !== syntaxErrors) throw error; // there is no memory for the bytes
         fail("atob", "The string to be decoded is not correctly encoded.");
       }
       if (data.length > PIECE) return toBinary(bytes);

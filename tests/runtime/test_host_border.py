@@ -1,0 +1,81 @@
+"""The border between JavaScript and Python: whatever an app passes, what it is told is the Web's, and never Python's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.runtime.harness import Bench
+
+ERRORS = """
+const told = async (work) => {
+  try { await work(); return "nothing"; } catch (error) { return Object.prototype.toString.call(error) === "[object Error]" ? error.name : "none"; }
+};
+"""
+
+
+def test_what_nodes_modules_stand_on_takes_anything(run_js: Callable[[str], Any]) -> None:
+    """It is a global, which apps reach as well."""
+    result = run_js(
+        ERRORS
+        + """
+        const { begin, update, copy, finish } = globalThis["nano:node"], hash = {}, over = {}, bytes = new Uint8Array(3);
+        begin(hash, "sha256"); begin(over, "sha256"); finish(over);
+        const thrown = { toString() { throw new RangeError("own"); } };
+        const detached = new ArrayBuffer(8); detached.transfer();
+        const of = [1, "1", -1, NaN, 10n ** 5000n, Symbol(), undefined, null, {}, () => 1, over, "\\ud800"];
+        const names = new Set();
+        for (const value of of) {
+          names.add(await told(() => update(value, bytes))).add(await told(() => copy({}, value)));
+          names.add(await told(() => finish(value))).add(await told(() => copy(value, hash)).then((name) => name === "nothing" ? "TypeError" : name));
+          names.add(await told(() => update(hash, value))).add(await told(() => begin({}, "sha256", value ?? 1)));
+        }
+        return [[...names], begin({}, "\\ud800"), begin({}, {}), await told(() => begin({}, thrown)), await told(() => begin(1, "md5")),
+          begin(detached, "sha256", detached), finish(detached).byteLength, finish(hash).byteLength];
+        """
+    )
+    assert result == [["TypeError"], False, False, "RangeError", "TypeError", True, 32, 32]
+
+
+FILL = """
+// Of a heap with a limit, all but `left` bytes.
+const fill = (left) => {
+  const held = Array(40).fill(null);
+  for (let size = 1 << 27, at = 0; size > left; size >>= 1) try { held[at] = new ArrayBuffer(size); at++; } catch {}
+  return held;
+};
+"""
+OF_LARGE = {
+    "btoa": "btoa(latin)",
+    "atob": "atob(latin)",
+    "encode": "new TextEncoder().encode(wide)",
+    "decode": "new TextDecoder('gb18030').decode(bytes)",
+    "Blob": "new Blob([wide])",
+    "json": "Response.json({ latin, wide })",
+    "URL": "new URL('http://a/' + latin)",
+}
+FIRST_TOUCHED = ["URLPattern", "ReadableStream", "HTMLRewriter", "CompressionStream", "FormData", "caches"]
+
+
+def test_without_memory_a_host_function_says_so_as_the_engine_does(bench: Bench) -> None:
+    """Whether it is to read what it is given, to make what it gives, or to load what the app first touches."""
+    bench.run("new URL('a:'); btoa('a'); new TextEncoder(); new TextDecoder('gb18030'); new Blob([]); Response.json(1)")
+    bench.context.runtime.set_memory_limit(16 << 20)
+    works = ", ".join(f"'{name}': () => {work}" for name, work in OF_LARGE.items())
+    touches = ", ".join(f"'{name}': () => {name}" for name in FIRST_TOUCHED)
+    told = bench.run(
+        FILL
+        + "const wide = '\\u4e00'.repeat(20000), latin = 'x'.repeat(300000), bytes = new Uint8Array(200000), told = {};"
+        + f"const works = {{ {works}, {touches} }};"
+        + """
+        for (const left of [100, 1000, 5000, 20000, 100000, 400000]) for (const name in works) {
+          let held = fill(left), error;
+          try { works[name](); } catch (thrown) { error = thrown; }
+          held = null;
+          if (error !== undefined) (told[name] ??= []).push(String(error));
+        }
+        return told;
+        """
+    )
+    assert set(told) == {*OF_LARGE, *FIRST_TOUCHED}
+    assert {text for texts in told.values() for text in texts} == {"InternalError: out of memory"}
