@@ -29,6 +29,7 @@ import quickjs
 
 from nano_trio.engine.bytecode_debug import leave_out_debugging
 from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
+from nano_trio.engine.bytecode_variables import leave_out_variables
 from nano_trio.engine.files import read_file
 
 __all__ = ["Bytecode", "BytecodeCache", "compile_module", "compile_script", "default_cache_folder"]
@@ -36,7 +37,7 @@ __all__ = ["Bytecode", "BytecodeCache", "compile_module", "compile_script", "def
 _MAGIC = b"nano-trio bytecode 3\n"
 _DIGEST_SIZE = 32
 _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
-_BARE = b"bare script"
+_BARE = b"bare script, 2"
 _MAX_ENTRY_BYTES = 1 << 30
 _SCRATCH_BYTES = 64 << 10
 _MARSHAL_VERSION = 2
@@ -64,7 +65,8 @@ def compile_script(source: str, filename: str, *, debug: bool = True) -> Bytecod
     runtime = quickjs.Runtime()
     if not debug:
         leave_out_debugging(runtime)
-    return Bytecode(runtime.new_context().compile(source, filename).write_object())
+    code: bytes = runtime.new_context().compile(source, filename).write_object()
+    return Bytecode(code if debug else leave_out_variables(code))
 
 
 class _Scratch(threading.local):

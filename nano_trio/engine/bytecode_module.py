@@ -18,16 +18,13 @@ from functools import cache
 import attrs
 import quickjs
 
+from nano_trio.engine.bytecode_format import FORMAT, Reader, UnknownBytecode, encode_number, encode_string
+
 __all__ = ["ModuleHead", "UnknownBytecode", "read_head", "rewrite"]
 
-_FORMAT = 5
 _MODULE, _OBJECT, _STRING = 13, 8, 7
 _PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
 _LOCAL = 0
-
-
-class UnknownBytecode(Exception):
-    """The engine writes modules in a format that is not known here."""
 
 
 @attrs.frozen
@@ -52,54 +49,21 @@ class ModuleHead:
     """Whether there is an export named ``default``; not so where it comes by ``export *``, which leaves it out."""
 
 
-class _Reader:
-    def __init__(self, code: bytes, at: int = 0) -> None:
-        self.code = code
-        self.at = at
-
-    def byte(self) -> int:
-        self.at += 1
-        return self.code[self.at - 1]
-
-    def leb128(self) -> int:
-        value = shift = 0
-        code, at = self.code, self.at
-        while True:
-            byte = code[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                self.at = at
-                return value
-            shift += 7
-
-    def skip_string(self) -> None:
-        header = self.leb128()
-        self.at += (header >> 1) * (2 if header & 1 else 1)
-
-    def string(self) -> str:
-        header = self.leb128()
-        size = (header >> 1) * (2 if header & 1 else 1)
-        data = self.code[self.at : self.at + size]
-        self.at += size
-        # Wide strings keep the machine's byte order; Python's surrogatepass lets single surrogates through.
-        return data.decode("utf-16-le", "surrogatepass") if header & 1 else data.decode("latin-1")
-
-    def skip_attributes(self) -> None:
-        tag = self.byte()
-        if tag == _STRING:
-            self.skip_string()
-        elif tag == _OBJECT:
-            for _ in range(self.leb128()):
-                self.leb128()
-                self.skip_attributes()
-        elif tag not in _PLAIN_TAGS:
-            raise UnknownBytecode(f"a request's attributes have the tag {tag}")
+def _skip_attributes(reader: Reader) -> None:
+    tag = reader.byte()
+    if tag == _STRING:
+        reader.skip_string()
+    elif tag == _OBJECT:
+        for _ in range(reader.leb128()):
+            reader.leb128()
+            _skip_attributes(reader)
+    elif tag not in _PLAIN_TAGS:
+        raise UnknownBytecode(f"a request's attributes have the tag {tag}")
 
 
 def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
-    reader = _Reader(code)
-    if reader.byte() != _FORMAT:
+    reader = Reader(code)
+    if reader.byte() != FORMAT:
         raise UnknownBytecode(f"format version {code[0]}")
     atoms = reader.leb128()
     first = reader.at
@@ -119,8 +83,8 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
         begin = reader.at
         index = (reader.leb128() >> 1) - builtin
         after = reader.at
-        requests.append((_Reader(code, places[index]).string() if index >= 0 else None, begin, after))
-        reader.skip_attributes()
+        requests.append((Reader(code, places[index]).string() if index >= 0 else None, begin, after))
+        _skip_attributes(reader)
     has_default = False
     exported = 0
     exports = reader.leb128()
@@ -153,12 +117,12 @@ def read_head(code: bytes) -> ModuleHead:
 def rewrite(code: bytes, head: ModuleHead, name: str, targets: list[str]) -> bytes:
     """The same module under another name, asking for ``targets`` in place of what it requests, in that order."""
     names = list(dict.fromkeys([name, *targets]))
-    written = {each: _leb128((head.builtin + head.atoms + number) << 1) for number, each in enumerate(names)}
+    written = {each: encode_number((head.builtin + head.atoms + number) << 1) for number, each in enumerate(names)}
     parts = [
         code[:1],
-        _leb128(head.atoms + len(names)),
+        encode_number(head.atoms + len(names)),
         code[head.first : head.end],
-        *map(_string, names),
+        *map(encode_string, names),
         code[head.end : head.name[0]],
         written[name],
     ]
@@ -168,20 +132,3 @@ def rewrite(code: bytes, head: ModuleHead, name: str, targets: list[str]) -> byt
         after = end
     parts.append(code[after:])
     return b"".join(parts)
-
-
-def _leb128(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _string(text: str) -> bytes:
-    try:
-        return _leb128(len(text) << 1) + text.encode("latin-1")
-    except UnicodeEncodeError:
-        data = text.encode("utf-16-le", "surrogatepass")
-        return _leb128(len(data) // 2 << 1 | 1) + data

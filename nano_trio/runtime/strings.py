@@ -14,6 +14,7 @@ from typing import Final
 
 import quickjs
 
+from nano_trio.engine.bytecode_format import encode_number
 from nano_trio.runtime.host import Exhausted
 
 __all__ = ["box", "box_latin1", "unbox", "unbox_bytes", "unbox_utf8"]
@@ -36,20 +37,11 @@ def _header() -> bytes:
     return narrow[:-2]
 
 
-def _leb128(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
-
-
 def box_latin1(codes: bytes, near: quickjs.Value) -> str | quickjs.Value:
     """The string whose character codes are ``codes``, for the isolate that the value ``near`` belongs to."""
     if len(codes) < _SHORT:
         return codes.decode("latin-1")
-    return _read(_leb128(len(codes) << 1) + codes, near)
+    return _read(encode_number(len(codes) << 1) + codes, near)
 
 
 def box(text: str, near: quickjs.Value) -> str | quickjs.Value:
@@ -60,7 +52,7 @@ def box(text: str, near: quickjs.Value) -> str | quickjs.Value:
         return box_latin1(text.encode("latin-1"), near)
     except UnicodeEncodeError:
         units = text.encode("utf-16-le", "surrogatepass")
-        return _read(_leb128(len(units) // 2 << 1 | 1) + units, near)
+        return _read(encode_number(len(units) // 2 << 1 | 1) + units, near)
 
 
 def _read(written: bytes, near: quickjs.Value) -> quickjs.Value:

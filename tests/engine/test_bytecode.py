@@ -12,6 +12,8 @@ import quickjs
 
 from nano_trio.engine import bytecode
 from nano_trio.engine.bytecode import BytecodeCache, compile_script
+from nano_trio.engine.bytecode_debug import leave_out_debugging
+from nano_trio.engine.bytecode_variables import leave_out_variables
 
 
 @pytest.fixture
@@ -115,6 +117,28 @@ def test_stripped_code_does_the_same_without_its_text(source: str) -> None:
     function = bare.eval_function(bare.read_object(stripped))
     assert bare.eval(show)(function) == expected
     assert "[native code]" in str(function)
+
+
+def test_variables_are_described_only_where_some_are_captured() -> None:
+    used = "{ let c = a + b; const d = c * 2; return d - 1; }"
+    # Each takes 4 bytes. The script's own variable, for its value, goes in both.
+    for source, saved in ((f"((a, b) => {used})", 5 * 4), ("((a, b) => () => a + b)", 4)):
+        runtime = quickjs.Runtime()
+        leave_out_debugging(runtime)
+        code = runtime.new_context().compile(source, "a.js").write_object()
+        assert len(code) - len(leave_out_variables(code)) == saved
+        assert leave_out_variables(leave_out_variables(code)) == leave_out_variables(code)
+    context = quickjs.Context()
+    bare = compile_script(f"((a, b) => {used})", "a.js", debug=False).code
+    assert context.eval_function(context.read_object(bare))(1, 2) == 5
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_code_that_is_not_as_it_is_known_stays(source: str) -> None:
+    code = compile_script(source, "a.js").code
+    bare = compile_script(source, "a.js", debug=False).code
+    for strange in (code, b"\4" + bare[1:], bare[:-1], bare + b"\0", b"", b"\5", b"\5\0\xff"):
+        assert leave_out_variables(strange) == strange
 
 
 def test_a_script_is_kept_with_and_without_what_debugging_needs(tmp_path: Path) -> None:
