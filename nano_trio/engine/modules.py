@@ -59,9 +59,10 @@ __all__ = [
 ]
 
 TAKE_MODULE = "./nano:take"
-"""A module of ours that exports ``take``, the value of the global :data:`TAKE_NAMESPACE`, and removes that global."""
-TAKE_NAMESPACE = "nano:take"
-_TAKE_SOURCE = f'export const take = globalThis["{TAKE_NAMESPACE}"]; delete globalThis["{TAKE_NAMESPACE}"];'
+"""A module of ours that exports ``take``, the value of the global :data:`TAKE_NAMESPACE`, and puts that right again."""
+TAKE_NAMESPACE = "self"
+"""A global that is there anyway: the place of one that was removed would stay."""
+_TAKE_SOURCE = f"export const take = {TAKE_NAMESPACE}; {TAKE_NAMESPACE} = globalThis;"
 
 _PREFIX = "app:/"
 """Begins what the app's modules are called within the engine."""

@@ -56,8 +56,7 @@ LAZY_GLOBALS: dict[str, str] = {
     "cache": "caches Cache CacheStorage",
     "websocket": "WebSocket CloseEvent",
     "websocket_pair": "WebSocketPair",
-    "rooms": "nano:rooms",
-    "node": "nano:node",
+    "modules": "nano:modules",
     "eventsource": "EventSource",
     "compression": "CompressionStream DecompressionStream",
     "structuredclone": "structuredClone",
@@ -88,7 +87,9 @@ _JS_FOLDER = Path(__file__).parent / "js"
 class _Builtins(Mapping[str, str]):
     """The source of modules by name; those of Node's names are read when an app first imports them."""
 
-    _SHORT: Final = {"nano:rooms": 'export const { rooms, publish, members, count } = globalThis["nano:rooms"];'}
+    _SHORT: Final = {
+        "nano:rooms": 'export const { rooms, publish, members, count } = globalThis["nano:modules"].rooms;'
+    }
     _NODE: Final = ("assert", "async_hooks", "buffer", "crypto", "events", "path", "util")
 
     def __init__(self) -> None:

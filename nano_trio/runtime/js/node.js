@@ -1,8 +1,7 @@
 // What node_*.js need of the platform and cannot have by the Web's own interfaces: formatting, and hashes at once.
 //
-// Those files are modules of the app's own realm, loaded when it imports them. They reach this by a global, like the
-// other modules of ours; it gives an app nothing that they do not. An app may call it as it likes: the host's numbers stay
-// in here.
+// Those files are modules of the app's own realm, loaded when it imports them. They reach this as modules.js says; it
+// gives an app nothing that they do not. An app may call it as it likes: the host's numbers stay in here.
 (platform) => {
   "use strict";
   const { inspect } = platform.load("inspect");
@@ -55,21 +54,18 @@
       host.update(number, slice(buffer, byteOffset + at, byteOffset + min(byteLength, at + PART)));
     }
   }
-  return {
+  return freeze({
     __proto__: null,
-    "nano:node": freeze({
-      __proto__: null,
-      inspect: (value, options) => inspect(value, options),
-      formatLog: (args) => platform.load("console").formatLog(args),
-      begin,
-      update: (owner, view) => feed(numberOf(owner), view),
-      copy: (owner, from) => keep(owner, host.copy(numberOf(from))),
-      finish: (owner) => {
-        const number = numberOf(owner);
-        setNumber(numbers, owner, undefined);
-        return host.finish(number);
-      },
-      algorithms: () => host.algorithms(),
-    }),
-  };
+    inspect: (value, options) => inspect(value, options),
+    formatLog: (args) => platform.load("console").formatLog(args),
+    begin,
+    update: (owner, view) => feed(numberOf(owner), view),
+    copy: (owner, from) => keep(owner, host.copy(numberOf(from))),
+    finish: (owner) => {
+      const number = numberOf(owner);
+      setNumber(numbers, owner, undefined);
+      return host.finish(number);
+    },
+    algorithms: () => host.algorithms(),
+  });
 }

@@ -59,7 +59,7 @@
 
   return {
     __proto__: null,
-    "nano:rooms": freeze({ __proto__: null, rooms, publish, members, count }),
+    module: freeze({ __proto__: null, rooms, publish, members, count }),
     toRoom,
     subscribe,
     publish: send,

@@ -1,0 +1,15 @@
+// What the modules of ours that apps import, nano:rooms say, reach of the platform: by one global for all of them, which
+// every isolate has. Those modules are of the app's own realm, so nothing is given here that an app may not have.
+(platform) => {
+  "use strict";
+  const reached = {
+    __proto__: null,
+    get rooms() {
+      return platform.load("rooms").module;
+    },
+    get node() {
+      return platform.load("node");
+    },
+  };
+  return { __proto__: null, "nano:modules": platform.statics.Object.freeze(reached) };
+}
