@@ -19,7 +19,7 @@ def test_what_nodes_modules_stand_on_takes_anything(run_js: Callable[[str], Any]
     result = run_js(
         ERRORS
         + """
-        const { begin, update, copy, finish } = globalThis["nano:node"], hash = {}, over = {}, bytes = new Uint8Array(3);
+        const { begin, update, copy, finish } = globalThis["nano:modules"].node, hash = {}, over = {}, bytes = new Uint8Array(3);
         begin(hash, "sha256"); begin(over, "sha256"); finish(over);
         const thrown = { toString() { throw new RangeError("own"); } };
         const detached = new ArrayBuffer(8); detached.transfer();
