@@ -9,7 +9,9 @@ __all__ = ["going_away", "mailbox_full", "plain_response"]
 
 def plain_response(status: int, text: str, *headers: tuple[str, str]) -> OutgoingResponse:
     """``text`` and a line feed, with these headers beside its type."""
-    return OutgoingResponse(status, "", [("content-type", "text/plain; charset=utf-8"), *headers], f"{text}\n".encode())
+    # Parts of it may be an app's, and half a surrogate pair among them.
+    content = f"{text}\n".encode("utf-8", "replace")
+    return OutgoingResponse(status, "", [("content-type", "text/plain; charset=utf-8"), *headers], content)
 
 
 def going_away() -> OutgoingResponse:

@@ -62,6 +62,18 @@ async def test_with_dev_the_page_shows_the_stack(serve: SiteMaker) -> None:
         assert answer.headers["content-type"].startswith("text/plain")
 
 
+async def test_with_dev_the_page_shows_texts_that_no_encoding_has(serve: SiteMaker) -> None:
+    """Half a surrogate pair: of the handler's error, and of one that ends the app."""
+    half = "throw new Error('half: \\ud800');"
+    async with serve({"app": app(half), "unloaded": half, "neighbour": NEIGHBOUR}, dev=True) as site, unnoticed(site):
+        for name, status in (("app", 500), ("unloaded", 503)):
+            for accept in ("text/plain", "text/html"):
+                answer = await site.get(name, headers={"accept": accept})
+                assert answer.status == status
+                assert "Error: half: ?" in answer.text
+        assert not [line for line in site.logs if "exc_info" in line]
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
