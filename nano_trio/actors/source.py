@@ -11,6 +11,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 import trio
 
 from nano_trio.actors.incarnation import NotLoaded, load_failure
@@ -21,6 +22,8 @@ from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.platform import BUILTIN_MODULES
 
 __all__ = ["Source"]
+
+_log = structlog.get_logger("nano_trio")
 
 
 class Source:
@@ -82,6 +85,10 @@ class Source:
             return load_app(app, self._bytecode, BUILTIN_MODULES, self._tools)
         except (ModuleError, JavaScriptError) as error:
             raise NotLoaded(load_failure(error)) from None
+        except Exception as error:
+            # A defect of ours: it costs this app its start, and not whoever is asked for it, the CPU scheduler say.
+            _log.exception("internal error where an app's code is read", path=str(self.path))
+            raise NotLoaded(load_failure(f"an internal error ({type(error).__name__})")) from None
 
     def keep(self, code: AppCode) -> None:
         """Another version takes its place."""

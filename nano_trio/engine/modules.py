@@ -186,16 +186,18 @@ class ModuleFolder:
         if name in self._builtins:
             return self._builtins[name]
         root = self.folder
-        # Resolved before, but a symbolic link may lead elsewhere by now.
-        path = real_path_below(root, _shown(name))
-        if not is_below(path, root):
-            raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
         try:
+            # Resolved before, but a symbolic link may lead elsewhere by now.
+            path = real_path_below(root, _shown(name))
+            if not is_below(path, root):
+                raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
             return str(read_file(path, _MAX_MODULE_BYTES), "utf-8-sig")
         except UnicodeDecodeError as error:
             raise ModuleError(f'cannot load "{_shown(name)}": not UTF-8 text (byte {error.start})') from None
         except OSError as error:
             raise ModuleError(f'cannot load "{_shown(name)}": {error.strerror}') from None
+        except ValueError as error:  # a null character, which no file's name has
+            raise ModuleError(f'cannot load "{_shown(name)}": {error}') from None
 
     def _find_map(self, file: str, source: _Source) -> SourceMap | Literal[False]:
         """The map that a file itself names, in it or beside it."""

@@ -404,6 +404,8 @@ class Environment:
         self._closed: trio.Event | None = None
         """What :meth:`run` waits for; None until it is called."""
         self._code = code
+        self._unread: quickjs.JSError | None = None
+        """Why the code could not be read into the heap: what :meth:`load` comes to."""
         if code is not None:
             isolate = weakref.ref(self.isolate)
 
@@ -412,7 +414,10 @@ class Environment:
                 assert living is not None
                 return living.context
 
-            code.preload(self.isolate.context, reach)
+            try:
+                code.preload(self.isolate.context, reach)
+            except quickjs.JSError as error:  # there is more of it than the heap may hold
+                self._unread = error.with_traceback(None)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the timers and operations until :meth:`close`."""
@@ -460,6 +465,9 @@ class Environment:
     @enters
     def _load(self, entry: str, *args: Any) -> None:
         assert self._code is not None
+        if self._unread is not None:
+            self._host.app.load_failed(str(self._unread), "")
+            return
         self.install_entries("dispatch")
         if entry == "run":
             self.install_entries("dispatch_script")

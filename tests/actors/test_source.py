@@ -10,9 +10,11 @@ import pytest
 import trio
 
 from nano_trio.actors import source
+from nano_trio.actors.incarnation import NotLoaded
 from nano_trio.engine.modules import AppFiles
 
 from .conftest import HouseMaker
+from .test_starts import request
 
 HELLO = "export default { fetch: () => new Response('hello') };"
 
@@ -83,3 +85,43 @@ async def test_a_quarantined_app_is_read_so_that_its_change_is_noticed(house: Ho
         apps.rewrite("slow", HELLO + "// another")
         assert code.is_stale
         assert (await apps.ask("slow")).status == 503
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_what_cannot_be_read_costs_its_app_the_start_and_nobody_else(
+    house: HouseMaker, monkeypatch: pytest.MonkeyPatch, in_thread: bool
+) -> None:
+    """Several that come in one pass start out of the CPU scheduler's slices, where nothing may be raised."""
+    load_app = source.load_app
+
+    def slip(app: Path | AppFiles, *args: Any) -> Any:
+        files = app if isinstance(app, AppFiles) else AppFiles.at(app)
+        if "slip" in files.main:
+            raise LookupError("a slip")
+        return load_app(app, *args)
+
+    monkeypatch.setattr(source, "load_app", slip)
+    monkeypatch.setattr(AppFiles, "slow", property(lambda files: in_thread and "slip" in files.main))
+    # A file's name has no null character.
+    null = "export default (;\n//# sourceMappingURL=%00.map"
+    # With little memory, some for single large allocations comes on top.
+    large = {"source": f"export const text = '{'x' * (50 << 20)}'; {HELLO}", "memory_mb": 1}
+    named: dict[str, Any] = {"null": null, "large": large, "slip": HELLO, "neighbour": HELLO}
+    async with house(named) as apps:
+        tree = apps.registry.supervisor.tree
+        names = ["neighbour", *named, *named]
+        exchanges = [apps.app(name).begin(request(name)) for name in names]
+        with trio.fail_after(20):
+            statuses = {(name, (await each.wait()).status) for name, each in zip(names, exchanges, strict=True)}
+        for exchange in exchanges:
+            exchange.finish()
+        assert statuses == {("neighbour", 200), ("null", 503), ("large", 503), ("slip", 503)}
+        assert "null.js:1:17: SyntaxError" in (apps.app("null").last_error or "")
+        assert apps.app("large").last_error == "cannot load: InternalError: out of memory"
+        assert apps.app("slip").last_error == "cannot load: an internal error (LookupError)"
+        assert {child["restarts"] for child in tree()["children"]} == {0}
+        for name in ("null", "large", "slip"):
+            with pytest.raises(NotLoaded, match=r"^cannot load: "):
+                await apps.app(name).prepare(apps.app(name).settings)
+        logged = [line["event"] for line in apps.logs if "exc_info" in line]
+        assert set(logged) == {"internal error where an app's code is read"}
