@@ -27,7 +27,6 @@ import structlog
 import trio
 
 from nano_trio import logs
-from nano_trio.actors.child import ChildSpec, Restart
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.development import failure_page
 from nano_trio.actors.exchange import AppExchange
@@ -72,7 +71,6 @@ class App:
         "_counts",
         "_crashed_last",
         "_current",
-        "_generation",
         "_idle_since",
         "_leaving",
         "_registry",
@@ -113,7 +111,6 @@ class App:
         self._current: Incarnation | None = None
         self._leaving: dict[Incarnation, None] = {}
         """Replaced versions that drain."""
-        self._generation = 0
         self._unstarted: list[AppExchange] = []
         self._turns_seen = -1
         self._idle_since = 0.0
@@ -337,11 +334,7 @@ class App:
         logs.lifecycle(self.name, "started", starts=self.counts.starts)
 
     def _supervise(self, incarnation: Incarnation) -> None:
-        self._registry.supervise(ChildSpec(id=self._next_id("isolate"), run=incarnation.run, restart=Restart.TEMPORARY))
-
-    def _next_id(self, what: str) -> str:
-        self._generation += 1
-        return f"{self.name}: {what} {self._generation}"
+        self._registry.supervise(f"{self.name}: isolate", incarnation.run)
 
     def _crashed(self, incarnation: Incarnation | None, why: str) -> None:
         if incarnation is not None and incarnation is not self._current:
@@ -370,9 +363,7 @@ class App:
             logs.lifecycle(self.name, "failed", reason=why, retry_in_s=round(pause, 1))
             again = self.settings.preload
         if again and self.state is not _DRAINING:
-            self._registry.supervise(
-                ChildSpec(id=self._next_id("restart"), run=self._start_again, restart=Restart.TEMPORARY)
-            )
+            self._registry.supervise(f"{self.name}: restart", self._start_again)
 
     async def _start_again(self) -> None:
         """With ``preload`` nobody's request has to come first."""
@@ -468,13 +459,7 @@ class App:
 
     def _leave(self, old: Incarnation) -> None:
         self._leaving[old] = None
-        self._registry.supervise(
-            ChildSpec(
-                id=self._next_id("draining"),
-                run=functools.partial(self._drain_old, old),
-                restart=Restart.TEMPORARY,
-            )
-        )
+        self._registry.supervise(f"{self.name}: draining", functools.partial(self._drain_old, old))
 
     async def _drain_old(self, old: Incarnation) -> None:
         try:

@@ -16,7 +16,7 @@ import trio
 from nano_trio import logs
 from nano_trio.actors.app import App, AppState
 from nano_trio.actors.blanks import Blanks
-from nano_trio.actors.child import ChildSpec
+from nano_trio.actors.child import ChildSpec, Restart
 from nano_trio.actors.counts import Snapshot
 from nano_trio.actors.rooms import RoomBus, Rooms
 from nano_trio.actors.settings import SupervisedSettings
@@ -85,6 +85,7 @@ class Registry:
         )
         self._own = ("cpu scheduler", "blank isolates", "small tasks", "idle sweep")
         self._nursery: trio.Nursery | None = None
+        self._numbered = 0
         self._log = structlog.get_logger("nano_trio")
         self.apps: dict[str, App] = {}
         apps = tuple(apps)
@@ -111,10 +112,12 @@ class Registry:
     def all_rooms(self) -> Iterator[tuple[str, Rooms]]:
         return ((app.name, app.rooms_if_any) for app in list(self.apps.values()) if app.rooms_if_any is not None)
 
-    def supervise(self, spec: ChildSpec) -> None:
+    def supervise(self, what: str, run: Callable[[], Awaitable[object]]) -> None:
         # Once it ends, all that apps run ends with it.
         if self.supervisor.takes_children:
-            self.supervisor.add(spec)
+            # An app's name tells it from others, but not from one that was removed and still drains.
+            self._numbered += 1
+            self.supervisor.add(ChildSpec(id=f"{what} {self._numbered}", run=run, restart=Restart.TEMPORARY))
 
     def spawn(self, work: Callable[[], Awaitable[Any]]) -> None:
         assert self._nursery is not None, "the registry does not run"

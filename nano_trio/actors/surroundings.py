@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nano_trio.actors.blanks import Blanks
-from nano_trio.actors.child import ChildSpec
 from nano_trio.actors.rooms import RoomBus
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.scheduler import CpuScheduler
@@ -41,8 +40,8 @@ class Registry(Protocol):
     def number_of(self, app: str) -> int:
         """What stands in the scheduler's mark while one of the app's turns runs."""
 
-    def supervise(self, spec: ChildSpec) -> None:
-        """Run a task below the apps' supervisor, from now on."""
+    def supervise(self, what: str, run: Callable[[], Awaitable[object]]) -> None:
+        """Run a task below the apps' supervisor, from now on. ``what``: the app and what it is to it."""
 
     def spawn(self, work: Callable[[], Awaitable[Any]]) -> None:
         """Run a small task of an app. What it raises is logged."""

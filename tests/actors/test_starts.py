@@ -155,15 +155,48 @@ async def test_an_app_has_a_task_from_its_first_timer_or_operation_on(house: Hou
     """
     with trio.fail_after(20):
         async with house(dict.fromkeys(("timer", "operation"), source)) as home:
-            for name in ("timer", "operation"):
+            for number, name in enumerate(("timer", "operation"), 1):
                 assert (await home.ask(name)).body == b"fine"
                 assert tasks_of(name) == []
                 for _ in range(2):
                     assert (await home.ask(name, f"/{name}")).body == b"fine"
-                    assert tasks_of(name) == [f"{name}: isolate 1"]
+                    assert tasks_of(name) == [f"{name}: isolate {number}"]
                 home.app(name).end()
                 await home.settled()
                 assert tasks_of(name) == []
+
+
+async def test_an_app_may_be_there_again_while_it_drains(house: HouseMaker) -> None:
+    """One was removed, and has requests to finish; the other is new, and has as many tasks of the same names."""
+    source = """
+        export default { async fetch(request) {
+            await new Promise((resolve) => setTimeout(resolve, request.url.endsWith("/long") ? 1e6 : 1));
+            return new Response("fine");
+        } };
+    """
+    with trio.fail_after(20):
+        async with house({"app": source}) as home, trio.open_nursery() as nursery:
+            lives = []
+            for _ in range(3):
+                old = home.app("app")
+                exchange = old.begin(IncomingRequest("GET", "http://app/long", [], None, "192.0.2.7"))
+                while len(tasks_of("app")) == len(lives):
+                    await trio.lowlevel.checkpoint()
+                lives.append((old, exchange))
+                home.registry.release("app")
+                nursery.start_soon(home.registry.let_go, old)
+                home.registry.add(old.settings)
+                assert (await home.ask("app")).body == b"fine"
+                home.app("app").switch(await home.app("app").prepare(old.settings))
+                assert (await home.ask("app")).body == b"fine"
+                home.app("app").end()
+                await home.settled()
+            assert not home.logged("app")
+            for old, exchange in lives:
+                assert exchange.response is None
+                exchange.disconnect("enough")
+                exchange.finish()
+                old.end()
 
 
 async def test_apps_that_have_no_task_end_with_the_registry(house: HouseMaker) -> None:
