@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from nano_trio.cli.places import has_app, nothing_here, usual_config
+from nano_trio.cli.places import config_of, has_app, nothing_here
 from nano_trio.cli.terminal import colors, progress
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def check(app_path: Path | None, config_path: Path | None, as_json: bool) -> Non
     """Check a configuration and load every app of it, without serving anything.
 
     All problems are told at once, each with its place. Apps are loaded without a network. Of a folder (without
-    arguments, this one) the configuration is checked (nano-trio.json, nano.toml, …), else the app in it.
+    arguments, this one) the configuration is checked (nano-trio.json, nano.toml, …), else the app in it; FILE is a
+    configuration (.json, .toml) or an app.
 
     Exit codes: 0 all is well, 1 there are problems, 2 wrong usage.
 
@@ -60,7 +61,7 @@ def check(app_path: Path | None, config_path: Path | None, as_json: bool) -> Non
     if app_path is not None and config_path is not None:
         raise click.UsageError("give either DIR|FILE or --config FILE")
     if config_path is None:
-        config_path = usual_config(app_path or Path())
+        config_path = config_of(app_path or Path())
         if config_path is None and app_path is None:
             if not has_app():
                 raise click.UsageError(nothing_here("check"))

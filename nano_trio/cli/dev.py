@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nano_trio.cli.arguments import WholeNumber
-from nano_trio.cli.places import has_app, nothing_here, usual_config
+from nano_trio.cli.places import config_of, has_app, nothing_here
 
 __all__ = ["dev"]
 
@@ -42,8 +42,9 @@ def dev(
     """Serve an app while it is being written: changes come into force as files are saved.
 
     The app is a folder or a file; of a folder with a configuration (nano-trio.json, nano.toml, …) that is served, all
-    its apps with it. Without DIR|FILE it is this folder. What fails is shown in the browser, with the place in the
-    source; an app that does not load is shown as such until it is mended. No browser is opened, and nothing is kept.
+    its apps with it, as is FILE where it is one (.json, .toml). Without DIR|FILE it is this folder. What fails is shown
+    in the browser, with the place in the source; an app that does not load is shown as such until it is mended. No
+    browser is opened, and nothing is kept.
 
     Exit codes: 0 ended by Ctrl-C, 1 failed (a bad configuration, a port in use), 2 wrong usage.
 
@@ -56,13 +57,13 @@ def dev(
     if path is not None and config_path is not None:
         raise click.UsageError("give either DIR|FILE or --config FILE")
     if config_path is None:
-        folder = path or Path()
-        config_path = usual_config(folder) if folder.is_dir() else None
+        given = path or Path()
+        config_path = config_of(given)
         if path is None and config_path is None and not has_app():
             raise click.UsageError(nothing_here("serve"))
-        path = None if config_path is not None else folder
-    given = {"host": host, "port": port, "live_reload": live_reload}
-    overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        path = None if config_path is not None else given
+    settings = {"host": host, "port": port, "live_reload": live_reload}
+    overrides: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
     gc.disable()
     from nano_trio.cli.serving import serve_here
 

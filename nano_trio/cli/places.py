@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["USUAL_FILES", "has_app", "nothing_here", "usual_config"]
+__all__ = ["USUAL_FILES", "config_of", "has_app", "nothing_here", "usual_config"]
 
 USUAL_FILES = ("nano-trio.json", "nano-trio.toml", "nano.toml", "nano.json")
 """Names of configuration files that are looked for, the first first."""
@@ -15,6 +15,14 @@ _ENTRIES = ("index.js", "index.mjs", "package.json", "index.ts", "index.mts", "i
 def usual_config(folder: Path = Path()) -> Path | None:
     """The configuration file of a folder, if it has one of a usual name."""
     return next((folder / name for name in USUAL_FILES if (folder / name).is_file()), None)
+
+
+def config_of(path: Path) -> Path | None:
+    """The configuration that DIR|FILE stands for: the folder's, or the file where its name ends as theirs do. None
+    where it is an app."""
+    if path.is_dir():
+        return usual_config(path)
+    return path if path.suffix in (".json", ".toml") else None
 
 
 def has_app(folder: Path = Path()) -> bool:

@@ -248,7 +248,9 @@ def _indentation(text: str) -> str:
 
 def _history_file() -> Path | None:
     """The history, which only its user may read; None where it cannot be kept."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "nano-trio"
+    from nano_trio.config.model import default_state_dir
+
+    state = default_state_dir()
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = state / "repl-history"

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from nano_trio.cli.arguments import Choice, WholeNumber
-from nano_trio.cli.places import USUAL_FILES, usual_config
+from nano_trio.cli.places import USUAL_FILES, config_of
 from nano_trio.parent.supervisor import supervise
 
 __all__ = ["serve"]
@@ -43,9 +43,7 @@ def _what(path: Path | None, app_path: Path | None, config_path: Path | None) ->
         raise click.UsageError("give only one of DIR|FILE, --app and --config")
     if app_path is not None or config_path is not None:
         return app_path, config_path
-    if path is not None and not path.is_dir():
-        return (None, path) if path.suffix in (".json", ".toml") else (path, None)
-    found = usual_config(path or Path())
+    found = config_of(path or Path())
     if found is None and path is None:
         raise click.UsageError(
             f"there is nothing to serve here: no {', no '.join(USUAL_FILES)}; say what with DIR|FILE or --config FILE"

@@ -252,8 +252,10 @@ class Admin:
 
 
 def default_state_dir() -> Path:
-    """``$XDG_STATE_HOME/nano-trio``, by default below ``~/.local/state``."""
-    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    """``$XDG_STATE_HOME/nano-trio``, by default below ``~/.local/state``; the system's for a user without a home."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    if base.startswith("~"):
+        base = "/var/lib"
     return Path(os.path.abspath(base)) / "nano-trio"
 
 

@@ -119,10 +119,10 @@ def compile_module(source: str, filename: str) -> Bytecode:
     return Bytecode(code, tuple(next(unwritten) if name is None else name for name, _, _ in head.requests), head)
 
 
-def default_cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/nano-trio/bytecode``, by default below ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "nano-trio" / "bytecode"
+def default_cache_folder() -> Path | None:
+    """``$XDG_CACHE_HOME/nano-trio/bytecode``, by default below ``~/.cache``; None for a user without a home."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return None if base.startswith("~") else Path(base) / "nano-trio" / "bytecode"
 
 
 @cache

@@ -34,6 +34,12 @@ def test_what_is_fine(nano: Nano, tmp_path: Path) -> None:
     assert (result.code, result.out, result.err) == (0, "fine: 2 apps loaded\n", "")
 
 
+def test_a_file_is_a_configuration_by_its_name_or_an_app(nano: Nano, tmp_path: Path) -> None:
+    write(tmp_path, other_toml='[[apps]]\nname = "one"\npath = "app.js"\n', wrong_json="{", app_js=GOOD)
+    assert (nano("check", "other.toml").out, nano("check", "app.js").out) == ("fine: 1 app loaded\n",) * 2
+    assert nano("check", "wrong.json").out.startswith("wrong.json:1:2: invalid JSON")
+
+
 def test_all_problems_at_once(nano: Nano, tmp_path: Path) -> None:
     write(
         tmp_path,

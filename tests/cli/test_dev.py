@@ -155,6 +155,13 @@ def test_live_reload_adds_its_script_to_pages_alone(start: Start, folder: Path) 
     end(running)
 
 
+def test_a_file_may_be_a_configuration(start: Start, folder: Path) -> None:
+    (folder.parent / "others.toml").write_text('[[apps]]\nname = "one"\ndefault = true\npath = "app"\n')
+    running = start("dev", "others.toml", "--port", "0")
+    assert ask(running.port())[1] == "one"
+    end(running)
+
+
 def test_a_configuration_that_is_wrong(nano: Nano, folder: Path) -> None:
     (folder / "nano-trio.json").write_text('{"apps": [], "prot": 1}')
     result = nano("dev", "app")

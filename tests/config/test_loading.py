@@ -25,6 +25,8 @@ from nano_trio.config import (
     single_app,
     to_document,
 )
+from nano_trio.config.model import default_state_dir
+from nano_trio.engine.bytecode import default_cache_folder
 from tests.config.documents import JSON_VALUES, documents
 
 FOLDER_STAYS = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
@@ -338,3 +340,15 @@ def test_where_state_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert relative.state_dir == folder / "state"
     with pytest.raises(ConfigError, match="state_dir: expected a path to a folder, got 7"):
         from_document({**document, "state_dir": 7}, folder=folder, environ={})
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As containers have them; a folder "~" in the working directory is nobody's."""
+    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert default_state_dir() == Path("/home/ada/.local/state/nano-trio")
+    assert default_cache_folder() == Path("/home/ada/.cache/nano-trio/bytecode")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert default_state_dir() == Path("/var/lib/nano-trio")
+    assert default_cache_folder() is None
