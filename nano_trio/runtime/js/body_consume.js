@@ -1,7 +1,7 @@
 // Reading a body to its end: Fetch, https://fetch.spec.whatwg.org/#concept-body-consume-body ; body.js explains the states.
 (platform) => {
   "use strict";
-  const { load, host, buffers, constructors, statics, uncurry, operation } = platform;
+  const { load, host, buffers, constructors, statics, uncurry } = platform;
   const { TypeError, Uint8Array } = constructors;
   const { bytesForHost, copyBytes } = load("webidl");
   const { KINDS, isUnusable, seize } = load("body");
@@ -60,7 +60,7 @@
       if (kind === BLOB) value = load("blob").bytesOf(source);
       else if (kind === WIRE) {
         const isText = how === "text" || how === "json";
-        value = await operation((id) => host(source.from).readAll(source.id, id, isText));
+        value = await platform.operation((id) => host(source.from).readAll(source.id, id, isText));
         if (typeof value === "number") value = load("large").take(value, isText);
       }
     }

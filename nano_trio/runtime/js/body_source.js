@@ -4,7 +4,7 @@
 // nobody has touched takes over its source, so that `new Response(request.body)` need not run through JavaScript.
 (platform) => {
   "use strict";
-  const { isLoaded, load, host, buffers, constructors, operation, promiseThen } = platform;
+  const { isLoaded, load, host, buffers, constructors, promiseThen } = platform;
   const { Uint8Array } = constructors;
   const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
   const { KINDS, seize } = load("body");
@@ -108,7 +108,7 @@
       return {
         __proto__: null,
         pull: (controller) =>
-          promiseThen(operation((id) => wire.read(source.id, id)), (chunk) => {
+          promiseThen(platform.operation((id) => wire.read(source.id, id)), (chunk) => {
             if (chunk === null) finish(controller);
             else controller.enqueue(new Uint8Array(typeof chunk === "number" ? load("large").take(chunk, false) : chunk));
           }),

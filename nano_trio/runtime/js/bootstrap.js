@@ -63,17 +63,6 @@
   const promiseThen = uncurry("Promise", "then");
   const promiseResolve = Promise.resolve.bind(Promise);
 
-  /** Run `callback` as a microtask; what it throws is reported (HTML, "queue a microtask"). */
-  function enqueueMicrotask(callback) {
-    promiseThen(promiseResolve(undefined), () => {
-      try {
-        callback();
-      } catch (error) {
-        reportException(error);
-      }
-    });
-  }
-
   /** HTML's "report an exception": an error event on the global, then the app's log. */
   function reportException(error) {
     load("report").reportException(error);
@@ -86,23 +75,6 @@
     false,
   ];
 
-  // Operations: work of the host whose result arrives in a later turn.
-  const operations = new Map();
-  const mapGet = uncurry("Map", "get");
-  const mapSet = uncurry("Map", "set");
-  const mapDelete = uncurry("Map", "delete");
-  let lastOperation = 0;
-  /**
-   * Start host work: `start(id)` passes the id to a host function, which settles it in a later turn.
-   * Returns a promise; a failure [name, message] rejects it with a TypeError, RangeError, or DOMException of that name.
-   */
-  function operation(start) {
-    const id = ++lastOperation;
-    const { promise, resolve, reject } = withResolvers();
-    mapSet(operations, id, [resolve, reject]);
-    start(id);
-    return promise;
-  }
   function withResolvers() {
     let resolve, reject;
     const promise = new Promise((a, b) => {
@@ -128,13 +100,6 @@
     require(name) {
       load(name);
     },
-    settle(id, succeeded, value, message) {
-      const resolvers = mapGet(operations, id);
-      if (resolvers === undefined) return;
-      mapDelete(operations, id);
-      if (succeeded) resolvers[0](value);
-      else resolvers[1](makeError(value, message));
-    },
   };
 
   const platform = {
@@ -152,10 +117,12 @@
     isLoaded: (name) => loaded[name] !== undefined,
     host,
     defineGlobal,
-    enqueueMicrotask,
     reportException,
     rejections,
-    operation,
+    /** Of operations.js. */
+    get operation() {
+      return load("operations").operation;
+    },
     withResolvers,
     promiseThen,
     promiseResolve,
