@@ -6,12 +6,12 @@ import unicodedata
 
 import quickjs
 
-from nano_trio.runtime.host import Namespace, Services
+from nano_trio.runtime.host import Namespace, Services, array_of
 
 __all__ = ["namespace"]
 
 
-def _promise_state(promise: quickjs.Value) -> list[object] | None:
+def _promise_state(promise: quickjs.Value) -> quickjs.Value | None:
     """``["pending"]``, ``["fulfilled", value]`` or ``["rejected", text]``; None where it is no promise.
 
     A rejection's reason reaches Python only as text: ``String(reason)``, and the stack where it is an error.
@@ -20,12 +20,13 @@ def _promise_state(promise: quickjs.Value) -> list[object] | None:
     if state is None:
         return None
     if state == "pending":
-        return [state]
+        return array_of(promise.context, [state])
     try:
-        return [state, promise.result()]
+        told = promise.result()
     except quickjs.QuickJSError as error:
         stack = getattr(error, "js_stack", "").rstrip()
-        return [state, f"{error}\n{stack}" if stack else str(error)]
+        told = f"{error}\n{stack}" if stack else str(error)
+    return array_of(promise.context, [state, told])
 
 
 def _width(text: str) -> int:

@@ -153,6 +153,8 @@ class Work:
             result = _guard(present, result)
         if type(result) is bytes and len(result) > LARGE:
             result = Pieces((result,))
+        if isinstance(result, list | tuple):
+            return self._services.array(result)
         return self._services.large.tell(Lent(result, text=False)) if type(result) is Pieces else result
 
     def argument(self) -> Pieces:

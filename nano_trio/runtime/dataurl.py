@@ -6,6 +6,8 @@ import re
 from base64 import b64decode
 from urllib.parse import unquote_to_bytes
 
+import quickjs
+
 from nano_trio.runtime.host import Namespace, Services
 
 __all__ = ["forgiving_base64_decode", "namespace", "split"]
@@ -41,4 +43,8 @@ def split(url: str) -> tuple[str, bytes] | None:
 
 
 def namespace(services: Services) -> Namespace:
-    return {"split": split, "percentDecode": unquote_to_bytes}
+    def split_for_js(url: str) -> quickjs.Value | None:
+        parts = split(url)
+        return None if parts is None else services.array(parts)
+
+    return {"split": split_for_js, "percentDecode": unquote_to_bytes}

@@ -12,7 +12,7 @@ from nano_trio.runtime.encoding_iso2022jp import decode_iso_2022_jp
 from nano_trio.runtime.encoding_labels import encoding_of
 from nano_trio.runtime.encoding_multi import REPLACEMENT, multibyte
 from nano_trio.runtime.encoding_single import decode_single_byte, is_single_byte
-from nano_trio.runtime.host import Namespace, Services, poll_after
+from nano_trio.runtime.host import Namespace, Services, array_of, poll_after
 
 __all__ = ["decode", "namespace"]
 
@@ -55,13 +55,13 @@ def decode(encoding: str, data: bytes, state: str, final: bool, fatal: bool) -> 
     return None if fatal else (text + REPLACEMENT, "")
 
 
-def fitting(source: quickjs.Value, size: int) -> tuple[int, int]:
+def fitting(source: quickjs.Value, size: int) -> quickjs.Value:
     """How many bytes of some UTF-8 are whole characters within ``size``, and the number of their UTF-16 code units."""
     encoded: bytes = source.to_bytes()
     end = size
     while encoded[end] & 0xC0 == 0x80:
         end -= 1
-    return end, len(encoded[:end].decode("utf-8").encode("utf-16-le")) // 2
+    return array_of(source.context, (end, len(encoded[:end].decode("utf-8").encode("utf-16-le")) // 2))
 
 
 def decode_utf8(
@@ -85,9 +85,7 @@ def decode_utf8(
         return None
 
 
-def decode_chunk(
-    encoding: str, source: quickjs.Value, state: str, final: bool, fatal: bool
-) -> tuple[str | quickjs.Value, str] | None:
+def decode_chunk(encoding: str, source: quickjs.Value, state: str, final: bool, fatal: bool) -> quickjs.Value | None:
     """:func:`decode` for JavaScript: the text, which may be boxed, and the state."""
     start = perf_counter()
     decoded = decode(encoding, source.to_bytes(), state, final, fatal)
@@ -96,7 +94,7 @@ def decode_chunk(
     text = strings.box(decoded[0], source)
     if perf_counter() - start > _LONG_S:
         poll_after(source)
-    return text, decoded[1]
+    return array_of(source.context, (text, decoded[1]))
 
 
 def namespace(services: Services) -> Namespace:

@@ -19,7 +19,7 @@ import json
 import time
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,7 +37,7 @@ from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, Turn
 from nano_trio.runtime import platform
 from nano_trio.runtime.dispatch import AppHost
-from nano_trio.runtime.host import HostError, text_of
+from nano_trio.runtime.host import Exhausted, HostError, array_of, text_of
 from nano_trio.runtime.large import Large, Lent
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.pace import Pace
@@ -261,7 +261,15 @@ class _Host(Timers):
                 self.large.forget(number)
 
         cause = self.operations.get(operation)
-        environment.enter("settle", operation, succeeded, value, message, on_end=settled, cause=cause)
+        if isinstance(value, list | tuple):
+            environment.isolate.submit(Turn(environment.settle_with_array, (operation, value), settled, cause))
+        else:
+            environment.enter("settle", operation, succeeded, value, message, on_end=settled, cause=cause)
+
+    def array(self, items: Sequence[Any]) -> quickjs.Value:
+        environment = self._environment()
+        assert environment is not None
+        return array_of(environment.isolate.context, items)
 
     def background(self, work: Callable[[], Awaitable[None]]) -> None:
         if self.nursery is None:
@@ -506,6 +514,16 @@ class Environment:
     def settle(self, operation: int, succeeded: bool, value: Any, message: str | None = None) -> None:
         """End an operation that was started by :meth:`begin_operation`."""
         self._host.settle(operation, succeeded, value, message)
+
+    @enters
+    def settle_with_array(self, operation: int, items: Sequence[Any]) -> None:
+        """End an operation with a list. Only inside a turn of this isolate."""
+        try:
+            array = array_of(self.isolate.context, items)
+        except Exhausted as error:
+            self._enter("settle", operation, False, "QuotaExceededError", str(error))
+        else:
+            self._enter("settle", operation, True, array, None)
 
     def begin_operation(self, operation: int, work: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run host work for an operation of the app; its result settles it."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import quickjs
 
 from nano_trio.runtime.host import Namespace, Services, text_of
 
@@ -141,10 +142,15 @@ def isomorphic(text: Any) -> str:
 def namespace(services: Services) -> Namespace:
     """The functions that ``eventsource.js`` calls."""
     streams = _Streams(services.max_buffer_bytes)
+
+    def parse(number: int) -> quickjs.Value | None:
+        found = streams.parse(number)
+        return None if found is None else services.array(found)
+
     return {
         "open": streams.open,
         "feed": streams.feed,
-        "parse": streams.parse,
+        "parse": parse,
         "forget": streams.forget,
         "isomorphic": isomorphic,
     }

@@ -269,7 +269,7 @@ def namespace(services: Services) -> Namespace:
     def begin_urlencoded(source: quickjs.Value | None) -> None:
         read(source, read_urlencoded)
 
-    def more(near: quickjs.Value) -> list[str | int | None] | bool:
+    def more(near: quickjs.Value) -> quickjs.Value | bool:
         """What the next step finds, which may be nothing; true: there is no more, false: the body is malformed.
 
         A long text that is decoded is the number by which large.js takes it. ``near`` is any object of the isolate.
@@ -286,8 +286,8 @@ def namespace(services: Services) -> Namespace:
                 else:
                     flat.append(item)
             if part is _PAUSE or len(flat) >= _MOST_ITEMS:
-                return flat
-        return flat or True
+                return services.array(flat)
+        return services.array(flat) if flat else True
 
     def end() -> None:
         """Nobody asks for more."""

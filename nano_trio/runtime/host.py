@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nano_trio.runtime.pace import Pace
     from nano_trio.runtime.service import Service
 
-__all__ = ["Exhausted", "HostError", "Namespace", "Services", "in_pairs", "poll_after", "text_of"]
+__all__ = ["Exhausted", "HostError", "Namespace", "Services", "array_of", "in_pairs", "poll_after", "text_of"]
 
 Namespace = Mapping[str, Callable[..., Any] | int]
 """Host functions by name, and constants."""
@@ -34,6 +34,22 @@ Namespace = Mapping[str, Callable[..., Any] | int]
 
 text_of = str
 """A string that JavaScript passed: the binding hands long concatenations over as a Value."""
+
+
+def array_of(context: quickjs.Context, items: Sequence[Any]) -> quickjs.Value:
+    """An array, for what JavaScript is told in one: nested lists become arrays too. Only inside a turn.
+
+    Of a list the binding itself makes an array by assignment: where an app has put an accessor for an index on
+    ``Object.prototype``, that is told the item, and JavaScript reads what it gives instead. No host function returns a
+    list, a tuple or a dictionary.
+    """
+    try:
+        array: quickjs.Value = context.new_array()
+        for index, item in enumerate(items):
+            array.define_property(index, array_of(context, item) if isinstance(item, list | tuple) else item)
+    except quickjs.JSError as error:
+        raise Exhausted(error) from None
+    return array
 
 
 def in_pairs(parts: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -113,6 +129,9 @@ class Services(Protocol):
 
     def enter(self, entry: str, *args: Any) -> None:
         """Submit a turn that calls an entry."""
+
+    def array(self, items: Sequence[Any]) -> quickjs.Value:
+        """What a host function returns for a list (:func:`array_of`)."""
 
     @property
     def bindings(self) -> Mapping[str, Service]:

@@ -184,9 +184,20 @@ def install(owner: Owner, services: Services, bootstrap: quickjs.Value) -> quick
         except quickjs.JSError as error:
             raise Exhausted(error) from None
 
-    def host_namespace(name: str) -> Namespace:
+    def host_namespace(name: str) -> quickjs.Value:
+        living = reference()
+        assert living is not None
         module, _, part = name.partition(".")
-        return dict(getattr(_module(module), part or "namespace")(services))
+        functions: Namespace = getattr(_module(module), part or "namespace")(services)
+        try:
+            # Of a dictionary the binding makes an object by assignment: where an app has put a setter of that name on
+            # Object.prototype, that would be given the function.
+            result: quickjs.Value = living.context.new_object()
+            for own, function in functions.items():
+                result.define_property(own, function)
+        except quickjs.JSError as error:
+            raise Exhausted(error) from None
+        return result
 
     watch(owner.context)
     builtins.give(owner.context, builtins_source(), "self")

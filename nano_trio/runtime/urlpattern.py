@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import can_ada
+import quickjs
 
 from nano_trio.runtime.host import Namespace, Services
 from nano_trio.runtime.url import can_parse, has_endless_host, parse_with_base
@@ -104,4 +105,8 @@ def canonicalize(component: str, value: str, protocol: str) -> str | None:
 
 
 def namespace(services: Services) -> Namespace:
-    return {"components": components, "canonicalize": canonicalize}
+    def components_for_js(url: str, base: str | None) -> quickjs.Value | None:
+        found = components(url, base)
+        return None if found is None else services.array(found)
+
+    return {"components": components_for_js, "canonicalize": canonicalize}

@@ -137,7 +137,9 @@ def namespace(services: Services) -> Namespace:
         "unsubscribe",
         "subscribed",
         "publish",
-        "members",
         "count",
     ]
-    return {name: getattr(sockets, name) for name in names}
+    return {
+        **{name: getattr(sockets, name) for name in names},
+        "members": lambda room: services.array(sockets.members(room)),
+    }

@@ -135,7 +135,7 @@ class _Chunk:
 
 def test_a_chunk_is_parsed_in_small_parts() -> None:
     """Each byte may be a line, and each few an event."""
-    services: Any = types.SimpleNamespace(max_buffer_bytes=1 << 20)
+    services: Any = types.SimpleNamespace(max_buffer_bytes=1 << 20, array=list)
     host: Any = namespace(services)
     stream = host["open"]("")
     host["feed"](stream, _Chunk(b"retry: 5\n" + b"data\n\n" * 9000 + b"id: 7\n\n" + b"\n" * 20000))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from nano_trio.runtime import platform
 from tests.runtime.harness import Bench
 
 ERRORS = """
@@ -79,3 +83,30 @@ def test_without_memory_a_host_function_says_so_as_the_engine_does(bench: Bench)
     )
     assert set(told) == {*OF_LARGE, *FIRST_TOUCHED}
     assert {text for texts in told.values() for text in texts} == {"InternalError: out of memory"}
+
+
+def test_no_setter_is_given_a_host_function(run_js: Callable[[str], Any]) -> None:
+    """The app has setters, on the prototype of all objects, of the names that host functions have."""
+    folder = Path(platform.__file__).parent
+    names = sorted(
+        {name for file in folder.glob("*.py") for name in re.findall(r'"([a-zA-Z0-9_]+)"', file.read_text())}
+    )
+    touched = sorted({name.split(" ")[0] for name in platform.LAZY_GLOBALS.values()})
+    assert {"random", "uuid", "encode", "members", "promiseState"} <= {*names}
+    told = run_js(
+        f"const names = {json.dumps(names)}, touched = {json.dumps(touched)}, told = '';"
+        + """
+        const { defineProperty } = Object;
+        const set = (name) => function (value) {
+          if (typeof value === "function" && value.name === "") told += ` ${name}`;
+          defineProperty(this, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+        };
+        const mine = names.filter((name) => !(name in {}) && name !== "get" && name !== "set") // which would be parts of any descriptor;
+        for (const name of mine) defineProperty(Object.prototype, name, { __proto__: null, set: set(name), configurable: true });
+        for (const name of touched) void globalThis[name];
+        crypto.randomUUID(); btoa("a"); new URL("a:b"); new TextEncoder().encode("a"); performance.now(); setTimeout(() => {});
+        for (const name of mine) delete Object.prototype[name];
+        return told;
+        """
+    )
+    assert told == ""

@@ -244,7 +244,7 @@ def test_hostile_bodies_are_read_in_short_steps(data: bytes, form: bool) -> None
         def to_bytes(self) -> bytes:
             return data
 
-    host = namespace(cast(Any, SimpleNamespace(large=Large())))
+    host = namespace(cast(Any, SimpleNamespace(large=Large(), array=list)))
     if form:
         host["beginMultipart"](Source(), "B")
     else:
