@@ -8,6 +8,7 @@ from __future__ import annotations
 import can_ada
 
 from nano_trio.actors.messages import BodySource
+from nano_trio.runtime.host import in_pairs
 
 __all__ = ["NO_FIELDS", "Fields", "body_for_js", "fields_of", "normal_url"]
 
@@ -58,7 +59,7 @@ def fields_of(joined: str) -> Fields:
     fields = _fields.get(joined)
     if fields is None:
         parts = joined.split("\n")
-        fields = list(zip(parts[::2], parts[1::2], strict=True)), "content-encoding" in parts[::2]
+        fields = list(in_pairs(parts)), "content-encoding" in parts[::2]
         if len(joined) <= _MEMO_LENGTH:
             if len(_fields) >= _MEMO_FIELDS:
                 _fields.clear()

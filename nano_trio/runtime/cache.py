@@ -45,7 +45,7 @@ from nano_trio.runtime.cache_store import (
     NewEntry,
     Query,
 )
-from nano_trio.runtime.host import HostError, Namespace, Services, text_of
+from nano_trio.runtime.host import HostError, Namespace, Services, in_pairs, text_of
 from nano_trio.runtime.large import Lent, deliver, gather, too_large
 
 __all__ = ["DEFAULT_MAX_BYTES", "AppCache", "CacheSession", "CachedBody", "cache_file", "namespace"]
@@ -354,9 +354,7 @@ class CacheSession:
         """The stored response with another status, other fields, and a part of its body."""
         _, _, type_, redirected, url, *headers = entry.response.split("\n")
         dropped = _LENGTHS if part is not None else _OF_CONTENT
-        kept = [
-            text for pair in zip(headers[::2], headers[1::2], strict=True) if pair[0] not in dropped for text in pair
-        ]
+        kept = [text for pair in in_pairs(headers) if pair[0] not in dropped for text in pair]
         body = None if part is None else self._body(entry, part)
         return [status, reason, type_, redirected == "1", url, [*kept, *(t for f in fields.items() for t in f)], body]
 
@@ -431,7 +429,7 @@ class CacheSession:
         if type_ == "basic" and "content-encoding" in fields:
             left_out |= _OF_CODING  # what comes from a fetch is decoded
         if left_out:
-            pairs = zip(headers[::2], headers[1::2], strict=True)
+            pairs = in_pairs(headers)
             headers = [part for pair in pairs if pair[0] not in left_out for part in pair]
         head = "\n".join((status, reason, type_, redirected, url, *headers))
         self._last += 1

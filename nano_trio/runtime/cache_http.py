@@ -13,6 +13,8 @@ from datetime import UTC
 
 import attrs
 
+from nano_trio.runtime.host import in_pairs
+
 __all__ = ["NEVER", "ByteRange", "combined", "expiry", "is_not_modified", "requested_range", "varying"]
 
 NEVER = float("-inf")
@@ -29,7 +31,7 @@ _LONGEST_S = 2**31
 def combined(headers: Sequence[str]) -> dict[str, str]:
     """Each field's combined value by its name (Fetch, "get")."""
     fields: dict[str, str] = {}
-    for name, value in zip(headers[::2], headers[1::2], strict=True):
+    for name, value in in_pairs(headers):
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return fields
 

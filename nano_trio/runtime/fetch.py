@@ -20,7 +20,7 @@ from nano_trio.runtime.fetch_client import Fetch, FetchClient, FetchRequest
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_integrity import matches
 from nano_trio.runtime.fetch_messages import RequestBody
-from nano_trio.runtime.host import HostError, Namespace, Services, text_of
+from nano_trio.runtime.host import HostError, Namespace, Services, in_pairs, text_of
 from nano_trio.runtime.large import Lent, deliver, gather
 from nano_trio.runtime.pieces import Pieces
 
@@ -100,7 +100,7 @@ class Fetches:
             )
             self._services.background(client.run)
         parts = [] if headers is None else text_of(headers).split("\n")
-        fields = list(zip(parts[::2], parts[1::2], strict=True))
+        fields = list(in_pairs(parts))
         cause = self._services.cause
         self._services.app.pass_on(cause, fields)
         request = FetchRequest(method, text_of(url), fields, redirect, cache)

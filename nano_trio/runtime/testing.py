@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from nano_trio.runtime.host import Namespace, Services, text_of
+from nano_trio.runtime.host import Namespace, Services, in_pairs, text_of
 from nano_trio.runtime.websocket_server import message_of
 
 __all__ = ["RunnerHost", "namespace"]
@@ -35,7 +35,7 @@ def namespace(services: Services) -> Namespace:
 
     def connect(operation: int, url: Any, headers: Any, protocols: Any) -> None:
         parts, offered = (text_of(joined).split("\n") if joined else [] for joined in (headers, protocols))
-        pairs = list(zip(parts[::2], parts[1::2], strict=True))
+        pairs = list(in_pairs(parts))
         services.operation(operation, tests.connect, text_of(url), pairs, offered)
 
     return {

@@ -16,7 +16,7 @@ from typing import Any, cast
 import trio
 from wsproto.frame_protocol import CloseReason
 
-from nano_trio.runtime.host import Namespace, Services, text_of
+from nano_trio.runtime.host import Namespace, Services, in_pairs, text_of
 from nano_trio.runtime.large import Lent
 from nano_trio.runtime.net_connect import Connected, Connector, Origin
 from nano_trio.runtime.pieces import LargeMessage, Pieces
@@ -69,7 +69,7 @@ class _Sockets:
         names = text_of(protocols)
         parts = text_of(headers).split("\n") if headers else []
         limit = self._services.max_buffer_bytes
-        fields = list(zip(parts[::2], parts[1::2], strict=True))
+        fields = list(in_pairs(parts))
         client = WebSocketClient(self._connect, text_of(url), names.split(",") if names else [], limit, fields)
         self._clients[self._last] = client
         self._services.background(client.run)

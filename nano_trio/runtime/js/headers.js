@@ -34,8 +34,9 @@
       value = toValue(value, context);
       name = lower ?? normalizeName(name, context);
       if (this.#bond !== null) heed(this.#bond, context);
-      list[list.length] = name;
-      list[list.length] = value;
+      const at = list.length & ~1; // where there was no memory for a value, its name is nobody's
+      list[at] = name;
+      list[at + 1] = value;
     }
     delete(name) {
       const list = this.#list;
