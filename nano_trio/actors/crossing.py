@@ -8,7 +8,7 @@ from __future__ import annotations
 import can_ada
 
 from nano_trio.actors.messages import BodySource
-from nano_trio.runtime.host import in_pairs
+from nano_trio.runtime.host import headers_of
 
 __all__ = ["NO_FIELDS", "Fields", "body_for_js", "fields_of", "normal_url"]
 
@@ -58,8 +58,8 @@ def fields_of(joined: str) -> Fields:
     """The fields, and whether content-encoding is among them."""
     fields = _fields.get(joined)
     if fields is None:
-        parts = joined.split("\n")
-        fields = list(in_pairs(parts)), "content-encoding" in parts[::2]
+        pairs = headers_of(joined)
+        fields = pairs, any(name == "content-encoding" for name, _ in pairs)
         if len(joined) <= _MEMO_LENGTH:
             if len(_fields) >= _MEMO_FIELDS:
                 _fields.clear()

@@ -38,7 +38,7 @@ from nano_trio.actors.socket_messages import Messages
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry, StopReason, Turn
 from nano_trio.runtime.environment import Environment
-from nano_trio.runtime.host import in_pairs, text_of
+from nano_trio.runtime.host import headers_of, text_of
 from nano_trio.runtime.large import Large
 from nano_trio.runtime.pieces import LargeMessage
 from nano_trio.runtime.websocket_server import WANTS_DRAIN, WANTS_OPEN, message_of
@@ -456,8 +456,7 @@ class Sockets:
         number = self._last + 1
         pairs: list[tuple[str, str]] = []
         if headers is not None:
-            parts = text_of(headers).split("\n")
-            pairs = list(in_pairs(parts))
+            pairs = headers_of(text_of(headers))
         socket = AppSocket(self, number, "", wants)
         answered = self.incarnation.answer_upgrade(
             request, OutgoingResponse(101, text_of(reason), pairs, None, socket, self._limits())

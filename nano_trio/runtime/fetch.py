@@ -20,7 +20,7 @@ from nano_trio.runtime.fetch_client import Fetch, FetchClient, FetchRequest
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_integrity import matches
 from nano_trio.runtime.fetch_messages import RequestBody
-from nano_trio.runtime.host import HostError, Namespace, Services, in_pairs, text_of
+from nano_trio.runtime.host import HostError, Namespace, Services, headers_of, text_of
 from nano_trio.runtime.large import Lent, deliver, gather
 from nano_trio.runtime.pieces import Pieces
 
@@ -99,8 +99,7 @@ class Fetches:
                 self._services.network, self._services.pace, self._closed, self._services.collect_garbage, _report
             )
             self._services.background(client.run)
-        parts = [] if headers is None else text_of(headers).split("\n")
-        fields = list(in_pairs(parts))
+        fields = [] if headers is None else headers_of(text_of(headers))
         cause = self._services.cause
         self._services.app.pass_on(cause, fields)
         request = FetchRequest(method, text_of(url), fields, redirect, cache)

@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     from nano_trio.runtime.pace import Pace
     from nano_trio.runtime.service import Service
 
-__all__ = ["Exhausted", "HostError", "Namespace", "Services", "array_of", "in_pairs", "poll_after", "text_of"]
+__all__ = [
+    "Exhausted",
+    "HostError",
+    "Namespace",
+    "Services",
+    "array_of",
+    "headers_of",
+    "in_pairs",
+    "poll_after",
+    "text_of",
+]
 
 Namespace = Mapping[str, Callable[..., Any] | int]
 """Host functions by name, and constants."""
@@ -56,6 +66,14 @@ def in_pairs(parts: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Headers that crossed as names and values by turns. A name without a value is left out: JavaScript's lists have
     such only in an app that has setters for indices on ``Object.prototype``, or whose heap was full."""
     return zip(parts[::2], parts[1::2], strict=False)
+
+
+def headers_of(lines: str) -> list[tuple[str, str]]:
+    """Headers that crossed as one string of names and values by turns. A character that is no octet, which JavaScript
+    has refused unless accessors for indices gave it another list afterwards, is a question mark."""
+    if not lines.isascii():
+        lines = lines.encode("latin-1", "replace").decode("latin-1")
+    return list(in_pairs(lines.split("\n")))
 
 
 def poll_after(value: quickjs.Value) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from nano_trio.runtime.host import Namespace, Services, in_pairs, text_of
+from nano_trio.runtime.host import Namespace, Services, headers_of, text_of
 from nano_trio.runtime.websocket_server import message_of
 
 __all__ = ["RunnerHost", "namespace"]
@@ -34,8 +34,8 @@ def namespace(services: Services) -> Namespace:
     tests: RunnerHost = services.app  # type: ignore[assignment]
 
     def connect(operation: int, url: Any, headers: Any, protocols: Any) -> None:
-        parts, offered = (text_of(joined).split("\n") if joined else [] for joined in (headers, protocols))
-        pairs = list(in_pairs(parts))
+        pairs = headers_of(text_of(headers)) if headers else []
+        offered = text_of(protocols).split("\n") if protocols else []
         services.operation(operation, tests.connect, text_of(url), pairs, offered)
 
     return {

@@ -16,7 +16,7 @@ from typing import Any, cast
 import trio
 from wsproto.frame_protocol import CloseReason
 
-from nano_trio.runtime.host import Namespace, Services, in_pairs, text_of
+from nano_trio.runtime.host import Namespace, Services, headers_of, text_of
 from nano_trio.runtime.large import Lent
 from nano_trio.runtime.net_connect import Connected, Connector, Origin
 from nano_trio.runtime.pieces import LargeMessage, Pieces
@@ -67,9 +67,8 @@ class _Sockets:
             return 0
         self._last += 1
         names = text_of(protocols)
-        parts = text_of(headers).split("\n") if headers else []
         limit = self._services.max_buffer_bytes
-        fields = list(in_pairs(parts))
+        fields = headers_of(text_of(headers)) if headers else []
         client = WebSocketClient(self._connect, text_of(url), names.split(",") if names else [], limit, fields)
         self._clients[self._last] = client
         self._services.background(client.run)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.actors.conftest import HouseMaker
@@ -24,6 +26,35 @@ export default {
   websocket: { message() {} },
 };
 """
+
+
+ARMED = """
+export default { async fetch(request) {
+  const [index, count] = new URL(request.url).pathname.slice(1).split("-");
+  let reads = 0;
+  Object.defineProperty(Object.prototype, index, { get: () => (reads++ < count ? "x" : "\\u4e00"), set() {}, configurable: true });
+  try { return new Response("a", { headers: [["a", "b"], ["c", "d"], ["e", "f"]] }); }
+  finally { queueMicrotask(() => queueMicrotask(() => queueMicrotask(() => delete Object.prototype[index]))); }
+} };
+"""
+CALLER = """
+export default { async fetch(request, env) {
+  const told = [];
+  for (let index = 0; index < 6; index++) for (let count = 0; count < 30; count++) {
+    told.push((await env.ARMED.fetch(`http://armed/${index}-${count}`)).status);
+  }
+  return Response.json(told);
+} };
+"""
+
+
+async def test_a_header_that_changes_after_it_was_looked_at_harms_no_caller(house: HouseMaker) -> None:
+    async with house({"armed": ARMED, "caller": {"source": CALLER, "services": {"ARMED": "armed"}}}) as home:
+        answer = await home.ask("caller")
+        assert answer.status == 200
+        assert isinstance(answer.body, bytes)
+        assert {200, 500} == set(json.loads(answer.body))
+        assert not [line for line in home.logs if "internal error" in line["event"]]
 
 
 @pytest.mark.parametrize("work", ["response", "appended", "fetch", "cache", "upgrade"])
