@@ -62,6 +62,11 @@ def _incoming(body: RequestBody | None) -> bytes | BodySource | None:
     return body.content if isinstance(body.content, bytes) else _Gathered(body.content)
 
 
+_LONGEST_CHAIN = 32
+"""Apps, of which each calls the next one for the same request. What is piped through all of them is let go of by one
+call within the other."""
+
+
 class _Answer(Response):
     """The called app's response as a fetch's."""
 
@@ -134,6 +139,11 @@ class AppService:
         if self._target in chain:
             way = " → ".join((*chain, self._target))
             raise FetchError("ERR_SERVICE_CYCLE", f"service bindings lead in a circle: {way}")
+        if len(chain) >= _LONGEST_CHAIN:
+            way = " → ".join((*chain[:3], "…", self._target))
+            raise FetchError(
+                "ERR_SERVICE_CYCLE", f"service bindings lead through more than {_LONGEST_CHAIN} apps: {way}"
+            )
         target = self._find(self._target)
         if target is None:
             raise FetchError("ERR_SERVICE", f'there is no app "{self._target}"')

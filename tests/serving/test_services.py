@@ -174,3 +174,19 @@ def test_a_binding_to_nowhere_is_a_problem_of_the_configuration(tmp_path) -> Non
         'configuration: apps[0].services.A: there is no app "bakc"; did you mean "back"?',
         'configuration: apps[0].services.B: "env" has this name too',
     ]
+
+
+@pytest.mark.parametrize(("apps", "status"), [(32, 200), (33, 500), (300, 500)])
+async def test_a_chain_of_apps_has_an_end(serve: SiteMaker, apps: int, status: int) -> None:
+    """And so has the way back, on which each lets go of the next one's response."""
+    source = """export default { fetch: (request, env) => env.NEXT ? env.NEXT.fetch(request) : new Response(
+      new ReadableStream({ pull(controller) { controller.enqueue(new Uint8Array(1000)); controller.close(); } })) };"""
+    chain = {
+        f"a{i}": {"source": source, "services": {"NEXT": f"a{i + 1}"} if i + 1 < apps else {}} for i in range(apps)
+    }
+    async with serve(chain) as site:
+        answer = await site.get("a0", "/")
+        assert answer.status == status
+        logs = str([dict(line) for line in site.logs])
+        assert len(answer.text) == 1000 or "through more than 32 apps: a0 → a1 → a2 → … → a32" in logs
+        assert "RecursionError" not in logs
