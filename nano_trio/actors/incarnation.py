@@ -107,7 +107,7 @@ class Incarnation:
         self._origins = Origins(self._exchanges)
         self._unloaded: list[AppExchange] = []
         self._fetch: Any = None
-        self._streams: set[ResponseStream] = set()
+        self._streams: dict[ResponseStream, None] = {}
         self._rooms = rooms
         self._spawn = spawn
         self._sockets: Sockets | None = None
@@ -231,7 +231,7 @@ class Incarnation:
         """The connection is done with the exchange."""
         if self._exchanges.pop(exchange.id, None) is not None:
             if exchange.stream is not None:
-                self._streams.discard(exchange.stream)
+                self._streams.pop(exchange.stream, None)
                 exchange.stream.release()
             if exchange.pipe is not None:
                 exchange.pipe.fail("the response is over")
@@ -262,7 +262,7 @@ class Incarnation:
     def _abort(self, exchange: AppExchange, name: str, message: str) -> None:
         if exchange.stream is not None:
             exchange.stream.fail(message)
-            self._streams.discard(exchange.stream)
+            self._streams.pop(exchange.stream, None)
         pipe, exchange.pipe = exchange.pipe, None
         if pipe is not None:
             pipe.fail(message)
@@ -322,7 +322,7 @@ class Incarnation:
             content = body.to_bytes()
         elif kind == 3:
             content = exchange.stream = ResponseStream(exchange)
-            self._streams.add(content)
+            self._streams[content] = None
         elif kind in PIPED:
             exchange.pipe, pairs = hand_on(exchange, pairs, kind, body, self._exchanges, self._environment)
             content = exchange.pipe
@@ -362,7 +362,7 @@ class Incarnation:
         stream = self._stream(request)
         if stream is not None:
             stream.end()
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
 
     def stream_failed(self, request: int, text: str, stack: str) -> None:
         stream = self._stream(request)
@@ -371,7 +371,7 @@ class Incarnation:
             self._log.error("the response's stream failed", error=str(error), **self._origins.about(request))
             stream.counts.error(ErrorKind.STREAM)
             stream.fail(text_of(text))
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
 
     def _stream(self, request: int) -> ResponseStream | None:
         exchange = self._exchanges.get(request)
