@@ -87,7 +87,7 @@ typedef struct {
 static Engine engine;
 
 typedef struct {
-  char *type, *name;
+  const char *type, *name;
   Kept kept;
 } Method;
 
@@ -125,10 +125,17 @@ static Value call(Context *context, Value this, int count, Value *arguments, int
   }
 }
 
+static int compare(const void *one, const void *other) {
+  const Method *a = one, *b = other;
+  int types = strcmp(a->type, b->type);
+  return types != 0 ? types : strcmp(a->name, b->name);
+}
+
+/* Each isolate asks for some seventy. */
 static int find_method(const char *type, const char *name) {
-  for (int i = 0; i < method_count; i++)
-    if (strcmp(methods[i].name, name) == 0 && strcmp(methods[i].type, type) == 0) return i;
-  return -1;
+  const Method asked = {.type = type, .name = name};
+  const Method *found = bsearch(&asked, methods, (size_t)method_count, sizeof *methods, compare);
+  return found == NULL ? -1 : (int)(found - methods);
 }
 
 static Value uncurry(Context *context, Value this, int count, Value *arguments) {
@@ -241,6 +248,8 @@ static int learn_builtins(Context *context, Value list, uint16_t class) {
          (is_method ? add_method(type, name, kept) : add_static(type, name, kept, &entries[i]));
     release(context, function);
   }
+  /* None was asked for yet: functions are called by their places in the list. */
+  if (ok) qsort(methods, (size_t)method_count, sizeof *methods, compare);
   return ok;
 }
 
