@@ -26,6 +26,8 @@ ARGS ?=
 DOCS_PORT ?= 4321
 BUILT_FROM := pyproject.toml hatch_build.py $(wildcard nano_trio/engine/*.[ch])
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where that is set every process would compile the package anew: thousands of them in the tests, each worker of a server.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help serve test lint bench stress soak wpt docs docs-serve clean install install-dev
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from nano_trio.cli.arguments import Choice, WholeNumber
-from nano_trio.cli.places import USUAL_FILES, config_of
+from nano_trio.cli.places import USUAL_FILES, config_of, has_app
 from nano_trio.parent.supervisor import supervise
 
 __all__ = ["serve"]
@@ -45,9 +45,12 @@ def _what(path: Path | None, app_path: Path | None, config_path: Path | None) ->
         return app_path, config_path
     found = config_of(path or Path())
     if found is None and path is None:
-        raise click.UsageError(
-            f"there is nothing to serve here: no {', no '.join(USUAL_FILES)}; say what with DIR|FILE or --config FILE"
+        what = (
+            "the app here is served with `nano-trio serve .`"
+            if has_app()
+            else "say what with DIR|FILE or --config FILE"
         )
+        raise click.UsageError(f"there is nothing to serve here: no {', no '.join(USUAL_FILES)}; {what}")
     return (path, None) if found is None else (None, found)
 
 

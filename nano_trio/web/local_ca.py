@@ -104,8 +104,10 @@ class LocalCertificates:
                     if self._ensure_leaf(hostname, names, certificate, key, force=force)
                 ]
         except OSError as error:
+            place = error.filename or self.folder
             raise CertificateError(
-                f"{error.filename or self.folder}: {(error.strerror or str(error)).lower()}"
+                f"{place}: {(error.strerror or str(error)).lower()}; local certificates need a folder that can be written "
+                "(`tls.certs`, or --dir of nano-trio certs)"
             ) from None
         kept = tuple(hostname for hostname in wanted if hostname not in made)
         return Report(self.folder, self.ca, ca_made, tuple(made), kept)

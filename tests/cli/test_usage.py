@@ -56,6 +56,13 @@ def test_wrong_usage(nano: Nano, arguments: list[str], message: str) -> None:
     assert "--help" in result.err
 
 
+def test_an_app_without_a_configuration_is_served_by_its_folder(nano: Nano, tmp_path: Path) -> None:
+    (tmp_path / "index.js").touch()
+    result = nano("serve")
+    assert result.code == 2
+    assert result.err.endswith("no nano.json; the app here is served with `nano-trio serve .`\n")
+
+
 def test_an_option_without_its_value(nano: Nano) -> None:
     result = nano("serve", "--app")
     assert result.code == 2

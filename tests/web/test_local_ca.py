@@ -225,7 +225,9 @@ def test_what_is_no_authority(local: LocalCertificates, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CertificateError, match="file/certs: not a directory"):
+    with pytest.raises(
+        CertificateError, match="file/certs: not a directory; local certificates need a folder that can be written"
+    ):
         LocalCertificates(tmp_path / "file" / "certs").ensure()
 
 
