@@ -332,10 +332,6 @@ class AppCode:
         return original, text or ""
 
 
-_NONE: frozenset[str] = frozenset()
-"""One for all: each takes 216 bytes."""
-
-
 def _throwing(text: str) -> str:
     """The source of a module that says so to whoever imports it: what a loader raises the engine cuts off after 255
     bytes."""
@@ -345,10 +341,11 @@ def _throwing(text: str) -> str:
 class _LateImports:
     """The module loader of one context: what ``import()`` asks for."""
 
+    _had: frozenset[str] = frozenset()  # shared as long as it is empty: each takes 216 bytes
+
     def __init__(self, code: AppCode, reach: Callable[[], Any]) -> None:
         self._code = code
         self._reach = reach
-        self._had = _NONE
 
     def load(self, name: str) -> str:
         """The source of the module ``name``, which the engine does not have."""
@@ -494,7 +491,7 @@ def load_module(
 
 
 def _load(folder: ModuleFolder, main: str, cache: BytecodeCache) -> AppCode:
-    modules, names = _graph(folder, main, cache, _NONE)
+    modules, names = _graph(folder, main, cache, frozenset())
     return AppCode(_called(main), folder, tuple(modules), names, cache)
 
 
