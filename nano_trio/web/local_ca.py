@@ -106,8 +106,8 @@ class LocalCertificates:
         except OSError as error:
             place = error.filename or self.folder
             raise CertificateError(
-                f"{place}: {(error.strerror or str(error)).lower()}; local certificates need a folder that can be written "
-                "(`tls.certs`, or --dir of nano-trio certs)"
+                f"{place}: {(error.strerror or str(error)).lower()}; local certificates need a folder that can be "
+                "written (`tls.certs`, or --dir of nano-trio certs)"
             ) from None
         kept = tuple(hostname for hostname in wanted if hostname not in made)
         return Report(self.folder, self.ca, ca_made, tuple(made), kept)
