@@ -487,16 +487,20 @@ class App:
             logs.lifecycle(self.name, "asleep", idle_timeout_s=timeout)
 
     async def drain(self) -> None:
-        """Take no further requests and wait for those in progress. Cancel the wait to give up on them."""
+        """Take no further requests and wait for those in progress. Cancel the wait to give up on them.
+
+        Where :meth:`open_doors` was called meanwhile it ends nothing: a new version serves, and the old one drains.
+        """
         self.close_doors()
         try:
             async with trio.open_nursery() as nursery:
                 for incarnation in self._lives():
                     nursery.start_soon(incarnation.drain)
         finally:
-            for incarnation in self._lives():
-                incarnation.retire()
-            self._current = None
+            if self.state is _DRAINING:
+                for incarnation in self._lives():
+                    incarnation.retire()
+                self._current = None
 
     def _lives(self) -> list[Incarnation]:
         return [*self._leaving] if self._current is None else [self._current, *self._leaving]
