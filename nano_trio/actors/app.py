@@ -442,6 +442,9 @@ class App:
             self._enter(AppState.AWAKE)
         if old is not None:
             self._leave(old)
+        if version.incarnation.death is not None:
+            # It was loaded, and crashed while other apps' new versions were.
+            self._crashed(version.incarnation, version.incarnation.death)
 
     def learn_code(self) -> None:
         """Read the files and run nothing, so that :attr:`Source.is_stale` tells when they change."""

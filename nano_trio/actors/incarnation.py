@@ -116,7 +116,8 @@ class Incarnation:
         self._unanswered = 0
         self._extended = 0
         self._load_error: str | None = None
-        self._death: str | None = None
+        self.death: str | None = None
+        """Why it crashed."""
         self._drained: trio.Event | None = None
         """Set when a drain that waits may look again."""
         self._loaded: trio.Event | None = None
@@ -160,7 +161,7 @@ class Incarnation:
             self._loaded = trio.Event()
             await self._loaded.wait()
         if self.life is not _SERVING:
-            raise NotLoaded(self._death or "it was stopped")
+            raise NotLoaded(self.death or "it was stopped")
 
     def take(self, settings: AppSettings) -> None:
         """New limits, in force from the next request and turn on. What needs a new isolate stays as it is."""
@@ -483,7 +484,7 @@ class Incarnation:
         else:
             why = reason.value
         self.life = Life.CRASHED
-        self._death = why
+        self.death = why
         self._close("the app was stopped" if self._load_error is None else "the app could not be loaded", why)
         self._on_crash(self, why)
 

@@ -10,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 
+from nano_trio.actors.app import AppState
 from nano_trio.actors.messages import IncomingRequest
 from tests.actors.conftest import HouseMaker
 
@@ -197,6 +198,28 @@ async def test_an_app_may_be_there_again_while_it_drains(house: HouseMaker) -> N
                 exchange.disconnect("enough")
                 exchange.finish()
                 old.end()
+
+
+async def test_a_new_version_may_crash_between_its_load_and_the_switch(house: HouseMaker) -> None:
+    """A reload loads those of all apps before it switches to any."""
+    source = """
+        setTimeout(() => { while (VERSION) ; }, 0);
+        export default { fetch: () => new Response("VERSION") };
+    """
+    with trio.fail_after(20):
+        async with house({"app": {"source": source.replace("VERSION", "0"), "timeout_ms": 20}}) as home:
+            app = home.app("app")
+            assert (await home.ask("app")).body == b"0"
+            home.rewrite("app", source.replace("VERSION", "1"))
+            version = await app.prepare(app.settings)
+            while version.incarnation.death is None:
+                await trio.lowlevel.checkpoint()
+            app.switch(version)
+            assert (app.state, app.awake, app.counts.crashes) == (AppState.ASLEEP, False, 1)
+            assert app.last_error == version.incarnation.death
+            home.rewrite("app", source.replace("VERSION", "2 - 2"))
+            assert (await home.ask("app")).body == b"2 - 2"
+            await home.settled()
 
 
 async def test_apps_that_have_no_task_end_with_the_registry(house: HouseMaker) -> None:
