@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from email.utils import parsedate_to_datetime
 
 import pytest
 import trio
@@ -190,6 +192,25 @@ async def test_framing_is_ours_whatever_the_app_sets() -> None:
             assert not {"transfer-encoding", "keep-alive", "connection", "upgrade"} & {
                 name for name, _ in reply.headers
             }
+
+
+async def test_each_response_of_a_connection_tells_when_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App(lambda request: text("x"))
+    async with running(app) as server, connected(server) as client:
+        for at in (784111777.5, 784111778.25, 784111777.75, 784115377.0):
+            monkeypatch.setattr(time, "time", lambda at=at: at)
+            assert parsedate_to_datetime((await client.get())["date"]).timestamp() == int(at)
+
+
+async def test_equal_heads_are_of_the_url_that_their_connection_and_host_make() -> None:
+    app = App(lambda request: text("x"))
+    async with running(app) as server, connected(server) as client:
+        for host, version in (("a", 1), ("b", 1), ("a", 1), ("", 0)):
+            line = f"Host: {host}\r\n" if host else "Connection: keep-alive\r\n"
+            await client.send(f"GET /x HTTP/1.{version}\r\n{line}\r\n".encode())
+            await client.reply()
+        address = f"127.0.0.1:{server.port}"
+        assert [request.url for request in app.requests] == [f"http://{host}/x" for host in ("a", "b", "a", address)]
 
 
 async def test_the_app_may_close_and_date_its_responses() -> None:
