@@ -66,7 +66,7 @@ from nano_trio.web.connection import Connection
 from nano_trio.web.hosting import Hosting
 from nano_trio.web.http1 import RequestReader
 from nano_trio.web.lifetime import _calm_garbage_collection
-from nano_trio.web.response_head import quick
+from nano_trio.web.response_head import date_line, quick
 
 __all__ = [
     "WORKLOADS",
@@ -416,9 +416,11 @@ class Walk:
             if head is not None and head.content_length is not None:
                 reader.whole_body(head.content_length)
 
+        date = date_line()
+
         def compose(response: OutgoingResponse) -> None:
             if isinstance(response.body, bytes):
-                quick(response, response.body, header_line(new_id()))
+                quick(response, response.body, date, header_line(new_id()))
 
         return {
             "parse": self._each(parse, self._kinds["whole"].requests),

@@ -211,7 +211,7 @@ class Connection:
                     return False
                 self._partial = False
                 data = b""
-                if not reader.buffered():
+                if not reader.buffer:
                     self.deadline = self.reactor.now + self.listener.limits.idle_timeout
                     return False
         except ProtocolError as error:
@@ -248,9 +248,14 @@ class Connection:
         if body is not None and (limit := target.max_body) is not None and self._exceeds(body, limit):
             listener.counts.refuse(413)
             return self._own_answer(head, body, 413, f"this app takes bodies of up to {limit} bytes")
+        url = head.urls.get(self.scheme)
+        if url is None:
+            url = f"{self.scheme}{head.host or listener.address}{head.target}"
+            if head.host:
+                head.urls[self.scheme] = url
         request = IncomingRequest(
             head.method,
-            f"{self.scheme}{head.host or listener.address}{head.target}",
+            url,
             head.headers,
             body,
             self.remote,
@@ -274,13 +279,12 @@ class Connection:
             return self._own_response(head, body, page, request, target)
         if (
             response is not None
-            and head.keep_alive
-            and head.minor
-            and head.method != "HEAD"
+            and head.persistent
             and type(body) is not WireBody
             and ((content := response.body) is None or (type(content) is bytes and len(content) <= _QUICK_CONTENT))
         ):
-            message = quick(response, content, header_line(request.origin_id) if listener.request_ids else b"")
+            id_line = header_line(request.origin_id) if listener.request_ids else b""
+            message = quick(response, content, self.reactor.date, id_line)
             if message is not None:
                 if listener.access_log is not None:
                     status, size = response.status, 0 if content is None else len(content)

@@ -118,10 +118,24 @@ class Head:
     """A valid X-Request-Id, which only a trusted proxy's word makes the request's."""
     joined: str | None = attrs.field(init=False)
     """The headers' names and values by turns, joined by line feeds; None where there are none."""
+    fields: int = attrs.field(init=False)
+    """How many fields the client sent."""
+    urls: dict[str, str] = attrs.field(init=False, factory=dict, eq=False, repr=False)
+    """The URL of requests with this head, by how their clients speak (``https://``), from the first of them on."""
+    persistent: bool = attrs.field(init=False)
+    """Whether the head lets the response have its content, and the connection go on behind it, as HTTP/1.1 has it."""
 
     @joined.default
     def _join(self) -> str | None:
         return "\n".join([part for field in self.headers for part in field]) if self.headers else None
+
+    @fields.default
+    def _count(self) -> int:
+        return len(self.headers) + len(self.forwarding)
+
+    @persistent.default
+    def _persists(self) -> bool:
+        return self.keep_alive and self.minor > 0 and self.method != "HEAD"
 
 
 Engine = Callable[[bytes], Head]
@@ -330,12 +344,14 @@ class RequestReader:
     otherwise the next call is ``next_head`` again. A :class:`ProtocolError` from either is final.
     """
 
-    __slots__ = ("_blank", "_body", "_buffer", "_limits", "_line_seen", "_parser", "_partial", "_position", "_scanned")
+    __slots__ = ("_blank", "_body", "_limits", "_line_seen", "_parser", "_partial", "_position", "_scanned", "buffer")
 
     def __init__(self, parser: HeadParser, limits: Limits) -> None:
         self._parser = parser
         self._limits = limits
-        self._buffer = b""
+        self.buffer = b""
+        """What arrived, until all of it is consumed: then it is empty. Where ``next_head`` has returned a head, nothing
+        else is buffered."""
         self._position = 0
         self._partial: bytearray | None = None
         self._scanned = 0
@@ -345,7 +361,7 @@ class RequestReader:
 
     def buffered(self) -> int:
         """Bytes that arrived and nobody has consumed."""
-        return len(self._buffer) - self._position + (len(self._partial) if self._partial is not None else 0)
+        return len(self.buffer) - self._position + (len(self._partial) if self._partial is not None else 0)
 
     @property
     def in_body(self) -> bool:
@@ -365,17 +381,17 @@ class RequestReader:
         """Append what arrived."""
         if self._partial is not None:
             self._partial += data
-        elif self._position < len(self._buffer):
-            self._buffer = self._buffer[self._position :] + data
+        elif self._position < len(self.buffer):
+            self.buffer = self.buffer[self._position :] + data
             self._position = 0
         else:
-            self._buffer = data
+            self.buffer = data
             self._position = 0
 
     def take_rest(self) -> bytes:
         """Hand over what is not consumed: the connection speaks another protocol from here on."""
-        rest = self._buffer[self._position :] + bytes(self._partial or b"")
-        self._buffer = b""
+        rest = self.buffer[self._position :] + bytes(self._partial or b"")
+        self.buffer = b""
         self._position = 0
         self._partial = None
         return rest
@@ -386,7 +402,7 @@ class RequestReader:
             self._partial += data
             return self._continue_partial()
         head = None
-        if not self._buffer and len(data) <= _MEMO_BYTES:
+        if not self.buffer and len(data) <= _MEMO_BYTES:
             # Mostly it is one head and nothing else, and one that was seen before.
             head = self._parser.known(data)
         if head is None:
@@ -395,7 +411,7 @@ class RequestReader:
                 return self._continue_partial()
             head = self._parser.parse(block)
         limits = self._limits
-        if len(head.headers) + len(head.forwarding) > limits.headers:
+        if head.fields > limits.headers:
             raise ProtocolError(431, "too many header fields")
         if head.has_body:
             length = head.content_length
@@ -410,24 +426,24 @@ class RequestReader:
 
     def _cut_head(self, data: bytes) -> bytes | None:
         """The next complete head's bytes, of what is buffered and ``data``. None: it is a partial one from now on."""
-        if self._buffer:
+        if self.buffer:
             if data:
                 self.feed(data)
-            data = self._buffer
+            data = self.buffer
         position = self._position
         end = data.find(b"\r\n\r\n", position) + 4
         if end < 4 or data[position] == 13:
-            self._buffer = b""
+            self.buffer = b""
             self._position = 0
             self._partial = bytearray(data[position:] if position else data)
             return None
         if end == len(data):
-            self._buffer = b""
+            self.buffer = b""
             self._position = 0
             if position:
                 data = data[position:]
         else:
-            self._buffer = data
+            self.buffer = data
             self._position = end
             data = data[position:end]
         if len(data) > 2048:
@@ -459,7 +475,7 @@ class RequestReader:
             del data[:2]
         end = data.find(b"\r\n\r\n", max(0, self._scanned - 3))
         if end >= 0 and data[0] != 13:
-            self._buffer = bytes(data)
+            self.buffer = bytes(data)
             self._partial = None
             self._scanned = 0
             self._line_seen = False
@@ -487,11 +503,11 @@ class RequestReader:
     def whole_body(self, length: int) -> bytes | None:
         """Return the body, of this Content-Length, where all of it is here; else None, and ``next_body`` reads it."""
         start, end = self._position, self._position + length
-        buffer = self._buffer
+        buffer = self.buffer
         if end < len(buffer):
             self._position = end
         elif end == len(buffer):
-            self._buffer = b""
+            self.buffer = b""
             self._position = 0
         else:
             return None
@@ -503,9 +519,9 @@ class RequestReader:
         body = self._body
         if body is None:
             return b""
-        chunk, self._position = body.take(self._buffer, self._position)
-        if self._position >= len(self._buffer):
-            self._buffer = b""
+        chunk, self._position = body.take(self.buffer, self._position)
+        if self._position >= len(self.buffer):
+            self.buffer = b""
             self._position = 0
         if chunk == b"":
             self._body = None

@@ -38,6 +38,7 @@ import select
 import selectors
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol
 
 import structlog
@@ -46,6 +47,7 @@ import trio
 from nano_trio.actors.messages import Gathering, Target
 from nano_trio.web.direct_wait import DirectWait, direct_wait
 from nano_trio.web.line import Line
+from nano_trio.web.response_head import date_line
 from nano_trio.web.soon import Soon
 
 __all__ = ["HANG_UP", "INPUT", "Poller", "Reactor", "SelectorPoller", "Watched"]
@@ -183,6 +185,8 @@ class Reactor:
         """Whether ``ready`` of a connection watched for HANG_UP means just that; else it may be input."""
         self.now: float = 0.0
         """Trio's clock at the start of the pass, in seconds. Cheap, and exact enough for deadlines."""
+        self.date = date_line()
+        """The Date field of responses, as of the same moment; without any pass a second old at most."""
 
     def add(self, fd: int, connection: Watched) -> None:
         """Begin to watch a connection for input."""
@@ -218,7 +222,7 @@ class Reactor:
             self._outbox.append(connection)
             return
         if self._gathering is not None:
-            self._flush_one(self._gathering)
+            self._flush_all((self._gathering,))
         if self._passing:
             self._gathering = gathering
         self.flush_later(gathering)
@@ -227,14 +231,14 @@ class Reactor:
     def _flush(self) -> None:
         self._gathering = None
         outbox, self._outbox = self._outbox, []
-        for connection in outbox:
-            self._flush_one(connection)
+        self._flush_all(outbox)
 
-    def _flush_one(self, connection: Flushed) -> None:
-        try:
-            connection.flush()
-        except Exception:
-            self._failed(connection)
+    def _flush_all(self, connections: Iterable[Flushed]) -> None:
+        for connection in connections:
+            try:
+                connection.flush()
+            except Exception:
+                self._failed(connection)
 
     async def run(self) -> None:
         """Serve ready connections for ever."""
@@ -258,7 +262,7 @@ class Reactor:
                     await trio.lowlevel.wait_readable(fd)
                 ready = poll()
                 stayed = 0.0
-            self.now = trio.current_time()
+            self._look_at_clocks()
             began = clock()
             end, hold = began + _PASS, began + _HOLD
             self._passing = True
@@ -299,6 +303,10 @@ class Reactor:
             self._flush()
             stayed += clock() - began
 
+    def _look_at_clocks(self) -> None:
+        self.now = trio.current_time()
+        self.date = date_line()
+
     def _is_prompt(self, number: int) -> bool:
         connection = self.connections.get(number)
         target = None if connection is None else connection.target
@@ -308,7 +316,8 @@ class Reactor:
         """Once a second, for ever: let every connection whose deadline has passed know."""
         while True:
             await trio.sleep(1)
-            self.now = now = trio.current_time()
+            self._look_at_clocks()
+            now = self.now
             for index, connection in enumerate(list(self.connections.values())):
                 if connection.deadline <= now:
                     connection.deadline = math.inf

@@ -9,7 +9,6 @@ they always reach ``build``.
 from __future__ import annotations
 
 import enum
-import functools
 import re
 import time
 from collections.abc import Sequence
@@ -89,30 +88,38 @@ def date_line() -> bytes:
     return _date_line
 
 
-@functools.lru_cache(1024)
+# What functools keeps is found by a call that takes twice as long.
+_ends: dict[int, bytes] = {}
+_MEMO_ENDS = 1024
+
+
 def _length_and_end(length: int) -> bytes:
-    """The Content-Length field, and the head's end."""
-    return b"content-length: %d\r\n\r\n" % length
+    """The Content-Length field, and the head's end; ``_ends`` has it from then on."""
+    if len(_ends) >= _MEMO_ENDS:
+        _ends.clear()
+    end = _ends[length] = b"content-length: %d\r\n\r\n" % length
+    return end
 
 
-def quick(response: OutgoingResponse, content: bytes | None, extra: bytes = b"") -> bytes | None:
+def quick(response: OutgoingResponse, content: bytes | None, date: bytes, extra: bytes = b"") -> bytes | None:
     """The whole message for a kept-alive HTTP/1.1 GET-like request, or None when ``build`` must look at it.
 
-    ``content`` is the response's body. ``extra``: field lines of ours.
+    ``content`` is the response's body. ``date``: its :func:`date_line`; ``extra``: other field lines of ours.
     """
     status = _QUICK_STATUS.get(response.status)
     if status is None and not content:
         status = _QUICK_WITHOUT_CONTENT.get(response.status)
     if status is None or response.reason:
         return None
-    parts = [status, date_line(), extra]
+    parts = [status, date, extra]
     try:
         for field in response.headers:
             parts.append(_lines[field])
     except (KeyError, TypeError):
         return None
     if content:
-        parts.append(_length_and_end(len(content)))
+        length = len(content)
+        parts.append(_ends.get(length) or _length_and_end(length))
         parts.append(content)
     else:
         parts.append(b"\r\n" if response.status in _QUICK_WITHOUT_CONTENT else _length_and_end(0))
@@ -133,9 +140,10 @@ def build(
     lines = [_status_line(status, response.reason)]
     dated = False
     lengths: list[str] = []
-    for name, value in response.headers:
-        line = _lines.get((name, value))
+    for field in response.headers:
+        line = _lines.get(field)
         if line is None:
+            name, value = field
             key = name.lower()
             line = field_line(name, value)
             if key in _SPECIAL:
@@ -153,7 +161,7 @@ def build(
             if len(line) <= _MEMO_BYTES:
                 if len(_lines) >= _MEMO_LINES:
                     _lines.clear()
-                _lines[(name, value)] = line
+                _lines[field] = line
         lines.append(line)
     lines.append(id_line)
     if not dated:
