@@ -53,9 +53,9 @@ GRACE_NS = 1_000_000_000
 LEFT = ", in a native call that does not end: some of its memory stays until the process ends"
 """What is told then of where a turn was stopped."""
 
-# The first function of the engine in the binding's library, which has them all behind its own; what is behind them and
-# their compiler's (division, say); some between; and one of its own.
-_ENDS = ("pstrcpy", "_fini")
+# The first function of the engine in the binding's library, which has them all behind its own; some between; and one of
+# its own. Behind them all, and their compiler's (division, say), is what the loader calls at the library's end.
+_FIRST = "pstrcpy"
 _BETWEEN = (
     "JS_Call",
     "JS_ParseJSON",
@@ -79,6 +79,8 @@ _BINDING_SIZE = 1 << 16
 # What the engine keeps of a function of C, in its object: values.h.
 _KEPT_AT = 48
 
+_PT_DYNAMIC, _DT_FINI = 2, 13
+
 _entering: set[CodeType] = set()
 _beginning: set[CodeType] = set()
 _python_collects = False
@@ -101,11 +103,39 @@ def begins(function: _Function) -> _Function:
 @cache
 def code_range() -> tuple[int, int] | None:
     """Where the engine's functions lie in memory, from and to; None where that is not known."""
-    functions = engine_functions([*_ENDS, *_BETWEEN, _BEFORE])
+    functions = engine_functions([_FIRST, *_BETWEEN, _BEFORE])
     if functions is None:
         return None
-    begin, end, *between, before = (function or 0 for function in functions)
+    begin, *between, before = (function or 0 for function in functions)
+    end = _fini_of(begin)
     return (begin, end) if 0 < before < begin and all(begin < place < end for place in between) else None
+
+
+def _fini_of(place: int) -> int:
+    """Where the function lies that the loader calls at the end of the library with that place; 0 where it is not known.
+
+    Not every linker exports it as ``_fini``, but each names it in the library's dynamic section, to which one of its
+    program headers points (System V ABI, chapter 5).
+    """
+    about = (ctypes.c_void_p * 4)()
+    try:
+        found = ctypes.CDLL(None).dladdr(ctypes.c_void_p(place), about)
+    except (OSError, AttributeError):
+        return 0
+    base = about[1]
+    if not found or base is None or ctypes.string_at(base, 5) != b"\x7fELF\x02":
+        return 0
+    at = base + ctypes.c_uint64.from_address(base + 32).value
+    size, count = (ctypes.c_uint16 * 2).from_address(base + 54)
+    for header in range(at, at + size * count, size):
+        if ctypes.c_uint32.from_address(header).value != _PT_DYNAMIC:
+            continue
+        entry = base + ctypes.c_uint64.from_address(header + 16).value
+        while tag := ctypes.c_int64.from_address(entry).value:
+            if tag == _DT_FINI:
+                return base + ctypes.c_uint64.from_address(entry + 8).value
+            entry += 16
+    return 0
 
 
 @cache

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from nano_trio.engine import native_calls
+from nano_trio.engine.native import engine_functions
 from nano_trio.engine.scheduler import PROVEN_TURNS, CpuScheduler
 from nano_trio.engine.turn import StopReason, Turn
 
@@ -294,3 +295,11 @@ async def test_json_of_one_long_value_is_suspended_in_its_midst(
     turn, _ = await run(isolate, f"() => {code}")
     assert turn.result == expected
     assert isolate.account.slices >= turn.cpu_ns / 2.5e6 >= 2
+
+
+def test_the_engine_ends_where_the_loader_says() -> None:
+    """Also in a library that does not export the place, as that of the binding for CPython 3.12."""
+    found = native_calls.code_range()
+    assert found is not None
+    exported = engine_functions(["_fini"])
+    assert exported is None or found[1] == exported[0]
