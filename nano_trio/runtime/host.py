@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nano_trio.runtime.service import Service
 
 __all__ = [
+    "NO_ROOM",
     "Exhausted",
     "HostError",
     "Namespace",
@@ -57,7 +58,7 @@ def array_of(context: quickjs.Context, items: Sequence[Any]) -> quickjs.Value:
         array: quickjs.Value = context.new_array()
         for index, item in enumerate(items):
             array.define_property(index, array_of(context, item) if isinstance(item, list | tuple) else item)
-    except quickjs.JSError as error:
+    except NO_ROOM as error:
         raise Exhausted(error) from None
     return array
 
@@ -84,11 +85,15 @@ def poll_after(value: quickjs.Value) -> None:
         counter.value = 1
 
 
+NO_ROOM = (quickjs.JSError, SystemError)
+"""What the binding raises where the isolate's heap is full; the latter, of Python's, where it forgets to raise."""
+
+
 class Exhausted(Exception):
     """What a host function raises where the isolate's heap or stack has no room for what it does: JavaScript gets the
     InternalError that the engine throws for that."""
 
-    def __init__(self, error: quickjs.JSError) -> None:
+    def __init__(self, error: Exception) -> None:
         # The engine may come out of reading bytecode without having said why.
         kind, _, why = str(error).partition(": ")
         super().__init__(why if kind == "InternalError" else "out of memory")

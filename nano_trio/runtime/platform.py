@@ -21,7 +21,7 @@ import quickjs
 from nano_trio.engine import builtins
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_folder
 from nano_trio.engine.rejections import watch
-from nano_trio.runtime.host import Exhausted, Namespace, Services
+from nano_trio.runtime.host import NO_ROOM, Exhausted, Namespace, Services
 
 __all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "builtins_source", "install", "read"]
 
@@ -181,7 +181,7 @@ def install(owner: Owner, services: Services, bootstrap: quickjs.Value) -> quick
         assert living is not None
         try:
             return living.context.eval_function(living.context.read_object(_specification(name).code))
-        except quickjs.JSError as error:
+        except NO_ROOM as error:
             raise Exhausted(error) from None
 
     def host_namespace(name: str) -> quickjs.Value:
@@ -195,7 +195,7 @@ def install(owner: Owner, services: Services, bootstrap: quickjs.Value) -> quick
             result: quickjs.Value = living.context.new_object()
             for own, function in functions.items():
                 result.define_property(own, function)
-        except quickjs.JSError as error:
+        except NO_ROOM as error:
             raise Exhausted(error) from None
         return result
 

@@ -15,7 +15,7 @@ from typing import Final
 import quickjs
 
 from nano_trio.engine.bytecode_format import encode_number
-from nano_trio.runtime.host import Exhausted
+from nano_trio.runtime.host import NO_ROOM, Exhausted
 
 __all__ = ["box", "box_latin1", "unbox", "unbox_bytes", "unbox_utf8"]
 
@@ -58,7 +58,7 @@ def box(text: str, near: quickjs.Value) -> str | quickjs.Value:
 def _read(written: bytes, near: quickjs.Value) -> quickjs.Value:
     try:
         boxed: quickjs.Value = near.context.read_object(_header() + written)
-    except quickjs.JSError as error:
+    except NO_ROOM as error:
         raise Exhausted(error) from None
     return boxed
 
@@ -66,7 +66,7 @@ def _read(written: bytes, near: quickjs.Value) -> quickjs.Value:
 def _written(boxed: quickjs.Value) -> bytes:
     try:
         written: bytes = boxed.write_object()
-    except quickjs.JSError as error:
+    except NO_ROOM as error:
         raise Exhausted(error) from None
     return written
 

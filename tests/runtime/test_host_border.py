@@ -8,7 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+import quickjs
+
 from nano_trio.runtime import platform
+from nano_trio.runtime.host import Exhausted, array_of
 from tests.runtime.harness import Bench
 
 ERRORS = """
@@ -83,6 +87,22 @@ def test_without_memory_a_host_function_says_so_as_the_engine_does(bench: Bench)
     )
     assert set(told) == {*OF_LARGE, *FIRST_TOUCHED}
     assert {text for texts in told.values() for text in texts} == {"InternalError: out of memory"}
+
+
+@pytest.mark.parametrize(
+    "error", [SystemError("<method> returned NULL without setting an exception"), quickjs.JSError("")]
+)
+def test_a_binding_that_does_not_say_why_had_no_memory(error: Exception) -> None:
+    class Full:
+        def new_array(self) -> Full:
+            return self
+
+        def define_property(self, *_: Any) -> None:
+            raise error
+
+    context: Any = Full()
+    with pytest.raises(Exhausted, match=r"\Aout of memory\Z"):
+        array_of(context, ["item"])
 
 
 def test_no_setter_is_given_a_host_function(run_js: Callable[[str], Any]) -> None:
