@@ -110,7 +110,12 @@ def test_what_was_not_compiled_is_compiled_once_it_can_be(folder: Path) -> None:
 
     def install(**environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["make", "install"], cwd=folder, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60
+            ["make", "--no-print-directory", "install"],
+            cwd=folder,
+            env={**os.environ, **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
 
     told = install()
