@@ -7,9 +7,7 @@
   const { KINDS, isUnusable, seize } = load("body");
   const { NONE, TEXT, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { parse } = statics.JSON;
-  const { apply } = statics.Reflect;
   const slice = uncurry("String", "slice");
-  const fulfilled = uncurry("Promise", "fulfilled");
   const { encode, decode } = load("utf8");
 
   function toText(value) {
@@ -37,37 +35,16 @@
     },
   };
 
-  /** What an async function that returned `value` would give. */
-  function promiseOf(value) {
-    if (typeof value === "object" && value !== null) {
-      const { then } = value;
-      // An app has given objects such a method, which has been looked up now.
-      if (typeof then === "function") return resolved({ __proto__: null, then: (...both) => apply(then, value, both) });
-    }
-    return fulfilled(value);
-  }
-  async function resolved(value) {
-    return value;
-  }
-  async function rejected(error) {
-    throw error;
-  }
-
   /** "Consume body": `how` names the conversion. */
-  function consume(object, stateOf, how) {
-    try {
-      const state = stateOf(object);
-      if (state.kind !== TEXT || state.stream !== null) return consumeSource(state, how);
+  async function consume(object, stateOf, how) {
+    const state = stateOf(object);
+    if (state.kind === TEXT && state.stream === null) {
       // What the rest does, for the most frequent body.
       const text = state.source;
       state.kind = SPENT;
       state.source = null;
-      return promiseOf(convert[how](text, false, state));
-    } catch (error) {
-      return rejected(error);
+      return convert[how](text, false, state);
     }
-  }
-  async function consumeSource(state, how) {
     if (isUnusable(state)) throw new TypeError("Body is unusable: it has been read already or is locked.");
     const { kind, source, shared } = state;
     let value = source;
