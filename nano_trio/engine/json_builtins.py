@@ -57,7 +57,6 @@ _FUNCTIONS = (
     "JS_ToBool",
     "JS_Throw",
     "JS_ThrowTypeError",
-    "js_malloc_usable_size",
 )
 _PROOF = r"""(() => {
   const texts = [
