@@ -2,7 +2,8 @@
 
 The set has url, encoding, streams, WebCryptoAPI, FileAPI, dom, html/webappapis, hr-time, user-timing, webmessaging,
 console, webidl. It is downloaded once (29 MB), and nothing of it is ever committed. It is the one that the expectations
-belong to, on any system; where that cannot be had, the one of this system's apt, which may be of another revision.
+belong to, where a mirror that apt is configured with has that; elsewhere the one of this system's own nodejs source
+package, which may be of another revision.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ _APT_HELPER = "/usr/lib/apt/apt-helper"
 _ATTEMPTS = 3
 _TIMEOUT_S = 60.0
 RECORDED = (
-    "http://deb.debian.org/debian/pool/main/n/nodejs/nodejs_18.20.4+dfsg.orig.tar.xz",
+    "pool/main/n/nodejs/nodejs_18.20.4+dfsg.orig.tar.xz",
     "6ce58062c71eae37d9c5ac31eeaeff9c2d48561d21c2849179d056c9c1bd9ebc",
 )
-"""Where the set of the expectations is, and the archive's SHA-256."""
+"""Where on a mirror of Debian's archive the set of the expectations is, and the archive's SHA-256."""
 
 
 class FetchError(Exception):
@@ -88,26 +89,46 @@ def _apt(program: str, options: list[str], *arguments: str, cwd: Path) -> str:
     return result.stdout
 
 
+def _mirrors() -> list[str]:
+    """The addresses that apt is configured with, in their order, each once. Most are mirrors of Debian's archive."""
+    files = [*_SOURCES.glob("sources.list"), *sorted((_SOURCES / "sources.list.d").glob("*"))]
+    text = "\n".join(file.read_text("utf-8") for file in files if file.suffix in (".list", ".sources"))
+    stanzas = re.findall(r"^URIs:((?:.*\n[ \t])*.*)", text, re.MULTILINE)
+    lines = re.findall(r"^deb(?:-src)?\s+(?:\[[^\]]*\]\s*)?(\S+)", text, re.MULTILINE)
+    addresses = [address.rstrip("/") for address in " ".join([*stanzas, *lines]).split()]
+    return [address for address in dict.fromkeys(addresses) if address.startswith(("https:", "http:", "file:"))]
+
+
 def _download(work: Path) -> Path:
-    """The archive: the recorded one, else that of this system's apt."""
-    url, checksum = RECORDED
+    """The archive: the recorded one, else that of this system's nodejs source package."""
+    path, checksum = RECORDED
     archive = work / "archive.tar"
-    print(f"tests.wpt: bringing the Web Platform Tests from {url}", file=sys.stderr)
-    try:
-        digest = hashlib.sha256()
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, archive.open("wb") as file:
-            while piece := response.read(1 << 20):
-                digest.update(piece)
-                file.write(piece)
-        if digest.hexdigest() != checksum:
-            raise FetchError(f"{url} is another file, its SHA-256 {digest.hexdigest()}")
-        return archive
-    except (FetchError, OSError, http.client.HTTPException) as error:
-        missing = [tool for tool in ("apt-get", "apt-cache", _APT_HELPER) if shutil.which(tool) is None]
-        if missing:
-            raise FetchError(f"{url}: {error}; and there is no {missing[0]} to bring others") from error
-        print(f"tests.wpt: {error}; bringing those of this system's nodejs source package", file=sys.stderr)
+    problem = f"apt is configured with no mirror that could have {path}"
+    for mirror in _mirrors():
+        url = f"{mirror}/{path}"
+        print(f"tests.wpt: bringing the Web Platform Tests from {url}", file=sys.stderr)
+        try:
+            found = _download_file(url, archive)
+            if found == checksum:
+                return archive
+            problem = f"{url} is another file, its SHA-256 {found}"
+        except (OSError, http.client.HTTPException) as error:
+            problem = f"{url}: {error}"
+    missing = [tool for tool in ("apt-get", "apt-cache", _APT_HELPER) if shutil.which(tool) is None]
+    if missing:
+        raise FetchError(f"{problem}; and there is no {missing[0]} to bring others (NANO_WPT names a checkout)")
+    print(f"tests.wpt: {problem}; bringing those of this system's nodejs source package", file=sys.stderr)
     return _download_by_apt(work)
+
+
+def _download_file(url: str, target: Path) -> str:
+    """Returns its SHA-256. Raises OSError, http.client.HTTPException."""
+    digest = hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, target.open("wb") as file:
+        while piece := response.read(1 << 20):
+            digest.update(piece)
+            file.write(piece)
+    return digest.hexdigest()
 
 
 def _download_by_apt(work: Path) -> Path:
