@@ -248,14 +248,9 @@ class Connection:
         if body is not None and (limit := target.max_body) is not None and self._exceeds(body, limit):
             listener.counts.refuse(413)
             return self._own_answer(head, body, 413, f"this app takes bodies of up to {limit} bytes")
-        url = head.urls.get(self.scheme)
-        if url is None:
-            url = f"{self.scheme}{head.host or listener.address}{head.target}"
-            if head.host:
-                head.urls[self.scheme] = url
         request = IncomingRequest(
             head.method,
-            url,
+            head.urls.get(self.scheme) or head.url_of(self.scheme, listener.address),
             head.headers,
             body,
             self.remote,

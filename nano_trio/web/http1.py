@@ -125,6 +125,13 @@ class Head:
     persistent: bool = attrs.field(init=False)
     """Whether the head lets the response have its content, and the connection go on behind it, as HTTP/1.1 has it."""
 
+    def url_of(self, scheme: str, address: str) -> str:
+        """The request's URL. ``address``: the host that a client which names none has asked, ``name:port``."""
+        url = f"{scheme}{self.host or address}{self.target}"
+        if self.host:
+            self.urls[scheme] = url
+        return url
+
     @joined.default
     def _join(self) -> str | None:
         return "\n".join([part for field in self.headers for part in field]) if self.headers else None
