@@ -324,6 +324,7 @@ class Walk:
         kernel = Kernel(self._kinds["whole"].requests, self._messages)
         kernel.accept()
         steps = {"kernel": lambda: kernel.chunk(BATCHES), **self._web(), **self._actors(), **self._engine()}
+        await self._rest()
         steps |= self._javascript()
         whole: dict[str, list[float]] = {name: [] for name in self._kinds}
         alone: dict[str, list[Sequence[float]]] = {name: [] for name in steps}
@@ -332,6 +333,7 @@ class Walk:
                 for name, clients in self._kinds.items():
                     whole[name].append(await clients.chunk(BATCHES))
                 for name, drive in steps.items():
+                    await self._rest()
                     alone[name].append(drive())
         kernel.close()
         self.found.garbage = sum(pauses) / (rounds * (BATCHES + 2) * len(whole) * self._count) / 1e3
@@ -339,6 +341,13 @@ class Walk:
             {name: min(times) for name, times in whole.items()},
             {name: [min(part) for part in zip(*times, strict=True)] for name, times in alone.items()},
         )
+
+    async def _rest(self) -> None:
+        """Wait until no isolate has a turn, not a suspended one either: steps enter heaps from outside, and one that is
+        in the midst of a collection, say, counts references itself."""
+        incarnations = [app._current for app in self._hosting.registry.apps.values()]
+        while any(each is not None and each._environment.isolate.busy for each in incarnations):
+            await trio.lowlevel.checkpoint()
 
     def _tell(self, whole: Mapping[str, float], alone: Mapping[str, Sequence[float]]) -> None:
         """Note the rooms, as differences, and their steps."""
@@ -470,7 +479,8 @@ class Walk:
         return {"turn": self._each(turn, [int], 200)}
 
     def _javascript(self) -> dict[str, _Drive]:
-        context = self._incarnation("whole")._environment.isolate.context
+        isolate = self._incarnation("whole")._environment.isolate
+        context = isolate.context
         crossings = []
         for index, answer in enumerate(self._answers):
             message = self._message(index)
@@ -479,7 +489,7 @@ class Walk:
             echo = context.eval(f"(host) => (id, method, url, headers, body) => host(id, {said})")(lambda *args: None)
             crossings.append(functools.partial(echo, 1, message.method, message.url, message.joined, body))
         responses = [_loop(context, new_response(answer), {}) for answer in self._answers]
-        steps = {
+        steps: dict[str, _Drive] = {
             "crossing": self._each(lambda crossing: crossing(), crossings),
             "response": lambda: [sum(loop() for loop in responses) / len(responses)],
         }
@@ -489,7 +499,12 @@ class Walk:
             for name, code in self._workload.inside.items():
                 loop = _loop(context, code, values)
                 steps[name] = lambda loop=loop: [loop()]
-        return steps
+
+        def at_rest(drive: _Drive) -> Sequence[float]:
+            assert not isolate.busy
+            return drive()
+
+        return {name: functools.partial(at_rest, drive) for name, drive in steps.items()}
 
 
 async def _settle() -> None:

@@ -47,6 +47,17 @@ def test_a_requests_steps_make_the_whole(kind: str, expected: list[str], inside:
     assert all(name in told for name in (*expected, *names, "in all", "resolution"))
 
 
+def test_steps_wait_for_isolates_that_still_compute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As one does whose garbage is collected after its last response, where to enter its heap damages it."""
+    module = tmp_path / "late.js"
+    module.write_text(
+        "const later = async () => { await null; for (const end = Date.now() + 20; Date.now() < end; ); };\n"
+        "export default { fetch(request, env, ctx) { ctx.waitUntil(later()); return new Response('early'); } };"
+    )
+    monkeypatch.setitem(hot_path.WORKLOADS, "late", hot_path.Workload(["GET /"] * 2, lambda _: module))
+    assert trio.run(hot_path.measure, "late", 2).total > 0
+
+
 def test_a_connections_steps_make_the_whole() -> None:
     found = trio.run(hot_path.connection, 15)
     check(found)
