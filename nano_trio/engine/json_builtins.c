@@ -31,6 +31,8 @@
 #include "json_builtins.h"
 
 Engine engine;
+size_t object_size;
+uint8_t dense_bit;
 Atom length_atom, to_json_atom, iterator_atom, next_atom, done_atom, value_atom, return_atom;
 Function *own_parse, *own_from_entries;
 char escapes[256];
@@ -94,6 +96,29 @@ static Function *own(Context *context, const char *place, const char *name, int 
   return code;
 }
 
+/* Whether the engine keeps an array as it is known here. */
+static int is_array_kept_so(Context *context) {
+  Value value = engine.new_array(context);
+  int is_so = tag_of(value) == TAG_OBJECT;
+  for (uint32_t i = 0; i < 3 && is_so; i++)
+    is_so = engine.define_at(context, value, i, (Value){{40 + (int32_t)i}, TAG_INT}, CONFIGURABLE_WRITABLE_ENUMERABLE) > 0;
+  if (is_so) {
+    const Array *array = array_of(value);
+    const Value *length = array->object.values;
+    is_so = array->object.class == CLASS_ARRAY && array->object.shape->slots[0].atom == length_atom && array->count == 3 &&
+            array->room >= 3 && tag_of(length[0]) == TAG_INT && length[0].as.integer == 3;
+    for (int i = 0; i < 3 && is_so; i++)
+      is_so = tag_of(array->elements[i]) == TAG_INT && array->elements[i].as.integer == 40 + i;
+    /* One with a gap is no such array any more. */
+    uint8_t bits = array->object.bits[1];
+    is_so = is_so && engine.define_at(context, value, 10, null, CONFIGURABLE_WRITABLE_ENUMERABLE) > 0;
+    dense_bit = bits & ~array->object.bits[1];
+    is_so = is_so && dense_bit != 0 && (dense_bit & (dense_bit - 1)) == 0;
+  }
+  release(context, value);
+  return is_so;
+}
+
 /* Whether the engine keeps objects as it is known here: two that are alike have one shape. */
 static int is_kept_so(Context *context) {
   Value objects[] = {engine.new_object(context), engine.new_object(context)}, prototype = null;
@@ -116,10 +141,17 @@ static int is_kept_so(Context *context) {
       is_so = is_so && tag_of(values[0]) == TAG_INT && values[0].as.integer == 10 + i && values[1].as.integer == 20 + i;
     }
   }
+  if (is_so) {
+    /* All are in one list, and those that are made one after the other beside each other. */
+    object_size = engine.size_of(context, object_of(objects[0]));
+    is_so = object_of(objects[0])->links[1] == object_of(objects[1])->links &&
+            object_of(objects[1])->links[0] == object_of(objects[0])->links && object_of(objects[1])->weak_references == 0 &&
+            object_size >= sizeof(Array) && engine.size_of(context, object_of(objects[1])) == object_size;
+  }
   release(context, prototype);
   release(context, objects[0]);
   release(context, objects[1]);
-  return is_so;
+  return is_so && is_array_kept_so(context);
 }
 
 /* The atom of Symbol.iterator; 0: there is none. */

@@ -54,6 +54,16 @@ typedef struct {
 
 static inline Object *object_of(Value value) { return value.as.pointer; }
 
+/* What an array has behind that, as long as its elements lie one beside the other. Its first value is its length. */
+typedef struct {
+  Object object;
+  uint32_t room;
+  Value *elements;
+  uint32_t count;
+} Array;
+
+static inline Array *array_of(Value value) { return value.as.pointer; }
+
 typedef Value Function(Context *, Value this, int count, Value *arguments);
 
 /* The engine's functions, in the order of json_builtins.py. */
@@ -93,6 +103,7 @@ typedef struct {
   int (*to_boolean)(Context *, Value);
   Value (*throw)(Context *, Value); /* takes the value */
   Value (*throw_type_error)(Context *, const char *format, ...);
+  size_t (*size_of)(Context *, const void *block);
 } Engine;
 
 typedef enum { FAILED = -1, NOT_OURS = 0, DONE = 1 } Outcome;
@@ -111,6 +122,10 @@ typedef struct {
 extern Engine engine;
 /* Atoms of the engine's own, which are the same in every runtime. */
 extern Atom length_atom, to_json_atom, iterator_atom, next_atom, done_atom, value_atom, return_atom;
+/* How many bytes an object takes. */
+extern size_t object_size;
+/* Of an object's second octet of bits: it is an array whose elements lie one beside the other. */
+extern uint8_t dense_bit;
 /* The engine's own JSON.parse and Object.fromEntries. */
 extern Function *own_parse, *own_from_entries;
 
@@ -143,16 +158,21 @@ static inline uint64_t eight_octets(const char *from) {
   return octets;
 }
 
-/* A string of ASCII, in memory as the engine's function makes it, which would first look at each octet. */
-static inline Value new_ascii(Context *context, const char *from, size_t length) {
+/* A string of ASCII, in memory as the engine's function makes it, which would first look at each octet. `end`: where what
+   may be read ends. */
+static inline Value new_ascii(Context *context, const char *from, size_t length, const char *end) {
   if (length == 0) return engine.new_string(context, from, length);
-  uint32_t *string = engine.allocate(context, 16 + length + 1);
+  uint32_t *string = engine.allocate(context, 16 + (length / 8 + 1) * 8);
   if (string == NULL) return exception;
   string[0] = 1; /* its count */
   string[1] = (uint32_t)length;
   string[2] = string[3] = 0; /* no atom */
   char *octets = (char *)(string + 4);
-  memcpy(octets, from, length);
+  if (length < 64 && (size_t)(end - from) >= length + 8) {
+    for (size_t i = 0; i < length; i += 8) memcpy(octets + i, from + i, 8);
+  } else {
+    memcpy(octets, from, length);
+  }
   octets[length] = 0;
   return (Value){{.pointer = string}, TAG_STRING};
 }

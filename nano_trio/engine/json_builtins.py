@@ -57,6 +57,7 @@ _FUNCTIONS = (
     "JS_ToBool",
     "JS_Throw",
     "JS_ThrowTypeError",
+    "js_malloc_usable_size",
 )
 _PROOF = r"""(() => {
   const texts = [

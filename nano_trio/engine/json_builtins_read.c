@@ -5,7 +5,8 @@
  * other object has it. So the values of an object whose keys come as those of its model, the object before it, wait until
  * it is complete, and it gets them all with the model's shape.
  *
- * The atoms of keys are kept for one call, by their bytes. Numbers of up to 15 digits are exact as integers, and so is
+ * The atoms of keys are kept for one call, by their bytes, each with the key that came behind it: where that comes again, to
+ * look is to find it. Numbers of up to 15 digits are exact as integers, and so is
  * their quotient by a power of ten; further ones, and strings with escapes, are read by the engine, token by token.
  *
  * Hostile texts. The engine finds a key by a hash that everybody can compute: 60,000 keys that were chosen to have the
@@ -21,6 +22,7 @@
 #include "json_builtins.h"
 
 #define LONGEST_NUMBER_EXACT 15 /* digits */
+#define LONGEST_INTEGER 9       /* digits of one that is certainly an int32 */
 /* The engine, whose depth is that of C's stack, refuses what is deeper. */
 #define DEEPEST_TEXT 100000
 #define LEVELS_AT_FIRST 32
@@ -39,14 +41,17 @@ typedef struct {
   const char *from;
   uint32_t length;
   Atom atom;
+  uint8_t next; /* the place of the key that came behind it last */
 } ReadKey;
+#define NO_KEY 255
 
 /* A container that is not complete, and where its next value goes. */
 typedef struct {
   Value container;
-  uint32_t index; /* of an array's next value; how many of an object's values wait */
+  uint32_t index; /* how many of an object's values wait */
   Atom atom; /* of an object's next value; 0: there is none */
   uint8_t is_object, is_kept;
+  uint8_t first, last; /* places of keys: an object's first one, an array's last object's; an object's last one */
   const Object *model; /* what an object has been like so far, and an array's last object; NULL: nothing */
 } Level;
 
@@ -71,12 +76,10 @@ static inline int is_digit(char sign) { return sign >= '0' && sign <= '9'; }
 
 /* The next sign that is no white space; 0 at the end. */
 static inline char next_sign(Reader *reader) {
-  while (reader->at < reader->end) {
-    char sign = *reader->at;
-    if (sign != ' ' && sign != '\n' && sign != '\r' && sign != '\t') return sign;
-    reader->at++;
-  }
-  return 0;
+  const char *at = reader->at; /* a zero is behind the text */
+  while ((uint8_t)*at <= ' ' && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) at++;
+  reader->at = at;
+  return *at;
 }
 
 static inline int take(Reader *reader, char expected) {
@@ -137,7 +140,8 @@ static Outcome read_string(Reader *reader, Value *value) {
   const char *end = closing_quote(reader);
   if (end == NULL) return read_string_token(reader, value);
   size_t length = (size_t)(end - reader->at);
-  *value = (reader->is_ascii ? new_ascii : engine.new_string)(reader->context, reader->at, length);
+  *value = reader->is_ascii ? new_ascii(reader->context, reader->at, length, reader->end)
+                            : engine.new_string(reader->context, reader->at, length);
   reader->at = end + 1;
   *reader->pace.counter -= (int32_t)(length / 64); /* the next step looks */
   return tag_of(*value) == TAG_EXCEPTION ? FAILED : DONE;
@@ -164,6 +168,10 @@ static Outcome read_number(Reader *reader, Value *value) {
   }
   if (has_exponent || digits + places > LONGEST_NUMBER_EXACT) return read_token(reader, value, at);
   reader->at = at;
+  if (places == 0 && digits <= LONGEST_INTEGER && !is_negative) {
+    *value = (Value){{.integer = (int32_t)number}, TAG_INT};
+    return DONE;
+  }
   double result = (double)number / powers[places];
   if (is_negative) result = -result;
   /* As the engine has them: what is an int32, and not -0, is an integer. */
@@ -236,8 +244,31 @@ static __attribute__((noinline)) Outcome read_key_token(Reader *reader, Atom *at
   return outcome;
 }
 
-static inline int is_key(const ReadKey *key, const char *start, uint32_t length) {
-  return key->from != NULL && key->length == length && memcmp(key->from, start, length) == 0;
+/* Whether so many octets are the same in two places of the text, the second of which comes later. */
+static inline int is_same(const Reader *reader, const char *one, const char *other, size_t length) {
+  if ((size_t)(reader->end - other) < length + 8) return memcmp(one, other, length) == 0;
+  for (; length > 8; one += 8, other += 8, length -= 8) {
+    if (eight_octets(one) != eight_octets(other)) return 0;
+  }
+  return length == 0 || (eight_octets(one) ^ eight_octets(other)) << (64 - 8 * length) == 0;
+}
+
+static inline int is_key(const Reader *reader, const ReadKey *key, const char *start, uint32_t length) {
+  return key->from != NULL && key->length == length && is_same(reader, key->from, start, length);
+}
+
+/* The key that came last behind the one before, if it begins here. */
+static inline int take_expected(Reader *reader, Level *level, uint8_t expected) {
+  if (expected == NO_KEY) return 0;
+  const ReadKey *key = &reader->keys[expected];
+  if ((size_t)(reader->end - reader->at) <= key->length || reader->at[key->length] != '"' ||
+      !is_same(reader, key->from, reader->at, key->length))
+    return 0;
+  reader->at += key->length + 1;
+  level->atom = key->atom;
+  level->last = expected;
+  level->is_kept = 1;
+  return 1;
 }
 
 /* The atom of a key of plain characters up to the quote at `end`. */
@@ -246,21 +277,25 @@ static Outcome find_key(Reader *reader, Level *level, const char *end) {
   uint32_t length = (uint32_t)(end - start);
   reader->at = end + 1;
   ReadKey *key = &reader->keys[(length * 31 + (uint8_t)start[0] * 7 + (uint8_t)end[-1]) % REMEMBERED_KEYS];
-  int is_known = is_key(key, start, length);
+  int is_known = is_key(reader, key, start, length);
   if (!is_known && key->from != NULL) {
     /* Of two names in the same place one goes beside it. */
     key = &reader->keys[(key - reader->keys) ^ 1];
-    is_known = is_key(key, start, length);
+    is_known = is_key(reader, key, start, length);
   }
   level->is_kept = 1;
+  level->last = (uint8_t)(key - reader->keys);
   level->atom = key->atom;
   if (is_known) return DONE;
   level->atom = engine.new_atom(reader->context, start, length);
   if (level->atom == 0) return FAILED;
   /* One that is in its place may be in use further out. */
   level->is_kept = key->from == NULL;
-  if (!level->is_kept) return count_key(reader, level->atom, start, length);
-  *key = (ReadKey){start, length, level->atom};
+  if (!level->is_kept) {
+    level->last = NO_KEY;
+    return count_key(reader, level->atom, start, length);
+  }
+  *key = (ReadKey){start, length, level->atom, NO_KEY};
   return DONE;
 }
 
@@ -282,6 +317,8 @@ static Outcome leave_model(Reader *reader, Level *level) {
   Outcome outcome = DONE;
   level->model = NULL;
   level->index = 0;
+  level->container = engine.new_object(reader->context);
+  if (tag_of(level->container) == TAG_EXCEPTION) outcome = FAILED;
   for (int i = 0; i < count && outcome == DONE; i++) {
     Value value = reader->waiting[first + i];
     reader->waiting[first + i] = undefined;
@@ -292,13 +329,26 @@ static Outcome leave_model(Reader *reader, Level *level) {
   return outcome;
 }
 
-/* A key and its colon: where the next value goes. */
-static Outcome read_key(Reader *reader, Level *level) {
-  if (!take(reader, '"')) return NOT_OURS;
+/* A key that is not the expected one; the quote is read. */
+static __attribute__((noinline)) Outcome read_other_key(Reader *reader, Level *level) {
+  uint8_t before = level->last;
   const char *end = closing_quote(reader);
   level->is_kept = 0;
+  level->last = NO_KEY;
   Outcome outcome = end == NULL ? read_key_token(reader, &level->atom) : find_key(reader, level, end);
-  if (outcome != DONE) return outcome;
+  if (before != NO_KEY) reader->keys[before].next = level->last;
+  return outcome;
+}
+
+/* A key and its colon: where the next value goes. `is_first`: of its object. */
+static Outcome read_key(Reader *reader, Level *level, int is_first) {
+  if (!take(reader, '"')) return NOT_OURS;
+  uint8_t expected = is_first ? level->first : level->last == NO_KEY ? NO_KEY : reader->keys[level->last].next;
+  if (!take_expected(reader, level, expected)) {
+    Outcome outcome = read_other_key(reader, level);
+    if (outcome != DONE) return outcome;
+    if (is_first) level->first = level->last;
+  }
   if (!take(reader, ':')) return NOT_OURS;
   return level->model == NULL || is_alike(reader, level) ? DONE : leave_model(reader, level);
 }
@@ -326,10 +376,21 @@ static Outcome enter(Reader *reader, int is_object) {
     reader->levels = levels;
     reader->room *= 2;
   }
-  Value container = is_object ? engine.new_object(reader->context) : engine.new_array(reader->context);
-  if (tag_of(container) == TAG_EXCEPTION) return FAILED;
-  const Object *model = is_object && reader->depth > 0 ? model_in(&reader->levels[reader->depth - 1]) : NULL;
-  reader->levels[reader->depth++] = (Level){.container = container, .is_object = (uint8_t)is_object, .model = model};
+  const Level *outer = reader->depth > 0 ? &reader->levels[reader->depth - 1] : NULL;
+  Level *level = &reader->levels[reader->depth];
+  level->model = is_object && outer != NULL ? model_in(outer) : NULL;
+  level->container = undefined; /* one that has a model is made when it is complete */
+  if (level->model == NULL) {
+    level->container = is_object ? engine.new_object(reader->context) : engine.new_array(reader->context);
+    if (tag_of(level->container) == TAG_EXCEPTION) return FAILED;
+  }
+  level->index = 0;
+  level->atom = 0;
+  level->is_object = (uint8_t)is_object;
+  level->is_kept = 0;
+  level->first = outer != NULL && !outer->is_object ? outer->first : NO_KEY;
+  level->last = NO_KEY;
+  reader->depth++;
   return DONE;
 }
 
@@ -353,37 +414,67 @@ static Outcome read_plain(Reader *reader, Value *value) {
   }
 }
 
-/* The object is complete, and has come to the end of its model. */
-static Outcome take_shape(Reader *reader, Level *level) {
-  Object *object = object_of(level->container);
-  Shape *before = object->shape, *shape = level->model->shape;
-  /* Who has the last reference to a shape must free it. */
-  if (!shape->is_shared || shape->deleted != 0 || shape->prototype != before->prototype || before->references < 2)
-    return leave_model(reader, level);
-  Value *values = engine.reallocate(reader->context, object->values, (size_t)shape->room * sizeof *values);
-  if (values == NULL) return FAILED;
+/* The object is complete, and has come to the end of its model. It becomes another of the same shape. */
+static Outcome make_alike(Reader *reader, Level *level) {
+  const Object *model = level->model;
+  Shape *shape = model->shape;
+  if (!shape->is_shared || shape->deleted != 0 || shape->count == 0) return leave_model(reader, level);
+  Object *object = engine.allocate(reader->context, object_size);
+  Value *values = object == NULL ? NULL : engine.allocate(reader->context, (size_t)shape->room * sizeof *values);
+  if (values == NULL) {
+    engine.free(reader->context, object);
+    return FAILED;
+  }
   reader->waiting_count -= shape->count;
   memcpy(values, &reader->waiting[reader->waiting_count], (size_t)shape->count * sizeof *values);
-  before->references--;
-  shape->references++;
-  object->shape = shape;
+  memcpy(object, model, object_size);
+  object->references = 1;
+  object->weak_references = 0;
   object->values = values;
+  shape->references++;
+  /* Into the engine's list, beside the model. */
+  void **before = (void **)model->links[0];
+  object->links[0] = before;
+  object->links[1] = (void *)model->links;
+  before[1] = object->links;
+  ((void **)model->links)[0] = object->links;
+  level->container = (Value){{.pointer = object}, TAG_OBJECT};
+  return DONE;
+}
+
+static __attribute__((noinline)) Outcome enlarge(Reader *reader, Array *array) {
+  uint32_t room = array->room + array->room / 2 + 4;
+  Value *elements = engine.reallocate(reader->context, array->elements, (size_t)room * sizeof *elements);
+  if (elements == NULL) return FAILED;
+  array->elements = elements;
+  array->room = room;
+  return DONE;
+}
+
+/* Put a value at the end of an array, which nobody but us has seen. */
+static inline Outcome append(Reader *reader, Array *array, Value value) {
+  if (array->count >= array->room && enlarge(reader, array) != DONE) {
+    release(reader->context, value);
+    return FAILED;
+  }
+  array->elements[array->count++] = value;
+  array->object.values[0].as.integer = (int32_t)array->count;
   return DONE;
 }
 
 /* Put a value into its container. */
 static Outcome put(Reader *reader, Level *level, Value value) {
-  int done = 1;
+  Outcome outcome = DONE;
   if (!level->is_object) {
-    done = engine.define_at(reader->context, level->container, level->index++, value, CONFIGURABLE_WRITABLE_ENUMERABLE);
+    outcome = append(reader, array_of(level->container), value);
   } else if (level->model != NULL) {
     reader->waiting[reader->waiting_count++] = value;
     level->index++;
-  } else {
-    done = engine.define(reader->context, level->container, level->atom, value, CONFIGURABLE_WRITABLE_ENUMERABLE);
+  } else if (engine.define(reader->context, level->container, level->atom, value, CONFIGURABLE_WRITABLE_ENUMERABLE) < 0) {
+    outcome = FAILED;
   }
   free_key(reader, level);
-  return done < 0 ? FAILED : step(&reader->pace, 1);
+  return outcome == DONE ? step(&reader->pace, 1) : FAILED;
 }
 
 /* The container on top is complete. */
@@ -391,11 +482,14 @@ static Outcome leave(Reader *reader, Value *value) {
   Level *level = &reader->levels[reader->depth - 1];
   if (level->is_object && level->model != NULL) {
     int is_whole = level->index == (uint32_t)level->model->shape->count;
-    Outcome outcome = is_whole ? take_shape(reader, level) : leave_model(reader, level);
+    Outcome outcome = is_whole ? make_alike(reader, level) : leave_model(reader, level);
     if (outcome != DONE) return outcome;
   }
   *value = level->container;
-  if (--reader->depth > 0 && level->is_object && !level[-1].is_object) level[-1].model = object_of(*value);
+  if (--reader->depth > 0 && level->is_object && !level[-1].is_object) {
+    level[-1].model = object_of(*value);
+    level[-1].first = level->first;
+  }
   return DONE;
 }
 
@@ -404,14 +498,14 @@ static Outcome read_first(Reader *reader, Value *value) {
   for (;;) {
     const char *before = reader->at;
     char sign = next_sign(reader);
-    *reader->pace.counter -= (int32_t)((reader->at - before) / 64);
+    *reader->pace.counter -= (int32_t)((size_t)(reader->at - before) / 64);
     if (sign != '{' && sign != '[') return read_plain(reader, value);
     Outcome outcome = enter(reader, sign == '{');
     if (outcome != DONE) return outcome;
     reader->at++;
     Level *level = &reader->levels[reader->depth - 1];
     if (take(reader, sign == '{' ? '}' : ']')) return leave(reader, value);
-    if (level->is_object && (outcome = read_key(reader, level)) != DONE) return outcome;
+    if (level->is_object && (outcome = read_key(reader, level, 1)) != DONE) return outcome;
   }
 }
 
@@ -424,7 +518,7 @@ static Outcome read_value(Reader *reader, Value *value) {
       Level *level = &reader->levels[reader->depth - 1];
       if ((outcome = put(reader, level, *value)) != DONE) return outcome;
       if (take(reader, ',')) {
-        if (level->is_object && (outcome = read_key(reader, level)) != DONE) return outcome;
+        if (level->is_object && (outcome = read_key(reader, level, 0)) != DONE) return outcome;
         break;
       }
       if (!take(reader, level->is_object ? '}' : ']')) return NOT_OURS;
@@ -436,7 +530,8 @@ static Outcome read_value(Reader *reader, Value *value) {
 static int is_ascii(const char *from, size_t length) {
   uint64_t seen = 0;
   size_t i = 0;
-  for (; length - i >= 8; i += 8) seen |= eight_octets(from + i);
+  for (; length - i >= 32; i += 32)
+    seen |= eight_octets(from + i) | eight_octets(from + i + 8) | eight_octets(from + i + 16) | eight_octets(from + i + 24);
   for (; i < length; i++) seen |= (uint8_t)from[i];
   return (seen & 0x80 * EACH_OCTET) == 0;
 }

@@ -34,6 +34,7 @@ typedef struct {
   int is_ascii; /* all that is written */
   const Object *prototypes[REMEMBERED_PROTOTYPES]; /* without toJSON, nor anything further up */
   int prototypes_count;
+  const Shape *plain; /* of the last object that had plain names and no toJSON */
   WrittenKey keys[REMEMBERED_KEYS];
 } Writer;
 
@@ -264,7 +265,9 @@ static Outcome put_key(Writer *writer, Atom atom) {
   if (key->atom == atom) {
     Outcome outcome = make_room(writer, key->length);
     if (outcome != DONE) return outcome;
-    memcpy(writer->to, writer->text + key->at, key->length);
+    const char *from = writer->text + key->at;
+    /* Of the room behind it some is used, too. */
+    for (uint32_t i = 0; i < key->length; i += 8) memcpy(writer->to + i, from + i, 8);
     writer->to += key->length;
     return DONE;
   }
@@ -324,7 +327,10 @@ static int has_plain_names(const Writer *writer, const Shape *shape) {
 
 static Outcome put_object(Writer *writer, Value value, int depth) {
   const Object *object = object_of(value);
-  if (!has_plain_names(writer, object->shape)) return put_sorted_object(writer, value, depth);
+  if (object->shape != writer->plain) {
+    if (!has_plain_names(writer, object->shape)) return put_sorted_object(writer, value, depth);
+    writer->plain = object->shape;
+  }
   char separator = '{';
   for (int i = 0; i < object->shape->count; i++) {
     Slot slot = object->shape->slots[i];
@@ -343,8 +349,25 @@ static Outcome put_object(Writer *writer, Value value, int depth) {
   return DONE;
 }
 
+/* Of an array whose elements lie one beside the other; behind them there may be none. */
+static Outcome put_dense_array(Writer *writer, const Array *array, int depth) {
+  Value length = array->object.values[0];
+  if (tag_of(length) != TAG_INT || length.as.integer != (int32_t)array->count) return NOT_OURS;
+  *writer->to++ = '[';
+  for (uint32_t i = 0; i < array->count; i++) {
+    Value value = array->elements[i];
+    if (i > 0) *writer->to++ = ',';
+    int is_nothing = tag_of(value) == TAG_UNDEFINED || tag_of(value) == TAG_SYMBOL;
+    Outcome outcome = put(writer, is_nothing ? null : value, depth);
+    if (outcome != DONE) return outcome;
+  }
+  *writer->to++ = ']';
+  return DONE;
+}
+
 static Outcome put_array(Writer *writer, Value array, int depth) {
   Context *context = writer->context;
+  if (array_of(array)->object.bits[1] & dense_bit) return put_dense_array(writer, array_of(array), depth);
   Value length;
   Outcome outcome = get_value(context, &length, array, length_atom);
   if (outcome != DONE || tag_of(length) != TAG_INT) return outcome == FAILED ? FAILED : NOT_OURS;
@@ -387,10 +410,9 @@ static Outcome put(Writer *writer, Value value, int depth) {
     default:
       return NOT_OURS;
   }
-  uint16_t class = engine.class_of(value);
+  uint16_t class = object_of(value)->class;
   if (depth >= DEEPEST || (class != CLASS_OBJECT && class != CLASS_ARRAY)) return NOT_OURS;
-  outcome = has_no_to_json(writer, value);
-  if (outcome != DONE) return outcome;
+  if (object_of(value)->shape != writer->plain && (outcome = has_no_to_json(writer, value)) != DONE) return outcome;
   return class == CLASS_OBJECT ? put_object(writer, value, depth + 1) : put_array(writer, value, depth + 1);
 }
 
@@ -403,12 +425,15 @@ Value stringify(Context *context, Value this, int count, Value *arguments) {
     writer.pace = pace_of(context);
     writer.is_ascii = 1;
     writer.prototypes_count = 0;
+    writer.plain = NULL;
     memset(writer.keys, 0, sizeof writer.keys);
     take_text(&writer);
     Outcome outcome = put(&writer, value, 0);
     Value result = exception;
     if (outcome == DONE) {
-      result = (writer.is_ascii ? new_ascii : engine.new_string)(context, writer.text, (size_t)(writer.to - writer.text));
+      size_t length = (size_t)(writer.to - writer.text);
+      result = writer.is_ascii ? new_ascii(context, writer.text, length, writer.end)
+                               : engine.new_string(context, writer.text, length);
       if (tag_of(result) == TAG_EXCEPTION) outcome = no_memory(context);
     }
     give_back_text(&writer);
