@@ -45,6 +45,18 @@ _FUNCTIONS = (
     "JS_SetClassProto",
     "JS_GetClassProto",
     "__JS_FreeValue",
+    "js_malloc",
+    "js_free",
+    "js_malloc_usable_size",
+    "JS_NewObjectClass",
+    "JS_SetOpaque",
+    "JS_GetOpaque",
+    "JS_NewPromiseCapability",
+    "JS_PromiseState",
+    "JS_PromiseResult",
+    "JS_GetPrototype",
+    "JS_GetOwnProperty",
+    "JS_ValueToAtom",
 )
 _PLACE = "given"
 _PROOF = r"""({ uncurry, statics, defineLazy }) => {
@@ -54,6 +66,8 @@ _PROOF = r"""({ uncurry, statics, defineLazy }) => {
   add(uncurry("Map", "size")(map), uncurry("Map", "get")(map, 1), uncurry("String", "slice")("text", 1, 3));
   add(uncurry("TypedArray", "byteLength")(bytes), uncurry("RegExp", "source")(/a+/));
   add(statics.Math.floor(2.5), statics.Math.max(1, 3, 2), statics.Object.keys({ a: 1 }), statics.JSON.parse("[7]"));
+  const promise = uncurry("Promise", "fulfilled")({ a: 1 });
+  add(promise, Object.getPrototypeOf(promise) === Promise.prototype, Object.keys(promise).length);
   for (const refused of [() => uncurry("Map", "get")(), () => uncurry("Map", "size")([]), () => uncurry("Map", "no")])
     try { made.push(refused()) } catch (error) { made.push(error.name) }
   add(defineLazy((...all) => add(all.length, ...all)));

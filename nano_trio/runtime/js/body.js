@@ -114,5 +114,5 @@
     });
   }
 
-  return { __proto__: null, KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, seize, handOver, includeBody };
+  return { __proto__: null, KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, seize, handOver, includeBody, defineGetter, getterOf };
 }

@@ -7,7 +7,9 @@
   const { KINDS, isUnusable, seize } = load("body");
   const { NONE, TEXT, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { parse } = statics.JSON;
+  const { apply } = statics.Reflect;
   const slice = uncurry("String", "slice");
+  const fulfilled = uncurry("Promise", "fulfilled");
   const { encode, decode } = load("utf8");
 
   function toText(value) {
@@ -35,16 +37,37 @@
     },
   };
 
+  /** What an async function that returned `value` would give. */
+  function promiseOf(value) {
+    if (typeof value === "object" && value !== null) {
+      const { then } = value;
+      // An app has given objects such a method, which has been looked up now.
+      if (typeof then === "function") return resolved({ __proto__: null, then: (...both) => apply(then, value, both) });
+    }
+    return fulfilled(value);
+  }
+  async function resolved(value) {
+    return value;
+  }
+  async function rejected(error) {
+    throw error;
+  }
+
   /** "Consume body": `how` names the conversion. */
-  async function consume(object, stateOf, how) {
-    const state = stateOf(object);
-    if (state.kind === TEXT && state.stream === null) {
+  function consume(object, stateOf, how) {
+    try {
+      const state = stateOf(object);
+      if (state.kind !== TEXT || state.stream !== null) return consumeSource(state, how);
       // What the rest does, for the most frequent body.
       const text = state.source;
       state.kind = SPENT;
       state.source = null;
-      return convert[how](text, false, state);
+      return promiseOf(convert[how](text, false, state));
+    } catch (error) {
+      return rejected(error);
     }
+  }
+  async function consumeSource(state, how) {
     if (isUnusable(state)) throw new TypeError("Body is unusable: it has been read already or is locked.");
     const { kind, source, shared } = state;
     let value = source;

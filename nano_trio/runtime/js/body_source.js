@@ -4,7 +4,7 @@
 // nobody has touched takes over its source, so that `new Response(request.body)` need not run through JavaScript.
 (platform) => {
   "use strict";
-  const { isLoaded, load, host, buffers, constructors, promiseThen } = platform;
+  const { isLoaded, load, host, buffers, constructors, promiseThen, uncurry } = platform;
   const { Uint8Array } = constructors;
   const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
   const { KINDS, seize } = load("body");
@@ -35,6 +35,35 @@
       if (stream.shared) state.shared = true;
     }
     state.stream = object;
+  }
+  const isLike = uncurry("Object", "isLike");
+  /** Of response.js and headerlist.js, from the first use. */
+  let responses, untouched, copyUnchanged;
+  /**
+   * The state of `new Response(body, init)` where `body` is the stream of a response and `init` a response that no app has
+   * changed, as where its headers shall be: what the constructor's steps would come to. Otherwise null.
+   */
+  function stateLike(body, init) {
+    if (responses === undefined) {
+      responses = load("response");
+      untouched = responses.untouched;
+      copyUnchanged = load("headerlist").copyUnchanged;
+    }
+    if (!isLike(init, untouched[0], "headers", untouched[1], "status", untouched[2], "statusText", untouched[3])) return null;
+    const stream = asStream(body);
+    if (stream === undefined || stream.kind === undefined || stream.disturbed || stream.reader !== undefined) return null;
+    const like = responses.stateOf(init);
+    const { status, statusText } = like;
+    if (status < 200 || status === 204 || status === 205 || status === 304 || responses.extensions.webSocket !== null) return null;
+    const list = copyUnchanged(like.fields ?? like.list, like.headers);
+    if (list === null) return null;
+    const state = new responses.State(stream.kind, stream.source);
+    state.stream = body;
+    state.fields = list;
+    if (status !== 200) state.status = status;
+    if (statusText !== "") state.statusText = statusText;
+    if (stream.shared) state.shared = true;
+    return state;
   }
   /** Is `value` an object of the platform's class that `file` defines and `check` recognises? Loads nothing. */
   function isOf(file, check, value) {
@@ -158,6 +187,20 @@
     to.stream = branches[1];
   }
 
+  /** "Clone a response", of that state; the clone's. */
+  function cloneResponse(from) {
+    const to = new (load("response").State)(NONE, null);
+    to.fields = load("headerlist").copy(from.list);
+    to.status = from.status;
+    to.statusText = from.statusText;
+    to.type = from.type;
+    to.url = from.url;
+    to.redirected = from.redirected;
+    to.isImmutable = from.isImmutable;
+    cloneBody(from, to);
+    return to;
+  }
+
   /** "Create a proxy" for the body of `from` in `to`: afterwards `from` is used. */
   function moveBody(from, to) {
     to.kind = from.kind;
@@ -196,5 +239,18 @@
     } else seize(from);
   }
 
-  return { __proto__: null, asStream, extractStream, convertObject, extractObject, streamOf, finish, handOver, cloneBody, moveBody };
+  return {
+    __proto__: null,
+    asStream,
+    stateLike,
+    extractStream,
+    convertObject,
+    extractObject,
+    streamOf,
+    finish,
+    handOver,
+    cloneBody,
+    cloneResponse,
+    moveBody,
+  };
 }

@@ -3,10 +3,11 @@
 // This is evaluated where no app's code has run: as a rule once a process, for engine/builtins.py, which from then on
 // makes what is asked for by itself; where it cannot be had in each isolate, before the app's code. Returns
 //   uncurry(type, name): the method or getter of the type's prototype, taking its receiver first, as in
-//     uncurry("Array", "push")(array, item) and uncurry("Map", "size")(map);
+//     uncurry("Array", "push")(array, item) and uncurry("Map", "size")(map); some that it makes are no builtins but `ours`;
 //   statics: the functions of constructors and namespaces, as in statics.Object.freeze;
 //   defineLazy(access): each of the globals `lazy` is what access(name) returns, and is assigned by access(name, value);
-//   listed, lazy: what all that is for, as engine/builtins.py wants it.
+//   listed, lazy: what all that is for, as engine/builtins.py wants it;
+//   ours: what the engine can do and JavaScript cannot say, which engine/builtins.c explains, as well as it can be said.
 (lazy) => {
   "use strict";
   const methods = {
@@ -76,7 +77,8 @@
     for (const name of names) listed.push(false, type, name, (statics[type][name] = find(owner, name)));
   }
   const bindCall = Function.prototype.bind.bind(Function.prototype.call);
-  const functions = { __proto__: null };
+  const ours = { __proto__: null, "Promise.fulfilled": async (value) => value, "Object.isLike": () => false };
+  const functions = { __proto__: ours };
   for (let i = 0; i < listed.length; i += 4) {
     if (listed[i]) functions[`${listed[i + 1]}.${listed[i + 2]}`] = bindCall(listed[i + 3]);
   }
@@ -94,5 +96,5 @@
       Object.defineProperty(globalThis, name, { get: both, set: both, configurable: true });
     }
   };
-  return { __proto__: null, uncurry, statics, defineLazy, listed, lazy };
+  return { __proto__: null, uncurry, statics, defineLazy, listed, lazy, ours };
 }

@@ -137,6 +137,7 @@
   keepShapesOf(new Headers());
   defineInterface(Headers, { length: 0 });
   definePairIterable(Headers, "Headers", pairsOf);
+  headersClass.prototype = Headers.prototype;
   headersClass.listOf = listOf;
   headersClass.entries = Headers.prototype.entries;
 

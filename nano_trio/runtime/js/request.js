@@ -6,9 +6,7 @@
   "use strict";
   const { load, uncurry } = platform;
   const { requireArguments, fail, keepShapes, keepShapesOf, defineInterface } = load("webidl_core");
-  const { KINDS, isUnusable, includeBody } = load("body");
-  const defineGetter = uncurry("Object", "__defineGetter__");
-  const getterOf = uncurry("Object", "__lookupGetter__");
+  const { KINDS, isUnusable, includeBody, defineGetter, getterOf } = load("body");
   const slice = uncurry("Array", "slice");
   const split = uncurry("String", "split");
   const INTERNAL = {};

@@ -5,9 +5,9 @@
   "use strict";
   const { load, statics, constructors, uncurry } = platform;
   const { RangeError } = constructors;
-  const { requireArguments, fail, ByteString, USVString, keepShapes, keepShapesOf, defineInterface } =
+  const { requireArguments, fail, ByteString, USVString, keepShapes, defineInterface } =
     load("webidl_core");
-  const { KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, includeBody } = load("body");
+  const { KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, includeBody, getterOf } = load("body");
   const { NONE, TEXT, BYTES, WIRE } = KINDS;
   const { stringify } = statics.JSON;
   const { isArray } = statics.Array;
@@ -35,6 +35,13 @@
         convertResponseInit(state, init, context);
         initialize(state, true, TEXT_TYPE, context);
         return;
+      }
+      if (bodySource !== undefined && init !== undefined && typeof body === "object" && body !== null) {
+        const like = bodySource.stateLike(body, init);
+        if (like !== null) {
+          this.#state = like;
+          return;
+        }
       }
       const state = (this.#state = new State(NONE, null));
       let type = null;
@@ -113,14 +120,7 @@
     clone() {
       const state = this.#state;
       if (isUnusable(state)) fail("Failed to execute 'clone' on 'Response'", "The body has been read already or is locked.");
-      const clone = newState(state.status, load("headerlist").copy(state.list));
-      clone.statusText = state.statusText;
-      clone.type = state.type;
-      clone.url = state.url;
-      clone.redirected = state.redirected;
-      clone.isImmutable = state.isImmutable;
-      load("body_source").cloneBody(state, clone);
-      return new Response(INTERNAL, clone);
+      return new Response(INTERNAL, load("body_source").cloneResponse(state));
     }
     static {
       stateOf = (response) => response.#state;
@@ -159,7 +159,9 @@
     webSocket: null,
   };
   keepShapes(State.prototype, ["kind", "source", "fields"]);
-  keepShapesOf(new Response(INTERNAL, null));
+  // A response, whose shape is kept by that, and the getters of the members of ResponseInit.
+  const untouched = [new Response(INTERNAL, null)];
+  for (let i = 0; i < 3; i++) untouched[i + 1] = getterOf(Response.prototype, ["headers", "status", "statusText"][i]);
   function loadHeaders() {
     keepShapes(State.prototype, ["kind", "source", "fields", "headers"]);
     keepShapes(State.prototype, ["kind", "source", "fields", "stream", "headers"]);
@@ -232,6 +234,8 @@
     stateOf,
     /** The internal state of a Response; null for anything else. */
     stateOrNull,
+    State,
+    untouched,
     extensions,
     /** A response of status 101: `upgrade` is the record of websocket_server.js for the connection. */
     makeUpgrade(list, upgrade) {

@@ -447,3 +447,28 @@ test("the first Content-Type that is a MIME type counts, combined ones by the ru
   equal(await type("text/html", "*/*"), "text/html", "*/* does not count");
   equal(await type('text/html;x=",text/plain"'), 'text/html;x=",text/plain"', "a comma within quotes");
 });
+
+test("json() looks once for a then on what it gives, and calls it", async () => {
+  for (const then of [undefined, function (resolve) { delete Object.prototype.then; resolve([this.a, "then"]); }]) {
+    let seen = 0, promise;
+    Object.defineProperty(Object.prototype, "then", {
+      configurable: true,
+      get() {
+        if (this.a === 1) seen++;
+        return this.a === 1 ? then : undefined;
+      },
+    });
+    try { promise = new Response('{"a":1}').json(); } finally { if (then === undefined) delete Object.prototype.then; }
+    equal([promise instanceof Promise, seen], [true, 1]);
+    equal(JSON.stringify(await promise), then === undefined ? '{"a":1}' : '[1,"then"]');
+    delete Object.prototype.then;
+  }
+});
+
+test("a body that was read cannot be read again, which is told by a promise", async () => {
+  const response = new Response('{"a":1}');
+  equal([(await response.json()).a, response.bodyUsed], [1, true]);
+  await rejects(TypeError, response.json());
+  await rejects(SyntaxError, new Response("{").json());
+  await rejects(TypeError, Response.prototype.json.call({}));
+});

@@ -273,3 +273,45 @@ test("cancelling both branches cancels the stream with both reasons", async () =
   await Promise.all([response.body.cancel("a"), clone.body.cancel("b")]);
   equal(cancelled, ["a", "b"]);
 });
+
+test("a response made of another's body and itself has its status, its text and a copy of its headers", async () => {
+  const init = { status: 201, statusText: "Made", headers: { "X-A": "1", "Content-Type": "text/css" } };
+  for (const first of [new Response("ab", init), new Response("ab"), new Response(streamOf(bytes(97, 98)), init), Response.json("ab", init)]) {
+    first.headers;
+    const second = new Response(first.body, first);
+    equal([second.status, second.statusText, [...second.headers]], [first.status, first.statusText, [...first.headers]]);
+    second.headers.set("X-B", "2");
+    equal([first.headers.has("x-b"), second.body === first.body, second === first], [false, true, false]);
+    equal((await second.text()).replaceAll('"', ""), "ab");
+    equal(first.bodyUsed, true);
+    throws(TypeError, () => new Response(first.body, first));
+  }
+});
+
+test("a response made of another's body and itself asks what an app has put in its place", async () => {
+  const of = (change) => {
+    const first = new Response("ab", { status: 201, headers: { a: "1" } });
+    first.body;
+    return new Response(first.body, change(first) ?? first);
+  };
+  equal(of((first) => { Object.defineProperty(first, "status", { value: 202 }); }).status, 202);
+  equal([...of((first) => { Object.defineProperty(first, "headers", { value: { b: "2" } }); }).headers], [["b", "2"]]);
+  equal([...of((first) => { first.headers[Symbol.iterator] = function* () { yield ["c", "3"]; }; }).headers], [["c", "3"]]);
+  equal(of(() => new (class extends Response { get statusText() { return "Mine"; } })(null)).statusText, "Mine");
+  const entries = Headers.prototype[Symbol.iterator];
+  Headers.prototype[Symbol.iterator] = function* () { yield ["d", "4"]; };
+  try { equal(of(() => undefined).headers.get("d"), "4"); } finally { Headers.prototype[Symbol.iterator] = entries; }
+  for (const [name, value] of [["status", 203], ["statusText", "Ours"], ["headers", { e: "5" }]]) {
+    const before = Object.getOwnPropertyDescriptor(Response.prototype, name);
+    let made;
+    Object.defineProperty(Response.prototype, name, { get: () => value, configurable: true });
+    try { made = of(() => undefined); } finally { Object.defineProperty(Response.prototype, name, before); }
+    equal(name === "headers" ? made.headers.get("e") : made[name], name === "headers" ? "5" : value);
+  }
+});
+
+test("a response made of another's body and an error, or a status without a body, is refused", () => {
+  const first = new Response("ab");
+  throws(RangeError, () => new Response(first.body, Response.error()));
+  throws(TypeError, () => new Response(first.body, new Response(null, { status: 204 })));
+});
