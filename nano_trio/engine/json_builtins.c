@@ -31,7 +31,6 @@
 #include "json_builtins.h"
 
 Engine engine;
-size_t object_size;
 uint8_t dense_bit;
 Atom length_atom, to_json_atom, iterator_atom, next_atom, done_atom, value_atom, return_atom;
 Function *own_parse, *own_from_entries;
@@ -143,10 +142,10 @@ static int is_kept_so(Context *context) {
   }
   if (is_so) {
     /* All are in one list, and those that are made one after the other beside each other. */
-    object_size = engine.size_of(context, object_of(objects[0]));
     is_so = object_of(objects[0])->links[1] == object_of(objects[1])->links &&
             object_of(objects[1])->links[0] == object_of(objects[0])->links && object_of(objects[1])->weak_references == 0 &&
-            object_size >= sizeof(Array) && engine.size_of(context, object_of(objects[1])) == object_size;
+            engine.size_of(context, object_of(objects[0])) >= sizeof(Array) &&
+            engine.size_of(context, object_of(objects[1])) >= sizeof(Array);
   }
   release(context, prototype);
   release(context, objects[0]);

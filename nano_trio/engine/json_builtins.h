@@ -54,7 +54,8 @@ typedef struct {
 
 static inline Object *object_of(Value value) { return value.as.pointer; }
 
-/* What an array has behind that, as long as its elements lie one beside the other. Its first value is its length. */
+/* What an array has behind that, as long as its elements lie one beside the other. Its first value is its length. So large
+ * is each object: to others the rest means something else. */
 typedef struct {
   Object object;
   uint32_t room;
@@ -122,8 +123,6 @@ typedef struct {
 extern Engine engine;
 /* Atoms of the engine's own, which are the same in every runtime. */
 extern Atom length_atom, to_json_atom, iterator_atom, next_atom, done_atom, value_atom, return_atom;
-/* How many bytes an object takes. */
-extern size_t object_size;
 /* Of an object's second octet of bits: it is an array whose elements lie one beside the other. */
 extern uint8_t dense_bit;
 /* The engine's own JSON.parse and Object.fromEntries. */

@@ -419,7 +419,7 @@ static Outcome make_alike(Reader *reader, Level *level) {
   const Object *model = level->model;
   Shape *shape = model->shape;
   if (!shape->is_shared || shape->deleted != 0 || shape->count == 0) return leave_model(reader, level);
-  Object *object = engine.allocate(reader->context, object_size);
+  Object *object = engine.allocate(reader->context, sizeof(Array));
   Value *values = object == NULL ? NULL : engine.allocate(reader->context, (size_t)shape->room * sizeof *values);
   if (values == NULL) {
     engine.free(reader->context, object);
@@ -427,7 +427,7 @@ static Outcome make_alike(Reader *reader, Level *level) {
   }
   reader->waiting_count -= shape->count;
   memcpy(values, &reader->waiting[reader->waiting_count], (size_t)shape->count * sizeof *values);
-  memcpy(object, model, object_size);
+  memcpy(object, model, sizeof(Array));
   object->references = 1;
   object->weak_references = 0;
   object->values = values;
