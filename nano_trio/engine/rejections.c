@@ -18,14 +18,20 @@
  * when no other job is left. A list that has become long is looked through before that, with false, lest it hold what
  * was handled long ago.
  *
+ * One promise that is rejected is nobody's: what the engine runs a module's code by. It looks whether that is rejected,
+ * lets go of it, and rejects the promise of whoever wanted the module, which is noted as all others are. Without more
+ * ado each module that throws would be told of, handled or not. So the engine's looking is led here (detours.h), and
+ * takes the note back.
+ *
  * The list comes by the same way: it is the reason of the first promise that is rejected after rejections_watch. It is
- * the platform's, which must hold it as long as there is the context.
+ * the platform's, which must hold it as long as there is the context. Afterwards it lies in the runtime, beside `track`.
  *
  * Everything is kept in the heap of the isolate, within its limit, and is freed with it. Out of memory, a note is lost.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
 
+#include "detours.h"
 #include "values.h"
 
 typedef void Tracker(Context *, Value promise, Value reason, int is_handled, void *opaque);
@@ -44,7 +50,10 @@ typedef struct {
   Value (*call)(Context *, Value function, Value receiver, int count, Value *arguments);
   Value (*get_exception)(Context *);
   void (*free_counted)(Context *, Value); /* whose count has come to 0 */
+  int (*promise_state)(Context *, Value promise);
 } Engine;
+
+enum { REJECTED = 2 }; /* of JSPromiseStateEnum */
 
 /* The list: what lies where, and the size of a note. */
 enum { FUNCTION = 0, WAITS = 1, NOTES = 2, NOTE = 3, LONG = NOTES + 1000 * NOTE };
@@ -93,18 +102,21 @@ static void look_later(Context *context, Value list) {
     put(context, list, WAITS, boolean(1));
 }
 
+/* Take the note of a promise back, if it is the last; whether it was. */
+static int take_back(Context *context, Value list, Value promise) {
+  uint32_t length = length_of(context, list);
+  if (length <= NOTES) return 0;
+  Value last = engine.get_at(context, list, length - NOTE);
+  int is_last = is_same_object(last, promise);
+  release(context, last);
+  if (is_last) shorten(context, list, length - NOTE);
+  return is_last;
+}
+
 static void track(Context *context, Value promise, Value reason, int is_handled, void *opaque) {
   Value list = {{.pointer = opaque}, TAG_OBJECT};
+  if (is_handled && take_back(context, list, promise)) return;
   uint32_t length = length_of(context, list);
-  if (is_handled && length > NOTES) {
-    Value last = engine.get_at(context, list, length - NOTE);
-    int is_last = is_same_object(last, promise);
-    release(context, last);
-    if (is_last) {
-      shorten(context, list, length - NOTE);
-      return;
-    }
-  }
   if (put(context, list, length, promise) && put(context, list, length + 1, reason) &&
       put(context, list, length + 2, boolean(is_handled)))
     look_later(context, list);
@@ -141,8 +153,28 @@ static void take(Context *context, Value promise, Value reason, int is_handled, 
   }
 }
 
+/* Where a runtime keeps its tracker, and behind it what that is given; 0: not known yet. */
+static size_t tracker_at;
+
+static void **tracker_of(Context *context) { return (void **)((char *)engine.get_runtime(context) + tracker_at); }
+
+/* In the place of JS_PromiseState: the promise of a module's code, which nobody has but who asks, and the list. */
+static int promise_state(Context *context, Value promise) {
+  int state = engine.promise_state(context, promise);
+  if (state == REJECTED && *count_of(promise) == 2 && tracker_at && tracker_of(context)[0] == (void *)track)
+    take_back(context, (Value){{.pointer = tracker_of(context)[1]}, TAG_OBJECT}, promise);
+  return state;
+}
+
 /* Once a process, before all others. */
-void rejections_start(const Engine *functions) { engine = *functions; }
+void rejections_start(const Engine *functions) {
+  engine = *functions;
+  detour(engine.promise_state, "JS_PromiseState", promise_state);
+}
 
 /* Take notes from now on. The next promise that is rejected has the list for its reason. */
-void rejections_watch(Context *context) { engine.set_tracker(engine.get_runtime(context), take, NULL); }
+void rejections_watch(Context *context) {
+  engine.set_tracker(engine.get_runtime(context), take, NULL);
+  if (!tracker_at)
+    while (tracker_of(context)[0] != (void *)take) tracker_at += sizeof(void *);
+}

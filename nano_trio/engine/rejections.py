@@ -32,6 +32,7 @@ _FUNCTIONS = (
     "JS_Call",
     "JS_GetException",
     "__JS_FreeValue",
+    "JS_PromiseState",
 )
 _LIST = """
 globalThis.told = [];

@@ -69,6 +69,7 @@ UNHANDLED: dict[str, list[str]] = {
     ],
     "(async () => { try { await { then(_, reject) { reject(1) } } } catch {} })()": [],
     "import('./nowhere.js').catch(() => {})": [],
+    "console.log(Promise.reject(1))": ["1"],
     "const p = Promise.reject(1); p.then(() => {}); p.then(() => {})": ["1", "1"],
     "Promise.reject(1); (async () => { await null; throw 3 })(); Promise.reject(2)": ["1", "2", "3"],
     "const p = [1, 2, 3, 4, 5].map((x) => Promise.reject(x)); for (const i of [0, 3, 1]) p[i].catch(() => {})": [
