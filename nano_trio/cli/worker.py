@@ -23,9 +23,12 @@ def serve_quickly(arguments: Mapping[str, Any], *, supervised: tuple[int, int] |
     """Serve as :func:`nano_trio.cli.serving.serve_here` does, with these of its arguments; paths are texts."""
     # A tenth of the start goes into looking for garbage among what is imported to stay. Serving turns it on again.
     gc.disable()
-    _import_structlog_alone()
-    _import_trio_alone()
-    from nano_trio.cli.serving import serve_here
+    from nano_trio.cli.attrs_code import kept_code
+
+    with kept_code():
+        _import_structlog_alone()
+        _import_trio_alone()
+        from nano_trio.cli.serving import serve_here
 
     paths = {name: None if arguments[name] is None else Path(arguments[name]) for name in ("app_path", "config_path")}
     serve_here(**{**arguments, **paths}, supervised=supervised)

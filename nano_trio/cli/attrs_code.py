@@ -1,0 +1,67 @@
+"""What attrs writes, compiled once for an installation and not at each start.
+
+attrs writes the methods of a class as text when the class is made, and has Python compile it: with trio's these are 120
+texts, and a tenth of a worker's start. Of modules Python keeps the compiled code in ``__pycache__``. There this is kept
+as well, in a file named after this module, by whoever may write there. It serves where the text is the same to the last
+character, and Python's bytecode is of the same kind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import sys
+from collections.abc import Iterator
+from importlib.util import MAGIC_NUMBER, cache_from_source
+from types import CodeType
+from typing import Any
+
+import attr._make
+
+__all__ = ["kept_code"]
+
+_Codes = dict[tuple[str, str], CodeType]
+"""By the text, and the name that it has in stack traces."""
+
+
+@contextlib.contextmanager
+def kept_code() -> Iterator[None]:
+    """While inside, classes of attrs are made with the code that was kept. In the end what was not is kept as well.
+
+    Where nothing can be read or written that costs its time and nothing else.
+    """
+    path = f"{cache_from_source(__file__)}.attrs"
+    kept = _read(path)
+    used: _Codes = {}
+
+    def compile_once(text: str, name: str, mode: str) -> CodeType:
+        code = used[text, name] = kept.get((text, name)) or compile(text, name, mode)
+        return code
+
+    # A name of the module is found before the builtin.
+    module: Any = attr._make
+    module.compile = compile_once
+    try:
+        yield
+    finally:
+        del module.compile
+    if not used.keys() <= kept.keys() and not sys.dont_write_bytecode:
+        _write(path, used)
+
+
+def _read(path: str) -> _Codes:
+    try:
+        with open(path, "rb") as file:
+            magic, codes = marshal.load(file)
+    except (OSError, ValueError, EOFError, TypeError):
+        return {}
+    return codes if magic == MAGIC_NUMBER else {}
+
+
+def _write(path: str, codes: _Codes) -> None:
+    fresh = f"{path}.{os.getpid()}"
+    with contextlib.suppress(OSError):
+        with open(fresh, "wb") as file:
+            marshal.dump((MAGIC_NUMBER, codes), file)
+        os.replace(fresh, path)
