@@ -1,5 +1,5 @@
 """What a build of the package compiles: the allocator of JavaScript heaps, builtins, a timer, and what is told of
-rejections.
+errors.
 
 Hatchling runs it for wheels and for editable installs; ``python hatch_build.py`` does the same in a source tree. On
 other systems than Linux, and without a C compiler, nothing is compiled: the package works without, slower, and its logs
@@ -20,6 +20,7 @@ _ROOT = Path(__file__).parent
 _FOLDER = _ROOT / "nano_trio/engine"
 _SOURCES = {
     "allocator": "the allocator is not compiled, heaps use the C library's",
+    "binding_errors": "what the binding says of errors is not compiled, apps see its own words",
     "builtins": "the builtins of the platform's code are not compiled, each isolate holds them all",
     "json_builtins": "JSON.parse, JSON.stringify and Object.fromEntries are not compiled, the engine's serve",
     "poll_timer": "the timer of polls is not compiled, loops of calls that take long hold up other apps",

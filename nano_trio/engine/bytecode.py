@@ -27,6 +27,7 @@ from pathlib import Path
 import attrs
 import quickjs
 
+from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.bytecode_debug import leave_out_debugging
 from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
 from nano_trio.engine.bytecode_variables import leave_out_variables
@@ -85,6 +86,7 @@ class _Scratch(threading.local):
         context, self._kept = self._kept, None
         if context is None:
             context, self._left = quickjs.Context(), _SCRATCH_BYTES
+            translate()
         imports = False
 
         def load(name: str) -> str:

@@ -51,6 +51,7 @@ import structlog
 
 from nano_trio.engine import json_builtins, native_calls, poll_timer
 from nano_trio.engine.allocator import hold_names, use_slabs
+from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.freeing import HeapToFree, give_back_in_slices, in_slices
 from nano_trio.engine.heap_size import next_collection
 from nano_trio.engine.runners import new_runner, parked
@@ -93,6 +94,7 @@ class Isolate:
         use_slabs(self._runtime)
         self.context: Any = self._runtime.new_context()
         json_builtins.install(self.context)
+        translate()
         self._execute_pending_job: Any = self.context.execute_pending_job
         self._turnstile = Turnstile(self)
         self._queue = _NONE_WAIT

@@ -196,7 +196,7 @@ class ModuleFolder:
             raise ModuleError(f'cannot load "{_shown(name)}": not UTF-8 text (byte {error.start})') from None
         except OSError as error:
             raise ModuleError(f'cannot load "{_shown(name)}": {error.strerror}') from None
-        except ValueError as error:  # a null character, which no file's name has
+        except ValueError as error:  # a null character, say, which no file's name has
             raise ModuleError(f'cannot load "{_shown(name)}": {error}') from None
 
     def _find_map(self, file: str, source: _Source) -> SourceMap | Literal[False]:
@@ -555,7 +555,8 @@ def _compiled(folder: ModuleFolder, target: str, importer: str, cache: BytecodeC
         if _is_commonjs(folder, target):
             raise _commonjs(target, importer) from None
         code = AppCode(_called(target), folder, (), frozenset(), cache)
-        raise code.render(str(error), getattr(error, "js_stack", "") or "") from None
+        stack = getattr(error, "js_stack", "") or f"    at <anonymous> ({file})"
+        raise code.render(str(error), stack) from None
     assert bytecode.head is not None
     if not bytecode.imports and not bytecode.head.exports and _is_commonjs(folder, target):
         raise _commonjs(target, importer)

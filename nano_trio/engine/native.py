@@ -18,7 +18,7 @@ from nano_trio.engine.polling import layout_is_known
 __all__ = ["engine_functions", "missing_libraries", "open_library"]
 
 _FOLDER = Path(__file__).parent
-_LIBRARIES = ("allocator", "builtins", "json_builtins", "poll_timer", "rejections")
+_LIBRARIES = ("allocator", "binding_errors", "builtins", "json_builtins", "poll_timer", "rejections")
 
 
 def open_library(name: str) -> ctypes.PyDLL | None:

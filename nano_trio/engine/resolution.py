@@ -56,15 +56,24 @@ class ModuleError(Exception):
 
 def real_path(path: str) -> str:
     """What ``os.path.realpath`` says, at a third of its cost where an absolute path has no symbolic link in it."""
-    return real_path_below("", path[1:]) if path.startswith("/") else os.path.realpath(path)
+    return _real_path("", path[1:]) if path.startswith("/") else os.path.realpath(path)
 
 
 def real_path_below(root: str, path: str) -> str:
     """The real path of ``path`` below ``root``, which is a real path itself; it may lead out of there.
 
     Most paths have no symbolic link in them: those are looked at below ``root`` only, which costs a start of an app
-    less than ``os.path.realpath``. Raises ValueError where ``path`` has a null character.
+    less than ``os.path.realpath``. Raises ValueError where ``path`` has a null character, or is no UTF-8: the engine
+    could not tell of such a file.
     """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the name of a module's file must be UTF-8") from None
+    return _real_path(root, path)
+
+
+def _real_path(root: str, path: str) -> str:
     at = root.rstrip("/")
     whole = f"{at}/{path}"
     parts = path.split("/")

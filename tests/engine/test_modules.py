@@ -202,3 +202,49 @@ def test_no_entry(tmp_path: Path, cache: BytecodeCache) -> None:
         load_app(tmp_path, cache)
     with pytest.raises(ModuleError, match="no such file or folder"):
         load_app(tmp_path / "nope", cache)
+
+
+HALVES = {
+    "\\ud800": "\\ud800",
+    "./\\udcff.js": "./\\udcff.js",
+    "./dir\\udfff/../x.js": "./dir\\udfff/../x.js",
+    "./\\udc00\\ud800 é😀.json": "./\\udc00\\ud800 é😀.json",
+    "node:\\ud800": "node:\\ud800",
+    "./" + "x" * 2000 + "\\ud800": "./" + "x" * 115 + "…",
+}
+
+
+@pytest.mark.parametrize("written", HALVES)
+@pytest.mark.parametrize("attributes", ["", '{ type: "json" }'])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_a_name_that_is_no_text_is_refused_in_plain_words(
+    tmp_path: Path, cache: BytecodeCache, written: str, attributes: str, dynamic: bool
+) -> None:
+    """Of all halves, those from U+DC80 to U+DCFF are how Python writes the octets of a name that is no UTF-8."""
+    app = write(tmp_path / "app", x_js="")
+    with open(os.fsencode(app) + b"/\xff.js", "w") as file:
+        file.write("export default 'read'")
+    told = f'TypeError: cannot load "{HALVES[written]}": a module\'s name is well-formed Unicode text, and half of a surrogate pair is none'
+    if dynamic:
+        options = f", {{ with: {attributes} }}" if attributes else ""
+        caught = f'await import("{written}"{options}).catch((e) => [String(e), e instanceof TypeError])'
+        (app / "index.js").write_text(f"export default {caught};")
+        assert run(load_app(app, cache)) == [told, True]
+    else:
+        (app / "index.js").write_text(f'import x from "{written}"{f" with {attributes}" if attributes else ""};')
+        with pytest.raises(JavaScriptError) as caught_here:
+            load_app(app, cache)
+        assert str(caught_here.value).startswith(f"index.js: {told}")
+
+
+@pytest.mark.parametrize("folder", [b"", b"sub"])
+def test_a_file_whose_name_is_no_text_is_no_module(tmp_path: Path, cache: BytecodeCache, folder: bytes) -> None:
+    path = os.path.join(os.fsencode(tmp_path), folder, b"\xff.js")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write("export default 1")
+    with pytest.raises(ModuleError, match=r'\Acannot load "\udcff.js": the name of a module\'s file must be UTF-8'):
+        load_app(os.fsdecode(path), cache)
+    write(tmp_path, package_json='{ "main": "./' + ("sub/" if folder else "") + '\\udcff.js" }')
+    with pytest.raises(ModuleError, match="there is no such file"):
+        load_app(tmp_path, cache)
