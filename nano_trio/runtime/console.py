@@ -6,11 +6,13 @@ import unicodedata
 
 import quickjs
 
+from nano_trio.engine.native_calls import enters
 from nano_trio.runtime.host import Namespace, Services, array_of
 
 __all__ = ["namespace"]
 
 
+@enters  # what the reason's toString() calls may never end
 def _promise_state(promise: quickjs.Value) -> quickjs.Value | None:
     """``["pending"]``, ``["fulfilled", value]`` or ``["rejected", text]``; None where it is no promise.
 

@@ -93,6 +93,11 @@ CASES = {
         " const cache = await caches.open('a');",
         "await cache.put('http://a/', new Response(s()))",
     ),
+    "a rejection's reason, as text": (
+        "const d = Array.from({ length: 4e5 }, Math.random), p = Promise.reject({ toString: () => `${d.slice().sort()[0]}` });"
+        " p.catch(() => {});",
+        "console.log(p)",
+    ),
     "console.table": ("const d = { ['\u4e00'.repeat(3e5)]: 1 };", "console.table(d)"),
     "timers that are cleared": (
         "const ids = []; for (let i = 0; i < 1e5; i++) ids.push(setTimeout(() => {}, 1e8 + i));",
