@@ -12,6 +12,7 @@ from nano_trio.actors.messages import BodyBroken, BodySource, IncomingRequest, O
 from nano_trio.actors.pages import plain_response
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import HostError
 from nano_trio.runtime.large import Lent, deliver, gather, too_large
 from nano_trio.runtime.pieces import LARGE
@@ -170,7 +171,7 @@ class AppExchange(Entry):
         """Like :meth:`read_chunk`, ``b""`` at the end."""
         return await self.read_chunk() or b""
 
-    async def read_whole(self, limit: int, text: bool) -> bytes | str | Lent:
+    async def read_whole(self, limit: int, text: bool, held: Held) -> bytes | str | Lent:
         """All that remains of the request's body, at most ``limit`` bytes, as :func:`deliver` has it for JavaScript.
 
         Raises :class:`HostError`."""
@@ -179,7 +180,7 @@ class AppExchange(Entry):
             return b""
         if body.length is not None and body.length > limit:
             raise too_large(limit)
-        return deliver(await gather(self.read_bytes, limit), text=text)
+        return deliver(await gather(self.read_bytes, limit, held), text=text)
 
 
 async def _receive(body: BodySource) -> bytes:

@@ -421,7 +421,7 @@ class Incarnation:
         exchange = self._exchanges.get(request)
         if exchange is not None:
             limit = int(self.settings.max_buffer_size_mb * (1 << 20))
-            self._environment.begin_operation(operation, exchange.read_whole, limit, text)
+            self._environment.begin_operation(operation, exchange.read_whole, limit, text, self._environment.held())
         else:
             self._environment.settle(operation, False, "TypeError", "the request is over; its body is gone")
 
@@ -479,8 +479,12 @@ class Incarnation:
             where = LEFT if self._environment.isolate.left else ""
             why = f"a turn used more than timeout_ms ({self.settings.timeout_ms:g} ms) of CPU time{where}"
         elif reason is StopReason.MEMORY:
-            used = self._environment.isolate.memory_used / (1 << 20)
-            why = f"its heap ({used:.1f} MB) outgrew memory_mb ({self.settings.memory_mb:g} MB)"
+            isolate = self._environment.isolate
+            is_heap = isolate.memory_used > isolate.limits.memory_bytes or isolate.outside == 0
+            what, used = (
+                ("its heap", isolate.memory_used) if is_heap else ("what the host holds for it", isolate.outside)
+            )
+            why = f"{what} ({used / (1 << 20):.1f} MB) outgrew memory_mb ({self.settings.memory_mb:g} MB)"
         else:
             why = reason.value
         self.life = Life.CRASHED

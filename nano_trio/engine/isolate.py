@@ -56,7 +56,7 @@ from nano_trio.engine.freeing import HeapToFree, give_back_in_slices, in_slices
 from nano_trio.engine.heap_size import next_collection
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, PROVEN_TURNS, SHORT_TURN_SLICES, Account, CpuScheduler
-from nano_trio.engine.turn import Entry, Limits, StopReason
+from nano_trio.engine.turn import Entry, Limits, StopReason, Turn
 from nano_trio.engine.turnstile import TIME_FOR_NAMES_NS, Turnstile
 
 __all__ = ["Isolate"]
@@ -105,6 +105,8 @@ class Isolate:
         self._memory_due_ns = self._memory_looked_ns = 0
         self.memory_used = 0
         """Heap size in bytes when it was last read."""
+        self.outside = 0
+        """Bytes that are held for the app outside of its heap."""
         self.stopped: StopReason | None = None
         """Why the isolate takes no further turns, or None while it does."""
         self.on_idle: Callable[[], None] | None = None
@@ -336,6 +338,20 @@ class Isolate:
         self.memory_used = heap.value if heap is not None else self._runtime.compute_memory_usage()["malloc_size"]
         return self.memory_used
 
+    def hold(self, size: int) -> None:
+        """So many bytes more, or fewer, are held outside of the heap: there may be ``memory_bytes`` of them, too, but
+        for those that garbage holds. May be called at any time."""
+        self.outside += size
+        if size > 0 and not self.may_hold(0) and self.stopped is None:
+            # The next poll looks, or the end of the turn.
+            self._turnstile.heap_trigger = 0
+            if not self.busy:
+                self.submit(Turn(int, ()))
+
+    def may_hold(self, size: int) -> bool:
+        """Whether so many bytes more may be held outside of the heap."""
+        return self.outside + size <= self.limits.memory_bytes
+
     # -- the inside of a turn ----------------------------------------------------------------------------------------
 
     def _begin(self, turn: Entry, slice_ns: int) -> bool:
@@ -498,15 +514,15 @@ class Isolate:
         if turnstile.heap_trigger > limit:
             # A heap that is all but full must not be collected at every poll.
             turnstile.heap_trigger = max(limit, used + limit // 8)
-        return bool(used > limit)
+        return bool(used > limit) or self.outside > limit
 
     @native_calls.enters
     def _outgrown_by_walk(self) -> bool:
-        if self.account.cpu_ns < self._memory_due_ns:
+        if self.account.cpu_ns < self._memory_due_ns and self.may_hold(0):
             return False
         limit, before, start = self.limits.memory_bytes, self.memory_used, _clock()
         used = self._runtime.compute_memory_usage()["malloc_size"]
-        if used > limit:
+        if used > limit or self.outside > limit:
             self.collect_garbage()
             used = self._runtime.compute_memory_usage()["malloc_size"]
         self.memory_used = used
@@ -517,7 +533,7 @@ class Isolate:
             pause = min(pause, (self.account.cpu_ns - self._memory_looked_ns) * room // grown)
         self._memory_looked_ns = self.account.cpu_ns
         self._memory_due_ns = self._memory_looked_ns + pause
-        return bool(used > limit)
+        return bool(used > limit) or self.outside > limit
 
     # -- between turns -----------------------------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ from nano_trio.runtime.cache_store import (
     NewEntry,
     Query,
 )
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import HostError, Namespace, Services, in_pairs, text_of
 from nano_trio.runtime.large import Lent, deliver, gather, too_large
 
@@ -402,7 +403,7 @@ class CacheSession:
         async def receive() -> bytes:
             return await self._read(number) or b""
 
-        return deliver(await gather(receive, limit), text=text)
+        return deliver(await gather(receive, limit, Held(self._services)), text=text)
 
     def cancel(self, number: int) -> None:
         """The body is not read any further."""

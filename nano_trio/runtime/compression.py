@@ -8,6 +8,9 @@ A codec is one function, ``step``, that JavaScript calls until there is nothing 
 
 A step takes at most ``PIECE`` bytes of input when compressing and gives about ``PIECE`` bytes of output when
 decompressing, so a large chunk or a decompression bomb is many short calls, and the caller may pause between them.
+
+What a codec has of its data lies outside of the app's heap, and is counted (:class:`nano_trio.runtime.held.Held`). The
+libraries do not tell how much that is; :data:`_ENCODER_STATES` and :data:`_DECODER_STATES` are what was measured.
 """
 
 from __future__ import annotations
@@ -15,12 +18,15 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Final, Protocol
 
+import attrs
 import brotli
 import quickjs
 import trio
 
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import Namespace, Services
 
 if sys.version_info >= (3, 14):
@@ -38,6 +44,25 @@ _BROTLI_QUALITY = 5
 _ERRORS = (zlib.error, brotli.error, zstd.ZstdError, EOFError, MemoryError, ValueError)
 
 Step = Callable[..., Any]
+
+
+@attrs.frozen
+class _State:
+    """Bytes that a codec has in memory: a new one, those that its first data adds, and one for each byte then, at most
+    so many."""
+
+    new: int
+    first: int
+    most: int
+
+    def after(self, volume: int) -> int:
+        """Once so many bytes have gone through it, uncompressed."""
+        return self.new + (self.first + min(volume, self.most) if volume else 0)
+
+
+_ZLIB_ENCODER, _ZLIB_DECODER = _State(264 << 10, 0, 0), _State(8 << 10, 32 << 10, 0)
+_ENCODER_STATES: Final = {"brotli": _State(8 << 10, 1536 << 10, 26 << 20), "zstd": _State(8 << 10, 1 << 20, 3 << 20)}
+_DECODER_STATES: Final = {"brotli": _State(8 << 10, 64 << 10, 17 << 20), "zstd": _State(96 << 10, 128 << 10, 128 << 20)}
 
 
 class _Encoder(Protocol):
@@ -190,13 +215,15 @@ class _BrotliDecoder:
         return bool(self._decoder.is_finished())
 
 
-def _compressor(kind: str) -> Step:
+def _compressor(services: Services, kind: str) -> Step:
     encoder = _encoder(kind)
+    state = _ENCODER_STATES.get(kind, _ZLIB_ENCODER)
+    held = Held(services, state.after(0))
     pending = b""
-    at = 0
+    at = volume = 0
 
     def step(source: Any = quickjs.Undefined) -> bytes | str | None:
-        nonlocal pending, at
+        nonlocal pending, at, volume
         try:
             if source is None:
                 return encoder.flush()
@@ -204,9 +231,12 @@ def _compressor(kind: str) -> Step:
                 pending, at = source.to_bytes(), 0
             if at >= len(pending):
                 pending = b""
+                held.resize(state.after(volume))
                 return None
             piece = pending[at : at + PIECE]
             at += PIECE
+            volume += len(piece)
+            held.resize(state.after(volume) + len(pending))
             return encoder.compress(piece)
         except _ERRORS as error:
             return f"The data cannot be compressed: {error}"
@@ -214,7 +244,7 @@ def _compressor(kind: str) -> Step:
     return step
 
 
-def _decompressor(kind: str) -> Step:
+def _decompressor(services: Services, kind: str) -> Step:
     decoder: _Decoder
     if kind == "brotli":
         decoder = _BrotliDecoder()
@@ -222,11 +252,13 @@ def _decompressor(kind: str) -> Step:
         decoder = _ZstdDecoder()
     else:
         decoder = _ZlibDecoder(_ZLIB_WINDOW[kind])
+    state = _DECODER_STATES.get(kind, _ZLIB_DECODER)
+    held = Held(services, state.after(0))
     pending = b""
-    at = 0
+    at = volume = 0
 
     def step(source: Any = quickjs.Undefined) -> bytes | str | None:
-        nonlocal pending, at
+        nonlocal pending, at, volume
         try:
             if source is None:
                 return None if decoder.is_finished else "The compressed data ends too early."
@@ -240,10 +272,14 @@ def _decompressor(kind: str) -> Step:
             if decoder.wants_input():
                 if at >= len(pending):
                     pending = b""
+                    held.resize(state.after(volume))
                     return None
                 piece = pending[at : at + PIECE]
                 at += PIECE
-            return decoder.decompress(piece)
+            output = decoder.decompress(piece)
+            volume += len(output)
+            held.resize(state.after(volume or 1) + len(pending))
+            return output
         except _ERRORS as error:
             return f"The compressed data is invalid: {error}"
 
@@ -257,7 +293,7 @@ async def _pause() -> None:
 def namespace(services: Services) -> Namespace:
     """``compressor(format)`` and ``decompressor(format)`` make a step function; ``pause`` lets others run."""
     return {
-        "compressor": _compressor,
-        "decompressor": _decompressor,
+        "compressor": partial(_compressor, services),
+        "decompressor": partial(_decompressor, services),
         "pause": lambda operation: services.operation(operation, _pause),
     }

@@ -37,6 +37,7 @@ from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, Turn
 from nano_trio.runtime import platform
 from nano_trio.runtime.dispatch import AppHost
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import Exhausted, HostError, array_of, text_of
 from nano_trio.runtime.large import Large, Lent
 from nano_trio.runtime.net_connect import Network
@@ -282,6 +283,15 @@ class _Host(Timers):
         environment = self._environment()
         if environment is not None:
             environment.enter(entry, *args)
+
+    def hold(self, size: int) -> None:
+        environment = self._environment()
+        if environment is not None:
+            environment.isolate.hold(size)
+
+    def may_hold(self, size: int) -> bool:
+        environment = self._environment()
+        return environment is not None and environment.isolate.may_hold(size)
 
     def collect_garbage(self) -> None:
         environment = self._environment()
@@ -532,6 +542,10 @@ class Environment:
     def render(self, text: str, stack: str) -> JavaScriptError:
         """An error with its place in the app's source."""
         return self._host.render(text, stack)
+
+    def held(self) -> Held:
+        """What counts memory that is held for the app."""
+        return Held(self._host)
 
     @property
     def fetches(self) -> Fetches:

@@ -20,11 +20,15 @@ from nano_trio.runtime.fetch_client import Fetch, FetchClient, FetchRequest
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_integrity import matches
 from nano_trio.runtime.fetch_messages import RequestBody
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import HostError, Namespace, Services, headers_of, text_of
 from nano_trio.runtime.large import Lent, deliver, gather
 from nano_trio.runtime.pieces import Pieces
 
 __all__ = ["Fetches", "namespace"]
+
+_MUCH = 4096
+"""Bytes of a body below which the fetch itself takes more of the heap than the body takes elsewhere."""
 
 
 def host_error(number: int, error: FetchError) -> HostError:
@@ -40,6 +44,7 @@ class _Upload:
         self._number = number
         self._pieces = Pieces(())
         """Of the last chunk, which may be large."""
+        self._held = Held(services)
         self._ended = False
         self._failed = False
         self._arrived = trio.Event()
@@ -49,6 +54,7 @@ class _Upload:
             # The rest of a large chunk: whoever gathers it lets others run.
             await trio.lowlevel.checkpoint()
         while not (piece := self._pieces.next()):
+            self._held.resize(0)
             self._arrived = trio.Event()
             self._services.enter("upload", self._number)
             await self._arrived.wait()
@@ -64,6 +70,7 @@ class _Upload:
             self._ended = True
         else:
             self._pieces = chunk
+            self._held.resize(len(chunk))
         self._failed = failed
         self._arrived.set()
 
@@ -135,11 +142,11 @@ class Fetches:
         if kind == 0:
             return None
         if kind == 1:
-            return RequestBody(text_of(body).encode("utf-8", "replace"))
+            return self._whole(text_of(body).encode("utf-8", "replace"))
         if kind == 2:
-            return RequestBody(body.to_bytes())
+            return self._whole(body.to_bytes())
         if kind == 7:
-            return RequestBody(self._services.large.take())
+            return self._whole(self._services.large.take())
         if kind == 3:
             upload = self._uploads[number] = _Upload(self._services, number)
             return RequestBody(receive=upload.receive)
@@ -151,6 +158,14 @@ class Fetches:
         if source is None:
             raise FetchError("ERR_BODY", "the body has been used")
         return RequestBody(receive=source.receive)
+
+    def _whole(self, content: bytes | Pieces) -> RequestBody:
+        size = len(content)
+        if size < _MUCH:
+            return RequestBody(content)
+        if not self._services.may_hold(size):
+            raise FetchError("ERR_BODY", "the bodies that the app sends at this time take more than memory_mb")
+        return RequestBody(content, held=Held(self._services, size))
 
     def _body_of_request(self, request: int) -> RequestBody:
         found = self._services.app.request_body(request)
@@ -218,7 +233,7 @@ class Fetches:
         timeout = self._services.network.timeout_s
         try:
             with trio.move_on_after(timeout):
-                return await gather(fetch.receive, self._services.max_buffer_bytes)
+                return await gather(fetch.receive, self._services.max_buffer_bytes, Held(self._services))
         finally:
             fetch.close()
         raise FetchError("ETIMEDOUT", f"the body did not end within {timeout:g} s")

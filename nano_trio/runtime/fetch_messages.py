@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.pieces import Pieces
 
 __all__ = ["Headers", "RequestBody", "Response", "WireRequest"]
@@ -23,6 +24,8 @@ class RequestBody:
     """Gives the next piece, ``b""`` at the end. Raises :class:`FetchError`."""
     length: int | None = None
     """Of what ``receive`` gives, where it is known."""
+    held: Held | None = None
+    """By which ``content`` counts as memory of the app that sends it, where it is much."""
 
 
 @attrs.frozen

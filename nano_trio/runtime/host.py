@@ -160,6 +160,13 @@ class Services(Protocol):
     def bindings(self) -> Mapping[str, Service]:
         """Other apps that this one may call, by the names of the bindings."""
 
+    def hold(self, size: int) -> None:
+        """So many bytes more, or fewer, are held for the app outside of its heap
+        (:class:`nano_trio.runtime.held.Held`). May be called at any time."""
+
+    def may_hold(self, size: int) -> bool:
+        """Whether so many bytes more may be held."""
+
     def collect_garbage(self) -> None:
         """Submit a turn that runs the collector, and what it finds to finalize."""
 

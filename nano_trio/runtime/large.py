@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 import quickjs
 
 from nano_trio.runtime import strings
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import HostError, Namespace, Services, poll_after
 from nano_trio.runtime.pieces import LARGE, LARGE_TEXT, PIECE, Pieces
 
@@ -35,8 +36,12 @@ def too_large(limit: int) -> HostError:
     return HostError("RangeError", f"the body is larger than max_buffer_size_mb ({limit / (1 << 20):g} MB)")
 
 
-async def gather(receive: Callable[[], Awaitable[bytes]], limit: int) -> Pieces:
-    """All that ``receive`` gives until ``b""``. Raises :class:`HostError` beyond ``limit`` bytes."""
+async def gather(receive: Callable[[], Awaitable[bytes]], limit: int, held: Held) -> Pieces:
+    """All that ``receive`` gives until ``b""``. Raises :class:`HostError` beyond ``limit`` bytes.
+
+    ``held`` counts it while it comes, for thousands may come at once. Where all together are too much, the one that
+    grows is given up, and not the app: who sends it may be any client.
+    """
     pieces: list[bytes] = []
     size = small = joined = 0
     while piece := await receive():
@@ -49,6 +54,11 @@ async def gather(receive: Callable[[], Awaitable[bytes]], limit: int) -> Pieces:
             # A client that sends byte by byte would have us keep an object for each.
             pieces[joined:] = [b"".join(pieces[joined:])]
             joined, small = len(pieces), 0
+            if not held.may_be(size):
+                raise HostError(
+                    "RangeError", "the bodies that the app reads whole at this time take more than memory_mb"
+                )
+            held.resize(size)
     return Pieces(pieces)
 
 

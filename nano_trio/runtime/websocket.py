@@ -16,6 +16,7 @@ from typing import Any, cast
 import trio
 from wsproto.frame_protocol import CloseReason
 
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import Namespace, Services, headers_of, text_of
 from nano_trio.runtime.large import Lent
 from nano_trio.runtime.net_connect import Connected, Connector, Origin
@@ -69,7 +70,8 @@ class _Sockets:
         names = text_of(protocols)
         limit = self._services.max_buffer_bytes
         fields = headers_of(text_of(headers)) if headers else []
-        client = WebSocketClient(self._connect, text_of(url), names.split(",") if names else [], limit, fields)
+        held = Held(self._services)
+        client = WebSocketClient(self._connect, text_of(url), names.split(",") if names else [], limit, held, fields)
         self._clients[self._last] = client
         self._services.background(client.run)
         return self._last

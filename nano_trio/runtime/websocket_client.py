@@ -26,6 +26,7 @@ import trio
 from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode, ParseFailed
 
 from nano_trio.runtime.fetch_errors import FetchError
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.net_connect import Connected, Origin
 from nano_trio.runtime.pieces import LARGE, PIECE, LargeMessage
 from nano_trio.runtime.websocket_deflate import WORTH_IT, Deflate
@@ -117,7 +118,7 @@ class _State(enum.Enum):
 
 
 class WebSocketClient:
-    """Connects to ``url``. ``max_bytes`` bounds a received message, and what waits to be sent.
+    """Connects to ``url``. ``max_bytes`` bounds a received message, and what waits to be sent; both are ``held``.
 
     ``headers``: fields of the opening request besides the handshake's own.
     """
@@ -128,6 +129,7 @@ class WebSocketClient:
         url: str,
         protocols: Sequence[str],
         max_bytes: int,
+        held: Held,
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._connect = connect
@@ -135,6 +137,7 @@ class WebSocketClient:
         self._protocols = protocols
         self._headers = headers
         self._max_bytes = max_bytes
+        self._held = held
         self._state = _State.CONNECTING
         self.unsent = 0
         """Bytes of messages that the socket has not taken yet."""
@@ -170,8 +173,12 @@ class WebSocketClient:
             self._scope.cancel()
             return
         self.unsent += size
+        self._count()
         self._messages.append(message)
         self._work.set()
+
+    def _count(self) -> None:
+        self._held.resize(self.unsent + self._size)
 
     def close(self, code: int | None, reason: str) -> None:
         """Begin the closing handshake once the queued messages are sent; while connecting, give up."""
@@ -330,6 +337,7 @@ class WebSocketClient:
                 # A server that sends byte by byte would have us keep an object for each.
                 self._parts[self._joined :] = [_join(self._parts[self._joined :])]
                 self._joined, self._small = len(self._parts), 0
+                self._count()
             if is_finished:
                 self._received_message()
         return True
@@ -340,6 +348,7 @@ class WebSocketClient:
     def _received_message(self) -> None:
         parts, self._parts = self._parts, []
         size, self._size = self._size, 0
+        self._count()
         self._joined = self._small = 0
         if size > LARGE:
             self._tell(Large(cast(list[str] | list[bytes], parts), size))
@@ -386,6 +395,7 @@ class WebSocketClient:
         for piece, is_last in _cut(message):
             await self._send_in_time(stream, bytes(self._frames.send_data(piece, is_last)))
             self.unsent -= len(piece.encode("utf-8", "replace")) if isinstance(piece, str) else len(piece)
+            self._count()
             if is_last:
                 return
             if self._close is not None and self._state is _State.CLOSING:

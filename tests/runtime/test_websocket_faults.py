@@ -255,6 +255,29 @@ async def test_more_is_sent_than_can_wait() -> None:
         assert result == ["more was sent than the connection can take", FAILED, [], 3, True]
 
 
+async def test_what_waits_to_be_sent_counts_as_the_apps_memory() -> None:
+    """Each of a thousand connections may have as much."""
+    left = trio.Event()
+
+    async def handler(peer: Peer) -> None:
+        await left.wait()
+
+    async with serving(handler) as server, fetching() as js:
+        isolate = js.environment.isolate
+        source = """
+            globalThis.all = Array.from({ length: 5 }, () => new WebSocket(url));
+            await Promise.all(all.map((ws) => new Promise((resolve) => { ws.onopen = resolve; })));
+            for (const ws of all) for (let i = 0; i < 6; i++) ws.send(new Uint8Array(1 << 20));"""
+        await js.run(source, url=server.url)
+        assert isolate.outside > 20 << 20
+        left.set()
+        await js.run(
+            "await Promise.all(all.map((ws) => new Promise((resolve) => { ws.onclose = resolve; }))); all = null;"
+        )
+        await server.settled()
+        assert isolate.outside == 0
+
+
 async def test_a_flood_of_pings_and_of_tiny_messages_delays_no_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
     handled = longest = 0
 
