@@ -1,11 +1,14 @@
 /*
  * What the binding says where it fails, in words for the app that meets it.
  *
- * Theory of operation. The binding throws errors of its own making, as where it cannot ask for a module. It does so by
- * functions that the engine exports, and that it calls with texts known to us, which no code of the engine's has. Such a
- * call is led here (detours.h), and throws what an app can make something of; all others, the engine's own too, are
- * passed on.
+ * Theory of operation. The binding throws errors of its own making: where it cannot turn an argument of a host function
+ * into Python's, where a host function raises, where it cannot ask for a module. It does so by functions that the engine
+ * exports, and that it calls with texts known to us, which no code of the engine's has. Such a call is led here
+ * (detours.h), and throws what an app can make something of; all others, the engine's own too, are passed on.
  *
+ *   Arguments are numbers, strings and objects, so that they cannot be had means that the heap has no room for a copy.
+ *   What a host function raises where there is no room, or no stack, the binding cuts down to its text: the name of the
+ *   engine's error before what that says, or one that says nothing.
  *   A module is asked for by a name in UTF-8, which half of a surrogate pair has no place in.
  *
  * Threads: every call comes from the engine or the binding, and they run with Python's GIL held.
@@ -21,18 +24,49 @@ typedef Value Throw(Context *, const char *format, ...);
 
 /* The engine's functions, in the order of binding_errors.py. */
 typedef struct {
+  Throw *internal_error;
   Throw *reference_error;
   Throw *type_error;
+  Value (*out_of_memory)(Context *);
 } Engine;
 
 static Engine engine;
 
+#define NO_ARGUMENT "quickjs-py: argument conversion failed"
+#define RAISED "%s"
 #define NO_MODULE "module loader failed for '%s': %s"
 
 #define MALFORMED "a module's name is well-formed Unicode text, and half of a surrogate pair is none"
 
 /* What the engine cuts a text to. */
 enum { LONGEST = 256 };
+
+static int begins(const char *text, const char *with) { return !strncmp(text, with, strlen(with)); }
+
+static int ends(const char *text, const char *with) {
+  size_t length = strlen(text), size = strlen(with);
+  return length >= size && !strcmp(text + length - size, with);
+}
+
+static Value throw_raised(Context *context, const char *text) {
+  /* Python's words, of either sort, where the binding forgets to raise; and the binding's where there is not even room
+     for the engine's. */
+  if (ends(text, "without setting an exception") || !strcmp(text, "error return without exception set") ||
+      !strcmp(text, "<unknown JS error>"))
+    return engine.out_of_memory(context);
+  const char *name = "InternalError: ";
+  return engine.internal_error(context, "%s", begins(text, name) ? text + strlen(name) : text);
+}
+
+static Value throw_internal_error(Context *context, const char *format, ...) {
+  if (!strcmp(format, NO_ARGUMENT)) return engine.out_of_memory(context);
+  char text[LONGEST];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  return strcmp(format, RAISED) ? engine.internal_error(context, "%s", text) : throw_raised(context, text);
+}
 
 /* In UTF-8 as the engine writes it, from U+D800 to U+DFFF: half of a surrogate pair. */
 static int is_half(const char *at) { return (unsigned char)at[0] == 0xed && (unsigned char)at[1] >= 0xa0; }
@@ -76,5 +110,6 @@ static Value throw_reference_error(Context *context, const char *format, ...) {
 /* Once a process. Whether the binding's words are replaced. */
 int binding_errors_start(const Engine *functions) {
   engine = *functions;
-  return detour(engine.reference_error, "JS_ThrowReferenceError", throw_reference_error);
+  return detour(engine.internal_error, "JS_ThrowInternalError", throw_internal_error) &&
+         detour(engine.reference_error, "JS_ThrowReferenceError", throw_reference_error);
 }

@@ -1,4 +1,4 @@
-"""What the binding says where it fails, in words for the app that meets it: what a module may be called.
+"""What the binding says where it fails, in words for the app that meets it: out of memory, or what a module is called.
 
 ``binding_errors.c`` says how; it becomes ``libbinding_errors.so`` when the package is built, on Linux and where there
 is a C compiler. Without it, and for a binding that was not examined (:mod:`nano_trio.engine.polling`), apps see the
@@ -14,7 +14,7 @@ from nano_trio.engine.native import engine_functions, open_library
 __all__ = ["translate"]
 
 # struct Engine of binding_errors.c, in its order.
-_FUNCTIONS = ("JS_ThrowReferenceError", "JS_ThrowTypeError")
+_FUNCTIONS = ("JS_ThrowInternalError", "JS_ThrowReferenceError", "JS_ThrowTypeError", "JS_ThrowOutOfMemory")
 
 
 @cache

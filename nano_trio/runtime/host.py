@@ -3,9 +3,10 @@
 Host functions are the Python side of the specifications in ``runtime/js``. Each module beside this one that has a
 ``namespace(services)`` function offers its functions to the JavaScript file of the same name through
 ``host("name")``; what another function of it offers is ``host("name.function")``. The rules (DESIGN section 1): a host
-function never blocks, never awaits, never raises (but for :class:`Exhausted`), and holds no strong reference to the
-context. What failed is said in the return value; work that takes time is handed to :meth:`Services.operation` and
-answers in a later turn.
+function never blocks, never awaits, never raises (but for :class:`Exhausted`, and what the binding raises itself where
+it is asked for a copy, :data:`NO_ROOM`: JavaScript gets the same), and holds no strong reference to the context. What
+failed is said in the return value; work that takes time is handed to :meth:`Services.operation` and answers in a later
+turn.
 """
 
 from __future__ import annotations

@@ -89,6 +89,57 @@ def test_without_memory_a_host_function_says_so_as_the_engine_does(bench: Bench)
     assert {text for texts in told.values() for text in texts} == {"InternalError: out of memory"}
 
 
+COPIED = {
+    "console.log": "console.log(TEXT)",
+    "caches.open": "caches.open(TEXT)",
+    "createHash": "node.begin({}, TEXT)",
+    "URL": "new URL(TEXT, 'http://a/')",
+    "URLSearchParams": "new URLSearchParams({ a: TEXT }).toString()",
+    "Headers": "new Headers({ a: TEXT }).get('a')",
+    "btoa": "btoa(TEXT)",
+    "Request": "new Request('http://a/' + TEXT)",
+    "WebSocket": "new WebSocket('ws://127.0.0.1:1/' + TEXT)",
+}
+
+
+@pytest.mark.parametrize(
+    "text", ["'\\xe9'.repeat(9000)", "'\\u4e00'.repeat(9000)", "pieces('\\xe9')", "pieces('\\u4e00')"]
+)
+def test_nor_does_the_binding_say_it_in_its_own_words(bench: Bench, text: str) -> None:
+    """It copies what a host function is given, and is asked for a copy of what was put together piece by piece."""
+    works = ", ".join(f"'{name}': (TEXT) => {work}" for name, work in COPIED.items())
+    runtime = bench.context.runtime
+    bench.context.set("limit", lambda: runtime.set_memory_limit(16 << 20))
+    told = bench.run(
+        FILL
+        + """
+        const pieces = (piece) => {
+          let text = piece;
+          while (text.length < 20000) text = text + piece.repeat(500);
+          return text;
+        };
+        const { node } = globalThis["nano:modules"];
+        """
+        + f"const works = {{ {works} }}, make = () => {text};"
+        + """
+        for (const name in works) try { await works[name]("a") } catch {}
+        limit();
+        const told = {};
+        for (let left = 500; left < 200000; left *= 1.7) for (const name in works) {
+          const text = make();
+          let held = fill(left), error, result;
+          try { result = works[name](text); } catch (thrown) { error = thrown; }
+          held = null;
+          try { await result; } catch (thrown) { error = thrown; }
+          if (error !== undefined && String(error).startsWith("InternalError")) (told[String(error)] ??= []).push(name);
+        }
+        return told;
+        """
+    )
+    assert set(told) == {"InternalError: out of memory"}
+    assert len({*told["InternalError: out of memory"]}) > 4
+
+
 @pytest.mark.parametrize(
     "error", [SystemError("<method> returned NULL without setting an exception"), quickjs.JSError("")]
 )
