@@ -25,7 +25,7 @@ if "chroot" in sys.argv:
         if event == "open" and str(arguments[0]).startswith("/proc/"):
             raise FileNotFoundError(arguments[0])
     sys.addaudithook(refuse)
-from nano_trio.engine import allocator, builtins, json_builtins, poll_timer, rejections
+from nano_trio.engine import allocator, binding_errors, builtins, json_builtins, poll_timer, rejections
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.runtime import platform
@@ -34,10 +34,10 @@ rejections.watch(isolate.context)
 total = isolate.context.eval("JSON.stringify(Array.from({ length: 9999 }, (_, i) => ({ i }))).length")
 isolate.close()
 compiled = allocator.in_use(), builtins.in_use(platform.builtins_source()), json_builtins.in_use()
-print(*compiled, poll_timer.in_use(), rejections.in_use(), allocator.held(), total)
+print(*compiled, poll_timer.in_use(), rejections.in_use(), binding_errors.translate(), allocator.held(), total)
 """
-ALL = ["True", "True", "True", "True", "True", "0", "108880"]
-NONE = ["False", "False", "False", "False", "False", "0", "108880"]
+ALL = ["True", "True", "True", "True", "True", "True", "0", "108880"]
+NONE = ["False", "False", "False", "False", "False", "False", "0", "108880"]
 BUT_HEAPS = ["False", *ALL[1:]]
 
 
@@ -86,6 +86,7 @@ def test_without_a_compiler_the_build_says_so_and_leaves_no_library_of_another_s
     assert "JSON.parse, JSON.stringify and Object.fromEntries are not compiled, the engine's serve" in failed.stderr
     assert "the timer of polls is not compiled" in failed.stderr
     assert "rejections that nothing handles are not reported" in failed.stderr
+    assert "what the binding says of errors is not compiled, apps see its own words" in failed.stderr
     assert "no-such-compiler" in failed.stderr
     assert not list(copy.glob("nano_trio/engine/lib*"))
     assert run(copy, "-c", TELL).stdout.split() == NONE
@@ -104,7 +105,7 @@ def test_an_installation_compiles_them(tmp_path: Path) -> None:
 
 
 def test_a_server_without_them_warns(copy: Path, tmp_path: Path) -> None:
-    names = "allocator, builtins, json_builtins, poll_timer, rejections"
+    names = "allocator, binding_errors, builtins, json_builtins, poll_timer, rejections"
     assert ", ".join(hatch_build._SOURCES) == names
     (tmp_path / "app.js").write_text("export default () => new Response();")
     assert "installed without a C compiler: apps are slower" in (
