@@ -100,7 +100,7 @@ def from_document(
     config = attrs.evolve(config, admin=attrs.evolve(config.admin, **admin))
     for key, value in overriding.items():
         config = _with_value(config, key, value)
-    return config
+    return _one_listener_a_port(config)
 
 
 def load_admin(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Admin:
@@ -292,6 +292,19 @@ def _checked_overrides(
             yield key, check_value(value, cls, name)  # type: ignore[arg-type]
         except Rejected as error:
             problems += [Problem(source, label, message) for _, message in error.findings]
+
+
+def _one_listener_a_port(config: Config) -> Config:
+    """An app whose own port is the server's has none of its own, and an HTTPS port beside that is the server's, too."""
+    sharing = [app for app in config.apps if app.port == config.port]
+    if not sharing:
+        return config
+    secure = next((app.tls.port for app in sharing if app.tls.port is not None), config.tls.port)
+    apps = (
+        attrs.evolve(app, port=None, tls=attrs.evolve(app.tls, port=None)) if app.port == config.port else app
+        for app in config.apps
+    )
+    return attrs.evolve(config, apps=tuple(apps), tls=attrs.evolve(config.tls, port=secure))
 
 
 def _number_or_text(text: str) -> int | str:

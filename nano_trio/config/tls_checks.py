@@ -62,8 +62,9 @@ def check_ports(apps: Sequence[Values], main_port: int | None, secure_port: int 
         plain[main_port] = "the server"
     beside: dict[int | None, int] = {}
     owners: dict[int, int | None] = {}
-    if secure_port:
+    if secure_port is not None:
         beside[None] = secure_port
+    if secure_port:
         owners[secure_port] = None
         if secure_port in plain:
             yield ("tls", "port"), f"port {secure_port} serves HTTP already, for {plain[secure_port]}"
@@ -73,13 +74,17 @@ def check_ports(apps: Sequence[Values], main_port: int | None, secure_port: int 
             continue
         at = ("apps", index, "tls", "port")
         own = app.get("port")
+        place = None if own == main_port else own
         if own is None:
             yield at, 'set the app\'s own "port" too: without one, the server\'s "tls.port" serves the app'
         elif tls.port in plain:
             yield at, f"port {tls.port} serves HTTP already, for {plain[tls.port]}"
-        elif beside.setdefault(own, tls.port) != tls.port:
-            yield at, f"apps that share port {own} share its HTTPS port too: both {beside[own]} and {tls.port} are set"
-        elif owners.setdefault(tls.port, own) != own:
+        elif beside.setdefault(place, tls.port) != tls.port:
+            yield (
+                at,
+                f"apps that share port {own} share its HTTPS port too: both {beside[place]} and {tls.port} are set",
+            )
+        elif owners.setdefault(tls.port, place) != place:
             other = owners[tls.port] or "the server's port"
             yield at, f"port {tls.port} is the HTTPS port beside {other} already"
 

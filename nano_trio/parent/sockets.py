@@ -16,6 +16,8 @@ Address = tuple[Any, ...]
 Key = tuple[str, str | None, int]
 """Scheme, host and port as configured: port 0 is whichever was opened for it."""
 
+_TRIES = 20
+"""Free ports of one address that are looked at, for one that the others have free, too."""
 _WILDCARDS = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 
@@ -26,6 +28,19 @@ def bind_all(wanted: Iterable[tuple[int, Address]], backlog: int, *, reuse_port:
     had; a machine without IPv6 is no error as long as IPv4 works. ``reuse_port``: others of ours listen on that port,
     on narrower or wider addresses (SO_REUSEPORT, socket(7)).
     """
+    wanted = list(wanted)
+    tries = _TRIES if any(address[1] == 0 for _, address in wanted) else 1
+    while True:
+        tries -= 1
+        try:
+            return _bind_all(wanted, backlog, reuse_port)
+        except OSError as error:
+            # What the system has chosen is free on the first address.
+            if error.errno != errno.EADDRINUSE or tries == 0:
+                raise
+
+
+def _bind_all(wanted: Sequence[tuple[int, Address]], backlog: int, reuse_port: bool) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     failure: OSError | None = None
     try:

@@ -34,6 +34,7 @@ from nano_trio.web.parent_link import ParentLink
 from nano_trio.web.reload import Change, ReloadReport
 from nano_trio.web.router import Router
 from nano_trio.web.server import Server
+from nano_trio.web.sockets import kept_free
 from nano_trio.web.workers.calls import Calls
 from nano_trio.web.workers.mesh import FIRST, Mesh
 
@@ -498,7 +499,9 @@ async def host(
             await nursery.start(hosting.root.run)
             if link is not None and hosting.mesh is not None:
                 await _join(hosting, hosting.mesh, link)
-            await server.commit(await server.prepare(settings, app_ports(config.apps)))
+            # What the first worker's admin will listen on must not become the port of a listener that takes any.
+            async with kept_free(config.admin.host, config.admin.port):
+                await server.commit(await server.prepare(settings, app_ports(config.apps)))
             hosting.operations.add(ChildSpec(id="loop lag", run=load.run))
             hosting.operations.add(ChildSpec(id="dropped log lines", run=logs.report_dropped))
             hosting.operations.add(ChildSpec(id="certificate renewal", run=functools.partial(_renew, hosting)))

@@ -172,7 +172,8 @@ class Server:
         opening = Opening(settings, self._wanted(settings, ports), {}, [])
         leaving = {place.port for key, place in self._places.items() if opening.wanted.get(key) != place}
         try:
-            for key, place in sorted(opening.wanted.items(), key=lambda item: item[0]):
+            # A listener that takes any port comes last, lest the system choose one that another is configured for.
+            for key, place in sorted(opening.wanted.items(), key=lambda item: (item[1].port == 0, item[0])):
                 if self._places.get(key) == place:
                     continue
                 try:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from collections.abc import AsyncIterator
 from typing import Any, Literal, Protocol
 
 import trio
 
 from nano_trio.parent.sockets import bind_all
 
-__all__ = ["OwnSockets", "Scheme", "SocketSource", "open_sockets", "resolve"]
+__all__ = ["OwnSockets", "Scheme", "SocketSource", "kept_free", "open_sockets", "resolve"]
 
 Scheme = Literal["http", "https", "admin"]
 
@@ -53,3 +55,16 @@ async def open_sockets(host: str | None, port: int, backlog: int = 1024) -> list
     machine without IPv6 is no error as long as IPv4 works.
     """
     return bind_all(await resolve(host, port), backlog)
+
+
+@contextlib.asynccontextmanager
+async def kept_free(host: str, port: int | None) -> AsyncIterator[None]:
+    """While inside, nobody who takes any port is given this one. Where there is none, or it cannot be had now, nothing
+    is done."""
+    with contextlib.ExitStack() as bound:
+        with contextlib.suppress(OSError):
+            for family, address in await resolve(host, port) if port else ():
+                sock = bound.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind(address)
+        yield

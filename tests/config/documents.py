@@ -118,7 +118,9 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
             app["hostname"] = draw(hosts | st.lists(hosts, min_size=1, unique=True))
         if draw(st.booleans()):
             app["port"] = draw(st.sampled_from([3000, 3001, 8080, 8081]))
-            if draw(st.booleans()):
+            # Beside the server's port there is one HTTPS port.
+            is_taken = "port" in document.get("tls", {}) and app["port"] == document.get("port", 3000)
+            if not is_taken and draw(st.booleans()):
                 app["tls"] = {"port": app["port"] + 1000}
         port = app.get("port", document.get("port", 3000))
         if port not in ports and draw(st.booleans()):

@@ -215,6 +215,11 @@ def test_an_expired_certificate_in_the_chain(files: Path) -> None:
     [
         (8080, [(8080, None)], "tls.port: port 8080 serves HTTP already, for apps[0]"),
         (None, [(8080, 3000)], "apps[0].tls.port: port 3000 serves HTTP already, for the server"),
+        (
+            8443,
+            [(3000, 9443)],
+            "apps[0].tls.port: apps that share port 3000 share its HTTPS port too: both 8443 and 9443 are set",
+        ),
         (None, [(8080, 9090), (9090, None)], "apps[0].tls.port: port 9090 serves HTTP already, for apps[1]"),
         (8443, [(8080, 8443)], "apps[0].tls.port: port 8443 is the HTTPS port beside the server's port already"),
         (None, [(8080, 8443), (9090, 8443)], "apps[1].tls.port: port 8443 is the HTTPS port beside 8080 already"),
@@ -232,6 +237,17 @@ def test_ports_that_clash(folder: Path, server: int | None, apps: list[tuple[int
     ]
     document = {"apps": tables, **({"tls": {"port": server}} if server else {})}
     assert problems(folder, document) == [f"configuration: {expected}"]
+
+
+@pytest.mark.parametrize("server", [None, 9443])
+def test_an_app_with_the_servers_port_has_its_https_port_too(folder: Path, server: int | None) -> None:
+    document = {
+        "apps": [{**ONE, "port": 3000, "tls": {"port": 9443}}, TWO],
+        **({"tls": {"port": server}} if server else {}),
+    }
+    config = loaded(folder, document)
+    assert config.secure_ports == {None: 9443}
+    assert [config.port_of(app) for app in config.apps] == [3000, 3000]
 
 
 def test_apps_may_share_a_port_and_its_https_port(folder: Path) -> None:
