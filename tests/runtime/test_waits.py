@@ -93,6 +93,19 @@ CASES = {
         " const cache = await caches.open('a');",
         "await cache.put('http://a/', new Response(s()))",
     ),
+    "a WebSocket's URL": ("const d = 'ws://127.0.0.1:1/' + 'x'.repeat(2e7);", "new WebSocket(d)"),
+    "a WebSocket's protocol": ("const d = 'x'.repeat(5e6);", "new WebSocket('ws://127.0.0.1:1/', d)"),
+    "a fetch's method": (
+        "const d = 'X'.repeat(2e7);",
+        "await fetch('http://127.0.0.1:1/', { method: d }).catch(() => {})",
+    ),
+    "a cache's name": ("", "await caches.open('\u4e00'.repeat(2e7)).catch(() => {})"),
+    "a pattern's text": ("const d = '\u4e00'.repeat(3e5);", "try { new URLPattern({ pathname: d }) } catch {}"),
+    "an RSA key's exponent": (
+        "const publicExponent = new Uint8Array(1e7).fill(255), hash = 'SHA-256', modulusLength = 1024;",
+        "await crypto.subtle.generateKey({ name: 'RSA-PSS', hash, modulusLength, publicExponent }, false, ['sign'])"
+        ".catch(() => {})",
+    ),
     "a rejection's reason, as text": (
         "const d = Array.from({ length: 4e5 }, Math.random), p = Promise.reject({ toString: () => `${d.slice().sort()[0]}` });"
         " p.catch(() => {});",

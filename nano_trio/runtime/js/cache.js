@@ -25,6 +25,7 @@
   const register = uncurry("FinalizationRegistry", "register");
   const TOKEN = {};
   const IGNORE_SEARCH = 1, IGNORE_VARY = 2, DEFAULT_CACHE = 0, PIECE = 1 << 17, SHARE = 1 << 20;
+  const LONGEST_NAME = 1 << 16;
 
   const flag = (key) => ({ __proto__: null, key, converter: idl.boolean, defaultValue: false });
   const flags = [flag("ignoreMethod"), flag("ignoreSearch"), flag("ignoreVary")];
@@ -325,7 +326,7 @@
       const options = MultiCacheQueryOptions(arguments[1], context);
       const query = toQuery(info, options, context);
       if (query === null) return undefined;
-      const cache = options.cacheName === undefined ? null : stringify(options.cacheName);
+      const cache = options.cacheName === undefined ? null : written(options.cacheName, context);
       const found = await operation((id) => host.match(id, cache, query.lines, query.flags));
       return found === null ? undefined : toResponse(found);
     }
@@ -358,7 +359,11 @@
     isStorage(storage);
     const context = `Failed to execute '${method}' on 'CacheStorage'`;
     requireArguments(count, 1, context);
-    return stringify(idl.DOMString(name, context));
+    return written(idl.DOMString(name, context), context);
+  }
+  function written(name, context) {
+    if (name.length > LONGEST_NAME) fail(context, `The name has more than ${LONGEST_NAME} characters.`);
+    return stringify(name);
   }
 
   return { __proto__: null, Cache, CacheStorage, caches: new CacheStorage(TOKEN) };

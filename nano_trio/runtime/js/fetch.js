@@ -143,7 +143,7 @@
 
   /** Start the fetch of a request's state; its promise. */
   function start(state, signal, service) {
-    const headers = linesOf(state.list, state.url, "The request's");
+    const headers = linesOf(state.list, state.method + state.url, "The request's");
     const record = { __proto__: null, signal, onAbort: null, reason: null, reader: null, cause: null, weak: null };
     const body = takeBody(state, record);
     const { promise, resolve, reject } = withResolvers();

@@ -7,7 +7,7 @@
   const { complete, error } = platform.load("subtlecrypto");
   const { pass } = platform.load("ahead");
   const { TypeError, ArrayBuffer, Uint8Array } = platform.constructors;
-  const { byteLength, isView, viewByteLength } = platform.buffers;
+  const { byteLength, isView, viewBuffer, viewByteOffset, viewByteLength } = platform.buffers;
   const host = platform.host("subtlecrypto");
 
   /** Bytes of a public or private key: a hundred times as many as the largest key of RSA has. */
@@ -37,6 +37,14 @@
     X25519: AGREEMENT,
     X448: AGREEMENT,
   };
+  /** The bytes of an integer without zeros in front; only some of one that is too large for an RSA key. */
+  function significant(bytes) {
+    const size = viewByteLength(bytes);
+    let start = 0;
+    while (start < size && bytes[start] === 0) start++;
+    return new Uint8Array(viewBuffer(bytes), viewByteOffset(bytes) + start, size - start < 64 ? size - start : 64);
+  }
+
   /** The block size of a hash function in bits: the length of an HMAC key by default. */
   const BLOCK = {
     __proto__: null,
@@ -97,7 +105,7 @@
     requirePermitted(usages, permitted[0] | permitted[1]);
     if (isElliptic(algorithm)) requireCurve(algorithm);
     const answer = isRsa(algorithm)
-      ? host.generateRsa(algorithm.modulusLength, algorithm.publicExponent)
+      ? host.generateRsa(algorithm.modulusLength, significant(algorithm.publicExponent))
       : host.generateCurve(algorithm.namedCurve ?? name);
     if (typeof answer !== "string") requireSome(usages & permitted[1]);
     return {

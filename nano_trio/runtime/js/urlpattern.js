@@ -173,6 +173,8 @@
     defineProperty(object, key, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
   }
   function canonical(component, value, protocol = "") {
+    // The host would be at it for long.
+    if (value.length > LONG) fail(CONSTRUCT, `The ${component} has more than ${LONG} characters without a group.`);
     // The host takes no ropes of strings, which the engine makes of long ones.
     const result = canonicalize(component, toWellFormed(value), protocol);
     if (result === null) fail(CONSTRUCT, `Invalid ${component} '${value}'`);

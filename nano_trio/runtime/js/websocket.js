@@ -98,6 +98,9 @@
     },
   };
 
+  /** Of a URL and protocols: no server takes more, and the host would be at it for long. */
+  const MOST_CHARACTERS = 131072;
+
   let isWebSocket, internals;
 
   class WebSocket extends EventTarget {
@@ -126,11 +129,13 @@
       const protocols = convertProtocols(arguments[1], context);
       this.#url = parse(url, context);
       checkProtocols(protocols, context);
-      const number = host.open(this.#url, join(protocols, ","), null);
+      const joined = join(protocols, ",");
+      const isTooLarge = this.#url.length + joined.length > MOST_CHARACTERS;
+      const number = isTooLarge ? 0 : host.open(this.#url, joined, null);
       this.#link = { __proto__: CLIENT, number };
       if (number !== 0) listen(this, number);
       else {
-        const why = "too many connections are open";
+        const why = isTooLarge ? "the handshake's request is too large" : "too many connections are open";
         load("timers").queueTask(() => internals.end(this, false, 1006, "", why));
       }
     }

@@ -21,7 +21,7 @@
   function connect(state, signal, networkError) {
     const { promise, resolve, reject } = withResolvers();
     const { list } = state;
-    linesOf(list, "", "The request's"); // for its error: what is sent is less
+    linesOf(list, state.url, "The request's"); // for its error: what is sent is less
     const offer = getValue(list, "sec-websocket-protocol");
     const protocols = offer === null ? [] : split(offer, ",");
     for (let i = 0; i < protocols.length; i++) protocols[i] = trim(protocols[i]);
