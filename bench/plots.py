@@ -130,7 +130,9 @@ def _kinds(data: _Data) -> str:
         if seen["problem"]:
             continue
         key, less = ("cpu_p99", 0.0) if seen["disturbed"] else ("p99", calm)
-        each = [max(0.0, window[key] - less) for window in seen["counted"]]
+        each = [max(0.0, window[key] - less) for window in seen["counted"] if not math.isnan(window[key])]
+        if not each:
+            continue
         rows.append(Bar(name, max(0.0, seen[key] - less), min(each), max(each), 0 if name == "loop" else 1))
     title = f"Wait that {data['hogs']} apps add to a neighbour's request, p99, by what they are busy with"
     return bars(title, "ms; range: windows of a second", rows) if rows else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import statistics
 from collections.abc import Callable, Sequence
@@ -99,7 +100,9 @@ def promises(
     aim: float | None = None,
     own: float | None = None,
 ) -> list[Verdict]:
-    """A line for each bound that ``value`` is held to. ``value`` None: not measured."""
+    """A line for each bound that ``value`` is held to. ``value`` None, or NaN: not measured."""
+    if value is not None and math.isnan(value):
+        value = None
     bounds: dict[Literal["must", "aim", "own"], float | None] = {"must": must, "aim": aim, "own": own}
     return [
         Verdict(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from bench import machine
@@ -30,6 +31,7 @@ def measure(server: Server, count: int, *, most: int) -> dict[str, Any]:
     """The median quantiles, in ms, of ``count`` windows, or ``most`` where others disturb some: those are left out.
 
     ``windows``: all; ``counted``: those that were not left out; ``disturbed``: fewer than three were not, so all count.
+    Of the server's own CPU time NaN where others kept each probe from running.
     """
     seen: list[dict[str, Any]] = []
     for number in range(most):
@@ -40,7 +42,7 @@ def measure(server: Server, count: int, *, most: int) -> dict[str, Any]:
         if number + 1 >= count and len(calm) >= 3:
             break
     used = calm if len(calm) >= 3 else seen
-    medians = {key: statistics.median(window[key] for window in used) for key in (*KEYS, *CPU_KEYS, "cpu_share")}
+    medians = {key: _median([window[key] for window in used]) for key in (*KEYS, *CPU_KEYS, "cpu_share")}
     return {
         **medians,
         "windows": seen,
@@ -48,6 +50,11 @@ def measure(server: Server, count: int, *, most: int) -> dict[str, Any]:
         "left_out": len(seen) - len(used),
         "disturbed": used is seen and used != calm,
     }
+
+
+def _median(values: Sequence[float]) -> float:
+    """Of those windows that say something."""
+    return statistics.median([value for value in values if not math.isnan(value)] or [math.nan])
 
 
 def probe(server: Server, seconds: float) -> Seen:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench import plots, publish, summary, svg
-from bench.report import Verdict, promises, ratio_promises
+from bench.report import Verdict, percentile, promises, ratio_promises
 
 PUBLISHED: dict[str, Any] = json.loads(publish.DATA.read_text())
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -27,6 +27,8 @@ def test_each_bound_has_a_line_of_its_own() -> None:
     assert aim.render() == "  MISSED        aim   wait: 2.00 ms (< 1 ms)"
     (unknown,) = ratio_promises("speed", [], "≥", must=1.5)
     assert unknown.render() == "  not measured  must  speed: – (≥ 1.5 ×)"
+    (unseen,) = promises("wait", percentile([], 0.99), "nan ms", "<", unit="ms", must=5)
+    assert unseen.render() == "  not measured  must  wait: – (< 5 ms)"
 
 
 def test_a_bound_is_held_to_the_median_and_exactly() -> None:
