@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -63,6 +64,82 @@ def test_an_app_is_called_without_a_network(nano: Nano, tmp_path: Path) -> None:
     result = nano("test")
     assert result.code == 0, result.out
     assert result.out.startswith("✓ tests/app.test.js (3 passed)\n3 passed in ")
+
+
+NAMED = "export default { fetch: (request, env) => new Response(env.NAME) };"
+SHOP = """
+[[apps]]
+name = "shop"
+path = "apps/shop"
+env = { NAME = "Shop" }
+
+[[apps]]
+name = "cart"
+path = "apps/shop/cart"
+env = { NAME = "Cart" }
+
+[[apps]]
+name = "front"
+path = "front.js"
+env = { NAME = "Front" }
+"""
+
+
+def named(name: str) -> str:
+    return f"""it("is {name}", async () => expect(await (await app.fetch("/")).text()).toBe("{name}"));"""
+
+
+@pytest.mark.parametrize("file", ["nano.toml", "site/other.json"])
+def test_of_a_configuration_each_app_has_its_own_tests(nano: Nano, tmp_path: Path, file: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(SHOP if file.endswith(".toml") else json.dumps(tomllib.loads(SHOP)))
+    for folder, name in (("apps/shop", "Shop"), ("apps/shop/cart", "Cart")):
+        (path.parent / folder).mkdir(parents=True)
+        (path.parent / folder / "index.js").write_text(NAMED)
+        write(path.parent / folder, tests__name=named(name), other=named(name))
+    (path.parent / "front.js").write_text(NAMED)
+    write(path.parent, front=named("Front"))
+    result = nano("test", file)
+    assert result.code == 0, result.out + result.err
+    assert result.out.splitlines()[:-1] == [
+        "✓ apps/shop/other.test.js (1 passed)",
+        "✓ apps/shop/tests/name.test.js (1 passed)",
+        "✓ apps/shop/cart/other.test.js (1 passed)",
+        "✓ apps/shop/cart/tests/name.test.js (1 passed)",
+        "✓ front.test.js (1 passed)",
+    ]
+    assert "5 passed in " in result.out
+    assert nano("test", file, "--filter", "cart").out.splitlines()[-1].startswith("2 passed, 3 skipped")
+    write(path.parent / "apps/shop", other=named("Cart"))
+    failed = nano("test", file, "--reporter", "tap")
+    assert failed.code == 1
+    assert "not ok 1 - apps/shop/other.test.js › is Cart" in lines(failed.out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (
+            ["nano.toml"],
+            1,
+            'no tests: there is no file named *.test.js or *.test.ts in the folders of the apps of "nano',
+        ),
+        (["nano.toml", "--config", "nano.toml"], 2, "give the configuration either as FILE or with --config FILE"),
+        (["package.json"], 1, "package.json: type: unknown key"),
+        (["broken.toml"], 1, "broken.toml: line 1, column 8: invalid TOML"),
+    ],
+)
+def test_a_configuration_that_has_no_tests_or_is_none(
+    nano: Nano, tmp_path: Path, arguments: list[str], code: int, told: str
+) -> None:
+    (tmp_path / "index.js").write_text(APP)
+    (tmp_path / "nano.toml").write_text('[[apps]]\nname = "a"\npath = "."\n')
+    (tmp_path / "package.json").write_text('{ "type": "module" }')
+    (tmp_path / "broken.toml").write_text("apps = ")
+    result = nano("test", *arguments)
+    assert (result.code, result.out) == (code, "")
+    assert told in result.err
 
 
 CHAT = """
