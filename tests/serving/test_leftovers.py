@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import ssl
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import trio
 import trio.testing
 from websockets.trio.client import connect
 
+from nano_trio.web.lifetime import _calm_garbage_collection
 from tests.runtime.upstream import running
 
 from .conftest import Site, SiteMaker
@@ -31,6 +33,30 @@ ENDLESS = """
     async pull(c) { await new Promise((r) => setTimeout(r, 1)); c.enqueue(new Uint8Array(999)); },
   }));
 """
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="the collector goes on in steps")
+def test_however_much_is_made_no_collection_looks_at_much() -> None:
+    """An app's operations are a million objects, which stay: neighbours wait for each collection."""
+    looked_at: list[int] = []
+
+    def collecting(phase: str, about: dict[str, int]) -> None:
+        if phase == "start":
+            looked_at.append(sum(len(gc.get_objects(each)) for each in range(about["generation"] + 1)))
+
+    threshold = gc.get_threshold()
+    _calm_garbage_collection()
+    gc.callbacks.append(collecting)
+    try:
+        kept = [[number] for number in range(1_200_000)]
+    finally:
+        gc.callbacks.remove(collecting)
+        gc.set_threshold(*threshold)
+        gc.unfreeze()
+    assert len(looked_at) > 1000
+    assert max(looked_at) < 15_000
+    assert len(kept) == 1_200_000
+
 
 DOINGS = {
     "answers": "return new Response('fine');",
