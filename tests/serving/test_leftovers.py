@@ -35,14 +35,16 @@ ENDLESS = """
 """
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 14), reason="the collector goes on in steps")
 def test_however_much_is_made_no_collection_looks_at_much() -> None:
     """An app's operations are a million objects, which stay: neighbours wait for each collection."""
+    # From Python 3.14 on it looks at the older ones in steps, a part of them each time.
+    looked_in_steps = sys.version_info >= (3, 14)
     looked_at: list[int] = []
 
     def collecting(phase: str, about: dict[str, int]) -> None:
         if phase == "start":
-            looked_at.append(sum(len(gc.get_objects(each)) for each in range(about["generation"] + 1)))
+            generations = range(1 if looked_in_steps else about["generation"] + 1)
+            looked_at.append(sum(len(gc.get_objects(each)) for each in generations))
 
     threshold = gc.get_threshold()
     _calm_garbage_collection()
