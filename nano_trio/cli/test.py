@@ -71,7 +71,7 @@ def test(path: Path, config_path: Path | None, wanted: str, reporter: str, timeo
     Examples:
       nano-trio test
       nano-trio test examples/hello --filter greets
-      nano-trio test nano.toml
+      nano-trio test examples/nano.toml
       nano-trio test --reporter junit > report.xml
     """
     if path.is_file() and config_of(path) is not None and config_path is not None:
