@@ -73,8 +73,13 @@ class _Sockets:
         held = Held(self._services)
         client = WebSocketClient(self._connect, text_of(url), names.split(",") if names else [], limit, held, fields)
         self._clients[self._last] = client
-        self._services.background(client.run)
+        self._services.background(functools.partial(self._run, client))
         return self._last
+
+    async def _run(self, client: WebSocketClient) -> None:
+        # A thousand may be opened in one turn.
+        await self._services.pace.turn()
+        await client.run()
 
     def next(self, operation: int, number: int) -> None:
         """Settle ``operation`` with the next event."""

@@ -255,6 +255,33 @@ async def test_more_is_sent_than_can_wait() -> None:
         assert result == ["more was sent than the connection can take", FAILED, [], 3, True]
 
 
+async def test_many_that_are_opened_in_one_turn_begin_a_few_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = 0
+    begun: list[int] = []
+
+    class Begun(websocket_client.Handshake):
+        def __init__(self, *args: Any) -> None:
+            begun.append(passes)
+            super().__init__(*args)
+
+    async def count() -> None:
+        nonlocal passes
+        while True:
+            await trio.lowlevel.checkpoint()
+            passes += 1
+
+    monkeypatch.setattr(websocket_client, "Handshake", Begun)
+    async with fetching() as js, trio.open_nursery() as nursery:
+        nursery.start_soon(count)
+        source = """
+            const open = () => { const ws = new WebSocket("ws://127.0.0.1:1/"); return new Promise((resolve) => { ws.onclose = resolve; }); };
+            await Promise.all(Array.from({ length: 200 }, open));"""
+        await js.run(source)
+        nursery.cancel_scope.cancel()
+    assert len(begun) == 200
+    assert max(map(begun.count, begun)) <= 4
+
+
 async def test_what_waits_to_be_sent_counts_as_the_apps_memory() -> None:
     """Each of a thousand connections may have as much."""
     left = trio.Event()
