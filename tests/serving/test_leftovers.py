@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpcore
 import pytest
@@ -98,6 +99,24 @@ DOINGS = {
 }
 
 
+def _held_by(garbage: list[Any]) -> str:
+    """What is in the cycles that were left, and which of it refers to what: a line each."""
+    inside = {id(thing): thing for thing in garbage}
+    lines = []
+    for thing in garbage:
+        if not isinstance(thing, dict | list | tuple | set):
+            holders = [each for each in gc.get_referrers(thing) if id(each) in inside]
+            lines.append(f"{_described(thing)} <- {', '.join(map(_described, holders)) or 'nothing that is left'}")
+    return "\n".join(sorted(lines)[:300])
+
+
+def _described(thing: Any) -> str:
+    if isinstance(thing, dict):
+        return f"dict of {', '.join(map(str, list(thing)[:6]))}"
+    name = getattr(thing, "__qualname__", "") or getattr(getattr(thing, "f_code", None), "co_qualname", "")
+    return f"{type(thing).__qualname__} {name}".strip()
+
+
 @contextlib.contextmanager
 def assert_nothing_left_over() -> Iterator[None]:
     """What becomes garbage in here is freed without the collector."""
@@ -113,7 +132,7 @@ def assert_nothing_left_over() -> Iterator[None]:
             for thing in gc.garbage
             if type(thing).__module__.startswith(("nano_trio", "quickjs")) or type(thing) is ssl.SSLContext
         )
-        assert left == {}
+        assert left == {}, _held_by(gc.garbage)
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
