@@ -555,6 +555,7 @@ class Isolate:
                 self.stopped = turnstile.stop = StopReason.MEMORY
             turn.ended()
             if turnstile.stop is not None:
+                turn.forget()
                 self._busy = False
                 self._stopped_by_turn(turnstile.stop)
                 return

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import quickjs
 
 from nano_trio.engine.native_calls import enters
 
@@ -86,6 +87,12 @@ class Entry:
     def ended(self) -> None:
         """Called once, outside the turn, which has ended or will never begin. Must not raise."""
 
+    def forget(self) -> None:
+        """It was the isolate's last, and has ended: hold no value any more. Whoever still has this would have the heap,
+        and free it all at once."""
+        if isinstance(self.result, quickjs.Value):
+            self.result = None
+
 
 class Turn(Entry):
     """A call of a function, JavaScript's or one that calls it. Make a new one for each :meth:`Isolate.submit`.
@@ -113,6 +120,10 @@ class Turn(Entry):
     @enters
     def run(self) -> None:
         self.result = self.function(*self.args)
+
+    def forget(self) -> None:
+        super().forget()
+        self.function, self.args = int, ()
 
     def ended(self) -> None:
         if self.on_end is not None:

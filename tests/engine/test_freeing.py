@@ -53,6 +53,23 @@ async def test_whoever_stops_it_does_not_wait(
     assert others > 200
 
 
+async def test_the_last_turn_does_not_keep_the_heap(new_isolate: NewIsolate, scheduler: CpuScheduler) -> None:
+    """It would be freed at once where the turn is forgotten."""
+    before = allocator.held()
+    isolate = new_isolate(source="", memory_bytes=64 << 20)
+    await run(isolate, f"() => {{ globalThis.kept = {MANY}; }}")
+    turn = Turn(isolate.context.eval("() => globalThis.more = new ArrayBuffer(60 << 20)"), ())
+    isolate.on_stopped = lambda _: isolate.close()
+    isolate.submit(turn)
+    while isolate.stopped is None:
+        await trio.lowlevel.checkpoint()
+    assert (isolate.stopped, turn.stopped) == (StopReason.MEMORY, None)
+    assert len(scheduler.ends) == 1
+    await heaps_freed(scheduler)
+    assert allocator.held() == before
+    assert turn.result is None
+
+
 async def test_whoever_stops_one_that_is_about_to_end_frees_its_heap(
     new_isolate: NewIsolate, scheduler: CpuScheduler
 ) -> None:
