@@ -318,7 +318,11 @@ class Incarnation:
             pairs = [pair for pair in pairs if pair[0] != "content-encoding"]
         content: bytes | BodyStream | None = None
         if kind == 1:
-            content = text_of(body).encode("utf-8", "replace")
+            text = text_of(body)
+            try:
+                content = text.encode()
+            except UnicodeEncodeError:
+                content = text.encode("utf-8", "replace")
         elif kind == 2:
             content = body.to_bytes()
         elif kind == 3:

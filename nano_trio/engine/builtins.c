@@ -14,12 +14,23 @@
  *   statics[type][name]   are functions of constructors and namespaces. The engine makes them, and the objects they are
  *                         in, when they are first touched, as it does with its own.
  *
+ * Some that uncurry makes are no builtins but ours (builtins_ours.c), for what the engine can do and JavaScript cannot say:
+ *
  *   uncurry("Promise", "fulfilled")(value)
- *                         is no builtin but ours: a promise that is fulfilled with a value, which must be no thenable. To
- *                         have one from the engine takes three objects more, two functions and a call of one of them.
+ *                         is a promise that is fulfilled with a value, which must be no thenable. To have one from the
+ *                         engine takes three objects more, two functions and a call of one of them.
+ *   uncurry("Promise", "subscribe")(promise, number, function, "constructor", Promise)
+ *                         has the function called when a promise is settled, as `await` would go on, and makes neither an
+ *                         async function's state nor its promise for that. It declines where `await` could be seen.
+ *   uncurry("Object", "alike")(model, value, …)
+ *                         makes an object like the model, private properties included, without running a constructor.
+ *   uncurry("Object", "modelOf")(function)
+ *                         is such a model, which the function makes; what stands for both in JavaScript calls it each time.
  *   uncurry("Object", "isLike")(object, known, name, getter, …)
- *                         is another: whether an object has the own properties and the prototype that `known` has, private
+ *                         tells whether an object has the own properties and the prototype that `known` has, private
  *                         ones included, and the prototype these getters still, so that what they would give is known.
+ *   uncurry("Object", "listHeaders")(init, known)
+ *                         makes the header list of an ordinary object, where nothing of it needs a second look.
  *
  *   defineLazy(access)    defines each of the lazy globals as an accessor that calls access(name) or access(name, value).
  *                         Getter and setter are one function, which is half as large as one of JavaScript, and knows by
@@ -31,12 +42,11 @@
 
 #include <stdlib.h>
 
-#include "values.h"
+#include "builtins.h"
 
 /* What a list of properties holds (JS_DEF_CFUNC, JS_DEF_OBJECT). */
 enum { A_FUNCTION = 0, AN_OBJECT = 8 };
 
-typedef Value Generic(Context *, Value this, int count, Value *arguments);
 typedef Value GenericMagic(Context *, Value this, int count, Value *arguments, int magic);
 typedef Value Getter(Context *, Value this);
 typedef Value GetterMagic(Context *, Value this, int magic);
@@ -58,77 +68,7 @@ typedef struct Entry {
   } as;
 } Entry;
 
-typedef struct {
-  const char *name;
-  void (*finalizer)(void), (*mark)(void), (*call)(void);
-  void *exotic;
-} ClassDefinition;
-
-typedef struct {
-  int flags;
-  Value value, getter, setter;
-} Property;
-
-/* The engine's functions, in the order of builtins.py. */
-typedef struct {
-  Value (*new_function)(Context *, void *, const char *name, int length, int kind, int magic);
-  Value (*new_object)(Context *, Value prototype);
-  int (*define_list)(Context *, Value object, const Entry *, int count);
-  int (*define_named)(Context *, Value object, const char *, Value, int flags); /* takes the value */
-  Value (*get)(Context *, Value object, const char *name);
-  Value (*get_at)(Context *, Value object, uint32_t index);
-  const char *(*text_of)(Context *, size_t *length, Value, int as_cesu8);
-  void (*free_text)(Context *, const char *);
-  uint16_t (*class_of)(Value);
-  Value (*throw_type_error)(Context *, const char *format, ...);
-  Value (*throw_out_of_memory)(Context *);
-  Value (*get_global)(Context *);
-  Value (*call)(Context *, Value function, Value this, int count, Value *arguments);
-  Value (*new_string)(Context *, const char *, size_t length);
-  uint32_t (*new_atom)(Context *, const char *, size_t length);
-  void (*free_atom)(Context *, uint32_t);
-  int (*define_accessor)(Context *, Value object, uint32_t atom, Value getter, Value setter, int flags); /* takes both */
-  Runtime *(*get_runtime)(Context *);
-  uint32_t (*new_class_number)(uint32_t *);
-  int (*new_class)(Runtime *, uint32_t class, const ClassDefinition *);
-  void (*set_class_prototype)(Context *, uint32_t class, Value); /* takes the value */
-  Value (*get_class_prototype)(Context *, uint32_t class);
-  void (*free_counted)(Context *, Value); /* whose count has come to 0 */
-  void *(*allocate)(Context *, size_t);
-  void (*free)(Context *, void *);
-  size_t (*size_of)(Context *, const void *block);
-  Value (*new_object_of)(Context *, int class);
-  void (*set_opaque)(Value, void *);
-  void *(*opaque_of)(Value, uint32_t class);
-  Value (*new_promise)(Context *, Value resolvers[2]);
-  int (*state_of)(Context *, Value promise);
-  Value (*result_of)(Context *, Value promise);
-  Value (*prototype_of)(Context *, Value);
-  int (*get_own)(Context *, Property *, Value object, uint32_t atom);
-  uint32_t (*atom_of)(Context *, Value);
-} Engine;
-
-/* Where an object has its shape: the names of its own properties, and its prototype (quickjs.c, JSObject). */
-#define SHAPE_AT 32
-static inline const void *shape_of(Value object) {
-  const void *shape;
-  memcpy(&shape, (char *)object.as.pointer + SHAPE_AT, sizeof shape);
-  return shape;
-}
-
-/* What the object of a promise has (quickjs.c, JSPromiseData). proves_promise() does. */
-typedef struct Reactions {
-  struct Reactions *previous, *next;
-} Reactions;
-typedef struct {
-  int state;
-  Reactions reactions[2];
-  int is_handled;
-  Value result;
-} Promise;
-enum { PENDING = 0, FULFILLED = 1 };
-
-static Engine engine;
+Engine engine;
 
 typedef struct {
   const char *type, *name;
@@ -141,102 +81,11 @@ static int method_count;
 static Entry *types;
 static int type_count;
 
-static uint16_t promise_class;
-
 /* The names of the lazy globals. */
 static char **lazy;
 static int lazy_count;
 /* Where each context keeps what is called when one is accessed. */
 static uint32_t keeping_class;
-
-static const Value null = {{0}, TAG_NULL}, undefined = {{0}, TAG_UNDEFINED}, exception = {{0}, TAG_EXCEPTION};
-
-static void release(Context *context, Value value) {
-  if (is_counted(value) && --*count_of(value) <= 0) engine.free_counted(context, value);
-}
-
-/* A promise that is fulfilled with the receiver. */
-static Value fulfilled(Context *context, Value value, int count, Value *arguments) {
-  (void)count, (void)arguments;
-  Promise *promise = engine.allocate(context, sizeof *promise);
-  if (promise == NULL) return exception;
-  Value object = engine.new_object_of(context, promise_class);
-  if (tag_of(object) == TAG_EXCEPTION) {
-    engine.free(context, promise);
-    return exception;
-  }
-  promise->state = FULFILLED;
-  for (int i = 0; i < 2; i++) promise->reactions[i] = (Reactions){&promise->reactions[i], &promise->reactions[i]};
-  promise->is_handled = 0;
-  promise->result = duplicate(value);
-  engine.set_opaque(object, promise);
-  return object;
-}
-
-/* Whether that is what the engine has of a promise. */
-static int is_promise(Context *context, Value object, int state, Value result) {
-  const Promise *promise = engine.opaque_of(object, promise_class);
-  if (promise == NULL || engine.size_of(context, promise) < sizeof *promise || engine.state_of(context, object) != state) return 0;
-  const Reactions *both = promise->reactions;
-  return promise->state == state && promise->is_handled == 0 && both[0].next == both && both[0].previous == both &&
-         both[1].next == both + 1 && both[1].previous == both + 1 && promise->result.tag == result.tag &&
-         (tag_of(result) == TAG_UNDEFINED || promise->result.as.integer == result.as.integer);
-}
-
-/* Whether Promise is what the engine keeps of one, pending and fulfilled. */
-static int proves_promise(Context *context) {
-  Value resolvers[2], number = {{12345}, TAG_INT}, object = engine.new_promise(context, resolvers);
-  if (tag_of(object) != TAG_OBJECT) return 0;
-  promise_class = engine.class_of(object);
-  int proof = is_promise(context, object, PENDING, undefined);
-  release(context, engine.call(context, resolvers[0], undefined, 1, &number));
-  Value made = fulfilled(context, number, 0, NULL);
-  proof = proof && is_promise(context, object, FULFILLED, number) && tag_of(made) == TAG_OBJECT &&
-          is_promise(context, made, FULFILLED, number) && engine.result_of(context, made).as.integer == 12345;
-  release(context, made);
-  release(context, object);
-  release(context, resolvers[0]);
-  release(context, resolvers[1]);
-  return proof;
-}
-
-static int has_getter(Context *context, Value object, Value name, Value getter) {
-  Property property = {.value = undefined, .getter = undefined, .setter = undefined};
-  uint32_t atom = engine.atom_of(context, name);
-  int found = atom == 0 ? -1 : engine.get_own(context, &property, object, atom);
-  if (atom != 0) engine.free_atom(context, atom);
-  if (found <= 0) return found;
-  int is_that = tag_of(property.getter) == TAG_OBJECT && property.getter.as.pointer == getter.as.pointer;
-  release(context, property.value);
-  release(context, property.getter);
-  release(context, property.setter);
-  return is_that;
-}
-
-/* Whether the receiver is like the first argument; pairs of a name and a getter follow. */
-static Value is_like(Context *context, Value object, int count, Value *arguments) {
-  int is_so = count > 0 && tag_of(object) == TAG_OBJECT && tag_of(arguments[0]) == TAG_OBJECT &&
-              shape_of(object) == shape_of(arguments[0]);
-  if (is_so) {
-    Value prototype = engine.prototype_of(context, object);
-    for (int i = 1; is_so > 0 && i + 1 < count; i += 2) is_so = has_getter(context, prototype, arguments[i], arguments[i + 1]);
-    release(context, prototype);
-  }
-  return is_so < 0 ? exception : (Value){{is_so}, TAG_BOOL};
-}
-
-/* Whether objects that are alike have one shape, and others have not. */
-static int proves_shape(Context *context) {
-  Value one = engine.new_object(context, null), other = engine.new_object(context, null), number = {{1}, TAG_INT};
-  int proof = tag_of(one) == TAG_OBJECT && tag_of(other) == TAG_OBJECT && shape_of(one) == shape_of(other) &&
-              engine.define_named(context, one, "proof", number, CONFIGURABLE_WRITABLE) > 0 &&
-              shape_of(one) != shape_of(other) &&
-              engine.define_named(context, other, "proof", number, CONFIGURABLE_WRITABLE) > 0 &&
-              shape_of(one) == shape_of(other);
-  release(context, one);
-  release(context, other);
-  return proof;
-}
 
 /* A method that takes its receiver as first argument. The engine sees to it that there is one. */
 static Value call(Context *context, Value this, int count, Value *arguments, int index) {
@@ -365,7 +214,7 @@ static uint32_t length_of(Context *context, Value list) {
 static int learn_builtins(Context *context, Value list, uint16_t class) {
   uint32_t count = length_of(context, list) / 4;
   Entry *entries = calloc(count, sizeof *entries);
-  methods = calloc(count + 2, sizeof *methods);
+  methods = calloc(count + 7, sizeof *methods);
   types = calloc(count, sizeof *types);
   int ok = entries != NULL && methods != NULL && types != NULL;
   for (uint32_t i = 0; ok && i < count; i++) {
@@ -378,7 +227,12 @@ static int learn_builtins(Context *context, Value list, uint16_t class) {
     release(context, function);
   }
   ok = ok && add_method("Promise", "fulfilled", (Kept){.function = (void *)fulfilled, .kind = GENERIC}) &&
-       add_method("Object", "isLike", (Kept){.function = (void *)is_like, .kind = GENERIC});
+       add_method("Promise", "subscribe", (Kept){.function = (void *)subscribe, .length = 4, .kind = GENERIC}) &&
+       add_method("Object", "isLike", (Kept){.function = (void *)is_like, .kind = GENERIC}) &&
+       add_method("Object", "modelOf", (Kept){.function = (void *)model_of, .kind = GENERIC}) &&
+       add_method("Object", "alike", (Kept){.function = (void *)make_alike, .kind = GENERIC}) &&
+       add_method("Object", "listHeaders", (Kept){.function = (void *)list_headers, .length = 1, .kind = GENERIC}) &&
+       add_method("Object", "quickHeaders", (Kept){.function = (void *)quick_headers, .kind = GENERIC});
   /* None was asked for yet: functions are called by their places in the list. */
   if (ok) qsort(methods, (size_t)method_count, sizeof *methods, compare);
   return ok;
@@ -400,7 +254,7 @@ int builtins_learn(const Engine *functions, Context *context) {
   engine = *functions;
   engine.new_class_number(&keeping_class);
   uint16_t class;
-  if (!proves_kept(context, &class) || !proves_promise(context) || !proves_shape(context)) return 0;
+  if (!proves_kept(context, &class) || !proves_ours(context)) return 0;
   Value global = engine.get_global(context);
   Value listed = engine.get(context, global, "listed"), names = engine.get(context, global, "lazy");
   int ok = learn_builtins(context, listed, class) && learn_names(context, names);

@@ -57,6 +57,11 @@ _FUNCTIONS = (
     "JS_GetPrototype",
     "JS_GetOwnProperty",
     "JS_ValueToAtom",
+    "JS_IsRegisteredClass",
+    "JS_NewArray",
+    "JS_GetPropertyInternal",
+    "js_realloc",
+    "JS_NewCFunctionData",
 )
 _PLACE = "given"
 _PROOF = r"""({ uncurry, statics, defineLazy }) => {
@@ -66,6 +71,26 @@ _PROOF = r"""({ uncurry, statics, defineLazy }) => {
   add(uncurry("Map", "size")(map), uncurry("Map", "get")(map, 1), uncurry("String", "slice")("text", 1, 3));
   add(uncurry("TypedArray", "byteLength")(bytes), uncurry("RegExp", "source")(/a+/));
   add(statics.Math.floor(2.5), statics.Math.max(1, 3, 2), statics.Object.keys({ a: 1 }), statics.JSON.parse("[7]"));
+  const alike = uncurry("Object", "alike"), subscribe = uncurry("Promise", "subscribe");
+  class Kept {
+    #value;
+    constructor(value) { this.#value = value }
+    get() { return this.#value }
+  }
+  const model = uncurry("Object", "modelOf")((value) => new Kept(value)), like = alike(model, "like");
+  add(like.get(), like instanceof Kept, like !== model, (like.a = 1), model.a, Object.keys(like));
+  add(JSON.stringify(alike({ a: null, b: null }, 1, 2)));
+  const settled = [0, 1].map((isRejected) => {
+    const { promise, resolve, reject } = Promise.withResolvers();
+    const settle = (number, wasRejected, value) => add(number, wasRejected, value);
+    if (!subscribe(promise, 70 + isRejected, settle, "constructor", Promise))
+      promise.then((value) => settle(70, false, value), (value) => settle(71, true, value));
+    return isRejected ? reject : resolve;
+  });
+  for (const settle of settled) settle("settled");
+  const thenable = Object.assign(new Promise(() => {}), { a: 1 });
+  for (const other of [Promise.resolve(1), thenable, { then() {} }, 1])
+    add(subscribe(other, 1, () => {}, "constructor", Promise), subscribe(new Promise(() => {}), 1, 1, "then", Promise));
   const promise = uncurry("Promise", "fulfilled")({ a: 1 });
   add(promise, Object.getPrototypeOf(promise) === Promise.prototype, Object.keys(promise).length);
   for (const refused of [() => uncurry("Map", "get")(), () => uncurry("Map", "size")([]), () => uncurry("Map", "no")])
@@ -74,7 +99,7 @@ _PROOF = r"""({ uncurry, statics, defineLazy }) => {
   add(URL, (URL = 7), URL);
   const { get, set, enumerable, configurable } = Object.getOwnPropertyDescriptor(globalThis, "URL");
   add(get === set, get.name, get.length, enumerable, configurable);
-  return made.join();
+  return () => made.join();
 }"""
 
 
@@ -113,4 +138,12 @@ def _library(source: str) -> ctypes.PyDLL | None:
     proven = quickjs.Runtime().new_context()
     json_builtins.install(proven)
     library.builtins_give(ctypes.c_void_p(address_of(proven)), _PLACE.encode())
-    return library if proven.eval(f"({_PROOF})({_PLACE})") == scratch.eval(f"({_PROOF})(own)") else None
+    return library if _behaviour(proven, _PLACE) == _behaviour(scratch, "own") else None
+
+
+def _behaviour(context: quickjs.Context, place: str) -> str:
+    """What the proof comes to with the functions that a context has there."""
+    told = context.eval(f"({_PROOF})({place})")
+    while context.execute_pending_job():
+        pass
+    return str(told())

@@ -473,7 +473,12 @@ class Isolate:
         if turn.cpu_ns > TIME_FOR_NAMES_NS:
             hold_names(self._runtime, 16)
         if turnstile.stop is None:
-            turnstile.outgrown = self._outgrown()
+            heap = turnstile.heap
+            if heap is None or heap.value > turnstile.heap_trigger:
+                turnstile.outgrown = self._outgrown()
+            else:
+                self.memory_used = heap.value
+                turnstile.outgrown = False
         turnstile.slice_ends = NEVER
         turnstile.turn = None
 

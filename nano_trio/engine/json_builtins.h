@@ -4,17 +4,11 @@
 
 #include <string.h>
 
-#include "values.h"
+#include "objects.h"
 
 #pragma GCC visibility push(hidden)
 
-enum { CLASS_OBJECT = 1, CLASS_ARRAY = 2 };
 enum { STRINGS_THAT_ARE_ENUMERABLE = 1 << 0 | 1 << 4 };
-/* Of a slot: it is listed; it holds a getter and a setter, say, in the place of a value. */
-enum { ENUMERABLE = 1 << 2, NO_VALUE = 3 << 4 };
-#define ATOM_OF_INDEX 0x80000000u
-
-typedef uint32_t Atom;
 
 typedef struct {
   int is_enumerable;
@@ -25,45 +19,6 @@ typedef struct {
   int flags;
   Value value, getter, setter;
 } Property;
-
-/* How the engine keeps an object: quickjs.c, JSShapeProperty, JSShape and JSObject. is_kept_so() proves it. */
-typedef struct {
-  uint32_t next : 26, flags : 6;
-  Atom atom; /* 0: it was deleted */
-} Slot;
-
-typedef struct {
-  int references;
-  char links[20];
-  uint8_t is_shared; /* or may come to be: whoever changes it makes another */
-  uint32_t hash, hash_mask;
-  int room, count, deleted; /* slots */
-  void *next, *prototype;
-  Slot slots[];
-} Shape;
-
-typedef struct {
-  int references;
-  uint8_t bits[2];
-  uint16_t class;
-  void *links[2];
-  uint32_t weak_references;
-  Shape *shape;
-  Value *values; /* as many as the shape has room for */
-} Object;
-
-static inline Object *object_of(Value value) { return value.as.pointer; }
-
-/* What an array has behind that, as long as its elements lie one beside the other. Its first value is its length. So large
- * is each object: to others the rest means something else. */
-typedef struct {
-  Object object;
-  uint32_t room;
-  Value *elements;
-  uint32_t count;
-} Array;
-
-static inline Array *array_of(Value value) { return value.as.pointer; }
 
 typedef Value Function(Context *, Value this, int count, Value *arguments);
 

@@ -426,19 +426,7 @@ static Outcome make_alike(Reader *reader, Level *level) {
     return FAILED;
   }
   reader->waiting_count -= shape->count;
-  memcpy(values, &reader->waiting[reader->waiting_count], (size_t)shape->count * sizeof *values);
-  memcpy(object, model, sizeof(Array));
-  object->references = 1;
-  object->weak_references = 0;
-  object->values = values;
-  shape->references++;
-  /* Into the engine's list, beside the model. */
-  void **before = (void **)model->links[0];
-  object->links[0] = before;
-  object->links[1] = (void *)model->links;
-  before[1] = object->links;
-  ((void **)model->links)[0] = object->links;
-  level->container = (Value){{.pointer = object}, TAG_OBJECT};
+  level->container = complete_alike(model, object, values, &reader->waiting[reader->waiting_count]);
   return DONE;
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -146,6 +147,238 @@ def test_where_memory_runs_out_no_lazy_global_is_missing_in_silence(context: Any
             outcomes.append("done" if fired else "all")
     assert len(outcomes) > 100
     assert set(outcomes) <= {"InternalError: out of memory", "done", "all"}
+
+
+OUT_OF_MEMORY = {
+    "fulfilled": "const fulfilled = given.uncurry('Promise', 'fulfilled'); () => fulfilled({ a: 1 })",
+    "alike": """
+        const alike = given.uncurry("Object", "alike"), model = { a: 1, b: {} };
+        () => alike(model, {}, {}).a
+    """,
+    "listHeaders": """
+        const list = given.uncurry("Object", "listHeaders"), known = { __proto__: null, A: "a", B: "b" };
+        const init = { A: "1", B: "2" };
+        () => list(init, known)
+    """,
+    "quickHeaders": """
+        class Headers { #list = []; #bond = null }
+        const quicken = given.uncurry("Object", "quickHeaders"), headers = new Headers();
+        Headers.prototype.append = quicken(() => {}, 3, 2, headers, { __proto__: null, a: "a" });
+        () => headers.append("a", "1")
+    """,
+    "subscribe": """
+        const subscribe = given.uncurry("Promise", "subscribe"), promise = new Promise((resolve) => (settle = resolve));
+        var settle, told = [];
+        () => subscribe(promise, 1, (...all) => told.push(...all), "constructor", Promise)
+    """,
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_MEMORY)
+def test_where_memory_runs_out_ours_say_so_and_leave_nothing(name: str) -> None:
+    runtime = quickjs.Runtime()
+    failing = Failing(runtime)
+    context = runtime.new_context()
+    builtins.give(context, SOURCE, "given")
+    make = context.eval(OUT_OF_MEMORY[name])
+    outcomes = []
+    while "done" not in outcomes:
+        failing.left = len(outcomes) + 1
+        try:
+            make()
+        except quickjs.JSError as error:
+            outcomes.append(str(error))
+        else:
+            outcomes.append("done" if failing.left > 0 else "made")
+        failing.left = 0
+    assert "InternalError: out of memory" in outcomes
+    assert set(outcomes) <= {"InternalError: out of memory", "made", "done"}
+    if name == "subscribe":
+        # Those that failed are not told.
+        context.eval("settle('now')")
+        while context.execute_pending_job():
+            pass
+        assert context.eval("told.join()") == ",".join(
+            ["1,false,now"] * (len(outcomes) - outcomes.count("InternalError: out of memory"))
+        )
+
+
+def test_an_object_that_is_made_alike_is_one_of_its_own(context: Any) -> None:
+    assert (
+        context.eval(
+            """(() => {
+              class Kept {
+                #one; #other = 2;
+                constructor(one) { this.#one = one }
+                get both() { return [this.#one, this.#other] }
+                set both([one, other]) { this.#one = one; this.#other = other }
+              }
+              const alike = given.uncurry("Object", "alike"), model = new Kept(1), made = alike(model, "a", { b: 1 });
+              const told = [made.both[0], made.both[1].b, model.both, made instanceof Kept, Object.keys(made)];
+              made.both = [3, 4];
+              made.own = 5;
+              Object.setPrototypeOf(made, null);
+              told.push(model.both, "own" in model, model instanceof Kept, alike(model, 6, 7).both);
+              const refused = [
+                () => alike(model, 1), () => alike(model), () => alike([1], 1), () => alike(1, 1), () => alike(new Proxy(model, {}), 1, 2),
+                () => alike({ get a() { return 1 } }, 1), () => { const less = { a: 1, b: 2 }; delete less.a; alike(less, 1) },
+              ];
+              for (const each of refused) try { told.push(each()) } catch (error) { told.push(error.name) }
+              return JSON.stringify(told);
+            })()"""
+        )
+        == '["a",1,[1,2],true,[],[1,2],false,true,[6,7],' + ",".join(['"TypeError"'] * 7) + "]"
+    )
+
+
+def test_garbage_that_was_made_alike_is_found() -> None:
+    runtime = quickjs.Runtime()
+    context = runtime.new_context()
+    assert builtins.give(context, SOURCE, "given")
+    make = context.eval(
+        """const alike = given.uncurry("Object", "alike"), subscribe = given.uncurry("Promise", "subscribe"), model = { a: 1 };
+        () => {
+          for (let i = 0; i < 1000; i++) {
+            const one = alike(model, null), promise = new Promise(() => {});
+            one.a = alike(model, [one, promise]);
+            promise.one = one;
+            subscribe(new Promise((resolve) => (one.resolve = resolve)), i, () => {}, "constructor", Promise);
+          }
+        }"""
+    )
+    make()
+    runtime.run_gc()
+    before = runtime.compute_memory_usage()["obj_count"]
+    for _ in range(5):
+        make()
+    runtime.run_gc()
+    assert runtime.compute_memory_usage()["obj_count"] - before < 10
+
+
+def test_a_promise_is_subscribed_to_where_to_await_it_could_not_be_seen() -> None:
+    context = quickjs.Runtime().new_context()
+    assert builtins.give(context, SOURCE, "given")
+    told = context.eval(
+        """
+        const ThePromise = Promise, subscribe = given.uncurry("Promise", "subscribe"), told = [], seen = [];
+        const ask = (promise, number = 1) => {
+          const answer = subscribe(promise, number, (...all) => told.push(all.join()), "constructor", ThePromise);
+          seen.push(answer);
+          return answer;
+        };
+        const pending = () => new ThePromise(() => {});
+        const { promise, resolve } = ThePromise.withResolvers();
+        const failing = ThePromise.withResolvers();
+        // In the order of the engine's own handlers, before and behind it.
+        promise.then(() => told.push("first"));
+        ask(promise, 7);
+        promise.then(() => told.push("last"));
+        ask(failing.promise, 8);
+        failing.promise.catch(() => told.push("caught"));
+        seen.push("|");
+        class Other extends ThePromise {}
+        ask(new Other(() => {})), ask(Object.assign(pending(), { then: 1 })), ask(Object.assign(pending(), { a: 1 }));
+        ask(Object.setPrototypeOf(pending(), {})), ask(ThePromise.resolve(1)), ask({ then() {} }), ask(undefined), ask("text");
+        ask(new Proxy(pending(), {})), ask(pending(), 1.5), ask(pending(), -1);
+        const rejected = ThePromise.reject(1);
+        rejected.catch(() => {});
+        ask(rejected);
+        const own = Object.getOwnPropertyDescriptor(ThePromise.prototype, "constructor");
+        for (const other of [{ value: Other }, { get: () => ThePromise }]) {
+          Object.defineProperty(ThePromise.prototype, "constructor", { ...other, configurable: true });
+          ask(pending());
+        }
+        delete ThePromise.prototype.constructor;
+        ask(pending());
+        Object.defineProperty(ThePromise.prototype, "constructor", own);
+        ask(pending());
+        resolve("a value");
+        failing.reject("a reason");
+        () => JSON.stringify([seen.join(" "), told])
+        """
+    )
+    while context.execute_pending_job():
+        pass
+    false = " ".join(["false"] * 15)
+    assert told() == f'["true true | {false} true",["first","7,false,a value","last","8,true,a reason","caught"]]'
+
+
+def test_headers_are_listed_where_nothing_needs_a_second_look(context: Any) -> None:
+    assert (
+        context.eval(
+            r"""
+        const list = given.uncurry("Object", "listHeaders"), known = { __proto__: null, A: "a", b: "b", 1: "1" };
+        const shown = (init) => { const made = list(init, known); return made === undefined ? 0 : made };
+        const hidden = Object.defineProperty({ A: "1" }, "b", { value: "2" });
+        const grown = list({ A: "1" }, known);
+        grown.push("b", "\n");
+        const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => ["a" + i, ""]));
+        let deleted = { A: "1", b: "2" };
+        delete deleted.A;
+        JSON.stringify([
+          shown({}), shown({ b: "2", A: "\xff 1" }), shown({ A: "" }), grown, Array.isArray(grown),
+          [{ c: "1" }, { A: 1 }, { A: " 1" }, { A: "1\t" }, { A: "1\n2" }, { A: "\0" }, { A: "\u0100" }, { get A() { return "1" } },
+           { 1: "1" }, { [Symbol()]: "1" }, hidden, deleted, ["1"], new Proxy({ A: "1" }, {}), null, "A", many,
+           { A: "x".repeat(2000) }].map(shown),
+        ])
+        """
+        )
+        == '[[],["b","2","a","ÿ 1"],["a",""],["a","1","b","\\n"],true,[' + ",".join(["0"] * 18) + "]]"
+    )
+
+
+QUICK = r"""
+  class Kept {
+    #list; #bond;
+    constructor(list, bond = null) { this.#list = list; this.#bond = bond }
+    get list() { return this.#list }
+  }
+  const quicken = given.uncurry("Object", "quickHeaders"), known = { __proto__: null, A: "a", a: "a", b: "b" };
+  const model = new Kept([], null);
+  for (const [what, name] of ["get", "has", "set", "append"].entries()) {
+    const method = function (...all) { return `${name} of ${all.length}` };
+    Kept.prototype[name] = quicken(method, what, what < 2 ? 1 : 2, model, known);
+  }
+"""
+
+
+def test_what_is_usual_of_headers_is_done_quickly_and_the_rest_in_javascript() -> None:
+    context = quickjs.Runtime().new_context()
+    assert builtins.give(context, SOURCE, "given")
+    told = context.eval(
+        f"""{QUICK}
+        const kept = new Kept(["a", "1", "b", "2"]), twice = new Kept(["a", "1", "a", "2"]), empty = new Kept([]);
+        const bound = new Kept(["a", "1"], {{}}), wide = new Kept(["a", "\\u0100"]), uneven = new Kept(["a"]);
+        const gap = new Kept([]), other = new Kept(["a", "1"]), long = new Kept(Array(100).fill("a"));
+        gap.list[5] = "a";
+        other.own = 1;
+        const told = [[kept.get("A"), kept.get("b"), kept.has("a"), empty.get("a"), empty.has("a"), bound.get("a")]];
+        told.push([kept.set("A", "3"), kept.append("b", "4"), empty.set("a", ""), empty.append("b", "\\xff"), kept.list, empty.list]);
+        for (let i = 0; i < 20; i++) empty.append("b", "" + i);
+        told.push([empty.list.length, empty.list[43], empty.list.indexOf("19")]);
+        told.push([kept.get("c"), kept.get(), kept.get(1), kept.set("a"), kept.set("a", 1), kept.set("a", " 1"), kept.set("a", "1\\n")]);
+        told.push([kept.get("b"), kept.set("b", "1"), kept.has("b"), twice.get("a"), twice.set("a", "1"), bound.set("a", "1")]);
+        told.push([wide, uneven, gap, other, long, Object.setPrototypeOf(new Kept([]), {{ __proto__: Kept.prototype }})].map(
+          (each) => [each.get("a"), each.has("a"), each.set("a", "1"), each.append("a", "1")].join()));
+        told.push([kept, twice, bound, wide, uneven, gap].map(({{ list }}) => list.join()), Kept.prototype.get.call(1, "a"));
+        JSON.stringify(told)
+        """
+    )
+    slow = "get of 1,has of 1,set of 2,append of 2"
+    assert json.loads(told) == [
+        ["1", "2", True, None, False, "1"],
+        [None, None, None, None, ["a", "3", "b", "2", "b", "4"], empty_list()],
+        [44, "19", 43],
+        ["get of 1", "get of 0", "get of 1", "set of 1", "set of 2", "set of 2", "set of 2"],
+        ["get of 1", "set of 2", True, "get of 1", "set of 2", "set of 2"],
+        [slow] * 6,
+        ["a,3,b,2,b,4", "a,1,a,2", "a,1", "a,Ā", "a", ",,,,,a"],
+        "get of 1",
+    ]
+
+
+def empty_list() -> list[str]:
+    return ["a", "", "b", "ÿ", *(part for i in range(20) for part in ("b", str(i)))]
 
 
 @pytest.fixture

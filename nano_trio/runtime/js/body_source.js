@@ -6,7 +6,7 @@
   "use strict";
   const { isLoaded, load, host, buffers, constructors, promiseThen, uncurry } = platform;
   const { Uint8Array } = constructors;
-  const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
+  const { fail, keepShapes, alike, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
   const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
@@ -38,28 +38,29 @@
   }
   const isLike = uncurry("Object", "isLike");
   /** Of response.js and headerlist.js, from the first use. */
-  let responses, untouched, copyUnchanged;
+  let untouched, stateOf, extensions, withStream, copyUnchanged;
   /**
    * The state of `new Response(body, init)` where `body` is the stream of a response and `init` a response that no app has
    * changed, as where its headers shall be: what the constructor's steps would come to. Otherwise null.
    */
   function stateLike(body, init) {
-    if (responses === undefined) {
-      responses = load("response");
-      untouched = responses.untouched;
+    if (untouched === undefined) {
+      const responses = load("response");
+      ({ untouched, stateOf, extensions } = responses);
+      withStream = keepShapes(responses.stateful, ["kind", "source", "stream", "fields", "headers"])[3];
       copyUnchanged = load("headerlist").copyUnchanged;
     }
     if (!isLike(init, untouched[0], "headers", untouched[1], "status", untouched[2], "statusText", untouched[3])) return null;
     const stream = asStream(body);
-    if (stream === undefined || stream.kind === undefined || stream.disturbed || stream.reader !== undefined) return null;
-    const like = responses.stateOf(init);
+    if (stream === undefined) return null;
+    const { kind } = stream;
+    if (kind === undefined || stream.disturbed || stream.reader !== undefined) return null;
+    const like = stateOf(init);
     const { status, statusText } = like;
-    if (status < 200 || status === 204 || status === 205 || status === 304 || responses.extensions.webSocket !== null) return null;
+    if (status < 200 || status === 204 || status === 205 || status === 304 || extensions.webSocket !== null) return null;
     const list = copyUnchanged(like.fields ?? like.list, like.headers);
     if (list === null) return null;
-    const state = new responses.State(stream.kind, stream.source);
-    state.stream = body;
-    state.fields = list;
+    const state = alike(withStream, kind, stream.source, body, list);
     if (status !== 200) state.status = status;
     if (statusText !== "") state.statusText = statusText;
     if (stream.shared) state.shared = true;
@@ -189,7 +190,7 @@
 
   /** "Clone a response", of that state; the clone's. */
   function cloneResponse(from) {
-    const to = new (load("response").State)(NONE, null);
+    const to = load("response").newState(200, null);
     to.fields = load("headerlist").copy(from.list);
     to.status = from.status;
     to.statusText = from.statusText;

@@ -56,7 +56,7 @@
     Symbol: "for",
     Uint8Array: "fromBase64",
   };
-  const { getOwnPropertyDescriptor, getPrototypeOf } = Object;
+  const { create, getOwnPropertyDescriptor, getPrototypeOf, keys } = Object;
   const types = { __proto__: null, TypedArray: getPrototypeOf(Uint8Array) };
   const typeOf = (name) => types[name] ?? globalThis[name];
   /** The function behind a method or getter: its name, or "[Symbol.replace]". */
@@ -77,7 +77,22 @@
     for (const name of names) listed.push(false, type, name, (statics[type][name] = find(owner, name)));
   }
   const bindCall = Function.prototype.bind.bind(Function.prototype.call);
-  const ours = { __proto__: null, "Promise.fulfilled": async (value) => value, "Object.isLike": () => false };
+  const ours = {
+    __proto__: null,
+    "Promise.fulfilled": async (value) => value,
+    "Promise.subscribe": () => false,
+    "Object.isLike": () => false,
+    "Object.modelOf": (make) => make,
+    "Object.alike": (model, ...values) => {
+      if (typeof model === "function") return model(...values);
+      const object = create(getPrototypeOf(model));
+      const names = keys(model);
+      for (let i = 0; i < names.length; i++) object[names[i]] = values[i];
+      return object;
+    },
+    "Object.listHeaders": () => undefined,
+    "Object.quickHeaders": null,
+  };
   const functions = { __proto__: ours };
   for (let i = 0; i < listed.length; i += 4) {
     if (listed[i]) functions[`${listed[i + 1]}.${listed[i + 2]}`] = bindCall(listed[i + 3]);

@@ -8,7 +8,7 @@
 (platform) => {
   "use strict";
   const { promiseThen, entries, statics, constructors, uncurry } = platform;
-  const { TypeError, Map } = constructors;
+  const { TypeError, Map, Promise } = constructors;
   // The host functions belong to one app, and this file may be loaded before that is known.
   let host;
   const { fromHost, abortFromHost } = platform.load("request");
@@ -24,6 +24,8 @@
   const waiting = new Map();
   /** Of headerlist.js, which an app without headers does not load. */
   let linesOf = null;
+  /** From the first promise of an answer. */
+  let subscribe;
   let handler = null;
   let env;
 
@@ -64,8 +66,8 @@
       return platform.load("rooms").publish(0, room, message, context);
     }
   }
-  const { keepShapesOf } = platform.load("webidl_core");
-  keepShapesOf(new ExecutionContext(waiting, 0));
+  const { modelOf, alike } = platform.load("webidl_core");
+  const model = modelOf((id) => new ExecutionContext(waiting, id));
   statics.Object.defineProperty(ExecutionContext.prototype, symbolToStringTag, {
     __proto__: null,
     value: "ExecutionContext",
@@ -92,9 +94,9 @@
       () => {
         const exported = namespace.default;
         if (typeof exported === "function") {
-          handler = (request, id) => exported(request, env, new ExecutionContext(waiting, id));
+          handler = (request, id) => exported(request, env, alike(model, id));
         } else if (typeof exported === "object" && exported !== null && typeof exported.fetch === "function") {
-          handler = (request, id) => exported.fetch(request, env, new ExecutionContext(waiting, id));
+          handler = (request, id) => exported.fetch(request, env, alike(model, id));
         } else if (platform.load("event").hasListeners(undefined, "fetch")) {
           handler = platform.load("fetch_event").callListeners;
         } else {
@@ -135,24 +137,35 @@
     }
     const state = stateOrNull(answer);
     if (state !== null) respond(id, state, request);
-    else answerLater(id, answer, request);
+    else {
+      mapSet(waiting, id, request);
+      subscribe ??= uncurry("Promise", "subscribe");
+      if (!subscribe(answer, id, answered, "constructor", Promise)) answerLater(id, answer);
+    }
   };
 
-  /** The handler promises an answer, or gave none. One function that awaits it costs less than two closures for `then`. */
-  async function answerLater(id, answer, request) {
-    mapSet(waiting, id, request);
-    let response;
+  /** The handler promises an answer, or gave none. For what the app has its say in how it is awaited. */
+  async function answerLater(id, answer) {
     try {
-      response = await answer;
+      answer = await answer;
     } catch (error) {
-      mapDelete(waiting, id);
-      fail(id, error);
+      answered(id, true, error);
       return;
     }
+    answered(id, false, answer);
+  }
+  function answered(id, isRejected, answer) {
+    const request = mapGet(waiting, id);
     mapDelete(waiting, id);
-    const state = stateOrNull(response);
-    if (state !== null) respond(id, state, request);
-    else platform.host("dispatch.failures").no_response(id, platform.load("report").describeValue(response));
+    try {
+      const state = isRejected ? null : stateOrNull(answer);
+      if (state !== null) respond(id, state, request);
+      else if (isRejected) fail(id, answer);
+      else platform.host("dispatch.failures").no_response(id, platform.load("report").describeValue(answer));
+    } catch (error) {
+      // The engine would say nothing of it.
+      platform.reportException(error);
+    }
   }
 
   function fail(id, error) {

@@ -11,6 +11,7 @@
   const { ownKeys } = statics.Reflect;
   const { isArray } = statics.Array;
   const isOwnEnumerable = uncurry("Object", "propertyIsEnumerable");
+  const listHeaders = uncurry("Object", "listHeaders");
   const exec = uncurry("RegExp", "exec");
   const join = uncurry("Array", "join");
   const charCodeAt = uncurry("String", "charCodeAt");
@@ -97,8 +98,8 @@
       const original = headersClass.listOf(init);
       if (original !== undefined) return copy(original);
     }
-    const list = [];
     if (method !== undefined && method !== null) {
+      const list = [];
       const pairs = platform.load("webidl").sequenceFromIterable(init, method, toPair, context);
       for (let i = 0; i < pairs.length; i++) {
         list[2 * i] = pairs[i][0];
@@ -106,6 +107,9 @@
       }
       return new Unchecked(list);
     }
+    const plain = listHeaders(init, known);
+    if (plain !== undefined) return plain;
+    const list = [];
     let isValid = true;
     const keys = ownKeys(init);
     for (let i = 0; i < keys.length; i++) {

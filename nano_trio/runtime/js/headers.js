@@ -3,10 +3,12 @@
 // Guards: servers may set any header, so of the guards only "immutable" has an effect here (and is a boolean).
 (platform) => {
   "use strict";
-  const { requireArguments, fail, keepShapesOf, defineInterface, definePairIterable } = platform.load("webidl");
+  const { requireArguments, fail, modelOf, alike, defineInterface, definePairIterable } = platform.load("webidl");
   const { ByteString } = platform.load("webidl_core");
   const { headersClass, known, normalizeName, toName, toValue, convertInit, fill, getValue } = platform.load("headerlist");
   const sort = platform.uncurry("Array", "sort");
+  const quickHeaders = platform.uncurry("Object", "quickHeaders");
+  const { defineProperty } = platform.statics.Object;
   const INTERNAL = {};
   /** The bond of all that are immutable and were not iterated over. */
   const IMMUTABLE = { __proto__: null, isImmutable: true, pairs: null };
@@ -16,10 +18,10 @@
     #list;
     /** What a change has to heed: null, or { isImmutable, pairs }, with the sorted pairs of an iteration (or null). */
     #bond = null;
-    constructor(init, list, isImmutable) {
+    constructor(init, list, bond) {
       if (init === INTERNAL) {
         this.#list = list;
-        if (isImmutable) this.#bond = IMMUTABLE;
+        this.#bond = bond;
         return;
       }
       const context = "Failed to construct 'Headers'";
@@ -134,8 +136,16 @@
     return pairs;
   }
 
-  keepShapesOf(new Headers());
+  const model = modelOf((list, bond) => new Headers(INTERNAL, list, bond));
   defineInterface(Headers, { length: 0 });
+  if (quickHeaders !== null) {
+    const methods = ["get", "has", "set", "append"];
+    for (let i = 0; i < methods.length; i++) {
+      const method = Headers.prototype[methods[i]];
+      const quick = quickHeaders(method, i, method.length, model, known);
+      Headers.prototype[methods[i]] = defineProperty(quick, "name", { __proto__: null, value: methods[i], configurable: true });
+    }
+  }
   definePairIterable(Headers, "Headers", pairsOf);
   headersClass.prototype = Headers.prototype;
   headersClass.listOf = listOf;
@@ -145,6 +155,6 @@
     __proto__: null,
     Headers,
     /** A Headers object over `list` itself, not a copy. */
-    makeHeaders: (list, isImmutable) => new Headers(INTERNAL, list, isImmutable),
+    makeHeaders: (list, isImmutable) => alike(model, list, isImmutable ? IMMUTABLE : null),
   };
 }

@@ -5,7 +5,7 @@
 (platform) => {
   "use strict";
   const { load, uncurry } = platform;
-  const { requireArguments, fail, keepShapes, keepShapesOf, defineInterface } = load("webidl_core");
+  const { requireArguments, fail, keepShapes, modelOf, alike, defineInterface } = load("webidl_core");
   const { KINDS, isUnusable, includeBody, defineGetter, getterOf } = load("body");
   const slice = uncurry("Array", "slice");
   const split = uncurry("String", "split");
@@ -26,8 +26,8 @@
   let stateOf, isRequest;
   /** Of headers.js, from the first use. */
   let makeHeaders;
-  /** Has a request with a body arrived? */
-  let knowsBodies = false;
+  /** Once a request with a body has arrived. */
+  let withBody;
 
   class Request {
     #state;
@@ -107,13 +107,8 @@
   function newState(method, url, list, options, isImmutable) {
     return new State(method, url, list, options, isImmutable);
   }
-  /** The state of a request that arrived. Its headers come as one string and become a list when somebody looks. */
-  function ReceivedState(method, url, raw) {
-    this.method = method;
-    this.url = url;
-    this.raw = raw;
-  }
-  ReceivedState.prototype = {
+  /** Of the state of a request that arrived. Its headers come as one string and become a list when somebody looks. */
+  const received = {
     __proto__: State.prototype,
     options: RECEIVED,
     isImmutable: true,
@@ -123,10 +118,10 @@
     },
   };
 
-  keepShapes(ReceivedState.prototype, ["method", "url", "raw"]);
-  keepShapesOf(new Request(INTERNAL, null));
+  const withoutBody = keepShapes(received, ["method", "url", "raw"])[2];
+  const model = modelOf((state) => new Request(INTERNAL, state));
   function loadHeaders() {
-    keepShapes(ReceivedState.prototype, ["method", "url", "raw", "fields", "headers"]);
+    keepShapes(received, ["method", "url", "raw", "fields", "headers"]);
     return (makeHeaders = load("headers").makeHeaders);
   }
 
@@ -168,21 +163,14 @@
      * on the wire and host("body") reads it by `id`.
      */
     fromHost(id, method, url, raw, body) {
-      const state = new ReceivedState(method, url, raw);
-      if (body !== null) {
-        if (!knowsBodies) {
-          knowsBodies = true;
-          keepShapes(ReceivedState.prototype, ["method", "url", "raw", "kind", "source"]);
-        }
-        if (body === true) {
-          state.kind = KINDS.WIRE;
-          state.source = { __proto__: null, from: "body", id };
-        } else {
-          state.kind = typeof body === "string" ? KINDS.TEXT : KINDS.BYTES;
-          state.source = body;
-        }
+      if (body === null) return alike(model, alike(withoutBody, method, url, raw));
+      let kind = typeof body === "string" ? KINDS.TEXT : KINDS.BYTES;
+      if (body === true) {
+        kind = KINDS.WIRE;
+        body = { __proto__: null, from: "body", id };
       }
-      return new Request(INTERNAL, state);
+      withBody ??= keepShapes(received, ["method", "url", "raw", "kind", "source"])[4];
+      return alike(model, alike(withBody, method, url, raw, kind, body));
     },
     /** Abort the request's signal, or see to it that it is aborted when the app first looks. */
     abortFromHost(request, reason) {

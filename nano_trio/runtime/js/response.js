@@ -5,7 +5,7 @@
   "use strict";
   const { load, statics, constructors, uncurry } = platform;
   const { RangeError } = constructors;
-  const { requireArguments, fail, ByteString, USVString, keepShapes, defineInterface } =
+  const { requireArguments, fail, ByteString, USVString, keepShapes, modelOf, alike, defineInterface } =
     load("webidl_core");
   const { KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, includeBody, getterOf } = load("body");
   const { NONE, TEXT, BYTES, WIRE } = KINDS;
@@ -30,7 +30,7 @@
       const context = "Failed to construct 'Response'";
       if (typeof body === "string") {
         // What the rest does, for the most frequent body.
-        const state = (this.#state = new State(TEXT, toWellFormed(body)));
+        const state = (this.#state = alike(withSource, TEXT, toWellFormed(body)));
         if (init === undefined) return;
         convertResponseInit(state, init, context);
         initialize(state, true, TEXT_TYPE, context);
@@ -43,7 +43,7 @@
           return;
         }
       }
-      const state = (this.#state = new State(NONE, null));
+      const state = (this.#state = alike(withSource, NONE, null));
       let type = null;
       let stream;
       const hasBody = body !== null && body !== undefined;
@@ -80,13 +80,13 @@
     static json(data, init = undefined) {
       const context = "Failed to execute 'json' on 'Response'";
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
-      const state = new State(TEXT, null);
+      const state = alike(withSource, TEXT, null);
       if (init !== undefined) convertResponseInit(state, init, context);
       const text = stringify(data);
       if (text === undefined) fail(context, "The data is not JSON serializable.");
       state.source = text;
       initialize(state, true, "application/json", context);
-      return new Response(INTERNAL, state);
+      return alike(untouched[0], state);
     }
     get type() {
       return this.#state.type;
@@ -136,11 +136,7 @@
   }
 
   // What most responses never change lies on the prototype: an object costs by its own properties.
-  function State(kind, source) {
-    this.kind = kind;
-    this.source = source;
-  }
-  State.prototype = {
+  const stateful = {
     __proto__: null,
     /** The header list; null for the one of a text without a ResponseInit, until somebody looks at it. */
     fields: null,
@@ -158,18 +154,17 @@
     redirected: false,
     webSocket: null,
   };
-  keepShapes(State.prototype, ["kind", "source", "fields"]);
-  // A response, whose shape is kept by that, and the getters of the members of ResponseInit.
-  const untouched = [new Response(INTERNAL, null)];
+  const withSource = keepShapes(stateful, ["kind", "source", "fields"])[1];
+  // A model, and the getters of the members of ResponseInit.
+  const untouched = [modelOf((state) => new Response(INTERNAL, state))];
   for (let i = 0; i < 3; i++) untouched[i + 1] = getterOf(Response.prototype, ["headers", "status", "statusText"][i]);
   function loadHeaders() {
-    keepShapes(State.prototype, ["kind", "source", "fields", "headers"]);
-    keepShapes(State.prototype, ["kind", "source", "fields", "stream", "headers"]);
-    keepShapes(State.prototype, ["kind", "source", "stream", "fields", "headers"]);
+    keepShapes(stateful, ["kind", "source", "fields", "headers"]);
+    keepShapes(stateful, ["kind", "source", "fields", "stream", "headers"]);
     return (makeHeaders = load("headers").makeHeaders);
   }
   function newState(status, list) {
-    const state = new State(NONE, null);
+    const state = alike(withSource, NONE, null);
     state.fields = list;
     state.status = status;
     return state;
@@ -234,7 +229,8 @@
     stateOf,
     /** The internal state of a Response; null for anything else. */
     stateOrNull,
-    State,
+    newState,
+    stateful,
     untouched,
     extensions,
     /** A response of status 101: `upgrade` is the record of websocket_server.js for the connection. */

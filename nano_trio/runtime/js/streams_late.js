@@ -28,12 +28,9 @@
   };
 
   /** The stream of a body knows that body's kind and source (body.js), until it is seized. All open in the same way. */
-  function BodyStream(kind, source) {
-    this.kind = kind;
-    this.source = source;
-  }
-  BodyStream.prototype = { __proto__: LateStream.prototype, open: undefined, shared: false };
-  load("webidl").keepShapes(BodyStream.prototype, ["kind", "source", "reader", "disturbed"]);
+  const ofBodies = { __proto__: LateStream.prototype, open: undefined, shared: false };
+  const { keepShapes, alike } = load("webidl");
+  const model = keepShapes(ofBodies, ["kind", "source", "reader", "disturbed"])[1];
 
   /** The reader of a stream whose source was taken: there is nothing to be read any more. */
   const SEIZED = {
@@ -50,11 +47,11 @@
     createReadableByteStream: (pull, cancel) => wrap(new LateStream(() => ({ __proto__: null, pull, cancel }))),
     /** How the streams of bodies open. */
     openBodiesBy(open) {
-      BodyStream.prototype.open = open;
+      ofBodies.open = open;
     },
     /** The ReadableStream of a body of that kind and source. */
     createBodyStream(kind, source, isShared) {
-      const stream = new BodyStream(kind, source);
+      const stream = alike(model, kind, source);
       if (isShared) stream.shared = true;
       return wrap(stream);
     },

@@ -403,7 +403,8 @@
       return platform.load("streams_iteration").values(this.#stream, options);
     }
   }
-  webidl.keepShapesOf(new ReadableStream(TOKEN, undefined));
+  const { modelOf, alike } = webidl;
+  const model = modelOf((stream) => new ReadableStream(TOKEN, stream));
   defineInterface(ReadableStream, { length: 0 });
   core.defineTransfer(isReadableStream, slots, "sendReadable", "receiveReadable");
   platform.statics.Object.defineProperty(ReadableStream.prototype, Symbol.asyncIterator, {
@@ -535,7 +536,7 @@
 
     // For the other streams_*.js files
     /** The public object of an internal stream that is not asked for it again. */
-    wrap: (stream) => new ReadableStream(TOKEN, stream),
+    wrap: (stream) => alike(model, stream),
     slots,
     Stream,
     Reader,

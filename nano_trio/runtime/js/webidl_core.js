@@ -72,19 +72,24 @@
   const kept = [defineProperty(create(constructors.Function.prototype), "length", length)];
   /**
    * Make it cheap for objects of that prototype to get the properties `names` one after the other: how an object grows
-   * the engine knows only while there are others that did, and here are such, one for each step.
+   * the engine knows only while there are others that did, and here are such, one for each step. Returns a model for each.
    */
   function keepShapes(prototype, names) {
+    const models = [];
     for (let count = 1; count <= names.length; count++) {
       const object = create(prototype);
       for (let i = 0; i < count; i++) object[names[i]] = null;
-      kept[kept.length] = object;
+      models[count - 1] = kept[kept.length] = object;
     }
+    return models;
   }
-  /** The same for instances of a class, whose private fields only its constructor can give them. */
-  function keepShapesOf(instance) {
-    kept[kept.length] = instance;
+  const newModel = uncurry("Object", "modelOf");
+  /** A model of what `make` makes: it takes the values of an object's own properties, which may be private ones. */
+  function modelOf(make) {
+    return (kept[kept.length] = newModel(make));
   }
+  /** alike(model, …values): an object of those values, as a rule without running a constructor. No app gets a model. */
+  const alike = uncurry("Object", "alike");
 
   const ENUMERABLE = { __proto__: null, enumerable: true };
   // 3.7 Interfaces: make the members enumerable, tag the prototype, hide what is not part of the interface.
@@ -126,7 +131,8 @@
     iteratesAsArray,
     isInterfacePrototype,
     keepShapes,
-    keepShapesOf,
+    modelOf,
+    alike,
     defineInterface,
   };
 }

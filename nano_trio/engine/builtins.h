@@ -1,0 +1,85 @@
+/*
+ * What the files of the builtins share: the engine's functions, and what is ours.
+ */
+
+#include "objects.h"
+
+#pragma GCC visibility push(hidden)
+
+typedef Value Generic(Context *, Value this, int count, Value *arguments);
+
+struct Entry;
+
+typedef struct {
+  const char *name;
+  void (*finalizer)(void), (*mark)(void);
+  Value (*call)(Context *, Value object, Value this, int count, Value *arguments, int flags);
+  void *exotic;
+} ClassDefinition;
+
+typedef struct {
+  int flags;
+  Value value, getter, setter;
+} Property;
+
+/* The engine's functions, in the order of builtins.py. */
+typedef struct {
+  Value (*new_function)(Context *, void *, const char *name, int length, int kind, int magic);
+  Value (*new_object)(Context *, Value prototype);
+  int (*define_list)(Context *, Value object, const struct Entry *, int count);
+  int (*define_named)(Context *, Value object, const char *, Value, int flags); /* takes the value */
+  Value (*get)(Context *, Value object, const char *name);
+  Value (*get_at)(Context *, Value object, uint32_t index);
+  const char *(*text_of)(Context *, size_t *length, Value, int as_cesu8);
+  void (*free_text)(Context *, const char *);
+  uint16_t (*class_of)(Value);
+  Value (*throw_type_error)(Context *, const char *format, ...);
+  Value (*throw_out_of_memory)(Context *);
+  Value (*get_global)(Context *);
+  Value (*call)(Context *, Value function, Value this, int count, Value *arguments);
+  Value (*new_string)(Context *, const char *, size_t length);
+  uint32_t (*new_atom)(Context *, const char *, size_t length);
+  void (*free_atom)(Context *, uint32_t);
+  int (*define_accessor)(Context *, Value object, uint32_t atom, Value getter, Value setter, int flags); /* takes both */
+  Runtime *(*get_runtime)(Context *);
+  uint32_t (*new_class_number)(uint32_t *);
+  int (*new_class)(Runtime *, uint32_t class, const ClassDefinition *);
+  void (*set_class_prototype)(Context *, uint32_t class, Value); /* takes the value */
+  Value (*get_class_prototype)(Context *, uint32_t class);
+  void (*free_counted)(Context *, Value); /* whose count has come to 0 */
+  void *(*allocate)(Context *, size_t);
+  void (*free)(Context *, void *);
+  size_t (*size_of)(Context *, const void *block);
+  Value (*new_object_of)(Context *, int class);
+  void (*set_opaque)(Value, void *);
+  void *(*opaque_of)(Value, uint32_t class);
+  Value (*new_promise)(Context *, Value resolvers[2]);
+  int (*state_of)(Context *, Value promise);
+  Value (*result_of)(Context *, Value promise);
+  Value (*prototype_of)(Context *, Value);
+  int (*get_own)(Context *, Property *, Value object, uint32_t atom);
+  uint32_t (*atom_of)(Context *, Value);
+  int (*is_class)(Runtime *, uint32_t class);
+  Value (*new_array)(Context *);
+  Value (*get_by_atom)(Context *, Value object, Atom, Value receiver, int throws);
+  void *(*reallocate)(Context *, void *, size_t);
+  Value (*new_function_with)(
+      Context *, Value (*)(Context *, Value this, int count, Value *arguments, int magic, Value *kept), int length, int magic,
+      int count, Value *kept);
+} Engine;
+
+extern Engine engine;
+
+static const Value null = {{0}, TAG_NULL}, undefined = {{0}, TAG_UNDEFINED}, exception = {{0}, TAG_EXCEPTION};
+
+static inline void release(Context *context, Value value) {
+  if (is_counted(value) && --*count_of(value) <= 0) engine.free_counted(context, value);
+}
+
+/* builtins.c tells what they are. */
+Generic fulfilled, is_like, model_of, make_alike, subscribe, list_headers, quick_headers;
+/* Whether the engine keeps what they rely on as they know it. Once a process, in a context in which no app's code has run. */
+int proves_ours(Context *);
+int proves_arrays(Context *);
+
+#pragma GCC visibility pop
