@@ -26,11 +26,10 @@
  *                         makes an object like the model, private properties included, without running a constructor.
  *   uncurry("Object", "modelOf")(function)
  *                         is such a model, which the function makes; what stands for both in JavaScript calls it each time.
- *   uncurry("Object", "isLike")(object, known, name, getter, …)
- *                         tells whether an object has the own properties and the prototype that `known` has, private
- *                         ones included, and the prototype these getters still, so that what they would give is known.
  *   uncurry("Object", "listHeaders")(init, known)
  *                         makes the header list of an ordinary object, where nothing of it needs a second look.
+ *   uncurry("Object", "quickHeaders")(method, …), uncurry("Object", "quickCopies")(model, …)
+ *                         make functions that do the usual: a method of Headers, and to copy a response.
  *
  *   defineLazy(access)    defines each of the lazy globals as an accessor that calls access(name) or access(name, value).
  *                         Getter and setter are one function, which is half as large as one of JavaScript, and knows by
@@ -228,11 +227,11 @@ static int learn_builtins(Context *context, Value list, uint16_t class) {
   }
   ok = ok && add_method("Promise", "fulfilled", (Kept){.function = (void *)fulfilled, .kind = GENERIC}) &&
        add_method("Promise", "subscribe", (Kept){.function = (void *)subscribe, .length = 4, .kind = GENERIC}) &&
-       add_method("Object", "isLike", (Kept){.function = (void *)is_like, .kind = GENERIC}) &&
        add_method("Object", "modelOf", (Kept){.function = (void *)model_of, .kind = GENERIC}) &&
        add_method("Object", "alike", (Kept){.function = (void *)make_alike, .kind = GENERIC}) &&
        add_method("Object", "listHeaders", (Kept){.function = (void *)list_headers, .length = 1, .kind = GENERIC}) &&
-       add_method("Object", "quickHeaders", (Kept){.function = (void *)quick_headers, .kind = GENERIC});
+       add_method("Object", "quickHeaders", (Kept){.function = (void *)quick_headers, .kind = GENERIC}) &&
+       add_method("Object", "quickCopies", (Kept){.function = (void *)quick_copies, .kind = GENERIC});
   /* None was asked for yet: functions are called by their places in the list. */
   if (ok) qsort(methods, (size_t)method_count, sizeof *methods, compare);
   return ok;

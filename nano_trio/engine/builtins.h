@@ -77,9 +77,13 @@ static inline void release(Context *context, Value value) {
 }
 
 /* builtins.c tells what they are. */
-Generic fulfilled, is_like, model_of, make_alike, subscribe, list_headers, quick_headers;
+Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers, quick_copies;
 /* Whether the engine keeps what they rely on as they know it. Once a process, in a context in which no app's code has run. */
 int proves_ours(Context *);
 int proves_arrays(Context *);
+/* Whether an object has of its own a property whose value, or getter, is that object. -1: an error is pending. */
+int has_own(Context *, Value object, Value name, Value wanted, int as_getter);
+/* A header list of its own; null where it is not as all are, and no longer than most. */
+Value copy_list(Context *, Value list);
 
 #pragma GCC visibility pop

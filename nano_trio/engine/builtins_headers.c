@@ -34,6 +34,23 @@ static inline int is_same(Value one, Value other) {
   return octets != NULL && others != NULL && length == length_of_string(other) && memcmp(octets, others, length) == 0;
 }
 
+/* A list that takes the values, as many as they are. */
+static Value new_list(Context *context, const Value *values, uint32_t count) {
+  Value list = engine.new_array(context);
+  if (tag_of(list) == TAG_EXCEPTION || count == 0) return list;
+  Value *elements = engine.allocate(context, count * sizeof *elements);
+  if (elements == NULL) {
+    release(context, list);
+    return exception;
+  }
+  memcpy(elements, values, count * sizeof *elements);
+  Array *array = array_of(list);
+  array->elements = elements;
+  array->room = array->count = count;
+  array->object.values[0].as.integer = (int32_t)count;
+  return list;
+}
+
 /*
  * listHeaders(init, known): an array of name, value, name, value … of the properties of an ordinary object, each name as
  * `known` has it. Undefined where a name is none of those, a value needs a second look, or a getter would be called.
@@ -42,7 +59,7 @@ Value list_headers(Context *context, Value init, int count, Value *arguments) {
   const Object *object = tag_of(init) == TAG_OBJECT ? object_of(init) : NULL;
   const Shape *shape = object == NULL ? NULL : object->shape;
   if (object == NULL || object->class != CLASS_OBJECT || shape->deleted != 0 || shape->count > MOST_HEADERS) return undefined;
-  Value both[2 * MOST_HEADERS];
+  Value both[2 * MOST_HEADERS] = {undefined};
   int headers = 0;
   for (; headers < shape->count; headers++) {
     const Slot *slot = &shape->slots[headers];
@@ -57,23 +74,8 @@ Value list_headers(Context *context, Value init, int count, Value *arguments) {
     both[2 * headers] = name;
     both[2 * headers + 1] = duplicate(value);
   }
-  Value list = undefined;
-  if (headers == shape->count) {
-    list = engine.new_array(context);
-    Value *elements = tag_of(list) == TAG_EXCEPTION || headers == 0 ? NULL : engine.allocate(context, 2 * (size_t)headers * sizeof *elements);
-    if (elements != NULL) {
-      memcpy(elements, both, 2 * (size_t)headers * sizeof *elements);
-      Array *array = array_of(list);
-      array->elements = elements;
-      array->room = array->count = 2 * (uint32_t)headers;
-      array->object.values[0].as.integer = 2 * headers;
-      return list;
-    }
-    if (headers > 0 && tag_of(list) != TAG_EXCEPTION) {
-      release(context, list);
-      list = exception;
-    }
-  }
+  Value list = headers < shape->count ? undefined : new_list(context, both, 2 * (uint32_t)headers);
+  if (tag_of(list) == TAG_OBJECT) return list;
   while (headers > 0) {
     headers--;
     release(context, both[2 * headers]);
@@ -87,17 +89,30 @@ enum { GET = 0, HAS = 1, SET = 2, APPEND = 3 };
 /* What each keeps: the method in JavaScript; a Headers object that nobody has changed; the known names. */
 enum { OTHERWISE = 0, UNTOUCHED = 1, KNOWN = 2, KEPT_BY_METHOD = 3 };
 
-/* The list of a Headers object that may be changed where `changes`; NULL: it is not as all are. */
-static Array *list_of(Value headers, Value untouched, int changes) {
-  if (tag_of(headers) != TAG_OBJECT || object_of(headers)->shape != object_of(untouched)->shape) return NULL;
-  const Value *values = object_of(headers)->values;
-  if (tag_of(values[0]) != TAG_OBJECT || (changes && tag_of(values[1]) != TAG_NULL)) return NULL;
-  Array *list = array_of(values[0]);
+/* The array of a list; NULL: it is not as all are. */
+static Array *usual_list(Value value) {
+  if (tag_of(value) != TAG_OBJECT) return NULL;
+  Array *list = array_of(value);
   int is_usual = list->object.class == CLASS_ARRAY && (list->object.bits[1] & dense_bit) && list->count % 2 == 0 &&
                  list->count <= 2 * MOST_HEADERS && tag_of(list->object.values[0]) == TAG_INT &&
                  list->object.values[0].as.integer == (int32_t)list->count;
   for (uint32_t i = 0; i < list->count && is_usual; i++) is_usual = octets_of_string(list->elements[i]) != NULL;
   return is_usual ? list : NULL;
+}
+
+/* The list of a Headers object that may be changed where `changes`; NULL: it is not as all are. */
+static Array *list_of(Value headers, Value untouched, int changes) {
+  if (tag_of(headers) != TAG_OBJECT || object_of(headers)->shape != object_of(untouched)->shape) return NULL;
+  const Value *values = object_of(headers)->values;
+  return changes && tag_of(values[1]) != TAG_NULL ? NULL : usual_list(values[0]);
+}
+
+Value copy_list(Context *context, Value value) {
+  const Array *list = usual_list(value);
+  if (list == NULL) return null;
+  Value copy = new_list(context, list->elements, list->count);
+  for (uint32_t i = 0; i < list->count && tag_of(copy) == TAG_OBJECT; i++) duplicate(list->elements[i]);
+  return copy;
 }
 
 /* Put a header behind all others, which takes both values. 0: out of memory. */

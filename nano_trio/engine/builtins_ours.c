@@ -76,29 +76,18 @@ static int proves_promise(Context *context) {
   return proof;
 }
 
-static int has_getter(Context *context, Value object, Value name, Value getter) {
+int has_own(Context *context, Value object, Value name, Value wanted, int as_getter) {
   Property property = {.value = undefined, .getter = undefined, .setter = undefined};
   uint32_t atom = engine.atom_of(context, name);
   int found = atom == 0 ? -1 : engine.get_own(context, &property, object, atom);
   if (atom != 0) engine.free_atom(context, atom);
   if (found <= 0) return found;
-  int is_that = tag_of(property.getter) == TAG_OBJECT && property.getter.as.pointer == getter.as.pointer;
+  Value value = as_getter ? property.getter : property.value;
+  int is_that = tag_of(value) == TAG_OBJECT && value.as.pointer == wanted.as.pointer;
   release(context, property.value);
   release(context, property.getter);
   release(context, property.setter);
   return is_that;
-}
-
-/* Whether the receiver is like the first argument; pairs of a name and a getter follow. */
-Value is_like(Context *context, Value object, int count, Value *arguments) {
-  int is_so = count > 0 && tag_of(object) == TAG_OBJECT && tag_of(arguments[0]) == TAG_OBJECT &&
-              object_of(object)->shape == object_of(arguments[0])->shape;
-  if (is_so) {
-    Value prototype = engine.prototype_of(context, object);
-    for (int i = 1; is_so > 0 && i + 1 < count; i += 2) is_so = has_getter(context, prototype, arguments[i], arguments[i + 1]);
-    release(context, prototype);
-  }
-  return is_so < 0 ? exception : (Value){{is_so}, TAG_BOOL};
 }
 
 /* What a function makes of nothing: a model for make_alike(). */
@@ -178,18 +167,7 @@ static int is_plain_promise(Context *context, Value object, Value name, Value co
   const Shape *shape = object_of(object)->shape;
   Value prototype = engine.get_class_prototype(context, promise_class);
   int is_so = shape->count == 0 && tag_of(prototype) == TAG_OBJECT && shape->prototype == prototype.as.pointer;
-  if (is_so) {
-    Property property = {.value = undefined, .getter = undefined, .setter = undefined};
-    Atom atom = engine.atom_of(context, name);
-    is_so = atom == 0 ? -1 : engine.get_own(context, &property, prototype, atom);
-    if (atom != 0) engine.free_atom(context, atom);
-    if (is_so > 0) {
-      is_so = tag_of(property.value) == TAG_OBJECT && property.value.as.pointer == constructor.as.pointer;
-      release(context, property.value);
-      release(context, property.getter);
-      release(context, property.setter);
-    }
-  }
+  if (is_so) is_so = has_own(context, prototype, name, constructor, 0);
   release(context, prototype);
   return is_so;
 }

@@ -6,10 +6,11 @@
   "use strict";
   const { isLoaded, load, host, buffers, constructors, promiseThen, uncurry } = platform;
   const { Uint8Array } = constructors;
-  const { fail, keepShapes, alike, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
-  const { KINDS, seize } = load("body");
+  const { fail, keepShapes, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
+  const { KINDS, TEXT_TYPE, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
+  const { iterator } = Symbol;
 
   /** streams_readable.js and streams_late.js, from the first body that is a stream, and that becomes one. */
   let streams, lateStreams;
@@ -36,35 +37,31 @@
     }
     state.stream = object;
   }
-  const isLike = uncurry("Object", "isLike");
-  /** Of response.js and headerlist.js, from the first use. */
-  let untouched, stateOf, extensions, withStream, copyUnchanged;
+  /** From the first such response, once there are streams of bodies: what copies one; and ResponseInit's extensions. */
+  let copy, extensions;
   /**
    * The state of `new Response(body, init)` where `body` is the stream of a response and `init` a response that no app has
    * changed, as where its headers shall be: what the constructor's steps would come to. Otherwise null.
    */
   function stateLike(body, init) {
-    if (untouched === undefined) {
-      const responses = load("response");
-      ({ untouched, stateOf, extensions } = responses);
-      withStream = keepShapes(responses.stateful, ["kind", "source", "stream", "fields", "headers"])[3];
-      copyUnchanged = load("headerlist").copyUnchanged;
+    if (copy === undefined) {
+      if (!isLoaded("streams_late")) return null;
+      prepareCopy();
     }
-    if (!isLike(init, untouched[0], "headers", untouched[1], "status", untouched[2], "statusText", untouched[3])) return null;
-    const stream = asStream(body);
-    if (stream === undefined) return null;
-    const { kind } = stream;
-    if (kind === undefined || stream.disturbed || stream.reader !== undefined) return null;
-    const like = stateOf(init);
-    const { status, statusText } = like;
-    if (status < 200 || status === 204 || status === 205 || status === 304 || extensions.webSocket !== null) return null;
-    const list = copyUnchanged(like.fields ?? like.list, like.headers);
-    if (list === null) return null;
-    const state = alike(withStream, kind, stream.source, body, list);
-    if (status !== 200) state.status = status;
-    if (statusText !== "") state.statusText = statusText;
-    if (stream.shared) state.shared = true;
-    return state;
+    return extensions.webSocket === null ? copy(body, init) : null;
+  }
+  function prepareCopy() {
+    const response = load("response");
+    const headers = load("headers").model;
+    const { entries } = load("headerlist").headersClass;
+    extensions = response.extensions;
+    const names = ["kind", "source", "stream", "fields", "status", "statusText", "headers"];
+    const states = keepShapes(response.stateful, names);
+    const { untouched } = response;
+    copy = uncurry("Object", "quickCopies")(
+      untouched[0], states[5], states[6], load("streams_readable").model, load("streams_late").model, headers, iterator, entries,
+      ["content-type", TEXT_TYPE], "headers", untouched[1], "status", untouched[2], "statusText", untouched[3],
+    );
   }
   /** Is `value` an object of the platform's class that `file` defines and `check` recognises? Loads nothing. */
   function isOf(file, check, value) {

@@ -81,7 +81,6 @@
     __proto__: null,
     "Promise.fulfilled": async (value) => value,
     "Promise.subscribe": () => false,
-    "Object.isLike": () => false,
     "Object.modelOf": (make) => make,
     "Object.alike": (model, ...values) => {
       if (typeof model === "function") return model(...values);
@@ -92,6 +91,7 @@
     },
     "Object.listHeaders": () => undefined,
     "Object.quickHeaders": null,
+    "Object.quickCopies": () => () => null,
   };
   const functions = { __proto__: ours };
   for (let i = 0; i < listed.length; i += 4) {

@@ -31,7 +31,7 @@
   const clean = { __proto__: null };
   let cleanCount = 0;
   /** Set by headers.js, without which no Headers object exists: its list, for an object that is one, and @@iterator. */
-  const headersClass = { __proto__: null, prototype: null, listOf: () => undefined, entries: undefined };
+  const headersClass = { __proto__: null, listOf: () => undefined, entries: undefined };
 
   /** The lower case of a header name; a TypeError where `name` is none (a ByteString that is a token). */
   function normalizeName(name, context) {
@@ -141,13 +141,6 @@
     }
     return list;
   }
-  /** A copy of the list of `headers`, or of null, which has none yet; null: an app has changed how these are iterated. */
-  function copyUnchanged(list, headers) {
-    const { prototype } = headersClass;
-    if (prototype !== null && (headers ?? prototype)[iterator] !== headersClass.entries) return null;
-    if (list.length === 4) return [list[0], list[1], list[2], list[3]];
-    return copy(list);
-  }
   function copy(list) {
     // Most lists are short: a literal costs half of a loop, and a loop less than slice up to a dozen headers.
     if (list.length === 2) return [list[0], list[1]];
@@ -198,5 +191,5 @@
     return lines;
   }
 
-  return { __proto__: null, headersClass, known, normalizeName, toName, toValue, convertInit, fill, copy, copyUnchanged, getValue, linesOf };
+  return { __proto__: null, headersClass, known, normalizeName, toName, toValue, convertInit, fill, copy, getValue, linesOf };
 }

@@ -147,13 +147,13 @@
     }
   }
   definePairIterable(Headers, "Headers", pairsOf);
-  headersClass.prototype = Headers.prototype;
   headersClass.listOf = listOf;
   headersClass.entries = Headers.prototype.entries;
 
   return {
     __proto__: null,
     Headers,
+    model,
     /** A Headers object over `list` itself, not a copy. */
     makeHeaders: (list, isImmutable) => alike(model, list, isImmutable ? IMMUTABLE : null),
   };

@@ -43,6 +43,7 @@
 
   return {
     __proto__: null,
+    model,
     /** A ReadableStream that pulls when it is read; chunks are Uint8Arrays, whose buffers are transferred. */
     createReadableByteStream: (pull, cancel) => wrap(new LateStream(() => ({ __proto__: null, pull, cancel }))),
     /** How the streams of bodies open. */

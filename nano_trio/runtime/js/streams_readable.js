@@ -537,6 +537,7 @@
     // For the other streams_*.js files
     /** The public object of an internal stream that is not asked for it again. */
     wrap: (stream) => alike(model, stream),
+    model,
     slots,
     Stream,
     Reader,
