@@ -31,10 +31,15 @@
  *   uncurry("Object", "quickHeaders")(method, …), uncurry("Object", "quickCopies")(model, …)
  *                         make functions that do the usual: a method of Headers, and to copy a response.
  *
- *   defineLazy(access)    defines each of the lazy globals as an accessor that calls access(name) or access(name, value).
+ *   defineLazy(access, find)
+ *                         defines each of the lazy globals as an accessor that calls access(name) or access(name, value).
  *                         Getter and setter are one function, which is half as large as one of JavaScript, and knows by
- *                         its magic number which global it is. Where the prototype of a class without objects would be,
- *                         each context keeps `access`.
+ *                         its magic number which global it is. Where the prototypes of classes without objects would be,
+ *                         each context keeps `access` and `find`.
+ *   defineMembers(target, file)
+ *                         gives an interface the members listed for a file, which few apps use. The engine makes methods
+ *                         when they are first touched. When one is called the function find(file, name) is called in its
+ *                         place.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
@@ -43,8 +48,8 @@
 
 #include "builtins.h"
 
-/* What a list of properties holds (JS_DEF_CFUNC, JS_DEF_OBJECT). */
-enum { A_FUNCTION = 0, AN_OBJECT = 8 };
+/* What a list of properties holds (JS_DEF_CFUNC, JS_DEF_CGETSET_MAGIC, JS_DEF_OBJECT). */
+enum { A_FUNCTION = 0, A_GETTER = 2, AN_OBJECT = 8 };
 
 typedef Value GenericMagic(Context *, Value this, int count, Value *arguments, int magic);
 typedef Value Getter(Context *, Value this);
@@ -60,6 +65,9 @@ typedef struct Entry {
       uint8_t length, kind;
       void *function;
     } function;
+    struct {
+      void *get, *set;
+    } accessor;
     struct {
       const struct Entry *list;
       int count;
@@ -83,8 +91,13 @@ static int type_count;
 /* The names of the lazy globals. */
 static char **lazy;
 static int lazy_count;
-/* Where each context keeps what is called when one is accessed. */
-static uint32_t keeping_class;
+/* Where each context keeps what is called when one is accessed, and what finds members. */
+static uint32_t keeping_class, finding_class;
+
+/* Members of interfaces, and the file of each. Those of a file come together. */
+static Entry *members;
+static char **files;
+static int member_count;
 
 /* A method that takes its receiver as first argument. The engine sees to it that there is one. */
 static Value call(Context *context, Value this, int count, Value *arguments, int index) {
@@ -141,12 +154,20 @@ static Value access(Context *context, Value this, int count, Value *arguments, i
   return result;
 }
 
-static Value define_lazy(Context *context, Value this, int count, Value *arguments) {
+/* Have the context keep a function. 0: out of memory. */
+static int keep(Context *context, uint32_t class, Value function) {
   static const ClassDefinition definition = {.name = "lazy"};
   /* This function of the engine's throws nothing. */
-  if (engine.new_class(engine.get_runtime(context), keeping_class, &definition) < 0)
-    return engine.throw_out_of_memory(context);
-  engine.set_class_prototype(context, keeping_class, duplicate(arguments[0]));
+  if (engine.new_class(engine.get_runtime(context), class, &definition) < 0) {
+    engine.throw_out_of_memory(context);
+    return 0;
+  }
+  engine.set_class_prototype(context, class, duplicate(function));
+  return 1;
+}
+
+static Value define_lazy(Context *context, Value this, int count, Value *arguments) {
+  if (!keep(context, keeping_class, arguments[0]) || !keep(context, finding_class, arguments[1])) return exception;
   Value global = engine.get_global(context);
   int ok = 1;
   for (int i = 0; ok && i < lazy_count; i++) {
@@ -158,6 +179,33 @@ static Value define_lazy(Context *context, Value this, int count, Value *argumen
   }
   release(context, global);
   return ok ? undefined : exception;
+}
+
+/* A member is called. */
+static Value member(Context *context, Value this, int count, Value *arguments, int index) {
+  const char *name = members[index].name;
+  Value find = engine.get_class_prototype(context, finding_class), function = exception;
+  Value of[2] = {engine.new_string(context, files[index], strlen(files[index])), exception};
+  if (tag_of(of[0]) != TAG_EXCEPTION) of[1] = engine.new_string(context, name, strlen(name));
+  if (tag_of(of[1]) != TAG_EXCEPTION) function = engine.call(context, find, undefined, 2, of);
+  Value result = tag_of(function) == TAG_EXCEPTION ? exception : engine.call(context, function, this, count, arguments);
+  release(context, function);
+  release(context, of[1]);
+  release(context, of[0]);
+  release(context, find);
+  return result;
+}
+
+static Value get_member(Context *context, Value this, int index) { return member(context, this, 0, NULL, index); }
+
+static Value define_members(Context *context, Value this, int count, Value *arguments) {
+  const char *file = engine.text_of(context, NULL, arguments[1], 0);
+  if (file == NULL) return exception;
+  int first = 0, end;
+  while (first < member_count && strcmp(files[first], file) != 0) first++;
+  for (end = first; end < member_count && strcmp(files[end], file) == 0;) end++;
+  engine.free_text(context, file);
+  return engine.define_list(context, arguments[0], members + first, end - first) == 0 ? undefined : exception;
 }
 
 /* What the engine keeps of a function; 0: it is none of C. */
@@ -246,17 +294,47 @@ static int learn_names(Context *context, Value list) {
   return 1;
 }
 
-/* Once a process, before all others: what the globals `listed` and `lazy` list. 0: something is not as it is known here. */
+/* Members, three items each: the file, the name, and the length of a method, or less than 0 for a getter. */
+static int learn_members(Context *context, Value list) {
+  uint32_t count = length_of(context, list) / 3;
+  members = calloc(count, sizeof *members);
+  files = calloc(count, sizeof *files);
+  if (members == NULL || files == NULL) return 0;
+  for (uint32_t i = 0; i < count; i++) {
+    char *file = copy_text(context, list, 3 * i), *name = copy_text(context, list, 3 * i + 1);
+    int length = engine.get_at(context, list, 3 * i + 2).as.integer;
+    if (file == NULL || name == NULL) return 0;
+    Entry *entry = &members[member_count];
+    *entry = (Entry){.name = name, .holds = length < 0 ? A_GETTER : A_FUNCTION, .magic = (int16_t)member_count};
+    if (length < 0) {
+      entry->flags = CONFIGURABLE_ENUMERABLE;
+      entry->as.accessor.get = (void *)get_member;
+    } else {
+      entry->flags = CONFIGURABLE_WRITABLE_ENUMERABLE;
+      entry->as.function.length = (uint8_t)length;
+      entry->as.function.kind = GENERIC_MAGIC;
+      entry->as.function.function = (void *)member;
+    }
+    files[member_count++] = file;
+  }
+  return 1;
+}
+
+/* Once a process, before all others: what the globals `listed`, `lazy` and `members` list. 0: something is not as it is
+   known here. */
 int builtins_learn(const Engine *functions, Context *context) {
   /* Functions that were made of others before are called by their places in the list, and properties point to it. */
   if (methods != NULL) return 0;
   engine = *functions;
   engine.new_class_number(&keeping_class);
+  engine.new_class_number(&finding_class);
   uint16_t class;
   if (!proves_kept(context, &class) || !proves_ours(context)) return 0;
   Value global = engine.get_global(context);
   Value listed = engine.get(context, global, "listed"), names = engine.get(context, global, "lazy");
-  int ok = learn_builtins(context, listed, class) && learn_names(context, names);
+  Value of_interfaces = engine.get(context, global, "members");
+  int ok = learn_builtins(context, listed, class) && learn_names(context, names) && learn_members(context, of_interfaces);
+  release(context, of_interfaces);
   release(context, names);
   release(context, listed);
   release(context, global);
@@ -267,14 +345,15 @@ static int put(Context *context, Value object, const char *name, Value value) {
   return tag_of(value) == TAG_OBJECT && engine.define_named(context, object, name, value, CONFIGURABLE_WRITABLE) >= 0;
 }
 
-/* Give a context { uncurry, statics, defineLazy } as the global of this name. Out of memory, it has none of the name. */
+/* Give a context { uncurry, statics, defineLazy, defineMembers } as the global of this name. Out of memory, it has none of the name. */
 void builtins_give(Context *context, const char *place) {
   Value global = engine.get_global(context);
   Value given = engine.new_object(context, null);
   Value statics = engine.new_object(context, null);
   if (tag_of(statics) == TAG_OBJECT && engine.define_list(context, statics, types, type_count) == 0 &&
       put(context, given, "uncurry", engine.new_function(context, uncurry, "uncurry", 2, GENERIC, 0)) &&
-      put(context, given, "defineLazy", engine.new_function(context, define_lazy, "defineLazy", 1, GENERIC, 0)) &&
+      put(context, given, "defineLazy", engine.new_function(context, define_lazy, "defineLazy", 2, GENERIC, 0)) &&
+      put(context, given, "defineMembers", engine.new_function(context, define_members, "defineMembers", 2, GENERIC, 0)) &&
       put(context, given, "statics", duplicate(statics)))
     put(context, global, place, duplicate(given));
   release(context, statics);

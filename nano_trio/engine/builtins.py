@@ -64,7 +64,7 @@ _FUNCTIONS = (
     "JS_NewCFunctionData",
 )
 _PLACE = "given"
-_PROOF = r"""({ uncurry, statics, defineLazy }) => {
+_PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {
   const made = [], add = (...values) => made.push(...values.map(String));
   const array = [3, 1, 2], map = new Map([[1, 2]]), bytes = new Uint8Array([1, 2, 3]);
   add(uncurry("Array", "push")(array, 5, 4), uncurry("Array", "filter")(array, (each) => each > 1), array);
@@ -95,10 +95,12 @@ _PROOF = r"""({ uncurry, statics, defineLazy }) => {
   add(promise, Object.getPrototypeOf(promise) === Promise.prototype, Object.keys(promise).length);
   for (const refused of [() => uncurry("Map", "get")(), () => uncurry("Map", "size")([]), () => uncurry("Map", "no")])
     try { made.push(refused()) } catch (error) { made.push(error.name) }
-  add(defineLazy((...all) => add(all.length, ...all)));
+  add(defineLazy((...all) => add(all.length, ...all), (...all) => (...passed) => [...all, ...passed]));
   add(URL, (URL = 7), URL);
   const { get, set, enumerable, configurable } = Object.getOwnPropertyDescriptor(globalThis, "URL");
   add(get === set, get.name, get.length, enumerable, configurable);
+  const target = {};
+  add(defineMembers(target, "response_members"), Object.keys(target), target.clone(1, 2), target.url);
   return () => made.join();
 }"""
 
@@ -109,12 +111,15 @@ def in_use(source: str) -> bool:
 
 
 def give(context: quickjs.Context, source: str, place: str) -> bool:
-    """Make the global ``place`` of a context ``{ uncurry, statics, defineLazy }``; False where that cannot be had.
+    """Make the global ``place`` of a context ``{ uncurry, statics, defineLazy, defineMembers }``; False where that
+    cannot be had.
 
-    ``source``: a function that returns these three in JavaScript, with ``listed`` and ``lazy``. What ``listed`` names,
-    four items each (is it a method, its type, its name, the function), ``uncurry`` and ``statics`` are for.
-    ``defineLazy(access)`` defines the globals that ``lazy`` names: each is what ``access(name)`` returns, and is
-    assigned by ``access(name, value)``.
+    ``source``: a function that returns these four in JavaScript, with ``listed``, ``lazy`` and ``members``. What
+    ``listed`` names, four items each (is it a method, its type, its name, the function), ``uncurry`` and ``statics``
+    are for. ``defineLazy(access, find)`` defines the globals that ``lazy`` names: each is what ``access(name)``
+    returns, and is assigned by ``access(name, value)``. ``defineMembers(target, file)`` defines what ``members`` has
+    for a file, three items each (the file, the name, the length of a method or -1 for a getter): it does what the
+    function ``find(file, name)`` does.
     """
     library = _library(source)
     if library is not None:
@@ -131,7 +136,7 @@ def _library(source: str) -> ctypes.PyDLL | None:
     scratch = quickjs.Runtime().new_context()
     # JSON's functions are ours, where they can be had.
     json_builtins.install(scratch)
-    scratch.eval(f"const own = ({source})(); globalThis.listed = own.listed; globalThis.lazy = own.lazy")
+    scratch.eval(f"const own = ({source})(); var {{ listed, lazy, members }} = own")
     if not library.builtins_learn(functions, ctypes.c_void_p(address_of(scratch))):
         return None
     # Another runtime: what was learned of the first must be true of all.

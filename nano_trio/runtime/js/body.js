@@ -93,18 +93,6 @@
     defineGetter(prototype, "body", getterOf(attributes, "body"));
     defineGetter(prototype, "bodyUsed", getterOf(attributes, "bodyUsed"));
     assign(prototype, {
-      arrayBuffer() {
-        return (consume ??= load("body_consume").consume)(this, stateOf, "arrayBuffer");
-      },
-      blob() {
-        return (consume ??= load("body_consume").consume)(this, stateOf, "blob");
-      },
-      bytes() {
-        return (consume ??= load("body_consume").consume)(this, stateOf, "bytes");
-      },
-      formData() {
-        return (consume ??= load("body_consume").consume)(this, stateOf, "formData");
-      },
       json() {
         return (consume ??= load("body_consume").consume)(this, stateOf, "json");
       },

@@ -31,7 +31,7 @@
     SyntaxError, TypeError, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, URIError, WeakMap, WeakRef, WeakSet,
   };
   // Where the engine can make builtins anew, the host has put what does that in the place of a global to come.
-  const { uncurry, statics, defineLazy } = builtins === undefined ? globals.self : builtins();
+  const { uncurry, statics, defineLazy, defineMembers } = builtins === undefined ? globals.self : builtins();
   const { defineProperty, setPrototypeOf } = statics.Object;
 
   const loaded = { __proto__: null };
@@ -117,6 +117,8 @@
     isLoaded: (name) => loaded[name] !== undefined,
     host,
     defineGlobal,
+    /** Give an interface the members that builtins.js lists for a file, which is loaded when one is first called. */
+    defineMembers,
     reportException,
     rejections,
     /** Of operations.js. */
@@ -144,9 +146,12 @@
   defineGlobal("self", globals);
   /** Globals that are no longer lazy: the app has assigned them, or the platform defined them otherwise. */
   const settled = { __proto__: null, console: true };
-  defineLazy(function (name) {
-    return arguments.length === 1 ? touch(name) : assign(name, arguments[1]);
-  });
+  defineLazy(
+    function (name) {
+      return arguments.length === 1 ? touch(name) : assign(name, arguments[1]);
+    },
+    (file, name) => load(file)[name],
+  );
   function touch(name) {
     load(fileOf(name));
     return globals[name];

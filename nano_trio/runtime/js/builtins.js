@@ -5,8 +5,10 @@
 //   uncurry(type, name): the method or getter of the type's prototype, taking its receiver first, as in
 //     uncurry("Array", "push")(array, item) and uncurry("Map", "size")(map); some that it makes are no builtins but `ours`;
 //   statics: the functions of constructors and namespaces, as in statics.Object.freeze;
-//   defineLazy(access): each of the globals `lazy` is what access(name) returns, and is assigned by access(name, value);
-//   listed, lazy: what all that is for, as engine/builtins.py wants it;
+//   defineLazy(access, find): each of the globals `lazy` is what access(name) returns, and is assigned by access(name, value);
+//   defineMembers(target, file): an interface gets the members below that are for that file: each does what the function
+//     find(file, name) does, with its receiver;
+//   listed, lazy, members: what all that is for, as engine/builtins.py wants it;
 //   ours: what the engine can do and JavaScript cannot say, which engine/builtins.c explains, as well as it can be said.
 (lazy) => {
   "use strict";
@@ -56,7 +58,16 @@
     Symbol: "for",
     Uint8Array: "fromBase64",
   };
-  const { create, getOwnPropertyDescriptor, getPrototypeOf, keys } = Object;
+  // Members of interfaces that few apps use, by the file that has what they do: methods, with their length, and getters.
+  const interfaces = {
+    __proto__: null,
+    request_members:
+      "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 cache credentials destination duplex integrity " +
+      "isHistoryNavigation isReloadNavigation keepalive mode redirect referrer referrerPolicy",
+    response_members: "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 redirected type url webSocket",
+    response_statics: "error/0 redirect/1",
+  };
+  const { create, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys } = Object;
   const types = { __proto__: null, TypedArray: getPrototypeOf(Uint8Array) };
   const typeOf = (name) => types[name] ?? globalThis[name];
   /** The function behind a method or getter: its name, or "[Symbol.replace]". */
@@ -102,7 +113,35 @@
     if (found === undefined) throw new TypeError(`builtins.js lists no ${type}.${name}`);
     return found;
   };
-  const defineLazy = (access) => {
+  const members = [];
+  for (const file in interfaces) {
+    for (const member of interfaces[file].split(" ")) {
+      const [name, length = -1] = member.split("/");
+      members.push(file, name, length | 0);
+    }
+  }
+  const { apply } = Reflect;
+  let findMember;
+  const defineMembers = (target, file) => {
+    for (let i = 0; i < members.length; i += 3) {
+      const [of, name, length] = members.slice(i, i + 3);
+      if (of !== file) continue;
+      const getter = {
+        get [name]() {
+          return apply(findMember(file, name), this, []);
+        },
+      };
+      const method = {
+        [name](...passed) {
+          return apply(findMember(file, name), this, passed);
+        },
+      };
+      if (length >= 0) defineProperty(method[name], "length", { value: length });
+      defineProperty(target, name, getOwnPropertyDescriptor(length < 0 ? getter : method, name));
+    }
+  };
+  const defineLazy = (access, find) => {
+    findMember = find;
     for (const name of lazy) {
       const both = function () {
         return arguments.length === 0 ? access(name) : access(name, arguments[0]);
@@ -111,5 +150,5 @@
       Object.defineProperty(globalThis, name, { get: both, set: both, configurable: true });
     }
   };
-  return { __proto__: null, uncurry, statics, defineLazy, listed, lazy, ours };
+  return { __proto__: null, uncurry, statics, defineLazy, defineMembers, listed, lazy, members, ours };
 }

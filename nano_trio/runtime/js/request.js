@@ -1,13 +1,13 @@
 // Request: Fetch, https://fetch.spec.whatwg.org/#request-class
 //
 // Its state is one object, made without effort for a request from the host: the Headers and the signal come into being
-// when the app touches them. The constructor's steps are in request_init.js, which apps that only receive never load.
+// when the app touches them. The constructor's steps are in request_init.js, which apps that only receive never load, and
+// members that few use in request_members.js.
 (platform) => {
   "use strict";
-  const { load, uncurry } = platform;
-  const { requireArguments, fail, keepShapes, modelOf, alike, defineInterface } = load("webidl_core");
-  const { KINDS, isUnusable, includeBody, defineGetter, getterOf } = load("body");
-  const slice = uncurry("Array", "slice");
+  const { load, uncurry, defineMembers } = platform;
+  const { requireArguments, keepShapes, modelOf, alike, defineInterface } = load("webidl_core");
+  const { KINDS, includeBody } = load("body");
   const split = uncurry("String", "split");
   const INTERNAL = {};
   const DEFAULTS = {
@@ -50,32 +50,8 @@
       const state = this.#state;
       return (state.headers ??= (makeHeaders ?? loadHeaders())(state.list, state.isImmutable));
     }
-    get destination() {
-      this.#state;
-      return "";
-    }
-    get isReloadNavigation() {
-      this.#state;
-      return false;
-    }
-    get isHistoryNavigation() {
-      this.#state;
-      return false;
-    }
     get signal() {
       return signalOf(this.#state);
-    }
-    get duplex() {
-      this.#state;
-      return "half";
-    }
-    clone() {
-      const state = this.#state;
-      if (isUnusable(state)) fail("Failed to execute 'clone' on 'Request'", "The body has been read already or is locked.");
-      const copy = newState(state.method, state.url, slice(state.list), state.options, state.isImmutable);
-      load("body_source").cloneBody(state, copy);
-      copy.follow = state;
-      return new Request(INTERNAL, copy);
     }
     static {
       stateOf = (request) => request.#state;
@@ -138,14 +114,7 @@
   }
 
   defineInterface(Request, { length: 1 });
-  for (const name in DEFAULTS) {
-    const accessor = {
-      get [name]() {
-        return stateOf(this).options[name];
-      },
-    };
-    defineGetter(Request.prototype, name, getterOf(accessor, name));
-  }
+  defineMembers(Request.prototype, "request_members");
   includeBody(Request.prototype, stateOf);
 
   return {
@@ -155,6 +124,7 @@
     /** The internal state of a Request; throws a TypeError for anything else. */
     stateOf,
     newState,
+    INTERNAL,
     DEFAULTS,
     signalOf,
     /**

@@ -1,13 +1,14 @@
 // Response: Fetch, https://fetch.spec.whatwg.org/#response-class
 //
-// Its state is one object; the Headers object comes into being when the app touches it.
+// Its state is one object; the Headers object comes into being when the app touches it. Members that few apps use are in
+// response_members.js and response_statics.js.
 (platform) => {
   "use strict";
-  const { load, statics, constructors, uncurry } = platform;
+  const { load, statics, constructors, uncurry, defineMembers } = platform;
   const { RangeError } = constructors;
   const { requireArguments, fail, ByteString, USVString, keepShapes, modelOf, alike, defineInterface } =
     load("webidl_core");
-  const { KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, includeBody, getterOf } = load("body");
+  const { KINDS, TEXT_TYPE, convertBodyInit, extract, includeBody, getterOf } = load("body");
   const { NONE, TEXT, BYTES, WIRE } = KINDS;
   const { stringify } = statics.JSON;
   const { isArray } = statics.Array;
@@ -57,26 +58,6 @@
       if (init === undefined) state.fields = type === null ? [] : ["content-type", type];
       else initialize(state, hasBody, type, context);
     }
-    static error() {
-      const state = newState(0, []);
-      state.type = "error";
-      state.isImmutable = true;
-      return new Response(INTERNAL, state);
-    }
-    static redirect(url, status = 302) {
-      const context = "Failed to execute 'redirect' on 'Response'";
-      if (arguments.length < 1) requireArguments(arguments.length, 1, context);
-      url = USVString(url, context);
-      status = load("webidl_numbers").unsignedShort(status, context);
-      const href = load("urlparser").parse(url);
-      if (href === null) fail(context, `Failed to parse URL from ${url}`);
-      if (status !== 301 && status !== 302 && status !== 303 && status !== 307 && status !== 308) {
-        throw new RangeError(`${context}: Invalid status code ${status}`);
-      }
-      const state = newState(status, ["location", href]);
-      state.isImmutable = true;
-      return new Response(INTERNAL, state);
-    }
     static json(data, init = undefined) {
       const context = "Failed to execute 'json' on 'Response'";
       if (arguments.length < 1) requireArguments(arguments.length, 1, context);
@@ -87,17 +68,6 @@
       state.source = text;
       initialize(state, true, "application/json", context);
       return alike(untouched[0], state);
-    }
-    get type() {
-      return this.#state.type;
-    }
-    get url() {
-      const { url } = this.#state;
-      const fragment = uncurry("String", "indexOf")(url, "#");
-      return fragment < 0 ? url : uncurry("String", "substring")(url, 0, fragment);
-    }
-    get redirected() {
-      return this.#state.redirected;
     }
     get status() {
       return this.#state.status;
@@ -112,15 +82,6 @@
     get headers() {
       const state = this.#state;
       return (state.headers ??= (makeHeaders ?? loadHeaders())(state.list, state.isImmutable));
-    }
-    /** As in Workers: the WebSocket of a response with the status 101. */
-    get webSocket() {
-      return this.#state.webSocket;
-    }
-    clone() {
-      const state = this.#state;
-      if (isUnusable(state)) fail("Failed to execute 'clone' on 'Response'", "The body has been read already or is locked.");
-      return new Response(INTERNAL, load("body_source").cloneResponse(state));
     }
     static {
       stateOf = (response) => response.#state;
@@ -221,11 +182,14 @@
   }
 
   defineInterface(Response, { length: 0 });
+  defineMembers(Response, "response_statics");
+  defineMembers(Response.prototype, "response_members");
   includeBody(Response.prototype, stateOf);
 
   return {
     __proto__: null,
     Response,
+    INTERNAL,
     stateOf,
     /** The internal state of a Response; null for anything else. */
     stateOrNull,
