@@ -6,7 +6,7 @@
   "use strict";
   const { load, statics, constructors, uncurry, defineMembers } = platform;
   const { RangeError } = constructors;
-  const { requireArguments, fail, ByteString, USVString, keepShapes, modelOf, alike, defineInterface } =
+  const { requireArguments, fail, ByteString, keepShapes, modelOf, alike, defineInterface } =
     load("webidl_core");
   const { KINDS, TEXT_TYPE, convertBodyInit, extract, includeBody, getterOf } = load("body");
   const { NONE, TEXT, BYTES, WIRE } = KINDS;
