@@ -559,3 +559,16 @@ def test_builtins_that_are_held_serve_as_well(name: str, held: Callable[[str], A
     called = held(body)
     called.pop("String.prototype.concat", None)
     assert called == {}
+
+
+def test_objects_that_are_made_where_builtins_are_held_ask_no_iterator_of_arrays(held: Callable[[str], Any]) -> None:
+    told = held(
+        """
+        const told = [], values = Array.prototype[Symbol.iterator];
+        Array.prototype[Symbol.iterator] = function () { told.push(this.length); return values.call(this) };
+        told.push(Response.json(1).headers.get("content-type"), new Response("text").body.locked);
+        Array.prototype[Symbol.iterator] = values;
+        return told;
+        """
+    )
+    assert told == ["application/json", False]

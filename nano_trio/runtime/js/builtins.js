@@ -94,7 +94,8 @@
     "Promise.subscribe": () => false,
     "Object.modelOf": (make) => make,
     "Object.alike": (model, ...values) => {
-      if (typeof model === "function") return model(...values);
+      // A spread would ask the iterator of arrays, which an app may have replaced.
+      if (typeof model === "function") return apply(model, undefined, values);
       const object = create(getPrototypeOf(model));
       const names = keys(model);
       for (let i = 0; i < names.length; i++) object[names[i]] = values[i];
