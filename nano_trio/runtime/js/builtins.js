@@ -125,8 +125,9 @@
   let findMember;
   const defineMembers = (target, file) => {
     for (let i = 0; i < members.length; i += 3) {
-      const [of, name, length] = members.slice(i, i + 3);
-      if (of !== file) continue;
+      // Nothing is asked of arrays, whose methods an app may have replaced.
+      if (members[i] !== file) continue;
+      const name = members[i + 1], length = members[i + 2];
       const getter = {
         get [name]() {
           return apply(findMember(file, name), this, []);
