@@ -39,6 +39,7 @@ from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.source import Source
 from nano_trio.actors.surroundings import Registry
 from nano_trio.engine.modules import AppCode
+from nano_trio.engine.preparation import LOAD_MS, Means
 from nano_trio.engine.scheduler import Account
 from nano_trio.runtime.environment import Blank
 
@@ -258,15 +259,17 @@ class App:
                 self._start_for(exchange)
 
     def _read(self) -> AppCode | None:
-        """The code; None where it does not load, which counts as a crash, and while a worker thread reads it."""
+        """The code; None where it does not load, which counts as a crash, and while it is being read."""
         try:
-            code = self.source.get()
+            return self.source.get(self._means(self.settings), self._source_read)
         except NotLoaded as error:
             self._crashed(None, str(error))
             return None
-        if code is None:
-            self.source.read_aside(self._registry.spawn, self._source_read)
-        return code
+
+    def _means(self, settings: SupervisedSettings) -> Means:
+        """To read and compile code."""
+        limit_ms = max(settings.timeout_ms, LOAD_MS)
+        return Means(self._registry.scheduler, self.account, limit_ms, self._registry.spawn)
 
     def _source_read(self) -> None:
         if self._unstarted:
@@ -286,7 +289,7 @@ class App:
         return self.name not in self._registry.quarantined and self.restarts.retry_in(trio.current_time()) <= 0
 
     def _start(self) -> Incarnation | None:
-        """A new incarnation, or None where the app has failed or does not load, or while a thread reads its code."""
+        """A new incarnation, or None where the app has failed or does not load, or while its code is being read."""
         if not self._may_start:
             return None
         scheduler = self._registry.scheduler
@@ -414,7 +417,7 @@ class App:
         """
         if (reason := self._registry.quarantined.get(self.name)) is not None:
             raise NotLoaded(f"the app is quarantined: {reason}")
-        code = await self.source.read_version(settings.path)
+        code = await self.read_version(settings)
         incarnation = self._make(settings, code)
         version = Version(settings, code, incarnation)
         try:
@@ -427,6 +430,10 @@ class App:
             version.incarnation.retire()
             raise
         return version
+
+    async def read_version(self, settings: SupervisedSettings) -> AppCode:
+        """Read the code of a new version, and run nothing of it. Raises :class:`NotLoaded`."""
+        return await self.source.read_version(self._means(settings), settings.path)
 
     def switch(self, version: Version) -> None:
         """From now on requests go to the new version; the old one finishes what it has, within the drain time."""
@@ -449,8 +456,7 @@ class App:
     def learn_code(self) -> None:
         """Read the files and run nothing, so that :attr:`Source.is_stale` tells when they change."""
         with contextlib.suppress(NotLoaded):
-            if self.source.get() is None:
-                self.source.read_aside(self._registry.spawn, self._source_read)
+            self.source.get(self._means(self.settings), self._source_read)
 
     def forget_code(self) -> None:
         """The next start reads the files anew, and at once even where the app has failed."""
@@ -523,6 +529,7 @@ class App:
         for exchange in self._unstarted:
             exchange.answer(going_away(), ErrorKind.DRAINING)
         self._unstarted.clear()
+        self.source.stop_reading()
         if self._blank is not None:
             self._blank.close()
             self._blank = None

@@ -100,6 +100,7 @@ class Repl(NoRequests):
                 if self._own_scheduler:
                     await nursery.start(self.scheduler.run)
                 await nursery.start(self.environment.run)
+                self.environment.read_code()
                 self.environment.install_entries("dispatch")
                 self.environment.install_entries("repl")
                 if self._has_service:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -18,7 +19,8 @@ from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode, ModuleError, load_app
-from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.preparation import LOAD_MS, Means, OutOfTime, Preparation
+from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, StopReason
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
@@ -137,19 +139,33 @@ async def try_load(
 ) -> LoadProblem | None:
     """Load an app as ``serve`` would, and let it go again. Why it does not load, or None.
 
-    Takes at most ``request_timeout_ms``. ``esbuild``: of the configuration.
+    Takes at most ``request_timeout_ms``, behind what it takes to compile the code. ``esbuild``: of the configuration.
     """
-    try:
-        code = load_app(settings.path, cache, BUILTIN_MODULES, Tools(esbuild))
-    except ModuleError as error:
-        return _of_import(Path(settings.path), str(error))
-    except JavaScriptError as error:
-        return LoadProblem.of(error)
     scheduler = CpuScheduler()
+    problem: LoadProblem | None = None
+    async with trio.open_nursery() as nursery:
+        await nursery.start(scheduler.run)
+        means = Means(scheduler, Account(), max(settings.timeout_ms, LOAD_MS), nursery.start_soon)
+        reading = Preparation(means, partial(load_app, settings.path, cache, BUILTIN_MODULES, Tools(esbuild)))
+        await reading.wait()
+        try:
+            code = reading.outcome()
+        except ModuleError as error:
+            problem = _of_import(Path(settings.path), str(error))
+        except JavaScriptError as error:
+            problem = LoadProblem.of(error)
+        except OutOfTime as error:
+            problem = LoadProblem(str(error), (error.file or "").removeprefix("./"))
+        else:
+            problem = await _load(settings, code, scheduler)
+        nursery.cancel_scope.cancel()
+    return problem
+
+
+async def _load(settings: SupervisedSettings, code: AppCode, scheduler: CpuScheduler) -> LoadProblem | None:
     scratch = _Scratch(settings, code, scheduler)
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(scheduler.run)
             await nursery.start(scratch.environment.run)
             with trio.move_on_after(settings.request_timeout_ms / 1e3) as patience:
                 scratch.environment.load(settings.env)

@@ -1,23 +1,25 @@
 """An app's code, as its files have it: read when it is asked for, kept, and read anew when told so.
 
-Most code is read in a millisecond, there where it is asked for. What may take long, because a tool has to take the
-types out of TypeScript, a worker thread reads, and whoever wants the app waits for that.
+Most code is read in a fraction of a millisecond, there where it is asked for. What takes longer, because there is much
+to compile or a tool has to take the types out of TypeScript, goes on in slices (:mod:`nano_trio.engine.preparation`),
+and whoever wants the app waits for that.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
 import structlog
-import trio
 
 from nano_trio.actors.incarnation import NotLoaded, load_failure
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
-from nano_trio.engine.modules import AppCode, AppFiles, ModuleError, load_app
+from nano_trio.engine.modules import AppCode, ModuleError, load_app
+from nano_trio.engine.native_calls import enters
+from nano_trio.engine.pauses import Stopped
+from nano_trio.engine.preparation import Means, OutOfTime, Preparation
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.platform import BUILTIN_MODULES
 
@@ -29,60 +31,70 @@ _log = structlog.get_logger("nano_trio")
 class Source:
     """The code of the app at ``path``. ``tools``: what may be run for TypeScript."""
 
-    __slots__ = ("_bytecode", "_failure", "_tools", "code", "is_being_read", "path")
+    __slots__ = ("_bytecode", "_failure", "_reading", "_tools", "code", "path")
 
     def __init__(self, path: str | os.PathLike[str], bytecode: BytecodeCache, tools: Tools) -> None:
         self.path = path
         self.code: AppCode | None = None
         """What was read and is kept."""
-        self.is_being_read = False
-        """By a worker thread."""
         self._bytecode = bytecode
         self._tools = tools
         self._failure: str | None = None
+        self._reading: Preparation[AppCode] | None = None
 
-    def get(self) -> AppCode | None:
-        """What is kept; else it is read now. None where that may take long: then it is for :meth:`read_aside`.
+    @property
+    def is_being_read(self) -> bool:
+        """It takes longer than a slice."""
+        return self._reading is not None
 
-        Raises :class:`NotLoaded`, also for what :meth:`read_aside` met.
+    def get(self, means: Means, then: Callable[[], None]) -> AppCode | None:
+        """What is kept; else it is read now. None where that takes longer: when it has ended ``then`` is called, unless
+        another waits for that already, and may :meth:`get` it.
+
+        Raises :class:`NotLoaded`, also for what went wrong meanwhile.
         """
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise NotLoaded(failure)
-        if self.code is None and not self.is_being_read:
-            files = _files_at(self.path)
-            if not files.slow:
-                self.code = self._load(files)
+        if self.code is None and self._reading is None:
+            reading = self._prepare(means, self.path)
+            if reading.begin():
+                self.code = _outcome(reading)
+            else:
+                reading.on_end = functools.partial(self._read, reading, self.path, then)
+                self._reading = reading
         return self.code
 
-    def read_aside(self, spawn: Callable[[Callable[[], Awaitable[Any]]], None], then: Callable[[], None]) -> None:
-        """Have it read by a worker thread, unless one does so already; then call ``then``, which may :meth:`get` it."""
-        if not self.is_being_read:
-            self.is_being_read = True
-            spawn(functools.partial(self._read, then))
-
-    async def _read(self, then: Callable[[], None]) -> None:
-        path = self.path
-        code: AppCode | None = None
-        failure: str | None = None
-        try:
-            code = await trio.to_thread.run_sync(self._load, path)
-        except NotLoaded as error:
-            failure = str(error)
-        finally:
-            self.is_being_read = False
-        if self.code is None and path == self.path:
-            self.code, self._failure = code, failure
+    def _read(self, reading: Preparation[AppCode], path: str | os.PathLike[str], then: Callable[[], None]) -> None:
+        self._reading = None
+        if self.code is None and path == self.path and not reading.is_outdated:
+            try:
+                self.code = _outcome(reading)
+            except NotLoaded as error:
+                self._failure = str(error)
         then()
 
-    async def read_version(self, path: str | os.PathLike[str]) -> AppCode:
-        """Read the code at ``path`` beside what is kept. Raises :class:`NotLoaded`."""
-        files = _files_at(path)
-        return await trio.to_thread.run_sync(self._load, files) if files.slow else self._load(files)
+    def stop_reading(self) -> None:
+        """Nobody wants it any more."""
+        if self._reading is not None:
+            self._reading.stop()
+            self._reading = None
 
-    def _load(self, app: str | os.PathLike[str] | AppFiles) -> AppCode:
+    async def read_version(self, means: Means, path: str | os.PathLike[str]) -> AppCode:
+        """Read the code at ``path`` beside what is kept. Raises :class:`NotLoaded`."""
+        reading = self._prepare(means, path)
+        await reading.wait()
+        return _outcome(reading)
+
+    def _prepare(self, means: Means, path: str | os.PathLike[str]) -> Preparation[AppCode]:
+        return Preparation(means, functools.partial(self._load, path))
+
+    @enters
+    def _load(self, path: str | os.PathLike[str]) -> AppCode:
         try:
-            return load_app(app, self._bytecode, BUILTIN_MODULES, self._tools)
+            return load_app(path, self._bytecode, BUILTIN_MODULES, self._tools)
+        except Stopped:
+            raise
         except (ModuleError, JavaScriptError) as error:
             raise NotLoaded(load_failure(error)) from None
         except Exception as error:
@@ -97,6 +109,8 @@ class Source:
     def forget(self) -> None:
         """Read the files anew when the code is asked for."""
         self.code = self._failure = None
+        if self._reading is not None:
+            self._reading.is_outdated = True
 
     @property
     def is_stale(self) -> bool:
@@ -115,8 +129,9 @@ class Source:
         return [] if self.code is None else self.code.files
 
 
-def _files_at(path: str | os.PathLike[str]) -> AppFiles:
+def _outcome(reading: Preparation[AppCode]) -> AppCode:
     try:
-        return AppFiles.at(path)
-    except ModuleError as error:
-        raise NotLoaded(load_failure(error)) from None
+        return reading.outcome()
+    except OutOfTime as error:
+        where = "" if error.file is None else f'cannot load "{error.file.removeprefix("./")}": '
+        raise NotLoaded(load_failure(f"{where}{error}")) from None

@@ -1,7 +1,11 @@
 """JavaScript source to QuickJS bytecode, compiled once per content.
 
 Theory of operation. Compiling needs an engine but no app: a scratch context compiles without running. Making one takes
-longer than to compile a small file, so each thread keeps one as long as it is as good as new (:class:`_Scratch`).
+longer than to compile a small file, so each thread keeps one as long as it is as good as new (:class:`_Scratch`). How
+long it takes is for the source to say, and not in proportion to its size: the engine looks through all variables of a
+block for each. So it may be suspended, in whatever turn or preparation it is (:mod:`nano_trio.engine.preparation`),
+and what was stopped there leaves nothing: a context that was not done is never used again, and only what has been
+compiled comes into the cache.
 Bytecode is looked up by a digest of everything that shapes it (engine version, kind, file name,
 source) first in memory, then in a private folder on disk, and only then compiled. A disk entry is a header with a
 digest of its payload; one that is damaged, or that another user could have written, is ignored and written again.
@@ -20,18 +24,21 @@ import sys
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
 import attrs
 import quickjs
 
+from nano_trio.engine.allocator import let_go, use_slabs
 from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.bytecode_debug import leave_out_debugging
 from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
 from nano_trio.engine.bytecode_variables import leave_out_variables
 from nano_trio.engine.files import read_file
+from nano_trio.engine.native_calls import Compilation, enters, would_be_left
+from nano_trio.engine.pauses import Stopped, pause
 
 __all__ = ["Bytecode", "BytecodeCache", "compile_module", "compile_script", "default_cache_folder"]
 
@@ -41,6 +48,10 @@ _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
 _BARE = b"bare script, 2"
 _MAX_ENTRY_BYTES = 1 << 30
 _SCRATCH_BYTES = 64 << 10
+_SCRATCH_MEMORY = 512 << 20
+"""Bytes that a compilation may take: some ten times as much as the source is long, of a bundle of small functions."""
+_PIECE = 256 << 10
+"""Of what is digested or written in one go."""
 _MARSHAL_VERSION = 2
 """One that all versions of Python read alike."""
 
@@ -78,42 +89,58 @@ class _Scratch(threading.local):
     """
 
     def __init__(self) -> None:
-        self._kept: quickjs.Context | None = None
-        self._left = 0
-        """Bytes of source that it may still read."""
+        self._kept: tuple[quickjs.Runtime, quickjs.Context, int] | None = None
+        """With the bytes of source that it may still read."""
 
-    def compile(self, source: str, filename: str, note: Callable[[str], str]) -> bytes:
-        context, self._kept = self._kept, None
-        if context is None:
-            context, self._left = quickjs.Context(), _SCRATCH_BYTES
+    @enters
+    def compile(self, source: str, filename: str, imports: list[str], key: bytes) -> bytes:
+        if would_be_left(key):
+            raise Stopped(filename)
+        kept, self._kept = self._kept, None
+        if kept is None:
+            runtime = quickjs.Runtime()
+            use_slabs(runtime)
+            runtime.set_memory_limit(_SCRATCH_MEMORY)
+            kept = runtime, runtime.new_context(), _SCRATCH_BYTES
             translate()
-        imports = False
+        runtime, context, left = kept
 
         def load(name: str) -> str:
-            nonlocal imports
-            imports = True
-            return note(name)
+            imports.append(name)
+            return ""
 
         context.set_module_loader(load)
-        code = context.compile(source, filename, module=True).write_object()
-        self._left -= len(source)
-        if not imports and self._left > 0:
-            self._kept = context
+        compilation = Compilation(runtime, context, filename, key)
+        try:
+            with compilation:
+                code: bytes = context.compile(source, filename, module=True).write_object()
+        except quickjs.JSError:
+            was_told_to_end = compilation.was_told_to_end
+            let_go(runtime)
+            # The error has this frame, and whoever is the last to have that would free the heap, in one piece.
+            del kept, runtime, context, compilation
+            if was_told_to_end:
+                raise Stopped(filename) from None
+            raise
+        left -= len(source)
+        if left <= 0:
+            let_go(runtime)
+        elif not imports and not compilation.was_told_to_end:
+            self._kept = runtime, context, left
         return code
 
 
 _scratch = _Scratch()
 
 
-def compile_module(source: str, filename: str) -> Bytecode:
-    """Compile an ES module. Raises :class:`quickjs.JSError` where the source is no module."""
+@enters
+def compile_module(source: str, filename: str, key: bytes = b"") -> Bytecode:
+    """Compile an ES module; ``key`` tells its source and name from others.
+
+    Raises :class:`quickjs.JSError` where the source is no module, and :class:`Stopped` where it takes too long.
+    """
     imports: list[str] = []
-
-    def note(name: str) -> str:
-        imports.append(name)
-        return ""
-
-    code = _scratch.compile(source, filename, note)
+    code = _scratch.compile(source, filename, imports, key)
     head = read_head(code)
     # Those that the bytecode does not spell out are bare names, and the engine asked for each in its turn.
     written = {specifier for specifier, _, _ in head.requests}
@@ -160,6 +187,7 @@ class BytecodeCache:
         """The bytecode of a script as by :func:`compile_script`. Raises :class:`quickjs.JSError`."""
         return self._get(b"script" if debug else _BARE, source, filename)
 
+    @enters
     def module(self, source: str, filename: str, name: str = "") -> Bytecode:
         """The bytecode of an ES module; ``name``: what it is to be called by :meth:`linked`, if it is to be linked.
 
@@ -187,6 +215,7 @@ class BytecodeCache:
             found = self._remember(key, Bytecode(code, tuple(targets), module.head, key))
         return found
 
+    @enters
     def _get(self, kind: bytes, source: str, filename: str, name: str = "") -> Bytecode:
         key = self._key(kind, source, filename, name)
         found = self._remembered(key)
@@ -194,7 +223,8 @@ class BytecodeCache:
             found = self._read(key)
             if found is None:
                 if kind == b"module":
-                    compiled = compile_module(source, filename)
+                    compiled = compile_module(source, filename, key)
+                    pause()
                 else:
                     compiled = compile_script(source, filename, debug=kind != _BARE)
                 code = compiled.code
@@ -203,7 +233,8 @@ class BytecodeCache:
                     code = rewrite(code, compiled.head, name, [])
                 found = attrs.evolve(compiled, code=code, key=key)
                 if self._folder is not None:
-                    write = partial(_write, f"{self._folder}/{key.hex()}", key, found)
+                    writing = _writing(f"{self._folder}/{key.hex()}", key, found)
+                    write = partial(_go_on, writing, self.later)
                     write() if self.later is None else self.later(write)
             found = self._remember(key, found)
         return found
@@ -226,14 +257,18 @@ class BytecodeCache:
             return found
 
     @staticmethod
+    @enters
     def _key(kind: bytes, source: str, filename: str, name: str) -> bytes:
         digest = _digest_of(kind).copy()
         # No file's name has a null character.
         names = f"{filename}\0{name}".encode("utf-8", "surrogatepass")
         digest.update(len(names).to_bytes(8, "little") + names)
-        digest.update(source.encode("utf-8", "surrogatepass"))
-        return digest.digest()
+        data = source.encode("utf-8", "surrogatepass")
+        if len(data) > _PIECE:
+            pause()
+        return _add(digest, data).digest()
 
+    @enters
     def _read(self, key: bytes) -> Bytecode | None:
         if self._folder is None:
             return None
@@ -242,26 +277,52 @@ class BytecodeCache:
         except OSError:
             return None
         payload = data[_HEADER_SIZE:]
-        if data[:_HEADER_SIZE] != _MAGIC + hashlib.sha256(key + payload).digest():
+        if data[:_HEADER_SIZE] != _MAGIC + _add(hashlib.sha256(key), payload).digest():
             return None
         code, imports, head = marshal.loads(payload)
         return Bytecode(code, imports, None if head is None else ModuleHead(*head), key)
 
 
-def _write(path: str, key: bytes, bytecode: Bytecode) -> None:
+@enters
+def _add(digest: hashlib._Hash, data: bytes) -> hashlib._Hash:
+    """The digest, which has read that as well."""
+    digest.update(data[:_PIECE])
+    for at in range(_PIECE, len(data), _PIECE):
+        pause()
+        digest.update(data[at : at + _PIECE])
+    return digest
+
+
+def _writing(path: str, key: bytes, bytecode: Bytecode) -> Iterator[None]:
+    """Write an entry, a large one step by step."""
     head = None if bytecode.head is None else attrs.astuple(bytecode.head, recurse=False)
     payload = marshal.dumps((bytecode.code, bytecode.imports, head), _MARSHAL_VERSION)
-    data = _MAGIC + hashlib.sha256(key + payload).digest() + payload
+    digest = hashlib.sha256(key)
+    for at in range(0, len(payload), _PIECE):
+        if at > 0:
+            yield
+        digest.update(payload[at : at + _PIECE])
     # A cache that cannot be written (a full disk, a read-only home) only costs time.
     with contextlib.suppress(OSError):
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
         try:
             with os.fdopen(handle, "wb", buffering=0) as file:
-                file.write(data)
+                file.write(_MAGIC + digest.digest() + payload[:_PIECE])
+                for at in range(_PIECE, len(payload), _PIECE):
+                    yield
+                    file.write(payload[at : at + _PIECE])
             os.replace(temporary, path)
-        except OSError:
+        except BaseException:
             os.unlink(temporary)
             raise
+
+
+def _go_on(writing: Iterator[None], later: Callable[[Callable[[], None]], None] | None) -> None:
+    """Do a step, or all."""
+    for _ in writing:
+        if later is not None:
+            later(partial(_go_on, writing, later))
+            break
 
 
 def _make_private(folder: Path) -> bool:

@@ -19,12 +19,16 @@ import attrs
 import quickjs
 
 from nano_trio.engine.bytecode_format import FORMAT, Reader, UnknownBytecode, encode_number, encode_string
+from nano_trio.engine.native_calls import enters
+from nano_trio.engine.pauses import pause
 
 __all__ = ["ModuleHead", "UnknownBytecode", "read_head", "rewrite"]
 
 _MODULE, _OBJECT, _STRING = 13, 8, 7
 _PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
 _LOCAL = 0
+_AT_ONCE = 256
+"""Names, requests and exports, between two pauses."""
 
 
 @attrs.frozen
@@ -61,6 +65,7 @@ def _skip_attributes(reader: Reader) -> None:
         raise UnknownBytecode(f"a request's attributes have the tag {tag}")
 
 
+@enters
 def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
     reader = Reader(code)
     if reader.byte() != FORMAT:
@@ -68,7 +73,9 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
     atoms = reader.leb128()
     first = reader.at
     places = []
-    for _ in range(atoms):
+    for number in range(1, atoms + 1):
+        if number % _AT_ONCE == 0:
+            pause()
         places.append(reader.at)
         reader.skip_string()
     end = reader.at
@@ -79,7 +86,9 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
     builtin = reader.leb128() >> 1
     name = (begin, reader.at)
     requests: list[tuple[str | None, int, int]] = []
-    for _ in range(reader.leb128()):
+    for number in range(1, reader.leb128() + 1):
+        if number % _AT_ONCE == 0:
+            pause()
         begin = reader.at
         index = (reader.leb128() >> 1) - builtin
         after = reader.at
@@ -88,7 +97,9 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
     has_default = False
     exported = 0
     exports = reader.leb128()
-    for _ in range(exports):
+    for number in range(1, exports + 1):
+        if number % _AT_ONCE == 0:
+            pause()
         local = reader.byte() == _LOCAL
         reader.leb128()
         if not local:
@@ -106,6 +117,7 @@ def _default_atom() -> int:
     return _read(code, None)[1]
 
 
+@enters
 def read_head(code: bytes) -> ModuleHead:
     """The head of a module's bytecode. Raises :class:`UnknownBytecode`."""
     try:
@@ -114,21 +126,25 @@ def read_head(code: bytes) -> ModuleHead:
         raise UnknownBytecode("it ends early") from None
 
 
+@enters
 def rewrite(code: bytes, head: ModuleHead, name: str, targets: list[str]) -> bytes:
     """The same module under another name, asking for ``targets`` in place of what it requests, in that order."""
     names = list(dict.fromkeys([name, *targets]))
+    view = memoryview(code)
     written = {each: encode_number((head.builtin + head.atoms + number) << 1) for number, each in enumerate(names)}
-    parts = [
-        code[:1],
+    parts: list[bytes | memoryview] = [
+        view[:1],
         encode_number(head.atoms + len(names)),
-        code[head.first : head.end],
+        view[head.first : head.end],
         *map(encode_string, names),
-        code[head.end : head.name[0]],
+        view[head.end : head.name[0]],
         written[name],
     ]
     after = head.name[1]
-    for (_, begin, end), target in zip(head.requests, targets, strict=True):
-        parts += [code[after:begin], written[target]]
+    for number, ((_, begin, end), target) in enumerate(zip(head.requests, targets, strict=True), 1):
+        if number % _AT_ONCE == 0:
+            pause()
+        parts += [view[after:begin], written[target]]
         after = end
-    parts.append(code[after:])
+    parts.append(view[after:])
     return b"".join(parts)

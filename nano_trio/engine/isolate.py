@@ -170,6 +170,22 @@ class Isolate:
         """How many turns wait behind the current one."""
         return len(self._queue)
 
+    @property
+    def turn_limit_ns(self) -> int:
+        """CPU time that the turn in progress may use in all, in ns."""
+        return self._turn_limit_ns + self._turnstile.allowance_ns
+
+    def allow(self, cpu_ms: float) -> None:
+        """The turn in progress may use so much CPU time beyond its limit, for what is not the app's doing."""
+        self._turnstile.allowance_ns = int(cpu_ms * 1e6)
+
+    def count_from_here(self) -> None:
+        """What the turn in progress has used so far does not count against its limit."""
+        turn = self._turnstile.turn
+        if turn is not None:
+            self._charge(turn)
+            self._turnstile.allowance_ns = turn.cpu_ns
+
     def limit_turns(self, turn_ms: float) -> None:
         """Another limit for the CPU time of turns, in milliseconds; the one in progress too."""
         self._turn_limit_ns = int(turn_ms * 1e6)
@@ -298,6 +314,9 @@ class Isolate:
         native_calls.keep_for_ever(runtime, self.context, self._greenlet)
         self.context = self._runtime = self._execute_pending_job = None
         give_back_in_slices(self._scheduler, self.account, runtime)
+        compilation = native_calls.left_compilation(self._greenlet, self.turn_limit_ns)
+        if compilation is not None:
+            give_back_in_slices(self._scheduler, self.account, compilation.runtime)
 
     def _free(self) -> None:
         if self._turnstile.left:

@@ -13,27 +13,27 @@ module of one line that hands on the exports. So a file is one module, by whatev
 bare name is resolved from the files that mention it; where those mean different packages by it, it is refused. (The
 engine finds ``import.meta`` by the name of the file; so modules that use it get such a line beside them at once.)
 
-Files in TypeScript are transformed when the app is loaded (see ``typescript``), which takes long: an app with such
-files (:meth:`AppFiles.slow`) is loaded in a worker thread. ``import()`` finds those that are named by a literal.
+Files in TypeScript are transformed when the app is loaded (see ``typescript``), which takes long, and is left to a
+worker thread. ``import()`` finds those that are named by a literal.
 
-Nothing outside the folder can be read: the real path of what is found (symbolic links resolved) must lie below the
-folder's real path.
+How long all that takes is for the app to say. So the functions on the way to where the engine compiles may be suspended
+and stopped, in a preparation (see ``preparation``) as in the turn that calls ``import()``, and each file is a piece.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import posixpath
 import re
 import stat
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, NoReturn
-from urllib.parse import quote, unquote
+from typing import Any, Final, NoReturn
 
 import attrs
 import quickjs
@@ -41,9 +41,10 @@ import quickjs
 from nano_trio.engine.advice import what_is_missing
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, compile_module
 from nano_trio.engine.errors import Frame, JavaScriptError, render_error
-from nano_trio.engine.files import read_file
-from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver, is_below, real_path, real_path_below
-from nano_trio.engine.sourcemap import SourceMap, find_url, from_data_url
+from nano_trio.engine.module_folder import ModuleFolder, file_of
+from nano_trio.engine.native_calls import enters
+from nano_trio.engine.pauses import pause
+from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver, real_path, refuse_long
 from nano_trio.engine.typescript import Tools, Transform, Transformer
 
 __all__ = [
@@ -52,10 +53,8 @@ __all__ = [
     "AppCode",
     "AppFiles",
     "ModuleError",
-    "ModuleFolder",
     "load_app",
     "load_module",
-    "load_source",
 ]
 
 TAKE_MODULE = "./nano:take"
@@ -67,179 +66,19 @@ _TAKE_SOURCE = f"export const take = {TAKE_NAMESPACE}; {TAKE_NAMESPACE} = global
 _PREFIX = "app:/"
 """Begins what the app's modules are called within the engine."""
 _NO_OWN: Final = Tools()
-_MAX_MODULE_BYTES = 64 << 20
-_LONGEST_NAME = 1000
-"""Characters of what may be asked for by import(). To look for a file of 50,000 folders takes half a minute."""
-_URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
-_DYNAMIC_IMPORT = re.compile(r"""\bimport\s*\(\s*(["'`])([^"'`\n$\\]+)\1\s*\)""")
-_COMMONJS = re.compile(r"\bmodule\s*\.\s*exports\b|\bexports\s*[.\[]|\brequire\s*\(")
-_COMMONJS_PLAINLY = re.compile(r"^(?:module\.exports|exports\.\w+)\s*=", re.M)
-_UNLINKED = re.compile(r"SyntaxError: Could not find export '(?P<name>[^']+)' in module '(?P<file>[^']+)'")
-_IMPORTING = (
-    r"\b(?:import|export)\b[^;'\"`(]*?(?P<name>(?<![\w$.]){name}(?![\w$]))[^;'\"`(]*?\bfrom\s*"
-    r"(?P<mark>['\"])(?P<specifier>[^'\"\n]+)(?P=mark)"
+# All begin with plain text, which is found fast.
+_DYNAMIC_IMPORT = re.compile(r"""import(?<=\bimport)\s*\(\s*(["'`])([^"'`\n$\\]+)\1\s*\)""")
+_COMMONJS = (
+    re.compile(r"module(?<=\bmodule)\s*\.\s*exports\b"),
+    re.compile(r"exports(?<=\bexports)\s*[.\[]"),
+    re.compile(r"require(?<=\brequire)\s*\("),
 )
-_USES_META = re.compile(r"\bimport\s*\.\s*meta\b")
-
-
-@attrs.define
-class _Source:
-    text: str
-    """As compiled; its first line may begin with a prologue of ours."""
-    shown: str
-    """As written."""
-    prologue: int = 0
-    """How long that prologue is."""
-    map: SourceMap | Literal[False] | None = None
-    """How ``text``, without the prologue, came from other sources; False where nothing says so, None until asked."""
-
-
-class ModuleFolder:
-    """Reads modules below one folder by their names. Blocking, but only for small reads of local files.
-
-    ``folder`` is a real path.
-    """
-
-    def __init__(
-        self, folder: str, builtins: Mapping[str, str] = MappingProxyType({}), typescript: Transform | None = None
-    ) -> None:
-        self.folder = folder
-        self.resolver = Resolver(self.folder, builtins)
-        self._builtins = builtins
-        self._typescript = typescript
-        self._sources: dict[str, _Source] = {}
-
-    def read(self, name: str) -> str:
-        """The source to compile for the module ``name``. Raises :class:`ModuleError`."""
-        found = self._sources.get(name)
-        if found is None:
-            found = self._sources[name] = self._read(name)
-        return found.text
-
-    @property
-    def names(self) -> list[str]:
-        """The modules that were read."""
-        return list(self._sources)
-
-    @property
-    def files(self) -> list[str]:
-        """What was read, and the ``package.json`` that had a say in what that was."""
-        had = [at for at, text in self.resolver.manifests.items() if text is not None]
-        names = [_shown(name) for name in self._sources if name not in self._builtins]
-        names += [posixpath.join(at, "package.json") for at in had]
-        return [f"{self.folder}/{name}" for name in names]
-
-    def changed(self) -> bool:
-        """Whether a module that was read would read otherwise now, or be another."""
-        fresh = ModuleFolder(self.folder, self._builtins)
-        try:
-            for folder, text in self.resolver.manifests.items():
-                fresh.resolver.look(folder)
-                if fresh.resolver.manifests.get(folder) != text:
-                    return True
-            return any(fresh._text(name) != source.shown for name, source in list(self._sources.items()))
-        except ModuleError:
-            return True
-
-    def source(self, file: str) -> str | None:
-        """The text of a module that was read, for error excerpts: ``file`` as frames have it (no leading ``./``)."""
-        found = self._sources.get("./" + file)
-        return None if found is None else found.shown
-
-    def source_map(self, file: str) -> SourceMap | None:
-        """How a module that was read came from other sources; ``file`` as for :meth:`source`."""
-        found = self._sources.get("./" + file)
-        if found is None:
-            return None
-        if found.map is None:
-            found.map = self._find_map(file, found)
-        return found.map or None
-
-    def uses_meta(self, name: str) -> bool:
-        """Whether a module that was read uses ``import.meta``."""
-        return self._sources[name].prologue > 0
-
-    def mentions(self, specifier: str) -> list[str]:
-        """The files that were read and that have ``specifier`` between quotation marks."""
-        quoted = [mark + specifier + mark for mark in "\"'`"]
-        return [name[2:] for name, source in self._sources.items() if any(each in source.text for each in quoted)]
-
-    def _read(self, name: str) -> _Source:
-        shown = self._text(name)
-        if name in self._builtins:
-            return _Source(shown, shown)
-        text, source_map = shown, None
-        if name.endswith(".json"):
-            return _Source(_json_module(name, text), shown)
-        if name.endswith(TYPESCRIPT):
-            if self._typescript is None:
-                raise ModuleError(
-                    f'cannot load "{_shown(name)}": TypeScript is transformed when the app is loaded, and nothing '
-                    "imported this file then; import() finds it where its name is written out"
-                )
-            text, encoded = self._typescript(name, shown)
-            source_map = None if encoded is None else SourceMap.parse(encoded)
-        prologue = _meta_prologue(name) if "meta" in text and _USES_META.search(text) is not None else ""
-        return _Source(prologue + text, shown, len(prologue), source_map)
-
-    def _text(self, name: str) -> str:
-        if name in self._builtins:
-            return self._builtins[name]
-        root = self.folder
-        try:
-            # Resolved before, but a symbolic link may lead elsewhere by now.
-            path = real_path_below(root, _shown(name))
-            if not is_below(path, root):
-                raise ModuleError(f'cannot load "{_shown(name)}": outside the app\'s folder')
-            return str(read_file(path, _MAX_MODULE_BYTES), "utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ModuleError(f'cannot load "{_shown(name)}": not UTF-8 text (byte {error.start})') from None
-        except OSError as error:
-            raise ModuleError(f'cannot load "{_shown(name)}": {error.strerror}') from None
-        except ValueError as error:  # a null character, say, which no file's name has
-            raise ModuleError(f'cannot load "{_shown(name)}": {error}') from None
-
-    def _find_map(self, file: str, source: _Source) -> SourceMap | Literal[False]:
-        """The map that a file itself names, in it or beside it."""
-        url = find_url(source.shown)
-        if url is None:
-            return False
-        encoded = from_data_url(url)
-        if encoded is None:
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(file), unquote(url)))
-            if _URL_SCHEME.match(url) or path.startswith(("../", "/")):
-                return False
-            try:
-                encoded = self._text("./" + path)
-            except ModuleError:
-                return False
-        return SourceMap.parse(encoded) or False
-
-
-def _shown(name: str) -> str:
-    return name.removeprefix("./")
-
-
-def _meta_prologue(name: str) -> str:
-    # On the first line, so that line numbers stay; columns of that line are put right by `AppCode.render`.
-    url = "file:///" + quote(_shown(name))
-    return f"import.meta.url={json.dumps(url)};"
-
-
-def _json_module(name: str, text: str) -> str:
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is no JSON value")
-
-    try:
-        json.loads(text, parse_constant=refuse)
-    except ValueError as error:
-        raise ModuleError(f'cannot load "{_shown(name)}": invalid JSON: {error}') from None
-    except RecursionError:
-        raise ModuleError(f'cannot load "{_shown(name)}": invalid JSON: nested too deeply') from None
-    if "__proto__" in text:
-        # As an object literal this key would set a prototype.
-        return f"export default JSON.parse({json.dumps(text)});"
-    return f"export default {text.strip()};"
+_COMMONJS_PLAINLY = (re.compile(r"exports(?:(?<=^module\.exports)|(?<=^exports)\.\w+)\s*=", re.M),)
+_UNLINKED = re.compile(r"SyntaxError: Could not find export '(?P<name>[^']+)' in module '(?P<file>[^']+)'")
+_FROM = re.compile(r"from\s*(?P<mark>['\"])(?P<specifier>[^'\"\n]+)(?P=mark)")
+_IMPORT = re.compile(r"\b(?:import|export)\b")
+_LONGEST_CLAUSE, _MOST_STATEMENTS, _MOST_LOOKED_THROUGH = 4000, 500, 4 << 20
+"""Of import statements, in which one is looked for only to tell its place."""
 
 
 @cache
@@ -274,6 +113,7 @@ class AppCode:
             return True
         return _called(files.main) != self.main or files.folder != self.folder.folder or self.folder.changed()
 
+    @enters
     def preload(self, context: Any, reach: Callable[[], Any] | None = None) -> None:
         """Read the bytecode into ``context`` and serve what its modules import later. Runs none of it.
 
@@ -298,24 +138,32 @@ class AppCode:
         text = f"SyntaxError: {file} has no export {name}"
         if file.endswith(".json"):
             text += "; a JSON module has a default export alone"
-        importing = re.compile(_IMPORTING.replace("{name}", re.escape(name)))
-        for importer, source in self.folder._sources.items():
-            for found in importing.finditer(source.text):
+        imported = re.compile(rf"(?<![\w$.]){re.escape(name)}(?![\w$])")
+        for importer, source in self.folder.sources():
+            for found in itertools.islice(_FROM.finditer(source, 0, _MOST_LOOKED_THROUGH), _MOST_STATEMENTS):
+                end = found.start()
+                begin = max(0, end - _LONGEST_CLAUSE)
+                # None of these stands between the statement's first word and this one.
+                begin = max(begin, *(source.rfind(mark, begin, end) for mark in ";'\"`("))
+                word = _IMPORT.search(source, begin, end)
+                place = word and imported.search(source, word.end(), end)
+                if place is None:
+                    continue
                 with contextlib.suppress(ModuleError):
-                    if self.folder.resolver.resolve(found["specifier"], _shown(importer)) == file:
-                        before = source.text[: found.start("name")]
+                    if self.folder.resolver.resolve(found["specifier"], importer) == file:
+                        before = source[: place.start()]
                         row, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-                        return text, f"    at <anonymous> ({importer}:{row}:{column})\n"
+                        return text, f"    at <anonymous> (./{importer}:{row}:{column})\n"
         return text, ""
 
     def _original(self, frame: Frame) -> tuple[Frame, str | None]:
         """Where the code of a frame was written, and the text there if another than that file's."""
         folder = self.folder
-        source = folder._sources.get("./" + frame.file)
-        if source is None or frame.line is None:
+        prologue = folder.prologue(frame.file)
+        if prologue is None or frame.line is None:
             return frame, None
-        if frame.line == 1 and source.prologue and frame.column is not None:
-            frame = attrs.evolve(frame, column=max(1, frame.column - source.prologue))
+        if frame.line == 1 and prologue and frame.column is not None:
+            frame = attrs.evolve(frame, column=max(1, frame.column - prologue))
         source_map = folder.source_map(frame.file)
         line = frame.line or 1
         place = None if source_map is None else source_map.find(line, frame.column or 1)
@@ -328,7 +176,7 @@ class AppCode:
         text = place.text
         if text is None and folder.resolver.is_file(file):
             with contextlib.suppress(ModuleError):
-                text = folder._text("./" + file)
+                text = folder.text_of(file)
         return original, text or ""
 
 
@@ -347,6 +195,7 @@ class _LateImports:
         self._code = code
         self._reach = reach
 
+    @enters
     def load(self, name: str) -> str:
         """The source of the module ``name``, which the engine does not have."""
         try:
@@ -358,13 +207,11 @@ class _LateImports:
             return self._code.folder.read(_file(self._resolve(name)))
         except (OSError, ValueError):
             # No file system has such a name.
-            return _throwing(f'cannot load "{_shown(name)}": no such file in the app\'s folder')
+            return _throwing(f'cannot load "{file_of(name)}": no such file in the app\'s folder')
 
+    @enters
     def _load(self, name: str) -> str:
-        if len(name) > _LONGEST_NAME:
-            raise ModuleError(
-                f'cannot load "{name[:60]}…" ({len(name)} characters): a module\'s name has at most {_LONGEST_NAME}'
-            )
+        refuse_long(name)
         code = self._code
         folder = code.folder
         if name in folder.resolver.builtins:
@@ -380,6 +227,7 @@ class _LateImports:
             self._had |= names
         return _handing_on(folder, target, code._cache)
 
+    @enters
     def _resolve(self, name: str) -> str:
         folder, resolver = self._code.folder, self._code.folder.resolver
         if name.startswith("."):
@@ -425,12 +273,8 @@ class AppFiles:
         parent, name = os.path.split(path)
         return cls(real_path(parent), name)
 
-    @property
-    def slow(self) -> bool:
-        """Whether loading it may take long, so that it should be done in a worker thread."""
-        return self.main.endswith(TYPESCRIPT)
 
-
+@enters
 def load_app(
     app: str | os.PathLike[str] | AppFiles,
     cache: BytecodeCache,
@@ -450,18 +294,12 @@ def load_app(
 
 def _refuse_typescript(main: str, name: str, text: str) -> NoReturn:
     raise ModuleError(
-        f'cannot load "{_shown(name)}": the app begins with JavaScript ({main}), and TypeScript is transformed only '
+        f'cannot load "{file_of(name)}": the app begins with JavaScript ({main}), and TypeScript is transformed only '
         f"for apps that begin with TypeScript: rename {main} to {posixpath.splitext(main)[0]}.ts"
     )
 
 
-def load_source(source: str, name: str, folder: Path, cache: BytecodeCache) -> AppCode:
-    """Like :func:`load_app` for an entry module given as text; its imports are read below ``folder``."""
-    modules = ModuleFolder(real_path(str(folder)))
-    modules._sources["./" + name] = _Source(source, source)
-    return _load(modules, name, cache)
-
-
+@enters
 def load_module(
     folder: str,
     name: str,
@@ -480,16 +318,16 @@ def load_module(
         kept = None if cache.folder is None else cache.folder.parent / "typescript"
         typescript: Transform = Transformer(Path(folder), kept, tools)
     else:
-        typescript = partial(_refuse_typescript, _shown(name))
+        typescript = partial(_refuse_typescript, file_of(name))
     modules = ModuleFolder(folder, builtins, typescript)
     try:
         return _load(modules, name.removeprefix("./"), cache)
     finally:
-        # From now on nothing may take long.
-        if isinstance(typescript, Transformer):
-            modules._typescript = None
+        if modules.transforms:
+            modules.finish()
 
 
+@enters
 def _load(folder: ModuleFolder, main: str, cache: BytecodeCache) -> AppCode:
     modules, names = _graph(folder, main, cache, frozenset())
     return AppCode(_called(main), folder, tuple(modules), names, cache)
@@ -504,6 +342,7 @@ def _file(target: str) -> str:
     return target if target.startswith(("nano:", "node:")) else "./" + target
 
 
+@enters
 def _handing_on(folder: ModuleFolder, target: str, cache: BytecodeCache) -> str:
     """The source of a module that has the exports of another."""
     quoted = json.dumps(_called(target))
@@ -512,6 +351,7 @@ def _handing_on(folder: ModuleFolder, target: str, cache: BytecodeCache) -> str:
     return f"export * from {quoted};{default}"
 
 
+@enters
 def _graph(
     folder: ModuleFolder, main: str, cache: BytecodeCache, had: Set[str], asked: str = ""
 ) -> tuple[list[Bytecode], frozenset[str]]:
@@ -520,22 +360,16 @@ def _graph(
     ``asked``: the name under which the engine is about to have the line that stands for the first.
     """
     order: list[Bytecode] = []
-    seen: set[str] = set()
-
-    # An explicit stack instead of recursion: import chains may be long. Each entry is a module, its bytecode, what it
-    # imports, and what of that has not been looked at.
-    def begin(target: str, importer: str) -> tuple[str, Bytecode, list[str], list[str]]:
-        seen.add(target)
-        bytecode, targets = _compiled(folder, target, importer, cache)
-        return target, bytecode, targets, targets + _literal_imports(folder, target)
-
-    stack = [begin(main, "")]
+    seen = {main}
+    # An explicit stack instead of recursion: import chains may be long.
+    stack = [_begun(folder, main, "", cache)]
     while stack:
         target, bytecode, targets, imports = stack[-1]
-        if imports:
-            each = imports.pop(0)
+        for each in imports:
             if each not in seen and _called(each) not in had:
-                stack.append(begin(each, target))
+                seen.add(each)
+                stack.append(_begun(folder, each, target, cache))
+                break
         else:
             file = _file(target)
             order.append(cache.linked(bytecode, _called(target), [_called(each) for each in targets]))
@@ -545,6 +379,16 @@ def _graph(
     return order, frozenset(map(_called, seen))
 
 
+@enters
+def _begun(
+    folder: ModuleFolder, target: str, importer: str, cache: BytecodeCache
+) -> tuple[str, Bytecode, list[str], Iterator[str]]:
+    """A module, its bytecode, what it imports, and what of that has not been looked at."""
+    bytecode, targets = _compiled(folder, target, importer, cache)
+    return target, bytecode, targets, iter(targets + _literal_imports(folder, target))
+
+
+@enters
 def _compiled(folder: ModuleFolder, target: str, importer: str, cache: BytecodeCache) -> tuple[Bytecode, list[str]]:
     """A module's bytecode, and what it imports, resolved, one for each import."""
     file = _file(target)
@@ -554,19 +398,28 @@ def _compiled(folder: ModuleFolder, target: str, importer: str, cache: BytecodeC
     except quickjs.JSError as error:
         if _is_commonjs(folder, target):
             raise _commonjs(target, importer) from None
+        if str(error) == "InternalError: out of memory":
+            raise ModuleError(
+                f'cannot load "{target}": to compile it takes more memory than there is for that'
+            ) from None
         code = AppCode(_called(target), folder, (), frozenset(), cache)
         stack = getattr(error, "js_stack", "") or f"    at <anonymous> ({file})"
         raise code.render(str(error), stack) from None
     assert bytecode.head is not None
     if not bytecode.imports and not bytecode.head.exports and _is_commonjs(folder, target):
         raise _commonjs(target, importer)
-    return bytecode, [folder.resolver.resolve(specifier, target) for specifier in bytecode.imports]
+    targets = []
+    for specifier in bytecode.imports:
+        pause()
+        targets.append(folder.resolver.resolve(specifier, target))
+    return bytecode, targets
 
 
+@enters
 def _literal_imports(folder: ModuleFolder, target: str) -> list[str]:
     """The TypeScript that a file imports by ``import("./x")``: it must be transformed now. It may be absent."""
     found = []
-    if target.endswith(TYPESCRIPT) or isinstance(folder._typescript, Transformer):
+    if target.endswith(TYPESCRIPT) or folder.transforms:
         for match in _DYNAMIC_IMPORT.finditer(folder.read(_file(target))):
             with contextlib.suppress(ModuleError):
                 each = folder.resolver.resolve(match[2], target)
@@ -583,7 +436,8 @@ def _is_commonjs(folder: ModuleFolder, target: str) -> bool:
         return False
     # A bundle of the app's own may hold CommonJS modules, indented in functions.
     signs = _COMMONJS if "node_modules/" in target else _COMMONJS_PLAINLY
-    return signs.search(folder.read(_file(target))) is not None
+    text = folder.read(_file(target))
+    return any(sign.search(text) is not None for sign in signs)
 
 
 def _commonjs(target: str, importer: str) -> ModuleError:

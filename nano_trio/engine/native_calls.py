@@ -15,6 +15,10 @@ its signal. What happens then is what happens at a poll, with two differences:
 That may be anywhere in the engine, so also while a host function of Python's, half done, has it convert a
 string. There the turn goes on: only a turn all of whose Python frames were made for it (:func:`enters`) is suspended.
 Nor is one in the one function of the engine that takes a lock of the process (:func:`locking_range`).
+
+To compile an app's code is such a call, in a heap of its own that holds nothing else (:class:`Compilation`). That one
+can be told to end: the engine's parser looks at each token whether the stack has room left, and is told that it has
+none. Where the parser is done, and the engine makes bytecode of what it has read, nothing looks: then it is left, too.
 """
 
 from __future__ import annotations
@@ -24,9 +28,10 @@ import gc
 import sys
 from collections.abc import Callable
 from functools import cache
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, TypeVar
 
+import greenlet
 import quickjs
 
 from nano_trio.engine.native import engine_functions
@@ -35,15 +40,20 @@ from nano_trio.engine.polling import address_of, counter_offset
 __all__ = [
     "GRACE_NS",
     "LEFT",
+    "Compilation",
     "begins",
     "code_range",
+    "end_compilation",
     "enters",
     "keep_for_ever",
     "leaf_ranges",
     "leave",
+    "left_compilation",
     "locking_range",
     "suspend",
+    "turnstile_here",
     "values_wait",
+    "would_be_left",
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -81,22 +91,26 @@ _KEPT_AT = 48
 
 _PT_DYNAMIC, _DT_FINI = 2, 13
 
-_entering: set[CodeType] = set()
-_beginning: set[CodeType] = set()
+# By their addresses: the hash of a code object is made of all that it holds.
+_entering: dict[int, CodeType] = {}
+_beginning: dict[int, CodeType] = {}
+_compilations: dict[greenlet.greenlet, Compilation] = {}
+_left_at: dict[bytes, int] = {}
+"""Limits, in ns of CPU time, at which compilations were left, by what tells the sources from others."""
 _python_collects = False
 # Python's collector works wherever it likes, also in a turn, and what it frees may be of another heap.
 
 
 def enters(function: _Function) -> _Function:
     """Decorates a function through which a turn enters JavaScript: it may be suspended wherever it calls the engine."""
-    _entering.add(function.__code__)
+    _entering[id(function.__code__)] = function.__code__
     return function
 
 
 def begins(function: _Function) -> _Function:
     """Decorates the function with which a greenlet begins what may be suspended. Its variable ``turnstile`` is there
     meanwhile, and has ``suspend_native_call()``, which switches to another greenlet or not: which of it."""
-    _beginning.add(function.__code__)
+    _beginning[id(function.__code__)] = function.__code__
     return function
 
 
@@ -232,14 +246,66 @@ def suspend() -> bool:
     """What the timer calls in the midst of a native call: whether it was suspended, and now goes on."""
     if _python_collects:
         return False
-    frame = sys._getframe().f_back
-    while frame is not None and frame.f_code in _entering:
+    turnstile = turnstile_here(2)
+    return turnstile is not None and bool(turnstile.suspend_native_call())
+
+
+def turnstile_here(callers: int) -> Any | None:
+    """The ``turnstile`` of what runs here, where it may be suspended; None where it may not. ``callers``: how far up
+    the stack is the first function that must have been made for it, 1 for who calls this."""
+    frame: FrameType | None = sys._getframe(callers)
+    while frame is not None and id(frame.f_code) in _entering:
         frame = frame.f_back
-    if frame is None or frame.f_code not in _beginning:
+    return frame.f_locals["turnstile"] if frame is not None and id(frame.f_code) in _beginning else None
+
+
+class Compilation:
+    """That of a file's source in a runtime which is there for nothing else. It is one as long as it is entered.
+
+    ``key`` tells the source from others.
+    """
+
+    def __init__(self, runtime: quickjs.Runtime, context: quickjs.Context, file: str, key: bytes) -> None:
+        self.runtime = runtime
+        self.context = context
+        self.file = file
+        self.key = key
+        self.was_told_to_end = False
+        """What it raises then means nothing else."""
+
+    def __enter__(self) -> Compilation:
+        _compilations[greenlet.getcurrent()] = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del _compilations[greenlet.getcurrent()]
+
+
+def end_compilation() -> None:
+    """Have the compilation that goes on here, in whose midst this is called, end as soon as it can. If there is one."""
+    compilation = _compilations.get(greenlet.getcurrent())
+    if compilation is not None and not compilation.was_told_to_end:
+        compilation.was_told_to_end = True
+        # It looks for an address below the end of what is left.
+        compilation.runtime.set_max_stack_size(1)
+
+
+def left_compilation(runner: greenlet.greenlet | None, limit_ns: int) -> Compilation | None:
+    """What this greenlet, which was left at this limit, was compiling. It must not be touched again, nor freed."""
+    compilation = None if runner is None else _compilations.pop(runner, None)
+    if compilation is not None:
+        keep_for_ever(compilation.runtime, compilation.context)
+        _left_at[compilation.key] = limit_ns
+    return compilation
+
+
+def would_be_left(key: bytes) -> bool:
+    """Whether a compilation of that source was left, and here would be again: each time some memory stays."""
+    limit_ns = _left_at.get(key)
+    if limit_ns is None:
         return False
-    turnstile = frame.f_locals["turnstile"]
-    del frame
-    return bool(turnstile.suspend_native_call())
+    turnstile = turnstile_here(2)
+    return turnstile is None or bool(turnstile.limit_ns <= limit_ns)
 
 
 def _collecting(phase: str, _info: dict[str, int]) -> None:

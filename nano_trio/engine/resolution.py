@@ -30,8 +30,19 @@ from typing import Any, Final
 import attrs
 
 from nano_trio.engine.advice import instead_of
+from nano_trio.engine.native_calls import enters
+from nano_trio.engine.pauses import pause
 
-__all__ = ["CONDITIONS", "TYPESCRIPT", "ModuleError", "Resolver", "is_below", "real_path", "real_path_below"]
+__all__ = [
+    "CONDITIONS",
+    "TYPESCRIPT",
+    "ModuleError",
+    "Resolver",
+    "is_below",
+    "real_path",
+    "real_path_below",
+    "refuse_long",
+]
 
 CONDITIONS: Final = frozenset({"workerd", "worker", "browser", "module", "import", "default"})
 TYPESCRIPT: Final = (".ts", ".mts", ".tsx")
@@ -42,7 +53,11 @@ _SUFFIXES = (".js", ".mjs", ".ts", ".mts", ".tsx", ".json")
 _WRITTEN_AS = {".js": (".ts", ".tsx"), ".mjs": (".mts",), ".jsx": (".tsx",)}
 _URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _PACKAGE = re.compile(r"(@[^/@%\\]+/)?[^/.@%\\][^/@%\\]*")
-_MAX_MANIFEST_BYTES = 8 << 20
+_MAX_MANIFEST_BYTES = 1 << 20
+_LONGEST_NAME = 1000
+"""Characters of what may be imported. To look for a file of 50,000 folders takes half a minute."""
+_AT_ONCE = 256
+"""Patterns of ``exports`` and ``imports`` that are compared between two pauses."""
 _OF_NODE = (
     "assert async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel dns domain "
     "events fs http http2 https inspector module net os path perf_hooks process punycode querystring readline repl "
@@ -96,6 +111,15 @@ def is_below(path: str, root: str) -> bool:
     return path == root or path.startswith(root if root.endswith("/") else root + "/")
 
 
+def refuse_long(specifier: str, importer: str = "") -> None:
+    """Raises :class:`ModuleError` where it is longer than any that may be looked for."""
+    if len(specifier) > _LONGEST_NAME:
+        raise ModuleError(
+            f'cannot load "{specifier[:60]}…" ({len(specifier)} characters){_by(importer)}: a module\'s name has at '
+            f"most {_LONGEST_NAME}"
+        )
+
+
 class _NoMatch:
     """Nothing among a target's conditions holds: Node's ``undefined``, other than its ``null``."""
 
@@ -143,6 +167,7 @@ class Resolver:
             '("exports", "module" or "main")'
         )
 
+    @enters
     def resolve(self, specifier: str, importer: str, *, lenient: bool | None = None) -> str:
         """The file, or the module of ours, that ``specifier`` means in the file ``importer``.
 
@@ -150,6 +175,7 @@ class Resolver:
         """
         if specifier in self.builtins:
             return specifier
+        refuse_long(specifier, importer)
         if specifier.startswith("."):
             if "\0" in specifier or "\\" in specifier:
                 raise _unheard_of(specifier, importer)
@@ -275,9 +301,11 @@ class Resolver:
         if self.is_file(path):
             try:
                 with open(os.path.join(self.root, path), "rb") as file:
-                    text = file.read(_MAX_MANIFEST_BYTES)
+                    text = file.read(_MAX_MANIFEST_BYTES + 1)
             except OSError as error:
                 raise ModuleError(f"cannot read {path}: {error.strerror}") from None
+        if text is not None and len(text) > _MAX_MANIFEST_BYTES:
+            raise ModuleError(f"{path}: larger than {_MAX_MANIFEST_BYTES >> 20} MB")
         self.manifests[folder] = text
         manifest = None
         if text is not None:
@@ -302,6 +330,7 @@ class Resolver:
             folder = posixpath.dirname(folder)
         return folder, {}
 
+    @enters
     def _bare(self, specifier: str, importer: str) -> str:
         match = _PACKAGE.match(specifier)
         if match is None or specifier[match.end() : match.end() + 1] not in ("", "/"):
@@ -334,6 +363,7 @@ class Resolver:
                 )
         return text
 
+    @enters
     def _from_package(self, package: str, subpath: str, specifier: str, importer: str) -> str:
         if not is_below(os.path.realpath(os.path.join(self.root, package)), self.root):
             raise ModuleError(
@@ -358,6 +388,7 @@ class Resolver:
             raise ModuleError(f'cannot load "{specifier}"{_by(importer)}: {package} has no such file')
         return found
 
+    @enters
     def _exported(self, package: str, subpath: str, specifier: str, importer: str, manifest: dict[str, Any]) -> str:
         exports = manifest["exports"]
         at = posixpath.join(package, "package.json")
@@ -381,6 +412,7 @@ class Resolver:
             f'cannot load "{specifier}"{_by(importer)}: {at} does not export "{subpath}"; it has: {known}'
         )
 
+    @enters
     def _internal(self, specifier: str, importer: str) -> str:
         package, manifest = self.scope(importer)
         at = posixpath.join(package, "package.json")
@@ -392,6 +424,7 @@ class Resolver:
             raise ModuleError(f'cannot load "{specifier}"{_by(importer)}: {at} has no such entry in "imports"')
         return found
 
+    @enters
     def _mapped(
         self, table: dict[str, Any], key: str, package: str, at: str, specifier: str, importer: str
     ) -> str | None:
@@ -401,7 +434,9 @@ class Resolver:
             target = table[key]
         else:
             best = ""
-            for pattern in table:
+            for number, pattern in enumerate(table, 1):
+                if number % _AT_ONCE == 0:
+                    pause()
                 before, star, after = pattern.partition("*")
                 if not star or "*" in after or not key.startswith(before) or key == before:
                     continue

@@ -16,7 +16,8 @@ import greenlet
 from nano_trio.engine import poll_timer
 from nano_trio.engine.allocator import hold_names
 from nano_trio.engine.heap_size import heap_size, next_collection
-from nano_trio.engine.native_calls import GRACE_NS, enters, leave
+from nano_trio.engine.native_calls import GRACE_NS, end_compilation, enters, leave
+from nano_trio.engine.pauses import Stopped
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.scheduler import NEVER
 from nano_trio.engine.turn import Entry, Limits, StopReason
@@ -44,9 +45,9 @@ class Turnstile:
     """What the interrupt handler works on. It holds no reference to the isolate, only a weak one for rare work."""
 
     __slots__ = (
-        "_interval", "_longest", "_scheduler", "collecting", "counter", "counter_at", "cpu_start", "heap",
-        "heap_trigger", "hub", "in_native_call", "isolate", "left", "look_at", "outgrown", "patience_ns", "polled",
-        "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
+        "_interval", "_longest", "_scheduler", "allowance_ns", "collecting", "counter", "counter_at", "cpu_start",
+        "heap", "heap_trigger", "hub", "in_native_call", "isolate", "left", "look_at", "outgrown", "patience_ns",
+        "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
@@ -64,6 +65,8 @@ class Turnstile:
         self.slice_ends = self.look_at = NEVER
         self.slice_left = self.wall_start = 0
         self.cpu_start = -1
+        self.allowance_ns = 0
+        """CPU time that the turn may use beyond its limit."""
         self.suspended = False
         self.in_native_call = False
         """It is suspended in the midst of one."""
@@ -120,7 +123,7 @@ class Turnstile:
         isolate._charge(turn)
         if turn.cpu_ns > TIME_FOR_NAMES_NS:
             hold_names(isolate._runtime, 8)
-        if turn.cpu_ns >= isolate._turn_limit_ns:
+        if turn.cpu_ns >= isolate.turn_limit_ns:
             self.stop = StopReason.CPU
         elif isolate._outgrown():
             self.stop = self.stop or StopReason.MEMORY
@@ -142,6 +145,19 @@ class Turnstile:
         self.polled = self.wall_start
         return self._ends()
 
+    @property
+    def limit_ns(self) -> int:
+        """CPU time that the turn may use, in ns."""
+        isolate = self.isolate()
+        return 0 if isolate is None else isolate.turn_limit_ns
+
+    @enters
+    def pause(self) -> None:
+        """Python that works for the app, on behalf of an import() say, is between two pieces of that: wait for the next
+        slice where this one is used up. Raises Stopped where the turn must stop."""
+        if (_clock() >= self.slice_ends or self.stop is not None) and self.look():
+            raise Stopped
+
     def _ends(self) -> bool:
         """Whether the turn must stop: then what a builtin swallows that for goes on to its next branch or call only."""
         if self.stop is not None and self.counter is not None:
@@ -156,9 +172,11 @@ class Turnstile:
             return False
         isolate._charge(turn)
         # A collection ends: the limit can wait.
-        if self.stop is None and turn.cpu_ns >= isolate._turn_limit_ns and not self.collecting:
+        if self.stop is None and turn.cpu_ns >= isolate.turn_limit_ns and not self.collecting:
             self.stop = StopReason.CPU
-        patience_ns = self.patience_ns or isolate._turn_limit_ns + GRACE_NS
+        if self.stop is not None:
+            end_compilation()
+        patience_ns = self.patience_ns or isolate.turn_limit_ns + GRACE_NS
         # An owner at the keyboard wants the heap that a call to interrupt() leaves: it waits as long as it takes.
         is_left = self.stop not in (None, StopReason.INTERRUPTED) and turn.cpu_ns >= patience_ns
         if self.slice_left > _LEAST_SLICE_NS and not is_left:
@@ -175,6 +193,8 @@ class Turnstile:
         self.hub.switch()
         self.suspended = self.in_native_call = False
         self.polled = self.wall_start
+        if self.stop is not None:
+            end_compilation()
         return True
 
     def must_end(self, turn: Entry) -> None:

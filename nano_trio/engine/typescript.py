@@ -6,8 +6,8 @@ that strips types (22.13; ``module.stripTypeScriptTypes``). Types are taken out,
 ``tsc --noEmit`` is for.
 
 A tool is started once for each file and content: results are kept beside the bytecode, in a folder of this user alone,
-under a digest of the tool, the file's name and its text. Starting one takes 10 to 50 ms and blocks: call this in a
-worker thread wherever others wait.
+under a digest of the tool, the file's name and its text. Starting one takes 10 to 50 ms and blocks: a preparation
+leaves that to a worker thread (:func:`nano_trio.engine.preparation.aside`).
 
 Tools run as this user and outside of any isolate. An esbuild in an app's folder is a program of whoever wrote the app,
 so it is run only for those who develop it (:attr:`Tools.own`), and only where it belongs to this user or to root and
@@ -25,11 +25,13 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import attrs
 
+from nano_trio.engine.native_calls import enters
+from nano_trio.engine.preparation import aside
 from nano_trio.engine.resolution import ModuleError
 from nano_trio.engine.sourcemap import find_url, from_data_url
 
@@ -146,8 +148,12 @@ class Transformer:
     tools: Tools
     _tool: Tool | None = None
 
+    @enters
     def __call__(self, name: str, text: str) -> tuple[str, str | None]:
         """A module's JavaScript, and its source map's JSON. Raises :class:`ModuleError`."""
+        return aside(partial(self._made, name, text))
+
+    def _made(self, name: str, text: str) -> tuple[str, str | None]:
         if self._tool is None:
             self._tool = find_tool(self.folder, self.tools)
         key = _digest(self._tool, name, text)

@@ -33,6 +33,7 @@ from nano_trio.engine.freeing import empty_in_slices
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
 from nano_trio.engine.native_calls import enters
+from nano_trio.engine.preparation import LOAD_MS
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, Turn
 from nano_trio.runtime import platform
@@ -422,20 +423,8 @@ class Environment:
         self._closed: trio.Event | None = None
         """What :meth:`run` waits for; None until it is called."""
         self._code = code
-        self._unread: quickjs.JSError | None = None
-        """Why the code could not be read into the heap: what :meth:`load` comes to."""
-        if code is not None:
-            isolate = weakref.ref(self.isolate)
-
-            def reach() -> Any:
-                living = isolate()
-                assert living is not None
-                return living.context
-
-            try:
-                code.preload(self.isolate.context, reach)
-            except quickjs.JSError as error:  # there is more of it than the heap may hold
-                self._unread = error.with_traceback(None)
+        self._is_read = code is None
+        """The code is in the heap."""
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the timers and operations until :meth:`close`."""
@@ -474,18 +463,45 @@ class Environment:
         """Evaluate the app's entry module; the answer is ``loaded`` or ``load_failed`` of the :class:`AppHost`."""
         bindings = self._host.bindings
         args = ("load", json.dumps(env) if env else "{}", json.dumps(list(bindings)) if bindings else "[]")
-        self.isolate.submit(Turn(self._load, args))
+        self.isolate.submit(Turn(self._load, args, self._loaded))
 
     def run_module(self) -> None:
         """Evaluate the entry module for its effects; answers like :meth:`load`."""
-        self.isolate.submit(Turn(self._load, ("run",), None))
+        self.isolate.submit(Turn(self._load, ("run",), self._loaded))
+
+    def _loaded(self, _: Turn) -> None:
+        self.isolate.allow(0)
+
+    @enters
+    def read_code(self) -> None:
+        """Read the code into the heap, so that its modules can be imported. Only inside a turn or before the first.
+
+        Raises :class:`quickjs.JSError` where there is more of it than the heap may hold.
+        """
+        if self._is_read or self._code is None:
+            return
+        self._is_read = True
+        isolate = weakref.ref(self.isolate)
+
+        def reach() -> Any:
+            living = isolate()
+            assert living is not None
+            return living.context
+
+        self._code.preload(self.isolate.context, reach)
 
     @enters
     def _load(self, entry: str, *args: Any) -> None:
         assert self._code is not None
-        if self._unread is not None:
-            self._host.app.load_failed(str(self._unread), "")
+        # As for what was done to compile it: the limit is for what the code does.
+        self.isolate.allow(LOAD_MS)
+        try:
+            self.read_code()
+        except quickjs.JSError as error:
+            if not self.isolate.stopping:
+                self._host.app.load_failed(str(error), "")
             return
+        self.isolate.count_from_here()
         self.install_entries("dispatch")
         if entry == "run":
             self.install_entries("dispatch_script")

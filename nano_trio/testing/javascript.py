@@ -195,6 +195,7 @@ class _Attempt(NoRequests):
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(environment.run)
+                environment.read_code()
                 environment.install_entries("testing")
                 environment.isolate.context.eval('import "nano:test";', "./nano:setup", module=True)
                 environment.run_module()

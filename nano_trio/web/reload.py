@@ -155,7 +155,7 @@ class Change:
             if app.name in self._registry.quarantined and app.source.code is None:
                 # What could not even be read when it was quarantined, and now can, is another version too.
                 with contextlib.suppress(NotLoaded):
-                    app.source.keep(await app.source.read_version(app.source.path))
+                    app.source.keep(await app.read_version(app.settings))
                     stale.add(app.name)
         for app in looked_at:
             if app.name not in stale:

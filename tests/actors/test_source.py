@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,8 @@ import trio
 
 from nano_trio.actors import source
 from nano_trio.actors.incarnation import NotLoaded
-from nano_trio.engine.modules import AppFiles
+from nano_trio.engine.native_calls import enters
+from nano_trio.engine.preparation import aside
 
 from .conftest import HouseMaker
 from .test_starts import request
@@ -20,7 +20,7 @@ HELLO = "export default { fetch: () => new Response('hello') };"
 
 
 class Tool:
-    """Makes apps slow to load: until :meth:`finish`, on whatever thread they are read."""
+    """Makes apps slow to load: what a thread does for them takes until :meth:`finish`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._finished = threading.Event()
@@ -28,13 +28,13 @@ class Tool:
         """For each load, whether it could be waited for: what the event loop reads, nobody finishes."""
         load_app = source.load_app
 
-        def load_slowly(app: Path | AppFiles, *args: Any) -> Any:
-            if (app if isinstance(app, AppFiles) else AppFiles.at(app)).slow:
-                self.waits.append(self._finished.wait(5))
+        @enters
+        def load_slowly(app: str, *args: Any) -> Any:
+            if app.endswith("/slow.js"):
+                self.waits.append(aside(lambda: self._finished.wait(5)))
             return load_app(app, *args)
 
         monkeypatch.setattr(source, "load_app", load_slowly)
-        monkeypatch.setattr(AppFiles, "slow", property(lambda files: files.main == "slow.js"))
 
     def finish(self) -> None:
         self._finished.set()
@@ -94,14 +94,16 @@ async def test_what_cannot_be_read_costs_its_app_the_start_and_nobody_else(
     """Several that come in one pass start out of the CPU scheduler's slices, where nothing may be raised."""
     load_app = source.load_app
 
-    def slip(app: Path | AppFiles, *args: Any) -> Any:
-        files = app if isinstance(app, AppFiles) else AppFiles.at(app)
-        if "slip" in files.main:
-            raise LookupError("a slip")
+    def fail() -> None:
+        raise LookupError("a slip")
+
+    @enters
+    def slip(app: str, *args: Any) -> Any:
+        if app.endswith("/slip.js"):
+            aside(fail) if in_thread else fail()
         return load_app(app, *args)
 
     monkeypatch.setattr(source, "load_app", slip)
-    monkeypatch.setattr(AppFiles, "slow", property(lambda files: in_thread and "slip" in files.main))
     # A file's name has no null character.
     null = "export default (;\n//# sourceMappingURL=%00.map"
     # With little memory, some for single large allocations comes on top.

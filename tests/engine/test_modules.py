@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -247,4 +249,36 @@ def test_a_file_whose_name_is_no_text_is_no_module(tmp_path: Path, cache: Byteco
         load_app(os.fsdecode(path), cache)
     write(tmp_path, package_json='{ "main": "./' + ("sub/" if folder else "") + '\\udcff.js" }')
     with pytest.raises(ModuleError, match="there is no such file"):
+        load_app(tmp_path, cache)
+
+
+def test_text_is_looked_through_in_proportion_to_its_length(tmp_path: Path, cache: BytecodeCache) -> None:
+    """For the place of an import that names no export, or for what tells a CommonJS module."""
+    words = "import nothing exports module require " * 20_000 + ";"
+    late = f"// {words}\nimport {{ nothing }} from './lib.js';"
+    app = write(tmp_path, index_js=f"// {words}\n{late}", lib_js=f"// {words}\n{late.replace('lib', 'index')}")
+    code = load_app(app, cache)
+    begun = time.thread_time()
+    error = code.render("SyntaxError: Could not find export 'nothing' in module 'app:/lib.js'", "")
+    assert time.thread_time() - begun < 1
+    assert (error.text, error.frames[0].place) == ("SyntaxError: lib.js has no export nothing", "index.js:3:10")
+
+
+def test_what_is_imported_has_a_name_of_some_length(tmp_path: Path, cache: BytecodeCache) -> None:
+    """To look for a file of 50,000 folders takes half a minute."""
+    for specifier in (f"./{'a/' * 50_000}b.js", "p" * 5000):
+        (tmp_path / "index.js").write_text(f"import {specifier!r};")
+        with pytest.raises(
+            ModuleError, match=r"characters\) \(imported by index.js\): a module's name has at most 1000"
+        ):
+            load_app(tmp_path, cache)
+
+
+def test_many_patterns_of_a_package_are_compared_in_turn(tmp_path: Path, cache: BytecodeCache) -> None:
+    patterns = {f"#{number}/*": "./lib.js" for number in range(2000)}
+    write(tmp_path, index_js="import a from '#1999/x'; export default a;", lib_js="export default 7;")
+    (tmp_path / "package.json").write_text(json.dumps({"main": "index.js", "imports": patterns}))
+    assert run(load_app(tmp_path, cache)) == 7
+    (tmp_path / "package.json").write_text(json.dumps({"main": "index.js", "imports": {"#a": "x" * (1 << 20)}}))
+    with pytest.raises(ModuleError, match=r"package\.json: larger than 1 MB"):
         load_app(tmp_path, cache)

@@ -17,7 +17,7 @@ from nano_trio.actors.messages import IncomingRequest
 from nano_trio.actors.registry import Registry
 from nano_trio.config import from_document
 from nano_trio.engine.bytecode import BytecodeCache
-from nano_trio.engine.modules import AppFiles, ModuleError, load_app
+from nano_trio.engine.modules import ModuleError, load_app
 from nano_trio.engine.typescript import Tools
 
 MAIN = """import { greet, type Name } from "./lib/greet";
@@ -269,8 +269,6 @@ async def test_an_app_is_loaded_beside_its_neighbours(
     slow = lay(tmp_path / "slow", {"index.ts": typed + f"// {tmp_path}"})
     broken = lay(tmp_path / "broken", {"index.ts": "const a: = 1;"})
     quick = lay(tmp_path / "quick", {"index.js": "export default { fetch() { return new Response('js'); } };"})
-    assert AppFiles.at(slow).slow
-    assert not AppFiles.at(quick).slow
     documents = [{"name": path.name, "path": str(path)} for path in (slow, broken, quick)]
     config = from_document({"apps": documents, "state_dir": str(tmp_path / "state")}, environ={})
     async with trio.open_nursery() as nursery:

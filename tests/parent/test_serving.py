@@ -130,6 +130,27 @@ def test_a_suspended_turn_is_not_to_blame(two: Running) -> None:
         assert "hog" not in two.wait_for("a worker process was killed by SIGSEGV")
 
 
+def test_an_app_that_is_compiled_holds_nobody_up_and_is_to_blame(start: Start, app: Path, tmp_path: Path) -> None:
+    """It would take 15 s in one piece, in which the worker gave no sign of life."""
+    variables = "".join(f"let v{number};" for number in range(50_000))
+    (tmp_path / "long.js").write_text(f"export default {{ fetch: () => new Response('long') }}; {{ {variables} }}")
+    apps = [{"name": "app", "path": "app"}, {"name": "long", "path": "long.js"}]
+    (tmp_path / "nano.json").write_text(json.dumps({"port": 0, "unresponsive_timeout_s": 1, "apps": apps}))
+    running = start("serve", "--config", "nano.json")
+    port = running.port()
+    worker = worker_of(running)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: long\r\n\r\n")
+        until_s = time.monotonic() + 2
+        while time.monotonic() < until_s:
+            assert get(port) == (200, "hello")
+        assert worker_of(running).pid == worker.pid
+        stop_in_turn(worker, "long")
+        worker.send_signal(signal.SIGSEGV)
+        worker.resume()
+        running.wait_for("long: a worker process was killed by SIGSEGV")
+
+
 def test_the_worker_ends_with_a_parent_that_was_killed(two: Running) -> None:
     port = two.port()
     worker = worker_of(two)

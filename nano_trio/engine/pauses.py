@@ -1,0 +1,44 @@
+"""Python that works for an app piece by piece: between two of them it is suspended, or stopped, as JavaScript is.
+
+What the pieces are is for whoever works: they should take less than a tenth of a millisecond. All functions on the way
+from the turn, or the preparation (:mod:`nano_trio.engine.preparation`), to one that calls :func:`pause` are such as may
+be suspended (:func:`nano_trio.engine.native_calls.enters`): nothing that others see is half done in them.
+"""
+
+from __future__ import annotations
+
+import time
+
+from nano_trio.engine.native_calls import enters, turnstile_here
+
+__all__ = ["Stopped", "pause", "set_due"]
+
+_clock = time.perf_counter_ns
+_due_ns = 0
+
+
+class Stopped(Exception):
+    """The turn, or the preparation, is to end: what it was about is of no use to anybody.
+
+    ``file``: what was being compiled, if anything.
+    """
+
+    def __init__(self, file: str | None = None) -> None:
+        super().__init__()
+        self.file = file
+
+
+@enters
+def pause() -> None:
+    """Let others go on where the slice is used up. Does nothing where nobody could be suspended. Raises Stopped."""
+    if _clock() < _due_ns:
+        return
+    turnstile = turnstile_here(2)
+    if turnstile is not None:
+        turnstile.pause()
+
+
+def set_due(clock_ns: int) -> None:
+    """Until then nobody who runs here need be asked: that takes longer than to look at the clock."""
+    global _due_ns
+    _due_ns = clock_ns
