@@ -65,7 +65,6 @@ _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
 _INTERRUPTED = StopReason.INTERRUPTED  # a name of the module is found sooner than an enumeration's member
 _JOBS_BETWEEN_LOOKS = 16
-_MOST_UNWOUND_JOBS = 100_000
 # A slice is over for so long, and no poll has told so: the turn is in a native call.
 _POLLS_LATE_NS = 100_000
 # Bytes of a heap in which the engine looks for garbage: its own number, where we cannot, and more than is built.
@@ -274,18 +273,6 @@ class Isolate:
                 self._proceed()
         return True
 
-    def _unwind_jobs(self) -> None:
-        """Run what an interrupted turn left behind, each job only up to its first poll."""
-        counter = self._turnstile.counter
-        for _ in range(_MOST_UNWOUND_JOBS):
-            if counter is not None:
-                counter.value = 1
-            try:
-                if not self._execute_pending_job():
-                    return
-            except quickjs.JSError:
-                continue
-
     def close(self) -> None:
         """Stop, and free the heap. Must not be called from inside one of the isolate's own turns. Idempotent."""
         if self._is_closed:
@@ -486,7 +473,7 @@ class Isolate:
             elif now >= turnstile.slice_ends and turnstile.look():
                 break  # no sooner: what is left would come behind those that wait
         if turnstile.stop is _INTERRUPTED:
-            self._unwind_jobs()
+            self._turnstile.unwind_jobs(self._execute_pending_job)
         self._charge(turn)
         # What comes next may free what this turn has made.
         if turn.cpu_ns > TIME_FOR_NAMES_NS:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import greenlet
+import quickjs
 
 from nano_trio.engine import poll_timer
 from nano_trio.engine.allocator import hold_names
@@ -37,6 +39,7 @@ _FIRST_INTERVAL = 250
 # What each branch or call between two polls may allocate below the engine's own limit: what was cheap may turn to this.
 _BYTES_PER_COUNT = 16 << 10
 _LEAST_SLICE_NS = 50_000
+_MOST_UNWOUND_JOBS = 100_000
 TIME_FOR_NAMES_NS = 100_000
 """In less a turn does not make so many names that to free them would take long."""
 
@@ -205,6 +208,17 @@ class Turnstile:
         """It shall end at once, for all wait until it and others, so many in all, have: it is left the sooner."""
         if self.turn is not None and self.patience_ns is not None:
             self.patience_ns = min(self.patience_ns, self.turn.cpu_ns + GRACE_NS // others)
+
+    def unwind_jobs(self, execute_pending_job: Callable[[], bool]) -> None:
+        """Run what an interrupted turn left behind, each job only up to its first poll."""
+        for _ in range(_MOST_UNWOUND_JOBS):
+            if self.counter is not None:
+                self.counter.value = 1
+            try:
+                if not execute_pending_job():
+                    return
+            except quickjs.JSError:
+                continue
 
     def release(self) -> None:
         """The context goes away: what lies inside it must not be touched again."""
