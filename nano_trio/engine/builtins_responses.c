@@ -16,9 +16,10 @@ static inline int is_of(Value object, Value model) {
   return tag_of(object) == TAG_OBJECT && object_of(object)->shape == object_of(model)->shape;
 }
 
-/* What a state has of its own by these names; undefined: nothing. 0: that is no value. */
+/* What a state has of its own by these names; undefined: nothing. 0: that is no value, or the model has lost some of them. */
 static int read_state(const Object *state, const Object *model, Value found[NAMES]) {
   const Shape *shape = state->shape, *names = model->shape;
+  if (names->count < NAMES) return 0;
   for (int i = 0; i < NAMES; i++) found[i] = undefined;
   for (int i = 0; i < shape->count; i++) {
     for (int name = 0; name < NAMES; name++) {

@@ -572,3 +572,23 @@ def test_objects_that_are_made_where_builtins_are_held_ask_no_iterator_of_arrays
         """
     )
     assert told == ["application/json", False]
+
+
+def test_no_app_gets_a_model(run_js: Callable[[str], Any]) -> None:
+    """Not by setters of indices either, which assignments to arrays of ours would call."""
+    assert run_js(
+        """
+        const got = new Set(), response = new Response("text");
+        let last, type;
+        for (let i = 0; i < 200; i++) Object.defineProperty(Object.prototype, i, {
+          get() { return last }, set(value) { last = value; got.add(value) }, configurable: true,
+        });
+        try {
+          type = new Response(response.body, response).headers.get("content-type");
+        } finally {
+          for (let i = 0; i < 200; i++) delete Object.prototype[i];
+        }
+        const isModel = (each) => [Headers, ReadableStream, Response].some((type) => each instanceof type) || "kind" in Object(each);
+        return [type, [...got].filter(isModel).map((each) => Reflect.ownKeys(each).join())];
+        """
+    ) == ["text/plain;charset=UTF-8", []]

@@ -117,7 +117,7 @@
   };
   const withSource = keepShapes(stateful, ["kind", "source", "fields"])[1];
   // A model, and the getters of the members of ResponseInit.
-  const untouched = [modelOf((state) => new Response(INTERNAL, state))];
+  const untouched = { __proto__: null, 0: modelOf((state) => new Response(INTERNAL, state)) };
   for (let i = 0; i < 3; i++) untouched[i + 1] = getterOf(Response.prototype, ["headers", "status", "statusText"][i]);
   function loadHeaders() {
     keepShapes(stateful, ["kind", "source", "fields", "headers"]);

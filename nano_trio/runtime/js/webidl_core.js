@@ -69,24 +69,26 @@
 
   // The first step of each function, of which a promise takes three: it gets its length, and then its name.
   const length = { __proto__: null, value: 0, configurable: true };
-  const kept = [defineProperty(create(constructors.Function.prototype), "length", length)];
+  // No array: an app that puts setters of indices on its prototype would be given the models.
+  const kept = { __proto__: null, 0: defineProperty(create(constructors.Function.prototype), "length", length) };
+  let keptCount = 1;
   /**
    * Make it cheap for objects of that prototype to get the properties `names` one after the other: how an object grows
    * the engine knows only while there are others that did, and here are such, one for each step. Returns a model for each.
    */
   function keepShapes(prototype, names) {
-    const models = [];
+    const models = { __proto__: null };
     for (let count = 1; count <= names.length; count++) {
       const object = create(prototype);
       for (let i = 0; i < count; i++) object[names[i]] = null;
-      models[count - 1] = kept[kept.length] = object;
+      models[count - 1] = kept[keptCount++] = object;
     }
     return models;
   }
   const newModel = uncurry("Object", "modelOf");
   /** A model of what `make` makes: it takes the values of an object's own properties, which may be private ones. */
   function modelOf(make) {
-    return (kept[kept.length] = newModel(make));
+    return (kept[keptCount++] = newModel(make));
   }
   /** alike(model, …values): an object of those values, as a rule without running a constructor. No app gets a model. */
   const alike = uncurry("Object", "alike");
