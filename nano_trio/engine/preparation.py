@@ -105,12 +105,12 @@ class Preparation(Generic[_Result]):
         self._is_left = False
 
     def begin(self) -> bool:
-        """Do what fits into a slice, here and now; whether that was all. Only outside of turns."""
+        """Do what fits into a slice, here and now; whether that was all. In a turn nothing does: they do not nest."""
         scheduler = self._means.scheduler
         self._runner = greenlet.greenlet(self._run)
         # It would start with an empty context, in which libraries do not find Trio.
         self._runner.gr_context = contextvars.copy_context()
-        ended = self._switch(scheduler.slice_ns)
+        ended = not scheduler.in_turn and self._switch(scheduler.slice_ns)
         while not ended and not scheduler.runs:
             ended = self._switch(NEVER)
         if not ended:

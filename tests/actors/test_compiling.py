@@ -18,6 +18,9 @@ from nano_trio.actors.messages import IncomingRequest
 from nano_trio.actors.scratch import try_load
 from nano_trio.engine import poll_timer, preparation, turnstile
 from nano_trio.engine.bytecode import BytecodeCache
+from nano_trio.engine.isolate import Isolate
+from nano_trio.engine.scheduler import Account, CpuScheduler
+from nano_trio.engine.turn import Turn
 
 from .conftest import House, HouseMaker
 
@@ -316,6 +319,25 @@ async def test_check_tells_which_file_takes_too_long(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.usefixtures("short_limit")
+async def test_in_the_turn_of_another_app_it_waits_for_its_slices() -> None:
+    """That turn goes on, and if the worker dies of it that app is to blame."""
+    scheduler, seen = CpuScheduler(), list[object]()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(scheduler.run)
+        isolate = Isolate(scheduler, Account(7))
+        means = preparation.Means(scheduler, Account(8), 1000, nursery.start_soon)
+        asked = preparation.Preparation(means, lambda: seen.append(scheduler.mark[0]))
+        turn = Turn(lambda: seen.extend((asked.begin(), scheduler.mark[0], scheduler.in_turn)), ())
+        isolate.submit(turn)
+        with trio.fail_after(10):
+            while not asked.ended:
+                await trio.lowlevel.checkpoint()
+        isolate.close()
+        nursery.cancel_scope.cancel()
+    assert turn.stopped is None
+    assert seen == [False, 7, True, 8]
+
+
 async def test_what_was_left_is_not_compiled_again_unless_it_may_take_longer(house: HouseMaker) -> None:
     """Each time some memory would stay."""
     source = {"source": UNSTOPPABLE + "// once", "timeout_ms": BEHIND_PARSING_MS}
