@@ -318,7 +318,6 @@ async def test_check_tells_which_file_takes_too_long(tmp_path: Path, monkeypatch
     assert problem.text == f"to compile it took more than {LIMIT_MS} ms of CPU time"
 
 
-@pytest.mark.usefixtures("short_limit")
 async def test_in_the_turn_of_another_app_it_waits_for_its_slices() -> None:
     """That turn goes on, and if the worker dies of it that app is to blame."""
     scheduler, seen = CpuScheduler(), list[object]()
@@ -338,6 +337,7 @@ async def test_in_the_turn_of_another_app_it_waits_for_its_slices() -> None:
     assert seen == [False, 7, True, 8]
 
 
+@pytest.mark.usefixtures("short_limit")
 async def test_what_was_left_is_not_compiled_again_unless_it_may_take_longer(house: HouseMaker) -> None:
     """Each time some memory would stay."""
     source = {"source": UNSTOPPABLE + "// once", "timeout_ms": BEHIND_PARSING_MS}
