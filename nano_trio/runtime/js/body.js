@@ -102,5 +102,5 @@
     });
   }
 
-  return { __proto__: null, KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, seize, handOver, includeBody, defineGetter, getterOf };
+  return { __proto__: null, KINDS, TEXT_TYPE, convertBodyInit, extract, isUnusable, seize, handOver, includeBody, getterOf };
 }

@@ -4,23 +4,13 @@
   const { load, uncurry } = platform;
   const { fail } = load("webidl_core");
   const { isUnusable } = load("body");
+  const { membersOf } = load("body_members");
   const { Request, INTERNAL, stateOf, newState, DEFAULTS } = load("request");
   const slice = uncurry("Array", "slice");
 
   const members = {
     __proto__: null,
-    arrayBuffer() {
-      return load("body_consume").consume(this, stateOf, "arrayBuffer");
-    },
-    blob() {
-      return load("body_consume").consume(this, stateOf, "blob");
-    },
-    bytes() {
-      return load("body_consume").consume(this, stateOf, "bytes");
-    },
-    formData() {
-      return load("body_consume").consume(this, stateOf, "formData");
-    },
+    ...membersOf(stateOf),
     clone() {
       const state = stateOf(this);
       if (isUnusable(state)) fail("Failed to execute 'clone' on 'Request'", "The body has been read already or is locked.");

@@ -4,24 +4,14 @@
   const { load, uncurry } = platform;
   const { fail } = load("webidl_core");
   const { isUnusable } = load("body");
+  const { membersOf } = load("body_members");
   const { Response, INTERNAL, stateOf } = load("response");
   const indexOf = uncurry("String", "indexOf");
   const substring = uncurry("String", "substring");
 
   return {
     __proto__: null,
-    arrayBuffer() {
-      return load("body_consume").consume(this, stateOf, "arrayBuffer");
-    },
-    blob() {
-      return load("body_consume").consume(this, stateOf, "blob");
-    },
-    bytes() {
-      return load("body_consume").consume(this, stateOf, "bytes");
-    },
-    formData() {
-      return load("body_consume").consume(this, stateOf, "formData");
-    },
+    ...membersOf(stateOf),
     clone() {
       const state = stateOf(this);
       if (isUnusable(state)) fail("Failed to execute 'clone' on 'Response'", "The body has been read already or is locked.");
