@@ -592,3 +592,22 @@ def test_no_app_gets_a_model(run_js: Callable[[str], Any]) -> None:
         return [type, [...got].filter(isModel).map((each) => Reflect.ownKeys(each).join())];
         """
     ) == ["text/plain;charset=UTF-8", []]
+
+
+def test_no_app_gets_what_clones_and_transfers_objects_of_the_platform(run_js: Callable[[str], Any]) -> None:
+    assert run_js(
+        """
+        const got = new Set();
+        for (let i = 0; i < 20; i++)
+          Object.defineProperty(Object.prototype, i, { set(value) { got.add(value) }, configurable: true });
+        let type, name;
+        try {
+          type = structuredClone(new Blob([], { type: "text/plain" })).type;
+          name = structuredClone(new DOMException("why", "AbortError")).name;
+          void [CryptoKey, new ReadableStream()];
+        } finally {
+          for (let i = 0; i < 20; i++) delete Object.prototype[i];
+        }
+        return [type, name, [...got].filter((each) => each?.isInstance).map((each) => Object.keys(each).join())];
+        """
+    ) == ["text/plain", "AbortError", []]

@@ -132,10 +132,11 @@
     errorMakers,
     /**
      * What structuredclone.js asks about platform objects: { isInstance(value), serialize(value), deserialize(data) },
-     * and for transfer { isInstance(value), transfer(value), receive(data) }. A file adds its own when it is loaded.
+     * and for transfer { isInstance(value), transfer(value), receive(data) }. A file adds its own when it is loaded, by
+     * assignment: without a prototype, lest setters of an app's be given it.
      */
-    cloneables: [],
-    transferables: [],
+    cloneables: setPrototypeOf([], null),
+    transferables: setPrototypeOf([], null),
     /** Functions that the host may call by name, each in a turn of its own. */
     entries,
   };
