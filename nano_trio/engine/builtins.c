@@ -30,6 +30,8 @@
  *                         makes the header list of an ordinary object, where nothing of it needs a second look.
  *   uncurry("Object", "quickHeaders")(method, …), uncurry("Object", "quickCopies")(model, …)
  *                         make functions that do the usual: a method of Headers, and to copy a response.
+ *   uncurry("String", "utf8")(text), uncurry("TypedArray", "ascii")(bytes, length)
+ *                         are an ArrayBuffer with the text's UTF-8, and the text that bytes in ASCII are, or undefined.
  *
  *   defineLazy(access, find)
  *                         defines each of the lazy globals as an accessor that calls access(name) or access(name, value).
@@ -261,7 +263,7 @@ static uint32_t length_of(Context *context, Value list) {
 static int learn_builtins(Context *context, Value list, uint16_t class) {
   uint32_t count = length_of(context, list) / 4;
   Entry *entries = calloc(count, sizeof *entries);
-  methods = calloc(count + 7, sizeof *methods);
+  methods = calloc(count + 9, sizeof *methods);
   types = calloc(count, sizeof *types);
   int ok = entries != NULL && methods != NULL && types != NULL;
   for (uint32_t i = 0; ok && i < count; i++) {
@@ -279,7 +281,9 @@ static int learn_builtins(Context *context, Value list, uint16_t class) {
        add_method("Object", "alike", (Kept){.function = (void *)make_alike, .kind = GENERIC}) &&
        add_method("Object", "listHeaders", (Kept){.function = (void *)list_headers, .length = 1, .kind = GENERIC}) &&
        add_method("Object", "quickHeaders", (Kept){.function = (void *)quick_headers, .kind = GENERIC}) &&
-       add_method("Object", "quickCopies", (Kept){.function = (void *)quick_copies, .kind = GENERIC});
+       add_method("Object", "quickCopies", (Kept){.function = (void *)quick_copies, .kind = GENERIC}) &&
+       add_method("String", "utf8", (Kept){.function = (void *)utf8_of, .kind = GENERIC}) &&
+       add_method("TypedArray", "ascii", (Kept){.function = (void *)ascii_of, .length = 1, .kind = GENERIC});
   /* None was asked for yet: functions are called by their places in the list. */
   if (ok) qsort(methods, (size_t)method_count, sizeof *methods, compare);
   return ok;

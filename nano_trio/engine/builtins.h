@@ -66,6 +66,9 @@ typedef struct {
   Value (*new_function_with)(
       Context *, Value (*)(Context *, Value this, int count, Value *arguments, int magic, Value *kept), int length, int magic,
       int count, Value *kept);
+  Value (*copy_to_buffer)(Context *, const void *, size_t);
+  Value (*buffer_of_array)(Context *, Value array, size_t *start, size_t *length, size_t *of_element);
+  uint8_t *(*bytes_of_buffer)(Context *, size_t *, Value buffer);
 } Engine;
 
 extern Engine engine;
@@ -77,10 +80,11 @@ static inline void release(Context *context, Value value) {
 }
 
 /* builtins.c tells what they are. */
-Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers, quick_copies;
+Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers, quick_copies, utf8_of, ascii_of;
 /* Whether the engine keeps what they rely on as they know it. Once a process, in a context in which no app's code has run. */
 int proves_ours(Context *);
 int proves_arrays(Context *);
+int proves_strings(Context *);
 /* Whether an object has of its own a property whose value, or getter, is that object. -1: an error is pending. */
 int has_own(Context *, Value object, Value name, Value wanted, int as_getter);
 /* A header list of its own; null where it is not as all are, and no longer than most. */

@@ -62,6 +62,9 @@ _FUNCTIONS = (
     "JS_GetPropertyInternal",
     "js_realloc",
     "JS_NewCFunctionData",
+    "JS_NewArrayBufferCopy",
+    "JS_GetTypedArrayBuffer",
+    "JS_GetArrayBuffer",
 )
 _PLACE = "given"
 _PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {
@@ -93,6 +96,10 @@ _PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {
     add(subscribe(other, 1, () => {}, "constructor", Promise), subscribe(new Promise(() => {}), 1, 1, "then", Promise));
   const promise = uncurry("Promise", "fulfilled")({ a: 1 });
   add(promise, Object.getPrototypeOf(promise) === Promise.prototype, Object.keys(promise).length);
+  const utf8 = uncurry("String", "utf8"), ascii = uncurry("TypedArray", "ascii");
+  add(new Uint8Array(utf8("a\xe9") ?? [97, 195, 169]));
+  add(new Uint8Array(utf8("a\u4e00\ud800") ?? [97, 228, 184, 128, 239, 191, 189]));
+  add(ascii(bytes.subarray(1), 2) ?? "\x02\x03", ascii(new Uint8Array([128]), 1), ascii(bytes, 2));
   for (const refused of [() => uncurry("Map", "get")(), () => uncurry("Map", "size")([]), () => uncurry("Map", "no")])
     try { made.push(refused()) } catch (error) { made.push(error.name) }
   add(defineLazy((...all) => add(all.length, ...all), (...all) => (...passed) => [...all, ...passed]));

@@ -267,5 +267,5 @@ static int proves_reactions(Context *context) {
 
 int proves_ours(Context *context) {
   engine.new_class_number(&handler_class);
-  return proves_objects(context) && proves_arrays(context) && proves_promise(context) && proves_reactions(context);
+  return proves_objects(context) && proves_arrays(context) && proves_strings(context) && proves_promise(context) && proves_reactions(context);
 }

@@ -94,7 +94,7 @@ extern char escapes[256];
 /* The first octet of a lone surrogate, in UTF-8 that has them, and of others. */
 #define MAYBE_SURROGATE 1
 
-#define EACH_OCTET 0x0101010101010101u
+#include "texts.h"
 
 /*
  * Of eight octets, the highest bit of each that is not as it is in a JSON string in ASCII. Only of the first of them, in
@@ -103,32 +103,7 @@ extern char escapes[256];
  */
 static inline uint64_t specials(uint64_t octets) {
   uint64_t quotes = octets ^ '"' * EACH_OCTET, backslashes = octets ^ '\\' * EACH_OCTET;
-  return (octets | (octets - 0x20 * EACH_OCTET) | (quotes - EACH_OCTET) | (backslashes - EACH_OCTET)) & 0x80 * EACH_OCTET;
-}
-
-static inline uint64_t eight_octets(const char *from) {
-  uint64_t octets;
-  memcpy(&octets, from, sizeof octets);
-  return octets;
-}
-
-/* A string of ASCII, in memory as the engine's function makes it, which would first look at each octet. `end`: where what
-   may be read ends. */
-static inline Value new_ascii(Context *context, const char *from, size_t length, const char *end) {
-  if (length == 0) return engine.new_string(context, from, length);
-  uint32_t *string = engine.allocate(context, 16 + (length / 8 + 1) * 8);
-  if (string == NULL) return exception;
-  string[0] = 1; /* its count */
-  string[1] = (uint32_t)length;
-  string[2] = string[3] = 0; /* no atom */
-  char *octets = (char *)(string + 4);
-  if (length < 64 && (size_t)(end - from) >= length + 8) {
-    for (size_t i = 0; i < length; i += 8) memcpy(octets + i, from + i, 8);
-  } else {
-    memcpy(octets, from, length);
-  }
-  octets[length] = 0;
-  return (Value){{.pointer = string}, TAG_STRING};
+  return (octets | (octets - 0x20 * EACH_OCTET) | (quotes - EACH_OCTET) | (backslashes - EACH_OCTET)) & HIGH_BITS;
 }
 
 static inline void release(Context *context, Value value) {

@@ -515,15 +515,6 @@ static Outcome read_value(Reader *reader, Value *value) {
   }
 }
 
-static int is_ascii(const char *from, size_t length) {
-  uint64_t seen = 0;
-  size_t i = 0;
-  for (; length - i >= 32; i += 32)
-    seen |= eight_octets(from + i) | eight_octets(from + i + 8) | eight_octets(from + i + 16) | eight_octets(from + i + 24);
-  for (; i < length; i++) seen |= (uint8_t)from[i];
-  return (seen & 0x80 * EACH_OCTET) == 0;
-}
-
 static Outcome read_text(Context *context, Value *value, const char *from, size_t length, int ascii) {
   Reader reader;
   reader.context = context;

@@ -43,6 +43,9 @@ static inline const char *octets_of_string(Value value) {
   return tag_of(value) == TAG_STRING && !(string[1] >> 31) ? (const char *)(string + 4) : NULL;
 }
 
+/* The units of a string that is not. */
+static inline const uint16_t *units_of_string(Value value) { return (const uint16_t *)((const uint32_t *)value.as.pointer + 4); }
+
 /* How many bytes a string takes: its head of 16, and its units, behind octets one more. */
 static inline size_t size_of_string(const void *string) {
   uint32_t length = ((const uint32_t *)string)[1];

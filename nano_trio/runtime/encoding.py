@@ -64,17 +64,9 @@ def fitting(source: quickjs.Value, size: int) -> quickjs.Value:
     return array_of(source.context, (end, len(encoded[:end].decode("utf-8").encode("utf-16-le")) // 2))
 
 
-def decode_utf8(
-    source: quickjs.Value, fatal: bool, ignore_bom: bool
-) -> str | quickjs.Value | quickjs.UndefinedType | None:
-    """A whole text in UTF-8, possibly boxed (runtime/strings.py); None where it is malformed and ``fatal``.
-
-    Undefined where the binding cannot read ``source``: it is detached.
-    """
-    try:
-        data = source.to_bytes()
-    except TypeError:
-        return quickjs.Undefined
+def decode_utf8(source: quickjs.Value, fatal: bool, ignore_bom: bool) -> str | quickjs.Value | None:
+    """A whole text in UTF-8, possibly boxed (runtime/strings.py); None where it is malformed and ``fatal``."""
+    data: bytes = source.to_bytes()
     if data.isascii():
         return strings.box_latin1(data, source)
     if not ignore_bom and data.startswith(_BOM):

@@ -134,9 +134,9 @@ class Large:
         """That function is not called: JavaScript's heap is full."""
         self._held.clear()
 
-    def back(self, is_text: bool) -> int:
-        """Lend what was handed over, which only was to be encoded, or decoded: its number, always the same one."""
-        self._lent[_BACK] = Lent(self.take(), text=is_text)
+    def back(self) -> int:
+        """Lend what was handed over, which only was to be decoded: its number, always the same one."""
+        self._lent[_BACK] = Lent(self.take(), text=True)
         return _BACK
 
     def size(self, number: int) -> int:

@@ -104,6 +104,8 @@
     "Object.listHeaders": () => undefined,
     "Object.quickHeaders": null,
     "Object.quickCopies": () => () => null,
+    "String.utf8": () => undefined,
+    "TypedArray.ascii": () => undefined,
   };
   const functions = { __proto__: ours };
   for (let i = 0; i < listed.length; i += 4) {

@@ -12,8 +12,9 @@
   const substring = platform.uncurry("String", "substring");
   const host = platform.host("encoding");
   const { decodeUTF8 } = host;
-  const { LONG, encode, encodeShort } = platform.load("utf8");
+  const { encode } = platform.load("utf8");
   const { viewTag, viewByteLength, byteLength } = buffers;
+  const ascii = platform.uncurry("TypedArray", "ascii");
   const setBytes = platform.uncurry("TypedArray", "set");
   const INTO = "Failed to execute 'encodeInto' on 'TextEncoder'";
   const ALLOW_SHARED = { __proto__: null, allowShared: true };
@@ -32,7 +33,7 @@
     encode(input = "") {
       this.#brand;
       const text = typeof input === "string" ? input : DOMString(input);
-      return new Uint8Array(text.length < LONG ? encodeShort(text) : encode(text));
+      return new Uint8Array(encode(text));
     }
     encodeInto(source, destination) {
       this.#brand;
@@ -49,7 +50,7 @@
         // No surrogate pair is cut.
         if ((charCodeAt(text, end - 1) & 0xfc00) === 0xd800) end++;
         const part = read === 0 && end >= text.length ? text : substring(text, read, end);
-        const bytes = part.length < LONG ? encodeShort(part) : encode(part);
+        const bytes = encode(part);
         let count = byteLength(bytes);
         isFull = count > room;
         if (isFull) {
@@ -109,14 +110,18 @@
         options === undefined &&
         this.#encoding === "utf-8" &&
         !this.#isStreaming &&
-        viewTag(input) === "Uint8Array" &&
-        viewByteLength(input) <= UTF8_PIECE
+        viewTag(input) === "Uint8Array"
       ) {
-        // A whole text at once, as it mostly comes.
-        const text = decodeUTF8(input, this.#fatal, this.#ignoreBOM);
-        if (typeof text === "string") return text;
-        if (text === null) this.#fail();
-        if (text !== undefined) return text[0];
+        // A whole text at once, as it mostly comes, and mostly in ASCII. An array whose buffer is detached has no bytes.
+        const size = viewByteLength(input);
+        let text = size > 0 ? ascii(input, size) : "";
+        if (text !== undefined) return text;
+        if (size <= UTF8_PIECE) {
+          text = decodeUTF8(webidl.bytesForHost(input), this.#fatal, this.#ignoreBOM);
+          if (typeof text === "string") return text;
+          if (text === null) this.#fail();
+          return text[0];
+        }
       }
       const context = "Failed to execute 'decode' on 'TextDecoder'";
       if (input !== undefined) webidl.BufferSource(input, context, ALLOW_SHARED);

@@ -147,7 +147,7 @@
           let value = flat[i++];
           if (value === null) {
             const bytes = new Uint8Array(buffer, flat[i + 2], flat[i + 3] - flat[i + 2]);
-            value = flat[i] === null ? load("large").convert(bytes) : makeFile(makeBlob(bytes, flat[i + 1]), flat[i]);
+            value = flat[i] === null ? load("large").decode(bytes) : makeFile(makeBlob(bytes, flat[i + 1]), flat[i]);
             i += 4;
           }
           entries[entries.length] = [name, value];

@@ -30,16 +30,34 @@
   }
   function giveText(text) {
     for (let at = 0, end; at < text.length; at = end) {
-      end = at + TEXT_PIECE;
-      // No surrogate pair is cut.
-      if ((charCodeAt(text, end - 1) & 0xfc00) === 0xd800) end++;
+      end = endOfPiece(text, at);
       put([substring(text, at, end)]);
     }
+  }
+  /** No surrogate pair is cut. */
+  function endOfPiece(text, start) {
+    const end = start + TEXT_PIECE;
+    return (charCodeAt(text, end - 1) & 0xfc00) === 0xd800 ? end + 1 : end;
   }
   function giveBytes(buffer, start, size) {
     for (let at = 0; at < size; at += PIECE) {
       put(new Uint8Array(buffer, start + at, size - at < PIECE ? size - at : PIECE));
     }
+  }
+
+  /** "UTF-8 encode" of a string to an ArrayBuffer. */
+  function encode(text) {
+    const utf8 = platform.load("utf8");
+    let last = null;
+    let size = 0;
+    for (let at = 0, end; at < text.length; at = end) {
+      end = endOfPiece(text, at);
+      last = { __proto__: null, bytes: new Uint8Array(utf8.encode(substring(text, at, end))), start: size, before: last };
+      size += viewByteLength(last.bytes);
+    }
+    const whole = new Uint8Array(size);
+    for (; last !== null; last = last.before) set(whole, last.bytes, last.start);
+    return viewBuffer(whole);
   }
 
   /** The text that is lent by that number. */
@@ -82,11 +100,11 @@
       }
       return true;
     },
-    /** What it becomes of a string: its UTF-8; of bytes: "UTF-8 decode without BOM". */
-    convert(body) {
+    encode,
+    /** "UTF-8 decode without BOM" of an ArrayBuffer or a Uint8Array. */
+    decode(body) {
       give(body);
-      const toText = typeof body !== "string";
-      return take(back(toText), toText);
+      return take(back(), true);
     },
   };
 }

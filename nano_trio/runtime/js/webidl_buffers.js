@@ -33,7 +33,8 @@
   }
   /**
    * The bytes of a buffer source as something a host function can read at once: its ArrayBuffer where it covers it
-   * whole, else a Uint8Array over its part. No copy.
+   * whole, else a Uint8Array over its part. No copy. Of a view that follows a resizable buffer's length, the binding
+   * would read as many bytes as there once were, whatever is there now: no view of an app's ever reaches it.
    */
   function bytesForHost(source) {
     const { buffer, byteOffset, byteLength } = buffers.isView(source)
