@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nano_trio.config.files import read_file
 from nano_trio.config.problems import KeyPath, Rejected, show
 from nano_trio.config.rules import Secret, is_loopback
 
@@ -41,8 +42,7 @@ def check_admin(values: Mapping[str, Any], folder: Path, findings: list[tuple[Ke
 
 def _read(file: Path, written: str) -> str:
     try:
-        with file.open("rb") as stream:
-            head = stream.read(_LONGEST_FILE)
+        head = read_file(file, _LONGEST_FILE)
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
         raise Rejected([((), f"{show(written)} cannot be read: {reason} (looked for {file})")]) from None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nano_trio.config.files import check_file
 from nano_trio.config.problems import KeyPath, Rejected, did_you_mean, rejected, show
 from nano_trio.config.rules import is_hostname
 
@@ -124,6 +125,7 @@ def locate_certificates(paths: Sequence[Path], folder: str | Path) -> tuple[Path
         absolute = Path(os.path.normpath(os.path.join(folder, path)))
         located.append(absolute)
         try:
+            check_file(absolute)
             ssl.create_default_context(cafile=str(absolute))
         except ssl.SSLError:
             findings.append(((index,), f"{show(str(path))} is no PEM file with certificates (looked at {absolute})"))
@@ -140,8 +142,14 @@ def locate_esbuild(path: Path | None, folder: Path, findings: list[tuple[KeyPath
     if path is None:
         return None
     absolute = Path(os.path.abspath(folder / path))
-    if not absolute.is_file():
-        findings.append((("esbuild",), f"{show(str(path))} does not exist (looked for {absolute})"))
+    try:
+        mode = _mode(str(absolute), str(path))
+    except Rejected as error:
+        findings += error.at("esbuild")
+        return absolute
+    if mode is None or not stat.S_ISREG(mode):
+        what = "does not exist" if mode is None else "is no regular file"
+        findings.append((("esbuild",), f"{show(str(path))} {what} (looked for {absolute})"))
     elif not os.access(absolute, os.X_OK):
         findings.append((("esbuild",), f"{show(str(path))} cannot be run: permission denied (looked at {absolute})"))
     return absolute

@@ -189,7 +189,7 @@ def app_name(path: str | os.PathLike[str]) -> str:
     absolute = Path(os.path.abspath(path))
     if absolute.name in ENTRIES:
         absolute = absolute.parent
-    stem = absolute.name if absolute.is_dir() else absolute.stem
+    stem = absolute.name if os.path.isdir(absolute) else absolute.stem
     ascii_only = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
     dashed = re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_only)
     labels = [label.strip("-_")[:63].strip("-_") for label in dashed.split(".")]

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from nano_trio.config.files import read_file
 from nano_trio.config.problems import ConfigError, KeyPath, Problem, render
 
 _TOML_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -24,7 +25,7 @@ def read(path: Path) -> Any:
     if parse is None:
         raise _error(path, "expected a file name that ends in .json or .toml")
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError:
         raise _error(path, f"no such file: {path}") from None
     except IsADirectoryError:

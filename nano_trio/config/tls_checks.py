@@ -14,6 +14,7 @@ import attrs
 
 from nano_trio.config.apps import AppTls
 from nano_trio.config.checks import Values, locate_certificates
+from nano_trio.config.files import check_file
 from nano_trio.config.problems import KeyPath, Rejected, show
 
 Finding = tuple[KeyPath, str]
@@ -91,7 +92,7 @@ def check_ports(apps: Sequence[Values], main_port: int | None, secure_port: int 
 
 def _unreadable(path: Path) -> str:
     try:
-        path.read_bytes()
+        check_file(path)
     except OSError as error:
         return f"cannot be read: {(error.strerror or 'unknown error').lower()} (looked for {path})"
     return ""

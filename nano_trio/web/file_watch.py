@@ -38,6 +38,8 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from nano_trio.config.files import read_file
+
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
 
@@ -264,7 +266,7 @@ def _way_to(folder: str) -> frozenset[str]:
 
 def _digest(file: Path) -> bytes | None:
     try:
-        return hashlib.sha256(file.read_bytes()).digest()
+        return hashlib.sha256(read_file(file)).digest()
     except OSError:
         return None
 

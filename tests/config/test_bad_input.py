@@ -389,6 +389,37 @@ def test_an_unreadable_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"apps": [{**ONE, "extra_ca_certs": "pipe"}]},
+        {"apps": [{**ONE, "tls": {"cert": "pipe", "key": "two.js"}}]},
+        {"apps": [ONE], "tls": {"client_auth": "required", "client_ca": "pipe"}},
+        {"apps": [ONE], "admin": {"token_file": "pipe"}},
+        {"apps": [ONE], "esbuild": "pipe"},
+    ],
+    ids=lambda table: next(reversed(table)),
+)
+def test_files_that_are_pipes(folder: Path, table: dict[str, Any]) -> None:
+    os.mkfifo(folder / "pipe")
+    (problem,) = problems(folder, table)
+    assert "no regular file" in problem
+    assert problem.endswith(f"(looked for {folder / 'pipe'})")
+
+
+def test_a_configuration_that_is_a_pipe(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.toml")
+    with pytest.raises(ConfigError) as caught:
+        load(folder / "pipe.toml", {})
+    assert str(caught.value) == f"pipe.toml: cannot be read: no regular file: {folder / 'pipe.toml'}"
+
+
+def test_an_esbuild_that_cannot_even_be_looked_for(folder: Path) -> None:
+    assert problems(folder, {"apps": [ONE], "esbuild": "x" * 300}) == [
+        f'config.json: esbuild: "{"x" * 59}…" cannot be read: file name too long'
+    ]
+
+
 def test_an_app_that_is_a_pipe(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     assert problems(folder, {"apps": [{**TWO, "path": "pipe"}]}) == [
