@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from pathlib import Path
 
 __all__ = ["USUAL_FILES", "config_of", "has_app", "nothing_here", "usual_config"]
@@ -14,20 +15,21 @@ _ENTRIES = ("index.js", "index.mjs", "package.json", "index.ts", "index.mts", "i
 
 def usual_config(folder: Path = Path()) -> Path | None:
     """The configuration file of a folder, if it has one of a usual name."""
-    return next((folder / name for name in USUAL_FILES if (folder / name).is_file()), None)
+    return next((folder / name for name in USUAL_FILES if os.path.isfile(folder / name)), None)
 
 
 def config_of(path: Path) -> Path | None:
     """The configuration that DIR|FILE stands for: the folder's, or the file where its name ends as theirs do. None
     where it is an app."""
-    if path.is_dir():
+    # Of a path as it was typed, pathlib's `is_dir` may raise. Whoever then reads what was asked for says what is wrong.
+    if os.path.isdir(path):
         return usual_config(path)
     return path if path.suffix in (".json", ".toml") else None
 
 
 def has_app(folder: Path = Path()) -> bool:
     """Whether a folder looks like an app's. Whether it is one is seen when it is loaded."""
-    return any((folder / entry).is_file() for entry in _ENTRIES)
+    return any(os.path.isfile(folder / entry) for entry in _ENTRIES)
 
 
 def nothing_here(doing: str) -> str:

@@ -209,6 +209,22 @@ def test_a_file_that_cannot_be_parsed(nano: Nano, tmp_path: Path) -> None:
     assert '  2 |   "port": 1,,\n' in result.out
 
 
+@pytest.mark.parametrize("command", [["check"], ["serve"], ["dev"], ["repl", "--app"]], ids=lambda words: words[0])
+def test_a_path_that_cannot_be_looked_at(nano: Nano, command: list[str]) -> None:
+    result = nano(*command, "x" * 300)
+    assert result.code == 1
+    assert f'"{"x" * 59}…" cannot be read: file name too long' in result.out + result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_handler_that_cannot_be_asked_for(nano: Nano, tmp_path: Path) -> None:
+    write(tmp_path, app_js="export default {\n  get fetch() { throw new Error('no'); },\n};\n")
+    result = nano("check", "app.js")
+    assert result.code == 1
+    assert result.out.startswith("app.js:2:")
+    assert ": app app: Error: no\n" in result.out
+
+
 def test_nothing_to_check(nano: Nano) -> None:
     result = nano("check")
     assert result.code == 2

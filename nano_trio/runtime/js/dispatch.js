@@ -89,30 +89,36 @@
     const names = statics.JSON.parse(services);
     for (let i = 0; i < names.length; i++) env[names[i]] = platform.load("service").makeFetcher(names[i]);
     deepFreeze(env);
+    const failed = (error) => {
+      const described = platform.load("report").describe(error);
+      platform.host("dispatch.failures").load_failed(described[0], described[1]);
+    };
     promiseThen(
       evaluated,
       () => {
-        const exported = namespace.default;
-        if (typeof exported === "function") {
-          handler = (request, id) => exported(request, env, alike(model, id));
-        } else if (typeof exported === "object" && exported !== null && typeof exported.fetch === "function") {
-          handler = (request, id) => exported.fetch(request, env, alike(model, id));
-        } else if (platform.load("event").hasListeners(undefined, "fetch")) {
-          handler = platform.load("fetch_event").callListeners;
-        } else {
-          platform.host("dispatch.failures").load_failed(
-            "the module has no handler: it must `export default { fetch(request, env, ctx) {…} }` or a function, " +
-              'or call addEventListener("fetch", …)',
-            "",
-          );
-          return;
+        // What is exported may be a proxy, or have a getter, and such a thing of the app may throw.
+        try {
+          const exported = namespace.default;
+          if (typeof exported === "function") {
+            handler = (request, id) => exported(request, env, alike(model, id));
+          } else if (typeof exported === "object" && exported !== null && typeof exported.fetch === "function") {
+            handler = (request, id) => exported.fetch(request, env, alike(model, id));
+          } else if (platform.load("event").hasListeners(undefined, "fetch")) {
+            handler = platform.load("fetch_event").callListeners;
+          } else {
+            platform.host("dispatch.failures").load_failed(
+              "the module has no handler: it must `export default { fetch(request, env, ctx) {…} }` or a function, " +
+                'or call addEventListener("fetch", …)',
+              "",
+            );
+            return;
+          }
+          host.loaded();
+        } catch (error) {
+          failed(error);
         }
-        host.loaded();
       },
-      (error) => {
-        const described = platform.load("report").describe(error);
-        platform.host("dispatch.failures").load_failed(described[0], described[1]);
-      },
+      failed,
     );
   };
 
