@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
@@ -33,9 +34,13 @@ class Number(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Raises :class:`click.BadParameter` that says what is accepted."""
         try:
-            return super().convert(value, param, ctx)
+            number = super().convert(value, param, ctx)
         except click.BadParameter:
+            number = math.nan
+        # Comparing it with the bounds would not keep it out where it was typed.
+        if math.isnan(number):
             self.fail(f"expected {_expected(self.min, self.max)}, got {value!r}", param, ctx)
+        return number
 
 
 class WholeNumber(click.IntRange):

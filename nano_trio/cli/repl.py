@@ -111,9 +111,15 @@ async def _read_all(session: Repl) -> int:
 
     from nano_trio.actors.repl_source import is_incomplete
 
-    buffer = ""
-    async for line in trio.wrap_file(sys.stdin):
-        buffer += line
+    buffer, number = "", 0
+    # Of bytes, for a locale may say that they are anything.
+    async for line in trio.wrap_file(sys.stdin.buffer):
+        number += 1
+        try:
+            buffer += line.decode().replace("\r\n", "\n")
+        except UnicodeDecodeError as error:
+            print(f"<repl>:{number}: the input is not UTF-8 text (byte {error.start + 1} of the line)", file=sys.stderr)
+            return 1
         if not buffer.strip().startswith(".") and await trio.to_thread.run_sync(is_incomplete, buffer):
             continue
         code, buffer = buffer, ""
@@ -142,7 +148,7 @@ async def _answer(session: Repl, code: str) -> bool:
     elif command == ".load":
         try:
             code = Path(argument.strip()).read_text("utf-8")  # noqa: ASYNC240  # of the user who waits for it
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # no UTF-8 text, or a name that no file has
             print(f"cannot read {argument.strip()}: {error}", file=sys.stderr)
             return False
     elif re.fullmatch(r"\.\w+", command):

@@ -29,6 +29,11 @@ def eval_(code: str) -> None:
 
     from nano_trio.actors.script import ScriptError, evaluate
 
+    try:
+        code.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("expected UTF-8 text", param_hint="CODE") from None
+
     async def work() -> None:
         value = await evaluate(code, _console)
         if value is not None:

@@ -90,6 +90,19 @@ def test_an_error_ends_a_pipe(piped: Piped, text: str, told: str) -> None:
     assert told in done.stderr
 
 
+def test_a_pipe_brings_what_is_no_text(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [*COMMAND, "repl"],
+        cwd=tmp_path,
+        env=environment({"XDG_STATE_HOME": str(tmp_path / "state")}),
+        input=b"1 +\r\n1\r\n'\xff'\n'never'\n",
+        capture_output=True,
+        timeout=_PATIENCE_S,
+    )
+    told = b"<repl>:3: the input is not UTF-8 text (byte 2 of the line)\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, b"2\n", told)
+
+
 def test_an_app(piped: Piped, tmp_path: Path) -> None:
     (tmp_path / "index.js").write_text(
         "export const double = (x) => 2 * x;\nexport default { fetch: (request) => new Response(request.url) };"

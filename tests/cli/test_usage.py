@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -31,6 +32,9 @@ from .conftest import COMMAND, Nano
         (["init", "x", "--template", "Websokcet"], "Did you mean 'websocket'?"),
         (["completion", "zhs"], "Did you mean 'zsh'?"),
         (["test", "--timeout-ms", "0"], "expected a number from 1, got '0'"),
+        (["test", "--timeout-ms", "nan"], "expected a number from 1, got 'nan'"),
+        (["top", "--interval", "nan"], "expected a number from 0.25 to 60, got 'nan'"),
+        (["eval", os.fsdecode(b"'\xff'")], "Invalid value for CODE: expected UTF-8 text"),
         (
             ["dev"],
             "there is nothing to serve here: no nano-trio.json, no nano-trio.toml, no nano.toml, no nano.json and no",
