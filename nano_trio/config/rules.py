@@ -18,7 +18,8 @@ from nano_trio.config.problems import KeyPath, Rejected, did_you_mean, rejected,
 
 Schema = dict[str, Any]
 
-NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
+_LONGEST_NAME = 253
+NAME_PATTERN = f"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST_NAME - 1}}}"
 _NAME = re.compile(NAME_PATTERN)
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -230,6 +231,10 @@ class AppName(Rule):
 
     def accept(self, value: object) -> str:
         if not isinstance(value, str) or not _NAME.fullmatch(value):
+            if isinstance(value, str) and len(value) > _LONGEST_NAME and _NAME.fullmatch(value[:_LONGEST_NAME]):
+                raise rejected(
+                    f"expected a name of at most {_LONGEST_NAME} characters, got {show(value)}, of {len(value)}"
+                )
             raise self.refuse(value)
         return value
 

@@ -79,7 +79,8 @@ OF_AN_APP: list[tuple[dict[str, Any], str]] = [
     ({"name": "app\n"}, f'name: expected {NAME}, got "app\\n"'),
     ({"name": 7}, f"name: expected {NAME}, got 7"),
     ({"name": "\ud800"}, f'name: expected {NAME}, got "\\ud800"'),
-    ({"name": "a" * 300}, f'name: expected {NAME}, got "{"a" * 59}…"'),
+    ({"name": "a" * 300}, f'name: expected a name of at most 253 characters, got "{"a" * 59}…", of 300'),
+    ({"name": "é" * 300}, f'name: expected {NAME}, got "{"é" * 59}…"'),
     ({"name": "a..b"}, 'name: "a..b" cannot serve as a hostname too; set "hostname"'),
     # hostnames
     ({"hostname": 5}, "hostname: expected a hostname or a list of hostnames, got 5"),
