@@ -14,6 +14,7 @@ from typing import Protocol
 import attrs
 
 from nano_trio.actors import request_ids
+from nano_trio.actors.incoming import Incoming
 from nano_trio.actors.trace import Span
 from nano_trio.runtime.pieces import LargeMessage, Pieces
 
@@ -243,11 +244,14 @@ class SocketLimits:
     """For the Pong; 0: for ever."""
     close_timeout: float = 5.0
     """For the client's part of the closing handshake."""
+    incoming: Incoming = attrs.field(factory=Incoming, eq=False)
+    """Where it has no room for more of a message: close code 1013."""
 
     @classmethod
-    def of(cls, app: SocketSettings) -> SocketLimits:
+    def of(cls, app: SocketSettings, incoming: Incoming | None = None) -> SocketLimits:
         """As an app is configured."""
         return cls(
+            incoming=incoming or Incoming(),
             max_message=round(app.max_message_mb * 2**20),
             max_buffered=round(app.max_buffered_mb * 2**20),
             compression=app.websocket_compression,

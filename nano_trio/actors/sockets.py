@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
+from nano_trio.actors.incoming import Incoming
 from nano_trio.actors.messages import Origin, OutgoingResponse, SharedMessage, SocketLimits, SocketMessage, SocketPeer
 from nano_trio.actors.pages import going_away, plain_response
 from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
@@ -161,14 +162,14 @@ class AppSocket:
         sockets.submit(message)
         if not message.is_over:
             message.wait()
-        elif not (self._waiting or self._unsettled or sockets.waiting_bytes):
+        elif not (self._waiting or self._unsettled or sockets.incoming.waiting):
             return True
         if (
             self._waiting < MOST_WAITING
             and self._waiting_bytes < MOST_WAITING_BYTES
             and self._unsettled < MOST_UNSETTLED
             and self._unsettled_bytes < MOST_UNSETTLED_BYTES
-            and sockets.waiting_bytes < MOST_APP_BYTES
+            and sockets.incoming.waiting < MOST_APP_BYTES
         ):
             return True
         self._held = True
@@ -281,17 +282,17 @@ class AppSocket:
         """The turn of a message of so many bytes could not be run at once, or not to its end."""
         self._waiting += 1
         self._waiting_bytes += size
-        self._sockets.waiting_bytes += size
+        self._sockets.incoming.waiting += size
 
     def waited_for(self, size: int) -> None:
         """Now it is over."""
         sockets = self._sockets
-        was_full = sockets.waiting_bytes >= MOST_APP_BYTES // 4
+        was_full = sockets.incoming.waiting >= MOST_APP_BYTES // 4
         self._waiting -= 1
         self._waiting_bytes -= size
-        sockets.waiting_bytes -= size
+        sockets.incoming.waiting -= size
         self.resume_if_ready()
-        if was_full and sockets.waiting_bytes < MOST_APP_BYTES // 4 and sockets._isolate.stopped is None:
+        if was_full and sockets.incoming.waiting < MOST_APP_BYTES // 4 and sockets._isolate.stopped is None:
             for held in list(sockets.held):
                 held.resume_if_ready()
 
@@ -303,7 +304,7 @@ class AppSocket:
             and self._waiting_bytes <= MOST_WAITING_BYTES // 4
             and self._unsettled <= MOST_UNSETTLED // 4
             and self._unsettled_bytes <= MOST_UNSETTLED_BYTES // 4
-            and self._sockets.waiting_bytes < MOST_APP_BYTES // 4
+            and self._sockets.incoming.waiting < MOST_APP_BYTES // 4
         ):
             self._held = False
             self._sockets.held.discard(self)
@@ -363,7 +364,7 @@ class Sockets:
         self._size = 0
         self._limits_of: AppSettings | None = None
         self._known_limits = SocketLimits()
-        self.waiting_bytes = 0
+        self.incoming = Incoming(incarnation.settings.memory_mb * (1 << 20))
         self.held: set[AppSocket] = set()
         self.gathered: list[tuple[AppSocket, SocketMessage]] = []
         """Messages that are to be handed over together: implements :class:`nano_trio.actors.messages.Gathering`."""
@@ -473,7 +474,7 @@ class Sockets:
         settings = self.incarnation.settings
         if settings is not self._limits_of:
             self._limits_of = settings
-            self._known_limits = SocketLimits.of(settings)
+            self._known_limits = SocketLimits.of(settings, self.incoming)
         return self._known_limits
 
     def send(self, number: int, data: Any, is_text: bool) -> int:

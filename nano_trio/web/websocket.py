@@ -132,7 +132,7 @@ class WebSocket:
         self.state = _OPEN
         window_bits = compression.window_bits if compression is not None else 0
         self.outbox = Outbox(self, sock, self.reactor.soon, limits, window_bits)
-        self._decoder = Decoder(limits.max_message, deflate=compression is not None)
+        self._decoder = Decoder(limits.max_message, deflate=compression is not None, incoming=limits.incoming)
         self._handler: SocketHandler | None = handler
         """The app's end until it is told that the connection is over."""
         self._limits = limits
@@ -472,6 +472,7 @@ class WebSocket:
     def _end(self, last_words: bytes | None) -> None:
         """Send what is queued and the Close frame, then shut our half (:meth:`sent`)."""
         self.state = _ENDING
+        self._decoder.drop()
         self.deadline = self.reactor.now + self._limits.close_timeout
         self.outbox.is_shut = True
         if last_words is not None:
@@ -507,6 +508,7 @@ class WebSocket:
         trio.lowlevel.notify_closing(self.sock)
         self.sock.close()
         self.outbox.discard()
+        self._decoder.drop()
         self._wake()
         self.listener.forget(self)
         self._tell(*(self._verdict or (ABNORMAL, "")), clean=False)

@@ -15,7 +15,10 @@ into a ``_Message`` as their payload arrives: unmasked, inflated, checked for UT
 too large one is refused at its first wrong byte, and nothing waits but at most a frame's header or a control frame.
 
 What the client did wrong is a :class:`Violation` with the close code that says so; after it, and after a Close, the
-decoder must not be asked again.
+decoder must not be asked again, but told to :meth:`~Decoder.drop` what it has.
+
+Of a large message that has not come whole the pieces count as the app's (``nano_trio/actors/incoming.py``); where all
+of an app's are too much together, the one that grows is refused.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from typing import final
 
 import attrs
 
+from nano_trio.actors.incoming import Incoming
 from nano_trio.actors.messages import SocketMessage
 from nano_trio.runtime.pieces import LARGE, PIECE, LargeMessage
 
@@ -51,6 +55,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 PROTOCOL_ERROR = 1002
 INVALID_DATA = 1007
 TOO_BIG = 1009
+TRY_AGAIN = 1013
 NO_CODE = 1005
 
 _FIN = 0x80
@@ -95,6 +100,7 @@ class _Message:
     __slots__ = (
         "_body",
         "_deflated",
+        "_incoming",
         "_inflater",
         "_limit",
         "_pieces",
@@ -107,7 +113,7 @@ class _Message:
         "need",
     )
 
-    def __init__(self, opcode: int, limit: int, compressed: bool) -> None:
+    def __init__(self, opcode: int, limit: int, incoming: Incoming, compressed: bool) -> None:
         self.in_frame = True
         self.need = 0
         """Bytes of the current frame's payload that are still to come."""
@@ -120,6 +126,7 @@ class _Message:
         """What has come since the last whole piece."""
         self._size = 0
         self._limit = limit
+        self._incoming = incoming
         self._utf8 = codecs.getincrementaldecoder("utf-8")() if opcode == TEXT else None
         self._inflater = zlib.decompressobj(-15) if compressed else None
         self._deflated = b""
@@ -152,6 +159,8 @@ class _Message:
                 raise Violation(INVALID_DATA, "the text is not valid UTF-8") from None
         self._body += data
         if len(self._body) >= PIECE:
+            if not self._incoming.take(len(self._body)):
+                raise Violation(TRY_AGAIN, "too many large messages are on their way to the app")
             self._pieces.append(bytes(self._body))
             self._body = bytearray()
 
@@ -183,8 +192,13 @@ class _Message:
             return True
         return False
 
+    def drop(self) -> None:
+        """It is whole, or nobody wants it: it no longer counts."""
+        self._incoming.begun -= sum(map(len, self._pieces))
+
     def finish(self) -> SocketMessage:
         """The whole message."""
+        self.drop()
         if self._utf8 is not None:
             try:
                 self._utf8.decode(b"", True)
@@ -199,10 +213,11 @@ class _Message:
 class Decoder:
     """The incoming half of one connection. ``max_message`` is in bytes; ``deflate``: whether RFC 7692 was agreed on."""
 
-    __slots__ = ("_at", "_buffer", "_deflate", "_max", "_message", "_small")
+    __slots__ = ("_at", "_buffer", "_deflate", "_incoming", "_max", "_message", "_small")
 
-    def __init__(self, max_message: int, *, deflate: bool) -> None:
+    def __init__(self, max_message: int, *, deflate: bool, incoming: Incoming | None = None) -> None:
         self._max = max_message
+        self._incoming = incoming or Incoming()
         self._small = min(_SMALL, max_message)
         self._deflate = deflate
         self._buffer = b""
@@ -218,6 +233,14 @@ class Decoder:
     def feed(self, data: bytes) -> None:
         """Append what arrived."""
         self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
+        self._at = 0
+
+    def drop(self) -> None:
+        """Forget what arrived: nothing more is fed or asked for. Idempotent."""
+        message, self._message = self._message, None
+        if message is not None:
+            message.drop()
+        self._buffer = b""
         self._at = 0
 
     def whole(self, data: bytes) -> str | bytes | None:
@@ -292,7 +315,7 @@ class Decoder:
             raise Violation(PROTOCOL_ERROR, "a frame's length has its highest bit set")
         message = self._message
         if message is None:
-            message = self._message = _Message(opcode, self._max, bool(first & _RSV1))
+            message = self._message = _Message(opcode, self._max, self._incoming, bool(first & _RSV1))
         message.announce(size)
         message.in_frame = True
         message.fin = first >= _FIN
