@@ -380,7 +380,10 @@ class Http2Stream:
         try:
             with scope:
                 if self._fields is None:
-                    self._respond(self._compressed(exchange.response or await exchange.wait()))
+                    response = exchange.response or await exchange.wait()
+                    if self.over:  # given up before this ran: what the exchange says then is for nobody
+                        return
+                    self._respond(self._compressed(response))
                 if self._stream is not None:
                     await self._send_stream(self._stream)
         except BodyBroken as error:

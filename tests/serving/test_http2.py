@@ -15,8 +15,9 @@ import h2.config
 import h2.connection
 import h2.events
 import trio
+from h2.errors import ErrorCodes
 
-from tests.web.http2_client import Http2Client
+from tests.web.http2_client import Http2Client, raw, request
 
 from .conftest import NEIGHBOUR, Site, SiteMaker, unnoticed
 
@@ -314,3 +315,21 @@ async def test_a_trusted_proxy_gives_the_id(serve: SiteMaker, tmp_path: Path) ->
         url = f"https://localhost:{site.hosting.server.secure_port_of(None)}/hello"
         out, _, _ = await ran("curl", "-sik", "--http2", url, "-H", "x-request-id: theirs")
         assert "x-request-id: theirs\r\n" in out
+
+
+async def test_a_request_and_its_end_in_one_packet_leave_no_error(serve: SiteMaker, tmp_path: Path) -> None:
+    """The app is asked, and the stream, or the connection, is over before its answer is waited for."""
+    reset, fault = raw(3, 0, 1, (8).to_bytes(4)), raw(6, 0, 1, b"no ping.")
+    async with secure(serve, tmp_path) as (site, url, ca):
+        for end in (reset, fault):
+            async with await raw_h2(int(re.sub(r".*:", "", url)), ca) as stream:
+                client = Http2Client(stream)
+                await client.greet()
+                await client.send(client.headers(client.next(), request("/hangs", authority="localhost")), end)
+                if end is fault:
+                    await client.ended(ErrorCodes.PROTOCOL_ERROR)
+                else:
+                    await client.ping()
+        counts = site.app("app").counts
+        assert (counts.begun, counts.abandoned) == (2, 2)
+        assert [entry for entry in site.logs if entry["log_level"] in ("warning", "error")] == []
