@@ -387,7 +387,9 @@ class Http2Stream:
                 if self._stream is not None:
                     await self._send_stream(self._stream)
         except BodyBroken as error:
-            log.warning("response broke off", reason=str(error), **self._about())
+            # A client that leaves is nobody's fault.
+            tell = log.debug if self.over else log.warning
+            tell("response broke off", reason=str(error), **self._about())
         except _Truncated as error:
             log.error("response cannot be completed", reason=str(error), **self._about())
         except Exception:

@@ -158,7 +158,9 @@ class Service:
                     await self._respond(self._response or self._compressed(await self._exchange.wait()))
                 self._complete = True
         except BodyBroken as error:
-            log.warning("response broke off", reason=str(error), **self._about())
+            # A client that leaves is nobody's fault.
+            tell = log.debug if self._gone else log.warning
+            tell("response broke off", reason=str(error), **self._about())
         except _Truncated as error:
             log.error("response cannot be completed", reason=str(error), **self._about())
         except OSError:

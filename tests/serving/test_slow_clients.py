@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from tests.web.sockets import SocketClient, code_of, deflated, inflated, masked
 
@@ -51,3 +52,31 @@ async def test_messages_that_do_not_end_are_bounded_together(serve: SiteMaker, c
         assert [frame.opcode for frame in await second.frames()] == [8]
         assert (await (await begun()).frame()).payload == b"seen?"
         assert site.app("app").counts.crashes == 0
+
+
+TICKS = """
+let cancelled = "";
+export default { fetch(request) {
+  if (new URL(request.url).pathname === "/cancelled") return new Response(cancelled);
+  return new Response(new ReadableStream({
+    start(controller) { controller.enqueue(new Uint8Array(9)); },
+    pull: () => new Promise((resolve) => setTimeout(resolve, 60_000)),
+    cancel(reason) { cancelled = String(reason); },
+  }));
+} };
+"""
+
+
+async def test_a_client_that_leaves_a_stream_is_no_fault(serve: SiteMaker) -> None:
+    """The app hears of it, and the log has no warning: whoever closes a page with an EventSource does that."""
+    async with serve({"app": TICKS}) as site:
+        stream = await site.connect()
+        await stream.send_all(b"GET / HTTP/1.1\r\nHost: app\r\n\r\n")
+        received = b""
+        while not received.endswith(b"\r\n" + bytes(9) + b"\r\n"):
+            received += await stream.receive_some()
+        await stream.aclose()
+        with trio.fail_after(5):
+            while "the client closed the connection" not in (await site.get("app", "/cancelled")).text:
+                await trio.lowlevel.checkpoint()
+        assert [entry for entry in site.logs if entry["log_level"] in ("warning", "error")] == []
