@@ -26,9 +26,11 @@ client can tell a whole response from a broken one. After our close_notify nothi
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import ssl
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 
 __all__ = ["TLSSocket"]
 
@@ -37,6 +39,13 @@ _FLIGHT = 4 * _RECORD
 _AT_ONCE = 512 * 1024
 
 Buffer = bytes | memoryview
+
+
+def _unraisable(before: Callable[[sys.UnraisableHookArgs], object], told: sys.UnraisableHookArgs) -> None:
+    """A server name that is not ASCII cannot be told to ``sni_callback``, so OpenSSL is told to refuse it. Nobody needs
+    to hear more of it; ``ssl`` would write a traceback to standard error for each such client."""
+    if not (isinstance(told.exc_value, UnicodeDecodeError) and isinstance(told.object, bytes)):
+        before(told)
 
 
 class TLSSocket:
@@ -70,11 +79,14 @@ class TLSSocket:
         socket does not take the whole answer, :meth:`flush` is to be called when it is writable.
         """
         self._incoming.write(data)
+        hook = sys.unraisablehook
+        sys.unraisablehook = functools.partial(_unraisable, hook)
         try:
             self._object.do_handshake()
         except ssl.SSLWantReadError:
             return False
         finally:
+            sys.unraisablehook = hook
             self._flush()
         return True
 

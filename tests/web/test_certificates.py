@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,28 @@ def test_settings_that_every_context_has(tmp_path: Path) -> None:
     assert context.options & ssl.OP_NO_COMPRESSION
     assert not context.options & ssl.OP_NO_TICKET
     assert all(cipher["aead"] and cipher["kea"] in ("kx-ecdhe", "kx-any") for cipher in context.get_ciphers())
+
+
+async def test_a_name_that_is_not_ascii_is_refused_and_leaves_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context().wrap_bio(incoming, outgoing, server_hostname="somewhere.example")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello = outgoing.read()
+    assert hello.count(b"somewhere.example") == 1
+    async with secured(echo_app(), tmp_path) as server:
+        stream = await trio.open_tcp_stream("127.0.0.1", port_of(server))
+        async with stream:
+            await stream.send_all(hello.replace(b"somewhere.example", b"s\xf6mewhere.example"))
+            incoming.write(await stream.receive_some())
+            with pytest.raises(ssl.SSLError, match="ALERT"):
+                client.do_handshake()
+            await stream.send_eof()
+            assert await stream.receive_some() == b""
+        async with encrypted(server) as good:
+            assert (await good.get()).status == 200
+    assert unraisable == []
