@@ -21,6 +21,7 @@ import trio
 
 from nano_trio import logs
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
+from nano_trio.actors.outgoing import Outgoing
 from nano_trio.engine.scheduler import Account
 from nano_trio.runtime.pieces import Pieces
 
@@ -64,6 +65,8 @@ class ErrorKind:
     """More than ``max_pending`` requests wait: 503."""
     CONNECTIONS_FULL = "connections_full"
     """The app has as many WebSockets as it may (``max_connections``): 503."""
+    CONGESTED = "congested"
+    """As much as may waits for slow clients: 503, or the stream broke off."""
     DRAINING = "draining"
     """The app is going away: 503."""
     QUARANTINED = "quarantined"
@@ -85,6 +88,7 @@ class Counts:
         "latency_s",
         "messages_in",
         "messages_out",
+        "outgoing",
         "restarts",
         "sockets",
         "sockets_opened",
@@ -123,6 +127,8 @@ class Counts:
         self.messages_in = 0
         """WebSocket messages from clients."""
         self.messages_out = 0
+        self.outgoing = Outgoing()
+        """Large bodies that wait for clients."""
 
     def begin(self) -> float:
         """A request has come. Returns the time, for :meth:`end`."""
@@ -136,7 +142,7 @@ class Counts:
         if type(request.body) is bytes:
             self.bytes_in += len(request.body)
         body = response.body
-        if type(body) is bytes or type(body) is Pieces:
+        if type(body) is bytes or isinstance(body, Pieces):
             self.bytes_out += len(body)
         if status != 101:
             took = perf_counter() - started

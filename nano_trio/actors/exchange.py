@@ -9,6 +9,7 @@ import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.messages import BodyBroken, BodySource, IncomingRequest, OutgoingResponse
+from nano_trio.actors.outgoing import CONGESTED
 from nano_trio.actors.pages import plain_response
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry
@@ -198,7 +199,7 @@ class ResponseStream:
     turn for each chunk would cost more than most of them.
     """
 
-    __slots__ = ("_arrived", "_chunks", "_ended", "_error", "_exchange", "_size", "_wanted", "counts")
+    __slots__ = ("__weakref__", "_arrived", "_chunks", "_ended", "_error", "_exchange", "_size", "_wanted", "counts")
 
     def __init__(self, exchange: AppExchange) -> None:
         self._exchange: AppExchange | None = exchange
@@ -223,6 +224,7 @@ class ResponseStream:
                 # To join them would take long.
                 chunk = self._chunks.pop(0)
                 self._size -= len(chunk)
+                self.counts.outgoing.hold(self, self._size if self._size > LARGE else 0)
                 return chunk
             if self._chunks:
                 chunks, self._chunks, self._size = self._chunks, [], 0
@@ -256,6 +258,8 @@ class ResponseStream:
                     self.counts.bytes_out += len(data)
                     self._chunks.append(data)
                     self._size += len(data)
+            if self._size > LARGE:
+                self._wait()
         read_on = read_on and self.open and self._size < _AHEAD and len(self._chunks) < _MOST_CHUNKS
         self._settle(wanted=read_on)
         return read_on
@@ -274,6 +278,27 @@ class ResponseStream:
     def release(self) -> None:
         """It has ended or failed, and the exchange is over, whose response holds this."""
         self._exchange = None
+
+    def _wait(self) -> None:
+        """More has come than lies here of most streams: it counts."""
+        outgoing = self.counts.outgoing
+        outgoing.forget(self)
+        if outgoing.has_room(self._size):
+            outgoing.hold(self, self._size)
+        else:
+            self.counts.error(ErrorKind.CONGESTED)
+            self.give_up(CONGESTED)
+
+    def give_up(self, reason: str) -> None:
+        """Its client is too slow: let go of what is here."""
+        self._chunks.clear()
+        self._size = 0
+        self._error = reason
+        self._settle()
+        self.cancel(reason)
+
+    def __del__(self) -> None:
+        self.counts.outgoing.forget(self)
 
     def _settle(self, wanted: bool = False) -> None:
         self._wanted = wanted

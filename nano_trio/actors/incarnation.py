@@ -29,7 +29,8 @@ from nano_trio.actors.development import failure_page
 from nano_trio.actors.exchange import AppExchange, ResponseStream
 from nano_trio.actors.messages import BodyStream, IncomingRequest, OutgoingResponse, Target
 from nano_trio.actors.origin import Origins
-from nano_trio.actors.pages import mailbox_full, plain_response
+from nano_trio.actors.outgoing import TIMES, WholeBody
+from nano_trio.actors.pages import congested, mailbox_full, plain_response
 from nano_trio.actors.piped import PIPED, decline, hand_on
 from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.services import AppService
@@ -101,6 +102,7 @@ class Incarnation:
         self.settings = settings
         self.life = Life.LOADING
         self._counts = counts
+        counts.outgoing.most = settings.memory_mb * (TIMES << 20)
         self._dev = dev
         self._on_crash = on_crash
         self._exchanges: dict[int, AppExchange] = {}
@@ -332,7 +334,11 @@ class Incarnation:
             exchange.pipe, pairs = hand_on(exchange, pairs, kind, body, self._exchanges, self._environment)
             content = exchange.pipe
         elif kind == 7:
-            content = self._environment.large.take()
+            body = self._environment.large.take()
+            if not self._counts.outgoing.has_room(len(body)):
+                self._answer(exchange, congested(), ErrorKind.CONGESTED)
+                return
+            content = WholeBody(body, self._counts.outgoing)
         self._unanswered -= 1
         exchange.answer(OutgoingResponse(status, text_of(reason), pairs, content))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nano_trio.actors.messages import OutgoingResponse
+from nano_trio.actors.outgoing import CONGESTED
 
-__all__ = ["going_away", "mailbox_full", "plain_response"]
+__all__ = ["congested", "going_away", "mailbox_full", "plain_response"]
 
 
 def plain_response(status: int, text: str, *headers: tuple[str, str]) -> OutgoingResponse:
@@ -22,3 +23,8 @@ def going_away() -> OutgoingResponse:
 def mailbox_full() -> OutgoingResponse:
     """``max_pending`` requests wait already."""
     return plain_response(503, "the app's mailbox is full", ("retry-after", "1"))
+
+
+def congested() -> OutgoingResponse:
+    """As many large bodies as may wait for the app's clients do."""
+    return plain_response(503, f"Service Unavailable: {CONGESTED}", ("retry-after", "1"))

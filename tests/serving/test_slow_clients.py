@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
+from nano_trio.actors import outgoing
 from tests.web.sockets import SocketClient, code_of, deflated, inflated, masked
 
 from .conftest import NEIGHBOUR, Site, SiteMaker, unnoticed
@@ -80,3 +81,96 @@ async def test_a_client_that_leaves_a_stream_is_no_fault(serve: SiteMaker) -> No
             while "the client closed the connection" not in (await site.get("app", "/cancelled")).text:
                 await trio.lowlevel.checkpoint()
         assert [entry for entry in site.logs if entry["log_level"] in ("warning", "error")] == []
+
+
+LARGE = """
+export default { fetch(request) {
+  const body = new Uint8Array(10 << 20);
+  switch (new URL(request.url).pathname) {
+    case "/whole": return new Response(body);
+    case "/stream": return new Response(new ReadableStream({
+      start(controller) { controller.enqueue(body); controller.close(); },
+    }));
+  }
+  return new Response("small");
+} };
+"""
+MOST = 40
+"""Bodies of that size, more than four times 32 MB hold, though the kernel takes 4 MB of each."""
+
+
+async def unread(site: Site, path: str) -> tuple[trio.SocketStream, bytes]:
+    """A connection whose client has read a response's head, and not all of its body."""
+    sock = trio.socket.socket()
+    sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 1 << 16)  # the kernel is to hold little of it
+    await sock.connect(("127.0.0.1", site.port))
+    stream = trio.SocketStream(sock)
+    site.streams.append(stream)
+    await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n".encode())
+    head = b""
+    while b"\r\n\r\n" not in head:
+        received = await stream.receive_some(100)
+        if not received:
+            break
+        head += received
+    return stream, head
+
+
+async def rest(stream: trio.SocketStream) -> int:
+    """How many bytes still come."""
+    size = 0
+    try:
+        while part := await stream.receive_some(1 << 20):
+            size += len(part)
+    except trio.BrokenResourceError:
+        pass
+    return size
+
+
+async def test_whole_bodies_that_wait_are_bounded_together(serve: SiteMaker) -> None:
+    apps = {"app": {"source": LARGE, "memory_mb": 32}, "neighbour": NEIGHBOUR}
+    async with serve(apps) as site, unnoticed(site):
+        streams = []
+        for _ in range(MOST):
+            stream, head = await unread(site, "/whole")
+            if not head.startswith(b"HTTP/1.1 200"):
+                assert head.startswith(b"HTTP/1.1 503")
+                assert b"retry-after: 1\r\n" in head
+                break
+            streams.append(stream)
+        assert len(streams) < MOST
+        # What is not large is answered as ever, and those who read get all of it.
+        assert (await site.get("app")).text == "small"
+        for stream in streams:
+            assert await rest(stream) > (10 << 20) - 200
+        assert (await site.get("app", "/whole")).status == 200
+        counts = site.app("app").counts
+        assert (counts.outgoing.size, counts.crashes, counts.errors) == (0, 0, {"congested": 1})
+
+
+@pytest.mark.parametrize("path", ["/whole", "/stream"])
+async def test_who_takes_nothing_for_long_makes_room(
+    serve: SiteMaker, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "PATIENCE_S", -1.0)
+    apps = {"app": {"source": LARGE, "memory_mb": 32}, "neighbour": NEIGHBOUR}
+    async with serve(apps) as site, unnoticed(site):
+        answers = [await unread(site, path) for _ in range(MOST)]
+        assert all(head.startswith(b"HTTP/1.1 200") for _, head in answers)
+        counts = site.app("app").counts
+        assert counts.outgoing.size <= 4 * 32 * MB
+        sizes = [await rest(stream) for stream, _ in answers]
+        assert sizes[0] < (10 << 20) - 200
+        assert sizes[-1] > (10 << 20) - 200
+        assert (await site.get("app", path)).status == 200
+        assert (counts.outgoing.size, counts.crashes) == (0, 0)
+
+
+async def test_a_streams_chunk_that_finds_no_room_breaks_it_off(serve: SiteMaker) -> None:
+    async with serve({"app": {"source": LARGE, "memory_mb": 32}, "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        answers = [await unread(site, "/stream") for _ in range(MOST)]
+        sizes = [await rest(stream) for stream, _ in answers]
+        assert sizes[0] > (10 << 20)
+        assert 0 < site.app("app").counts.errors["congested"] < MOST
+        assert (await site.get("app", "/stream")).status == 200
+        assert site.app("app").counts.outgoing.size == 0
