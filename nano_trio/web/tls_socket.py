@@ -19,6 +19,11 @@ Three things must hold, or a level-triggered poll of the descriptor would miss s
 
 OpenSSL's buffers never shrink, so they are fed by at most a record's worth at a time and stay small for ever.
 
+Records may come without end that bring nothing. A KeyUpdate has 27 bytes, costs OpenSSL as much as a small request
+costs an app, and wants an answer, which would wait here for a client that reads none. So of what is received one byte
+in ``_YIELD`` must be plaintext, far less than of a client that has a record for each byte; who is behind that by more
+than any record is long is cut off, and who does not take what OpenSSL answers, too.
+
 A connection ends with close_notify if it ended well, and without one if it was reset (SO_LINGER), so that the
 client can tell a whole response from a broken one. After our close_notify nothing is decrypted any more.
 """
@@ -37,6 +42,9 @@ __all__ = ["TLSSocket"]
 _RECORD = 16 * 1024
 _FLIGHT = 4 * _RECORD
 _AT_ONCE = 512 * 1024
+_YIELD = 256
+_MOST_BARREN = 2 * _RECORD
+_MOST_UNSENT = 2 * _FLIGHT
 
 Buffer = bytes | memoryview
 
@@ -51,7 +59,7 @@ def _unraisable(before: Callable[[sys.UnraisableHookArgs], object], told: sys.Un
 class TLSSocket:
     """The server's end of a TLS connection. Takes over ``sock``, which does not block."""
 
-    __slots__ = ("_ended", "_incoming", "_object", "_outgoing", "_owed", "_shut", "_sock", "_unsent")
+    __slots__ = ("_barren", "_ended", "_incoming", "_object", "_outgoing", "_owed", "_shut", "_sock", "_unsent")
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         self._sock = sock
@@ -62,6 +70,8 @@ class TLSSocket:
         """Ciphertext that the socket has yet to take."""
         self._owed = b""
         """The plaintext of a ``send`` that is in ``_unsent`` and was not counted."""
+        self._barren = 0
+        """Bytes received, less what their plaintext allows."""
         self._ended = False
         self._shut = False
 
@@ -122,20 +132,29 @@ class TLSSocket:
             if not data:
                 return data
             if len(data) <= _RECORD:
-                incoming.write(data)
-                plain = self._decrypt()
+                plain = self._take(data)
             else:
                 view = memoryview(data)
                 pieces = []
                 for start in range(0, len(data), _RECORD):
-                    incoming.write(view[start : start + _RECORD])
-                    pieces.append(self._decrypt())
+                    pieces.append(self._take(view[start : start + _RECORD]))
                 plain = b"".join(pieces)
-        if self._outgoing.pending:  # a KeyUpdate was asked for
-            self._flush()
+        # A KeyUpdate was asked for where something is pending.
+        if self._outgoing.pending and not self._flush() and len(self._unsent) > _MOST_UNSENT:
+            raise ssl.SSLError("the client does not take what it asked for")
         if plain or self._ended:
             return plain
         raise BlockingIOError
+
+    def _take(self, data: Buffer) -> bytes:
+        """The plaintext that these bytes, at most a record's worth, complete. Raises OSError where too little does."""
+        self._incoming.write(data)
+        plain = self._decrypt()
+        barren = self._barren + len(data) - _YIELD * len(plain)
+        self._barren = barren if barren > 0 else 0
+        if barren > _MOST_BARREN:
+            raise ssl.SSLError("the client sends records without content")
+        return plain
 
     def _decrypt(self) -> bytes:
         """All the plaintext that is here; ``b""`` if there is none."""
