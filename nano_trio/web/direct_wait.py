@@ -10,14 +10,15 @@ So the reactor's task waits itself, within its step, for all that Trio would wai
 own epoll set has (other tasks' sockets, threads, signals; an epoll descriptor can be polled), and the next deadline.
 Input of connections is served at once. Anything else sends the task back to Trio, which then deals with it as always.
 While several connections at a time have something, only they are asked for ``_LOOK_S``, which is half of the reactor's
-longest pass.
+longest pass; a deadline that is set meanwhile is heard of after it, too.
 
 The conditions of :meth:`DirectWait.wait`:
 
 - *no other task can run.* When this pass began the reactor's task was the only one that could (an instrument sees to
   that), no deadline has passed since, and no task has been made runnable;
 - *the task itself is to go on.* What a connection does may cancel it, and it hears of that only from Trio;
-- *nobody waits for just that*: neither ``wait_all_tasks_blocked`` nor a clock that jumps when all are blocked;
+- *nobody waits for just that*: when this pass began neither ``wait_all_tasks_blocked`` nor a clock that jumps when all
+  are blocked, and only other tasks begin such;
 - Trio is not the guest of another loop, and waits with epoll.
 
 What is asked of Trio beyond its public interface: see :mod:`nano_trio.engine.loop`. Where it is not what we know, each
@@ -64,7 +65,8 @@ class DirectWait(trio.abc.Instrument):
     def after_io_wait(self, timeout: float) -> None:
         # Those whose deadline has passed are made runnable after this: hence the deadline is looked at before.
         runner = self._runner
-        self._until = runner.deadlines.next_deadline() if len(runner.runq) == 1 else -math.inf
+        alone = len(runner.runq) == 1 and not somebody_waits_for_all(runner)
+        self._until = runner.deadlines.next_deadline() if alone else -math.inf
 
     @trio.lowlevel.enable_ki_protection
     def wait(self, now: float) -> list[int]:
@@ -73,15 +75,15 @@ class DirectWait(trio.abc.Instrument):
         ``now``: Trio's clock, read by the task since it last waited with Trio.
         """
         runner = self._runner
-        if self._until <= now or runner.runq or is_cancelled(self._task) or somebody_waits_for_all(runner):
-            return []
-        timeout = runner.clock.deadline_to_sleep_time(runner.deadlines.next_deadline())
-        if timeout <= 0:
+        if self._until <= now or runner.runq or is_cancelled(self._task):
             return []
         if now < self._look_at:
             ready = self._poll()
             if ready:
                 return ready
+        timeout = runner.clock.deadline_to_sleep_time(runner.deadlines.next_deadline())
+        if timeout <= 0:
+            return []
         events = self._set.poll(min(timeout, _LONGEST_S), 2)
         if len(events) != 1 or events[0][0] != self._fd:
             return []

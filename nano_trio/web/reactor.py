@@ -256,7 +256,8 @@ class Reactor:
         while True:
             ready = [] if again or direct is None or stayed > _STAY else direct.wait(self.now)
             if not ready:
-                if again:
+                if again or stayed > _STAY:
+                    # Whoever has served for so long mostly has more to do, and Trio need not be told to wait for it.
                     await trio.lowlevel.checkpoint()
                 else:
                     await trio.lowlevel.wait_readable(fd)
