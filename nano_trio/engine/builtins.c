@@ -43,6 +43,8 @@
  *                         when they are first touched. When one is called the function find(file, name) is called in its
  *                         place.
  *
+ * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c.
+ *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
 
@@ -342,6 +344,7 @@ int builtins_learn(const Engine *functions, Context *context) {
   release(context, names);
   release(context, listed);
   release(context, global);
+  if (ok) make_promises();
   return ok;
 }
 

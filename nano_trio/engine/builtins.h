@@ -79,12 +79,36 @@ static inline void release(Context *context, Value value) {
   if (is_counted(value) && --*count_of(value) <= 0) engine.free_counted(context, value);
 }
 
+/* What the object of a promise has (quickjs.c, JSPromiseData). proves_promise() in builtins_ours.c does. */
+typedef struct Reactions {
+  struct Reactions *previous, *next;
+} Reactions;
+typedef struct {
+  int state;
+  Reactions reactions[2];
+  int is_handled;
+  Value result;
+} Promise;
+enum { PENDING = 0, FULFILLED = 1 };
+extern uint16_t promise_class;
+
+/* It takes the result. */
+static inline void begin_promise(Promise *promise, int state, Value result) {
+  promise->state = state;
+  for (int i = 0; i < 2; i++) promise->reactions[i] = (Reactions){&promise->reactions[i], &promise->reactions[i]};
+  promise->is_handled = 0;
+  promise->result = result;
+}
+
 /* builtins.c tells what they are. */
 Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers, quick_copies, utf8_of, ascii_of;
 /* Whether the engine keeps what they rely on as they know it. Once a process, in a context in which no app's code has run. */
 int proves_ours(Context *);
 int proves_arrays(Context *);
 int proves_strings(Context *);
+int proves_resolving(Context *);
+/* Have the engine take the promises that it makes for itself from us, from now on in each of its contexts. */
+void make_promises(void);
 /* Whether an object has of its own a property whose value, or getter, is that object. -1: an error is pending. */
 int has_own(Context *, Value object, Value name, Value wanted, int as_getter);
 /* A header list of its own; null where it is not as all are, and no longer than most. */

@@ -9,25 +9,14 @@
 
 #include "builtins.h"
 
-/* What the object of a promise has (quickjs.c, JSPromiseData). proves_promise() does. */
-typedef struct Reactions {
-  struct Reactions *previous, *next;
-} Reactions;
 /* One of them (JSPromiseReactionData). The engine calls the handler and then, if there is one, a resolving function with
    what it gave. proves_reactions() does. */
 typedef struct {
   Reactions links;
   Value resolving[2], handler;
 } Reaction;
-typedef struct {
-  int state;
-  Reactions reactions[2];
-  int is_handled;
-  Value result;
-} Promise;
-enum { PENDING = 0, FULFILLED = 1 };
 
-static uint16_t promise_class;
+uint16_t promise_class;
 /* Of handlers: what each is for is its opaque pointer, and whom they call the prototype of the class. */
 static uint32_t handler_class;
 
@@ -41,10 +30,7 @@ Value fulfilled(Context *context, Value value, int count, Value *arguments) {
     engine.free(context, promise);
     return exception;
   }
-  promise->state = FULFILLED;
-  for (int i = 0; i < 2; i++) promise->reactions[i] = (Reactions){&promise->reactions[i], &promise->reactions[i]};
-  promise->is_handled = 0;
-  promise->result = duplicate(value);
+  begin_promise(promise, FULFILLED, duplicate(value));
   engine.set_opaque(object, promise);
   return object;
 }
@@ -267,5 +253,6 @@ static int proves_reactions(Context *context) {
 
 int proves_ours(Context *context) {
   engine.new_class_number(&handler_class);
-  return proves_objects(context) && proves_arrays(context) && proves_strings(context) && proves_promise(context) && proves_reactions(context);
+  return proves_objects(context) && proves_arrays(context) && proves_strings(context) && proves_promise(context) &&
+         proves_reactions(context) && proves_resolving(context);
 }
