@@ -28,8 +28,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import importlib.machinery
+import importlib.util
 import os
 import stat
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -119,11 +122,8 @@ class FileWatch:
 
     def _watch(self, folders: list[str]) -> RustNotify | None:
         """A watcher, or None where a folder has gone this moment. Blocks."""
-        # Nobody waits for the library's import before the first request.
-        from watchfiles._rust_notify import RustNotify
-
         try:
-            return RustNotify(folders, False, self._polling, _POLL_MS, False, True)
+            return _notifier()(folders, False, self._polling, _POLL_MS, False, True)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -182,6 +182,26 @@ class FileWatch:
             self._known = {app: known[app] for app in apps}
         config = await trio.to_thread.run_sync(functools.partial(_folders_on_the_way, self._files, {}))
         return apps, config
+
+
+def _notifier() -> type[RustNotify]:
+    """The part of ``watchfiles`` that is in Rust, loaded when first something is watched, and by itself.
+
+    With the package come thirteen more modules, to start processes when files change say. A thread that imports them
+    has the interpreter by turns with the server's first requests for 8 ms, where this part takes one.
+    """
+    name = "watchfiles._rust_notify"
+    if name not in sys.modules:
+        package = importlib.util.find_spec("watchfiles")
+        assert package is not None
+        spec = importlib.machinery.PathFinder.find_spec(name, package.submodule_search_locations)
+        assert spec is not None
+        assert spec.loader is not None
+        # It can be loaded once: whoever imports the package later finds it there.
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    notifier: type[RustNotify] = sys.modules[name].RustNotify
+    return notifier
 
 
 def digests(files: Iterable[Path]) -> Digests:

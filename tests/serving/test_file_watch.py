@@ -171,3 +171,17 @@ def test_which_folders_are_watched(tmp_path: Path) -> None:
     assert str(app / "node_modules" / "hono" / "dist") in found
     assert str(app / "node_modules") not in found
     assert folders_of(app / "worker.js", []) == {str(app)}
+
+
+def test_watching_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    """Apps that are asked for first, while it is loaded, wait for the interpreter meanwhile."""
+    code = (
+        "import sys; from pathlib import Path; from nano_trio.web.file_watch import FileWatch\n"
+        "before = set(sys.modules); watch = FileWatch(None, [])\n"
+        f"[first, second] = [watch._watch([{str(tmp_path)!r}]) for _ in range(2)]\n"
+        "print(*set(sys.modules) - before)\n"
+        f"Path({str(tmp_path)!r}, 'x').touch(); print(len(second.watch(1000, 1, 1000, None)))\n"
+        "import watchfiles; print(watchfiles.main.RustNotify is type(first))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.splitlines() == ["watchfiles._rust_notify", "1", "True"]
