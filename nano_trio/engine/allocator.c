@@ -163,6 +163,7 @@ static Heap *heap_of(State *state) {
     if (heap == NULL) return NULL;
     heap->pool = &common;
     heap->runtime = (char *)state - STATE_AT;
+    heap->names_seen = NAMES_AT_FIRST;
     state->heap = heap;
   }
   return state->heap;
