@@ -5,7 +5,7 @@ from __future__ import annotations
 import quickjs
 
 from nano_trio.runtime import strings
-from nano_trio.runtime.host import Namespace, Services, text_of
+from nano_trio.runtime.host import Namespace, Services, poll_after, text_of
 
 __all__ = ["namespace"]
 
@@ -14,6 +14,7 @@ def encode(text: str | quickjs.Value) -> bytes:
     """UTF-8 encode a string, which may come boxed; a lone surrogate becomes U+FFFD."""
     if not isinstance(text, str):
         if text.is_array:
+            poll_after(text)
             return strings.unbox_utf8(text)
         text = text_of(text)
     try:

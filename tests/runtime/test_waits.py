@@ -29,6 +29,8 @@ CASES = {
     "atob": ("const d = 'YWJj'.repeat(4e6);", "atob(d)"),
     "btoa": ("const d = 'abcd'.repeat(4e6);", "btoa(d)"),
     "btoa of UTF-16": ("const d = ('\u4e00' + 'abcd'.repeat(3e6)).slice(1);", "btoa(d)"),
+    "encode": ("const d = '\u00e9'.repeat(16e6);", "new TextEncoder().encode(d)"),
+    "encode of ASCII": ("const d = 'abcd'.repeat(16e6);", "new TextEncoder().encode(d)"),
     "encodeInto": (
         "const d = '\u00e9'.repeat(8e6), to = new Uint8Array(12e6);",
         "new TextEncoder().encodeInto(d, to)",
