@@ -1,15 +1,25 @@
-"""The parent's log lines, in the formats of :mod:`nano_trio.logs`; structlog alone would double the parent's size."""
+"""The parent's log lines, in the formats of :mod:`nano_trio.logs`; structlog alone would double the parent's size.
+
+A thread writes them: a pipe that nobody reads would hold up the parent, which then neither replaced a worker that died
+nor ended when it is told to. The thread is a daemon, so such a pipe does not keep the process from ending either.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 import time
+from collections import deque
 from typing import Any
 
 __all__ = ["Log"]
 
 _LEVELS = ("debug", "info", "warning", "error")
+_MOST_LINES = 1000
+"""That wait to be written. What comes then is lost: of a server that cannot be read the first lines tell most."""
+_RETRY_S = 0.02
 
 
 class Log:
@@ -18,11 +28,31 @@ class Log:
     def __init__(self, level: str = "info", format_: str = "text") -> None:
         self.level = level
         self.format = format_
+        self._change = threading.Condition()
+        self._lines: deque[bytes] = deque()
+        """Those that are not written yet, the one that is being written among them."""
+        self._lost = 0
+        self._thread: threading.Thread | None = None
 
     def __call__(self, level: str, event: str, **fields: Any) -> None:
-        """Log ``event``; ``fields`` that are None are left out. Never raises."""
+        """Log ``event``; ``fields`` that are None are left out. Never raises, never waits for who reads."""
         if _LEVELS.index(level) < _LEVELS.index(self.level):
             return
+        with self._change:
+            if len(self._lines) >= _MOST_LINES:
+                self._lost += 1
+                return
+            if self._lost:
+                text = f"{self._lost} log lines lost: the output did not take them"
+                self._lines.append(self._line("warning", text, {"lost": self._lost}))
+                self._lost = 0
+            self._lines.append(self._line(level, event, fields))
+            self._change.notify_all()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write, name="log writer", daemon=True)
+            self._thread.start()
+
+    def _line(self, level: str, event: str, fields: dict[str, Any]) -> bytes:
         fields = {key: value for key, value in fields.items() if value is not None}
         now = time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06}Z"
@@ -32,8 +62,25 @@ class Log:
             app = fields.pop("app", None)
             rest = "".join(f" {key}={value}" for key, value in fields.items())
             line = f"{stamp[11:23]} {level:<7} {f'{app}: ' if app else ''}{event}{rest}"
-        try:
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            pass  # nobody reads: no reason to end
+        return f"{line}\n".encode("utf-8", "backslashreplace")
+
+    def _write(self) -> None:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._lines)
+                rest = self._lines[0]
+            while rest:
+                try:
+                    rest = rest[os.write(sys.stderr.fileno(), rest) :]
+                except BlockingIOError:
+                    time.sleep(_RETRY_S)  # somebody made the descriptor non-blocking, for all who share it
+                except (OSError, ValueError):
+                    break  # the reader is gone: no reason to end
+            with self._change:
+                self._lines.popleft()
+                self._change.notify_all()
+
+    def flush(self, timeout_s: float = 1.0) -> None:
+        """Wait until all is written, at most so long."""
+        with self._change:
+            self._change.wait_for(lambda: not self._lines, timeout_s)

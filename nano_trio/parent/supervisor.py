@@ -105,6 +105,7 @@ class _Supervisor:
             self._selector.close()
             wakeup.close()
             theirs.close()
+            self._log.flush()
         return self._code
 
     # -- deadlines ---------------------------------------------------------------------------------------------------

@@ -215,19 +215,43 @@ def test_an_address_that_is_taken_is_an_error_and_opens_nothing() -> None:
         assert caught.value.errno == errno.EADDRINUSE
 
 
-def test_log_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_lines(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     log = Log()
     log("error", "it died", app="shop", pid=7, nothing=None)
     log("debug", "not shown")
-    assert capsys.readouterr().err.split(" ", 1)[1] == "error   shop: it died pid=7\n"
+    log.flush()
+    assert capfd.readouterr().err.split(" ", 1)[1] == "error   shop: it died pid=7\n"
     log.format = "json"
     log("error", "it died", app="shop", pid=7)
-    line = json.loads(capsys.readouterr().err)
+    log.flush()
+    line = json.loads(capfd.readouterr().err)
     assert {"app": "shop", "event": "it died", "level": "error", "pid": 7}.items() < line.items()
     log.level = "error"
     log("warning", "not shown")
-    assert capsys.readouterr().err == ""
+    log.flush()
+    assert capfd.readouterr().err == ""
     with open(os.devnull) as closed:
         pass
     monkeypatch.setattr(sys, "stderr", closed)
     log("error", "nobody reads")
+    log.flush()
+
+
+def test_of_more_log_lines_than_the_output_takes_the_first_are_kept_and_the_loss_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, writer = os.pipe()
+    with open(writer, "w") as stream, open(reader) as lines:
+        monkeypatch.setattr(sys, "stderr", stream)
+        log = Log()
+        for number in range(3000):
+            log("error", f"line {number} {'x' * 500}")
+        read = [lines.readline() for _ in range(500)]
+        log("error", "the end")
+        while "the end" not in read[-1]:
+            read.append(lines.readline())
+    numbers = [int(line.partition(" line ")[2].split()[0]) for line in read if " line " in line]
+    assert numbers[:1000] == list(range(1000))
+    assert numbers == sorted(numbers)
+    lost = sum(int(line.partition("lost=")[2]) for line in read if "lost=" in line)
+    assert lost == 3000 - len(numbers) > 1000

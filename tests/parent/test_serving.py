@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.conftest import COMMAND, Nano, Start, asking, end_all, get
+from tests.cli.conftest import COMMAND, Nano, Start, asking, end_all, environment, get
 
 from .conftest import Running, stop_in_turn, until, worker_of, workers_of
 
@@ -160,6 +161,38 @@ def test_the_worker_ends_with_a_parent_that_was_killed(two: Running) -> None:
         worker.wait(30)
     with pytest.raises(ConnectionRefusedError):
         get(port)
+
+
+def test_a_log_that_nobody_reads_keeps_the_parent_from_nothing(app: Path) -> None:
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [*COMMAND, "serve", str(app), "--port", "0"],
+        env=environment({}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(":")[2])
+        assert get(port)[0] == 200
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(writer, b"x"):
+                pass
+        os.set_blocking(writer, True)
+        (worker,) = psutil.Process(process.pid).children()
+        worker.kill()
+        assert get(port)[0] == 200, "another worker has taken its place"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        os.close(reader)
+        os.close(writer)
 
 
 def test_the_parent_weighs_less_than_20_mb(two: Running) -> None:
