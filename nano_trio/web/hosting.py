@@ -502,6 +502,8 @@ async def host(
             # What the first worker's admin will listen on must not become the port of a listener that takes any.
             async with kept_free(config.admin.host, config.admin.port):
                 await server.commit(await server.prepare(settings, app_ports(config.apps)))
+            if hosting.calls is not None:
+                hosting.calls.begin()
             hosting.operations.add(ChildSpec(id="loop lag", run=load.run))
             hosting.operations.add(ChildSpec(id="dropped log lines", run=logs.report_dropped))
             hosting.operations.add(ChildSpec(id="certificate renewal", run=functools.partial(_renew, hosting)))
@@ -545,6 +547,13 @@ async def _join(hosting: Hosting, mesh: Mesh, link: ParentLink) -> None:
     hosting.calls = calls = Calls(mesh)
     answer_first(calls, hosting)
     await hosting.operations.start_child(ChildSpec(id="answers", run=calls.run, reports=True))
+
+    def left(worker: int) -> None:
+        # It may have been about to tell what it had added or removed.
+        if not hosting.draining:
+            hosting.spawn("follow", hosting.follow)
+
+    mesh.watch(lambda worker: None, left)
     if mesh.me != FIRST and hosting.config.admin.port is not None:
         hosting.operations.add(ChildSpec(id="log lines", run=functools.partial(send_lines, hosting)))
     await link.meet(mesh.connect)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from pathlib import Path
 
 import psutil
@@ -165,6 +168,47 @@ def test_changes_reach_all_workers(server: Server, tmp_path: Path) -> None:
 
     assert server.ask("DELETE", "/admin/apps/two").status == 200
     assert all(server.get("two").status != 200 for _ in range(20))
+
+
+def test_who_starts_answers_once_it_serves(server: Server) -> None:
+    isolates(server)
+    worker(server, 1).kill()
+    until(lambda: "killed by SIGKILL" in server.err())
+    serving = 2
+    while serving == 2:
+        # The new worker is asked from the moment of its start on.
+        assert server.ask("GET", "/admin/apps/one").status == 200
+        serving = sum(line["event"] == "listening" for line in server.lines())
+    assert "internal error" not in server.err()
+
+
+def test_a_change_reaches_all_workers_though_who_makes_it_dies(tmp_path: Path) -> None:
+    server = Server(tmp_path, admin={}, apps={"one": APP}, workers=3)
+    (tmp_path / "two.js").write_text(APP)
+    try:
+        until(lambda: sum(line["event"] == "listening" for line in server.lines()) == 3)
+        first, second = worker(server, 0), worker(server, 1)
+        # It is asked before the third, which therefore is not.
+        second.suspend()
+        with contextlib.suppress(OSError, HTTPException), ThreadPoolExecutor(1) as apart:
+            asked = apart.submit(server.ask, "POST", "/admin/apps", {"name": "two", "path": "two.js"})
+            until(lambda: list((tmp_path / "state" / "apps").glob("*.json")))
+            first.kill()
+            asked.result()
+        second.resume()
+        until(lambda: sum(line["event"] == "listening" for line in server.lines()) == 4)
+        seen: set[bytes] = set()
+
+        def all_serve_it() -> bool:
+            answer = server.get("two")
+            if answer.status == 200:
+                seen.add(answer.body)
+            return len(seen) == 3
+
+        until(all_serve_it)
+    finally:
+        second.resume()
+        server.end()
 
 
 def test_a_port_that_comes_by_admin_outlives_workers_and_the_admin_s_comes_back(server: Server, tmp_path: Path) -> None:

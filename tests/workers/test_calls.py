@@ -25,6 +25,7 @@ async def workers(count: int) -> AsyncIterator[list[Calls]]:
         every = [Calls(mesh) for mesh in made]
         for calls in every:
             await nursery.start(calls.run)
+            calls.begin()
         yield every
         nursery.cancel_scope.cancel()
 

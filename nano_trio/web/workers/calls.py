@@ -1,8 +1,9 @@
 """Questions from one worker to another over the bus, and their answers.
 
-A question has a deadline: who is asked may hang, die, or be in the middle of its start. It is answered by a task of
-its own; what the answering function raises as :class:`CallFailed` reaches whoever asked as one, anything else is
-logged and reaches them as "internal error".
+A question has a deadline: who is asked may hang, die, or be in the middle of its start. Who starts answers once it
+serves: before that there is nothing to tell, and nothing to change. A question is answered by a task of its own; what
+the answering function raises as :class:`CallFailed` reaches whoever asked as one, anything else is logged and reaches
+them as "internal error".
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class CallFailed(Exception):
 
 
 class Calls:
-    """One worker's questions and answers. :meth:`run` answers."""
+    """One worker's questions and answers. :meth:`run` answers, from :meth:`begin` on."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -41,6 +42,7 @@ class Calls:
         self._numbers = itertools.count()
         self._waiting: dict[int, tuple[int, trio.MemorySendChannel[dict[str, Any]]]] = {}
         self._nursery: trio.Nursery | None = None
+        self._begun = trio.Event()
         bus.subscribe(_QUESTION, self._take_question)
         bus.subscribe(_ANSWER, self._take_answer)
         bus.watch(lambda worker: None, self._left)
@@ -100,6 +102,10 @@ class Calls:
                 failures[worker] = str(error)
         return answers, failures
 
+    def begin(self) -> None:
+        """Answer from now on, first what was asked before."""
+        self._begun.set()
+
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer until cancelled."""
         try:
@@ -115,6 +121,7 @@ class Calls:
             self._nursery.start_soon(self._answer, sender, number, what, given)
 
     async def _answer(self, sender: int, number: int, what: str, given: Any) -> None:
+        await self._begun.wait()
         try:
             answerer = self._answerers.get(what)
             if answerer is None:
