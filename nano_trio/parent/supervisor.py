@@ -97,6 +97,9 @@ class _Supervisor:
                     key.data()
         finally:
             signal.set_wakeup_fd(-1)
+            for number in (*_STOPS, signal.SIGHUP):
+                # Python undoes a handler of its own before it ends: then one more would end it otherwise than well.
+                signal.signal(number, signal.SIG_IGN)
             self._sockets.close_all()
             for worker in self._workers:
                 # Left over only where this is an error of ours: the end of the channel lets it drain.

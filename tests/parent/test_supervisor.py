@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from nano_trio.parent.supervisor import backoff
 from tests.cli.conftest import Running
+from tests.readme.document import REPOSITORY
 
 from .conftest import Play, until, worker_of, workers_of
 
@@ -19,6 +22,21 @@ from .conftest import Play, until, worker_of, workers_of
 def test_a_first_start_that_fails_is_the_end(play: Play, tmp_path: Path, script: str, code: int) -> None:
     assert play(script).end().code == code
     assert (tmp_path / "lives").read_text() == "x"
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_its_last_moments_changes_no_exit_code(number: signal.Signals) -> None:
+    program = f"""
+import os, signal, sys
+from nano_trio.parent.supervisor import supervise
+class Last:
+    kill, pid = os.kill, os.getpid()
+    def __del__(self):  # when Python ends, after all else
+        self.kill(self.pid, {int(number)})
+last = Last()
+sys.exit(supervise([sys.executable, "-c", "raise SystemExit(3)", "{{}}"]))
+"""
+    assert subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, timeout=30).returncode == 3
 
 
 def test_a_program_that_cannot_be_started_is_tried_again(play: Play, tmp_path: Path) -> None:
