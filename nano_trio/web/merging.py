@@ -1,7 +1,8 @@
 """What several workers count, as one: counters and histograms are summed, gauges are summed or say whose they are.
 
 A counter must never fall, or whoever watches takes it for a fresh start and counts everything again. So what a worker
-had counted when it was last asked outlives it, in a :class:`Ledger`.
+had counted when it was last asked outlives it, in a :class:`Ledger`, of which the other workers keep a copy. Sums of
+seconds are of whole microseconds: they do not depend on the order of their terms, which changes where a worker ends.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from prometheus_client.core import Metric
 
 from nano_trio.actors.counts import Snapshot
 
-__all__ = ["Figures", "Ledger", "merge_figures", "merge_snapshots", "most_telling", "snapshot_of"]
+__all__ = ["Figures", "Ledger", "has_lived", "merge_figures", "merge_snapshots", "most_telling", "snapshot_of"]
 
 _STATES = ("asleep", "awake", "draining", "failed", "quarantined")
 _GAUGES: dict[str, Any] = {"state": "asleep", "in_flight": 0, "memory": 0, "isolates": 0, "mailbox": 0, "sockets": 0}
 _SUMMED_TYPES = ("counter", "histogram")
+_DIGITS = 6
 
 
 @attrs.frozen
@@ -54,6 +56,11 @@ class Figures:
         return cls(document["process"], {snapshot.app: snapshot for snapshot in apps}, server)
 
 
+def has_lived(app: Snapshot) -> bool:
+    """Whether there is anything to count of an app."""
+    return bool(app.requests or app.starts or app.crashes)
+
+
 def snapshot_of(document: Mapping[str, Any]) -> Snapshot:
     """From ``attrs.asdict``, also through JSON."""
     return Snapshot(**{**document, "statuses": tuple(document["statuses"]), "buckets": tuple(document["buckets"])})
@@ -74,7 +81,7 @@ def merge_snapshots(first: Snapshot, others: Iterable[Snapshot]) -> Snapshot:
                 case bool() | None:
                     pass
                 case int() | float() if name != "at":
-                    merged[name] = mine + value
+                    merged[name] = round(mine + value, _DIGITS)
                 case list() | tuple():
                     merged[name] = [a + b for a, b in zip(mine, value, strict=True)]
                 case dict():
@@ -96,7 +103,7 @@ def merge_metrics(workers: Mapping[int, Iterable[Metric]], past: Iterable[Metric
                     key = (sample.name, tuple(sorted(sample.labels.items())))
                     if key not in sums:
                         whole.add_sample(sample.name, sample.labels, 0)
-                    sums[key] = sums.get(key, 0) + sample.value
+                    sums[key] = round(sums.get(key, 0) + sample.value, _DIGITS)
                 else:
                     whole.add_sample(sample.name, {**sample.labels, "worker": str(worker)}, sample.value)
     for metric in merged.values():
@@ -125,6 +132,15 @@ class Ledger:
         silent = [_counted(figures) for worker, figures in self._last.items() if worker not in workers]
         return [*silent, self._past] if self._past is not None else silent
 
+    def copy(self, worker: int) -> Figures:
+        """What is to be kept elsewhere, for the time when this worker, which has the ledger, is no more."""
+        mine = _counted(self._last[worker])
+        return mine if self._past is None else merge_figures({worker: mine}, [self._past])
+
+    def inherit(self, copy: Figures) -> None:
+        """Go on where another ledger ended."""
+        self._bury(copy)
+
     def _bury(self, figures: Figures) -> None:
         dead = _counted(figures)
         self._past = dead if self._past is None else merge_figures({0: dead}, [self._past])
@@ -144,6 +160,6 @@ def merge_figures(workers: Mapping[int, Figures], counted: Sequence[Figures] = (
 
 
 def _counted(figures: Figures) -> Figures:
-    """Without what holds only for the moment."""
-    apps = {name: attrs.evolve(snapshot, **_GAUGES) for name, snapshot in figures.apps.items()}
+    """Without what holds only for the moment, and without apps that never did anything."""
+    apps = {name: attrs.evolve(each, **_GAUGES) for name, each in figures.apps.items() if has_lived(each)}
     return Figures(figures.process, apps, [metric for metric in figures.server if metric.type in _SUMMED_TYPES])

@@ -32,9 +32,9 @@ from nano_trio import __version__, logs
 from nano_trio.actors.counts import BUCKETS, Snapshot
 from nano_trio.web.counts import VERSIONS, WebCounts
 from nano_trio.web.load import LAG_BUCKETS, Load
-from nano_trio.web.merging import Figures
+from nano_trio.web.merging import Figures, has_lived
 
-__all__ = ["CONTENT_TYPE", "Metrics", "has_lived"]
+__all__ = ["CONTENT_TYPE", "Metrics"]
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Of :meth:`Metrics.exposition`."""
@@ -248,17 +248,12 @@ class Metrics:
             "nano_trio_loop_lag_seconds",
             "How late the event loop wakes a task",
             buckets=_cumulative(_LAG_BOUNDS, load.buckets),
-            sum_value=load.total_s,
+            sum_value=round(load.total_s, 6),
         )
         yield GaugeMetricFamily(
             "nano_trio_runnable_isolates", "Isolates that wait for a slice of CPU time", self._apps.runnable
         )
         yield GaugeMetricFamily("nano_trio_tasks", "Trio tasks", trio.lowlevel.current_statistics().tasks_living)
-
-
-def has_lived(app: Snapshot) -> bool:
-    """Whether there is anything to count of an app."""
-    return bool(app.requests or app.starts or app.crashes)
 
 
 def _of_states(snapshots: Iterable[Snapshot]) -> Iterator[Metric]:

@@ -78,7 +78,17 @@ def test_metrics_add_up_over_workers_and_over_their_deaths(server: Server) -> No
     # A counter that falls would be taken for a restart.
     assert sample(server.ask("GET", "/metrics").body.decode(), "nano_trio_requests_total", app="one") >= before + 40
     isolates(server)
-    assert sample(server.ask("GET", "/metrics").body.decode(), "nano_trio_requests_total", app="one") >= before + 42
+    counted = sample(server.ask("GET", "/metrics").body.decode(), "nano_trio_requests_total", app="one")
+    assert counted >= before + 42
+    # Not even where the one dies that adds them up, again and again.
+    for deaths in (2, 3):
+        worker(server, 0 if deaths == 2 else 1).kill()
+        until(lambda deaths=deaths: server.err().count("killed by SIGKILL") == deaths)
+        before = server.ask("GET", "/metrics").body.decode()
+        for name in ("nano_trio_requests_total", "nano_trio_request_duration_seconds_count"):
+            assert sample(before, name, app="one") >= counted
+        assert sample(before, "nano_trio_http_connections_accepted_total") >= counted
+        until(lambda deaths=deaths: sum(line["event"] == "listening" for line in server.lines()) == deaths + 2)
 
 
 def worker(server: Server, number: int) -> psutil.Process:

@@ -9,6 +9,8 @@ replacement takes over, and clients wait in the socket meanwhile. It asks the ot
 - a *change* is made here first, and where it fails it has failed. Then the others make it, one after another, while no
   other change is made anywhere (the parent's turn). Where one of them cannot, the answer says so, and which. An app's
   drain is the exception: all do that at once, for it may take its time;
+- what the first had counted, and the others before that are no more, goes to all others after each scrape: its
+  replacement asks for it, or counters would fall;
 - every worker sends its log lines and lifecycle events to the first, which has them in its taps like its own.
 
 What was added and removed is one file (``Overlay``), written by the worker that has the turn; the others read it.
@@ -28,11 +30,19 @@ import trio
 from nano_trio import logs
 from nano_trio.actors.counts import Snapshot
 from nano_trio.logs.tap import missed, offer
+from nano_trio.web.admin.encoding import encode
 from nano_trio.web.admin.errors import NotEverywhere, OperationError
 from nano_trio.web.admin.hosted import HostedOperations
 from nano_trio.web.admin.operations import AppStatus, ProcessFigures
-from nano_trio.web.merging import Figures, Ledger, merge_figures, merge_snapshots, most_telling, snapshot_of
-from nano_trio.web.metrics import has_lived
+from nano_trio.web.merging import (
+    Figures,
+    Ledger,
+    has_lived,
+    merge_figures,
+    merge_snapshots,
+    most_telling,
+    snapshot_of,
+)
 from nano_trio.web.workers.calls import CallFailed, Calls
 from nano_trio.web.workers.mesh import FIRST
 
@@ -46,6 +56,7 @@ log = structlog.get_logger("nano_trio.admin")
 _LOOK_S = 2.0
 _CHANGE_S = 60.0
 _LINES = "log lines"
+_LEDGER = "ledger"
 _LINES_AT_ONCE = 100
 _APPS_AT_ONCE = 100
 
@@ -60,6 +71,9 @@ class AllWorkers:
         self._here = here
         self._calls = calls
         self._ledger = Ledger()
+        self._scrapes: int | None = None
+        """Number the copies of the ledger, over the lives of this worker; None before the first scrape of this one."""
+        self._copying = trio.Lock()
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -110,13 +124,32 @@ class AllWorkers:
         return self._here.ready
 
     async def exposition(self) -> bytes:
+        await self._inherit()
         metrics = self._hosting.metrics
         figures = {self._me: await metrics.figures()}
         figures |= {worker: Figures.of(each) for worker, each in (await self._look("figures")).items()}
         self._ledger.take(figures)
+        await self._leave_copy()
         merged = merge_figures(figures, self._ledger.missing(figures))
         apps = {name: each for name, each in merged.apps.items() if name in self._hosting.registry.apps}
         return await metrics.exposition(attrs.evolve(merged, apps=apps))
+
+    async def _inherit(self) -> None:
+        """Go on with the ledger of this worker's predecessor."""
+        async with self._copying:
+            if self._scrapes is None:
+                copies = [json.loads(text) for text in (await self._look("ledger")).values() if text]
+                self._scrapes, figures = max(copies, key=lambda copy: int(copy[0]), default=(0, None))
+                if figures is not None:
+                    self._ledger.inherit(Figures.of(figures))
+
+    async def _leave_copy(self) -> None:
+        assert self._hosting.mesh is not None
+        assert self._scrapes is not None
+        async with self._copying:
+            self._scrapes += 1
+            copy = await encode([self._scrapes, self._ledger.copy(self._me).document()])
+            self._hosting.mesh.publish(_LEDGER, copy.encode())
 
     async def snapshots(self) -> Iterator[Snapshot]:
         by_name: dict[str, list[Snapshot]] = {}
@@ -229,6 +262,17 @@ def _merged(here: AppStatus, others: Iterable[AppStatus]) -> AppStatus:
 def answer_first(calls: Calls, hosting: Hosting) -> None:
     """Answer what :class:`AllWorkers` asks, in a worker. Of apps only those are told that ever did anything."""
     here = HostedOperations(hosting)
+    copy = b""
+
+    def keep_ledger(sender: int, payload: bytes) -> None:
+        nonlocal copy
+        copy = payload
+
+    assert hosting.mesh is not None
+    hosting.mesh.subscribe(_LEDGER, keep_ledger)
+
+    async def ledger(_: Any) -> Any:
+        return copy.decode()
 
     async def apps(_: Any) -> Any:
         return await _some(await here.apps(), lambda each: each.state != "asleep" or each.restarts)
@@ -263,7 +307,7 @@ def answer_first(calls: Calls, hosting: Hosting) -> None:
     async def reload(_: Any) -> Any:
         return await _told(here.reload())
 
-    for answerer in (apps, app, snapshots, figures, process, tree, health, follow, restart, drain, reload):
+    for answerer in (apps, app, snapshots, figures, process, tree, health, follow, restart, drain, reload, ledger):
         calls.answer(answerer.__name__, answerer)
 
 
