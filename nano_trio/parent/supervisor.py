@@ -120,6 +120,7 @@ class _Supervisor:
                 self._start(worker)
             if worker.kill_at is not None and now >= worker.kill_at:
                 worker.kill_at = None
+                worker.overdue = True
                 self._log("error", "a worker process does not end and is killed", pid=worker.pid)
                 worker.kill(signal.SIGKILL)
             if (
@@ -222,7 +223,8 @@ class _Supervisor:
             self._selector.unregister(worker.channel.sock)
             for message in worker.channel.receive_rest():  # its last words
                 self._take(worker, worker.channel, message)
-        app, hung, pid, served = worker.running_app(), worker.hung, worker.pid, worker.state is State.SERVING
+        app, hung, overdue = worker.running_app(), worker.hung, worker.overdue
+        pid, served = worker.pid, worker.state is State.SERVING
         worker.gone()
         withdraw(self._shares, worker.index)
         self._turns.leave(worker)
@@ -231,6 +233,8 @@ class _Supervisor:
         if self._stopping is not None:
             worker.state = State.ENDED
             self._code = self._code or (code if code >= 0 else 128 - code)
+            if code < 0 and not overdue:
+                self._log("error", f"a worker process {how_it_ended(code)} while it drained", app=app, pid=pid)
             return
         how = "did not answer" if hung else how_it_ended(code)
         if not self._served and not served and (code >= 0 or app is None):

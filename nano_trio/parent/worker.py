@@ -54,6 +54,8 @@ class Worker:
         """When the ping that waits for its answer was sent."""
         self.hung = False
         """It was ended because it did not answer."""
+        self.overdue = False
+        """It was killed because it did not end, which was told."""
         self._record = -1
 
     def start(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -78,7 +80,7 @@ class Worker:
         self.state = State.STARTING
         self.since = time.monotonic()
         self.kill_at = self.asked_at = None
-        self.hung = False
+        self.hung = self.overdue = False
 
     @property
     def alive(self) -> bool:

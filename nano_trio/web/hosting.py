@@ -550,7 +550,7 @@ async def _join(hosting: Hosting, mesh: Mesh, link: ParentLink) -> None:
 
     def left(worker: int) -> None:
         # It may have been about to tell what it had added or removed.
-        if not hosting.draining:
+        if hosting.operations.takes_children:
             hosting.spawn("follow", hosting.follow)
 
     mesh.watch(lambda worker: None, left)
