@@ -21,6 +21,7 @@ _STATES = ("asleep", "awake", "draining", "failed", "quarantined")
 _GAUGES: dict[str, Any] = {"state": "asleep", "in_flight": 0, "memory": 0, "isolates": 0, "mailbox": 0, "sockets": 0}
 _SUMMED_TYPES = ("counter", "histogram")
 _DIGITS = 6
+_NAMES = tuple(field.name for field in attrs.fields(Snapshot))
 
 
 @attrs.frozen
@@ -36,7 +37,7 @@ class Figures:
         """For JSON."""
         return {
             "process": self.process,
-            "apps": [attrs.asdict(snapshot) for snapshot in self.apps.values()],
+            "apps": [_values(snapshot) for snapshot in self.apps.values()],
             "server": [
                 [metric.name, metric.documentation, metric.type, [[s.name, s.labels, s.value] for s in metric.samples]]
                 for metric in self.server
@@ -73,9 +74,9 @@ def most_telling(states: Iterable[str]) -> str:
 
 def merge_snapshots(first: Snapshot, others: Iterable[Snapshot]) -> Snapshot:
     """One app's, of several workers."""
-    merged = attrs.asdict(first)
+    merged = _values(first)
     for other in others:
-        for name, value in attrs.asdict(other).items():
+        for name, value in _values(other).items():
             mine = merged[name]
             match value:
                 case bool() | None:
@@ -132,14 +133,15 @@ class Ledger:
         silent = [_counted(figures) for worker, figures in self._last.items() if worker not in workers]
         return [*silent, self._past] if self._past is not None else silent
 
-    def copy(self, worker: int) -> Figures:
-        """What is to be kept elsewhere, for the time when this worker, which has the ledger, is no more."""
-        mine = _counted(self._last[worker])
-        return mine if self._past is None else merge_figures({worker: mine}, [self._past])
+    def document(self) -> dict[str, Any]:
+        """For JSON: what another ledger may go on with."""
+        last = {str(worker): _summed(figures).document() for worker, figures in self._last.items()}
+        return {"last": last, "past": None if self._past is None else self._past.document()}
 
-    def inherit(self, copy: Figures) -> None:
-        """Go on where another ledger ended."""
-        self._bury(copy)
+    def inherit(self, document: Mapping[str, Any]) -> None:
+        """Go on where another ledger ended, from its :meth:`document`."""
+        self._last = {int(worker): Figures.of(each) for worker, each in document["last"].items()}
+        self._past = None if document["past"] is None else Figures.of(document["past"])
 
     def _bury(self, figures: Figures) -> None:
         dead = _counted(figures)
@@ -161,5 +163,15 @@ def merge_figures(workers: Mapping[int, Figures], counted: Sequence[Figures] = (
 
 def _counted(figures: Figures) -> Figures:
     """Without what holds only for the moment, and without apps that never did anything."""
-    apps = {name: attrs.evolve(each, **_GAUGES) for name, each in figures.apps.items() if has_lived(each)}
+    summed = _summed(figures)
+    return attrs.evolve(summed, apps={name: attrs.evolve(each, **_GAUGES) for name, each in summed.apps.items()})
+
+
+def _summed(figures: Figures) -> Figures:
+    apps = {name: each for name, each in figures.apps.items() if has_lived(each)}
     return Figures(figures.process, apps, [metric for metric in figures.server if metric.type in _SUMMED_TYPES])
+
+
+def _values(snapshot: Snapshot) -> dict[str, Any]:
+    """A fifth of the time of ``attrs.asdict``, which would copy all that is in it."""
+    return {name: getattr(snapshot, name) for name in _NAMES}

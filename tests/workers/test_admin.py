@@ -89,6 +89,12 @@ def test_metrics_add_up_over_workers_and_over_their_deaths(server: Server) -> No
             assert sample(before, name, app="one") >= counted
         assert sample(before, "nano_trio_http_connections_accepted_total") >= counted
         until(lambda deaths=deaths: sum(line["event"] == "listening" for line in server.lines()) == deaths + 2)
+    # Nor where all others that knew have died before it.
+    worker(server, 0).kill()
+    until(lambda: sum(line["event"] == "listening" for line in server.lines()) == 6)
+    worker(server, 0).kill()
+    until(lambda: server.err().count("killed by SIGKILL") == 5)
+    assert sample(server.ask("GET", "/metrics").body.decode(), "nano_trio_requests_total", app="one") >= counted
 
 
 def worker(server: Server, number: int) -> psutil.Process:

@@ -9,8 +9,8 @@ replacement takes over, and clients wait in the socket meanwhile. It asks the ot
 - a *change* is made here first, and where it fails it has failed. Then the others make it, one after another, while no
   other change is made anywhere (the parent's turn). Where one of them cannot, the answer says so, and which. An app's
   drain is the exception: all do that at once, for it may take its time;
-- what the first had counted, and the others before that are no more, goes to all others after each scrape: its
-  replacement asks for it, or counters would fall;
+- what all had counted at a scrape goes to all others before it is answered: the first worker's replacement asks for it,
+  or counters would fall;
 - every worker sends its log lines and lifecycle events to the first, which has them in its taps like its own.
 
 What was added and removed is one file (``Overlay``), written by the worker that has the turn; the others read it.
@@ -74,6 +74,7 @@ class AllWorkers:
         self._scrapes: int | None = None
         """Number the copies of the ledger, over the lives of this worker; None before the first scrape of this one."""
         self._copying = trio.Lock()
+        self._copy = b""
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -139,17 +140,28 @@ class AllWorkers:
         async with self._copying:
             if self._scrapes is None:
                 copies = [json.loads(text) for text in (await self._look("ledger")).values() if text]
-                self._scrapes, figures = max(copies, key=lambda copy: int(copy[0]), default=(0, None))
-                if figures is not None:
-                    self._ledger.inherit(Figures.of(figures))
+                self._scrapes, ledger = max(copies, key=lambda copy: int(copy[0]), default=(0, None))
+                if ledger is not None:
+                    self._ledger.inherit(ledger)
+                assert self._hosting.mesh is not None
+                self._hosting.mesh.watch(self._came, lambda worker: None)
+
+    def _came(self, worker: int) -> None:
+        """It may be the only one that is left when this one dies, before the next scrape."""
+        assert self._hosting.mesh is not None
+        if self._copy:
+            self._hosting.mesh.send(worker, _LEDGER, self._copy)
 
     async def _leave_copy(self) -> None:
         assert self._hosting.mesh is not None
         assert self._scrapes is not None
         async with self._copying:
             self._scrapes += 1
-            copy = await encode([self._scrapes, self._ledger.copy(self._me).document()])
-            self._hosting.mesh.publish(_LEDGER, copy.encode())
+            self._copy = (await encode([self._scrapes, self._ledger.document()])).encode()
+            self._hosting.mesh.publish(_LEDGER, self._copy)
+        # It leaves in the next pass. What is told to whoever scrapes must not be forgotten after that.
+        for _ in range(2):
+            await trio.lowlevel.checkpoint()
 
     async def snapshots(self) -> Iterator[Snapshot]:
         by_name: dict[str, list[Snapshot]] = {}
