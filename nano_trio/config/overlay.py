@@ -123,21 +123,42 @@ class Overlay:
             self.added, self.removed = added, removed
             raise
 
-    def save(self) -> None:
-        """Write the file in one step; one that could not be read stays beside it. Blocks; raises OSError."""
+    def write(self) -> None:
+        """Write the file beside the one in force, until :meth:`put` or :meth:`drop`. Blocks; raises OSError."""
+        if self.file is None:
+            return
+        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        text = json.dumps({"added": list(self.added.values()), "removed": sorted(self.removed)}, indent=1)
+        try:
+            # `env` may hold secrets.
+            handle = os.open(self._new(self.file), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        except OSError:
+            self.drop()
+            raise
+
+    def put(self) -> None:
+        """Bring what was written into force, in one step; one that could not be read stays beside it.
+
+        Blocks; raises OSError.
+        """
         if self.file is None:
             return
         if self.fault is not None:
             os.replace(self.file, self.file.with_suffix(".unreadable"))
             self.fault = None
-        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        text = json.dumps({"added": list(self.added.values()), "removed": sorted(self.removed)}, indent=1)
-        temporary = self.file.with_suffix(".new")
-        # `env` may hold secrets.
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        os.replace(temporary, self.file)
+        os.replace(self._new(self.file), self.file)
+
+    def drop(self) -> None:
+        """Forget what was written. Blocks; never raises."""
+        if self.file is not None:
+            with contextlib.suppress(OSError):
+                self._new(self.file).unlink()
+
+    @staticmethod
+    def _new(file: Path) -> Path:
+        return file.with_suffix(".new")
 
 
 _EMPTY = Config(apps=())

@@ -265,10 +265,13 @@ class Hosting:
 
     async def _change_overlay(self) -> ReloadReport:
         config, _ = await trio.to_thread.run_sync(self.overlay.apply, self._base)
+        # What cannot be kept, on a full disk say, is not to be served either.
+        await trio.to_thread.run_sync(self.overlay.write)
         report = await self._change(config, files=False)
         if report.error is not None:
+            await trio.to_thread.run_sync(self.overlay.drop)
             raise OSError(report.error)
-        await trio.to_thread.run_sync(self.overlay.save)
+        await trio.to_thread.run_sync(self.overlay.put)
         return report
 
     async def follow(self) -> None:

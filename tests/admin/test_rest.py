@@ -65,6 +65,22 @@ def test_an_app_that_cannot_be_added(server: Server) -> None:
     assert problem(server, "POST", "/admin/apps", {})[0] == 400
 
 
+def test_what_cannot_be_kept_is_not_done(server: Server) -> None:
+    (server.folder / "four.js").write_text("export default () => new Response('four')")
+    kept = server.folder / "state" / "apps"
+    kept.mkdir(parents=True, exist_ok=True)
+    aside = kept.rename(kept.with_name("aside"))
+    kept.write_text("no folder")
+    try:
+        assert problem(server, "POST", "/admin/apps", {"name": "four", "path": "four.js"})[0] == 422
+        assert problem(server, "DELETE", "/admin/apps/one")[0] == 422
+    finally:
+        kept.unlink()
+        aside.rename(kept)
+    assert server.get("four").status == 404
+    assert server.get("one").body == b"hello from one"
+
+
 def test_an_app_is_restarted(server: Server) -> None:
     (server.folder / "two.js").write_text("let n = 0; export default () => new Response(`first ${++n}`)")
     server.ask("POST", "/admin/apps/two/restart", {})
