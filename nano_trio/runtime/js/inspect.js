@@ -50,6 +50,7 @@
   const symbolToString = uncurry("Symbol", "toString");
 
   const objectPrototype = constructors.Object.prototype;
+  const promisePrototype = constructors.Promise.prototype;
   const MAX_LENGTH = 100_000;
   // Beyond this many elements, an array is not searched for further properties.
   const MAX_SEARCHED = 10_000;
@@ -149,7 +150,10 @@
     let holder = object;
     for (; holder !== null; holder = getPrototypeOf(holder)) {
       if (proxyTarget(holder) !== undefined) return "Object";
-      const Class = ownDescriptor(holder, "constructor")?.value;
+      // That of promises is an accessor once there is an AsyncLocalStorage (node_async_hooks.js).
+      const found = ownDescriptor(holder, "constructor");
+      const isHeld = holder === promisePrototype && found?.get !== undefined;
+      const Class = isHeld ? constructors.Promise : found?.value;
       if (typeof Class !== "function") continue;
       const name = functionName(Class);
       if (name !== "" && inherits(object, ownDescriptor(Class, "prototype")?.value ?? Class)) return name;
