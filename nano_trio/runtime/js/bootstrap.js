@@ -144,6 +144,9 @@
   /** An event handler attribute of the global, onerror say: its file exports the accessor's property descriptor. */
   const isHandler = (name) => name[0] === "o" && name[1] === "n";
 
+  // All engines but this one have it, and packages call it without asking.
+  defineMembers(Error, "error_statics");
+  defineProperty(Error, "captureStackTrace", { __proto__: null, enumerable: false });
   defineGlobal("self", globals);
   /** Globals that are no longer lazy: the app has assigned them, or the platform defined them otherwise. */
   const settled = { __proto__: null, console: true };

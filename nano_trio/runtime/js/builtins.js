@@ -66,6 +66,7 @@
       "isHistoryNavigation isReloadNavigation keepalive mode redirect referrer referrerPolicy",
     response_members: "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 redirected type url webSocket",
     response_statics: "error/0 redirect/1",
+    error_statics: "captureStackTrace/2",
   };
   const { create, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys } = Object;
   const types = { __proto__: null, TypedArray: getPrototypeOf(Uint8Array) };
