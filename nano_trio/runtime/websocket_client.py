@@ -230,6 +230,10 @@ class WebSocketClient:
             if connected is not None:
                 connected.close()
             self._state = _State.CLOSED
+            # Whoever still has this, a traceback say, has no more than this.
+            self._messages.clear()
+            self._parts = []
+            self._held.resize(0)
             self._tell(self._outcome())
 
     async def _shake_hands(self, handshake: Handshake, stream: trio.abc.Stream) -> Accepted:
