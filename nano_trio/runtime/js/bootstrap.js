@@ -33,6 +33,11 @@
   // Where the engine can make builtins anew, the host has put what does that in the place of a global to come.
   const { uncurry, statics, defineLazy, defineMembers } = builtins === undefined ? globals.self : builtins();
   const { defineProperty, setPrototypeOf } = statics.Object;
+  // The engine grows shared memory by its length alone: an app could read and write whatever of the process is behind.
+  const shared = SharedArrayBuffer.prototype;
+  delete shared.grow;
+  delete shared.growable;
+  delete shared.maxByteLength;
 
   const loaded = { __proto__: null };
   /** The result of the specification file `name`, loaded at the first call. */
