@@ -11,6 +11,7 @@ import quickjs
 from nano_trio.engine import builtins
 from nano_trio.runtime import platform
 from tests.engine.test_out_of_memory import Failing
+from tests.runtime.harness import Bench
 
 HOSTILE = """
   const seen = [];
@@ -150,4 +151,50 @@ def test_where_memory_runs_out_they_say_so_and_leave_nothing() -> None:
             counts.add(failing.state.count)
     assert outcomes.count("InternalError: out of memory") > 5
     assert set(outcomes) <= {"InternalError: out of memory", "made", "done"}
+    assert max(counts) - min(counts) < 8
+
+
+def test_with_resolvers_is_the_languages_own() -> None:
+    told = Bench().run(
+        """
+        class Own extends Promise {}
+        const { promise, resolve } = Promise.withResolvers(), refused = [], { withResolvers } = Promise;
+        resolve(4);
+        const odd = [{}, undefined, () => 1, function (run) { run(1, 2) }, function (run) { run(run, run); run(run, run) }];
+        for (const each of odd) try { withResolvers.call(each) } catch (error) { refused.push(error instanceof TypeError) }
+        try { new withResolvers() } catch (error) { refused.push(error instanceof TypeError) }
+        const own = withResolvers.call(Own), { value, ...how } = Object.getOwnPropertyDescriptor(Promise, "withResolvers");
+        own.reject(5);
+        return [await promise, await own.promise.catch((reason) => reason), own.promise instanceof Own, Object.keys(own),
+          refused, how, value.name, value.length, String(value).includes("[native code]"), "prototype" in value];
+        """
+    )
+    how = {"writable": True, "enumerable": False, "configurable": True}
+    keys = ["promise", "resolve", "reject"]
+    assert told == [4, 5, True, keys, [True] * 6, how, "withResolvers", 0, True, False]
+
+
+def test_where_memory_runs_out_resolvers_are_freed_once() -> None:
+    """The engine's own Promise.withResolvers frees one twice: what is then made lies over it."""
+    bench = Bench()
+    call = bench.context.eval("() => { globalThis.made = Promise.withResolvers() }")
+    call()
+    failing = Failing(bench.context.runtime)
+    freed = bench.context.eval("() => { globalThis.made = undefined }")
+    outcomes: list[str] = []
+    counts = set()
+    while "done" not in outcomes:
+        freed()
+        failing.left = len(outcomes) + 1
+        try:
+            call()
+        except quickjs.JSError as error:
+            outcomes.append(str(error))
+        else:
+            outcomes.append("done" if failing.left > 0 else "made")
+        failing.left = 0
+        freed()
+        if len(outcomes) > 2:  # what the first error of a context makes stays
+            counts.add(failing.state.count)
+    assert outcomes.count("InternalError: out of memory") > 5
     assert max(counts) - min(counts) < 8

@@ -152,6 +152,10 @@
   // All engines but this one have it, and packages call it without asking.
   defineMembers(Error, "error_statics");
   defineProperty(Error, "captureStackTrace", { __proto__: null, enumerable: false });
+  // The engine's own frees a function twice where memory runs out in its midst.
+  delete Promise.withResolvers;
+  defineMembers(Promise, "promise_statics");
+  defineProperty(Promise, "withResolvers", { __proto__: null, enumerable: false });
   defineGlobal("self", globals);
   /** Globals that are no longer lazy: the app has assigned them, or the platform defined them otherwise. */
   const settled = { __proto__: null, console: true };

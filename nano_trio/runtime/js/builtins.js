@@ -61,6 +61,7 @@
   // Members of interfaces that few apps use, by the file that has what they do: methods, with their length, and getters.
   const interfaces = {
     __proto__: null,
+    promise_statics: "withResolvers/0",
     request_members:
       "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 cache credentials destination duplex integrity " +
       "isHistoryNavigation isReloadNavigation keepalive mode redirect referrer referrerPolicy",
