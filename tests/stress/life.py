@@ -158,12 +158,14 @@ async def _run_turn(
         await a_while(rng, isolate)
         if isolate.busy:
             world.tally.outcomes[fate.value] += 1
+            # At a limit, a turn may be suspended once more while its frames are freed. That reason stands.
+            reasons = {StopReason.CANCELLED, StopReason.DISCARDED, isolate._turnstile.stop}
             if fate is Fate.STOPPED:
                 isolate.stop()
             else:
                 world.tally.closed_in_turn += 1
                 isolate.close()
-            if turn.stopped not in (StopReason.CANCELLED, StopReason.DISCARDED):
+            if turn.stopped is None or turn.stopped not in reasons:
                 world.tally.problem(f"a turn of {args} was {fate.value} in its middle, but ended as {turn.stopped}")
     with trio.move_on_at(world.ends_at + _GRACE_S):
         await ended.wait()
