@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -125,16 +126,8 @@ def test_garbage_of_them_is_found(context: Any) -> None:
     assert runtime.compute_memory_usage()["obj_count"] - before < 10
 
 
-def test_where_memory_runs_out_they_say_so_and_leave_nothing() -> None:
-    assert builtins.in_use(platform.builtins_source())
-    runtime = quickjs.Runtime()
-    failing = Failing(runtime)
-    context = runtime.new_context()
-    runtime.set_gc_threshold(1 << 40)
-    call = context.eval("let made; const work = async () => 1; () => { made = work() }")
-    forget = context.eval("() => { made = undefined }")
-    call()
-    forget()
+def says_so_and_leaves_nothing(call: Callable[[], Any], forget: Callable[[], Any], failing: Failing) -> None:
+    """Make something with each of its allocations failing in turn."""
     outcomes: list[str] = []
     counts = set()
     while "done" not in outcomes:
@@ -152,6 +145,19 @@ def test_where_memory_runs_out_they_say_so_and_leave_nothing() -> None:
     assert outcomes.count("InternalError: out of memory") > 5
     assert set(outcomes) <= {"InternalError: out of memory", "made", "done"}
     assert max(counts) - min(counts) < 8
+
+
+def test_where_memory_runs_out_they_say_so_and_leave_nothing() -> None:
+    assert builtins.in_use(platform.builtins_source())
+    runtime = quickjs.Runtime()
+    failing = Failing(runtime)
+    context = runtime.new_context()
+    runtime.set_gc_threshold(1 << 40)
+    call = context.eval("let made; const work = async () => 1; () => { made = work() }")
+    forget = context.eval("() => { made = undefined }")
+    call()
+    forget()
+    says_so_and_leaves_nothing(call, forget, failing)
 
 
 def test_with_resolvers_is_the_languages_own() -> None:
@@ -180,21 +186,6 @@ def test_where_memory_runs_out_resolvers_are_freed_once() -> None:
     call = bench.context.eval("() => { globalThis.made = Promise.withResolvers() }")
     call()
     failing = Failing(bench.context.runtime)
-    freed = bench.context.eval("() => { globalThis.made = undefined }")
-    outcomes: list[str] = []
-    counts = set()
-    while "done" not in outcomes:
-        freed()
-        failing.left = len(outcomes) + 1
-        try:
-            call()
-        except quickjs.JSError as error:
-            outcomes.append(str(error))
-        else:
-            outcomes.append("done" if failing.left > 0 else "made")
-        failing.left = 0
-        freed()
-        if len(outcomes) > 2:  # what the first error of a context makes stays
-            counts.add(failing.state.count)
-    assert outcomes.count("InternalError: out of memory") > 5
-    assert max(counts) - min(counts) < 8
+    forget = bench.context.eval("() => { globalThis.made = undefined }")
+    forget()
+    says_so_and_leaves_nothing(call, forget, failing)
