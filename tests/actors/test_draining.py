@@ -26,6 +26,7 @@ async def test_what_serves_by_then_is_not_ended_with_the_wait_for_what_was_drain
         async with house({"app": HANGS}) as home:
             app = home.app("app")
             old = app.begin(long_request())
+            await home.settled()  # else it may be one that waits for the app's start, and is refused
             with trio.CancelScope() as wait:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(app.drain)
