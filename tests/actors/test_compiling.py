@@ -265,7 +265,7 @@ async def test_it_may_be_stopped_while_it_waits_for_an_import(house: HouseMaker)
 
 async def test_neighbours_are_served_while_code_is_read_into_an_isolate(house: HouseMaker) -> None:
     """It was compiled before, and takes its time all the same where there is much of it."""
-    much = HELLO + "".join(f"function f{number}() {{}}" for number in range(4000))
+    much = HELLO + "".join(f"function f{number}() {{}}" for number in range(16_000))
     async with house({"much": much, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
         await home.ask("much")

@@ -27,12 +27,12 @@ _FORM = "new Response({0}, {{ headers: {{ 'content-type': 'application/x-www-for
 
 CASES = {
     "atob": ("const d = 'YWJj'.repeat(4e6);", "atob(d)"),
-    "btoa": ("const d = 'abcd'.repeat(4e6);", "btoa(d)"),
-    "btoa of UTF-16": ("const d = ('\u4e00' + 'abcd'.repeat(3e6)).slice(1);", "btoa(d)"),
+    "btoa": ("const d = 'abcd'.repeat(1e7);", "btoa(d)"),
+    "btoa of UTF-16": ("const d = ('\u4e00' + 'abcd'.repeat(8e6)).slice(1);", "btoa(d)"),
     "encode": ("const d = '\u00e9'.repeat(16e6);", "new TextEncoder().encode(d)"),
     "encode of ASCII": ("const d = 'abcd'.repeat(16e6);", "new TextEncoder().encode(d)"),
     "encodeInto": (
-        "const d = '\u00e9'.repeat(8e6), to = new Uint8Array(12e6);",
+        "const d = '\u00e9'.repeat(4e7), to = new Uint8Array(6e7);",
         "new TextEncoder().encodeInto(d, to)",
     ),
     "digest": ("const d = new Uint8Array(30e6).subarray(1);", "await crypto.subtle.digest('SHA-256', d)"),
@@ -104,7 +104,7 @@ CASES = {
     "a cache's name": ("", "await caches.open('\u4e00'.repeat(2e7)).catch(() => {})"),
     "a pattern's text": ("const d = '\u4e00'.repeat(3e5);", "try { new URLPattern({ pathname: d }) } catch {}"),
     "an RSA key's exponent": (
-        "const publicExponent = new Uint8Array(1e7).fill(255), hash = 'SHA-256', modulusLength = 1024;",
+        "const publicExponent = new Uint8Array(4e7).fill(255), hash = 'SHA-256', modulusLength = 1024;",
         "await crypto.subtle.generateKey({ name: 'RSA-PSS', hash, modulusLength, publicExponent }, false, ['sign'])"
         ".catch(() => {})",
     ),
