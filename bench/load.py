@@ -6,6 +6,7 @@ Both keep connections alive, and on each wait for the answer before they send th
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,8 @@ class Load:
     errors: int
     quantiles: tuple[tuple[float, float], ...] = ()
     """Pairs of a share of the requests (0 to 1) and the latency, in ms, that so many did not exceed."""
+    cpu_s: float = 0.0
+    """The generator's own CPU time, in seconds."""
 
     @property
     def requests_per_s(self) -> float:
@@ -69,6 +72,7 @@ def load(port: int, *, connections: int, seconds: float, requests: Path | None =
         seen["max"] / 1e3,
         seen["errors"],
         tuple((share, us / 1e3) for share, us in seen["quantiles"]),
+        seen["cpu_s"],
     )
 
 
@@ -81,6 +85,7 @@ def _generate(url: str, port: int, connections: int, seconds: float, requests: P
     else:
         command = [sys.executable, "-m", "bench.client", str(port), str(connections), str(seconds)]
         command += [str(requests)] if requests else []
+    cpu = _children_cpu_s()
     done = subprocess.run(
         machine.pinned(command, server=False),
         capture_output=True,
@@ -91,4 +96,10 @@ def _generate(url: str, port: int, connections: int, seconds: float, requests: P
     )
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     found: dict[str, Any] = json.loads(line.removeprefix("RESULT "))
-    return found
+    return found | {"cpu_s": _children_cpu_s() - cpu}
+
+
+def _children_cpu_s() -> float:
+    """CPU time of the processes that were started here and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.rivals import ratios_to
 from bench.svg import Bar, Line, bars, document, lines
 
 __all__ = ["drawings", "write_plots"]
@@ -190,12 +191,16 @@ def _throughput(data: _Data) -> str:
 
 
 def _workers(data: _Data) -> str:
-    rows = []
-    for series, (name, rounds) in enumerate(data["rounds"].items()):
-        values = [each["requests_per_s"] for each in rounds]
-        rows.append(Bar(name, statistics.median(values), min(values), max(values), 1 - min(series, 1)))
+    """What several workers do as a multiple of what one does, app by app."""
+    rows, several = [], ""
+    for series, (app, key) in enumerate((("hello", "rounds"), ("hono", "rounds_of_hono"))):
+        if key not in data:
+            continue
+        one, several = data[key]
+        ratios = ratios_to(data[key], several, one, "requests_per_s")
+        rows.append(Bar(app, statistics.median(ratios), min(ratios), max(ratios), series))
     where = "servers and load on cores of their own" if data["apart"] else "servers and load share the cores"
-    return bars(f"hello by worker processes ({where})", "requests/s", rows, base=next(iter(data["rounds"])))
+    return bars(f"{several} against one ({where})", "× one worker's requests/s", rows)
 
 
 _HELLO = "hello: the smallest app, 32 connections, one core"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench import plots, publish, summary, svg
+from bench import plots, publish, summary, svg, workers
 from bench.report import Verdict, percentile, promises, ratio_promises
 
 PUBLISHED: dict[str, Any] = json.loads(publish.DATA.read_text())
@@ -118,3 +118,22 @@ def test_a_busy_machine_is_admitted() -> None:
     assert "busy with other work" not in publish.page(text, quiet)
     busy = {**quiet, "benchmarks": {**quiet["benchmarks"], "extra": {"data": [{"kept_waiting": 0.4, "stolen": 0}]}}}
     assert "kept off its core for 40% of the time" in publish.page(text, busy)
+
+
+def test_workers_are_drawn_as_multiples_of_one_and_held_to_what_the_load_leaves() -> None:
+    def measured(rate: float, cpu_us: float) -> list[dict[str, float]]:
+        return [{"requests_per_s": rate, "cpu_us_per_request": cpu_us, "cpu_s": 0.5, "requests": 50_000}]
+
+    hello = {"1 worker": measured(100_000, 10.0), "4 workers": measured(150_000, 12.0)}
+    # Each request takes 10 µs of a worker and 10 µs of the load: four cores have time for 200,000 a second.
+    assert workers.bound(hello, 4, 4) == (
+        "with workers that lose nothing by each other: 2.00 ×; the load takes 10.0 µs a request"
+    )
+    costly = {"1 worker": measured(1000, 1000.0), "4 workers": measured(3300, 1010.0)}
+    assert "each other: 3.96 ×" in workers.bound(costly, 4, 4)
+    assert "each other: 4.00 ×" in workers.bound(costly, 4, 8)
+    data = {"rounds": hello, "rounds_of_hono": costly, "apart": False}
+    shown = texts(plots.drawings({"benchmarks": {"workers": {"data": data}}})["workers"])
+    assert shown[0] == "4 workers against one (servers and load share the cores)"
+    for bar, ratio in (("hello", "1.5"), ("hono", "3.3")):
+        assert shown[shown.index(bar) + 1] == ratio

@@ -92,12 +92,14 @@ def test_the_load_without_wrk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert seen.errors == 0
     assert seen.requests > 10
     assert 0 < seen.p50_ms <= seen.p99_ms <= seen.max_ms
+    assert seen.cpu_s > 0
 
 
 def test_a_time_without_an_answer_is_measured_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answered = {"requests": 8, "us": 4_000_000, "p50": 2, "p99": 3, "max": 4, "errors": 0, "quantiles": []}
+    times = {"us": 4_000_000, "p50": 2, "p99": 3, "max": 4, "quantiles": [], "cpu_s": 0.5}
+    answered = {"requests": 8, "errors": 0, **times}
     nothing = {**answered, "requests": 0, "us": 1_000_000}
     seen = iter([nothing, nothing, answered])
     lengths: list[float] = []
