@@ -46,6 +46,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "allocator.h"
 
@@ -54,13 +55,13 @@
 #define STEP ((size_t)1 << 20) /* of what is made accessible */
 #define MOST_DIRTY 512          /* empty slabs whose memory is kept at hand: 8 MB */
 #define TRIMMED 64              /* of them, whose memory is given back at once */
-#define PAGE ((uintptr_t)4096) /* where pages are larger, only whole ones go: madvise refuses the rest */
 #define LARGEST 1024
 #define CLASSES 40
 #define GRAIN 8
 #define OWN_FROM ((size_t)1 << 20)
 #define HUGE_FROM ((size_t)2 << 20)
 #define PIECE ((size_t)1 << 20) /* of what is given back to the system while others wait */
+#define LOOK ((size_t)1 << 12)   /* and a call take as long as to give so much back */
 #define COPIED ((size_t)1 << 17) /* at once */
 #define RETURNED ((size_t)4 << 20) /* to the C library, before it is told to give it back */
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -97,6 +98,9 @@ struct Pool {
 void (*pause_turn)(void);
 
 static char *region;
+/* The system's: 4 KB mostly, 16 or 64 on some machines with ARM. What is told to go there goes to the end of its last
+   page, so it has to end with one, or what lies behind it is lost. Slabs that are smaller keep their memory. */
+static uintptr_t page;
 static Slab *slabs;
 static size_t taken;      /* slabs that were ever used */
 static size_t accessible; /* bytes of the region */
@@ -232,7 +236,7 @@ static void put_empty(Slab *slab) {
 
 /* Its memory goes back to the system, which may refuse it. */
 static int put_clean(Slab *slab) {
-  if (madvise(memory_of(slab), SLAB, MADV_DONTNEED) != 0) return 0;
+  if (page > SLAB || madvise(memory_of(slab), SLAB, MADV_DONTNEED) != 0) return 0;
   slab->clean = 1;
   slab->next = clean;
   clean = slab;
@@ -291,7 +295,7 @@ static inline size_t asked_for(size_t size) { return sizeof(Large) + size + (siz
 static inline size_t given(Large *large) { return malloc_usable_size(large) & ~(size_t)1; }
 
 /* How many bytes of pages a block of that size takes, with its links. */
-static inline size_t pages_for(size_t size) { return (size + sizeof(Large) + PAGE - 1) & ~(size_t)(PAGE - 1); }
+static inline size_t pages_for(size_t size) { return (size + sizeof(Large) + page - 1) & ~(page - 1); }
 
 /* How much larger than asked a block is, only the C library knows, when it has made it. */
 static __attribute__((noinline)) void *allocate_large(State *state, size_t size, const void *replaced) {
@@ -364,8 +368,8 @@ int heap_give_back(char *runtime, size_t *slab) {
   while (heap->large != NULL) {
     if (given >= PIECE) return 1;
     Large *large = heap->large;
-    uintptr_t first = (uintptr_t)(large + 1), end = (first + size_of_large(large)) & ~(PAGE - 1);
-    uintptr_t begin = (first + PAGE - 1) & ~(PAGE - 1);
+    uintptr_t first = (uintptr_t)(large + 1), end = (first + size_of_large(large)) & ~(page - 1);
+    uintptr_t begin = (first + page - 1) & ~(page - 1);
     if (end > begin && end - begin > PIECE) {
       /* Its end: it is as long as what is left. */
       begin = end - PIECE;
@@ -377,13 +381,13 @@ int heap_give_back(char *runtime, size_t *slab) {
       madvise((void *)begin, end - begin, MADV_DONTNEED);
       given += end - begin;
     }
-    given += PAGE; /* as a look and a call take time, too */
+    given += LOOK;
   }
-  for (; *slab < taken && heap->pool != &common; ++*slab) {
+  for (; *slab < taken && heap->pool != &common && page <= SLAB; ++*slab) {
     if (slabs[*slab].pool != heap->pool || slabs[*slab].used == 0) continue;
     if (given >= PIECE) return 1;
     madvise(memory_of(&slabs[*slab]), SLAB, MADV_DONTNEED);
-    given += SLAB + PAGE;
+    given += SLAB + LOOK;
   }
   return 0;
 }
@@ -543,6 +547,7 @@ void heap_pause_by(void (*function)(void)) { pause_turn = function; }
 /* Once a process, before all others. 0: the addresses cannot be had. */
 int heap_start(void) {
   if (region != NULL) return 1;
+  page = (uintptr_t)sysconf(_SC_PAGESIZE);
   size_t size = 0;
   unsigned classes = 0;
   for (size_t grains = 0; grains <= LARGEST / GRAIN; grains++) {
