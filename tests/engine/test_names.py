@@ -21,6 +21,7 @@ let it, names = [];
 function take(text) { names = text.split(" ") }
 function make() { it = {}; for (const name of names) it[name] = 1; return names.length }
 function drop() { it = undefined; names = [] }
+function spend() { for (let i = 0; i < 300_000; i++); }
 """
 
 
@@ -94,11 +95,13 @@ async def test_the_same_names_take_memory_once(new_isolate: NewIsolate) -> None:
 
 async def test_others_that_were_freed_do_not_hide_them(new_isolate: NewIsolate) -> None:
     isolate = new_isolate(source=SOURCE, turn_ms=60_000)
-    # Enough that the last of them, at which nobody has looked yet, are few.
     count = 2 * FEW
     for text in (" ".join(f"name{i}" for i in range(10 * FEW)), " ".join(colliding_keys(count))):
         await run(isolate, "take", text)
         await run(isolate, "make")
+        # They are looked at in many parts, of which the last may come after they were made.
+        for _ in range(20):
+            await run(isolate, "spend")
         await run(isolate, "drop")
     assert names_of(isolate) > 0.9 * count
 
