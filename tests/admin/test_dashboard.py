@@ -30,6 +30,11 @@ async def opened(browser: Launch, server: Server, fragment: str = "") -> AsyncIt
         assert page.console == []
 
 
+def shows_more_than_nothing(app: str, column: int) -> str:
+    """Whether a cell has such a number, of a thousand or more also, as it is written in English."""
+    return f"parseFloat({cell(app, column)}) > 0"
+
+
 def cell(app: str, column: int) -> str:
     return f"document.querySelector('tr[data-name={app}]').cells[{column}].textContent"
 
@@ -56,7 +61,7 @@ async def focused(page: Page) -> Any:
 async def test_what_the_apps_do_is_shown_live(browser: Launch, server: Server) -> None:
     await get(server, "broken")
     async with opened(browser, server) as page, traffic(server, "one"):
-        await page.until(f"Number({cell('one', 2)}) > 0 && Number({cell('one', 5)}) > 0")
+        await page.until(f"{shows_more_than_nothing('one', 2)} && {shows_more_than_nothing('one', 5)}")
         assert await page.evaluate(cell("one", 1)) == "awake"
         await page.until("document.querySelector('#figures .value').textContent !== '0 /s'")
         await page.until("!!document.querySelector('#figures .line').getAttribute('d').includes('L')")
