@@ -3,8 +3,10 @@ business here."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +23,22 @@ PUBLISHED: dict[str, Any] = json.loads(publish.DATA.read_text())
 ROOMS = ["kernel", "web", "actors", "engine", "runtime"]
 
 
-def check(found: Found) -> None:
-    """The steps are there, none is less than nothing, and they make the whole, as near as can be told."""
-    assert found.total > 0
-    assert found.garbage >= 0
-    assert sum(step.us for step in found.steps) == pytest.approx(found.total, abs=found.resolution + 0.01)
-    # So short a run on a busy machine may be off by more than its own two measurements say.
-    off = found.resolution + found.total / 10
-    assert all(step.us > -off for step in found.steps), found.steps
-    assert all(us > 0 for room, us in rooms(found.data).items() if room in ("kernel", "web", "runtime", "app"))
+def measured(measure: Callable[[int], Awaitable[Found]]) -> Found:
+    """What was found: the steps are there, none is less than nothing, and they make the whole, as near as can be told.
+
+    Others on the machine only add to a time, in some rounds: where a part of the whole comes out as less than nothing
+    there were too few to find the least.
+    """
+    for rounds in (15, 30, 60, 120):
+        found = trio.run(measure, rounds)
+        assert found.total > 0
+        assert found.garbage >= 0
+        assert sum(step.us for step in found.steps) == pytest.approx(found.total, abs=found.resolution + 0.01)
+        off = found.resolution + found.total / 10
+        some = (us for room, us in rooms(found.data).items() if room in ("kernel", "web", "runtime", "app"))
+        if all(step.us > -off for step in found.steps) and all(us > 0 for us in some):
+            return found
+    raise AssertionError(found.steps)
 
 
 @pytest.mark.parametrize(
@@ -37,8 +46,7 @@ def check(found: Found) -> None:
     [("hello", ROOMS, ()), ("json", [*ROOMS, "app"], ("JSON.parse", "the handler's own lines", "JSON.stringify"))],
 )
 def test_a_requests_steps_make_the_whole(kind: str, expected: list[str], inside: tuple[str, ...]) -> None:
-    found = trio.run(hot_path.measure, kind, 15)
-    check(found)
+    found = measured(functools.partial(hot_path.measure, kind))
     assert list(rooms(found.data)) == expected
     names = [step.name for step in found.steps]
     for name in ("epoll_wait", "recv", "send", "parse the head, cut off the body", "new Response", *inside):
@@ -59,8 +67,7 @@ def test_steps_wait_for_isolates_that_still_compute(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_connections_steps_make_the_whole() -> None:
-    found = trio.run(hot_path.connection, 15)
-    check(found)
+    found = measured(hot_path.connection)
     assert {"accept, its options, epoll_ctl", "the first request", "end of a connection"} <= {
         step.name for step in found.steps
     }
