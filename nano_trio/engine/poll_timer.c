@@ -192,34 +192,46 @@ void poll_timer_call(const Range *ranges, size_t count, void *function) {
  * caller's. */
 void poll_timer_call_in(Range range) { like_it = range; }
 
-/* Begin to tick in this thread, every so many nanoseconds of its CPU time; `running` is first in what is returned.
- * NULL: it cannot be done, or the signal has another purpose in this process. */
-void *poll_timer_start(long period) {
+/* Have a signal call us, if it has no other purpose in this process. */
+static int take_signal(int number) {
   struct sigaction before, action = {.sa_sigaction = tick, .sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER};
-  int number = SIGRTMAX - 1;
   sigemptyset(&action.sa_mask);
-  if (sigaction(number, NULL, &before) != 0) return NULL;
-  if (before.sa_sigaction != tick) {
-    if (before.sa_handler != SIG_DFL || sigaction(number, &action, NULL) != 0) return NULL;
-  }
-  Thread *thread = calloc(1, sizeof *thread);
-  if (thread == NULL) return NULL;
-  mine = thread;
-  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = number, .sigev_value.sival_ptr = thread};
+  if (sigaction(number, NULL, &before) != 0) return 0;
+  return before.sa_sigaction == tick || (before.sa_handler == SIG_DFL && sigaction(number, &action, NULL) == 0);
+}
+
+/* Both timers of this thread. 0: they cannot be had, for errno's reason. */
+static int make_timers(Thread *thread, int number) {
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = number};
   event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
   event.sigev_value.sival_ptr = (void *)((uintptr_t)thread | SECOND);
-  if (timer_create(CLOCK_MONOTONIC, &event, &thread->second) != 0) {
-    mine = NULL;
-    free(thread);
-    return NULL;
-  }
+  if (timer_create(CLOCK_MONOTONIC, &event, &thread->second) != 0) return 0;
   event.sigev_value.sival_ptr = thread;
-  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &thread->timer) != 0) {
-    timer_delete(thread->second);
-    mine = NULL;
+  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &thread->timer) == 0) return 1;
+  timer_delete(thread->second);
+  return 0;
+}
+
+/* Begin to tick in this thread, every so many nanoseconds of its CPU time; `running` is first in what is returned.
+ * NULL: it cannot be done, or no signal is left for it in this process.
+ *
+ * The signal is the last but one that can be had. Where programs are run that were made for another processor (QEMU), some
+ * of the last are the emulator's own: it has timers refuse them. */
+void *poll_timer_start(long period) {
+  Thread *thread = calloc(1, sizeof *thread);
+  if (thread == NULL) return NULL;
+  int number = SIGRTMAX - 1, is_made = 0;
+  for (; number > SIGRTMIN; number--) {
+    if (!take_signal(number)) continue;
+    is_made = make_timers(thread, number);
+    if (is_made || errno != EINVAL) break;
+    signal(number, SIG_DFL);
+  }
+  if (!is_made) {
     free(thread);
     return NULL;
   }
+  mine = thread;
   struct itimerspec times = {{0, period}, {0, period}};
   timer_settime(thread->timer, 0, &times, NULL);
   /* Threads of programs that leave signals to one of them block all, and so do all programs below some supervisors. */

@@ -111,6 +111,20 @@ def test_a_thread_that_blocks_all_signals_is_told_as_well() -> None:
     assert told == [1]
 
 
+@pytest.mark.parametrize("ignored", [1, 5])
+def test_where_its_signal_has_another_purpose_it_takes_another(ignored: int) -> None:
+    code = f"""
+import signal
+for number in range(signal.SIGRTMAX - {ignored}, signal.SIGRTMAX):
+    signal.signal(number, signal.SIG_IGN)
+from {__name__} import count_after_a_while
+print(count_after_a_while())
+"""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    told = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60)
+    assert told.stdout.split() == ["1"], told.stderr
+
+
 def test_a_child_of_a_process_has_a_timer_of_its_own() -> None:
     code = f"""
 import os

@@ -385,10 +385,11 @@ def configure_the_crasher(tmp_path: Path) -> None:
 def test_an_app_that_really_crashes_the_engine(app: Path, tmp_path: Path) -> None:
     """A defect of QuickJS: errors thrown in a heap that is full to the last byte. One request in fifteen hits it where
     heaps have no allocator of ours, here because the addresses that it reserves cannot be had, and where nothing sees
-    in time that such a heap is too large, here because the signal of that timer is ignored.
+    in time that such a heap is too large, here because the signals that are left for that timer are ignored.
     """
     configure_the_crasher(tmp_path)
-    command = ["sh", "-c", f"trap '' {signal.SIGRTMAX - 1}; ulimit -v {4 << 20} && exec \"$@\"", "sh", *COMMAND]
+    unnamed = " ".join(str(number) for number in range(signal.SIGRTMIN, signal.SIGRTMAX))
+    command = ["sh", "-c", f"trap '' {unnamed}; ulimit -v {4 << 20} && exec \"$@\"", "sh", *COMMAND]
     running = Running(tmp_path, ["serve", "--config", "nano.json"], {}, command)
     try:
         port = running.port()
