@@ -35,7 +35,7 @@ def block(variables: int) -> str:
     return "{" + "".join(f"let v{number};" for number in range(variables)) + "}"
 
 
-LONG = f"{HELLO} {block(3000)}"
+LONG = f"{HELLO} {block(6000)}"
 ENDLESS = f"{HELLO} {block(100_000)}"
 # It is read at once, but then each use of a variable is looked for among all.
 UNSTOPPABLE = f"{HELLO} {block(3000)[:-1]}{'v0;' * 500_000}}}"
@@ -215,7 +215,7 @@ IMPORTING = """
 
 async def test_neighbours_are_served_while_code_is_compiled_for_import(house: HouseMaker) -> None:
     async with house(
-        {"late": f"export const late = 'late'; {block(3000)}", "app": IMPORTING, "neighbour": HELLO}
+        {"late": f"export const late = 'late'; {block(6000)}", "app": IMPORTING, "neighbour": HELLO}
     ) as home:
         await home.ask("neighbour")
         await home.ask("app")
@@ -358,7 +358,7 @@ async def test_what_was_left_is_not_compiled_again_unless_it_may_take_longer(hou
 
 async def test_what_it_takes_to_read_code_is_not_held_against_it(house: HouseMaker) -> None:
     """But what its module does is."""
-    functions = "".join(f"function f{number}() {{}}" for number in range(5000))
+    functions = "".join(f"function f{number}() {{}}" for number in range(30_000))
     much = f"{HELLO} function unused() {{ {functions} }}"
     busy = f"{much} for (;;);"
     limit = {"timeout_ms": 5}

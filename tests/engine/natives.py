@@ -10,6 +10,8 @@ from nano_trio.engine.turn import Turn
 ENDLESS = "Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)"
 SHUFFLED = "Array.from({ length: 300000 }, (_, i) => (i * 7919) % 300007)"
 MANY = "Array.from({ length: 300000 }, (_, i) => ({ i }))"
+MOST = "Array.from({ length: 2000000 }, (_, i) => ({ i }))"
+"""So many that to free them, or to walk through them, takes many slices on quick machines, too."""
 
 
 async def run(isolate: Isolate, code: str) -> tuple[Turn, int]:

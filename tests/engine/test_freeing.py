@@ -17,7 +17,7 @@ from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, StopReason, Turn
 
 from .conftest import NewIsolate, heaps_freed
-from .natives import ENDLESS, MANY, run, until_in_native_call
+from .natives import ENDLESS, MANY, MOST, run, until_in_native_call
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -91,7 +91,7 @@ async def test_to_unwind_a_turn_may_take_long(new_isolate: NewIsolate, scheduler
     isolate, neighbour = new_isolate(source="", turn_ms=1e9, memory_bytes=1 << 30), new_isolate()
     holds = trio.Event()
     isolate.context.set("holds", holds.set)
-    turn = Turn(isolate.context.eval(f"() => {{ const held = {MANY}; holds(); for (;;); }}"), ())
+    turn = Turn(isolate.context.eval(f"() => {{ const held = {MOST}; holds(); for (;;); }}"), ())
     isolate.submit(turn)
     await holds.wait()
     isolate.close()
@@ -110,7 +110,7 @@ async def test_to_unwind_a_turn_may_take_long(new_isolate: NewIsolate, scheduler
 
 async def test_large_heaps_are_freed_in_slices(new_isolate: NewIsolate, scheduler: CpuScheduler) -> None:
     before = allocator.held()
-    isolate, neighbour = new_isolate(source=f"const live = {MANY};"), new_isolate()
+    isolate, neighbour = new_isolate(source=f"const live = {MOST};", memory_bytes=1 << 30), new_isolate()
     cpu_ns, others = isolate.account.cpu_ns, 0
     isolate.close()
     assert allocator.held() > before + (20 << 20)
@@ -125,8 +125,8 @@ async def test_large_heaps_are_freed_in_slices(new_isolate: NewIsolate, schedule
 
 
 async def test_so_are_their_names_looked_through(new_isolate: NewIsolate, scheduler: CpuScheduler) -> None:
-    isolate = new_isolate(source="", memory_bytes=512 << 20)
-    isolate.context.eval("globalThis.held = {}; for (let i = 0; i < 500000; i++) held[`name${i}`] = i; 0")
+    isolate = new_isolate(source="", memory_bytes=1 << 30)
+    isolate.context.eval("globalThis.held = {}; for (let i = 0; i < 3e6; i++) held[`name${i}`] = i; 0")
     isolate.close()
     slices = 0
     while scheduler.ends:
@@ -186,13 +186,13 @@ async def test_values_that_others_let_go_of_while_a_heap_is_freed_wait(
 ) -> None:
     """First goes what was held where memory ran out, an exception that has become large say; to that they may belong."""
     before = allocator.held()
-    isolate = new_isolate(source=f"const many = {MANY};", memory_bytes=64 << 20, hard_memory_bytes=80 << 20)
+    isolate = new_isolate(source=f"const many = {MOST};", memory_bytes=384 << 20, hard_memory_bytes=480 << 20)
     # The name of the function, made UTF-8 for the backtrace, is beyond the limit.
     isolate.context.eval(r"""
       let held = new Error();
       delete held.stack;
       function fail() { throw held; }
-      Object.defineProperty(fail, "name", { value: "\xe9".repeat(24 << 20) });
+      Object.defineProperty(fail, "name", { value: "\xe9".repeat(144 << 20) });
       try { fail(); } catch {}
       delete fail.name;
       held.more = many.splice(0);

@@ -136,7 +136,7 @@ async def test_nor_does_one_keep_the_heap_whose_turn_was_not_suspended_after_all
 async def test_a_turn_is_not_suspended_while_it_frees_what_is_of_another_heap(new_isolate: NewIsolate) -> None:
     """An app drops a function of Python's, which alone held a value of another app."""
     isolate, other = new_isolate(source="", turn_ms=60_000), new_isolate(source="", memory_bytes=512 << 20)
-    held = [other.context.eval("Array.from({ length: 3e5 }, (_, i) => ({ i }))")]
+    held = [other.context.eval("Array.from({ length: 1e6 }, (_, i) => ({ i }))")]
     isolate.context.set("host", held.count)
     del held
     before = other._turnstile.heap.value
@@ -148,7 +148,8 @@ async def test_a_turn_is_not_suspended_while_it_frees_what_is_of_another_heap(ne
         sizes.append(other._turnstile.heap.value)
     assert turn.result == 1
     assert turn.cpu_ns > 10e6
-    assert set(sizes) == {sizes[-1]}, "the other heap was seen half freed"
+    # A slow machine may have suspended the turn before it dropped the function, too.
+    assert set(sizes) <= {before, sizes[-1]}, "the other heap was seen half freed"
     assert sizes[-1] < before - 10e6
 
 

@@ -359,7 +359,7 @@ export default { fetch(request, env) {
   const { pathname } = new URL(request.url);
   if (pathname === "/begun") return new Response(String(begun));
   begun++;
-  return new Response("\u4e00".repeat(Number(pathname.slice(1)) << 20));
+  return new Response("\u4e00".repeat(Number(pathname.slice(1)) << 16));
 } };
 """
 
@@ -388,12 +388,14 @@ async def test_a_client_that_leaves_midway_is_noticed_by_nobody(serve: SiteMaker
 
 
 async def test_an_app_that_reaches_its_limit_midway_is_stopped(serve: SiteMaker) -> None:
-    apps = {"app": {"source": ENDLESS, "timeout_ms": 100, "memory_mb": 512}, "neighbour": NEIGHBOUR}
+    # Far beyond what takes the one, and far below what takes the other, on any machine.
+    apps = {"app": {"source": ENDLESS, "timeout_ms": 50, "memory_mb": 512}, "neighbour": NEIGHBOUR}
     async with serve(apps) as site, unnoticed(site):
-        assert len((await site.get("app", "/1")).body) == 3 * MB
-        answer = await site.get("app", "/64")
-        assert (answer.status, "100 ms of CPU time" in answer.text) == (503, True)
-        assert len((await site.get("app", "/1")).body) == 3 * MB
+        assert (await site.get("app", "/begun")).text == "0"
+        assert len((await site.get("app", "/1")).body) == 3 << 16
+        answer = await site.get("app", "/1024")
+        assert (answer.status, "50 ms of CPU time" in answer.text) == (503, True)
+        assert len((await site.get("app", "/1")).body) == 3 << 16
         assert (await site.get("app", "/begun")).text == "1"
 
 
