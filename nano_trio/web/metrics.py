@@ -18,7 +18,6 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.metadata import version
 from itertools import accumulate
 from typing import Protocol
 
@@ -208,7 +207,7 @@ class Metrics:
     def _of_server(self) -> Iterator[Metric]:
         counts, load = self._server.counts, self.load
         build = GaugeMetricFamily("nano_trio_build_info", "Versions; always 1", labels=["version", "python", "trio"])
-        build.add_metric([__version__, platform.python_version(), version("trio")], 1)
+        build.add_metric([__version__, platform.python_version(), trio.__version__], 1)
         yield build
         yield GaugeMetricFamily(
             "nano_trio_http_connections", "Client connections that are open", self._server.connections

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import itertools
 import json
 import re
@@ -343,6 +344,18 @@ async def test_a_scrape_of_many_apps_does_not_stop_the_loop(serve: SiteMaker) ->
             nursery.cancel_scope.cancel()
         assert passes > 20
         assert len(re.findall(r'^nano_trio_requests_begun_total\{app="app\d+"\} 1$', text, re.MULTILINE)) == 10_000
+
+
+async def test_a_scrape_looks_for_no_package(serve: SiteMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That reads the folders of ``sys.path``, and remembers each state of theirs: the working directory is one."""
+
+    def looked_for(name: str) -> None:
+        raise AssertionError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", looked_for)
+    async with serve({"one": "export default () => new Response();"}) as site:
+        versions = next(dict(labels) for name, labels in await scrape(site) if name == "nano_trio_build_info")
+    assert versions["trio"] == trio.__version__
 
 
 def test_quantiles() -> None:
