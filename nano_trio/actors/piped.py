@@ -39,14 +39,15 @@ class PipedBody:
     ) -> None:
         self._exchange: AppExchange | None = exchange
         self._counts = exchange.counts
-        self._receive = receive
-        self._close = close
+        self._receive: Callable[[], Awaitable[bytes]] | None = receive
+        self._close: Callable[[], None] | None = close
         self._error: str | None = None
 
     async def receive(self) -> bytes:
         """The next piece, ``b""`` at the end. Raises :class:`BodyBroken`."""
         if self._error is not None:
             raise BodyBroken(self._error)
+        assert self._receive is not None
         try:
             piece = await self._receive()
         except (FetchError, HostError) as error:
@@ -62,13 +63,14 @@ class PipedBody:
 
     def fail(self, text: str) -> None:
         """Nobody wants it, or the app's isolate is gone."""
-        if self._error is None:
+        close, self._close = self._close, None
+        if self._error is None and close is not None:
             self._error = text
-            self._close()
+            close()
 
     def release(self) -> None:
-        """It has ended or failed, and the exchange is over, whose response holds this."""
-        self._exchange = None
+        """It has failed, and the exchange is over, whose response holds this: let go of that, and of what is read."""
+        self._exchange = self._receive = self._close = None
 
 
 def hand_on(

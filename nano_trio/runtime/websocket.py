@@ -19,7 +19,7 @@ from wsproto.frame_protocol import CloseReason
 from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import Namespace, Services, headers_of, text_of
 from nano_trio.runtime.large import Lent
-from nano_trio.runtime.net_connect import Connected, Connector, Origin
+from nano_trio.runtime.net_connect import Connector
 from nano_trio.runtime.pieces import LargeMessage, Pieces
 from nano_trio.runtime.websocket_client import (
     Binary,
@@ -45,7 +45,8 @@ ACCEPT_S = 30.0
 class _Sockets:
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._connector = Connector(services.network)
+        # Not a method of this, which would lead from each connection back to all.
+        self._connect = functools.partial(Connector(services.network).connect, http2=False)
         self._clients: dict[int, WebSocketClient] = {}
         self._large: dict[int, Large] = {}
         self._unaccepted: dict[int, trio.Event] = {}
@@ -54,9 +55,6 @@ class _Sockets:
         self._turn = 0
         self._buffered: dict[int, int] = {}
         """What of connections waits to be sent, as the turn of that number sees it."""
-
-    async def _connect(self, origin: Origin) -> Connected:
-        return await self._connector.connect(origin, http2=False)
 
     def open(self, url: Any, protocols: Any, headers: Any) -> int:
         """Begin to connect; the connection's number, or 0 where there are too many.

@@ -142,7 +142,8 @@ class WebSocketClient:
         self.unsent = 0
         """Bytes of messages that the socket has not taken yet."""
         self._scope = trio.CancelScope()
-        self._frames = FrameProtocol(client=True, extensions=[])
+        self._frames: FrameProtocol
+        """While it talks."""
         self._deflate: Deflate | None = None
         # Coming in
         self._events: deque[Event] = deque()
@@ -246,6 +247,13 @@ class WebSocketClient:
     async def _talk(self, stream: trio.abc.Stream, accepted: Accepted) -> None:
         self._deflate = accepted.deflate
         self._frames = FrameProtocol(client=True, extensions=[accepted.deflate] if accepted.deflate else [])
+        try:
+            await self._talk_in_frames(stream, accepted)
+        finally:
+            # It and the generator that it reads with hold each other.
+            vars(self._frames).clear()
+
+    async def _talk_in_frames(self, stream: trio.abc.Stream, accepted: Accepted) -> None:
         self._state = _State.OPEN
         self._tell(Opened(accepted.protocol, accepted.extensions))
         written = trio.Event()

@@ -418,6 +418,8 @@ class Http2Stream:
         self._queue(b"")
 
     def _queue(self, content: bytes) -> None:
+        if self.over:  # given up since the content came: a connection that is closed would hold this for ever
+            return
         self.pending = memoryview(content) if len(content) > FRAME else content
         self._connection.enqueue(self)
         self._connection.wake()

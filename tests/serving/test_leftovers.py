@@ -15,18 +15,24 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import h2.config
+import h2.connection
+import h2.events
 import httpcore
 import pytest
 import trio
 import trio.testing
 from websockets.trio.client import connect
+from wsproto.frame_protocol import FrameProtocol
 
 from nano_trio.web.lifetime import _calm_garbage_collection
 from tests.runtime.upstream import running
+from tests.runtime.websocket_server import echo, serving
 
 from .conftest import Site, SiteMaker
 from .places import Place, answers
 from .test_crash_isolation import WAYS, handler
+from .test_http2 import raw_h2
 
 STREAM = "return new Response(new ReadableStream({ pull(c) { if (n++ % 9) c.enqueue(new Uint8Array(99)); else c.close(); } }));"
 ENDLESS = """
@@ -96,6 +102,24 @@ DOINGS = {
         await new Promise((r) => setTimeout(r, 5));
         return new Response();
     """,
+    "keeps a WebSocket": """
+        const socket = new WebSocket(env.WS);
+        await new Promise((r) => { socket.onopen = r; });
+        socket.send("hello");
+        return new Response(await new Promise((r) => { socket.onmessage = (event) => r(event.data); }));
+    """,
+    "closes a WebSocket": """
+        const socket = new WebSocket(env.WS);
+        await new Promise((r) => { socket.onopen = r; });
+        socket.close();
+        await new Promise((r) => { socket.onclose = r; });
+        return new Response();
+    """,
+    "connects in vain": """
+        const socket = new WebSocket("ws://127.0.0.1:1/");
+        await new Promise((r) => { socket.onclose = r; });
+        return new Response();
+    """,
 }
 
 
@@ -130,7 +154,8 @@ def assert_nothing_left_over() -> Iterator[None]:
         left = Counter(
             type(thing).__qualname__
             for thing in gc.garbage
-            if type(thing).__module__.startswith(("nano_trio", "quickjs")) or type(thing) is ssl.SSLContext
+            if type(thing).__module__.startswith(("nano_trio", "quickjs"))
+            or type(thing) in (ssl.SSLContext, FrameProtocol)
         )
         assert left == {}, _held_by(gc.garbage)
     finally:
@@ -141,10 +166,10 @@ def assert_nothing_left_over() -> Iterator[None]:
         gc.collect()
 
 
-async def vanish(site: Site, name: str) -> None:
-    """A client that leaves in the middle of it."""
+async def vanish(site: Site, name: str, length: int) -> None:
+    """A client that leaves in the middle of it, and of its body of that length, of which the app may be told before."""
     stream = await trio.open_tcp_stream("127.0.0.1", site.port)
-    await stream.send_all(f"POST / HTTP/1.1\r\nHost: {name}\r\nContent-Length: 9\r\n\r\nhalf".encode())
+    await stream.send_all(f"POST / HTTP/1.1\r\nHost: {name}\r\nContent-Length: {length}\r\n\r\nhalf".encode())
     with trio.move_on_after(0.02):
         await stream.receive_some()
     stream.socket.close()
@@ -167,15 +192,16 @@ async def ask(site: Site, name: str, *, whole: bool) -> None:
         for body in (None, b"a body"):
             with contextlib.suppress(httpcore.RemoteProtocolError):  # streams may break off
                 await site.get(name, method="GET" if body is None else "POST", body=body)
-    await vanish(site, name)
+    for length in (9, 99_999):
+        await vanish(site, name, length)
 
 
 @pytest.mark.parametrize("doing", DOINGS)
 async def test_an_app_that_was_restarted_or_removed_leaves_nothing(serve: SiteMaker, doing: str) -> None:
-    async with running() as upstream:
+    async with running() as upstream, serving(echo, deflate=True) as sockets:
         app = {
             "source": f"export default {{ async fetch(request, env, ctx) {{ {DOINGS[doing]} }} }};",
-            "env": {"UP": upstream.url},
+            "env": {"UP": upstream.url, "WS": sockets.url},
             "allow_net": ["loopback"],
             "services": {"BACK": "back"},
         }
@@ -227,6 +253,48 @@ async def test_websockets_leave_nothing(serve: SiteMaker) -> None:
                     with contextlib.suppress(trio.ClosedResourceError, trio.BrokenResourceError):
                         await chat(closed=closed)
                 await site.hosting.remove_app("app")
+
+
+async def test_http2_clients_that_leave_a_stream_leave_nothing(serve: SiteMaker, tmp_path: Path) -> None:
+    """They leave while a chunk is on its way to them: its task wakes up when the connection is closed, or just before."""
+    source = """
+      const open = [];
+      export default (request) => {
+        if (request.url.endsWith("/chunk")) return new Response(`${open.splice(0).map((c) => c.enqueue(new Uint8Array(9))).length}`);
+        return new Response(new ReadableStream({ start(controller) { open.push(controller); } }));
+      };
+    """
+    tls = {"port": 0, "certs": str(tmp_path / "certs")}
+    async with serve({"localhost": source}, tls=tls) as site:
+        port = site.hosting.server.secure_port_of(None)
+        assert port is not None
+
+        async def leave() -> None:
+            async with await raw_h2(port, str(tmp_path / "certs" / "ca.pem")) as stream:
+                client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+                client.initiate_connection()
+
+                async def ask(path: str) -> None:
+                    fields = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
+                    client.send_headers(client.get_next_available_stream_id(), fields, end_stream=True)
+                    await stream.send_all(client.data_to_send())
+
+                await ask("/")
+                while not any(
+                    isinstance(event, h2.events.ResponseReceived)
+                    for event in client.receive_data(await stream.receive_some())
+                ):
+                    pass
+                await ask("/chunk")
+                stream.transport_stream.socket.close()
+
+        await leave()
+        with assert_nothing_left_over():
+            async with gone(site):
+                # Which of the two comes first is decided by lot.
+                for _ in range(20):
+                    await leave()
+                await site.hosting.remove_app("localhost")
 
 
 async def test_versions_configurations_and_certificates_leave_nothing(tmp_path: Path) -> None:
