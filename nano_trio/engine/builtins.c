@@ -43,7 +43,8 @@
  *                         when they are first touched. When one is called the function find(file, name) is called in its
  *                         place.
  *
- * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c.
+ * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c. So do
+ * what apps call of Map and Set where the engine's own is not safe: builtins_maps.c.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
@@ -52,32 +53,8 @@
 
 #include "builtins.h"
 
-/* What a list of properties holds (JS_DEF_CFUNC, JS_DEF_CGETSET_MAGIC, JS_DEF_OBJECT). */
-enum { A_FUNCTION = 0, A_GETTER = 2, AN_OBJECT = 8 };
-
-typedef Value GenericMagic(Context *, Value this, int count, Value *arguments, int magic);
 typedef Value Getter(Context *, Value this);
 typedef Value GetterMagic(Context *, Value this, int magic);
-
-/* A property as quickjs.h lists them (JSCFunctionListEntry). */
-typedef struct Entry {
-  const char *name;
-  uint8_t flags, holds;
-  int16_t magic;
-  union {
-    struct {
-      uint8_t length, kind;
-      void *function;
-    } function;
-    struct {
-      void *get, *set;
-    } accessor;
-    struct {
-      const struct Entry *list;
-      int count;
-    } object;
-  } as;
-} Entry;
 
 Engine engine;
 
@@ -326,7 +303,14 @@ static int learn_members(Context *context, Value list) {
   return 1;
 }
 
-/* Once a process, before all others: what the globals `listed`, `lazy` and `members` list. 0: something is not as it is
+/* Once a process, before all others, in a context in which no code has run. 0: as mend_maps() has it. */
+int builtins_mend(const Engine *functions, Context *context) {
+  if (methods != NULL) return 0;
+  engine = *functions;
+  return mend_maps(context);
+}
+
+/* Once a process, before all others but that: what the globals `listed`, `lazy` and `members` list. 0: something is not as it is
    known here. */
 int builtins_learn(const Engine *functions, Context *context) {
   /* Functions that were made of others before are called by their places in the list, and properties point to it. */

@@ -7,8 +7,30 @@
 #pragma GCC visibility push(hidden)
 
 typedef Value Generic(Context *, Value this, int count, Value *arguments);
+typedef Value GenericMagic(Context *, Value this, int count, Value *arguments, int magic);
 
-struct Entry;
+/* What a list of properties holds (JS_DEF_CFUNC, JS_DEF_CGETSET_MAGIC, JS_DEF_OBJECT). */
+enum { A_FUNCTION = 0, A_GETTER = 2, AN_OBJECT = 8 };
+
+/* A property as quickjs.h lists them (JSCFunctionListEntry). */
+typedef struct Entry {
+  const char *name;
+  uint8_t flags, holds;
+  int16_t magic;
+  union {
+    struct {
+      uint8_t length, kind;
+      void *function;
+    } function;
+    struct {
+      void *get, *set;
+    } accessor;
+    struct {
+      const struct Entry *list;
+      int count;
+    } object;
+  } as;
+} Entry;
 
 typedef struct {
   const char *name;
@@ -69,6 +91,7 @@ typedef struct {
   Value (*copy_to_buffer)(Context *, const void *, size_t);
   Value (*buffer_of_array)(Context *, Value array, size_t *start, size_t *length, size_t *of_element);
   uint8_t *(*bytes_of_buffer)(Context *, size_t *, Value buffer);
+  int (*is_function)(Context *, Value);
 } Engine;
 
 extern Engine engine;
@@ -109,6 +132,9 @@ int proves_strings(Context *);
 int proves_resolving(Context *);
 /* Have the engine take the promises that it makes for itself from us, from now on in each of its contexts. */
 void make_promises(void);
+/* Once a process, in a context in which no code has run: have the engine's Map and Set do what builtins_maps.c says, from
+   now on in each of its contexts. 0: something is not as it is known here, and all is as it was. */
+int mend_maps(Context *);
 /* Whether an object has of its own a property whose value, or getter, is that object. -1: an error is pending. */
 int has_own(Context *, Value object, Value name, Value wanted, int as_getter);
 /* A header list of its own; null where it is not as all are, and no longer than most. */

@@ -65,6 +65,7 @@ _FUNCTIONS = (
     "JS_NewArrayBufferCopy",
     "JS_GetTypedArrayBuffer",
     "JS_GetArrayBuffer",
+    "JS_IsFunction",
 )
 _PLACE = "given"
 _PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {
@@ -140,6 +141,10 @@ def _library(source: str) -> ctypes.PyDLL | None:
     if library is None or functions is None:
         return None
     library.builtins_give.restype = None
+    # What is learned below is to be what is mended.
+    if not library.builtins_mend(functions, ctypes.c_void_p(address_of(untouched := quickjs.Runtime().new_context()))):
+        return None
+    del untouched
     scratch = quickjs.Runtime().new_context()
     # JSON's functions are ours, where they can be had.
     json_builtins.install(scratch)

@@ -156,6 +156,8 @@
   delete Promise.withResolvers;
   defineMembers(Promise, "promise_statics");
   defineProperty(Promise, "withResolvers", { __proto__: null, enumerable: false });
+  // The engine's own may go on in a map's record that they have freed; where it can be mended the host has done so.
+  if (builtins !== undefined) load("collections");
   defineGlobal("self", globals);
   /** Globals that are no longer lazy: the app has assigned them, or the platform defined them otherwise. */
   const settled = { __proto__: null, console: true };

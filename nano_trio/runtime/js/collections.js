@@ -1,0 +1,30 @@
+// Map and Set: ECMAScript 24.1.3 and 24.2.4, clear() and forEach() where the engine's own cannot be mended.
+//
+// engine/builtins_maps.c says what is wrong with those, and does the same as this file where there is a C compiler.
+(platform) => {
+  "use strict";
+  const { statics, uncurry } = platform;
+  const { defineProperty } = statics.Object;
+  const { apply } = statics.Reflect;
+  for (const type of ["Map", "Set"]) {
+    const ownForEach = uncurry(type, "forEach"), remove = uncurry(type, "delete");
+    const methods = {
+      __proto__: null,
+      clear() {
+        ownForEach(this, (_, key) => {
+          remove(this, key);
+        });
+      },
+      forEach(callback, receiver = undefined) {
+        const isFunction = typeof callback === "function";
+        // The engine says what it says of other receivers, and of what is no function.
+        ownForEach(this, isFunction ? (...passed) => void apply(callback, receiver, passed) : callback);
+      },
+    };
+    defineProperty(methods.forEach, "length", { __proto__: null, value: 1 });
+    const { prototype } = platform.constructors[type];
+    for (const name of ["clear", "forEach"])
+      defineProperty(prototype, name, { __proto__: null, value: methods[name], writable: true, enumerable: false, configurable: true });
+  }
+  return { __proto__: null };
+}
