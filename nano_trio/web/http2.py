@@ -51,6 +51,7 @@ import trio
 from nano_trio.actors.messages import IncomingRequest, Target
 from nano_trio.web.errors import new_request_id
 from nano_trio.web.http1 import ProtocolError
+from nano_trio.web.http2_backlog import Backlog
 from nano_trio.web.http2_fields import Block, Malformed
 from nano_trio.web.http2_session import MOST_STREAMS, Session, SessionOver
 from nano_trio.web.http2_stream import Http2Stream, record
@@ -100,11 +101,11 @@ class Http2Connection:
         "_pumping",
         "_queue",
         "_reads",
-        "_send_at",
         "_unsent",
         "_wake",
         "_whole_at",
         "_writing",
+        "backlog",
         "deadline",
         "leaving",
         "listener",
@@ -112,6 +113,7 @@ class Http2Connection:
         "pool",
         "reactor",
         "remote",
+        "send_at",
         "session",
         "sock",
         "state",
@@ -139,6 +141,7 @@ class Http2Connection:
         """The exchanges in flight."""
         self.tasks = 0
         """How many of them have a task."""
+        self.backlog = Backlog(self)
         self.pool = _POOL
         """Bytes by which the windows of streams whose bodies are read may still grow beyond their first size."""
         self.leaving = False
@@ -157,7 +160,8 @@ class Http2Connection:
         self._discarded = 0
         self._idle_at = self.reactor.now + listener.limits.idle_timeout
         self._whole_at = math.inf
-        self._send_at = math.inf
+        self.send_at = math.inf
+        """When the socket has taken nothing for too long (Trio's clock; inf: no wait)."""
         self._final_at = math.inf
         self.deadline = self._idle_at
         listener.connections.add(self)
@@ -226,7 +230,7 @@ class Http2Connection:
         if self.state is State.LINGERING:
             self.close()
             return
-        if self._send_at <= now:
+        if self.send_at <= now:
             self._lost("the client stalled")
             return
         if self._whole_at <= now:
@@ -242,7 +246,7 @@ class Http2Connection:
         self.flush()
         if self.state is State.OPEN:
             self.deadline = min(
-                self._send_at,
+                self.send_at,
                 self._whole_at,
                 self._final_at,
                 math.inf if self.streams else self._idle_at,
@@ -418,6 +422,9 @@ class Http2Connection:
         self._go_on()
 
     def _go_on(self) -> None:
+        self.backlog.settle()
+        if not self.open:
+            return
         if self.leaving and not self.streams and not self.unwanted and not self._unsent:
             self.close_gently()
         elif self._unsent or self._queue:
@@ -439,14 +446,14 @@ class Http2Connection:
             return False
         if sent == len(data):
             self._unsent = b""
-            self._send_at = math.inf
+            self.send_at = math.inf
             if not self._reads:
                 self._reads = True
                 self.reactor.watch(self._fd, INPUT)
             return True
         if sent or not self._unsent:
-            self._send_at = trio.current_time() + self.listener.limits.stall_timeout
-            self.due(self._send_at)
+            self.send_at = trio.current_time() + self.backlog.patience
+            self.due(self.send_at)
         self._unsent = data[sent:]
         if self._reads and len(self._unsent) > _UNSENT:
             self._reads = False
@@ -527,6 +534,10 @@ class Http2Connection:
             self._send()
             self.close_gently()
 
+    def let_go(self, reason: str) -> None:
+        """Too much waits for this client, and for all."""
+        self._broken(SessionOver(Codes.ENHANCE_YOUR_CALM, reason))
+
     def _lost(self, reason: str) -> None:
         """The client left, or does not read."""
         self._end_streams(reason)
@@ -536,6 +547,7 @@ class Http2Connection:
         for stream in list(self.streams.values()):
             stream.give_up(reason)
         self._queue.clear()
+        self.backlog.release()
 
     def close_gently(self) -> None:
         """Shut our half, then wait for the client to close its own, so that no reset destroys our last words."""

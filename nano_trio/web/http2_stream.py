@@ -214,6 +214,12 @@ class Http2Stream:
             self._body.arrived(data, size, ended=ended)
 
     def _begin(self, body: bytes | Http2Body | None) -> None:
+        backlog = self._connection.backlog
+        if not (backlog.size and backlog.delays(self, body)):
+            self.begin(body)
+
+    def begin(self, body: bytes | Http2Body | None) -> None:
+        """Hand the request to its app."""
         try:
             target, request = self._route(body)
         except ProtocolError as error:
@@ -421,6 +427,7 @@ class Http2Stream:
         if self.over:  # given up since the content came: a connection that is closed would hold this for ever
             return
         self.pending = memoryview(content) if len(content) > FRAME else content
+        self._connection.backlog.size += len(content)
         self._connection.enqueue(self)
         self._connection.wake()
 
@@ -438,6 +445,7 @@ class Http2Stream:
         if ended and not self.ended:
             self._connection.unwanted.let_in(self.number, self._rest)
         self._connection.session.data(self.number, bytes(piece), ended=ended)
+        self._connection.backlog.sent(count)
         self.sent += count
         self._progress += count
         if not self.pending or self._progress >= _PROGRESS:
@@ -454,7 +462,7 @@ class Http2Stream:
         self.starved = True
         if self.sending == math.inf:
             connection = self._connection
-            self.sending = connection.reactor.now + connection.listener.limits.stall_timeout
+            self.sending = connection.reactor.now + connection.backlog.patience
             connection.due(self.sending)
 
     def expire(self, now: float) -> None:
@@ -501,6 +509,7 @@ class Http2Stream:
 
     def _end(self, reason: str, *, complete: bool) -> None:
         self.over = True
+        self._connection.backlog.size -= len(self.pending)
         self.pending = b""
         self.sending = self.receiving = math.inf
         if self._exchange is not None:

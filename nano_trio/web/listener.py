@@ -22,6 +22,7 @@ from nano_trio.web.proxied import Proxied
 from nano_trio.web.reactor import Reactor
 from nano_trio.web.router import RouteTable
 from nano_trio.web.settings import ServerSettings
+from nano_trio.web.slow_clients import SlowClients
 from nano_trio.web.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Listener:
         parse_head: HeadParser,
         counts: WebCounts,
         connection_limits: ConnectionLimits,
+        slow_clients: SlowClients,
         certificates: Certificates | None = None,
         trusted: TrustedProxies | None = None,
         rates: RequestRates | None = None,
@@ -83,6 +85,8 @@ class Listener:
         """How many requests a client may send; None: any number."""
         self.compression = settings.compression
         self._connection_limits = connection_limits
+        self.slow_clients = slow_clients
+        """What waits for the clients of all listeners."""
         self._proxy_protocol = settings.proxy_protocol
         self._refused_stranger = False
         self.scheme = "http://" if certificates is None else "https://"

@@ -32,6 +32,7 @@ from nano_trio.web.reactor import Reactor
 from nano_trio.web.redirect import Redirects
 from nano_trio.web.router import Router, RouteTable
 from nano_trio.web.settings import ServerSettings
+from nano_trio.web.slow_clients import SlowClients
 from nano_trio.web.sockets import Scheme
 
 __all__ = ["Opening", "Server", "serve"]
@@ -94,6 +95,7 @@ class Server:
         self._parse_head = _parser(settings.http)
         self._trusted = TrustedProxies(settings.trusted_proxies)
         self._connection_limits = ConnectionLimits(*_connection_limits(settings), self._trusted)
+        self._slow_clients = SlowClients(settings.limits.waiting)
         rate = _rate(settings)
         self._rates = None if rate is None else RequestRates(*rate)
         tasks = [
@@ -256,6 +258,7 @@ class Server:
             trusted=self._trusted or None,
             rates=self._rates,
             connection_limits=self._connection_limits,
+            slow_clients=self._slow_clients,
         )
         self._numbered += 1
         id = f"{listener.scheme}{listener.address} ({self._numbered})"

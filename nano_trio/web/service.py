@@ -168,6 +168,7 @@ class Service:
         except Exception:
             log.exception("serving a response failed", **self._about())
         finally:
+            connection.listener.slow_clients.hold(self, 0)
             self._end()
         await _serve_pipelined(connection)
 
@@ -229,11 +230,14 @@ class Service:
         if len(buffers) > 1 and sum(map(len, buffers)) <= _JOIN:
             buffers = (b"".join(buffers),)
         pending: Sequence[bytes | memoryview] = buffers
+        slow, taken, waited = self._connection.listener.slow_clients, 0, False
         while True:
             try:
                 sent = sock.send(pending[0]) if len(pending) == 1 else sock.sendmsg(pending)
             except (BlockingIOError, InterruptedError):
                 self.stalls(sending=trio.current_time() + self._connection.listener.limits.stall_timeout)
+                slow.hold(self, sum(map(len, pending)), taken)
+                taken, waited = 0, True
                 try:
                     await trio.lowlevel.wait_writable(sock)
                 except trio.ClosedResourceError:
@@ -241,9 +245,16 @@ class Service:
                 finally:
                     self.stalls(sending=math.inf)
                 continue
+            taken += sent
             pending = _rest(pending, sent)
             if not pending:
+                if waited:
+                    slow.hold(self, 0)
                 return
+
+    def let_go(self, reason: str) -> None:
+        """The client is too slow."""
+        self.hang_up(reason)
 
     def stalls(self, *, sending: float | None = None, receiving: float | None = None) -> None:
         """Set when a wait for the socket, in one direction, has lasted too long (Trio's clock; inf: no wait)."""
@@ -411,15 +422,20 @@ class Remainder:
     async def run(self) -> None:
         """Send it all, then go on with the connection. Raises nothing but cancellation."""
         connection = self._connection
+        slow = connection.listener.slow_clients
         try:
             with self._scope:
-                while connection.outgoing:
+                size = len(connection.outgoing)
+                while left := len(connection.outgoing):
                     self.stalls(sending=trio.current_time() + connection.listener.limits.stall_timeout)
+                    slow.hold(self, left, size - left)
+                    size = left
                     await trio.lowlevel.wait_writable(connection.sock)
                     connection.flush()
         except (OSError, trio.ClosedResourceError):
             connection.abort()
         finally:
+            slow.hold(self, 0)
             connection.service = None
             if connection.outgoing:
                 connection.abort()
@@ -434,6 +450,10 @@ class Remainder:
 
     def hang_up(self, reason: str) -> None:
         """The client left. Never blocks."""
+        self._scope.cancel()
+
+    def let_go(self, reason: str) -> None:
+        """The client is too slow."""
         self._scope.cancel()
 
     def closing(self) -> None:

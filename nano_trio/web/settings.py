@@ -11,6 +11,7 @@ import attrs
 from nano_trio.actors.trace import Span
 from nano_trio.parent.shares import Shares
 from nano_trio.web.certificates import Certificates
+from nano_trio.web.slow_clients import most_by_default
 from nano_trio.web.sockets import OwnSockets, SocketSource
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ class Limits:
     """Open connections of the whole server; None: as many as the limit of open files allows."""
     connections_per_client: int | None = None
     """Open connections of one client address (IPv6: of one /64); further ones are closed at once. None: no limit."""
+    waiting: int = attrs.field(factory=most_by_default)
+    """Bytes of responses that may wait for all clients of the server together; beyond, the slowest are cut off."""
+    waiting_per_connection: int = 4 << 20
+    """The same of one HTTP/2 connection that takes nothing: further requests wait, and it must not stall for long."""
+    impatience: float = 10.0
+    """Seconds in place of ``stall_timeout`` where more waits than that."""
     requests_per_s: float | None = None
     """Requests a second of one client address; further ones are answered 429. None: no limit."""
     request_burst: float | None = None
