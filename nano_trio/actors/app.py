@@ -16,17 +16,16 @@ one from its first timer or operation on: until then it is turns and nothing els
 from __future__ import annotations
 
 import contextlib
-import enum
 import functools
 import math
 import time
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import structlog
 import trio
 
 from nano_trio import logs
+from nano_trio.actors.app_state import AppState
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.development import failure_page
 from nano_trio.actors.exchange import AppExchange
@@ -38,6 +37,7 @@ from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.source import Source
 from nano_trio.actors.surroundings import Registry
+from nano_trio.actors.version import Version
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.preparation import LOAD_MS, Means
 from nano_trio.engine.scheduler import Account
@@ -46,16 +46,7 @@ from nano_trio.runtime.environment import Blank
 if TYPE_CHECKING:
     from nano_trio.runtime.cache import AppCache
 
-__all__ = ["App", "AppState", "Version"]
-
-
-class AppState(enum.Enum):
-    """Where an app stands."""
-
-    ASLEEP = "asleep"
-    AWAKE = "awake"
-    FAILED = "failed"
-    DRAINING = "draining"
+__all__ = ["App", "AppState"]
 
 
 _DRAINING = AppState.DRAINING  # a name of the module is found sooner
@@ -67,6 +58,7 @@ class App:
     __slots__ = (
         "__weakref__",
         "_account",
+        "_begun_all",
         "_blank",
         "_caches",
         "_counts",
@@ -113,6 +105,7 @@ class App:
         self._leaving: dict[Incarnation, None] = {}
         """Replaced versions that drain."""
         self._unstarted: list[AppExchange] = []
+        self._begun_all: trio.Event | None = None  # set when a drain that waits for those may look again
         self._turns_seen = -1
         self._idle_since = 0.0
         self._crashed_last = False
@@ -257,6 +250,8 @@ class App:
                 exchange.answer(self._failed_page(exchange.request), self._failure())
             else:
                 self._start_for(exchange)
+        if self._begun_all is not None:
+            self._begun_all.set()
 
     def _read(self) -> AppCode | None:
         """The code; None where it does not load, which counts as a crash, and while it is being read."""
@@ -304,7 +299,8 @@ class App:
     def _start_now(self, code: AppCode) -> Incarnation | None:
         incarnation = self._current = self._make(self.settings, code)
         self._begun()
-        self._enter(AppState.AWAKE)
+        if self.state is not _DRAINING:
+            self._enter(AppState.AWAKE)
         incarnation.load()
         # The entry module may have ended the incarnation already, and with it cleared _current.
         return self._current
@@ -436,7 +432,10 @@ class App:
         return await self.source.read_version(self._means(settings), settings.path)
 
     def switch(self, version: Version) -> None:
-        """From now on requests go to the new version; the old one finishes what it has, within the drain time."""
+        """From now on requests go to the new version; the old one finishes what it has, within the drain time.
+
+        What waits for the old one's load waits for nothing but its code: that of the new one serves it.
+        """
         self.take(version.settings)
         self.source.keep(version.code)
         self.restarts.forgive()
@@ -448,6 +447,8 @@ class App:
         if self.state is not _DRAINING:
             self._enter(AppState.AWAKE)
         if old is not None:
+            for exchange in old.hand_back():
+                self._wait_for_start(exchange)
             self._leave(old)
         if version.incarnation.death is not None:
             # It was loaded, and crashed while other apps' new versions were.
@@ -498,15 +499,23 @@ class App:
     async def drain(self) -> None:
         """Take no further requests and wait for those in progress. Cancel the wait to give up on them.
 
+        The app is started for those that it has taken before it was.
         Where :meth:`open_doors` was called meanwhile it ends nothing: a new version serves, and the old one drains.
         """
         self.close_doors()
         try:
-            async with trio.open_nursery() as nursery:
-                for incarnation in self._lives():
-                    nursery.start_soon(incarnation.drain)
+            while self.state is _DRAINING and (self._unstarted or any(life.serves for life in self._lives())):
+                if self._unstarted:
+                    if self._begun_all is None or self._begun_all.is_set():
+                        self._begun_all = trio.Event()
+                    await self._begun_all.wait()
+                else:
+                    async with trio.open_nursery() as nursery:
+                        for incarnation in self._lives():
+                            nursery.start_soon(incarnation.drain)
         finally:
             if self.state is _DRAINING:
+                self._refuse_unstarted()
                 for incarnation in self._lives():
                     incarnation.retire()
                 self._current = None
@@ -519,16 +528,22 @@ class App:
         """Requests, or what they or the app's module began, are in progress."""
         return bool(self._unstarted) or any(incarnation.busy for incarnation in self._lives())
 
-    def close_doors(self) -> None:
-        """Answer further requests with 503 and ``Connection: close``."""
-        if self.state is _DRAINING:
-            return
-        self._enter(AppState.DRAINING)
-        logs.lifecycle(self.name, "draining")
+    def close_doors(self, *, gone: bool = False) -> None:
+        """Answer further requests with 503; where the app is not to come back those that wait for its start, too."""
+        if self.state is not _DRAINING:
+            self._enter(AppState.DRAINING)
+            logs.lifecycle(self.name, "draining")
+        if gone or not self._unstarted:
+            self._refuse_unstarted()
+
+    def _refuse_unstarted(self) -> None:
+        """Nobody is to wait for a start any more."""
         self._registry.scheduler.withdraw(self)
         for exchange in self._unstarted:
             exchange.answer(going_away(), ErrorKind.DRAINING)
         self._unstarted.clear()
+        if self._begun_all is not None:
+            self._begun_all.set()
         self.source.stop_reading()
         if self._blank is not None:
             self._blank.close()
@@ -582,16 +597,3 @@ class App:
             "last_reload_error": self.last_reload_error,
             "children": [{"id": id, "kind": "worker", **life.snapshot()} for id, life in lives],
         }
-
-
-@attrs.frozen(eq=False)
-class Version:
-    """A loaded version of an app that does not serve yet."""
-
-    settings: SupervisedSettings
-    code: AppCode
-    incarnation: Incarnation
-
-    def discard(self) -> None:
-        """It is not wanted after all."""
-        self.incarnation.retire()

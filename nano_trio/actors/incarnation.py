@@ -295,6 +295,17 @@ class Incarnation:
         for exchange in waiting:
             self._environment.isolate.submit(exchange)
 
+    def hand_back(self) -> list[AppExchange]:
+        """The requests that wait until it is loaded, where a newer version is. It knows them no more."""
+        waiting, self._unloaded = self._unloaded, []
+        waiting = [exchange for exchange in waiting if self._exchanges.pop(exchange.id, None) and not exchange.response]
+        for exchange in waiting:
+            exchange.incarnation = None
+            self._mailbox -= 1
+            self._unanswered -= 1
+        self._check_drained()
+        return waiting
+
     def load_failed(self, text: str, stack: str) -> None:
         error = self._environment.render(text, stack)
         self._load_error = str(error)
@@ -539,11 +550,12 @@ class Incarnation:
     def busy(self) -> bool:
         """Requests, work kept alive by waitUntil, timers, operations or WebSockets are in progress."""
         environment = self._environment
-        return bool(self._serves or environment.pending or environment.isolate.busy)
+        return bool(self.serves or environment.pending or environment.isolate.busy)
 
     @property
-    def _serves(self) -> bool:
-        return bool(self._exchanges or self._extended or self._open_sockets)
+    def serves(self) -> bool:
+        """Requests, work kept alive by waitUntil or WebSockets are in progress."""
+        return self.life in (_LOADING, _SERVING) and bool(self._exchanges or self._extended or self._open_sockets)
 
     @property
     def _open_sockets(self) -> int:
@@ -559,15 +571,16 @@ class Incarnation:
         }
 
     def _check_drained(self) -> None:
-        if self._drained is not None and not self._serves:
+        if self._drained is not None and not self.serves:
             self._drained.set()
 
     async def drain(self) -> None:
         """Wait until the requests in it, and what they keep alive by waitUntil, are done. WebSockets are closed."""
         if self._sockets is not None and self.life is _SERVING:
             self._sockets.close_all(1001, "going away")
-        while self.life in (Life.LOADING, Life.SERVING) and self._serves:
-            self._drained = trio.Event()
+        while self.serves:
+            if self._drained is None or self._drained.is_set():  # else another waits for the same
+                self._drained = trio.Event()
             await self._drained.wait()
 
     @property

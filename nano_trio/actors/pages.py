@@ -17,7 +17,7 @@ def plain_response(status: int, text: str, *headers: tuple[str, str]) -> Outgoin
 
 def going_away() -> OutgoingResponse:
     """The app drains: another server, or this one later, may have the request."""
-    return plain_response(503, "the app is going away", ("connection", "close"))
+    return plain_response(503, "the app is going away", ("connection", "close"), ("retry-after", "1"))
 
 
 def mailbox_full() -> OutgoingResponse:

@@ -208,7 +208,7 @@ class Registry:
         """Take no further requests for an app; it is gone from :attr:`apps`. Then :meth:`let_go` of it."""
         app = self.apps.pop(name)
         self.leaving.append(app)
-        app.close_doors()
+        app.close_doors(gone=True)
         return app
 
     async def let_go(self, app: App) -> None:
@@ -228,7 +228,7 @@ class Registry:
         with trio.move_on_after(timeout_s):
             async with trio.open_nursery() as nursery:
                 for app in self.apps.values():
-                    app.close_doors()
+                    app.close_doors(gone=True)
                 for app in [app for app in self._stirring if app.name in self.apps]:
                     nursery.start_soon(app.drain)
 
