@@ -17,7 +17,7 @@ from nano_trio.cli.terminal import colors, progress
 
 if TYPE_CHECKING:
     from nano_trio.actors.scratch import LoadProblem
-    from nano_trio.config import App, Problem
+    from nano_trio.config import App, Config, Problem
 
 __all__ = ["Trouble", "check", "find_troubles"]
 
@@ -99,6 +99,7 @@ def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list
         try:
             config = load(config_path)
             apps, esbuild = config.apps, config.esbuild
+            troubles = list(_of_state_folder(config_path, config))
         except ConfigError as error:
             troubles = sorted(_of_config(config_path, error.problems), key=_place)
             apps = sound_apps(config_path)
@@ -116,6 +117,20 @@ def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list
         else:
             troubles.append(_of_app(app, problem))
     return loaded, troubles
+
+
+def _of_state_folder(file: Path, config: Config) -> Iterable[Trouble]:
+    """Of one that the file names: the default is another user's, or on another machine, where the server runs."""
+    from nano_trio.actors.state_folder import state_folder_problem
+    from nano_trio.config.positions import positions
+
+    path = ("state_dir",)
+    places = positions(file)
+    if path in places and (problem := state_folder_problem(config.state_dir, [app.name for app in config.apps])):
+        line, column = places.find(path)
+        yield Trouble(
+            file=str(file), line=line, column=column, key="state_dir", message=problem, source=_line(file, line)
+        )
 
 
 def _load_all(apps: list[App], esbuild: Path | None) -> list[tuple[App, LoadProblem | None]]:

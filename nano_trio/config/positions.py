@@ -32,6 +32,10 @@ class Positions:
         self._text = text
         self._offsets = offsets
 
+    def __contains__(self, path: KeyPath) -> bool:
+        """Whether a key stands in the file."""
+        return path in self._offsets
+
     def find(self, path: KeyPath) -> tuple[int, int]:
         """Line and column, from 1, of a key; of the nearest thing around it where it does not stand in the file."""
         while path and path not in self._offsets:

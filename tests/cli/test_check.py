@@ -230,3 +230,49 @@ def test_nothing_to_check(nano: Nano) -> None:
     assert result.code == 2
     assert "no index.js" in result.err
     assert nano("check", "x", "--config", "y").code == 2
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("app.js", '/app.js" is no folder'),
+        ("app.js/below", '/app.js" is no folder'),
+        ("dangling/below", '/dangling" is no folder'),
+        ("/proc/nano-trio/state", 'cannot write in "/proc", where "/proc/nano-trio/state" is to be made: '),
+        ("half", '/half/cache" is no folder'),
+        ("x" * 256, "File name too long"),
+        ("/".join(["long"] * 110), "the path is too long: the apps' caches in it would have "),
+    ],
+)
+def test_a_state_folder_that_cannot_be_used(nano: Nano, tmp_path: Path, folder: str, told: str) -> None:
+    config = f'port = 3000\nstate_dir = "{folder}"\n[[apps]]\nname = "one"\npath = "app.js"\n'
+    write(tmp_path, nano_toml=config, app_js=GOOD, half__cache="")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    result = nano("check")
+    assert result.code == 1
+    assert result.out.startswith("nano.toml:2:1: state_dir: ")
+    assert told in result.out
+    assert result.err == "1 problem; 1 app loaded\n"
+
+
+def test_a_state_folder_that_can_be_made(nano: Nano, tmp_path: Path) -> None:
+    write(tmp_path, nano_toml='state_dir = "a/b"\n[[apps]]\nname = "one"\npath = "app.js"\n', app_js=GOOD)
+    for _ in range(2):
+        assert nano("check").code == 0
+        assert sorted(each.name for each in tmp_path.iterdir() if each.name != "a") == ["app.js", "nano.toml"]
+        (tmp_path / "a" / "b" / "cache").mkdir(parents=True, exist_ok=True)
+
+
+@pytest.mark.parametrize("start", ["class", "class App", "class App extends Object"])
+def test_a_class_as_the_default_export(nano: Nano, tmp_path: Path, start: str) -> None:
+    """Workers make an object of one that extends WorkerEntrypoint; here each request would fail."""
+    write(tmp_path, app_js=f"export default {start} {{ fetch() {{ return new Response('never'); }} }}\n")
+    result = nano("check", "app.js")
+    assert result.code == 1
+    assert "the default export is a class, of which nobody makes an object: `export default new App()`" in result.out
+
+
+@pytest.mark.parametrize("exported", ["new (class { fetch() {} })()", "function () {}", "async () => {}", "() => {}"])
+def test_what_has_a_handler(nano: Nano, tmp_path: Path, exported: str) -> None:
+    write(tmp_path, app_js=f"export default {exported};\n")
+    assert nano("check", "app.js").code == 0

@@ -407,6 +407,7 @@ async def test_no_app_for_that_host(serve: SiteMaker) -> None:
         ("await new Promise(() => {});", "top-level await waits for nothing"),
         ("export const x = 1;", "the module has no handler"),
         ("export default { notFetch() {} };", "the module has no handler"),
+        ("export default class { fetch() { return new Response('never'); } }", "the default export is a class"),
         ("export default { get fetch() { throw new Error('no'); } };", "cannot load: index.js:1:47: Error: no"),
         ("for (;;);", "more than timeout_ms"),
         ("Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1);", "in a native call that does not end"),

@@ -99,6 +99,14 @@
         // What is exported may be a proxy, or have a getter, and such a thing of the app may throw.
         try {
           const exported = namespace.default;
+          if (isClass(exported)) {
+            platform.host("dispatch.failures").load_failed(
+              "the default export is a class, of which nobody makes an object: `export default new App()`, or " +
+                "`export default { fetch(request, env, ctx) {…} }`",
+              "",
+            );
+            return;
+          }
           if (typeof exported === "function") {
             handler = (request, id) => exported(request, env, alike(model, id));
           } else if (typeof exported === "object" && exported !== null && typeof exported.fetch === "function") {
@@ -121,6 +129,11 @@
       failed,
     );
   };
+
+  /** Calling it would throw. Its `prototype` is the only one that cannot be written. */
+  function isClass(value) {
+    return typeof value === "function" && statics.Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false;
+  }
 
   function deepFreeze(value) {
     if (typeof value === "object" && value !== null) {
