@@ -21,7 +21,8 @@ processes or more: *workers*, which do everything, and this parent, which does n
   A second one ends at once. SIGHUP: workers reload, one after another. Workers are told by messages, not by signals: a
   terminal's Ctrl-C reaches them as well, and two must not count where the user pressed one.
 - A worker that answers no ping for ``unresponsive_timeout_s`` hangs in code that nothing can preempt. It is
-  killed, which counts as a crash of the app whose turn was running.
+  killed, which counts as a crash of the app whose turn was running. So is one that hangs while it starts; there a
+  minute may pass, and the whole start may take ten.
 - When the parent dies, workers see the end of their channel (on Linux a signal, too) and drain.
 
 The modules: ``channel`` (messages; both ends), ``turn_record`` (both ends), ``shares`` (how workers share connections),

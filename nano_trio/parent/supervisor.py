@@ -28,6 +28,11 @@ _GRACE_S = 4.0
 """How long after its deadline a worker that should have ended is killed."""
 _LIVED_S = 1.0
 """A worker that has served for so long has lived: its successor starts at once."""
+_SILENT_START_S = 60.0
+"""How long a worker that starts may say nothing, or ``unresponsive_timeout_s`` where that is longer: it answers no ping
+while it imports, and reads its configuration."""
+_WHOLE_START_S = 600.0
+"""How long a start may take that does."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 30.0
 _FAILED = 1
@@ -63,7 +68,8 @@ class _Supervisor:
         self._selector = selectors.DefaultSelector()
         self._workers = [Worker(index) for index in range(workers)]
         self._drain_timeout_s = 30.0
-        self._unresponsive_timeout_s: float | None = None
+        self._patience_s: dict[State, float | None] = {State.STARTING: _SILENT_START_S, State.SERVING: None}
+        """How long a worker may give no sign of life."""
         self._served = False
         """All workers have served at once before: from now on failures are not final."""
         self._announced = False
@@ -123,12 +129,8 @@ class _Supervisor:
                 worker.overdue = True
                 self._log("error", "a worker process does not end and is killed", pid=worker.pid)
                 worker.kill(signal.SIGKILL)
-            if (
-                self._unresponsive_timeout_s is not None
-                and worker.state is State.SERVING
-                and worker.channel is not None
-            ):
-                self._look_after(worker, worker.channel, now, self._unresponsive_timeout_s)
+            if worker.channel is not None:
+                self._look_after(worker, worker.channel, now)
         if self._notify.watchdog_s is not None and now >= self._next_watchdog:
             self._next_watchdog = now + self._notify.watchdog_s
             self._notify("WATCHDOG=1")
@@ -138,9 +140,10 @@ class _Supervisor:
         times = [worker.kill_at for worker in self._workers if worker.kill_at is not None]
         if self._stopping is None:
             times += [worker.due for worker in self._workers if self._may_start(worker)]
-            if self._unresponsive_timeout_s is not None:
-                serving = [worker for worker in self._workers if worker.state is State.SERVING]
-                times += [self._ping_due(worker, self._unresponsive_timeout_s) for worker in serving]
+            for worker in self._workers:
+                timeout_s = self._patience_s.get(worker.state)
+                if timeout_s is not None and worker.channel is not None and not worker.hung:
+                    times.append(self._ping_due(worker, timeout_s))
         if self._notify.watchdog_s is not None:
             times.append(self._next_watchdog)
         return max(0.0, min(times) - now) if times else None
@@ -150,17 +153,29 @@ class _Supervisor:
         """When to ask, or to give up waiting for the answer."""
         return worker.heard_at + timeout_s / 2 if worker.asked_at is None else worker.asked_at + timeout_s
 
-    def _look_after(self, worker: Worker, channel: Channel, now: float, timeout_s: float) -> None:
-        if worker.hung or self._stopping is not None or now < self._ping_due(worker, timeout_s):
+    def _look_after(self, worker: Worker, channel: Channel, now: float) -> None:
+        timeout_s = self._patience_s.get(worker.state)
+        if timeout_s is None or worker.hung or self._stopping is not None:
             return
-        if worker.asked_at is None:
+        starts = worker.state is State.STARTING
+        what = f"has not answered for {timeout_s:g} s"
+        if starts and now >= worker.since + _WHOLE_START_S:
+            what = f"does not serve after {_WHOLE_START_S:g} s"
+        elif now < self._ping_due(worker, timeout_s):
+            return
+        elif worker.asked_at is None:
             worker.asked_at = now
             channel.send("ping")
             return
         worker.hung = True
         app = worker.running_app()
+        place = {"worker": worker.index} if len(self._workers) > 1 else {}
         self._log(
-            "error", f"a worker process has not answered for {timeout_s:g} s and is ended", pid=worker.pid, app=app
+            "error",
+            f"a worker process {'that starts ' if starts else ''}{what} and is ended",
+            pid=worker.pid,
+            app=app,
+            **place,
         )
         # SIGABRT leaves a core dump where those are wanted.
         worker.kill(signal.SIGABRT)
@@ -237,7 +252,7 @@ class _Supervisor:
                 self._log("error", f"a worker process {how_it_ended(code)} while it drained", app=app, pid=pid)
             return
         how = "did not answer" if hung else how_it_ended(code)
-        if not self._served and not served and (code >= 0 or app is None):
+        if not self._served and not served and not hung and (code >= 0 or app is None):
             # The very first start: the worker has said why.
             worker.state = State.ENDED
             if code < 0:
@@ -363,6 +378,10 @@ class _Supervisor:
             self._take(worker, channel, message)
 
     def _take(self, worker: Worker, channel: Channel, message: Message) -> None:
+        if worker.state is State.STARTING:
+            # Whatever it says is a sign of life: it may do much before it serves.
+            worker.asked_at = None
+            worker.heard_at = time.monotonic()
         match message["type"]:
             case "open":
                 self._open(worker, channel, message)
@@ -407,7 +426,9 @@ class _Supervisor:
         self._log.level, self._log.format = message["log_level"], message["log_format"]
         self._drain_timeout_s = message["drain_timeout_s"]
         self._quarantine.window_s = message["quarantine_window_s"]
-        self._unresponsive_timeout_s = message["unresponsive_timeout_s"]
+        timeout_s = message["unresponsive_timeout_s"]
+        self._patience_s[State.SERVING] = timeout_s
+        self._patience_s[State.STARTING] = None if timeout_s is None else max(_SILENT_START_S, timeout_s)
         if self._stopping is not None or worker.state is State.SERVING:
             return
         worker.state = State.SERVING

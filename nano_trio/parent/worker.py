@@ -47,7 +47,7 @@ class Worker:
         self.since = 0.0
         """When it began to serve, or to start."""
         self.heard_at = 0.0
-        """When it began to serve, or answered a ping."""
+        """When it began to start or to serve, or answered a ping."""
         self.kill_at: float | None = None
         """When SIGKILL is due."""
         self.asked_at: float | None = None
@@ -78,7 +78,7 @@ class Worker:
         self._record = record
         self.channel = Channel(ours)
         self.state = State.STARTING
-        self.since = time.monotonic()
+        self.since = self.heard_at = time.monotonic()
         self.kill_at = self.asked_at = None
         self.hung = self.overdue = False
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nano_trio.parent import channel as channels
+from nano_trio.parent import supervisor
 from nano_trio.parent.channel import Channel, ChannelClosed, Message
-from nano_trio.parent.supervisor import supervise
 from nano_trio.parent.turn_record import TurnRecord
 
 SETTINGS: dict[str, Any] = {
@@ -69,5 +69,7 @@ def say(*words: object) -> None:
 
 
 if __name__ == "__main__":
+    supervisor._SILENT_START_S = float(os.environ.get("STUB_SILENT_START", supervisor._SILENT_START_S))
+    supervisor._WHOLE_START_S = float(os.environ.get("STUB_WHOLE_START", supervisor._WHOLE_START_S))
     channels._RECEIVE = int(os.environ.get("STUB_RECEIVE", channels._RECEIVE))
-    sys.exit(supervise([sys.executable, sys.argv[2], "{}"], workers=int(sys.argv[1])))
+    sys.exit(supervisor.supervise([sys.executable, sys.argv[2], "{}"], workers=int(sys.argv[1])))

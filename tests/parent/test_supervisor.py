@@ -226,6 +226,62 @@ while True:
     assert running.end().code == 0
 
 
+SLOW_START = """
+if worker.welcome["worker"] == 1 and worker.life == 2:
+    HANG
+worker.ready(unresponsive_timeout_s=2)
+say("serves", worker.welcome["worker"], worker.life)
+while True:
+    match worker.next()["type"]:
+        case "ping": worker.channel.send("pong")
+        case "drain": sys.exit(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("hang", "told"),
+    [
+        ("time.sleep(60)", "a worker process that starts has not answered for 2 s and is ended"),
+        ("while True: worker.next('ping'); worker.channel.send('pong')", "that starts does not serve after 4 s"),
+    ],
+)
+def test_a_worker_that_hangs_while_it_starts_is_replaced(play: Play, hang: str, told: str) -> None:
+    environ = {"STUB_SILENT_START": "2", "STUB_WHOLE_START": "4" if "ping" in hang else "600"}
+    running = play(SLOW_START.replace("HANG", hang), workers=2, **environ)
+    running.wait_for("serves 0 1")
+    line = running.wait_for(told)
+    assert "worker=1" in line
+    running.wait_for("serves 1 3")
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert result.code == 0
+    assert result.err.count("is ended") == 1, "the others were disturbed"
+
+
+def test_a_very_first_start_that_hangs_is_tried_again(play: Play) -> None:
+    script = "if worker.life < 2: time.sleep(60)\nworker.ready(); say('ready'); worker.serve_until_drained()"
+    running = play(script, STUB_SILENT_START="2")
+    running.wait_for("ready")
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert result.code == 0
+    assert result.err.count("a worker process did not answer") == 1
+
+
+def test_a_start_that_says_something_may_take_long(play: Play) -> None:
+    script = """
+for _ in range(16):
+    time.sleep(0.25)
+    worker.channel.send("keep", configuration="")
+worker.ready(); say("ready"); worker.serve_until_drained()
+"""
+    running = play(script, STUB_SILENT_START="2")
+    running.wait_for("ready")
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert (result.code, result.err) == (0, "")
+
+
 ROLLING = """
 me = worker.welcome["worker"]
 worker.ready()
