@@ -12,6 +12,7 @@ ready        drain_timeout_s, quarantine_window_s, unresponsive_timeout_s, it se
              log_level, log_format
 reloaded     ok                                                      the answer to ``reload``
 keep         configuration                                           for ``welcome``, where the file cannot be used
+kept         id                                                      what was kept last? Answered by ``kept``
 lift         app                                                     lift the quarantine
 pong                                                                 the answer to ``ping``
 turn         id                                                      wants to change something while no other does
@@ -30,7 +31,9 @@ opened       id, and descriptors; or errno, message                  the answer 
 quarantined  apps: reasons by name                                   the quarantine has changed
 drain        signal                                                  finish what is in flight, then end
 end          signal                                                  end at once
-reload       signal
+reload       signal, kept                                            ``kept``: not from the file, for another worker has
+                                                                     read that a moment ago, and what it read is kept
+kept         id, configuration                                       the answer to ``kept``
 ping
 peer         worker, and a descriptor                                a socket to another worker, in place of any before
 met          id                                                      the answer to ``meet``
@@ -52,7 +55,7 @@ from typing import Any
 
 __all__ = ["VERSION", "Channel", "ChannelClosed", "Message"]
 
-VERSION = 3
+VERSION = 4
 """Of the messages: a package that is upgraded under a running parent brings workers that may speak otherwise."""
 
 Message = dict[str, Any]

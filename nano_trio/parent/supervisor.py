@@ -77,6 +77,8 @@ class _Supervisor:
         self._code = 0
         self._to_reload: list[Worker] = []
         self._reloading: Worker | None = None
+        self._reload_read = False
+        """One of them has read the configuration: the others get what it read."""
         self._reload_again = False
         self._configuration: str | None = None
         """The last that a worker could use; only workers can read it."""
@@ -242,6 +244,7 @@ class _Supervisor:
         pid, served = worker.pid, worker.state is State.SERVING
         worker.gone()
         withdraw(self._shares, worker.index)
+        changing = self._turns.holder is worker
         self._turns.leave(worker)
         if self._reloading is worker:
             self._reload_next()
@@ -270,6 +273,9 @@ class _Supervisor:
         if app is not None and (hung or -code in FAULTS) and self._quarantine.crashed(app, how):
             self._log("error", "quarantined", app=app, reason=self._quarantine.reasons[app])
             self._tell_quarantine()
+        if changing:
+            # It may have changed some of the workers, and would have changed the others next.
+            self._reload()
 
     @staticmethod
     def _again(worker: Worker, failures: int) -> None:
@@ -332,6 +338,7 @@ class _Supervisor:
         # What those that start have read may be old by now.
         self._reload_the_late = any(worker.state is State.STARTING for worker in self._workers)
         self._to_reload = [worker for worker in self._workers if worker.state is State.SERVING]
+        self._reload_read = False
         self._reload_next()
 
     def _reload_next(self) -> None:
@@ -340,7 +347,7 @@ class _Supervisor:
             worker = self._to_reload.pop(0)
             if worker.state is State.SERVING and worker.channel is not None:
                 self._reloading = worker
-                worker.channel.send("reload", signal="SIGHUP")
+                worker.channel.send("reload", signal="SIGHUP", kept=self._reload_read)
                 return
         if self._stopping is None:
             self._notify("READY=1")
@@ -391,11 +398,14 @@ class _Supervisor:
                 self._ready(worker, message)
             case "reloaded":
                 if self._reloading is worker:
+                    self._reload_read = self._reload_read or message["ok"]
                     if not message["ok"]:
                         self._to_reload.clear()  # the others would fail as well
                     self._reload_next()
             case "keep":
                 self._configuration = message["configuration"]
+            case "kept":
+                channel.send("kept", id=message["id"], configuration=self._configuration)
             case "lift":
                 if self._quarantine.lift(message["app"]):
                     self._log("info", "the quarantine is lifted", app=message["app"])

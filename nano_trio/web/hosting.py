@@ -25,12 +25,13 @@ from nano_trio.actors.child import ChildSpec, Restart
 from nano_trio.actors.registry import Registry
 from nano_trio.actors.room_bus import SharedRooms
 from nano_trio.actors.supervisor import Supervisor
-from nano_trio.config import App, Config, Overlay, keep
+from nano_trio.config import App, Config, Overlay, keep, kept
 from nano_trio.web.assembly import app_ports, local_hostnames, route, server_settings, uses_local_certificates
 from nano_trio.web.certificates import CertificateError
 from nano_trio.web.live import LiveReload
 from nano_trio.web.load import Load
 from nano_trio.web.parent_link import ParentLink
+from nano_trio.web.pending import PendingChange
 from nano_trio.web.reload import Change, ReloadReport
 from nano_trio.web.router import Router
 from nano_trio.web.server import Server
@@ -105,8 +106,8 @@ class Hosting:
         self.last_reload: ReloadReport | None = None
         self.fault: str | None = None
         """Why the configuration as it is on disk is not the one that runs; None where it is."""
-        self._kept: Config | None = None
-        """What the parent process keeps."""
+        self._kept: tuple[Config, str] | None = None
+        """What the parent process was told to keep."""
         self.draining = False
         """Whether the end has begun."""
         self.admin: AdminServer | None = None
@@ -121,7 +122,7 @@ class Hosting:
         )
         self._base = config if base is None else base
         self._turn = trio.Lock()
-        self._next: _Pending | None = None
+        self._next: PendingChange | None = None
         self._numbered = 0
 
     @functools.cached_property
@@ -180,39 +181,64 @@ class Hosting:
 
     # -- change ------------------------------------------------------------------------------------------------------
 
-    async def reload(self) -> ReloadReport:
+    async def reload(self, *, kept: bool = False) -> ReloadReport:
         """Read the configuration and the awake apps' files anew, and bring what changed into force.
 
         Never raises: what went wrong stands in the report, and what ran before runs on. Calls that come while a reload
-        waits for its turn share it.
+        waits for its turn share it. ``kept``: another worker has read the file a moment ago, and it may be
+        another by now: the parent process gives what that one read.
         """
+        if kept:
+            pending = PendingChange()
+            self.spawn("reload", functools.partial(self._reload, pending, kept=True))
+            return await pending.wait()
         if self._next is None:
-            self._next = _Pending()
+            self._next = PendingChange()
             self.spawn("reload", functools.partial(self._reload, self._next))
         return await self._next.wait()
 
-    async def _reload(self, pending: _Pending) -> None:
+    async def _reload(self, pending: PendingChange, *, kept: bool = False) -> None:
         try:
             async with self._turn:
-                self._next = None
-                pending.report = await self._read_and_change()
+                self._next = None if self._next is pending else self._next
+                pending.report = await self._read_and_change(kept)
         finally:
             self._next = None if self._next is pending else self._next
             pending.done.set()
 
-    async def _read_and_change(self) -> ReloadReport:
-        base = self._base
-        if self.source is not None:
-            try:
-                base = await trio.to_thread.run_sync(self.source)
-            except Exception as error:  # ConfigError, or what a file system may raise
-                return self._refused(str(error))
+    async def _read(self, kept: bool) -> tuple[Config, str | None]:
+        """The configuration, and why it is not the file's. Raises what ``source`` does, where it has to be that."""
+        if self.source is None:
+            return self._base, None
+        if kept and (others := await self._of_others()) is not None:
+            return others, None
+        try:
+            return await trio.to_thread.run_sync(self.source), None
+        except Exception as error:
+            # It may have been sound a moment ago, when another worker read it.
+            others = await self._of_others()
+            if others is None or others == self._base:
+                raise
+            log.error("the configuration on disk cannot be used; that of the other workers is", reason=str(error))
+            return others, str(error)
+
+    async def _of_others(self) -> Config | None:
+        """The newest that any worker could use."""
+        if self.link is None or self.link.workers == 1 or (text := await self.link.kept()) is None:
+            return None
+        return await trio.to_thread.run_sync(kept, text)
+
+    async def _read_and_change(self, kept: bool) -> ReloadReport:
+        try:
+            base, fault = await self._read(kept)
+        except Exception as error:  # ConfigError, or what a file system may raise
+            return self._refused(str(error))
         # Another worker may have changed it.
         await trio.to_thread.run_sync(self.overlay.read)
         config, dropped = await trio.to_thread.run_sync(self.overlay.apply, base)
         _report(self.overlay, dropped)
         report = await self._change(config, files=True)
-        self.fault = report.error
+        self.fault = report.error or fault
         if report.error is None:
             self._base = base
             await self._keep()
@@ -353,13 +379,15 @@ class Hosting:
         base = self._base
         if self.link is None:
             return
-        if len(base.apps) <= _KEPT_AT_ONCE:
-            text = keep(base) if base != self._kept else None
-        else:
-            text = await trio.to_thread.run_sync(lambda: keep(base) if base != self._kept else None)
-        if text is not None:
-            self.link.keep(text)
-            self._kept = base
+        before = self._kept
+
+        def text() -> str:
+            return before[1] if before is not None and before[0] == base else keep(base)
+
+        said = text() if len(base.apps) <= _KEPT_AT_ONCE else await trio.to_thread.run_sync(text)
+        self._kept = base, said
+        # Also where it is what this worker said before: another may have said something else since.
+        self.link.keep(said)
 
     # -- quarantine --------------------------------------------------------------------------------------------------
 
@@ -378,7 +406,7 @@ class Hosting:
 
     async def _alone(self, what: str, work: Callable[[], Awaitable[ReloadReport]]) -> ReloadReport:
         """Let the work have its turn among the changes. Raises what it raises."""
-        pending = _Pending()
+        pending = PendingChange()
 
         async def run() -> None:
             try:
@@ -415,21 +443,6 @@ class Hosting:
         started = trio.current_time()
         await self.server.drain(timeout)
         await self.registry.drain(max(0.0, timeout - (trio.current_time() - started)))
-
-
-class _Pending:
-    """A change that somebody waits for."""
-
-    def __init__(self) -> None:
-        self.done = trio.Event()
-        self.report: ReloadReport | None = None
-        self.failure: Exception | None = None
-
-    async def wait(self) -> ReloadReport:
-        await self.done.wait()
-        if self.failure is not None:
-            raise self.failure
-        return self.report or ReloadReport(error="the server is ending")
 
 
 def _report(overlay: Overlay, dropped: Mapping[str, str]) -> None:

@@ -151,13 +151,13 @@ class _Life:
             log.warning("ending at once", signal=why)
             self._nursery.cancel_scope.cancel()
 
-    def reload(self) -> None:
+    def reload(self, kept: bool = False) -> None:
         """Read everything anew. Before it serves there is nothing to reload: what it reads is new."""
         if self.hosting is not None:
-            self._nursery.start_soon(self._reload, self.hosting)
+            self._nursery.start_soon(self._reload, self.hosting, kept)
 
-    async def _reload(self, hosting: Hosting) -> None:
-        report = await hosting.reload()
+    async def _reload(self, hosting: Hosting, kept: bool) -> None:
+        report = await hosting.reload(kept=kept)
         if self._link is not None:
             self._link.reloaded(report.error is None)
 

@@ -67,8 +67,9 @@ class ParentLink:
         """Called when the server is to stop, with the signal's name or what else is the cause. Idempotent."""
         self.on_end: Callable[[str], None] = _nothing
         """Called when the server is to stop at once."""
-        self.on_reload: Callable[[], None] = _nothing
-        """Called when the configuration is to be read again; :meth:`reloaded` is the answer."""
+        self.on_reload: Callable[[bool], None] = _nothing
+        """Called when the configuration is to be read again (True: to be what is :meth:`kept`); :meth:`reloaded` is the
+        answer."""
         self.on_quarantine: Callable[[dict[str, str]], None] = _nothing
         """Called when the quarantine has changed, with all of it."""
         self.on_peer: Callable[[int, socket.socket], None] = self._keep_peer
@@ -133,7 +134,7 @@ class ParentLink:
         match message["type"]:
             case "ping":
                 self._send("pong")
-            case "opened" | "met" | "turn":
+            case "opened" | "met" | "turn" | "kept":
                 answer = self._answers.pop(message["id"], None)
                 if answer is not None:
                     answer.send_nowait(message)
@@ -144,7 +145,7 @@ class ParentLink:
             case "end":
                 self.on_end(message["signal"])
             case "reload":
-                self.on_reload()
+                self.on_reload(message["kept"])
             case "quarantined":
                 self.quarantined = message["apps"]
                 self.on_quarantine(self.quarantined)
@@ -225,6 +226,13 @@ class ParentLink:
     def keep(self, configuration: str) -> None:
         """Have the parent keep this, for workers that start while the file cannot be used."""
         self._send("keep", configuration=configuration)
+
+    async def kept(self) -> str | None:
+        """What any worker told to :meth:`keep` last; None where that is nothing."""
+        with self._answer() as (number, receive):
+            self._send("kept", id=number)
+            configuration: str | None = (await receive.receive())["configuration"]
+            return configuration
 
     def lift(self, app: str) -> None:
         """Ask for the app's release from quarantine; ``on_quarantine`` follows."""

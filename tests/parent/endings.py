@@ -78,7 +78,7 @@ class Parent:
 
     def reload(self) -> None:
         with self._lock:
-            self.channel.send("reload", signal="SIGHUP")
+            self.channel.send("reload", signal="SIGHUP", kept=False)
 
     def tell(self, how: str) -> None:
         with self._lock:

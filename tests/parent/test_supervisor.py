@@ -368,3 +368,62 @@ while True:
     running.wait_for("reload 1")
     running.signal(signal.SIGTERM)
     assert running.end().code == 0
+
+
+SHARED = """
+me = worker.welcome["worker"]
+worker.ready()
+say("ready", me)
+while True:
+    message = worker.next()
+    match message["type"]:
+        case "reload":
+            say("reads" if not message["kept"] else "gets", me)
+            if os.path.exists("dies"): os.unlink("dies"); os.kill(os.getpid(), signal.SIGKILL)
+            if not message["kept"]: worker.channel.send("keep", configuration=f"of {me}")
+            worker.channel.send("kept", id=1)
+            say("it is", worker.next("kept")["configuration"])
+            worker.channel.send("reloaded", ok=True)
+            say("reloaded", me)
+            if os.path.exists("changes"): worker.channel.send("turn", id=7)
+        case "turn":
+            if os.path.exists("changes"):
+                os.unlink("changes")
+                os.kill(os.getpid(), signal.SIGKILL)
+            worker.channel.send("over", id=7)
+        case "drain": sys.exit(0)
+"""
+
+
+def test_what_one_worker_has_read_the_others_get(play: Play, tmp_path: Path) -> None:
+    running = play(SHARED, workers=3)
+    _ready(running, 3)
+    running.out.clear()
+    running.signal(signal.SIGHUP)
+    for _ in range(3):
+        running.wait_for("reloaded")
+    (reader,) = [line.split()[1] for line in running.out if line.startswith("reads")]
+    assert sum(line.startswith("gets") for line in running.out) == 2
+    assert [line for line in running.out if line.startswith("it is")] == [f"it is of {reader}\n"] * 3
+    # One that dies over it has read nothing for the others.
+    (tmp_path / "dies").touch()
+    running.out.clear()
+    running.signal(signal.SIGHUP)
+    for _ in range(2):
+        running.wait_for("reloaded")
+    assert sum(line.startswith("reads") for line in running.out) == 2
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
+
+
+def test_whoever_dies_in_the_middle_of_a_change_leaves_all_alike(play: Play, tmp_path: Path) -> None:
+    running = play(SHARED, workers=2)
+    _ready(running, 2)
+    (tmp_path / "changes").touch()
+    running.signal(signal.SIGHUP)  # after which one of them takes the turn, and dies
+    for _ in range(2):
+        running.wait_for("reloaded")
+    running.wait_for("killed by SIGKILL")
+    running.wait_for("reloaded")
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import signal
 import socket
@@ -142,3 +143,55 @@ def test_another_host_on_the_same_port(start: Start, tmp_path: Path) -> None:
     site.kill_workers()
     assert get(site.port) == (200, "one")
     site.end()
+
+
+SLOW = """
+console.log("loading");
+await new Promise((resolve) => setTimeout(resolve, 1500));
+export default () => new Response("two");
+"""
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_a_file_that_breaks_between_two_workers_leaves_one_version(start: Start, tmp_path: Path, watch: bool) -> None:
+    """The second worker has its turn while the file is broken that the first has read."""
+    site = Site(start, tmp_path, watch=watch)
+    (tmp_path / "two.js").write_text(SLOW)
+    with load(site.port) as got:
+        until(lambda: len(got) > 20)
+        site.write(apps=[{"name": "app", "path": "two.js", "preload": True}])
+        if not watch:
+            site.reload()
+        site.running.wait_for("loading")
+        (tmp_path / "nano.json").write_text("{ broken")
+        until(lambda: got[-60:].count((200, "two")) == 60)
+        # Who is replaced now runs with it, too.
+        site.kill_workers()
+        until(lambda: sum(f":{site.port} " in line for line in site.running.err) == 4)
+        until(lambda: got[-20:].count((200, "two")) == 20)
+    answered = {answer for answer in got if isinstance(answer, tuple)}
+    assert answered == {(200, "one"), (200, "two")}
+    site.end()
+
+
+def test_a_worker_that_dies_in_the_middle_of_a_reload_of_all_leaves_one_version(start: Start, tmp_path: Path) -> None:
+    site = Site(start, tmp_path, admin={"port": free_port()})
+    (tmp_path / "two.js").write_text(SLOW)
+    first = min(workers_of(site.running), key=lambda worker: worker.create_time())
+    site.write(apps=[{"name": "app", "path": "two.js", "preload": True}])
+    reloading = threading.Thread(target=lambda: reload_by_admin(site.document["admin"]["port"]))
+    reloading.start()
+    site.running.wait_for("loading")
+    first.kill()
+    reloading.join()
+    with load(site.port) as got:
+        until(lambda: got[-60:].count((200, "two")) == 60)
+    assert {answer for answer in got if not isinstance(answer, tuple) or answer[0] != 200} == set()
+    site.end()
+
+
+def reload_by_admin(port: int) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("POST", "/admin/reload", "{}", {"Content-Type": "application/json"})
+        connection.getresponse().read()

@@ -317,7 +317,7 @@ def answer_first(calls: Calls, hosting: Hosting) -> None:
         await _told(here.drain_app(name))
 
     async def reload(_: Any) -> Any:
-        return await _told(here.reload())
+        return await _told(here.reload(kept=True))
 
     for answerer in (apps, app, snapshots, figures, process, tree, health, follow, restart, drain, reload, ledger):
         calls.answer(answerer.__name__, answerer)

@@ -132,8 +132,8 @@ class HostedOperations:
         except (NotLoaded, OSError) as error:
             raise Refused([str(error)]) from None
 
-    async def reload(self) -> dict[str, Any]:
-        report = await self._hosting.reload()
+    async def reload(self, *, kept: bool = False) -> dict[str, Any]:
+        report = await self._hosting.reload(kept=kept)
         if report.error is not None:
             raise Refused(report.error.splitlines())
         return {**report.document(), "changed": report.changed}
