@@ -121,24 +121,34 @@ async def test_one_that_takes_too_long_is_stopped_and_told_of(
 @pytest.mark.usefixtures("short_limit")
 async def test_a_new_version_that_takes_too_long_leaves_the_old_one_serving(house: HouseMaker) -> None:
     async with house({"app": {"source": HELLO, "timeout_ms": LIMIT_MS}, "neighbour": HELLO}) as home:
-        for _ in range(20):
-            assert (await home.ask("app")).body == b"hello"
+        assert (await home.ask("app")).body == b"hello"
         home.rewrite("app", ENDLESS)
-        served = 0
-        ended = trio.Event()
-
-        async def prepare() -> None:
-            with pytest.raises(NotLoaded, match=r'"app\.js": to compile it took more than'):
-                await home.app("app").prepare(home.app("app").settings)
-            ended.set()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(prepare)
-            while not ended.is_set():
+        # What else the machine has to do may make one of its own turns a long one.
+        for _ in range(5):
+            for _ in range(20):
                 assert (await home.ask("app")).body == b"hello"
-                served += 1
-        assert served >= 20
-        assert home.app("app").prompt, "its record is not the new version's"
+            assert await served_while_it_is_prepared(home) >= 20
+            if home.app("app").prompt:
+                return
+        raise AssertionError("its record is the new version's")
+
+
+async def served_while_it_is_prepared(home: House) -> int:
+    """How many requests the version that serves answers until the new one has failed."""
+    served = 0
+    ended = trio.Event()
+
+    async def prepare() -> None:
+        with pytest.raises(NotLoaded, match=r'"app\.js": to compile it took more than'):
+            await home.app("app").prepare(home.app("app").settings)
+        ended.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(prepare)
+        while not ended.is_set():
+            assert (await home.ask("app")).body == b"hello"
+            served += 1
+    return served
 
 
 @pytest.mark.parametrize("end", ["close_doors", "let_go", "shutdown", "cancel"])
