@@ -29,6 +29,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where that is set every process would compile the package anew: thousands of them in the tests, each worker of a server.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Where the engine has no wheel, as on ARM, it is compiled here. Debian's and Ubuntu's Python would have its library call its
+# own functions directly, which leaves no place where ours could step in (nano_trio/engine/detours.h).
+ifneq (,$(findstring -Bno-symbolic,$(shell ld --help 2>/dev/null)))
+export LDFLAGS := $(strip $(LDFLAGS) -Wl,-Bno-symbolic)
+endif
+
 .PHONY: help serve test lint bench stress soak wpt docs docs-serve clean install install-dev
 
 help:

@@ -122,3 +122,23 @@ def test_what_was_not_compiled_is_compiled_once_it_can_be(folder: Path) -> None:
     assert told.returncode == 0
     assert told.stderr.startswith("nano-trio: there is no compiler\nmake: it works without, slower; with a C compiler")
     assert (install(COMPILER="cc").stdout, install(COMPILER="cc").stdout) == ("compiled\n", "")
+
+
+@pytest.mark.parametrize(
+    ("linker", "flags"),
+    [("echo '  -Bno-symbolic  Do not bind'", "-s -Wl,-Bno-symbolic"), ("echo '  -Bsymbolic'", "-s"), ("false", "-s")],
+)
+def test_an_engine_that_is_compiled_here_leaves_a_place_to_step_in(folder: Path, linker: str, flags: str) -> None:
+    """Debian's Python has libraries linked otherwise: a later option counts more. Not every linker knows it."""
+    for name, does in ((".venv/bin/python", 'echo "$LDFLAGS" >flags'), ("tools/ld", linker)):
+        program = folder / name
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
+    for name in (".venv/.made", "pyproject.toml", "hatch_build.py"):
+        (folder / name).touch()
+    places = f"{folder / 'tools'}:{os.environ['PATH']}"
+    subprocess.run(
+        ["make", ".venv/.installed"], cwd=folder, env={"PATH": places, "LDFLAGS": "-s"}, check=True, timeout=60
+    )
+    assert (folder / "flags").read_text() == f"{flags}\n"
