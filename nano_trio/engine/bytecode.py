@@ -10,7 +10,8 @@ Bytecode is looked up by a digest of everything that shapes it (engine version, 
 source) first in memory, then in a private folder on disk, and only then compiled. A disk entry is a header with a
 digest of its payload; one that is damaged, or that another user could have written, is ignored and written again.
 Bytecode is trusted by the engine without checks, so the folder belongs to this user alone (mode 0700) and entries are
-replaced atomically. They may be written later (:attr:`BytecodeCache.later`): nobody waits for them. What is known
+replaced atomically. They may be written later (:attr:`BytecodeCache.later`): nobody waits for them. Nobody knows which
+are still wanted; a server that starts removes the oldest where they have become many. What is known
 beside the bytecode is written by ``marshal``, which is read fast and no more suspicious.
 """
 
@@ -23,6 +24,7 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -44,12 +46,20 @@ __all__ = ["Bytecode", "BytecodeCache", "compile_module", "compile_script", "def
 
 _MAGIC = b"nano-trio bytecode 3\n"
 _DIGEST_SIZE = 32
+_UNFINISHED = ".new-"
 _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
 _BARE = b"bare script, 2"
 _MAX_ENTRY_BYTES = 1 << 30
 _SCRATCH_BYTES = 64 << 10
 _SCRATCH_MEMORY = 512 << 20
 """Bytes that a compilation may take: some ten times as much as the source is long, of a bundle of small functions."""
+_DISK_BYTES = 256 << 20
+"""What the folder may take before the oldest entries go: each version of each app's code leaves some."""
+_BLOCK = 4096
+_ENTRY_BYTES = 2048
+"""What an entry takes in memory beside its code."""
+_FORGOTTEN_S = 3600.0
+"""The age at which nobody writes a file any more that is not whole."""
 _PIECE = 256 << 10
 """Of what is digested or written in one go."""
 _MARSHAL_VERSION = 2
@@ -166,7 +176,10 @@ def _digest_of(kind: bytes) -> hashlib._Hash:
 
 
 class BytecodeCache:
-    """Bytecode by content, in memory (bounded by ``memory_bytes``) and on disk (``folder``; None for memory only)."""
+    """Bytecode by content, in memory (bounded by ``memory_bytes``) and on disk (``folder``; None for memory only).
+
+    What lies on disk is bounded by :meth:`prune`.
+    """
 
     def __init__(self, folder: Path | None, memory_bytes: int = 64 << 20) -> None:
         self._memory: OrderedDict[bytes, Bytecode] = OrderedDict()
@@ -251,10 +264,31 @@ class BytecodeCache:
         with self._lock:
             found = self._memory.setdefault(key, bytecode)
             if found is bytecode:
-                self._used += len(bytecode.code)
+                self._used += len(bytecode.code) + _ENTRY_BYTES
                 while self._used > self._memory_bytes and len(self._memory) > 1:
-                    self._used -= len(self._memory.popitem(last=False)[1].code)
+                    self._used -= len(self._memory.popitem(last=False)[1].code) + _ENTRY_BYTES
             return found
+
+    def prune(self, most_bytes: int = _DISK_BYTES) -> None:
+        """Where the folder takes more than that, remove its oldest entries until it takes three quarters of it; and
+        what a process that was killed had begun to write. What is missed is compiled again. Blocks; for any thread.
+        """
+        if self._folder is None:
+            return
+        entries: list[tuple[float, str, int]] = []
+        with contextlib.suppress(OSError), os.scandir(self._folder) as found:
+            for entry in found:
+                with contextlib.suppress(OSError):
+                    status = entry.stat(follow_symlinks=False)
+                    entries.append((status.st_mtime, entry.path, -(-status.st_size // _BLOCK) * _BLOCK))
+        used = sum(size for _, _, size in entries)
+        most = used if used <= most_bytes else most_bytes * 3 // 4
+        forgotten = time.time() - _FORGOTTEN_S
+        for written, path, size in sorted(entries):
+            if used > most or (written < forgotten and os.path.basename(path).startswith(_UNFINISHED)):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+                    used -= size
 
     @staticmethod
     @enters
@@ -304,7 +338,7 @@ def _writing(path: str, key: bytes, bytecode: Bytecode) -> Iterator[None]:
         digest.update(payload[at : at + _PIECE])
     # A cache that cannot be written (a full disk, a read-only home) only costs time.
     with contextlib.suppress(OSError):
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=_UNFINISHED)
         try:
             with os.fdopen(handle, "wb", buffering=0) as file:
                 file.write(_MAGIC + digest.digest() + payload[:_PIECE])

@@ -86,7 +86,7 @@ async def serve_until_signal(
             # Before it looks at its files: by the time that it says one is broken, its successor has something to run
             # with.
             await hosting.keep()
-            nursery.start_soon(_import_the_rest)
+            nursery.start_soon(_do_the_rest, hosting)
             await trio.lowlevel.checkpoint_if_cancelled()
             if config.watch:
                 hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched, seen).run))
@@ -160,6 +160,12 @@ class _Life:
         report = await hosting.reload(kept=kept)
         if self._link is not None:
             self._link.reloaded(report.error is None)
+
+
+async def _do_the_rest(hosting: Hosting) -> None:
+    """What can wait until it serves."""
+    await _import_the_rest()
+    await trio.to_thread.run_sync(hosting.registry.bytecode.prune)
 
 
 async def _import_the_rest() -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parent.conftest import until
+
 from .conftest import COMMAND, Nano, Running, Start, asking, environment, get
 
 
@@ -28,6 +30,18 @@ def test_an_app_is_served_for_every_host(start: Start, app: Path) -> None:
     assert result.code == 0
     assert result.out == f"nano-trio 0.1.0 listening on http://127.0.0.1:{port}\n"
     assert "Traceback" not in result.err
+
+
+def test_what_is_old_of_the_bytecode_on_disk_is_removed_behind_the_start(
+    start: Start, app: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cache/nano-trio/bytecode"
+    folder.mkdir(parents=True)
+    unfinished = folder / ".new-of-one-who-was-killed"
+    unfinished.touch()
+    os.utime(unfinished, times=(0, 0))
+    start("serve", "--app", "app", "--port", "0", XDG_CACHE_HOME=str(tmp_path / "cache")).port()
+    until(lambda: not unfinished.exists() or None)
 
 
 def test_the_lines_that_others_wait_for_are_one_write(app: Path, tmp_path: Path) -> None:

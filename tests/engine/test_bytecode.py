@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -96,6 +98,40 @@ def test_memory_is_bounded(tmp_path: Path, compilations: list[str]) -> None:
         cache.script(f"{number} + {number}", "a.js")
     cache.script("0 + 0", "a.js")
     assert len(compilations) == 51
+
+
+def test_in_memory_entries_count_besides_their_code(compilations: list[str]) -> None:
+    """Each version of an app leaves some: of small ones there would be hundreds of thousands."""
+    cache = BytecodeCache(None, memory_bytes=1 << 20)
+    for number in range(600):
+        cache.script(f"{number}", "a.js")
+    cache.script("0", "a.js")
+    assert len(compilations) == 601
+
+
+def test_on_disk_the_oldest_entries_make_room(tmp_path: Path, compilations: list[str]) -> None:
+    for number in range(8):
+        BytecodeCache(tmp_path).script(f"{number}", "a.js")
+        for entry in tmp_path.iterdir():
+            os.utime(entry, times=(entry.stat().st_mtime - 10, entry.stat().st_mtime - 10))
+    cache = BytecodeCache(tmp_path)
+    cache.prune(8 * 4096)
+    assert len(list(tmp_path.iterdir())) == 8
+    cache.prune(8 * 4096 - 1)
+    assert len(list(tmp_path.iterdir())) == 5
+    compilations.clear()
+    for number in range(8):
+        assert value_of(cache.script(f"{number}", "a.js").code) == number
+    assert len(compilations) == 3
+    BytecodeCache(None).prune()
+
+
+def test_what_a_killed_process_had_begun_to_write_goes(tmp_path: Path) -> None:
+    for name, age_s in ((".new-old", 7200), (".new-young", 0), ("whole", 7200)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, times=(time.time() - age_s, time.time() - age_s))
+    BytecodeCache(tmp_path).prune()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".new-young", "whole"]
 
 
 SOURCES = [
