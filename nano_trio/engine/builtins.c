@@ -32,6 +32,8 @@
  *                         make functions that do the usual: a method of Headers, and to copy a response.
  *   uncurry("String", "utf8")(text), uncurry("TypedArray", "ascii")(bytes, length)
  *                         are an ArrayBuffer with the text's UTF-8, and the text that bytes in ASCII are, or undefined.
+ *   uncurry("Await", "begin")(Promise.prototype.then), and "current", "change", "run", "bind"
+ *                         keep an object across `await`: builtins_awaits.c. Only where awaits.py has learned how.
  *
  *   defineLazy(access, find)
  *                         defines each of the lazy globals as an accessor that calls access(name) or access(name, value).
@@ -107,6 +109,12 @@ static int find_method(const char *type, const char *name) {
   const Method asked = {.type = type, .name = name};
   const Method *found = bsearch(&asked, methods, (size_t)method_count, sizeof *methods, compare);
   return found == NULL ? -1 : (int)(found - methods);
+}
+
+int find_kept(const char *type, const char *name, Kept *kept) {
+  int index = find_method(type, name);
+  if (index >= 0) *kept = methods[index].kept;
+  return index >= 0;
 }
 
 static Value uncurry(Context *context, Value this, int count, Value *arguments) {
@@ -242,7 +250,7 @@ static uint32_t length_of(Context *context, Value list) {
 static int learn_builtins(Context *context, Value list, uint16_t class) {
   uint32_t count = length_of(context, list) / 4;
   Entry *entries = calloc(count, sizeof *entries);
-  methods = calloc(count + 9, sizeof *methods);
+  methods = calloc(count + 14, sizeof *methods);
   types = calloc(count, sizeof *types);
   int ok = entries != NULL && methods != NULL && types != NULL;
   for (uint32_t i = 0; ok && i < count; i++) {
@@ -262,7 +270,12 @@ static int learn_builtins(Context *context, Value list, uint16_t class) {
        add_method("Object", "quickHeaders", (Kept){.function = (void *)quick_headers, .kind = GENERIC}) &&
        add_method("Object", "quickCopies", (Kept){.function = (void *)quick_copies, .kind = GENERIC}) &&
        add_method("String", "utf8", (Kept){.function = (void *)utf8_of, .kind = GENERIC}) &&
-       add_method("TypedArray", "ascii", (Kept){.function = (void *)ascii_of, .length = 1, .kind = GENERIC});
+       add_method("TypedArray", "ascii", (Kept){.function = (void *)ascii_of, .length = 1, .kind = GENERIC}) &&
+       add_method("Await", "begin", (Kept){.function = (void *)begin_awaits, .kind = GENERIC}) &&
+       add_method("Await", "current", (Kept){.function = (void *)get_current, .kind = GENERIC}) &&
+       add_method("Await", "change", (Kept){.function = (void *)set_current, .kind = GENERIC}) &&
+       add_method("Await", "run", (Kept){.function = (void *)run_with, .length = 1, .kind = GENERIC}) &&
+       add_method("Await", "bind", (Kept){.function = (void *)bind_to_current, .kind = GENERIC});
   /* None was asked for yet: functions are called by their places in the list. */
   if (ok) qsort(methods, (size_t)method_count, sizeof *methods, compare);
   return ok;

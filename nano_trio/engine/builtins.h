@@ -8,6 +8,8 @@
 
 typedef Value Generic(Context *, Value this, int count, Value *arguments);
 typedef Value GenericMagic(Context *, Value this, int count, Value *arguments, int magic);
+typedef Value Job(Context *, int count, Value *arguments);
+typedef Value Data_function(Context *, Value this, int count, Value *arguments, int magic, Value *kept);
 
 /* What a list of properties holds (JS_DEF_CFUNC, JS_DEF_CGETSET_MAGIC, JS_DEF_OBJECT). */
 enum { A_FUNCTION = 0, A_GETTER = 2, AN_OBJECT = 8 };
@@ -85,13 +87,15 @@ typedef struct {
   Value (*new_array)(Context *);
   Value (*get_by_atom)(Context *, Value object, Atom, Value receiver, int throws);
   void *(*reallocate)(Context *, void *, size_t);
-  Value (*new_function_with)(
-      Context *, Value (*)(Context *, Value this, int count, Value *arguments, int magic, Value *kept), int length, int magic,
-      int count, Value *kept);
+  Value (*new_function_with)(Context *, Data_function *, int length, int magic, int count, Value *kept);
   Value (*copy_to_buffer)(Context *, const void *, size_t);
   Value (*buffer_of_array)(Context *, Value array, size_t *start, size_t *length, size_t *of_element);
   uint8_t *(*bytes_of_buffer)(Context *, size_t *, Value buffer);
+  int (*enqueue)(Context *, Job *, int count, Value *arguments);
+  Value (*new_object_with)(Context *, Value prototype, uint32_t class);
+  int (*define)(Context *, Value object, Atom, Value, int flags); /* takes the value */
   int (*is_function)(Context *, Value);
+  int (*is_c_function)(Context *, Value, void *function, int magic);
 } Engine;
 
 extern Engine engine;
@@ -125,6 +129,9 @@ static inline void begin_promise(Promise *promise, int state, Value result) {
 
 /* builtins.c tells what they are. */
 Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers, quick_copies, utf8_of, ascii_of;
+Generic begin_awaits, get_current, set_current, run_with, bind_to_current;
+/* What the engine keeps of a method that is listed; whether there is one. */
+int find_kept(const char *type, const char *name, Kept *);
 /* Whether the engine keeps what they rely on as they know it. Once a process, in a context in which no app's code has run. */
 int proves_ours(Context *);
 int proves_arrays(Context *);

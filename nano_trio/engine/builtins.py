@@ -18,7 +18,7 @@ from nano_trio.engine import json_builtins
 from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of
 
-__all__ = ["give", "in_use"]
+__all__ = ["give", "in_use", "library"]
 
 # struct Engine of builtins.c, in its order.
 _FUNCTIONS = (
@@ -65,7 +65,11 @@ _FUNCTIONS = (
     "JS_NewArrayBufferCopy",
     "JS_GetTypedArrayBuffer",
     "JS_GetArrayBuffer",
+    "JS_EnqueueJob",
+    "JS_NewObjectProtoClass",
+    "JS_DefinePropertyValue",
     "JS_IsFunction",
+    "JS_IsCFunction",
 )
 _PLACE = "given"
 _PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {
@@ -115,7 +119,7 @@ _PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {
 
 def in_use(source: str) -> bool:
     """Whether contexts of this process can have what ``source`` stands for, as :func:`give` gives it."""
-    return _library(source) is not None
+    return library(source) is not None
 
 
 def give(context: quickjs.Context, source: str, place: str) -> bool:
@@ -129,33 +133,34 @@ def give(context: quickjs.Context, source: str, place: str) -> bool:
     for a file, three items each (the file, the name, the length of a method or -1 for a getter): it does what the
     function ``find(file, name)`` does.
     """
-    library = _library(source)
-    if library is not None:
-        library.builtins_give(ctypes.c_void_p(address_of(context)), place.encode())
-    return library is not None
+    given = library(source)
+    if given is not None:
+        given.builtins_give(ctypes.c_void_p(address_of(context)), place.encode())
+    return given is not None
 
 
 @cache
-def _library(source: str) -> ctypes.PyDLL | None:
-    library, functions = open_library("builtins"), engine_functions(_FUNCTIONS)
-    if library is None or functions is None:
+def library(source: str) -> ctypes.PyDLL | None:
+    """``libbuiltins.so``, which has proved that it can stand for ``source``; None where it cannot be had."""
+    opened, functions = open_library("builtins"), engine_functions(_FUNCTIONS)
+    if opened is None or functions is None:
         return None
-    library.builtins_give.restype = None
+    opened.builtins_give.restype = None
     # What is learned below is to be what is mended.
-    if not library.builtins_mend(functions, ctypes.c_void_p(address_of(untouched := quickjs.Runtime().new_context()))):
+    if not opened.builtins_mend(functions, ctypes.c_void_p(address_of(untouched := quickjs.Runtime().new_context()))):
         return None
     del untouched
     scratch = quickjs.Runtime().new_context()
     # JSON's functions are ours, where they can be had.
     json_builtins.install(scratch)
     scratch.eval(f"const own = ({source})(); var {{ listed, lazy, members }} = own")
-    if not library.builtins_learn(functions, ctypes.c_void_p(address_of(scratch))):
+    if not opened.builtins_learn(functions, ctypes.c_void_p(address_of(scratch))):
         return None
     # Another runtime: what was learned of the first must be true of all.
     proven = quickjs.Runtime().new_context()
     json_builtins.install(proven)
-    library.builtins_give(ctypes.c_void_p(address_of(proven)), _PLACE.encode())
-    return library if _behaviour(proven, _PLACE) == _behaviour(scratch, "own") else None
+    opened.builtins_give(ctypes.c_void_p(address_of(proven)), _PLACE.encode())
+    return opened if _behaviour(proven, _PLACE) == _behaviour(scratch, "own") else None
 
 
 def _behaviour(context: quickjs.Context, place: str) -> str:

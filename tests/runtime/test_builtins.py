@@ -85,7 +85,7 @@ def test_one_that_is_not_listed_is_an_error(context: Any) -> None:
 def test_a_process_learns_one_list(context: Any) -> None:
     """What was made of it before would be something else by another, or beyond its end."""
     made = context.eval("given.uncurry('Array', 'join')")
-    assert builtins._library.__wrapped__(SOURCE) is None
+    assert builtins.library.__wrapped__(SOURCE) is None
     assert context.eval("(join) => join([1, 2], '-') + given.statics.Reflect.ownKeys({ a: 1 })")(made) == "1-2a"
 
 
@@ -395,7 +395,7 @@ def test_a_response_is_copied_that_nobody_has_changed() -> None:
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """As `run_js`, where the engine makes no builtins anew: the isolate holds its own."""
     platform._bootstrap.cache_clear()
-    monkeypatch.setattr(builtins, "_library", lambda source: None)
+    monkeypatch.setattr(builtins, "library", lambda source: None)
     bench = Bench()
     yield bench.run
     bench.context = None

@@ -125,6 +125,8 @@
     /** Give an interface the members that builtins.js lists for a file, which is loaded when one is first called. */
     defineMembers,
     reportException,
+    /** What is to be called later for an app, as async_context.js has it: with what is current for the app now. */
+    bind: (callback) => callback,
     rejections,
     /** Of operations.js. */
     get operation() {

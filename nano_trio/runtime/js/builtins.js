@@ -108,6 +108,11 @@
     "Object.quickCopies": () => () => null,
     "String.utf8": () => undefined,
     "TypedArray.ascii": () => undefined,
+    "Await.begin": null,
+    "Await.current": null,
+    "Await.change": null,
+    "Await.run": null,
+    "Await.bind": null,
   };
   const functions = { __proto__: ours };
   for (let i = 0; i < listed.length; i += 4) {

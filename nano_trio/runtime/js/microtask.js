@@ -8,9 +8,10 @@
     queueMicrotask: function queueMicrotask(callback) {
       requireArguments(arguments.length, 1, "Failed to execute 'queueMicrotask'");
       callbackFunction(callback, "Failed to execute 'queueMicrotask': Argument 1");
+      const bound = platform.bind(callback);
       promiseThen(promiseResolve(undefined), () => {
         try {
-          callback();
+          bound();
         } catch (error) {
           reportException(error);
         }

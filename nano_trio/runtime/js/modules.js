@@ -7,6 +7,9 @@
     get rooms() {
       return platform.load("rooms").module;
     },
+    get asyncContext() {
+      return platform.load("async_context");
+    },
     get node() {
       return platform.load("node");
     },
