@@ -8,22 +8,27 @@ scratch context, and then proved on another. Where anything of this fails the en
 
 from __future__ import annotations
 
+import ctypes
 from functools import cache
 
 import quickjs
 
 from nano_trio.engine import builtins
+from nano_trio.engine.polling import address_of
 
 __all__ = ["kept"]
 
-# The lessons of builtins_awaits.c, in its order.
+# The lessons of builtins_awaits.c, in its order; the last but one is a module's code.
 _LESSONS = (
     "(async () => { await 1 })()",
     "(async () => { await Promise.reject() })()",
     "(async function* () { await 1 })().next()",
     "(async () => { for await (const one of [1]); })()",
     "(async () => { for await (const one of [Promise.reject()]); })()",
+    "await 1",
+    "import('./imported')",
 )
+_MODULE = 5
 _PLACE = "given"
 # What it tells is where a program is, a letter or a number, and what is current there, where something is.
 _PROOF = r"""
@@ -85,9 +90,11 @@ def kept(source: str) -> bool:
     if library is None:
         return False
     scratch = quickjs.Runtime().new_context()
+    scratch.set_module_loader(lambda name: "")
     for number, lesson in enumerate(_LESSONS):
-        if library.awaits_note(number):
-            scratch.eval(lesson)
+        if library.awaits_note(number, ctypes.c_void_p(address_of(scratch))):
+            scratch.eval(lesson, "./module", module=number == _MODULE)
+            _run_jobs(scratch)
     if not library.awaits_begin():
         return False
     if _told(source) == _TOLD:
@@ -100,6 +107,10 @@ def _told(source: str) -> str:
     context = quickjs.Runtime().new_context()
     builtins.give(context, source, _PLACE)
     context.eval(_PROOF)
+    _run_jobs(context)
+    return str(context.eval("told.join('')"))
+
+
+def _run_jobs(context: quickjs.Context) -> None:
     while context.execute_pending_job():
         pass
-    return str(context.eval("told.join('')"))

@@ -11,8 +11,8 @@
  *
  *   JS_NewObjectProtoClass   makes the two functions by which an async function goes on behind an `await`. While something
  *                            is current they get it as their only property. No app ever sees these objects.
- *   JS_NewCFunctionData      makes those of async generators, and of `for await` over what is iterated synchronously. They
- *                            get it behind the data that they have.
+ *   JS_NewCFunctionData      makes those of async generators, of `for await` over what is iterated synchronously, and of
+ *                            modules that wait for others. They get it behind the data that they have.
  *   JS_EnqueueJob            gets the jobs of promises. A reaction's goes on with what its handler keeps; it may well be
  *                            enqueued by code for which something else is current. All others, which call `then` of what
  *                            is no promise of the engine's, or evaluate a module for import(), go on with what is current
@@ -42,24 +42,29 @@ typedef struct {
   Value kept[];
 } Data;
 
-/* The programs of awaits.py, by what goes on in them: the first job of each is a reaction. */
-enum { FULFILLED_AWAIT, REJECTED_AWAIT, GENERATOR, FROM_SYNC, FROM_SYNC_REJECTED, LESSONS };
-/* The engine's functions of data that wait for a promise. */
-enum { WAITING = LESSONS - GENERATOR };
+/* The programs of awaits.py, by what goes on in them. In all but the first two something with data waits for a promise. */
+enum { FULFILLED_AWAIT, REJECTED_AWAIT, GENERATOR, FROM_SYNC, FROM_SYNC_REJECTED, MODULE, IMPORTED, LESSONS };
+/* Of these: the length of the function, how much it has, and the tag of the first. */
+static const struct {
+  int length, count, tag;
+} expected[LESSONS] = {[GENERATOR] = {1, 1, TAG_OBJECT},          [FROM_SYNC] = {1, 1, TAG_BOOL},
+                       [FROM_SYNC_REJECTED] = {1, 1, TAG_OBJECT}, [MODULE] = {0, 1, TAG_MODULE},
+                       [IMPORTED] = {0, 3, TAG_OBJECT}};
+enum { MOST_DATA = 3 };
 
+/* What a reaction of each was: its job, and of its handler the class, and the function of data. */
 static struct {
   Job *job;
-  int count;
   uint16_t class;
   void *function;
 } noted[LESSONS];
-static int lesson = LESSONS;
+static int lesson;
+static Context *taught;
 
 static uint32_t current_class;
 static Job *reaction_job;
 /* Of the function that goes on behind a promise that was fulfilled; the next is for one that was rejected. */
 static uint16_t resume_class, data_class;
-static void *waiting[WAITING];
 static Generic *native_then;
 
 /* A job has no more arguments. */
@@ -78,9 +83,10 @@ static Value change_to(Context *context, Value value) {
 
 static void change_back(Context *context, Value before) { engine.set_class_prototype(context, current_class, before); }
 
-static int is_waiting(const void *function) {
-  for (int i = 0; i < WAITING; i++)
-    if (waiting[i] == function) return 1;
+/* How much data a function of the engine's has that waits for a promise; 0: it is none. */
+static int data_of(const void *function) {
+  for (int i = GENERATOR; i < LESSONS; i++)
+    if (noted[i].function == function) return expected[i].count;
   return 0;
 }
 
@@ -98,11 +104,13 @@ static Value new_object_with(Context *context, Value prototype, uint32_t class) 
 
 /* In the place of JS_NewCFunctionData. */
 static Value new_function_with(Context *context, Data_function *function, int length, int magic, int count, Value *kept) {
-  if (count != 1 || !is_waiting((void *)function))
-    return engine.new_function_with(context, function, length, magic, count, kept);
-  Value all[2] = {kept[0], current_of(context)};
-  Value made = engine.new_function_with(context, function, length, magic, tag_of(all[1]) == TAG_OBJECT ? 2 : 1, all);
-  release(context, all[1]);
+  Value all[MOST_DATA + 1], current = null;
+  if (count > 0 && count == data_of((void *)function)) current = current_of(context);
+  if (tag_of(current) != TAG_OBJECT) return engine.new_function_with(context, function, length, magic, count, kept);
+  memcpy(all, kept, (size_t)count * sizeof *all);
+  all[count] = current;
+  Value made = engine.new_function_with(context, function, length, magic, count + 1, all);
+  release(context, current);
   return made;
 }
 
@@ -119,8 +127,8 @@ static Value kept_by(Value handler) {
   if (resumes(object->class)) return object->shape->count == 1 ? duplicate(object->values[0]) : null;
   if (object->class != data_class) return null;
   const Data *data = engine.opaque_of(handler, data_class);
-  int keeps = data->count == 2 && (is_waiting(data->function) || data->function == (void *)call_handler);
-  return keeps ? duplicate(data->kept[1]) : null;
+  int count = data->function == (void *)call_handler ? 1 : data_of(data->function);
+  return count > 0 && data->count == count + 1 ? duplicate(data->kept[count]) : null;
 }
 
 /* A job of the engine's: its arguments, what is to be current, and its function, which to the engine is a number. */
@@ -234,47 +242,47 @@ Value begin_awaits(Context *context, Value function, int count, Value *arguments
   return (Value){{is_native}, TAG_BOOL};
 }
 
-/* In the place of JS_EnqueueJob as long as is learned: note the first job of a lesson. */
+/* In the place of JS_EnqueueJob as long as is learned: note the first job that a lesson is about. */
 static int note_job(Context *context, Job *job, int count, Value *arguments) {
-  if (lesson < LESSONS && noted[lesson].job == NULL) {
-    noted[lesson].job = job;
-    noted[lesson].count = count;
-    if (count == 5 && tag_of(arguments[2]) == TAG_OBJECT) {
-      uint16_t class = noted[lesson].class = engine.class_of(arguments[2]);
-      const Data *data = lesson < GENERATOR ? NULL : engine.opaque_of(arguments[2], class);
-      if (data != NULL && engine.size_of(context, data) >= sizeof *data + sizeof *data->kept && data->length == 1 &&
-          data->count == 1 && data->magic == 0 && tag_of(data->kept[0]) == (lesson == FROM_SYNC ? TAG_BOOL : TAG_OBJECT))
+  if (context == taught && noted[lesson].job == NULL && count == MOST && tag_of(arguments[2]) == TAG_OBJECT) {
+    uint16_t class = engine.class_of(arguments[2]);
+    const Data *data = lesson < GENERATOR ? NULL : engine.opaque_of(arguments[2], class);
+    if (lesson < GENERATOR) {
+      noted[lesson].job = job;
+    } else if (data != NULL && (lesson == GENERATOR || class == noted[GENERATOR].class)) {
+      size_t size = sizeof *data + (size_t)expected[lesson].count * sizeof *data->kept;
+      noted[lesson].job = job;
+      if (engine.size_of(context, data) >= size && data->length == expected[lesson].length &&
+          data->count == expected[lesson].count && data->magic == 0 && tag_of(data->kept[0]) == expected[lesson].tag)
         noted[lesson].function = data->function;
     }
+    noted[lesson].class = class;
   }
   return engine.enqueue(context, job, count, arguments);
 }
 
-/* The next job that a context enqueues is the first of that lesson. 0: nothing can be learned. */
-int awaits_note(int number) {
+/* What that context enqueues next is about that lesson. 0: nothing can be learned. */
+int awaits_note(int number, Context *context) {
   lesson = number;
+  taught = context;
   return detour((void *)engine.enqueue, "JS_EnqueueJob", (void *)note_job);
 }
 
 /* All lessons were given. From now on the engine's functions are led here; 0: they are not what they are known as. */
 int awaits_begin(void) {
-  int known = 1;
+  Kept kept;
+  int known = find_kept("Promise", "then", &kept) && kept.kind == GENERIC && kept.length == 2 &&
+              noted[REJECTED_AWAIT].class == noted[FULFILLED_AWAIT].class + 1;
   lead(0);
+  for (int i = 0; i < LESSONS && known; i++) {
+    known = noted[i].job != NULL && noted[i].job == noted[0].job;
+    if (i >= GENERATOR) known = known && noted[i].function != NULL && noted[i].class == noted[GENERATOR].class;
+    for (int other = GENERATOR; other < i; other++) known = known && noted[i].function != noted[other].function;
+  }
+  if (!known) return 0;
   reaction_job = noted[0].job;
   resume_class = noted[FULFILLED_AWAIT].class;
   data_class = noted[GENERATOR].class;
-  for (int i = 0; i < LESSONS && known; i++) {
-    known = noted[i].job != NULL && noted[i].job == reaction_job && noted[i].count == 5;
-    if (known && i >= GENERATOR) {
-      void *function = noted[i].function;
-      known = function != NULL && noted[i].class == data_class && !is_waiting(function);
-      waiting[i - GENERATOR] = function;
-    }
-  }
-  Kept kept;
-  known = known && noted[REJECTED_AWAIT].class == resume_class + 1 && find_kept("Promise", "then", &kept) &&
-          kept.kind == GENERIC && kept.length == 2;
-  if (!known) return 0;
   native_then = (Generic *)kept.function;
   engine.new_class_number(&current_class);
   return lead(1);

@@ -49,6 +49,40 @@ def test_the_routers_apps(tmp_path: Path, node_modules: Path, name: str) -> None
     assert missing == "404"
 
 
+def test_honos_context_storage(tmp_path: Path, node_modules: Path) -> None:
+    """Each request has its own context wherever its code is, whatever it awaits, while others are under way."""
+    source = """
+      import { Hono } from "hono";
+      import { contextStorage, getContext } from "hono/context-storage";
+      class Query {
+        constructor(sql) { this.sql = sql }
+        async run() { await 1; return `${getContext().req.query("id")}:${this.sql}`; }
+        then(...settle) { return this.run().then(...settle); }
+      }
+      const id = () => getContext().req.query("id");
+      const app = new Hono();
+      app.use(contextStorage());
+      app.use(async (c, next) => { await undefined; c.set("first", id()); await next(); c.header("x-id", await id()); });
+      async function* rows() { for (let i = 0; i < 3; i++) { await i; yield new Query(id()); } }
+      app.get("/", async (c) => {
+        const seen = [c.get("first"), await new Query("a"), id()];
+        for await (const row of rows()) seen.push(row, id());
+        await Promise.all([1, 2].map(async (n) => { await n; seen.push(id()); }));
+        await new Promise((resolve) => setTimeout(resolve, 5 - id()));
+        await { then(resolve) { seen.push(id()); queueMicrotask(resolve); } };
+        return c.json([...seen, id()]);
+      });
+      const ask = async (id) => {
+        const answer = await app.fetch(new Request(`http://x/?id=${id}`), {}, { waitUntil() {} });
+        console.log(id, answer.headers.get("x-id"), [...new Set(await answer.json())].join());
+      };
+      await Promise.all([ask(1), ask(2), ask(3)]);
+      try { getContext(); } catch (error) { console.log(error.message); }
+    """
+    lines = run(app_folder(tmp_path / "app", node_modules, ("hono",), source)).splitlines()
+    assert sorted(lines) == [*(f"{n} {n} {n},{n}:a,{n}:{n}" for n in "123"), "Context is not available"]
+
+
 def test_jose(tmp_path: Path, node_modules: Path) -> None:
     source = """
       import * as jose from "jose";

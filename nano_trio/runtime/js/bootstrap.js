@@ -125,8 +125,8 @@
     /** Give an interface the members that builtins.js lists for a file, which is loaded when one is first called. */
     defineMembers,
     reportException,
-    /** What is to be called later for an app, as async_context.js has it: with what is current for the app now. */
-    bind: (callback) => callback,
+    /** Of async_context.js, once that is loaded: what is called later for an app is called with what is current now. */
+    bind: undefined,
     rejections,
     /** Of operations.js. */
     get operation() {

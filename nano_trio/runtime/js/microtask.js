@@ -8,7 +8,7 @@
     queueMicrotask: function queueMicrotask(callback) {
       requireArguments(arguments.length, 1, "Failed to execute 'queueMicrotask'");
       callbackFunction(callback, "Failed to execute 'queueMicrotask': Argument 1");
-      const bound = platform.bind(callback);
+      const bound = platform.bind?.(callback) ?? callback;
       promiseThen(promiseResolve(undefined), () => {
         try {
           bound();

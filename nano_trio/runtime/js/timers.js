@@ -63,7 +63,8 @@
   function initialize(parameters, name, repeat) {
     const context = `Failed to execute '${name}'`;
     requireArguments(parameters.length, 1, context);
-    const handler = typeof parameters[0] === "function" ? platform.bind(parameters[0]) : DOMString(parameters[0], context);
+    const given = parameters[0];
+    const handler = typeof given === "function" ? (platform.bind?.(given) ?? given) : DOMString(given, context);
     const timeout = parameters[1] === undefined ? 0 : max(0, long(parameters[1]));
     const args = parameters.length > 2 ? slice(parameters, 2) : NONE;
     // An interval of 0 would leave no time to anything else.
