@@ -150,7 +150,7 @@
     let holder = object;
     for (; holder !== null; holder = getPrototypeOf(holder)) {
       if (proxyTarget(holder) !== undefined) return "Object";
-      // That of promises is an accessor once there is an AsyncLocalStorage (node_async_hooks.js).
+      // That of promises may be an accessor once there is an AsyncLocalStorage (async_context_getters.js).
       const found = ownDescriptor(holder, "constructor");
       const isHeld = holder === promisePrototype && found?.get !== undefined;
       const Class = isHeld ? constructors.Promise : found?.value;
