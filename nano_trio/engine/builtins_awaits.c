@@ -165,12 +165,23 @@ static Value call_bound(Context *context, Value this, int count, Value *argument
   return result;
 }
 
-/* A function of `code` that has the callback and what is current now; the callback itself where nothing is, or it is none. */
+/* Whether that was bound. What is current around it makes no difference to it. */
+static int is_bound(Value callback) {
+  if (tag_of(callback) != TAG_OBJECT || object_of(callback)->class != data_class) return 0;
+  const Data *data = engine.opaque_of(callback, data_class);
+  return data->function == (void *)call_bound;
+}
+
+/*
+ * A function of `code` that has the callback and what is current now; the callback itself where nothing is, or it is none.
+ * Nor is what was bound bound again: for a function of data the engine does not look whether there is stack left, so an
+ * app must not be able to have one call another that calls another.
+ */
 static Value bind_as(Context *context, Data_function *code, Value callback) {
   Value kept[2] = {callback, current_of(context)};
-  Value bound = tag_of(kept[1]) == TAG_OBJECT && engine.is_function(context, callback)
-                    ? engine.new_function_with(context, code, 0, 0, 2, kept)
-                    : duplicate(callback);
+  int is_needed = tag_of(kept[1]) == TAG_OBJECT && engine.is_function(context, callback) &&
+                  !(code == call_bound && is_bound(callback));
+  Value bound = is_needed ? engine.new_function_with(context, code, 0, 0, 2, kept) : duplicate(callback);
   release(context, kept[1]);
   return bound;
 }
