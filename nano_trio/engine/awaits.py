@@ -9,6 +9,7 @@ scratch context, and then proved on another. Where anything of this fails the en
 from __future__ import annotations
 
 import ctypes
+import threading
 from functools import cache
 
 import quickjs
@@ -30,6 +31,8 @@ _LESSONS = (
 )
 _MODULE = 5
 _PLACE = "given"
+_learning = threading.Lock()
+"""Of what is learned the process has one place, and all its threads' isolates are led where that says."""
 # What it tells is where a program is, a letter or a number, and what is current there, where something is.
 _PROOF = r"""
 const of = (name) => given.uncurry("Await", name), { apply } = Reflect, { then } = Promise.prototype;
@@ -80,27 +83,34 @@ _TOLD = (
 )
 
 
-@cache
 def kept(source: str) -> bool:
     """Whether it does, in all contexts of this process, from now on: by what ``uncurry("Await", …)`` gives them.
 
     ``source``: as for :func:`nano_trio.engine.builtins.give`.
     """
+    with _learning:
+        return _learned(source)
+
+
+@cache
+def _learned(source: str) -> bool:
     library = builtins.library(source)
     if library is None:
         return False
-    scratch = quickjs.Runtime().new_context()
-    scratch.set_module_loader(lambda name: "")
-    for number, lesson in enumerate(_LESSONS):
-        if library.awaits_note(number, ctypes.c_void_p(address_of(scratch))):
-            scratch.eval(lesson, "./module", module=number == _MODULE)
-            _run_jobs(scratch)
-    if not library.awaits_begin():
-        return False
-    if _told(source) == _TOLD:
-        return True
-    library.awaits_end()
-    return False
+    is_kept = False
+    try:
+        scratch = quickjs.Runtime().new_context()
+        scratch.set_module_loader(lambda name: "")
+        for number, lesson in enumerate(_LESSONS):
+            if library.awaits_note(number, ctypes.c_void_p(address_of(scratch))):
+                scratch.eval(lesson, "./module", module=number == _MODULE)
+                _run_jobs(scratch)
+        is_kept = bool(library.awaits_begin()) and _told(source) == _TOLD
+    finally:
+        # Also where an error came between: what is noted next would be an app's.
+        if not is_kept:
+            library.awaits_end()
+    return is_kept
 
 
 def _told(source: str) -> str:
