@@ -244,12 +244,15 @@ Value begin_awaits(Context *context, Value function, int count, Value *arguments
   /* This function of the engine's throws nothing. */
   if (!engine.is_class(runtime, current_class) && engine.new_class(runtime, current_class, &definition) < 0)
     return engine.throw_out_of_memory(context);
-  int is_native = tag_of(function) == TAG_OBJECT && engine.is_c_function(context, function, (void *)native_then, 0);
+  int is_object = tag_of(function) == TAG_OBJECT;
+  int is_native = is_object && engine.is_c_function(context, function, (void *)native_then, 0);
   if (is_native) {
     Kept kept = kept_of(function);
     kept.function = (void *)then;
     memcpy((char *)function.as.pointer + KEPT_AT, &kept, sizeof kept);
   }
+  /* It was before where async_context.js is loaded again: an error came between. */
+  is_native = is_native || (is_object && engine.is_c_function(context, function, (void *)then, 0));
   return (Value){{is_native}, TAG_BOOL};
 }
 

@@ -41,6 +41,16 @@ except quickjs.JSError:
 awaits._LESSONS, awaits.address_of = lessons, address
 print(awaits.kept(source))
 """,
+    # The platform's file is loaded again where an error came between, and must not wrap what is done already.
+    "and is begun twice": """
+import quickjs
+from nano_trio.engine import awaits, builtins
+from nano_trio.runtime.platform import builtins_source
+awaits.kept(builtins_source())
+context = quickjs.Runtime().new_context()
+builtins.give(context, builtins_source(), "given")
+print(context.eval("[1, 2].every(() => given.uncurry('Await', 'begin')(Promise.prototype.then))"))
+""",
 }
 
 
