@@ -117,6 +117,11 @@ int find_kept(const char *type, const char *name, Kept *kept) {
   return index >= 0;
 }
 
+void replace_kept(const char *type, const char *name, void *function) {
+  int index = find_method(type, name);
+  if (index >= 0) methods[index].kept.function = function;
+}
+
 static Value uncurry(Context *context, Value this, int count, Value *arguments) {
   Value result = exception;
   const char *type = engine.text_of(context, NULL, arguments[0], 0);

@@ -132,6 +132,8 @@ Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers,
 Generic begin_awaits, get_current, set_current, run_with, bind_to_current;
 /* What the engine keeps of a method that is listed; whether there is one. */
 int find_kept(const char *type, const char *name, Kept *);
+/* All contexts' functions for it call that from now on, which is as the engine's. */
+void replace_kept(const char *type, const char *name, void *function);
 /* Whether the engine keeps what they rely on as they know it. Once a process, in a context in which no app's code has run. */
 int proves_ours(Context *);
 int proves_arrays(Context *);

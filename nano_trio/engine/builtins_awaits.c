@@ -21,7 +21,8 @@
  *
  * What an app gives to `then` cannot be told apart by where it was given; so it is wrapped, in a function that is such a
  * handler. `then` itself is not replaced by another object, but the C function behind it: all who have it, or look at it,
- * have and see what they did.
+ * have and see what they did. The platform's own goes the same way: so what it calls of an app's behind a promise, a
+ * stream's algorithms say, has what was current for whom it waits.
  *
  * Which jobs, classes and functions these are is learned by note_job, once a process, from programs that Python has an
  * engine run for that (awaits.py). Out of memory each of these places does what the engine's does: it fails.
@@ -297,10 +298,14 @@ int awaits_begin(void) {
   reaction_job = noted[0].job;
   resume_class = noted[FULFILLED_AWAIT].class;
   data_class = noted[GENERATOR].class;
-  native_then = (Generic *)kept.function;
+  if (native_then == NULL) native_then = (Generic *)kept.function;
+  replace_kept("Promise", "then", (void *)then);
   engine.new_class_number(&current_class);
   return lead(1);
 }
 
 /* The engine calls its own functions again. */
-void awaits_end(void) { lead(0); }
+void awaits_end(void) {
+  lead(0);
+  if (native_then != NULL) replace_kept("Promise", "then", (void *)native_then);
+}
