@@ -295,23 +295,24 @@ static int learn_names(Context *context, Value list) {
   return 1;
 }
 
-/* Members, three items each: the file, the name, and the length of a method, or less than 0 for a getter. */
+/* Members, four items each: the file, the name, the length of a method, or less than 0 for a getter, is it enumerable. */
 static int learn_members(Context *context, Value list) {
-  uint32_t count = length_of(context, list) / 3;
+  uint32_t count = length_of(context, list) / 4;
   members = calloc(count, sizeof *members);
   files = calloc(count, sizeof *files);
   if (members == NULL || files == NULL) return 0;
   for (uint32_t i = 0; i < count; i++) {
-    char *file = copy_text(context, list, 3 * i), *name = copy_text(context, list, 3 * i + 1);
-    int length = engine.get_at(context, list, 3 * i + 2).as.integer;
+    char *file = copy_text(context, list, 4 * i), *name = copy_text(context, list, 4 * i + 1);
+    int length = engine.get_at(context, list, 4 * i + 2).as.integer;
+    int is_enumerable = engine.get_at(context, list, 4 * i + 3).as.integer;
     if (file == NULL || name == NULL) return 0;
     Entry *entry = &members[member_count];
     *entry = (Entry){.name = name, .holds = length < 0 ? A_GETTER : A_FUNCTION, .magic = (int16_t)member_count};
     if (length < 0) {
-      entry->flags = CONFIGURABLE_ENUMERABLE;
+      entry->flags = is_enumerable ? CONFIGURABLE_ENUMERABLE : CONFIGURABLE;
       entry->as.accessor.get = (void *)get_member;
     } else {
-      entry->flags = CONFIGURABLE_WRITABLE_ENUMERABLE;
+      entry->flags = is_enumerable ? CONFIGURABLE_WRITABLE_ENUMERABLE : CONFIGURABLE_WRITABLE;
       entry->as.function.length = (uint8_t)length;
       entry->as.function.kind = GENERIC_MAGIC;
       entry->as.function.function = (void *)member;

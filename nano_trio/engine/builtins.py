@@ -130,8 +130,8 @@ def give(context: quickjs.Context, source: str, place: str) -> bool:
     ``listed`` names, four items each (is it a method, its type, its name, the function), ``uncurry`` and ``statics``
     are for. ``defineLazy(access, find)`` defines the globals that ``lazy`` names: each is what ``access(name)``
     returns, and is assigned by ``access(name, value)``. ``defineMembers(target, file)`` defines what ``members`` has
-    for a file, three items each (the file, the name, the length of a method or -1 for a getter): it does what the
-    function ``find(file, name)`` does.
+    for a file, four items each (the file, the name, the length of a method or -1 for a getter, is it enumerable): it
+    does what the function ``find(file, name)`` does.
     """
     given = library(source)
     if given is not None:

@@ -72,6 +72,7 @@ LAZY_GLOBALS: dict[str, str] = {
     "microtask": "queueMicrotask",
     "navigator": "navigator Navigator",
     "htmlrewriter": "HTMLRewriter",
+    "intl": "Intl",
     "crypto": "crypto Crypto",
     "subtlecrypto": "SubtleCrypto",
     "cryptokey": "CryptoKey",

@@ -140,16 +140,18 @@ def test_each_member_that_is_listed_is_there(run_js: Callable[[str], Any]) -> No
         const members = {members}, request = new Request("http://a/", {{ method: "POST", body: "x" }}), wrong = [];
         const targets = {{
           request_members: Request.prototype, response_members: Response.prototype, response_statics: Response,
-          error_statics: Error, promise_statics: Promise,
+          error_statics: Error, promise_statics: Promise, intl_number: Number.prototype, intl_date: Date.prototype,
+          intl_collation: String.prototype,
         }};
         const defaults = "default,same-origin,,half,,false,false,false,cors,follow,about:client,";
-        for (let i = 0; i < members.length; i += 3) {{
-          const [file, name, length] = members.slice(i, i + 3);
+        for (let i = 0; i < members.length; i += 4) {{
+          const [file, name, length, isEnumerable] = members.slice(i, i + 4);
           const {{ value, get, enumerable }} = Object.getOwnPropertyDescriptor(targets[file], name);
           // What interfaces have is enumerable (Web IDL), what ECMAScript's constructors have is not.
-          if (enumerable === /^(error|promise)_statics$/.test(file) || (value ?? get).length !== Math.max(length, 0)) wrong.push(name);
+          const isInterface = /^(request|response)_/.test(file);
+          if (enumerable !== isInterface || isEnumerable !== isInterface || (value ?? get).length !== Math.max(length, 0)) wrong.push(name);
           // What is no Request or Response is refused: by an exception, or by a promise that is rejected.
-          if (file !== "response_statics")
+          if (!/^(response_statics|intl_collation)$/.test(file))
             try {{ if (!await (value ?? get).call({{}}).then(() => 0, (error) => error instanceof TypeError)) wrong.push(name) }}
             catch (error) {{ if (!(error instanceof TypeError) || /then/.test(error.message)) wrong.push(name) }}
         }}

@@ -193,6 +193,17 @@ SCENARIOS = {
         try { r.on("a:hover", {}); } catch {}
     """,
     "domexception": 'new DOMException("a", "AbortError").code;',
+    "intl": """
+        (1234.5).toLocaleString(["de", "en"], { notation: "compact" }); 12n.toLocaleString();
+        new Intl.NumberFormat("en-US", { style: "currency", currency: "EUR" }).formatToParts("-1e3");
+        new Intl.NumberFormat().resolvedOptions(); Intl.getCanonicalLocales("EN-latn-us");
+        new Date(0).toLocaleString("en", { timeZone: "Europe/Paris", timeZoneName: "short" });
+        new Intl.DateTimeFormat("en", { timeZone: "+05:30" }).formatToParts(new Date(0));
+        "é1".localeCompare("É02", "en", { numeric: true, sensitivity: "base" }); "a".localeCompare("b");
+        new Intl.Collator("en", { ignorePunctuation: true }).compare("æ-", "ª");
+        new Intl.PluralRules("en", { type: "ordinal" }).select(11); new Intl.RelativeTimeFormat("en").format(-2, "days");
+        new Intl.RelativeTimeFormat("en").formatToParts(1, "day");
+    """,
     "cache": """
         const url = "https://e.com/?a", c = await caches.open("n");
         await c.put(url, new Response("x", { headers: { vary: "accept, x" } }));

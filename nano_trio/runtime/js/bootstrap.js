@@ -153,13 +153,21 @@
 
   // All engines but this one have it, and packages call it without asking.
   defineMembers(Error, "error_statics");
-  defineProperty(Error, "captureStackTrace", { __proto__: null, enumerable: false });
   // The engine's own frees a function twice where memory runs out in its midst.
   delete Promise.withResolvers;
   defineMembers(Promise, "promise_statics");
-  defineProperty(Promise, "withResolvers", { __proto__: null, enumerable: false });
   // The engine's own may go on in a map's record that they have freed; where it can be mended the host has done so.
   if (builtins !== undefined) load("collections");
+  // The engine has no locales.
+  delete Number.prototype.toLocaleString;
+  defineMembers(Number.prototype, "intl_number");
+  defineMembers(BigInt.prototype, "intl_number");
+  delete Date.prototype.toLocaleString;
+  delete Date.prototype.toLocaleDateString;
+  delete Date.prototype.toLocaleTimeString;
+  defineMembers(Date.prototype, "intl_date");
+  delete String.prototype.localeCompare;
+  defineMembers(String.prototype, "intl_collation");
   defineGlobal("self", globals);
   /** Globals that are no longer lazy: the app has assigned them, or the platform defined them otherwise. */
   const settled = { __proto__: null, console: true };

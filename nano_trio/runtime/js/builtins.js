@@ -32,7 +32,7 @@
     SharedArrayBuffer: "byteLength",
     String:
       "charCodeAt codePointAt slice substring indexOf lastIndexOf includes startsWith endsWith split trim toLowerCase " +
-      "toUpperCase replaceAll padStart padEnd repeat toWellFormed isWellFormed valueOf",
+      "toUpperCase replaceAll padStart padEnd repeat normalize toWellFormed isWellFormed valueOf",
     Symbol: "toString valueOf",
     TypedArray: "set slice fill buffer byteOffset byteLength [Symbol.toStringTag]",
     Uint8Array: "toBase64",
@@ -61,13 +61,20 @@
   // Members of interfaces that few apps use, by the file that has what they do: methods, with their length, and getters.
   const interfaces = {
     __proto__: null,
-    promise_statics: "withResolvers/0",
     request_members:
       "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 cache credentials destination duplex integrity " +
       "isHistoryNavigation isReloadNavigation keepalive mode redirect referrer referrerPolicy",
     response_members: "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 redirected type url webSocket",
     response_statics: "error/0 redirect/1",
+  };
+  // The same of what the engine lacks, or has otherwise, of ECMAScript: as all of that, they are not enumerable.
+  const language = {
+    __proto__: null,
+    promise_statics: "withResolvers/0",
     error_statics: "captureStackTrace/2",
+    intl_number: "toLocaleString/0",
+    intl_date: "toLocaleString/0 toLocaleDateString/0 toLocaleTimeString/0",
+    intl_collation: "localeCompare/1",
   };
   const { create, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys } = Object;
   const types = { __proto__: null, TypedArray: getPrototypeOf(Uint8Array) };
@@ -124,16 +131,18 @@
     return found;
   };
   const members = [];
-  for (const file in interfaces) {
-    for (const member of interfaces[file].split(" ")) {
-      const [name, length = -1] = member.split("/");
-      members.push(file, name, length | 0);
+  for (const group of [interfaces, language]) {
+    for (const file in group) {
+      for (const member of group[file].split(" ")) {
+        const [name, length = -1] = member.split("/");
+        members.push(file, name, length | 0, group === interfaces);
+      }
     }
   }
   const { apply } = Reflect;
   let findMember;
   const defineMembers = (target, file) => {
-    for (let i = 0; i < members.length; i += 3) {
+    for (let i = 0; i < members.length; i += 4) {
       // Nothing is asked of arrays, whose methods an app may have replaced.
       if (members[i] !== file) continue;
       const name = members[i + 1], length = members[i + 2];
@@ -148,7 +157,9 @@
         },
       };
       if (length >= 0) defineProperty(method[name], "length", { value: length });
-      defineProperty(target, name, getOwnPropertyDescriptor(length < 0 ? getter : method, name));
+      const descriptor = getOwnPropertyDescriptor(length < 0 ? getter : method, name);
+      descriptor.enumerable = members[i + 3];
+      defineProperty(target, name, descriptor);
     }
   };
   const defineLazy = (access, find) => {
