@@ -73,6 +73,7 @@ LAZY_GLOBALS: dict[str, str] = {
     "navigator": "navigator Navigator",
     "htmlrewriter": "HTMLRewriter",
     "intl": "Intl",
+    "disposal": "DisposableStack AsyncDisposableStack SuppressedError",
     "crypto": "crypto Crypto",
     "subtlecrypto": "SubtleCrypto",
     "cryptokey": "CryptoKey",

@@ -141,7 +141,7 @@ def test_each_member_that_is_listed_is_there(run_js: Callable[[str], Any]) -> No
         const targets = {{
           request_members: Request.prototype, response_members: Response.prototype, response_statics: Response,
           error_statics: Error, promise_statics: Promise, intl_number: Number.prototype, intl_date: Date.prototype,
-          intl_collation: String.prototype,
+          intl_collation: String.prototype, array_statics: Array,
         }};
         const defaults = "default,same-origin,,half,,false,false,false,cors,follow,about:client,";
         for (let i = 0; i < members.length; i += 4) {{

@@ -10,7 +10,7 @@
   const { KINDS, TEXT_TYPE, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
-  const { iterator } = Symbol;
+  const { iterator, asyncIterator } = Symbol;
 
   /** streams_readable.js and streams_late.js, from the first body that is a stream, and that becomes one. */
   let streams, lateStreams;
@@ -77,7 +77,13 @@
       isOf("urlsearchparams", "isURLSearchParams", value) ||
       isOf("formdata", "isFormData", value) ||
       isArrayBuffer(value);
-    return isBodyInit ? value : USVString(value, context);
+    if (isBodyInit) return value;
+    // What is iterated asynchronously is a stream of what it gives, as in all other runtimes, though not yet in Fetch.
+    if (typeof value === "object" && typeof value[asyncIterator] === "function") {
+      streams ??= load("streams_readable");
+      return load("streams_iteration").from(value);
+    }
+    return USVString(value, context);
   }
 
   /** "Extract a body" from a converted BodyInit that is no string into `state`; its MIME type or null. */

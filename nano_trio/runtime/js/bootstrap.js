@@ -158,6 +158,10 @@
   defineMembers(Promise, "promise_statics");
   // The engine's own may go on in a map's record that they have freed; where it can be mended the host has done so.
   if (builtins !== undefined) load("collections");
+  defineMembers(Array, "array_statics");
+  // What compilers make of `using` asks for these.
+  defineProperty(Symbol, "dispose", { __proto__: null, value: Symbol("Symbol.dispose") });
+  defineProperty(Symbol, "asyncDispose", { __proto__: null, value: Symbol("Symbol.asyncDispose") });
   // The engine has no locales.
   delete Number.prototype.toLocaleString;
   defineMembers(Number.prototype, "intl_number");

@@ -72,6 +72,7 @@
     __proto__: null,
     promise_statics: "withResolvers/0",
     error_statics: "captureStackTrace/2",
+    array_statics: "fromAsync/1",
     intl_number: "toLocaleString/0",
     intl_date: "toLocaleString/0 toLocaleDateString/0 toLocaleTimeString/0",
     intl_collation: "localeCompare/1",

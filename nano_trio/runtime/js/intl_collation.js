@@ -45,7 +45,7 @@
     push(ascii, weights[character] ?? weights[toLowerCase(character)] ?? 0);
   }
   const isMark = /^\p{M}$/u;
-  const isIgnored = /^[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f]$/;
+  const isIgnored = /^[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]$/;
   const isPunctuation = /^[\p{P}\p{Z}\s]$/u;
 
   /** The keys of a string: { letters, accents, cases }, each a list of numbers. */

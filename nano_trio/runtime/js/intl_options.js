@@ -108,16 +108,15 @@
       if (state === undefined) throw new TypeError(`this is no Intl.${name}`);
       return state;
     };
-    const Constructor = {
-      [name]: function (locales, options) {
-        if (new.target === undefined && !isCallable) throw new TypeError(`Intl.${name} needs new`);
-        const object = new.target === undefined ? create(prototype) : this;
-        localeList(locales);
-        setState(states, object, setup(options));
-        return object;
-      },
-    }[name];
-    defineProperty(Constructor, "length", { __proto__: null, value: 0, configurable: true });
+    function Constructor(locales, options) {
+      if (new.target === undefined && !isCallable) throw new TypeError(`Intl.${name} needs new`);
+      const object = new.target === undefined ? create(prototype) : this;
+      localeList(locales);
+      setState(states, object, setup(options));
+      return object;
+    }
+    defineProperty(Constructor, "name", { __proto__: null, value: name });
+    defineProperty(Constructor, "length", { __proto__: null, value: 0 });
     const { prototype } = Constructor;
     defineProperty(Constructor, "prototype", { __proto__: null, writable: false });
     for (const key in methods) {

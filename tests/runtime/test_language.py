@@ -1,0 +1,111 @@
+"""What the engine lacks of ECMAScript, and what other runtimes have of its proposals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Run = Callable[[str], Any]
+
+
+@pytest.mark.parametrize(
+    ("expression", "result"),
+    [
+        ("[Promise.resolve(1), 2]", [1, 2]),
+        ("(async function* () { yield 1; yield 2; })(), (x, i) => Promise.resolve(x * 10 + i)", [10, 21]),
+        ("new Set(['a', 'b'])", ["a", "b"]),
+        ("{ length: 2, 0: Promise.resolve('x'), 1: 'y' }", ["x", "y"]),
+        ("'añ'", ["a", "ñ"]),
+        ("ReadableStream.from([1, 2]), function (x) { return x + this.more; }, { more: 1 }", [2, 3]),
+    ],
+)
+def test_arrays_from_what_comes_asynchronously(run_js: Run, expression: str, result: list[Any]) -> None:
+    assert run_js(f"return Array.fromAsync({expression})") == result
+
+
+def test_array_from_async_fails_by_its_promise_and_closes_the_iterator(run_js: Run) -> None:
+    assert run_js(
+        """const told = [];
+        async function* items() { try { yield 1; yield 2; } finally { told.push("closed"); } }
+        const fail = (...given) => Array.fromAsync(...given).catch((error) => told.push(error.name));
+        await fail(items(), () => { throw new RangeError(); });
+        await fail(undefined); await fail([], 1); await fail([Promise.reject(new SyntaxError())]);
+        class Own extends Array {}
+        const own = await Own.fromAsync([1, 2]);
+        return [told, own instanceof Own, own.length, Object.keys(Array), Array.fromAsync.length];"""
+    ) == [["closed", "RangeError", "TypeError", "TypeError", "SyntaxError"], True, 2, [], 1]
+
+
+def test_what_compilers_make_of_using_finds_its_symbols(run_js: Run) -> None:
+    assert run_js(
+        """const { writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(Symbol, "dispose");
+        return [String(Symbol.dispose), String(Symbol.asyncDispose), writable, enumerable, configurable];"""
+    ) == ["Symbol(Symbol.dispose)", "Symbol(Symbol.asyncDispose)", False, False, False]
+
+
+def test_a_disposable_stack_ends_what_it_holds_in_reverse(run_js: Run) -> None:
+    assert run_js(
+        """const told = [], stack = new DisposableStack();
+        const made = stack.use({ [Symbol.dispose]() { told.push("used"); } });
+        told.push(typeof made, stack.use(null), stack.adopt(7, (value) => told.push(value)));
+        stack.defer(() => told.push("deferred"));
+        const moved = stack.move();
+        told.push(stack.disposed, moved.disposed);
+        stack.dispose();
+        moved.dispose(); moved[Symbol.dispose]();
+        for (const wrong of [() => moved.use(null), () => new DisposableStack().use({}), () => DisposableStack()])
+          try { wrong(); } catch (error) { told.push(error.name); }
+        return [told, `${stack}`, DisposableStack.prototype.dispose === DisposableStack.prototype[Symbol.dispose]];"""
+    ) == [
+        ["object", None, 7, True, False, "deferred", 7, "used", "ReferenceError", "TypeError", "TypeError"],
+        "[object DisposableStack]",
+        True,
+    ]
+
+
+def test_an_error_while_disposing_keeps_the_one_before(run_js: Run) -> None:
+    assert run_js(
+        """const stack = new DisposableStack();
+        for (const name of ["a", "b", "c"]) stack.defer(() => { throw name; });
+        const list = [];
+        try { stack.dispose(); } catch (error) {
+          for (; error instanceof SuppressedError; error = error.suppressed) list.push(error.name, error.error);
+          list.push(error);
+        }
+        const own = SuppressedError(1, 2, "text");
+        return [list, own.message, own instanceof Error, Object.keys(own), typeof own.stack];"""
+    ) == [["SuppressedError", "a", "SuppressedError", "b", "c"], "text", True, [], "string"]
+
+
+def test_an_async_stack_waits_for_each(run_js: Run) -> None:
+    assert run_js(
+        """const told = [], stack = new AsyncDisposableStack();
+        stack.use({ [Symbol.dispose]() { told.push("plain"); } });
+        stack.use({ async [Symbol.asyncDispose]() { await null; told.push("first"); throw new RangeError("x"); } });
+        stack.defer(async () => { await null; told.push("last"); });
+        await stack.disposeAsync().catch((error) => told.push(error.message));
+        await stack.disposeAsync();
+        return [told, stack.disposed];"""
+    ) == [["last", "first", "plain", "x"], True]
+
+
+@pytest.mark.parametrize(
+    "make", ["new Response(body)", "new Request('http://a', { method: 'POST', duplex: 'half', body })"]
+)
+def test_a_body_may_be_iterated_asynchronously(run_js: Run, make: str) -> None:
+    assert run_js(
+        f"""const told = [];
+        async function* pieces() {{
+          try {{ for (const text of ["a", "b", "c"]) yield new TextEncoder().encode(text); }} finally {{ told.push("closed"); }}
+        }}
+        let body = pieces();
+        const whole = {make};
+        told.push(whole.headers.get("content-type"), await whole.text());
+        body = pieces();
+        const reader = ({make}).body.getReader();
+        told.push((await reader.read()).value.length);
+        await reader.cancel();
+        return told;"""
+    ) == ["closed", None, "abc", 1, "closed"]
