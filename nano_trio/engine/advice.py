@@ -21,12 +21,8 @@ _INSTEAD: Final = {
     "os": "an app sees nothing of the machine",
     "perf_hooks": "performance is global",
     "process": "settings are in env, the second argument of fetch",
-    "querystring": "URLSearchParams is global",
     "stream": _STREAMS,
-    "string_decoder": "TextDecoder is global",
     "test": 'nano-trio test has "nano:test"',
-    "timers": "setTimeout and the like, and scheduler.wait(), are global",
-    "url": "URL, URLSearchParams and URLPattern are global",
     "worker_threads": "MessageChannel, BroadcastChannel and structuredClone are global",
     "zlib": "CompressionStream and DecompressionStream are global",
 }

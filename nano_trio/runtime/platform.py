@@ -92,7 +92,10 @@ class _Builtins(Mapping[str, str]):
     _SHORT: Final = {
         "nano:rooms": 'export const { rooms, publish, members, count } = globalThis["nano:modules"].rooms;'
     }
-    _NODE: Final = ("assert", "async_hooks", "buffer", "crypto", "events", "path", "util")
+    _NODE: Final = (
+        *("assert", "assert/strict", "async_hooks", "buffer", "crypto", "events", "path", "path/posix", "path/win32"),
+        *("querystring", "string_decoder", "timers", "timers/promises", "url", "util", "util/types"),
+    )
 
     def __init__(self) -> None:
         self._sources = {**self._SHORT, **{f"node:{name}": "" for name in self._NODE}}
@@ -100,7 +103,8 @@ class _Builtins(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         source = self._sources[name]
         if not source:
-            source = self._sources[name] = (_JS_FOLDER / f"node_{name[5:]}.js").read_text("utf-8")
+            file = f"node_{name[5:].replace('/', '_')}.js"
+            source = self._sources[name] = (_JS_FOLDER / file).read_text("utf-8")
         return source
 
     def __contains__(self, name: object) -> bool:
