@@ -23,6 +23,7 @@ NUMBERS = {
     "[NaN, Infinity, -Infinity].map((x) => x.toLocaleString()).join()": "NaN,∞,-∞",
     "12345678901234567890n.toLocaleString()": "12,345,678,901,234,567,890",
     "new Intl.NumberFormat().format('12345678901234567890.5')": "12,345,678,901,234,567,890.5",
+    "['1e999999999', '-1e-999999999', '0x10'].map(new Intl.NumberFormat().format).join()": "∞,-0,16",
     "new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD' }).format(-1234.5)": "-$1,234.50",
     "new Intl.NumberFormat('en-US', { style: 'currency', currency: 'JPY' }).format(1234.5)": "¥1,235",
     "new Intl.NumberFormat('en-US', { style: 'currency', currency: 'chf' }).format(1)": "CHF\xa01.00",

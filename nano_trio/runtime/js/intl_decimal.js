@@ -15,6 +15,7 @@
   const toString = uncurry("Number", "toString");
   const Number = globalThis.Number;
   const DECIMAL = /^\s*([+-]?)(?:(\d+)\.?(\d*)|\.(\d+))(?:[eE]([+-]?\d+))?\s*$/;
+  const MOST_ZEROS = 9999;
   const EDGES = /^(0*)(.*?)0*$/;
   const NOT_ZERO = /[^0]/;
 
@@ -38,6 +39,9 @@
     if (match === null) return decimalOf(Number(value));
     const whole = match[2] ?? "";
     const exponent = Number(match[5] ?? 0);
+    // Nobody wants to read more zeros than that, and they would take memory.
+    if (exponent > MOST_ZEROS) return special("∞", match[1] === "-");
+    if (exponent < -MOST_ZEROS) return trimmed("", 0, match[1] === "-");
     return trimmed(whole + (match[3] ?? match[4]), whole.length + exponent, match[1] === "-");
   }
   const MODES = ["ceil", "floor", "expand", "trunc", "halfCeil", "halfFloor", "halfExpand", "halfTrunc", "halfEven"];
