@@ -56,7 +56,6 @@ LAZY_GLOBALS: dict[str, str] = {
     "cache": "caches Cache CacheStorage",
     "websocket": "WebSocket CloseEvent",
     "websocket_pair": "WebSocketPair",
-    "modules": "nano:modules",
     "eventsource": "EventSource",
     "compression": "CompressionStream DecompressionStream",
     "structuredclone": "structuredClone",
@@ -73,7 +72,6 @@ LAZY_GLOBALS: dict[str, str] = {
     "navigator": "navigator Navigator",
     "htmlrewriter": "HTMLRewriter",
     "intl": "Intl",
-    "disposal": "DisposableStack AsyncDisposableStack SuppressedError",
     "crypto": "crypto Crypto",
     "subtlecrypto": "SubtleCrypto",
     "cryptokey": "CryptoKey",
@@ -89,9 +87,7 @@ _JS_FOLDER = Path(__file__).parent / "js"
 class _Builtins(Mapping[str, str]):
     """The source of modules by name; those of Node's names are read when an app first imports them."""
 
-    _SHORT: Final = {
-        "nano:rooms": 'export const { rooms, publish, members, count } = globalThis["nano:modules"].rooms;'
-    }
+    _SHORT: Final = {"nano:rooms": 'export const { rooms, publish, members, count } = WeakRef["nano:modules"].rooms;'}
     _NODE: Final = (
         *("assert", "assert/strict", "async_hooks", "buffer", "crypto", "events", "path", "path/posix", "path/win32"),
         *("querystring", "string_decoder", "timers", "timers/promises", "url", "util", "util/types"),

@@ -232,7 +232,7 @@ SCENARIOS = {
         await closed;
     """,
     "rooms": """
-        const { publish, members, count } = globalThis["nano:modules"].rooms;
+        const { publish, members, count } = WeakRef["nano:modules"].rooms;
         publish("r", "x"); publish("r", new ArrayBuffer(2)); members("r"); count("r");
     """,
     "eventsource": """

@@ -45,52 +45,6 @@ def test_what_compilers_make_of_using_finds_its_symbols(run_js: Run) -> None:
     ) == ["Symbol(Symbol.dispose)", "Symbol(Symbol.asyncDispose)", False, False, False]
 
 
-def test_a_disposable_stack_ends_what_it_holds_in_reverse(run_js: Run) -> None:
-    assert run_js(
-        """const told = [], stack = new DisposableStack();
-        const made = stack.use({ [Symbol.dispose]() { told.push("used"); } });
-        told.push(typeof made, stack.use(null), stack.adopt(7, (value) => told.push(value)));
-        stack.defer(() => told.push("deferred"));
-        const moved = stack.move();
-        told.push(stack.disposed, moved.disposed);
-        stack.dispose();
-        moved.dispose(); moved[Symbol.dispose]();
-        for (const wrong of [() => moved.use(null), () => new DisposableStack().use({}), () => DisposableStack()])
-          try { wrong(); } catch (error) { told.push(error.name); }
-        return [told, `${stack}`, DisposableStack.prototype.dispose === DisposableStack.prototype[Symbol.dispose]];"""
-    ) == [
-        ["object", None, 7, True, False, "deferred", 7, "used", "ReferenceError", "TypeError", "TypeError"],
-        "[object DisposableStack]",
-        True,
-    ]
-
-
-def test_an_error_while_disposing_keeps_the_one_before(run_js: Run) -> None:
-    assert run_js(
-        """const stack = new DisposableStack();
-        for (const name of ["a", "b", "c"]) stack.defer(() => { throw name; });
-        const list = [];
-        try { stack.dispose(); } catch (error) {
-          for (; error instanceof SuppressedError; error = error.suppressed) list.push(error.name, error.error);
-          list.push(error);
-        }
-        const own = SuppressedError(1, 2, "text");
-        return [list, own.message, own instanceof Error, Object.keys(own), typeof own.stack];"""
-    ) == [["SuppressedError", "a", "SuppressedError", "b", "c"], "text", True, [], "string"]
-
-
-def test_an_async_stack_waits_for_each(run_js: Run) -> None:
-    assert run_js(
-        """const told = [], stack = new AsyncDisposableStack();
-        stack.use({ [Symbol.dispose]() { told.push("plain"); } });
-        stack.use({ async [Symbol.asyncDispose]() { await null; told.push("first"); throw new RangeError("x"); } });
-        stack.defer(async () => { await null; told.push("last"); });
-        await stack.disposeAsync().catch((error) => told.push(error.message));
-        await stack.disposeAsync();
-        return [told, stack.disposed];"""
-    ) == [["last", "first", "plain", "x"], True]
-
-
 @pytest.mark.parametrize(
     "make", ["new Response(body)", "new Request('http://a', { method: 'POST', duplex: 'half', body })"]
 )

@@ -159,6 +159,7 @@
   // The engine's own may go on in a map's record that they have freed; where it can be mended the host has done so.
   if (builtins !== undefined) load("collections");
   defineMembers(Array, "array_statics");
+  defineMembers(WeakRef, "modules");
   // What compilers make of `using` asks for these.
   defineProperty(Symbol, "dispose", { __proto__: null, value: Symbol("Symbol.dispose") });
   defineProperty(Symbol, "asyncDispose", { __proto__: null, value: Symbol("Symbol.asyncDispose") });
@@ -166,10 +167,12 @@
   delete Number.prototype.toLocaleString;
   defineMembers(Number.prototype, "intl_number");
   defineMembers(BigInt.prototype, "intl_number");
-  delete Date.prototype.toLocaleString;
-  delete Date.prototype.toLocaleDateString;
-  delete Date.prototype.toLocaleTimeString;
-  defineMembers(Date.prototype, "intl_date");
+  // Assigned, for the table of Date's methods would grow by others.
+  const dates = { __proto__: null };
+  defineMembers(dates, "intl_date");
+  Date.prototype.toLocaleString = dates.toLocaleString;
+  Date.prototype.toLocaleDateString = dates.toLocaleDateString;
+  Date.prototype.toLocaleTimeString = dates.toLocaleTimeString;
   delete String.prototype.localeCompare;
   defineMembers(String.prototype, "intl_collation");
   defineGlobal("self", globals);

@@ -73,6 +73,7 @@
     promise_statics: "withResolvers/0",
     error_statics: "captureStackTrace/2",
     array_statics: "fromAsync/1",
+    modules: "nano:modules",
     intl_number: "toLocaleString/0",
     intl_date: "toLocaleString/0 toLocaleDateString/0 toLocaleTimeString/0",
     intl_collation: "localeCompare/1",

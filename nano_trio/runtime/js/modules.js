@@ -1,5 +1,6 @@
-// What the modules of ours that apps import, nano:rooms say, reach of the platform: by one global for all of them, which
-// every isolate has. Those modules are of the app's own realm, so nothing is given here that an app may not have.
+// What the modules of ours that apps import, nano:rooms say, reach of the platform: by one property of WeakRef for all of
+// them, which every isolate has (other tables would grow for it). Those modules are of the app's own realm,
+// so nothing is given here that an app may not have.
 (platform) => {
   "use strict";
   const reached = {
@@ -14,5 +15,6 @@
       return platform.load("node");
     },
   };
-  return { __proto__: null, "nano:modules": platform.statics.Object.freeze(reached) };
+  platform.statics.Object.freeze(reached);
+  return { __proto__: null, "nano:modules": () => reached };
 }

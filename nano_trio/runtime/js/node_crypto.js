@@ -1,7 +1,7 @@
 // node:crypto: hashes, HMACs, randomness, PBKDF2. Node.js API, Crypto: https://nodejs.org/api/crypto.html
 import { Buffer } from "node:buffer";
 
-const host = globalThis["nano:modules"].node;
+const host = WeakRef["nano:modules"].node;
 const MAX_AT_ONCE = 65536;
 
 function fail(Type, code, message) {

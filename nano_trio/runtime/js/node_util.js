@@ -1,5 +1,5 @@
 // node:util. Node.js API, Util: https://nodejs.org/api/util.html
-const host = globalThis["nano:modules"].node;
+const host = WeakRef["nano:modules"].node;
 const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag).get;
 const custom = Symbol.for("nodejs.util.promisify.custom");
 
