@@ -4,7 +4,7 @@
 // runs later gets what was current when it was arranged. The platform sees to that (async_context.js) from the first
 // AsyncLocalStorage on; before, nothing ever is.
 const { apply } = Reflect;
-const modules = globalThis["nano:modules"];
+const modules = WeakRef["nano:modules"];
 let context;
 
 const current = () => context?.current();
