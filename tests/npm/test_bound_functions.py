@@ -10,9 +10,9 @@ from .test_node_modules import run
 
 WAYS = {
     "by a then that the app had before": "const again = (f) => { Promise.prototype.then.call(undefined, f); return given; };",
-    "by what the platform's own modules reach": """const { bind } = globalThis["nano:modules"].asyncContext;
+    "by what the platform's own modules reach": """const { bind } = WeakRef["nano:modules"].asyncContext;
       const again = (f) => bind(f);""",
-    "with one of the app's between": """const { bind } = globalThis["nano:modules"].asyncContext;
+    "with one of the app's between": """const { bind } = WeakRef["nano:modules"].asyncContext;
       const again = (f) => bind(f.bind(null));""",
 }
 
