@@ -32,7 +32,10 @@ async def test_a_short_turn_runs_where_it_is_submitted(new_isolate: NewIsolate) 
 async def test_microtasks_belong_to_the_turn(new_isolate: NewIsolate) -> None:
     isolate = new_isolate()
     isolate.submit(Turn(isolate.context.get("later"), (7,)))
+    while isolate.busy:
+        await trio.lowlevel.checkpoint()
     assert isolate.context.eval("answered.join()") == "7"
+    assert isolate.account.turns == 1
 
 
 class Several(Entry):
@@ -52,7 +55,9 @@ class Several(Entry):
         self.ends += 1
 
 
-async def test_an_entry_that_is_several_runs_each_after_the_microtasks_of_the_last(new_isolate: NewIsolate) -> None:
+async def test_an_entry_that_is_several_runs_each_after_the_microtasks_of_the_last(
+    even_clock: None, new_isolate: NewIsolate
+) -> None:
     source = """
     const seen = [];
     function step(n) {
