@@ -50,6 +50,17 @@ def test_methods_are_plain_functions_without_required_arguments(run_js: Callable
     ) == [[name, name, 0, True, True, True, False] for name in METHODS]
 
 
+def test_it_is_there_although_it_was_first_looked_at_near_the_end_of_the_stack(run_js: Callable[[str], Any]) -> None:
+    keys = run_js(
+        """
+        function deeper() { try { deeper(); } catch (error) { console.log('too deep'); throw error; } }
+        try { deeper(); } catch {}
+        return Object.keys(console);
+        """
+    )
+    assert keys == METHODS
+
+
 def test_methods_work_detached_and_can_be_replaced(bench: Bench) -> None:
     bench.run(
         "const { log, warn } = console; log('a'); warn('b'); console.log = (x) => log('mine', x); console.log('c')"

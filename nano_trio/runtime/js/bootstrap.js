@@ -217,8 +217,9 @@
       {
         __proto__: null,
         get() {
-          setPrototypeOf(handler, null);
+          // Near the end of the stack this may fail; then it is begun again at the next look.
           load("console").define(target);
+          setPrototypeOf(handler, null);
         },
       },
     ),
