@@ -141,7 +141,7 @@ class Http2Connection:
         """The exchanges in flight."""
         self.tasks = 0
         """How many of them have a task."""
-        self.backlog = Backlog(self)
+        self.backlog = Backlog()
         self.pool = _POOL
         """Bytes by which the windows of streams whose bodies are read may still grow beyond their first size."""
         self.leaving = False
@@ -422,7 +422,7 @@ class Http2Connection:
         self._go_on()
 
     def _go_on(self) -> None:
-        self.backlog.settle()
+        self.backlog.settle(self)
         if not self.open:
             return
         if self.leaving and not self.streams and not self.unwanted and not self._unsent:
@@ -452,7 +452,7 @@ class Http2Connection:
                 self.reactor.watch(self._fd, INPUT)
             return True
         if sent or not self._unsent:
-            self.send_at = trio.current_time() + self.backlog.patience
+            self.send_at = trio.current_time() + self.backlog.patience(self)
             self.due(self.send_at)
         self._unsent = data[sent:]
         if self._reads and len(self._unsent) > _UNSENT:
@@ -547,7 +547,7 @@ class Http2Connection:
         for stream in list(self.streams.values()):
             stream.give_up(reason)
         self._queue.clear()
-        self.backlog.release()
+        self.backlog.release(self)
 
     def close_gently(self) -> None:
         """Shut our half, then wait for the client to close its own, so that no reset destroys our last words."""

@@ -29,12 +29,12 @@ _RECENT_S = 10.0
 
 
 class Backlog:
-    """That of one connection. Sizes are bytes of content."""
+    """That of one connection, which it is told of and does not hold: they would hold each other. Sizes are bytes of
+    content."""
 
-    __slots__ = ("_connection", "_delayed", "_hurries", "_recent", "_recent_at", "_taken", "_told", "size")
+    __slots__ = ("_delayed", "_hurries", "_recent", "_recent_at", "_taken", "_told", "size")
 
-    def __init__(self, connection: Http2Connection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
         self.size = 0
         """What waits now; the streams add to it."""
         self._taken = 0
@@ -49,33 +49,29 @@ class Backlog:
         self.size -= count
         self._taken += count
 
-    @property
-    def patience(self) -> float:
+    def patience(self, connection: Http2Connection) -> float:
         """Seconds that the client may take nothing."""
-        limits = self._connection.listener.limits
+        limits = connection.listener.limits
         if self.size > limits.waiting_per_connection:
             return min(limits.impatience, limits.stall_timeout)
         return limits.stall_timeout
 
-    def delays(self, stream: Http2Stream, body: bytes | Http2Body | None) -> bool:
+    def delays(self, connection: Http2Connection, stream: Http2Stream, body: bytes | Http2Body | None) -> bool:
         """Whether a request has to wait; then it is begun later. Its turn comes before those that come after it."""
-        if not self._delayed and self._has_room:
+        if not self._delayed and self._has_room(connection):
             return False
         self._delayed.append((stream, body))
         return True
 
-    @property
-    def _has_room(self) -> bool:
-        connection = self._connection
+    def _has_room(self, connection: Http2Connection) -> bool:
         listener = connection.listener
         if self.size <= listener.limits.waiting_per_connection + _FOR_EACH * self._recent:
             return True
         return listener.trusted is not None and connection.peer in listener.trusted
 
-    def _hurry(self) -> None:
+    def _hurry(self, connection: Http2Connection) -> None:
         """It has become too much: what stalls already must not do so for long, either."""
-        connection = self._connection
-        latest = connection.reactor.now + self.patience
+        latest = connection.reactor.now + self.patience(connection)
         for stream in connection.streams.values():
             if latest < stream.sending < math.inf:
                 stream.sending = latest
@@ -83,29 +79,29 @@ class Backlog:
             connection.send_at = latest
         connection.due(latest)
 
-    def settle(self) -> None:
+    def settle(self, connection: Http2Connection) -> None:
         """Something was sent, or is to be: begin what has room now, and tell what waits."""
         taken, self._taken = self._taken, 0
         if not self.size and not self._told:
             return
-        now = self._connection.reactor.now
+        now = connection.reactor.now
         if now > self._recent_at + _RECENT_S:
             self._recent //= 2
             self._recent_at = now
         self._recent += taken
-        while self._delayed and self._has_room:
+        while self._delayed and self._has_room(connection):
             stream, body = self._delayed.popleft()
             if not stream.over:
                 stream.begin(body)
         self._told = self.size > 0
-        hurries = self.size > self._connection.listener.limits.waiting_per_connection
+        hurries = self.size > connection.listener.limits.waiting_per_connection
         if hurries and not self._hurries:
-            self._hurry()
+            self._hurry(connection)
         self._hurries = hurries
-        self._connection.listener.slow_clients.hold(self._connection, self.size, taken)
+        connection.listener.slow_clients.hold(connection, self.size, taken)
 
-    def release(self) -> None:
+    def release(self, connection: Http2Connection) -> None:
         """All streams are over."""
         self._delayed.clear()
         self._told = False
-        self._connection.listener.slow_clients.hold(self._connection, 0)
+        connection.listener.slow_clients.hold(connection, 0)

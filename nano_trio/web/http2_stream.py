@@ -215,7 +215,7 @@ class Http2Stream:
 
     def _begin(self, body: bytes | Http2Body | None) -> None:
         backlog = self._connection.backlog
-        if not (backlog.size and backlog.delays(self, body)):
+        if not (backlog.size and backlog.delays(self._connection, self, body)):
             self.begin(body)
 
     def begin(self, body: bytes | Http2Body | None) -> None:
@@ -462,7 +462,7 @@ class Http2Stream:
         self.starved = True
         if self.sending == math.inf:
             connection = self._connection
-            self.sending = connection.reactor.now + connection.backlog.patience
+            self.sending = connection.reactor.now + connection.backlog.patience(connection)
             connection.due(self.sending)
 
     def expire(self, now: float) -> None:
