@@ -57,6 +57,7 @@ class Registry:
         drain_timeout_s: float = 30.0,
         turns: TurnNumbers | None = None,
         quarantined: Mapping[str, str] | None = None,
+        closed: frozenset[str] = frozenset(),
     ) -> None:
         self.scheduler = CpuScheduler(mark=None if turns is None else turns.mark)
         self.quarantined: Mapping[str, str] = dict(quarantined or {})
@@ -96,6 +97,8 @@ class Registry:
         self.leaving: list[App] = []
         """Apps that were removed and still drain."""
         self._stirring: dict[App, None] = {}
+        self._closed: frozenset[str] = frozenset()
+        self.close_doors(closed)
 
     # -- what apps ask for (nano_trio.actors.surroundings.Registry) --------------------------------------------------
 
@@ -203,6 +206,16 @@ class Registry:
                 self.apps[name].forget_code()
             logs.lifecycle(name, "released from quarantine")
         self.quarantined = dict(apps)
+
+    def close_doors(self, apps: frozenset[str]) -> None:
+        """Take no requests for the apps that were drained in another worker; again for those that no longer are."""
+        for name in self._closed - apps:
+            if name in self.apps:
+                self.apps[name].open_doors()
+        for name in apps - self._closed:
+            if name in self.apps:
+                self.apps[name].close_doors()
+        self._closed = apps
 
     def release(self, name: str) -> App:
         """Take no further requests for an app; it is gone from :attr:`apps`. Then :meth:`let_go` of it."""

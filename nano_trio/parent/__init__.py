@@ -3,7 +3,7 @@
 Theory of operation. QuickJS is C, and an app that finds a defect in it takes its process along. So ``serve`` is two
 processes or more: *workers*, which do everything, and this parent, which does next to nothing and therefore lives.
 
-    parent ── holds: listening sockets, the quarantine, one record of the running turn per worker
+    parent ── holds: listening sockets, the quarantine, what was drained, one record of the running turn per worker
       │  spawns (never forks a loaded process)         ▲ a socketpair each: JSON messages, descriptors beside them
       ▼                                                ▼
     worker 0 … N-1: `python -m nano_trio.cli.worker …`, with what the parent's command line came to
@@ -12,9 +12,12 @@ processes or more: *workers*, which do everything, and this parent, which does n
   parent opens them at the first asking and hands out the same ones ever after. So a connection that arrives while no
   worker lives waits in the socket's backlog and is served by the next worker.
 - A worker that dies is replaced: at once if it has lived, with exponential back-off where it dies at its start. Only
-  the very first start is different: where that fails with an exit code (a bad configuration), the parent ends with it.
+  the very first start is different: where that fails with an exit code (a bad configuration), the parent ends with it,
+  and so it does where the first worker is killed before it served. Once one serves, deaths are as at any time.
 - The worker writes which app's turn is running into a few shared bytes (``turn_record``). An app whose turn was running
   when the engine crashed for the second time in a window is quarantined: workers answer 503 for it until it is lifted.
+- An app that somebody drained stays so until it is restarted, also in the workers that start meanwhile: what that
+  command did stands in no file, so the parent keeps its name.
 - The last configuration that a worker could use is kept here, as text that only workers can read. A worker whose file
   is broken when it starts, because its predecessor died just then, runs with that one.
 - SIGTERM and SIGINT: workers drain, the parent waits, kills what outlasts its deadline and ends with the worker's code.

@@ -14,6 +14,8 @@ reloaded     ok                                                      the answer 
 keep         configuration                                           for ``welcome``, where the file cannot be used
 kept         id                                                      what was kept last? Answered by ``kept``
 lift         app                                                     lift the quarantine
+doors        apps, closed                                            these apps take no requests until told otherwise;
+                                                                     or again: for workers that start from now on
 pong                                                                 the answer to ``ping``
 turn         id                                                      wants to change something while no other does
 over         id                                                      the change is made, or no longer wanted
@@ -25,10 +27,12 @@ Parent to worker:
 
 ===========  ======================================================  =================================================
 welcome      version, worker, workers, announce, quarantined,        the first message; ``configuration`` is what was
-             configuration                                           kept last, or null; with several workers, the
+             closed, configuration                                   kept last, or null; with several workers, the
                                                                      descriptor of their ``shares``
 opened       id, and descriptors; or errno, message                  the answer to ``open``
 quarantined  apps: reasons by name                                   the quarantine has changed
+doors        closed                                                  those of these apps: only to workers that do not
+                                                                     serve yet, the others know from each other
 drain        signal                                                  finish what is in flight, then end
 end          signal                                                  end at once
 reload       signal, kept                                            ``kept``: not from the file, for another worker has
@@ -55,7 +59,7 @@ from typing import Any
 
 __all__ = ["VERSION", "Channel", "ChannelClosed", "Message"]
 
-VERSION = 4
+VERSION = 5
 """Of the messages: a package that is upgraded under a running parent brings workers that may speak otherwise."""
 
 Message = dict[str, Any]

@@ -64,6 +64,8 @@ class _Supervisor:
         self._sockets = HeldSockets(inherited_sockets(environ))
         self._environ: Mapping[str, str] = environ
         self._quarantine = Quarantine()
+        self._closed: set[str] = set()
+        """Apps that somebody drained."""
         self._log = Log()
         self._selector = selectors.DefaultSelector()
         self._workers = [Worker(index) for index in range(workers)]
@@ -210,6 +212,7 @@ class _Supervisor:
             workers=len(self._workers),
             announce=worker.index == 0 and not self._announced,
             quarantined=self._quarantine.reasons,
+            closed=sorted(self._closed),
             configuration=self._configuration,
         )
         self._introduce_to_others(worker, worker.channel)
@@ -255,8 +258,9 @@ class _Supervisor:
                 self._log("error", f"a worker process {how_it_ended(code)} while it drained", app=app, pid=pid)
             return
         how = "did not answer" if hung else how_it_ended(code)
-        if not self._served and not served and not hung and (code >= 0 or app is None):
-            # The very first start: the worker has said why.
+        if not self._served and not served and not hung and (code >= 0 or (app is None and not self._announced)):
+            # The very first start: the worker has said why. Killed, it has not: but once another serves there are
+            # clients, and the configuration is not to blame.
             worker.state = State.ENDED
             if code < 0:
                 self._log("error", f"the worker process {how} before it served", pid=pid)
@@ -410,6 +414,8 @@ class _Supervisor:
                 if self._quarantine.lift(message["app"]):
                     self._log("info", "the quarantine is lifted", app=message["app"])
                     self._tell_quarantine()
+            case "doors":
+                self._doors(message["apps"], message["closed"])
             case "pong":
                 worker.asked_at = None
                 worker.heard_at = time.monotonic()
@@ -420,6 +426,16 @@ class _Supervisor:
             case "meet":
                 self._introduce_to_others(worker, channel)
                 channel.send("met", id=message["id"])
+
+    def _doors(self, apps: Sequence[str], closed: bool) -> None:
+        before = self._closed
+        self._closed = before.union(apps) if closed else before.difference(apps)
+        if self._closed == before:
+            return
+        for worker in self._workers:
+            # Before it serves nobody else tells it, and its welcome said what was so then.
+            if worker.state is State.STARTING and worker.channel is not None:
+                worker.channel.send("doors", closed=sorted(self._closed))
 
     def _open(self, worker: Worker, channel: Channel, message: Message) -> None:
         if self._stopping is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -338,6 +338,7 @@ class Hosting:
         It stays so until :meth:`undrain_app`. Raises KeyError where there is no such app.
         """
         app = self.registry.apps[name]
+        self.tell_doors([name], closed=True)
         app.close_doors()
         with trio.move_on_after(self.config.drain_timeout_s):
             await app.drain()
@@ -345,6 +346,12 @@ class Hosting:
     async def undrain_app(self, name: str) -> None:
         """Take requests again. Raises KeyError where there is no such app."""
         self.registry.apps[name].open_doors()
+        self.tell_doors([name], closed=False)
+
+    def tell_doors(self, apps: Sequence[str], *, closed: bool) -> None:
+        """Have workers that start know what this one was told."""
+        if self.link is not None and apps:
+            self.link.doors(apps, closed=closed)
 
     async def _change(self, config: Config, *, files: bool | set[str]) -> ReloadReport:
         change = Change(self, config)
@@ -482,6 +489,7 @@ async def host(
         drain_timeout_s=config.drain_timeout_s,
         turns=None if link is None else link.turns,
         quarantined=None if link is None else link.quarantined,
+        closed=frozenset() if link is None else link.closed,
     )
     router = Router(route(app, registry.apps[app.name], live) for app in config.apps)
     settings = await trio.to_thread.run_sync(
@@ -489,6 +497,7 @@ async def host(
     )
     if link is not None:
         link.on_quarantine = registry.quarantine
+        link.on_doors = registry.close_doors
         # Among several, one that is busy leaves the next connection to one that is not.
         at_once = settings.accepted_at_once if link.workers == 1 else 1
         settings = attrs.evolve(settings, sockets=link, accepted_at_once=at_once, shares=link.shares)

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -61,6 +61,8 @@ class ParentLink:
         """Whether to tell people where the server listens: the first worker does, once."""
         self.quarantined: dict[str, str] = welcome["quarantined"]
         """The apps that are not to be served, and why."""
+        self.closed: frozenset[str] = frozenset(welcome["closed"])
+        """The apps that somebody drained, as of this worker's start."""
         self.configuration: str | None = welcome.get("configuration")
         """What :meth:`keep` was told last, by this worker's predecessor or another one."""
         self.on_drain: Callable[[str], None] = _nothing
@@ -72,6 +74,8 @@ class ParentLink:
         answer."""
         self.on_quarantine: Callable[[dict[str, str]], None] = _nothing
         """Called when the quarantine has changed, with all of it."""
+        self.on_doors: Callable[[frozenset[str]], None] = _nothing
+        """Called when what is :attr:`closed` has changed while this worker starts, with all of it."""
         self.on_peer: Callable[[int, socket.socket], None] = self._keep_peer
         """Called with another worker's number and a socket to it; see :meth:`meet`."""
         self._peers: list[tuple[int, socket.socket]] = []
@@ -149,6 +153,9 @@ class ParentLink:
             case "quarantined":
                 self.quarantined = message["apps"]
                 self.on_quarantine(self.quarantined)
+            case "doors":
+                self.closed = frozenset(message["closed"])
+                self.on_doors(self.closed)
             case "peer" if message["fds"]:
                 self.on_peer(message["worker"], socket.socket(fileno=message["fds"][0]))
             case "peer":
@@ -233,6 +240,10 @@ class ParentLink:
             self._send("kept", id=number)
             configuration: str | None = (await receive.receive())["configuration"]
             return configuration
+
+    def doors(self, apps: Iterable[str], *, closed: bool) -> None:
+        """Have workers that start take no requests for these apps, or take them again."""
+        self._send("doors", apps=list(apps), closed=closed)
 
     def lift(self, app: str) -> None:
         """Ask for the app's release from quarantine; ``on_quarantine`` follows."""

@@ -227,6 +227,8 @@ class Change:
             in_force.append(settings)
         leaving = [registry.release(app.name) for app in self._difference.removed]
         hosting.config = attrs.evolve(self._new, apps=tuple(in_force))
+        # The next app of that name is another one.
+        hosting.tell_doors([app.name for app in (*self._difference.removed, *self._difference.added)], closed=False)
         registry.drain_timeout_s = self._new.drain_timeout_s
         self._replace_routes()
         return leaving

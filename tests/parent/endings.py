@@ -45,7 +45,14 @@ class Parent:
         """Of the channel, which both threads write to."""
         self._neighbour, end = socket.socketpair()
         self._neighbour.sendall(_GREETING)
-        welcome = {"version": VERSION, "worker": workers - 1, "workers": workers, "announce": False, "quarantined": {}}
+        welcome = {
+            "version": VERSION,
+            "worker": workers - 1,
+            "workers": workers,
+            "announce": False,
+            "quarantined": {},
+            "closed": [],
+        }
         self.channel.send("welcome", **welcome)
         with end:
             if workers > 1:

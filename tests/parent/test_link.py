@@ -36,7 +36,7 @@ class Parent:
         self.record = make_record()
         self._arrived: list[Message] = []
         self.heard: list[str] = []
-        document = {"version": VERSION, "worker": 0, "workers": 1, "announce": True, "quarantined": {}}
+        document = {"version": VERSION, "worker": 0, "workers": 1, "announce": True, "quarantined": {}, "closed": []}
         self.channel.send("welcome", **{**document, **welcome})
         self._theirs = theirs.detach()
 
@@ -133,6 +133,33 @@ async def test_an_app_that_crashed_another_worker_stops_here_too(tmp_path: Path)
         assert hosting.registry.apps["one"].memory_used == 0, "its isolate is gone"
         assert (await get(pool, hosting, "one"))[0] == 503
         assert await get(pool, hosting, "two") == (200, "hello")
+
+
+async def test_what_was_drained_before_it_started_stays_so_until_it_is_restarted(tmp_path: Path) -> None:
+    parent = Parent(closed=["one", "gone"])
+    # While it starts, another worker is told otherwise.
+    parent.channel.send("doors", closed=["two", "gone"])
+    async with serving(parent, tmp_path) as (hosting, pool):
+        assert await get(pool, hosting, "one") == (200, "hello")
+        assert (await get(pool, hosting, "two"))[0] == 503
+        assert not hosting.registry.apps["two"].account.turns, "preload is for apps that are to serve"
+        await hosting.undrain_app("two")
+        assert await get(pool, hosting, "two") == (200, "hello")
+        message = await parent.next("doors")
+        assert (message["apps"], message["closed"]) == (["two"], False)
+        await hosting.drain_app("one")
+        message = await parent.next("doors")
+        assert (message["apps"], message["closed"]) == (["one"], True)
+
+
+async def test_an_app_that_is_removed_takes_its_drain_along(tmp_path: Path) -> None:
+    parent = Parent(closed=["one"])
+    async with serving(parent, tmp_path) as (hosting, pool):
+        await hosting.remove_app("one")
+        message = await parent.next("doors")
+        assert (message["apps"], message["closed"]) == (["one"], False)
+        await hosting.add_app({"name": "one", "path": str(tmp_path / "hello.js")})
+        assert await get(pool, hosting, "one") == (200, "hello")
 
 
 async def test_the_mark_stands_for_the_app_while_its_turn_runs(tmp_path: Path) -> None:

@@ -24,6 +24,24 @@ def test_a_first_start_that_fails_is_the_end(play: Play, tmp_path: Path, script:
     assert (tmp_path / "lives").read_text() == "x"
 
 
+def test_once_one_serves_a_worker_that_is_killed_as_it_starts_is_replaced(play: Play, tmp_path: Path) -> None:
+    running = play(
+        """
+if worker.welcome["worker"] == 1 and worker.life == 2:
+    os.kill(os.getpid(), signal.SIGKILL)
+worker.ready(); say("ready", worker.welcome["worker"]); worker.serve_until_drained()
+""",
+        workers=2,
+    )
+    running.wait_for("ready 0")
+    running.wait_for("ready 1")
+    assert (tmp_path / "lives").read_text() == "xxx"
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert result.code == 0
+    assert "a worker process was killed by SIGKILL" in result.err
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_its_last_moments_changes_no_exit_code(number: signal.Signals) -> None:
     program = f"""
@@ -176,6 +194,31 @@ def test_the_second_crash_of_an_app_quarantines_it_until_it_is_lifted(play: Play
     result = running.end()
     assert result.code == 0
     assert "shop: the quarantine is lifted" in result.err
+
+
+def test_a_worker_that_starts_learns_what_was_drained_before_and_meanwhile(play: Play) -> None:
+    running = play(
+        """
+if worker.welcome["worker"] == 0:
+    worker.channel.send("doors", apps=["one", "two"], closed=True)
+    worker.ready()
+    while not os.path.exists("waits"):
+        time.sleep(0.01)
+    worker.channel.send("doors", apps=["one"], closed=True)  # that is known
+    worker.channel.send("doors", apps=["one"], closed=False)
+    worker.serve_until_drained()
+say("closed:", worker.welcome["closed"])
+open("waits", "w").close()
+say("closed:", worker.next("doors")["closed"])
+worker.ready()
+worker.serve_until_drained()
+""",
+        workers=2,
+    )
+    assert running.wait_for("closed:") == "closed: ['one', 'two']\n"
+    running.wait_for("closed: ['two']")
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
 
 
 def test_what_somebody_killed_is_nobody_s_fault(play: Play) -> None:

@@ -186,6 +186,28 @@ def test_changes_reach_all_workers(server: Server, tmp_path: Path) -> None:
     assert all(server.get("two").status != 200 for _ in range(20))
 
 
+def test_what_was_drained_stays_so_in_workers_that_start_later(server: Server) -> None:
+    isolates(server)
+    assert server.ask("POST", "/admin/apps/one/drain", {}).json["state"] == "draining"
+
+    def replaced(number: int, serving: int) -> None:
+        worker(server, number).kill()
+        until(lambda: sum(line["event"] == "listening" for line in server.lines()) == serving)
+
+    replaced(1, 3)
+    assert {server.get("one").status for _ in range(20)} == {503}
+    # Which of them had the admin listener makes no difference; nor does a reload.
+    replaced(0, 4)
+    replaced(0, 5)
+    assert server.ask("POST", "/admin/reload", {}).status == 200
+    assert {server.get("one").status for _ in range(20)} == {503}
+    assert server.ask("GET", "/admin/apps/one").json["state"] == "draining"
+    assert server.ask("POST", "/admin/apps/one/restart", {}).json["state"] == "awake"
+    replaced(0, 6)
+    assert len(isolates(server)) == 2
+    assert {server.get("one").status for _ in range(20)} == {200}
+
+
 def test_who_starts_answers_once_it_serves(server: Server) -> None:
     isolates(server)
     worker(server, 1).kill()
