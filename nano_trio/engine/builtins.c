@@ -46,7 +46,8 @@
  *                         place.
  *
  * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c. So do
- * what apps call of Map and Set where the engine's own is not safe: builtins_maps.c.
+ * what apps call of Map and Set where the engine's own is not safe: builtins_maps.c; and what answers for async generators
+ * that are done: builtins_generators.c.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */

@@ -144,6 +144,15 @@ void make_promises(void);
 /* Once a process, in a context in which no code has run: have the engine's Map and Set do what builtins_maps.c says, from
    now on in each of its contexts. 0: something is not as it is known here, and all is as it was. */
 int mend_maps(Context *);
+/* The engine's entry for a method that nobody has touched; NULL: it is not as it is known here. */
+Entry *entry_of(Context *, Value prototype, const char *name);
+/* Whether the engine has made of an entry, just now, what is in it. */
+int is_made_of(Context *, Value prototype, const Entry *, int magic);
+int make_writable(Entry *);
+/* What async generators go on with, where JS_NewCFunctionData is asked for the engine's; any other is itself. */
+Data_function *handler_in_use(Data_function *);
+/* What JS_NewCFunctionData is led to but for builtins_awaits.c. */
+void *maker_of_handlers(void);
 /* Whether an object has of its own a property whose value, or getter, is that object. -1: an error is pending. */
 int has_own(Context *, Value object, Value name, Value wanted, int as_getter);
 /* A header list of its own; null where it is not as all are, and no longer than most. */

@@ -14,7 +14,7 @@ from functools import cache
 
 import quickjs
 
-from nano_trio.engine import json_builtins
+from nano_trio.engine import generators, json_builtins
 from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of
 
@@ -150,6 +150,7 @@ def library(source: str) -> ctypes.PyDLL | None:
     if not opened.builtins_mend(functions, ctypes.c_void_p(address_of(untouched := quickjs.Runtime().new_context()))):
         return None
     del untouched
+    generators.mend(opened)
     scratch = quickjs.Runtime().new_context()
     # JSON's functions are ours, where they can be had.
     json_builtins.install(scratch)

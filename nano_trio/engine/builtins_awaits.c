@@ -106,6 +106,7 @@ static Value new_object_with(Context *context, Value prototype, uint32_t class) 
 /* In the place of JS_NewCFunctionData. */
 static Value new_function_with(Context *context, Data_function *function, int length, int magic, int count, Value *kept) {
   Value all[MOST_DATA + 1], current = null;
+  function = handler_in_use(function);
   if (count > 0 && count == data_of((void *)function)) current = current_of(context);
   if (tag_of(current) != TAG_OBJECT) return engine.new_function_with(context, function, length, magic, count, kept);
   memcpy(all, kept, (size_t)count * sizeof *all);
@@ -231,7 +232,7 @@ static int lead(int to_ours) {
          detour((void *)engine.new_object_with, "JS_NewObjectProtoClass",
                 to_ours ? (void *)new_object_with : (void *)engine.new_object_with) &&
          detour((void *)engine.new_function_with, "JS_NewCFunctionData",
-                to_ours ? (void *)new_function_with : (void *)engine.new_function_with);
+                to_ours ? (void *)new_function_with : maker_of_handlers());
 }
 
 /*

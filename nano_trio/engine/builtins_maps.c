@@ -64,8 +64,7 @@ static Value clear(Context *context, Value this, int count, Value *arguments, in
   return with_each(context, this, engine.new_function_with(context, delete_key, 0, magic, 0, NULL), magic);
 }
 
-/* The engine's entry for a method that nobody has touched; NULL: it is not as it is known here. */
-static Entry *entry_of(Context *context, Value prototype, const char *name) {
+Entry *entry_of(Context *context, Value prototype, const char *name) {
   if (tag_of(prototype) != TAG_OBJECT) return NULL;
   const Object *object = object_of(prototype);
   uint32_t atom = engine.new_atom(context, name, strlen(name));
@@ -83,8 +82,7 @@ static Entry *entry_of(Context *context, Value prototype, const char *name) {
   return strcmp(entry->name, name) == 0 && entry->holds == A_FUNCTION ? entry : NULL;
 }
 
-/* Whether the engine has made of an entry, just now, what is in it. */
-static int is_made_of(Context *context, Value prototype, const Entry *entry, int magic) {
+int is_made_of(Context *context, Value prototype, const Entry *entry, int magic) {
   if (entry == NULL) return 0;
   Value function = engine.get(context, prototype, entry->name);
   int is_so = tag_of(function) == TAG_OBJECT && entry->magic == magic && entry->as.function.kind == GENERIC_MAGIC &&
@@ -94,7 +92,7 @@ static int is_made_of(Context *context, Value prototype, const Entry *entry, int
 }
 
 /* The linker may have made it read-only (RELRO). */
-static int make_writable(Entry *entry) {
+int make_writable(Entry *entry) {
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), place = (uintptr_t)&entry->as.function.function;
   return mprotect((void *)(place & ~(page - 1)), page, PROT_READ | PROT_WRITE) == 0;
 }
