@@ -432,8 +432,8 @@ class Isolate:
             self._scheduler.request(self, suspended=suspended, short=short)
 
     @native_calls.begins
-    def _execute(self) -> None:
-        """Run the current turn; called inside the greenlet."""
+    def execute(self) -> greenlet.greenlet:
+        """Run the current turn; called inside the greenlet. Returns the one that is to go on."""
         turnstile = self._turnstile
         turn = turnstile.turn
         assert turn is not None
@@ -487,6 +487,9 @@ class Isolate:
                 turnstile.outgrown = False
         turnstile.slice_ends = NEVER
         turnstile.turn = None
+        hub = turnstile.hub
+        assert hub is not None
+        return hub
 
     def _charge(self, turn: Entry) -> None:
         """Add the time since the slice began (or was last charged) to the turn, its app and this pass."""

@@ -19,7 +19,6 @@ serving meanwhile, by the code that it had before.
 
 from __future__ import annotations
 
-import contextvars
 import ctypes
 import time
 from collections.abc import Awaitable, Callable
@@ -33,6 +32,7 @@ from nano_trio.engine import native_calls, poll_timer
 from nano_trio.engine.freeing import give_back_in_slices
 from nano_trio.engine.native_calls import GRACE_NS, turnstile_here
 from nano_trio.engine.pauses import Stopped, set_due
+from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, SHORT_TURN_SLICES, Account, CpuScheduler
 
 __all__ = ["LOAD_MS", "Means", "OutOfTime", "Preparation", "aside"]
@@ -102,14 +102,12 @@ class Preparation(Generic[_Result]):
         self._runner: greenlet.greenlet | None = None
         self._began = self._ends = self._look_at = 0
         """This slice: by the thread's CPU time, and when to look at that."""
-        self._is_left = False
+        self._is_left = self._is_done = False
 
     def begin(self) -> bool:
         """Do what fits into a slice, here and now; whether that was all. In a turn nothing does: they do not nest."""
         scheduler = self._means.scheduler
-        self._runner = greenlet.greenlet(self._run)
-        # It would start with an empty context, in which libraries do not find Trio.
-        self._runner.gr_context = contextvars.copy_context()
+        self._runner = parked.greenlets.pop() if parked.greenlets else new_runner()
         ended = not scheduler.in_turn and self._switch(scheduler.slice_ns)
         while not ended and not scheduler.runs:
             ended = self._switch(NEVER)
@@ -183,7 +181,7 @@ class Preparation(Generic[_Result]):
         scheduler, runner = self._means.scheduler, self._runner
         assert runner is not None
         mark, running = scheduler.mark, poll_timer.running()
-        self._hub = runner.parent = greenlet.getcurrent()
+        self._hub = greenlet.getcurrent()
         self._began = start = _cpu_clock()
         slice_ns = max(min(slice_ns, (self._patience_ns if self._must_end else self.limit_ns) - self.cpu_ns), 0)
         self._ends = start + slice_ns
@@ -193,13 +191,13 @@ class Preparation(Generic[_Result]):
         set_due(self._look_at)
         scheduler.in_turn = True
         try:
-            runner.switch()
+            runner.switch(self)
         finally:
             set_due(0)
             scheduler.in_turn = False
             running[0] = mark[0] = 0
         self._charge(_cpu_clock())
-        if runner.dead or self._is_left:
+        if self._is_done or self._is_left:
             self._end()
         return self.ended
 
@@ -227,13 +225,19 @@ class Preparation(Generic[_Result]):
     # -- inside of it --------------------------------------------------------------------------------------------------
 
     @native_calls.begins
-    def _run(self) -> None:
+    def execute(self) -> greenlet.greenlet:
+        """Do all of it; called inside the greenlet. Returns the one that is to go on."""
         turnstile = self
         assert turnstile._work is not None
         try:
             turnstile._result = turnstile._work()
+        except greenlet.GreenletExit:
+            raise
         except BaseException as error:
             turnstile._error = error.with_traceback(None)
+        turnstile._is_done = True
+        assert turnstile._hub is not None
+        return turnstile._hub
 
     @property
     def _must_end(self) -> bool:

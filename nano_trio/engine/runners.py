@@ -1,19 +1,28 @@
-"""The greenlets in which turns run: parked between turns and used again, for making one costs more than a turn."""
+"""The greenlets in which turns run, and preparations: parked in between and used again, for making one costs more than
+a turn."""
 
 from __future__ import annotations
 
 import contextvars
 import threading
+from typing import Protocol
 
 import greenlet
 
 from nano_trio.engine import poll_timer
 
-__all__ = ["leave_thread", "new_runner", "parked"]
+__all__ = ["Work", "leave_thread", "new_runner", "parked"]
+
+
+class Work(Protocol):
+    """What a runner is given to run, where it is switched to."""
+
+    def execute(self) -> greenlet.greenlet:
+        """Run it to its end. Returns the greenlet to switch to then."""
 
 
 class _Parked(threading.local):
-    """Greenlets that wait for a turn to run. They belong to a thread, and serve all of its isolates."""
+    """Greenlets that wait for something to run. They belong to a thread, and serve all of its isolates."""
 
     def __init__(self) -> None:
         self.greenlets: list[greenlet.greenlet] = []
@@ -34,28 +43,24 @@ def leave_thread() -> None:
 
 def _run_turns() -> None:
     """The body of a greenlet: wait for an isolate, run its turn, park, run the next."""
-    me = greenlet.getcurrent()
+    me, waiting = greenlet.getcurrent(), parked.greenlets
     starter = me.parent
     assert starter is not None
     # Not an argument: a greenlet keeps those as long as it lives, and so the first isolate that it served.
-    isolate = starter.switch()
+    work: Work = starter.switch()
     del starter
     while True:
-        isolate._execute()
-        hub = isolate._turnstile.hub
-        assert hub is not None
-        waiting = isolate._parked
-        del isolate
+        hub = work.execute()
+        del work
         if len(waiting) >= _MOST_PARKED:
             me.parent = hub
             return
         waiting.append(me)
-        del waiting
-        isolate = hub.switch()
+        work = hub.switch()
 
 
 def new_runner() -> greenlet.greenlet:
-    """A greenlet that waits for an isolate whose turn it shall run."""
+    """A greenlet that waits for an isolate whose turn it shall run, or for a preparation."""
     runner = greenlet.greenlet(_run_turns)
     # Greenlets start with an empty context, in which libraries would not find Trio.
     runner.gr_context = contextvars.copy_context()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import attrs
+import greenlet
 import pytest
 import trio
 
@@ -16,7 +17,7 @@ from nano_trio.actors.exchange import AppExchange
 from nano_trio.actors.incarnation import NotLoaded
 from nano_trio.actors.messages import IncomingRequest
 from nano_trio.actors.scratch import try_load
-from nano_trio.engine import poll_timer, preparation, turnstile
+from nano_trio.engine import poll_timer, preparation, runners, turnstile
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import Account, CpuScheduler
@@ -64,6 +65,21 @@ KINDS = pytest.mark.parametrize(
 def cpu_ms(limit_ms: int, is_left: bool) -> float:
     """More than that it takes at least to stop it."""
     return limit_ms + GRACE_NS / 1e6 if is_left else limit_ms
+
+
+async def test_code_is_read_in_a_greenlet_that_was_used_before(house: HouseMaker) -> None:
+    """A new one has Python ask the system for a stack, and give it back: at each start of an app."""
+    switched: set[greenlet.greenlet] = set()
+    async with house({"one": HELLO, "two": f"{HELLO} // another", "neighbour": HELLO}) as home:
+        assert (await home.ask("one")).body == b"hello"
+        known = {greenlet.getcurrent(), *runners.parked.greenlets}
+        before = greenlet.settrace(lambda event, pair: switched.update(pair))
+        try:
+            assert (await home.ask("two")).body == b"hello"
+        finally:
+            greenlet.settrace(before)
+    assert switched
+    assert switched <= known
 
 
 async def served_meanwhile(home: House, *exchanges: AppExchange, least: int = 10) -> None:
