@@ -65,6 +65,8 @@ class ConfigDiff:
 
 def diff(old: Config, new: Config) -> ConfigDiff:
     """What to do to a server that runs `old` so that it runs `new`."""
+    if old is new:
+        return ConfigDiff()
     before = {app.name: app for app in old.apps}
     after = {app.name: app for app in new.apps}
     both = [(before[name], app) for name, app in after.items() if name in before]
@@ -95,7 +97,7 @@ def _keys(old: Any, new: Any, reload: Reload, table: str = "") -> list[str]:
 
 def _differing(old: Any, new: Any) -> tuple[str, ...]:
     """The fields whose values differ, by the class's own notion of equality."""
-    if old == new:
+    if old is new or old == new:
         return ()
     keys = [field.name for field in attrs.fields(type(old))]
     return tuple(key for key in keys if attrs.evolve(old, **{key: getattr(new, key)}) != old)

@@ -38,6 +38,21 @@ async def test_new_code_serves_after_a_reload(place: Place) -> None:
         assert not (await place.hosting.reload()).changed
 
 
+async def test_a_look_at_files_that_are_what_they_were_changes_nothing(place: Place) -> None:
+    """Not even by putting the same in its place: there may be ten thousand apps, and it comes when one has started."""
+    place.app("one", answers("first"))
+    place.app("two", answers("two"))
+    async with place.serve():
+        assert await place.text("one") == "first"
+        hosting = place.hosting
+        config = hosting.config
+        assert not (await hosting.refresh({"one"})).changed
+        assert hosting.config is config
+        place.app("one", answers("second"))
+        assert (await hosting.refresh({"one"})).replaced == ("one",)
+        assert await place.text("one") == "second"
+
+
 async def test_an_imported_file_counts_too(place: Place) -> None:
     place.app("one", 'import { text } from "./lib.js"; export default () => new Response(text);')
     (place.folder / "one" / "lib.js").write_text("export const text = 'first';")
