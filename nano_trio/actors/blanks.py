@@ -22,6 +22,10 @@ __all__ = ["Blanks"]
 
 _BUSY_S = 0.2
 """However busy the process is, after so many seconds a step is taken: a start from the store costs less in all."""
+_MOMENT_S, _STARTS_S = 0.05, 2.0
+"""When no app has been started for so long, starts are over; for how long at most they are waited for."""
+_LOOKS = 2
+"""Of Python's collector at the newest objects, after which what outlived them is looked at once more."""
 
 
 class Blanks:
@@ -36,6 +40,8 @@ class Blanks:
         self._later: deque[Callable[[], None]] = deque()
         self._steps = 0
         """How many were taken."""
+        self._taken = 0
+        """How many isolates were."""
         self._failure: Exception | None = None
         self._runs = False
         self._wanted = trio.Event()
@@ -51,6 +57,7 @@ class Blanks:
 
     def take(self) -> Blank:
         """One that is ready, or else the one that is being built, however much of it there is."""
+        self._taken += 1
         if self._runs:
             self._wanted.set()
             # Not by the task: where one app starts after the other, it need not wake for each.
@@ -65,6 +72,15 @@ class Blanks:
         end. To be called in any thread, on behalf of an app that starts. It must not raise.
         """
         self._later.append(work)
+
+    async def after_starts(self) -> None:
+        """Wait until no app has been started for a moment, but two seconds at most: for what each of them would wait
+        for again and again, as it needs the interpreter or the disk."""
+        taken = -1
+        with trio.move_on_after(_STARTS_S):
+            while taken != self._taken:
+                taken = self._taken
+                await trio.sleep(_MOMENT_S)
 
     async def wait_full(self) -> None:
         """Wait until nothing is missing."""
@@ -102,9 +118,12 @@ class Blanks:
     def _step(self) -> bool:
         """Do some of what is to be done; whether more is left."""
         self._steps += 1
-        if gc.isenabled() and gc.get_count()[0] > gc.get_threshold()[0] // 2:
-            # Python's collector would look at the newest objects in one of the next starts: let it do so here.
-            gc.collect(0)
+        newest, looks, _ = gc.get_count()
+        if gc.isenabled() and newest > gc.get_threshold()[0] // 2:
+            # Python's collector would look at the newest objects in one of the next starts: let it do so here. And at
+            # what has outlived a few such looks: by itself it does that only after a look of its own, and where most
+            # are ours that would be at what hundreds of starts have left, for 10 ms.
+            gc.collect(1 if looks >= _LOOKS else 0)
         elif len(self._ready) < self.size:
             try:
                 self._build()

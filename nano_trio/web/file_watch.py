@@ -18,9 +18,10 @@ looked at once a second, and after each change: a new watcher stands before the 
 is compared once, for it may have changed before. Where the system's limit of watches is reached, the folders are
 polled instead.
 
-Hundreds of apps may have been started since the last look, and others start meanwhile. So the loop is not kept for all
-of them at once, and for a new one the thread does little but ask the system: whatever else it does holds the
-interpreter, for which each start then waits half a millisecond with every file that it reads.
+Hundreds of apps may have been started since the last look, and others start meanwhile. So a look waits until starts are
+over, for two seconds at most. The loop is not kept for all of them at once, and for a new one the thread does little
+but ask the system: whatever else it does holds the interpreter, for which each start then waits half a millisecond with
+every file that it reads.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ class FileWatch:
             watched: frozenset[str] = frozenset()
             try:
                 while True:
+                    await self._hosting.registry.blanks.after_starts()
                     apps, config = await self._folders()
                     wanted = frozenset().union(config, *apps.values())
                     if watcher is None or wanted != watched:

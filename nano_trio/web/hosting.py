@@ -379,6 +379,7 @@ class Hosting:
         """
         if len(self._base.apps) > _KEPT_AT_ONCE:
             await trio.sleep(_FIRST_REQUESTS_S)
+            await self.registry.blanks.after_starts()
         async with self._turn:
             await self._keep()
 

@@ -192,16 +192,16 @@ def _calm_garbage_collection() -> None:
     """What is here stays: keep the collector off it, and let it look at the rest less often (Python's ``gc``).
 
     A look at the newest objects stops everything for some 0.15 ms for each thousand. So it comes every thousand (an app
-    that starts leaves a hundred), and looks once more at what is left of ten such. Were there more of these, one app
-    could have everybody wait: 18,000 operations are a million objects, and a look at them took 0.3 s. To those that are
-    older it goes on once in a hundred million: that takes as long. All this is for what libraries leave: nothing of
-    ours that ends is part of a cycle (tests/serving/test_leftovers.py), or a dead isolate would stay for hours. What
-    imports left of garbage is frozen as well: it is 1 MB, and for its collection the first request would wait 40 ms, 80
-    with ten thousand apps.
+    that starts leaves a hundred), and looks once more at what is left of ten such, or of fewer where there is time
+    (:mod:`nano_trio.actors.blanks`). Were there more of these, one app could have everybody wait: 18,000 operations are
+    a million objects, and a look at them took 0.3 s. To those that are older it goes on once in a hundred million: that
+    takes as long. All this is for what libraries leave: nothing of ours that ends is part of a cycle
+    (tests/serving/test_leftovers.py), or a dead isolate would stay for hours. What imports left of garbage is frozen as
+    well: it is 1 MB, and for its collection the first request would wait 40 ms, 80 with ten thousand apps.
     """
     gc.freeze()
     # Where the collector goes on in steps, from Python 3.14 on, the second number says how small these are.
-    gc.set_threshold(1_000, 1_000 if sys.version_info >= (3, 14) else 10, 10_000)
+    gc.set_threshold(1_000, 1_000 if sys.version_info >= (3, 14) else 10, 100_000)
     gc.enable()
 
 

@@ -11,7 +11,9 @@ import trio
 import trio.testing
 
 from nano_trio.actors.app import AppState
+from nano_trio.actors.blanks import Blanks
 from nano_trio.actors.messages import IncomingRequest
+from nano_trio.engine.scheduler import CpuScheduler
 from tests.actors.conftest import HouseMaker
 
 HOG = "export default { fetch() { for (;;); } };"
@@ -250,6 +252,47 @@ async def test_young_objects_are_collected_where_the_store_is_filled(house: Hous
             assert (await home.ask("calm")).status == 200
             await home.registry.blanks.wait_full()
         assert gc.get_count()[0] < len(kept) // 2
+
+
+@pytest.mark.usefixtures("patient_collector")
+async def test_what_many_starts_leave_is_not_left_for_one_look(house: HouseMaker) -> None:
+    """Python would look at it only after a look of its own at newer objects, and then at all of it, in one go."""
+    apps = [f"app{number}" for number in range(8)]
+    kept: list[list[list[int]]] = []
+    waiting = []
+    async with house(dict.fromkeys(apps, CALM)) as home:
+        for app in apps:
+            with trio.fail_after(20):
+                await home.registry.blanks.wait_full()
+                kept.append([[number] for number in range(60_000)])
+                assert (await home.ask(app)).status == 200
+                await home.registry.blanks.wait_full()
+            waiting.append(len(gc.get_objects(generation=1)))
+    assert max(waiting) > 60_000, "none of these objects was looked at"
+    assert max(waiting) < 4 * 60_000
+
+
+async def test_who_waits_until_starts_are_over_waits_for_the_last_and_not_for_ever(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    blanks = Blanks(CpuScheduler())
+    began = trio.current_time()
+
+    async def start(count: int) -> None:
+        for _ in range(count):
+            await trio.sleep(0.03)
+            blanks.take()
+
+    await blanks.after_starts()
+    assert trio.current_time() - began < 0.2
+    for count, least, most in (10, 0.3, 0.5), (1000, 1.9, 2.1):
+        async with trio.open_nursery() as nursery:
+            began = trio.current_time()
+            nursery.start_soon(start, count)
+            await trio.sleep(0.03)
+            await blanks.after_starts()
+            assert least < trio.current_time() - began < most
+            nursery.cancel_scope.cancel()
 
 
 async def test_what_is_to_be_done_later_is_done_when_the_store_is_full_or_all_ends(house: HouseMaker) -> None:
