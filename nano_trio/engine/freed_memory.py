@@ -8,6 +8,10 @@ other (`make soak`: 180 to 209 MB in 90 seconds, while what was in use went up a
 closing the heaps took, and is called when enough was closed. Where a large heap is freed in slices the allocator has
 called it by and by (``allocator.c``), and little is left. Other C libraries do without. The slabs of our own allocator
 are handed back in the same moment.
+
+What is freed at the arena's end glibc gives back by itself, from half a megabyte on. But the chunks of a body that is
+read or written lie just there: two of 256 KB, for each of which a large upload had the system take back and clear all
+their pages, which took as long as all the rest. So some of it is kept (:func:`keep_some`).
 """
 
 from __future__ import annotations
@@ -18,20 +22,26 @@ from functools import cache
 
 from nano_trio.engine import allocator
 
-__all__ = ["closed"]
+__all__ = ["closed", "keep_some"]
 
 _WORTH_IT = 16 << 20
+_KEPT = 4 << 20
+_OWN_PAGES = 2 << 20
+"""Blocks so large get pages of their own, as those of JavaScript's heaps do (``HUGE_FROM`` in ``allocator.c``)."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 _owed = 0
 
 
 @cache
-def _trim() -> Callable[[int], int] | None:
+def _of_glibc(name: str) -> Callable[..., int]:
+    """A function of glibc; elsewhere one that does nothing."""
     try:
         # Without releasing the GIL: other threads would only wait for the allocator instead.
-        return ctypes.PyDLL(None).malloc_trim
-    except (AttributeError, OSError):
-        return None
+        function: Callable[..., int] = ctypes.PyDLL(None)[name]
+    except (AttributeError, OSError, TypeError):
+        return lambda *arguments: 0
+    return function
 
 
 def closed(heap_bytes: int) -> None:
@@ -41,6 +51,15 @@ def closed(heap_bytes: int) -> None:
     if _owed >= _WORTH_IT:
         _owed = 0
         allocator.trim()
-        trim = _trim()
-        if trim is not None:
-            trim(0)
+        _of_glibc("malloc_trim")(0)
+
+
+def keep_some() -> None:
+    """Once a process that serves: glibc keeps a few megabytes at its arena's end, whatever was freed there before.
+
+    What it would keep otherwise is twice the largest block that was ever freed, and so is a matter of chance.
+    """
+    mallopt = _of_glibc("mallopt")
+    # To set one of the two keeps it from choosing the other.
+    mallopt(_TRIM_THRESHOLD, _KEPT)
+    mallopt(_MMAP_THRESHOLD, _OWN_PAGES)

@@ -22,6 +22,7 @@ import trio
 
 from nano_trio.actors.child import ChildSpec
 from nano_trio.config import Config, Overlay
+from nano_trio.engine import freed_memory
 from nano_trio.web.certificates import CertificateError
 from nano_trio.web.file_watch import Digests, FileWatch
 from nano_trio.web.hosting import Hosting, host
@@ -80,6 +81,7 @@ async def serve_until_signal(
             await trio.lowlevel.checkpoint_if_cancelled()
             life.hosting = hosting
             _calm_garbage_collection()
+            freed_memory.keep_some()
             _hurry_other_threads()
             started(hosting)
             hosting.tell_parent()

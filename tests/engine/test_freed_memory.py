@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import psutil
 
 from nano_trio.engine.isolate import Isolate
@@ -62,3 +65,22 @@ async def test_a_heap_that_shrinks_gives_memory_back_while_it_lives(scheduler: C
     heap.context.eval("kept = null")
     assert resident() - before < grown / 2
     heap.close()
+
+
+def test_chunks_that_come_and_go_do_not_have_the_system_clear_their_pages_each_time() -> None:
+    chunks = """
+import resource
+from nano_trio.engine import freed_memory
+freed_memory.keep_some()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+bytearray(1 << 18)
+before = faults()
+for _ in range(400):
+    chunks = [bytearray(1 << 18) for _ in range(8)]
+    del chunks
+print(faults() - before)
+"""
+    run = subprocess.run([sys.executable, "-c", chunks], capture_output=True, text=True, check=True)
+    # 2 MB once, and not four hundred times.
+    assert int(run.stdout) < 2000
