@@ -27,7 +27,7 @@ from typing import Any
 
 from bench import machine, servers
 from bench.cpu_clock import cpu_clock
-from bench.fleet import start_fleet
+from bench.fleet import cache_folder, start_fleet
 from bench.report import Options, Outcome, Table, percentile, promises
 from bench.servers import Absent, Server
 
@@ -48,8 +48,13 @@ def run(options: Options) -> Outcome:
             server = start_fleet(Path(name), count + WARM_UP)
             try:
                 runs[what] = _measure(server, count)
+                # Asked without a pause it has had no time to write what it has compiled.
+                server.drain()
             finally:
                 server.stop()
+            kept = sum(1 for _ in cache_folder(Path(name)).iterdir())
+            if kept < count:
+                raise RuntimeError(f"{count} apps were asked, and of {kept} files the bytecode is kept")
     node = _node()
     table = Table(
         f"time to first byte, ms, {count} apps",

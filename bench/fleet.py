@@ -9,7 +9,7 @@ from typing import Any
 from bench import servers
 from bench.servers import HANDLERS, Server
 
-__all__ = ["configure_fleet", "start_fleet", "write_apps"]
+__all__ = ["cache_folder", "configure_fleet", "start_fleet", "write_apps"]
 
 
 def write_apps(folder: Path, count: int) -> list[Path]:
@@ -33,3 +33,8 @@ def configure_fleet(folder: Path, paths: Sequence[Path]) -> Server:
     apps: list[dict[str, Any]] = [{"name": f"app{number}", "path": str(path)} for number, path in enumerate(paths)]
     config = servers.nano_config(folder, apps)
     return servers.start_nano(["--config", str(config)], env={"XDG_CACHE_HOME": str(folder / "cache")})
+
+
+def cache_folder(folder: Path) -> Path:
+    """Where the bytecode of a fleet with that folder is kept."""
+    return folder / "cache" / "nano-trio" / "bytecode"

@@ -94,6 +94,11 @@ class Server:
         """The end of what the server wrote."""
         return (self.folder / "log").read_text(errors="replace")[-2000:]
 
+    def drain(self) -> None:
+        """Have it end as one that is told to, so that it does what it has put off. Raises subprocess.TimeoutExpired."""
+        self.process.terminate()
+        self.process.wait(60)
+
     def stop(self) -> None:
         """End it at once, with its worker processes."""
         for process in machine.tree(self.pid):
