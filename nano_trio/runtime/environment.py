@@ -54,8 +54,8 @@ __all__ = ["Blank", "Environment", "LogSink", "cache_in_memory"]
 
 _CORE = ("request", "dispatch")
 """The specifications that every app uses, with what they load."""
-_INSTALLED = 3
-"""Steps until a blank isolate has the platform, but for its core."""
+_INSTALLED, _READY = 2, 3
+"""Steps until a blank isolate has the platform, and until it has its core."""
 _CROWD = 100
 """Operations of an app above which the next are begun in groups: to cancel one takes some 15 microseconds."""
 _GROUP = 50
@@ -341,27 +341,24 @@ class Blank:
         self.enter: Any = None
         """The platform's way in, by the name of an entry."""
         self.entry_point: Any = None
-        self._bootstrap: Any = None
 
     @property
     def ready(self) -> bool:
         """Whether nothing is left to build."""
-        return self._steps == _INSTALLED + len(_CORE)
+        return self._steps == _READY
 
     def step(self) -> None:
         """Build some more."""
         if self._steps == 0:
             self.isolate = Isolate(self._scheduler)
             self.isolate.prepare()
-        elif self._steps == 1:
-            self._bootstrap = platform.read(self.isolate)
-        elif self._steps == 2:
+        elif self._steps < _INSTALLED:
             self.host = _Host(self._scheduler)
-            entry_points = platform.install(self.isolate, self.host, self._bootstrap)
+            entry_points = platform.install(self.isolate, self.host, platform.read(self.isolate))
             self.enter, self.entry_point = entry_points.get("enter"), entry_points.get("entryPoint")
-            self._bootstrap = None
         else:
-            self.enter("require", _CORE[self._steps - _INSTALLED])
+            for name in _CORE:
+                self.enter("require", name)
         self._steps += 1
 
     def finish(self, *, core: bool = True) -> None:
@@ -371,7 +368,7 @@ class Blank:
 
     def close(self) -> None:
         """It is not wanted."""
-        self.enter = self.entry_point = self._bootstrap = None
+        self.enter = self.entry_point = None
         if self._steps:
             self.isolate.close()
 
