@@ -34,18 +34,16 @@ from nano_trio.actors.pages import congested, mailbox_full, plain_response
 from nano_trio.actors.piped import PIPED, decline, hand_on
 from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.services import AppService
-from nano_trio.actors.settings import AppSettings
+from nano_trio.actors.settings import AppSettings, limits, network
 from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.native_calls import LEFT, enters
 from nano_trio.engine.scheduler import Account, CpuScheduler
-from nano_trio.engine.turn import Limits, StopReason
+from nano_trio.engine.turn import StopReason
 from nano_trio.runtime.dispatch import Client, WireBody
 from nano_trio.runtime.environment import Blank, Environment, cache_in_memory
 from nano_trio.runtime.host import text_of
-from nano_trio.runtime.net_connect import Network
-from nano_trio.runtime.net_policy import NetPolicy
 
 if TYPE_CHECKING:
     from nano_trio.runtime.cache import AppCache
@@ -129,9 +127,9 @@ class Incarnation:
             self,
             self,
             account=account,
-            limits=Limits(turn_ms=settings.timeout_ms, memory_bytes=int(settings.memory_mb * (1 << 20))),
+            limits=limits(settings.timeout_ms, settings.memory_mb),
             max_buffer_bytes=int(settings.max_buffer_size_mb * (1 << 20)),
-            network=Network(NetPolicy(settings.allow_net, open_loopback=dev), settings.extra_ca_certs, self._timeout_s),
+            network=network(settings.allow_net, settings.extra_ca_certs, self._timeout_s, dev),
             cache=cache,
             bindings={
                 name: AppService(settings.name, target, find, self._chain_of, self._origins.of)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from nano_trio.actors.messages import SocketSettings
+from nano_trio.engine.turn import Limits
+from nano_trio.runtime.net_connect import Network
+from nano_trio.runtime.net_policy import NetPolicy
 
-__all__ = ["AppSettings", "SupervisedSettings"]
+__all__ = ["AppSettings", "SupervisedSettings", "limits", "network"]
 
 
 class AppSettings(SocketSettings, Protocol):
@@ -60,3 +64,18 @@ class SupervisedSettings(AppSettings, Protocol):
     def max_body_mb(self) -> float | None: ...
     @property
     def max_log_lines_per_s(self) -> float: ...
+
+
+# Most apps have the same of these two, which never change: one object for all of them.
+
+
+@lru_cache(256)
+def limits(timeout_ms: float, memory_mb: float) -> Limits:
+    """What the isolate of an app with these settings may use."""
+    return Limits(turn_ms=timeout_ms, memory_bytes=int(memory_mb * (1 << 20)))
+
+
+@lru_cache(256)
+def network(allow_net: tuple[str, ...], extra_ca_certs: tuple[Path, ...], timeout_s: float, dev: bool) -> Network:
+    """What an app with these settings may reach. ``dev``: all of this machine, too."""
+    return Network(NetPolicy(allow_net, open_loopback=dev), extra_ca_certs, timeout_s)

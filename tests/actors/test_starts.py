@@ -101,6 +101,20 @@ async def test_an_isolate_in_store_is_as_new(house: HouseMaker) -> None:
             assert (response.status, response.body) == (503, b"the app outgrew its memory limit of 8 MB\n")
 
 
+async def test_apps_with_the_same_settings_share_what_is_made_of_them(house: HouseMaker) -> None:
+    async with house({"one": CALM, "two": CALM, "small": {"source": CALM, "memory_mb": 8}}) as home:
+        environments = []
+        for name in ("one", "two", "small"):
+            assert (await home.ask(name)).status == 200
+            incarnation = home.app(name)._current
+            assert incarnation is not None
+            environments.append(incarnation._environment)
+        one, two, small = environments
+        assert one.isolate.limits is two.isolate.limits
+        assert one._host.network is two._host.network is small._host.network
+        assert small.isolate.limits.memory_bytes == 8 << 20
+
+
 async def test_apps_that_do_not_load_leave_no_isolate_behind(house: HouseMaker) -> None:
     async with house({"broken": "export default (", "calm": CALM}) as home:
         exchanges = [home.app("broken").begin(request("broken")) for _ in range(3)]
