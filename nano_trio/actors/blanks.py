@@ -119,12 +119,12 @@ class Blanks:
         """Do some of what is to be done; whether more is left."""
         self._steps += 1
         newest, looks, _ = gc.get_count()
-        if gc.isenabled() and newest > gc.get_threshold()[0] // 2:
-            # Python's collector would look at the newest objects in one of the next starts: let it do so here. And at
-            # what has outlived a few such looks: by itself it does that only after a look of its own, and where most
-            # are ours that would be at what hundreds of starts have left, for 10 ms.
+        if gc.isenabled() and newest > gc.get_threshold()[0] // 4:
+            # Python's collector would look at the newest objects in one of the next starts: let it do so here, at few
+            # enough to go with what is built. And at what has outlived such looks: by itself it does that only after
+            # one of its own, and where most are ours that would be at what hundreds of starts have left, for 10 ms.
             gc.collect(1 if looks >= _LOOKS else 0)
-        elif len(self._ready) < self.size:
+        if len(self._ready) < self.size:
             try:
                 self._build()
             except Exception as failure:
