@@ -50,11 +50,12 @@
       const signal = new AbortSignal(TOKEN);
       signal.#isTimeout = true;
       const record = watch(signal);
-      platform.load("timers").startTimer(() => {
+      const expire = () => {
         const waiting = living(record);
         if (waiting === undefined) return;
         signalAbort(waiting, platform.makeError("TimeoutError", "The operation was aborted due to timeout"));
-      }, ms);
+      };
+      platform.load("timers").startTimer(platform.bind?.(expire) ?? expire, ms);
       return signal;
     }
     static any(signals) {

@@ -1,7 +1,8 @@
 // Broadcasting to other contexts: HTML 9.5, https://html.spec.whatwg.org/#broadcasting-to-other-browsing-contexts
 //
 // The channels of one isolate hear each other; nothing leaves it. A channel is held while it listens; one that does not
-// is found through a WeakRef, because it may begin to listen before a message that was sent is delivered.
+// is found through a WeakRef, because it may begin to listen before a message that was sent is delivered. Its listeners
+// have what was current for an AsyncLocalStorage where it was made, as those of MessagePort do.
 (platform) => {
   "use strict";
   const { requireArguments, isObject, DOMString, defineInterface } = platform.load("webidl");
@@ -22,11 +23,14 @@
   const living = (record) => record.pinned ?? deref(record.weak);
 
   let isBroadcastChannel, pin;
+  const call = (steps) => steps();
 
   class BroadcastChannel extends EventTarget {
     #name;
     #isClosed = false;
     #record;
+    /** Calls a function with what was current where the channel was made. */
+    #within = platform.bind?.(call) ?? call;
 
     constructor(name) {
       requireArguments(arguments.length, 1, "Failed to construct 'BroadcastChannel'");
@@ -74,7 +78,8 @@
     #receive(data) {
       if (this.#isClosed) return;
       const { MessageEvent } = platform.load("event_types");
-      fire(this, new MessageEvent("message", { __proto__: null, data, origin: ORIGIN }));
+      const event = new MessageEvent("message", { __proto__: null, data, origin: ORIGIN });
+      this.#within(() => fire(this, event));
     }
 
     static {

@@ -3,6 +3,9 @@
 // Both ends of a channel live in this isolate, so a message is copied when it is sent, and waits in the receiving port's
 // message queue. Each message is delivered in a task of its own once that queue is enabled. A transferred port leaves
 // its queue and its peer to a new port.
+//
+// Listeners have what was current for an AsyncLocalStorage where their port was made, as in Node.js: it is the port that
+// they belong to, and a message may come from anybody. A port that was transferred has none.
 (platform) => {
   "use strict";
   const idl = platform.load("webidl");
@@ -17,6 +20,7 @@
   const TOKEN = {};
 
   let isMessagePort, entangle, enable, deliver;
+  const call = (steps) => steps();
 
   class MessagePort extends EventTarget {
     #peer = null;
@@ -24,6 +28,8 @@
     #queue = [];
     #isEnabled = false;
     #isDetached = false;
+    /** Calls a function with what was current where the port was made. */
+    #within = platform.bind?.(call) ?? call;
 
     constructor() {
       if (arguments[0] !== TOKEN) illegalConstructor();
@@ -54,7 +60,7 @@
       if (peer === null) return;
       // "Disentangle"
       this.#peer = peer.#peer = null;
-      queueTask(() => fire(peer, new Event("close")));
+      queueTask(() => peer.#within(() => fire(peer, new Event("close"))));
     }
 
     static {
@@ -72,7 +78,8 @@
         const message = shift(port.#queue);
         if (message === undefined) return; // the port was closed or transferred meanwhile
         const { MessageEvent } = platform.load("event_types");
-        fire(port, new MessageEvent("message", { __proto__: null, data: message.data, ports: message.ports }));
+        const event = new MessageEvent("message", { __proto__: null, data: message.data, ports: message.ports });
+        port.#within(() => fire(port, event));
       };
       registerTransferable(
         isMessagePort,
@@ -87,6 +94,7 @@
         },
         (data) => {
           const port = new MessagePort(TOKEN);
+          port.#within = call;
           if (data[0] !== null) entangle(port, data[0]);
           port.#queue = data[1];
           return port;
