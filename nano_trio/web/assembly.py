@@ -120,7 +120,7 @@ def _secure(config: Config) -> dict[int | None, Secure]:
 
     local = LocalCertificates(config.tls.certs)
     if uses_local_certificates(config):
-        local.ensure(local_hostnames(config))
+        local.ensure(local_hostnames(config), serving=True)
     settings = TLSSettings(
         min_version=config.tls.min_version,
         client_auth=config.tls.client_auth,

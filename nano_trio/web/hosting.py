@@ -595,6 +595,7 @@ async def _renew(hosting: Hosting) -> None:
             from nano_trio.web.local_ca import LocalCertificates
 
             try:
-                await trio.to_thread.run_sync(LocalCertificates(config.tls.certs).ensure, local_hostnames(config))
+                local, hostnames = LocalCertificates(config.tls.certs), local_hostnames(config)
+                await trio.to_thread.run_sync(functools.partial(local.ensure, hostnames, serving=True))
             except CertificateError as error:
                 log.error("local certificates cannot be renewed", reason=str(error))

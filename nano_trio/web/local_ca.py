@@ -5,6 +5,10 @@ authority is made once and kept, so that a developer trusts it once. A certifica
 when it does not cover what it should, or when the authority changed; its names are kept, so that what someone added
 stays.
 
+A server that has apps come and go would fill the folder. What servers made says so in its first line, and each notes
+with its ``st_atime`` that it still needs it, at its start, at reloads and every few hours; several may share a folder.
+What no server has needed for a week is removed. What somebody asked for by ``nano-trio certs`` stays.
+
 Files that we made begin with a line that says so. What does not is never written over: that is an error. (An authority
 that somebody put there is used, if it can sign.) Keys are readable by their owner only, and files appear whole or not
 at all. A lock on the folder lets two processes do this at once.
@@ -19,7 +23,7 @@ import ipaddress
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -51,6 +55,10 @@ _CA_DAYS = 3650
 _LEAF_DAYS = 365
 _RENEW_DAYS = 30
 _LONGEST_STEM = 200
+_NEEDED_S = 7 * 86400.0
+"""For so long what a server made stays when none needs it any more."""
+_FIRST_LINE = MARK + b", which renews it: changes do not last.\n"
+_SERVED = MARK + b" for an app, which renews it, and removes it a week after the app: changes do not last.\n"
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -82,11 +90,12 @@ class LocalCertificates:
             stem = hashlib.sha256(stem.encode()).hexdigest()
         return Pair(self.folder / f"{stem}.cert.pem", self.folder / f"{stem}.key.pem")
 
-    def ensure(self, hostnames: Iterable[str] = (), *, force: bool = False) -> Report:
+    def ensure(self, hostnames: Iterable[str] = (), *, force: bool = False, serving: bool = False) -> Report:
         """Make what is missing for these hostnames (lower case; ``*.`` and a name, and IP addresses, too).
 
         Blocks, some milliseconds for each new certificate. ``force`` makes all certificates anew, but never the
-        authority. Raises :class:`CertificateError`.
+        authority. ``serving``: they are all that a server needs; what servers needed a week ago and no longer do is
+        removed. Raises :class:`CertificateError`.
         """
         wanted: dict[str, list[str]] = {"localhost": list(LOCAL)}
         for hostname in hostnames:
@@ -101,8 +110,10 @@ class LocalCertificates:
                 made = [
                     hostname
                     for hostname, names in wanted.items()
-                    if self._ensure_leaf(hostname, names, certificate, key, force=force)
+                    if self._ensure_leaf(hostname, names, certificate, key, force=force, serving=serving)
                 ]
+                if serving:
+                    self._remove_unneeded({self.pair(hostname).cert for hostname in wanted})
         except OSError as error:
             place = error.filename or self.folder
             raise CertificateError(
@@ -160,10 +171,18 @@ class LocalCertificates:
     # ---- what it signs ----
 
     def _ensure_leaf(
-        self, hostname: str, names: Sequence[str], ca: x509.Certificate, ca_key: PrivateKey, *, force: bool
+        self,
+        hostname: str,
+        names: Sequence[str],
+        ca: x509.Certificate,
+        ca_key: PrivateKey,
+        *,
+        force: bool,
+        serving: bool,
     ) -> bool:
         """Make the certificate for a hostname unless there is a good one. True if it was made."""
         pair = self.pair(hostname)
+        served = self._begins(pair.cert, _SERVED)
         certificate = _read_certificate(pair.cert)
         ours = self._is_ours(pair.cert) and self._is_ours(pair.key)
         covered = _names_of(certificate) if certificate is not None else []
@@ -171,6 +190,12 @@ class LocalCertificates:
             key = _read_key(pair.key)
             # Foreign files are used as they are; ours must come from this authority.
             if key is not None and _fits(certificate, key) and (not ours or _issued_by(certificate, ca)):
+                if served and serving:
+                    self._note_need(pair.cert)
+                elif served:
+                    # Now somebody asks for it who is no server.
+                    self._write(pair.key, _pem_key(key), 0o600)
+                    self._write(pair.cert, certificate.public_bytes(Encoding.PEM), 0o644)
                 return False
         for file in (pair.cert, pair.key):
             if not self._is_ours(file):
@@ -189,28 +214,50 @@ class LocalCertificates:
             .add_extension(_authority_key_identifier(ca), critical=False)
             .sign(ca_key, hashes.SHA256())
         )
-        self._write(pair.key, _pem_key(key), 0o600)
-        self._write(pair.cert, leaf.public_bytes(Encoding.PEM), 0o644)
+        # What somebody once asked for stays theirs.
+        first_line = _SERVED if serving and (served or not pair.cert.exists()) else _FIRST_LINE
+        self._write(pair.key, _pem_key(key), 0o600, first_line)
+        self._write(pair.cert, leaf.public_bytes(Encoding.PEM), 0o644, first_line)
         return True
+
+    # ---- what no server needs ----
+
+    @staticmethod
+    def _note_need(file: Path) -> None:
+        with contextlib.suppress(OSError):  # it is another user's, who may read it
+            os.utime(file, ns=(int(_now().timestamp() * 1e9), file.stat().st_mtime_ns))
+
+    def _remove_unneeded(self, needed: Collection[Path]) -> None:
+        oldest = _now().timestamp() - _NEEDED_S
+        for file in self.folder.glob("*.cert.pem"):
+            with contextlib.suppress(OSError):
+                if file not in needed and file.stat().st_atime < oldest and self._begins(file, _SERVED):
+                    key = file.with_name(f"{file.name.removesuffix('.cert.pem')}.key.pem")
+                    file.unlink()
+                    if self._begins(key, _SERVED):
+                        key.unlink()
 
     # ---- files ----
 
     @staticmethod
-    def _is_ours(file: Path) -> bool:
-        """Whether we made the file, or it is not there."""
+    def _begins(file: Path, line: bytes) -> bool:
         try:
             with file.open("rb") as content:
-                return content.read(len(MARK)) == MARK
+                return content.read(len(line)) == line
         except FileNotFoundError:
-            return True
+            return False
 
-    def _write(self, file: Path, content: bytes, mode: int) -> None:
+    def _is_ours(self, file: Path) -> bool:
+        """Whether we made the file, or it is not there."""
+        return self._begins(file, MARK) or not file.exists()
+
+    def _write(self, file: Path, content: bytes, mode: int, first_line: bytes = _FIRST_LINE) -> None:
         """Write a file, whole or not at all; its mode holds from its first moment."""
         fresh = file.with_name(f".{file.name[:32]}.{secrets.token_hex(4)}")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with open(descriptor, "wb") as output:
-                output.write(MARK + b", which renews it: changes do not last.\n" + content)
+                output.write(first_line + content)
             os.replace(fresh, file)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -10,11 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 import trustme
 from cryptography import x509
 
+from nano_trio.config import from_document
 from nano_trio.web import local_ca as module
+from nano_trio.web.assembly import server_settings
 from nano_trio.web.certificates import Pair, TLSSettings, server_context
 from nano_trio.web.local_ca import CertificateError, LocalCertificates, trust_instructions
 from tests.web.secure import written
@@ -146,6 +149,60 @@ def test_certificates_are_renewed_when_they_near_their_end(
     after(3640)
     report = local.ensure(["a.localhost"])
     assert (report.ca_made, report.made) == (True, ("localhost", "a.localhost"))
+
+
+def test_what_no_server_needs_for_a_week_is_removed(local: LocalCertificates, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+
+    def after(days: int) -> None:
+        monkeypatch.setattr(module, "_now", lambda: now + datetime.timedelta(days=days))
+
+    def there() -> str:
+        return " ".join(
+            name for name in "abcdef" if any(file.exists() for file in attrs.astuple(local.pair(name), recurse=False))
+        )
+
+    local.ensure(["a", "b", "c", "d"], serving=True)
+    local.ensure(["e"])
+    foreign = local.pair("f").cert
+    foreign.write_text("somebody's own")
+    stamp = local.pair("b").cert.stat().st_mtime_ns
+    after(6)
+    local.ensure(["a"], serving=True)
+    local.ensure(["b"], serving=True)  # another server, with the same folder
+    # To ask for one is to keep it.
+    assert local.ensure(["c"]).made == ()
+    assert accepted(local, local.pair("c"), "c")
+    assert there() == "a b c d e f"
+    after(8)
+    local.ensure(["a"], serving=True)
+    assert there() == "a b c e f"
+    assert local.pair("b").cert.stat().st_mtime_ns == stamp, "who serves it would load it again"
+    after(14)
+    local.ensure(["a", "e"], serving=True)
+    assert there() == "a c e f"
+    after(360)
+    assert local.ensure(["a", "e"], serving=True).made == ("localhost", "a", "e")
+    after(370)
+    local.ensure(serving=True)
+    assert there() == "c e f"
+    assert local.pair("localhost").cert.exists()
+
+
+def test_servers_say_what_they_need(tmp_path: Path) -> None:
+    app = tmp_path / "app.js"
+    app.write_text("export default () => new Response()")
+
+    def serve(*names: str) -> LocalCertificates:
+        document = {"tls": {"port": 3443, "certs": str(tmp_path / "certs")}}
+        apps = [{"name": name, "path": str(app), "hostname": f"{name}.localhost"} for name in names]
+        server_settings(from_document({**document, "apps": apps}, environ={}), dev=False, access_log=False, live=None)
+        return LocalCertificates(tmp_path / "certs")
+
+    left = serve("one", "two").pair("two.localhost").cert
+    os.utime(left, (0, left.stat().st_mtime))
+    assert serve("one").pair("one.localhost").cert.exists()
+    assert not left.exists()
 
 
 def test_another_authority_renews_all(local: LocalCertificates) -> None:
