@@ -9,6 +9,10 @@ The size limit is on the database's pages in use. Room is made by removing what 
 recently; uses are noted in memory and written down when room is needed. Held bodies whose entries are gone are removed
 last of all: their readers get :class:`BodyGone`, as they do where another process removes what they read.
 
+Responses expire by the clock of the wall, which several processes and their successors share, and which somebody may
+set back. What was used later than it says was stored, or found, before that: nobody knows how old it is. So what was
+stored later is taken to have expired, and all of it to have been used just now, before anything is looked for.
+
 A file that SQLite finds damaged is set aside as ``….damaged`` and begun anew.
 """
 
@@ -42,18 +46,21 @@ __all__ = ["SqliteStore"]
 
 T = TypeVar("T")
 
-_VERSION = 1
+_VERSION = 2
 _BUSY_S = 5.0
 _ABANDONED_S = 3600.0
 _DATA_AT_ONCE = 1 << 20
 _MOST_TOUCHES = 1000
+_AHEAD_S = 60.0
+"""By more than that the clock is ahead only where it was set back since: whoever works in a thread has been waiting."""
 _STALE_TOO = float("-inf")
 _SCHEMA = f"""
 CREATE TABLE cache (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE entry (
   id INTEGER PRIMARY KEY AUTOINCREMENT, cache INTEGER NOT NULL, base TEXT NOT NULL, url TEXT NOT NULL,
   request TEXT NOT NULL, response TEXT NOT NULL, vary TEXT NOT NULL,
-  body INTEGER, size INTEGER, expires REAL, used REAL NOT NULL);
+  body INTEGER, size INTEGER, expires REAL, used REAL NOT NULL,
+  stored REAL NOT NULL DEFAULT 0);
 CREATE INDEX entry_place ON entry (cache, base, url);
 CREATE INDEX entry_used ON entry (used);
 CREATE INDEX entry_expires ON entry (expires) WHERE expires IS NOT NULL;
@@ -92,7 +99,8 @@ class SqliteStore:
             number = _cache_number(db, name)
             if number is None:
                 # Numbers are never used again, not even when the file is begun anew: isolates keep them.
-                number = self._last_cache = max(time.time_ns() // 1000, self._last_cache + 1)
+                (newest,) = db.execute("SELECT ifnull(max(id), 0) FROM cache").fetchone()
+                number = self._last_cache = max(time.time_ns() // 1000, self._last_cache + 1, newest + 1)
                 db.execute("INSERT INTO cache (id, name) VALUES (?, ?)", (number, name))
             self._held_caches[number] += 1
             return number
@@ -151,7 +159,7 @@ class SqliteStore:
                         return entries
             return entries
 
-        entries = self._look(work)
+        entries = self._look(work, now)
         if len(self._touched) > _MOST_TOUCHES:
             self._change(self._write_touches)
         return entries
@@ -181,7 +189,7 @@ class SqliteStore:
                 self._drop_entry(db, id_, body)
             return bool(found)
 
-        return self._change(work)
+        return self._change(work, now)
 
     def put(self, cache: int, entries: Sequence[NewEntry], now: float) -> None:
         def work(db: sqlite3.Connection) -> None:
@@ -198,7 +206,7 @@ class SqliteStore:
             for entry in entries:
                 self._insert(db, cache, entry, now)
 
-        self._change(work)
+        self._change(work, now)
 
     def _insert(self, db: sqlite3.Connection, cache: int, entry: NewEntry, now: float) -> None:
         body = entry.body
@@ -214,11 +222,11 @@ class SqliteStore:
             index = (entry.size - len(entry.tail)) // CHUNK
             db.execute("INSERT INTO chunk (id, data) VALUES (?, ?)", (body << _CHUNK_BITS | index, entry.tail))
         db.execute(
-            "INSERT INTO entry (cache, base, url, request, response, vary, body, size, expires, used) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO entry (cache, base, url, request, response, vary, body, size, expires, used, stored) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 cache, without_search(entry.url), entry.url, entry.request, entry.response, json.dumps(entry.vary),
-                body, entry.size, entry.expires, now,
+                body, entry.size, entry.expires, now, now,
             ),
         )  # fmt: skip
 
@@ -326,23 +334,36 @@ class SqliteStore:
         db.executemany("UPDATE entry SET used = ? WHERE id = ?", [(at, id_) for id_, at in self._touched.items()])
         self._touched.clear()
 
+    def _heed_clock(self, db: sqlite3.Connection, now: float) -> None:
+        """The clock was set back, if anything was used later than it says."""
+        latest = now + _AHEAD_S
+        if db.execute("SELECT 1 FROM entry WHERE used > ? LIMIT 1", (latest,)).fetchone() is None:
+            return
+        self._touched = {id_: min(at, now) for id_, at in self._touched.items()}
+        with _transaction(db):
+            expired = "UPDATE entry SET expires = ? WHERE used > ? AND stored > ? AND expires > ?"
+            db.execute(expired, (now, latest, latest, now))
+            db.execute("UPDATE entry SET used = ? WHERE used > ?", (now, latest))
+
     # -- the database ------------------------------------------------------------------------------------------------
 
-    def _look(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _look(self, work: Callable[[sqlite3.Connection], T], now: float | None = None) -> T:
         with self._lock:
-            return self._attempt(work, changes=False)
+            return self._attempt(work, now, changes=False)
 
-    def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _change(self, work: Callable[[sqlite3.Connection], T], now: float | None = None) -> T:
         with self._lock:
-            return self._attempt(work, changes=True)
+            return self._attempt(work, now, changes=True)
 
-    def _attempt(self, work: Callable[[sqlite3.Connection], T], *, changes: bool) -> T:
+    def _attempt(self, work: Callable[[sqlite3.Connection], T], now: float | None, *, changes: bool) -> T:
         for last in (False, True):
             try:
                 db = self._open()
                 if self._errands:
                     with _transaction(db):
                         self._run_errands(db)
+                if now is not None:
+                    self._heed_clock(db, now)
                 if not changes:
                     return work(db)
                 with _transaction(db):
@@ -385,14 +406,19 @@ class SqliteStore:
             db.execute(f"PRAGMA {pragma}")
         with _transaction(db):
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version != _VERSION:
+            if version == 1:
+                # It had all but this.
+                db.execute("ALTER TABLE entry ADD COLUMN stored REAL NOT NULL DEFAULT 0")
+                db.execute(f"PRAGMA user_version = {_VERSION}")
+            elif version != _VERSION:
                 _drop_tables(db)
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
                 # Readers keep the numbers of bodies; a file begun anew must not use them again.
                 db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('body', ?)", (time.time_ns() // 1_000_000,))
-            since = time.time() - _ABANDONED_S
-            for (body,) in db.execute("SELECT id FROM body WHERE loose_since < ?", (since,)).fetchall():
+            now = time.time()
+            abandoned = "SELECT id FROM body WHERE loose_since < ? OR loose_since > ?"
+            for (body,) in db.execute(abandoned, (now - _ABANDONED_S, now + _ABANDONED_S)).fetchall():
                 self._drop_body(db, body)
             caches = "SELECT DISTINCT cache FROM entry WHERE cache != ? AND cache NOT IN (SELECT id FROM cache)"
             for (cache,) in db.execute(caches, (DEFAULT_CACHE,)).fetchall():

@@ -142,6 +142,56 @@ def test_expired_goes_before_what_was_used_least_recently(store: SqliteStore) ->
     assert urls(store, now=NOW + 6) == ["https://e/stays", "https://e/new"]
 
 
+def test_what_was_stored_before_the_clock_was_set_back_is_not_fresh_for_longer(store: SqliteStore) -> None:
+    day = 86_400.0
+    store.put(DEFAULT_CACHE, [entry("https://e/before", b"0", expires=NOW + 3 * day)], NOW)
+    store.put(DEFAULT_CACHE, [entry("https://e/ever", b"1")], NOW + day)
+    store.put(DEFAULT_CACHE, [entry("https://e/ahead", b"2", expires=NOW + day + 60)], NOW + day)
+    assert [get(store, f"https://e/{name}", NOW + day) for name in ("before", "ahead")] == [b"0", b"2"]
+    back = NOW + 100
+    assert get(store, "https://e/ahead", back) is None
+    assert get(store, "https://e/before", back) == b"0"
+    assert urls(store, now=back) == ["https://e/before", "https://e/ever"]
+    # Nor again when the clock has come to where it was.
+    assert get(store, "https://e/ahead", NOW + day + 1) is None
+    # A step of moments, as between threads and processes, is none.
+    store.put(DEFAULT_CACHE, [entry("https://e/now", b"3", expires=NOW + 2 * day)], NOW + day + 10)
+    assert get(store, "https://e/now", NOW + day) == b"3"
+
+
+def test_what_was_used_before_the_clock_was_set_back_makes_room_first(store: SqliteStore) -> None:
+    for number in range(4):
+        put_large(store, f"https://e/{number}", b"x" * 900_000, NOW + 1e6 + number)
+    assert get(store, "https://e/0", NOW + 1e6 + 10) is not None
+    for number in range(4, 7):
+        put_large(store, f"https://e/{number}", b"x" * 900_000, NOW + number)
+    assert urls(store, now=NOW + 10) == [f"https://e/{number}" for number in (3, 4, 5, 6)]
+
+
+def test_caches_keep_their_order_though_the_clock_was_set_back(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.open_cache("first")
+    store.close()
+    monkeypatch.setattr(cache_sqlite.time, "time_ns", lambda: 10**12)
+    again = SqliteStore(store._path, MB)
+    again.open_cache("second")
+    assert again.names() == ["first", "second"]
+    again.close()
+
+
+def test_a_file_of_the_version_before_is_taken_over(path: Path, store: SqliteStore) -> None:
+    store.put(DEFAULT_CACHE, [entry("https://e/", b"x", expires=NOW + 9)], NOW)
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE entry DROP COLUMN stored")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    assert get(store, "https://e/", NOW) == b"x"
+    store.put(DEFAULT_CACHE, [entry("https://e/2", b"y")], NOW)
+    assert urls(store) == ["https://e/", "https://e/2"]
+
+
 def test_the_limit_holds(path: Path, store: SqliteStore) -> None:
     for number in range(60):
         store.put(DEFAULT_CACHE, [entry(f"https://e/{number}", b"x" * (50_000 + number * 1000))], NOW + number)
