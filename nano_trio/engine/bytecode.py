@@ -11,8 +11,9 @@ source) first in memory, then in a private folder on disk, and only then compile
 digest of its payload; one that is damaged, or that another user could have written, is ignored and written again.
 Bytecode is trusted by the engine without checks, so the folder belongs to this user alone (mode 0700) and entries are
 replaced atomically. They may be written later (:attr:`BytecodeCache.later`): nobody waits for them. Nobody knows which
-are still wanted; a server that starts removes the oldest where they have become many. What is known
-beside the bytecode is written by ``marshal``, which is read fast and no more suspicious.
+are still wanted; a server removes the oldest where they have become many, when it starts and whenever it has itself
+written a good part of what they may take. What is known beside the bytecode is written by ``marshal``, which is read
+fast and no more suspicious.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ _SCRATCH_MEMORY = 512 << 20
 """Bytes that a compilation may take: some ten times as much as the source is long, of a bundle of small functions."""
 _DISK_BYTES = 256 << 20
 """What the folder may take before the oldest entries go: each version of each app's code leaves some."""
+_GROWTH_BYTES = _DISK_BYTES // 8
+"""What one process may write before it looks again."""
 _BLOCK = 4096
 _ENTRY_BYTES = 2048
 """What an entry takes in memory beside its code."""
@@ -178,13 +181,14 @@ def _digest_of(kind: bytes) -> hashlib._Hash:
 class BytecodeCache:
     """Bytecode by content, in memory (bounded by ``memory_bytes``) and on disk (``folder``; None for memory only).
 
-    What lies on disk is bounded by :meth:`prune`.
+    What lies on disk is bounded by :meth:`prune`, which is due again where it :attr:`has_grown`.
     """
 
     def __init__(self, folder: Path | None, memory_bytes: int = 64 << 20) -> None:
         self._memory: OrderedDict[bytes, Bytecode] = OrderedDict()
         self._memory_bytes = memory_bytes
         self._used = 0
+        self._written = 0
         self._folder = folder if folder is not None and _make_private(folder) else None
         self.later: Callable[[Callable[[], None]], None] | None = None
         """Takes what writes an entry, in any thread, and has it done when there is time. None: it is done at once."""
@@ -246,6 +250,8 @@ class BytecodeCache:
                     code = rewrite(code, compiled.head, name, [])
                 found = attrs.evolve(compiled, code=code, key=key)
                 if self._folder is not None:
+                    with self._lock:
+                        self._written += _on_disk(len(code) + _HEADER_SIZE)
                     writing = _writing(f"{self._folder}/{key.hex()}", key, found)
                     write = partial(_go_on, writing, self.later)
                     write() if self.later is None else self.later(write)
@@ -269,22 +275,31 @@ class BytecodeCache:
                     self._used -= len(self._memory.popitem(last=False)[1].code) + _ENTRY_BYTES
             return found
 
+    @property
+    def has_grown(self) -> bool:
+        """Whether this process has written so much since :meth:`prune` that it should be called again."""
+        return self._written >= _GROWTH_BYTES
+
     def prune(self, most_bytes: int = _DISK_BYTES) -> None:
         """Where the folder takes more than that, remove its oldest entries until it takes three quarters of it; and
         what a process that was killed had begun to write. What is missed is compiled again. Blocks; for any thread.
         """
         if self._folder is None:
             return
-        entries: list[tuple[float, str, int]] = []
+        with self._lock:
+            self._written = 0
+        entries: list[tuple[float, float, str, int]] = []
         with contextlib.suppress(OSError), os.scandir(self._folder) as found:
             for entry in found:
                 with contextlib.suppress(OSError):
                     status = entry.stat(follow_symlinks=False)
-                    entries.append((status.st_mtime, entry.path, -(-status.st_size // _BLOCK) * _BLOCK))
-        used = sum(size for _, _, size in entries)
+                    # Where the file system notes when a file is read: that is worth more.
+                    at = max(status.st_mtime, status.st_atime)
+                    entries.append((at, status.st_mtime, entry.path, _on_disk(status.st_size)))
+        used = sum(size for *_, size in entries)
         most = used if used <= most_bytes else most_bytes * 3 // 4
         forgotten = time.time() - _FORGOTTEN_S
-        for written, path, size in sorted(entries):
+        for _, written, path, size in sorted(entries):
             if used > most or (written < forgotten and os.path.basename(path).startswith(_UNFINISHED)):
                 with contextlib.suppress(OSError):
                     os.unlink(path)
@@ -315,6 +330,10 @@ class BytecodeCache:
             return None
         code, imports, head = marshal.loads(payload)
         return Bytecode(code, imports, None if head is None else ModuleHead(*head), key)
+
+
+def _on_disk(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
 
 
 @enters

@@ -23,6 +23,7 @@ import trio
 from nano_trio.actors.child import ChildSpec
 from nano_trio.config import Config, Overlay
 from nano_trio.engine import freed_memory
+from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.web.certificates import CertificateError
 from nano_trio.web.file_watch import Digests, FileWatch
 from nano_trio.web.hosting import Hosting, host
@@ -35,6 +36,8 @@ log = structlog.get_logger("nano_trio")
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 _THE_REST = ("nano_trio.runtime.fetch", "nano_trio.runtime.cache", "nano_trio.runtime.cache_sqlite", "websockets")
 _QUIET_S = 0.25
+_LOOK_S = 600.0
+"""Between two looks at whether this process has written much bytecode."""
 
 
 async def serve_until_signal(
@@ -167,7 +170,16 @@ class _Life:
 async def _do_the_rest(hosting: Hosting) -> None:
     """What can wait until it serves."""
     await _import_the_rest()
-    await trio.to_thread.run_sync(hosting.registry.bytecode.prune)
+    await _prune(hosting.registry.bytecode)
+
+
+async def _prune(bytecode: BytecodeCache) -> None:
+    """Keep what lies on disk bounded, for as long as it serves: each version of an app's code leaves some."""
+    await trio.to_thread.run_sync(bytecode.prune)
+    while True:
+        await trio.sleep(_LOOK_S)
+        if bytecode.has_grown:
+            await trio.to_thread.run_sync(bytecode.prune)
 
 
 async def _import_the_rest() -> None:

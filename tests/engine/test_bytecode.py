@@ -126,6 +126,16 @@ def test_on_disk_the_oldest_entries_make_room(tmp_path: Path, compilations: list
     BytecodeCache(None).prune()
 
 
+def test_what_was_used_of_late_stays(tmp_path: Path, compilations: list[str]) -> None:
+    for number in range(8):
+        BytecodeCache(tmp_path).script(f"{number}", "a.js")
+    entries = sorted(tmp_path.iterdir())
+    for at, entry in enumerate(entries):
+        os.utime(entry, times=(1000 + at if at else 5000, 1000 + at))
+    BytecodeCache(tmp_path).prune(4 * 4096)
+    assert sorted(tmp_path.iterdir()) == [entries[0], *entries[6:]]
+
+
 def test_what_a_killed_process_had_begun_to_write_goes(tmp_path: Path) -> None:
     for name, age_s in ((".new-old", 7200), (".new-young", 0), ("whole", 7200)):
         (tmp_path / name).touch()

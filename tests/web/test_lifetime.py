@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 import trio
 import trio.testing
 
+from nano_trio.engine import bytecode
+from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.web import lifetime
 
 
@@ -29,3 +32,26 @@ async def test_what_was_not_needed_for_the_start_is_imported_once_the_server_has
             assert "wanted_later" not in sys.modules
     assert sys.modules.pop("wanted_later")
     assert trio.current_time() < 3
+
+
+async def test_bytecode_on_disk_is_bounded_while_it_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    monkeypatch.setattr(bytecode, "_GROWTH_BYTES", 10 * 4096)
+    looks = 0
+
+    class Small(BytecodeCache):
+        def prune(self, most_bytes: int = 20 * 4096) -> None:
+            nonlocal looks
+            looks += 1
+            super().prune(most_bytes)
+
+    cache = Small(tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lifetime._prune, cache)
+        for version in range(200):
+            cache.script(f"{version}", "a.js")
+            await trio.sleep(300)
+            assert len(os.listdir(tmp_path)) <= 20 + 10 + 3
+        nursery.cancel_scope.cancel()
+    assert looks <= 2 + 200 // 10
