@@ -281,6 +281,10 @@ class _Connection:
         await self.send(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
         await self.gone()
 
+    async def raw_events(self, query: Any) -> None:
+        await self.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: an event\n\n")
+        await self.gone()
+
     async def raw_drip(self, query: Any) -> None:
         await self.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
         while True:

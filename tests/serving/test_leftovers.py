@@ -7,7 +7,9 @@ looked at the oldest generation, and that is many minutes away: the process grow
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
+import re
 import ssl
 import sys
 from collections import Counter
@@ -87,20 +89,19 @@ DOINGS = {
         return caches.default.match("http://a/");
     """,
     "fetches": "return new Response(await (await fetch(env.UP + '/text')).text());",
-    "hands a fetch on": "return fetch(env.UP + '/chunked', { method: 'POST', body: request.body });",
+    "hands a fetch on": "return fetch(env.UP + '/mirror', { method: 'POST', body: request.body, duplex: 'half' });",
     "gives a fetch up": "const r = await fetch(env.UP + '/big?mb=1'); await r.body.cancel(); return new Response();",
     "fetches in vain": "return fetch('http://127.0.0.1:1/').catch((e) => new Response(String(e)));",
-    "fetches what breaks off": "return new Response(await (await fetch(env.UP + '/truncated')).text().catch(String));",
-    "fetches too slowly": "return fetch(env.UP + '/hang', { signal: AbortSignal.timeout(5) }).catch((e) => new Response(String(e)));",
+    "fetches what breaks off": "return new Response(await (await fetch(env.UP + '/short')).text().catch(String));",
+    "fetches too slowly": "return fetch(env.UP + '/never', { signal: AbortSignal.timeout(5) }).catch((e) => new Response(String(e)));",
     "uploads what breaks off": """
         const body = new ReadableStream({ pull() { throw new Error("off"); } });
         return fetch(env.UP + "/echo", { method: "POST", body, duplex: "half" }).catch((e) => new Response(String(e)));
     """,
     "calls another app": "return env.BACK.fetch(request);",
     "receives events": """
-        const source = new EventSource(env.UP + "/events"); source.onmessage = () => {};
-        await new Promise((r) => setTimeout(r, 5));
-        return new Response();
+        const source = new EventSource(env.UP + "/events");
+        return new Response(await new Promise((r) => { source.onmessage = (event) => r(event.data); }));
     """,
     "keeps a WebSocket": """
         const socket = new WebSocket(env.WS);
@@ -120,6 +121,35 @@ DOINGS = {
         await new Promise((r) => { socket.onclose = r; });
         return new Response();
     """,
+}
+# What each answers to a client that sends "a body" and waits: that it does what its name says.
+ANSWERS = {
+    "answers": rb"200 fine",
+    "waits": rb"200 ",
+    "leaves timers behind": rb"200 ",
+    "throws": rb"500 .*",
+    "waits for nothing": rb"500 .*",
+    "reads": rb"200 a body",
+    "reads a stream": rb"200 6",
+    "passes the body on": rb"200 a body",
+    "streams": rb"200 \0{792}",
+    "breaks its stream off": rb"broken off",
+    "logs": rb"200 ",
+    "digests": rb"200 .{32}",
+    "compresses": rb"200 \x1f\x8b.*",
+    "caches": rb"200 x{9999}",
+    "fetches": rb"200 text",
+    "hands a fetch on": rb"200 a body",
+    "gives a fetch up": rb"200 ",
+    "fetches in vain": rb"200 TypeError: .*",
+    "fetches what breaks off": rb"200 TypeError: .*",
+    "fetches too slowly": rb"200 TimeoutError: .*",
+    "uploads what breaks off": rb"200 TypeError: .*body failed",
+    "calls another app": rb"200 \0{792}",
+    "receives events": rb"200 an event",
+    "keeps a WebSocket": rb"200 hello",
+    "closes a WebSocket": rb"200 ",
+    "connects in vain": rb"200 ",
 }
 
 
@@ -186,12 +216,15 @@ async def gone(site: Site) -> AsyncIterator[None]:
     await trio.testing.wait_all_tasks_blocked(0.02)
 
 
-async def ask(site: Site, name: str, *, whole: bool) -> None:
-    """One request of each kind; to what never ends, only those that vanish."""
+async def ask(site: Site, name: str, *, whole: bool, answer: bytes | None = None) -> None:
+    """One request of each kind; to what never ends, only those that vanish. ``answer``: what comes to a body."""
     if whole:
         for body in (None, b"a body"):
+            came = b"broken off"
             with contextlib.suppress(httpcore.RemoteProtocolError):  # streams may break off
-                await site.get(name, method="GET" if body is None else "POST", body=body)
+                response = await site.get(name, method="GET" if body is None else "POST", body=body)
+                came = b"%d %b" % (response.status, response.body)
+            assert body is None or answer is None or re.fullmatch(answer, came, re.DOTALL), came
     for length in (9, 99_999):
         await vanish(site, name, length)
 
@@ -206,13 +239,14 @@ async def test_an_app_that_was_restarted_or_removed_leaves_nothing(serve: SiteMa
             "services": {"BACK": "back"},
         }
         async with serve({"app": app, "back": handler(DOINGS["streams"])}) as site:
-            await ask(site, "app", whole=doing != "streams for ever")  # what is made once stays
+            asking = functools.partial(ask, site, "app", whole=doing != "streams for ever", answer=ANSWERS.get(doing))
+            await asking()  # what is made once stays
             with assert_nothing_left_over():
                 async with gone(site):
                     for _ in range(3):
-                        await ask(site, "app", whole=doing != "streams for ever")
+                        await asking()
                         await site.hosting.restart_app("app")
-                    await ask(site, "app", whole=doing != "streams for ever")
+                    await asking()
                     await site.hosting.remove_app("app")
 
 
