@@ -360,21 +360,30 @@ async def test_close_in_the_middle() -> None:
 
 
 async def test_close_before_it_is_open_and_while_it_waits() -> None:
+    sources = 0
+    arrived = trio.Event()
+
     async def handler(client: Client) -> None:
-        if client.number == 1:
+        nonlocal sources
+        if client.fields["accept"] != "text/event-stream":
+            # A fetch that is answered once the first source has asked, which is not.
+            await arrived.wait()
+            await client.send(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            return
+        sources += 1
+        if sources == 2:
             await client.send(HEAD + b"retry: 10\n\n")
         else:
+            arrived.set()
             await client.gone()
 
     async with sending(handler) as source, fetching() as js:
-        assert await run(
-            js, "await new Promise((r) => setTimeout(r, 30)); es.close(); return [log, es.readyState];", url=source.url
-        ) == [[], 2]
+        assert await run(js, "await fetch(url); es.close(); return [log, es.readyState];", url=source.url) == [[], 2]
         assert await run(
             js, "await until(2); es.close(); await new Promise((r) => setTimeout(r, 50)); return log;", url=source.url
         ) == ["open 1", "error 0"]
         await source.settled()
-        assert len(source.clients) == 2
+        assert sources == 2
 
 
 async def test_each_event_in_a_task_of_its_own() -> None:
