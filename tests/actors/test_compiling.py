@@ -5,11 +5,16 @@ The engine's parser looks through all variables of a block for each, so a file o
 
 from __future__ import annotations
 
+import functools
+import math
+import time
 from pathlib import Path
+from typing import Any
 
 import attrs
 import greenlet
 import pytest
+import quickjs
 import trio
 
 from nano_trio.actors import app as app_module
@@ -20,6 +25,7 @@ from nano_trio.actors.scratch import try_load
 from nano_trio.engine import poll_timer, preparation, runners, turnstile
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.isolate import Isolate
+from nano_trio.engine.preparation import Preparation
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Turn
 
@@ -27,7 +33,6 @@ from .conftest import House, HouseMaker
 
 HELLO = "export default { fetch: () => new Response('hello') };"
 LIMIT_MS = 60
-BEHIND_PARSING_MS = 400
 GRACE_NS = 200_000_000
 
 
@@ -56,10 +61,21 @@ def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 KINDS = pytest.mark.parametrize(
-    ("source", "limit_ms", "is_left"),
-    [(ENDLESS, LIMIT_MS, False), (UNSTOPPABLE, BEHIND_PARSING_MS, True)],
-    ids=["parsed", "resolved"],
+    ("source", "is_left"), [(ENDLESS, False), (UNSTOPPABLE, True)], ids=["parsed", "resolved"]
 )
+
+
+@functools.cache
+def behind_parsing_ms() -> int:
+    """A limit that is over when UNSTOPPABLE has long been read, on this machine. All of it takes forty times as long."""
+    began = time.thread_time()
+    for part in (block(3000), f"{{let v0;{'v0;' * 500_000}}}"):
+        quickjs.Runtime().new_context().compile(part, "part.js", module=True)
+    return max(100, math.ceil(6e3 * (time.thread_time() - began)))
+
+
+def limit_of(is_left: bool) -> int:
+    return behind_parsing_ms() if is_left else LIMIT_MS
 
 
 def cpu_ms(limit_ms: int, is_left: bool) -> float:
@@ -115,11 +131,26 @@ async def test_neighbours_are_served_while_an_app_is_compiled(house: HouseMaker)
 @pytest.mark.usefixtures("short_limit")
 @KINDS
 async def test_one_that_takes_too_long_is_stopped_and_told_of(
-    house: HouseMaker, source: str, limit_ms: int, is_left: bool
+    house: HouseMaker, source: str, is_left: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    limit_ms = limit_of(is_left)
+    if not is_left:
+        # However long the machine takes to come to the next token.
+        monkeypatch.setattr(preparation, "GRACE_NS", 60 * GRACE_NS)
+    begun: list[Preparation[Any]] = []
+    too_late = 0
+    switch = Preparation._switch
+
+    def watched(compiling: Preparation[Any], slice_ns: int) -> bool:
+        nonlocal too_late
+        begun.append(compiling)
+        too_late += compiling.cpu_ns >= compiling._patience_ns
+        return switch(compiling, slice_ns)
+
     async with house({"endless": {"source": source, "timeout_ms": limit_ms}, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
         app = home.app("endless")
+        monkeypatch.setattr(Preparation, "_switch", watched)
         exchange = begin(home, "endless")
         await served_meanwhile(home, exchange)
         assert exchange.response is not None
@@ -128,7 +159,11 @@ async def test_one_that_takes_too_long_is_stopped_and_told_of(
         why = f'cannot load "endless.js": to compile it took more than {limit_ms} ms of CPU time'
         assert app.last_error == why
         assert why in home.logged("endless")
-        assert 0 <= app.account.cpu_ns / 1e6 - cpu_ms(limit_ms, is_left) < 150
+        # At its limit it is told to end; only one that does not gets the grace too, and no slice beyond that.
+        assert (begun[0]._is_left, too_late) == (is_left, 0)
+        assert begun[0].cpu_ns / 1e6 >= cpu_ms(limit_ms, is_left)
+        # The rest is what it took to give back its memory.
+        assert begun[0].cpu_ns <= app.account.cpu_ns < 2 * begun[0].cpu_ns
         # What is mended is read anew.
         home.rewrite("endless", HELLO)
         assert (await home.ask("endless")).body == b"hello"
@@ -255,9 +290,8 @@ async def test_neighbours_are_served_while_code_is_compiled_for_import(house: Ho
 
 @pytest.mark.usefixtures("short_limit")
 @KINDS
-async def test_a_turn_whose_import_takes_too_long_is_stopped(
-    house: HouseMaker, source: str, limit_ms: int, is_left: bool
-) -> None:
+async def test_a_turn_whose_import_takes_too_long_is_stopped(house: HouseMaker, source: str, is_left: bool) -> None:
+    limit_ms = limit_of(is_left)
     app = {"source": IMPORTING, "timeout_ms": limit_ms}
     async with house({"late": source, "app": app, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
@@ -367,7 +401,8 @@ async def test_in_the_turn_of_another_app_it_waits_for_its_slices() -> None:
 @pytest.mark.usefixtures("short_limit")
 async def test_what_was_left_is_not_compiled_again_unless_it_may_take_longer(house: HouseMaker) -> None:
     """Each time some memory would stay."""
-    source = {"source": UNSTOPPABLE + "// once", "timeout_ms": BEHIND_PARSING_MS}
+    limit_ms = behind_parsing_ms()
+    source = {"source": UNSTOPPABLE + "// once", "timeout_ms": limit_ms}
     async with house({"app": source, "neighbour": HELLO}) as home:
         app = home.app("app")
         used = []
@@ -375,12 +410,12 @@ async def test_what_was_left_is_not_compiled_again_unless_it_may_take_longer(hou
             before = app.account.cpu_ns
             assert (await home.ask("app")).status == 503
             used.append((app.account.cpu_ns - before) / 1e6)
-            assert f'"app.js": to compile it took more than {BEHIND_PARSING_MS} ms' in (app.last_error or "")
-        assert used[0] > cpu_ms(BEHIND_PARSING_MS, True)
+            assert f'"app.js": to compile it took more than {limit_ms} ms' in (app.last_error or "")
+        assert used[0] > cpu_ms(limit_ms, True)
         assert max(used[1:]) < 100
-        app.take(attrs.evolve(app.settings, timeout_ms=BEHIND_PARSING_MS + 50))
+        app.take(attrs.evolve(app.settings, timeout_ms=limit_ms + 50))
         assert (await home.ask("app")).status == 503
-        assert app.account.cpu_ns / 1e6 - sum(used) > cpu_ms(BEHIND_PARSING_MS, True)
+        assert app.account.cpu_ns / 1e6 - sum(used) > cpu_ms(limit_ms, True)
 
 
 async def test_what_it_takes_to_read_code_is_not_held_against_it(house: HouseMaker) -> None:
