@@ -46,8 +46,8 @@
  *                         place.
  *
  * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c. So do
- * what apps call of Map and Set where the engine's own is not safe: builtins_maps.c; and what answers for async generators
- * that are done: builtins_generators.c.
+ * what apps call of Map and Set, and of iterators, where the engine's own is not safe: builtins_maps.c and
+ * builtins_iterators.c; and what answers for async generators that are done: builtins_generators.c.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
@@ -323,11 +323,12 @@ static int learn_members(Context *context, Value list) {
   return 1;
 }
 
-/* Once a process, before all others, in a context in which no code has run. 0: as mend_maps() has it. */
+/* Once a process, before all others, in a context in which no code has run. 0: something is not as it
+   is known; what was mended stays so. */
 int builtins_mend(const Engine *functions, Context *context) {
   if (methods != NULL) return 0;
   engine = *functions;
-  return mend_maps(context);
+  return mend_maps(context) && mend_iterators(context);
 }
 
 /* Once a process, before all others but that: what the globals `listed`, `lazy` and `members` list. 0: something is not as it is

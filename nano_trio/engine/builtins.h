@@ -96,6 +96,8 @@ typedef struct {
   int (*define)(Context *, Value object, Atom, Value, int flags); /* takes the value */
   int (*is_function)(Context *, Value);
   int (*is_c_function)(Context *, Value, void *function, int magic);
+  int (*lacks_stack)(void *context, size_t); /* whether there is less than that */
+  Value (*throw_internal_error)(Context *, const char *format, ...);
 } Engine;
 
 extern Engine engine;
@@ -144,10 +146,11 @@ void make_promises(void);
 /* Once a process, in a context in which no code has run: have the engine's Map and Set do what builtins_maps.c says, from
    now on in each of its contexts. 0: something is not as it is known here, and all is as it was. */
 int mend_maps(Context *);
-/* The engine's entry for a method that nobody has touched; NULL: it is not as it is known here. */
+/* The same for builtins_iterators.c. */
+int mend_iterators(Context *);
+/* builtins_entries.c tells what they are. */
 Entry *entry_of(Context *, Value prototype, const char *name);
-/* Whether the engine has made of an entry, just now, what is in it. */
-int is_made_of(Context *, Value prototype, const Entry *, int magic);
+int is_made_of(Context *, Value prototype, const Entry *, int kind, int magic);
 int make_writable(Entry *);
 /* What async generators go on with, where JS_NewCFunctionData is asked for the engine's; any other is itself. */
 Data_function *handler_in_use(Data_function *);

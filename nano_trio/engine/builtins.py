@@ -70,6 +70,8 @@ _FUNCTIONS = (
     "JS_DefinePropertyValue",
     "JS_IsFunction",
     "JS_IsCFunction",
+    "lre_check_stack_overflow",
+    "JS_ThrowInternalError",
 )
 _PLACE = "given"
 _PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {

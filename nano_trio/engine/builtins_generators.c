@@ -10,7 +10,7 @@
  * as the engine does it, and that of ours, at the end, is taken out. Two functions of the engine's run generators:
  *
  *   next(), return() and throw() of AsyncGenerator.prototype
- *                         are one function of C. They are mended as those of Map are (builtins_maps.c).
+ *                         are one function of C. They are mended in the engine's list (builtins_entries.c).
  *   the handler           by which a generator goes on behind an `await`, or a return() behind its value. The engine makes
  *                         it with JS_NewCFunctionData, which is led here (detours.h), and gets ours in its place.
  *                         builtins_awaits.c leads the same function to its own, and then asks here for the handler.
@@ -145,7 +145,7 @@ int generators_learn(Context *context) {
   int ok = tag_of(taught) == TAG_OBJECT && tag_of(prototype) == TAG_OBJECT;
   for (int i = 0; i < KINDS && ok; i++) {
     entries[i] = entry_of(context, prototype, names[i]);
-    ok = is_made_of(context, prototype, entries[i], i) && make_writable(entries[i]) &&
+    ok = is_made_of(context, prototype, entries[i], GENERIC_MAGIC, i) && make_writable(entries[i]) &&
          entries[i]->as.function.function == entries[NEXT]->as.function.function;
   }
   if (ok) {

@@ -11,15 +11,8 @@
  * deletes that record. So both are the engine's own forEach() with a callback of ours: one calls the app's and drops what it
  * returns, the other deletes. What an app sees of either is the same.
  *
- * The engine makes the functions of a prototype when they are first touched, from a list of its own, which is the same for
- * all contexts: an entry that nobody has touched yet points to it. Ours take their places there, so that they cost nothing
- * and are called and told of as the engine's.
+ * Ours take the engine's places in its lists: builtins_entries.c.
  */
-
-#define _GNU_SOURCE /* dladdr */
-#include <dlfcn.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "builtins.h"
 
@@ -64,39 +57,6 @@ static Value clear(Context *context, Value this, int count, Value *arguments, in
   return with_each(context, this, engine.new_function_with(context, delete_key, 0, magic, 0, NULL), magic);
 }
 
-Entry *entry_of(Context *context, Value prototype, const char *name) {
-  if (tag_of(prototype) != TAG_OBJECT) return NULL;
-  const Object *object = object_of(prototype);
-  uint32_t atom = engine.new_atom(context, name, strlen(name));
-  Entry *entry = NULL;
-  for (int i = 0; i < object->shape->count && entry == NULL; i++) {
-    const Slot *slot = &object->shape->slots[i];
-    /* Of what is made later the second word of its value is what it is made from (JSProperty.u.init). */
-    if (slot->atom == atom && (slot->flags & NO_VALUE) == NO_VALUE) memcpy(&entry, (char *)&object->values[i] + sizeof(void *), sizeof entry);
-  }
-  engine.free_atom(context, atom);
-  Dl_info of_entry, of_engine;
-  if (entry == NULL || dladdr(entry, &of_entry) == 0 || dladdr((void *)engine.new_object, &of_engine) == 0 ||
-      of_entry.dli_fbase != of_engine.dli_fbase)
-    return NULL;
-  return strcmp(entry->name, name) == 0 && entry->holds == A_FUNCTION ? entry : NULL;
-}
-
-int is_made_of(Context *context, Value prototype, const Entry *entry, int magic) {
-  if (entry == NULL) return 0;
-  Value function = engine.get(context, prototype, entry->name);
-  int is_so = tag_of(function) == TAG_OBJECT && entry->magic == magic && entry->as.function.kind == GENERIC_MAGIC &&
-              keeps(function, context, entry->as.function.function, entry->as.function.length, GENERIC_MAGIC, magic);
-  release(context, function);
-  return is_so;
-}
-
-/* The linker may have made it read-only (RELRO). */
-int make_writable(Entry *entry) {
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), place = (uintptr_t)&entry->as.function.function;
-  return mprotect((void *)(place & ~(page - 1)), page, PROT_READ | PROT_WRITE) == 0;
-}
-
 int mend_maps(Context *context) {
   static const char *const names[BOTH] = {[MAP] = "Map", [SET] = "Set"};
   Entry *clears[BOTH], *for_eachs[BOTH];
@@ -107,8 +67,8 @@ int mend_maps(Context *context) {
     const Entry *delete = entry_of(context, prototype, "delete");
     clears[i] = entry_of(context, prototype, "clear");
     for_eachs[i] = entry_of(context, prototype, "forEach");
-    ok = is_made_of(context, prototype, delete, i) && is_made_of(context, prototype, clears[i], i) &&
-         is_made_of(context, prototype, for_eachs[i], i) && make_writable(clears[i]) && make_writable(for_eachs[i]) &&
+    ok = is_made_of(context, prototype, delete, GENERIC_MAGIC, i) && is_made_of(context, prototype, clears[i], GENERIC_MAGIC, i) &&
+         is_made_of(context, prototype, for_eachs[i], GENERIC_MAGIC, i) && make_writable(clears[i]) && make_writable(for_eachs[i]) &&
          (i == MAP || ((void *)own_delete == delete->as.function.function &&
                        (void *)own_for_each == for_eachs[i]->as.function.function));
     if (ok) {

@@ -62,7 +62,7 @@ typedef struct {
 } Kept;
 #define KEPT_AT 48
 /* Kinds of them, as quickjs.h has them (JSCFunctionEnum). */
-enum { GENERIC = 0, GENERIC_MAGIC = 1, NUMBER_OF_NUMBER = 6, NUMBER_OF_NUMBERS = 7, GETTER = 8, GETTER_MAGIC = 10 };
+enum { GENERIC = 0, GENERIC_MAGIC = 1, NUMBER_OF_NUMBER = 6, NUMBER_OF_NUMBERS = 7, GETTER = 8, GETTER_MAGIC = 10, ITERATOR_NEXT = 12 };
 
 static inline Kept kept_of(Value function) {
   Kept kept;

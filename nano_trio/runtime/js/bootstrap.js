@@ -19,14 +19,14 @@
   const globals = globalThis;
   const {
     AggregateError, Array, ArrayBuffer, BigInt, BigInt64Array, BigUint64Array, Boolean, DataView, Date, Error, EvalError,
-    FinalizationRegistry, Float16Array, Float32Array, Float64Array, Function, Int8Array, Int16Array, Int32Array, Map,
+    FinalizationRegistry, Float16Array, Float32Array, Float64Array, Function, Int8Array, Int16Array, Int32Array, Iterator, Map,
     Number, Object, Promise, Proxy, RangeError, ReferenceError, RegExp, Set, SharedArrayBuffer, String, Symbol,
     SyntaxError, TypeError, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, URIError, WeakMap, WeakRef, WeakSet,
   } = globals;
   const constructors = {
     __proto__: null,
     AggregateError, Array, ArrayBuffer, BigInt, BigInt64Array, BigUint64Array, Boolean, DataView, Date, Error, EvalError,
-    FinalizationRegistry, Float16Array, Float32Array, Float64Array, Function, Int8Array, Int16Array, Int32Array, Map,
+    FinalizationRegistry, Float16Array, Float32Array, Float64Array, Function, Int8Array, Int16Array, Int32Array, Iterator, Map,
     Number, Object, Promise, Proxy, RangeError, ReferenceError, RegExp, Set, SharedArrayBuffer, String, Symbol,
     SyntaxError, TypeError, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array, URIError, WeakMap, WeakRef, WeakSet,
   };
@@ -156,7 +156,8 @@
   // The engine's own frees a function twice where memory runs out in its midst.
   delete Promise.withResolvers;
   defineMembers(Promise, "promise_statics");
-  // The engine's own may go on in a map's record that they have freed; where it can be mended the host has done so.
+  // The engine's own may go on in a map's record that they have freed, and have iterators call each other without a look at
+  // the stack; where they can be mended the host has done so.
   if (builtins !== undefined) load("collections");
   defineMembers(Array, "array_statics");
   defineMembers(WeakRef, "modules");

@@ -1,0 +1,91 @@
+"""Iterators that stand on other iterators: however many, they end no process."""
+
+from __future__ import annotations
+
+import pytest
+
+from nano_trio.engine import builtins
+from nano_trio.runtime import platform
+
+from .test_collections import outcome
+
+
+@pytest.fixture(params=["C", "JavaScript"])
+def language(request: pytest.FixtureRequest) -> str:
+    """In which their next() and return() are: where there is no C compiler they are in JavaScript."""
+    assert builtins.in_use(platform.builtins_source()), "there are none: in a source tree, run `python hatch_build.py`"
+    return str(request.param)
+
+
+def test_a_stack_of_iterators_may_be_higher_than_the_stack(language: str) -> None:
+    """The engine goes from one to the next without a look at how much is left, and the process ends by SIGSEGV."""
+    program = """
+    const told = new Set();
+    const { next, return: end } = Object.getPrototypeOf(Iterator.from({ next() {} }));
+    const wrap = (below) => Iterator.from({ __proto__: null, next: next.bind(below), return: end.bind(below) });
+    const bare = (below) => Iterator.from(Object.setPrototypeOf(Object.assign(below, { next, return: end }), null));
+    const stacks = [
+      [60_000, (below) => below.map((value) => value)], [60_000, (below) => below.filter(() => true)],
+      [60_000, (below) => below.take(9)], [60_000, (below) => below.drop(0)],
+      [60_000, (below) => below.flatMap((value) => [value])], [60_000, (below) => Iterator.concat(below)],
+      [60_000, (below) => Iterator.concat(below.map((value) => value))], [20_000, wrap], [400_000, bare],
+    ];
+    const uses = [
+      (top) => top.next(), (top) => top.return(), (top) => [...top], (top) => { for (const value of top) break },
+      (top) => { const [value] = top }, (top) => top.toArray(), (top) => new Set(top), (top) => Array.from(top),
+    ];
+    for (const [height, above] of stacks) for (const use of above === bare ? uses.slice(0, 2) : uses) {
+      let top = above === bare ? Iterator.from({ next: () => ({ done: true }) }) : [1, 2].values();
+      for (let i = 0; i < height; i++) top = above(top);
+      try { use(top); told.add("done") } catch (error) { told.add(String(error)) }
+    }
+    return [...told].sort();
+    """
+    # To end one of Iterator.concat that has not begun asks nobody.
+    assert outcome(program, language) == ["InternalError: stack overflow", "done"]
+
+
+def test_they_do_what_they_should(language: str) -> None:
+    program = """
+    const told = [], calls = [], error = (call) => { try { return call() } catch (error) { return error.name } };
+    const source = () => ({ at: 0, next() { return { value: ++this.at, done: this.at > 4 } }, return(...all) { calls.push(all.length); return {} } });
+    const made = {
+      helper: () => Iterator.from({ __proto__: Iterator.prototype, ...source() }).map((value, index) => [value, index]),
+      wrapped: () => Iterator.from(source()),
+      concatenated: () => Iterator.concat([7], { [Symbol.iterator]: source }, ["a", "b"]),
+    };
+    for (const name in made) {
+      const prototype = Object.getPrototypeOf(made[name]());
+      for (const method of ["next", "return"]) {
+        const { value, ...flags } = Object.getOwnPropertyDescriptor(prototype, method);
+        told.push([value.name, value.length, flags, Object.hasOwn(value, "prototype"), error(() => new value())]);
+        told.push(error(() => value.call({})), error(() => value.call()));
+      }
+      const iterator = made[name]();
+      told.push([...made[name]()], iterator.next(), iterator.next(5), typeof iterator.return(6), iterator.next());
+    }
+    const again = [1].values().map(() => again.next());
+    told.push(error(() => again.next()), error(() => [1].values().map(() => { throw new RangeError() }).next()), calls);
+    return told;
+    """
+    flags = {"writable": True, "enumerable": False, "configurable": True}
+
+    def methods() -> list[object]:
+        each = [[[name, 0, flags, False, "TypeError"], "TypeError", "TypeError"] for name in ("next", "return")]
+        return [part for parts in each for part in parts]
+
+    over = {"done": True}
+    assert outcome(program, language) == [
+        *methods(),
+        [[1, 0], [2, 1], [3, 2], [4, 3]],
+        *[{"value": [1, 0], "done": False}, {"value": [2, 1], "done": False}, "object", over],
+        *methods(),
+        [1, 2, 3, 4],
+        *[{"value": 1, "done": False}, {"value": 2, "done": False}, "object", {"value": 3, "done": False}],
+        *methods(),
+        [7, 1, 2, 3, 4, "a", "b"],
+        *[{"value": 7, "done": False}, {"value": 1, "done": False}, "object", over],
+        "TypeError",
+        "RangeError",
+        [0, 0, 0],
+    ]
