@@ -178,6 +178,7 @@ class Reactor:
         self._outbox: list[Flushed] = []
         self._gathering: Gathering | None = None
         self._passing = False
+        self._direct: DirectWait | None = None
         self.connections: dict[int, Watched] = {}
         self.soon = Soon()
         """What WebSockets do outside of input; a task of its own (``soon.run``)."""
@@ -228,6 +229,11 @@ class Reactor:
         self.flush_later(gathering)
         self.flush_later(connection)
 
+    async def let_others(self) -> None:
+        """A checkpoint of another task, one that streams say, but where nobody else has anything to do."""
+        if self._direct is None or not self._direct.is_alone():
+            await trio.lowlevel.checkpoint()
+
     def _flush(self) -> None:
         self._gathering = None
         outbox, self._outbox = self._outbox, []
@@ -243,8 +249,8 @@ class Reactor:
     async def run(self) -> None:
         """Serve ready connections for ever."""
         fd = self._poller.fileno()
-        with direct_wait(fd, self._poller.poll) as direct:
-            await self._run(fd, direct)
+        with direct_wait(fd, self._poller.poll) as self._direct:
+            await self._run(fd, self._direct)
 
     async def _run(self, fd: int, direct: DirectWait | None) -> None:
         connections = self.connections

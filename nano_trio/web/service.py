@@ -216,7 +216,7 @@ class Service:
                 raise _Truncated(f"the stream is longer than its Content-Length of {promised} bytes")
             else:
                 await self._send(chunk)
-            await trio.lowlevel.checkpoint()
+            await self._connection.reactor.let_others()
         if chunked:
             await self._send(b"0\r\n\r\n")
         elif promised is not None and self._sent < promised:

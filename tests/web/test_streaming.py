@@ -13,6 +13,7 @@ import trio.testing
 
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
 from tests.web.apps import App, Client, Stream, connected, counting_app, read_body, running, text
+from tests.web.test_direct_wait import Passes
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNK = bytes(64 * 1024)
@@ -381,3 +382,20 @@ async def test_a_body_pulled_after_the_answer_is_broken() -> None:
             assert (await client.reply()).text == "early"
             assert await client.closed()
     assert outcome == ["the response is complete"]
+
+
+async def test_a_stream_alone_costs_hardly_any_passes_of_the_loop(mock_clock: trio.testing.MockClock) -> None:
+    passes, ended = Passes(), trio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        trio.lowlevel.add_instrument(passes)
+        for _ in range(200):
+            yield b"x"
+        trio.lowlevel.remove_instrument(passes)
+        ended.set()
+
+    app, _ = streaming(chunks)
+    async with running(app) as server, connected(server) as client:
+        await client.send(GET)
+        await ended.wait()
+    assert passes.count < 100
