@@ -6,7 +6,10 @@
   "use strict";
   const { load, entries, uncurry, constructors } = platform;
   const { TypeError, Map } = constructors;
-  const { acquireReader, readChunk } = load("streams_readable");
+  const { viewTag } = platform.buffers;
+  const { bytesForHost } = load("webidl_buffers");
+  const { goesAhead } = load("ahead");
+  const { acquireReader } = load("streams_readable");
   const { handled } = load("streams_core");
   const { waiting } = load("dispatch");
   const host = platform.host("dispatch.streams");
@@ -29,7 +32,7 @@
       this.isReading = true;
       do {
         this.goesOn = false;
-        readChunk(this.reader, this);
+        this.reader.read(this);
       } while (this.goesOn);
       this.isReading = false;
     },
@@ -37,8 +40,9 @@
       const { id } = this;
       let bytes;
       try {
-        bytes = load("webidl_buffers").bytesForHost(asBytes(chunk));
-        if (load("ahead").goesAhead(bytes)) bytes = true;
+        if (viewTag(chunk) !== "Uint8Array") throw noBytes(chunk);
+        bytes = bytesForHost(chunk);
+        if (goesAhead(bytes)) bytes = true;
       } catch (error) {
         forget(id);
         handled(this.reader.cancel(error));
@@ -80,12 +84,9 @@
     mapDelete(waiting, id);
   }
 
-  function asBytes(chunk) {
-    if (platform.buffers.viewTag(chunk) !== "Uint8Array") {
-      const what = load("report").describeValue(chunk);
-      throw new TypeError(`a response body's stream gave ${what}; chunks must be Uint8Arrays`);
-    }
-    return chunk;
+  function noBytes(chunk) {
+    const what = load("report").describeValue(chunk);
+    return new TypeError(`a response body's stream gave ${what}; chunks must be Uint8Arrays`);
   }
 
   /** Nobody wants the rest of the body, for the error `name`, `message`. */

@@ -2,12 +2,13 @@
 (platform) => {
   "use strict";
   const { constructors, uncurry, buffers } = platform;
+  const { isView, viewTag, viewBuffer, viewByteOffset, viewByteLength, byteLength: lengthOf, detached } = buffers;
   const { isObject } = platform.load("webidl_core");
 
   function isArrayBuffer(value) {
     if (!isObject(value)) return false;
     try {
-      buffers.byteLength(value);
+      lengthOf(value);
       return true;
     } catch {
       return false;
@@ -16,12 +17,12 @@
 
   /** { buffer, byteOffset, byteLength } of a view, read past patched prototypes. */
   function viewInfo(view) {
-    if (buffers.viewTag(view) !== undefined) {
+    if (viewTag(view) !== undefined) {
       return {
         __proto__: null,
-        buffer: buffers.viewBuffer(view),
-        byteOffset: buffers.viewByteOffset(view),
-        byteLength: buffers.viewByteLength(view),
+        buffer: viewBuffer(view),
+        byteOffset: viewByteOffset(view),
+        byteLength: viewByteLength(view),
       };
     }
     return {
@@ -37,18 +38,25 @@
    * would read as many bytes as there once were, whatever is there now: no view of an app's ever reaches it.
    */
   function bytesForHost(source) {
-    const { buffer, byteOffset, byteLength } = buffers.isView(source)
-      ? viewInfo(source)
-      : { __proto__: null, buffer: source, byteOffset: 0, byteLength: undefined };
+    let buffer = source, start = 0, size;
+    if (isView(source)) {
+      // No object for what most sources are: the chunks of streams.
+      if (viewTag(source) === undefined) ({ buffer, byteOffset: start, byteLength: size } = viewInfo(source));
+      else {
+        buffer = viewBuffer(source);
+        start = viewByteOffset(source);
+        size = viewByteLength(source);
+      }
+    }
     // The binding reads nothing that is detached, and shared memory may change meanwhile.
-    if (!isArrayBuffer(buffer) || buffers.detached(buffer)) return copyBytes(source);
-    if (byteLength === undefined || (byteOffset === 0 && buffers.byteLength(buffer) === byteLength)) return buffer;
-    return new constructors.Uint8Array(buffer, byteOffset, byteLength);
+    if (!isArrayBuffer(buffer) || detached(buffer)) return copyBytes(source);
+    if (size === undefined || (start === 0 && lengthOf(buffer) === size)) return buffer;
+    return new constructors.Uint8Array(buffer, start, size);
   }
   /** "Get a copy of the bytes held by the buffer source" (3.2.26), as a new Uint8Array. */
   function copyBytes(source) {
-    const part = buffers.isView(source) ? viewInfo(source) : { buffer: source, byteOffset: 0, byteLength: undefined };
-    if (isArrayBuffer(part.buffer) && buffers.detached(part.buffer)) return new constructors.Uint8Array(0);
+    const part = isView(source) ? viewInfo(source) : { buffer: source, byteOffset: 0, byteLength: undefined };
+    if (isArrayBuffer(part.buffer) && detached(part.buffer)) return new constructors.Uint8Array(0);
     const view = new constructors.Uint8Array(part.buffer, part.byteOffset, part.byteLength);
     const copy = new constructors.Uint8Array(view.length);
     uncurry("TypedArray", "set")(copy, view);
