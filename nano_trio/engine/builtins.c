@@ -22,6 +22,9 @@
  *   uncurry("Promise", "subscribe")(promise, number, function, "constructor", Promise)
  *                         has the function called when a promise is settled, as `await` would go on, and makes neither an
  *                         async function's state nor its promise for that. It declines where `await` could be seen.
+ *   uncurry("Function", "soon")(function)
+ *                         has the function called as `then` of a promise that is fulfilled would, but makes no promise and
+ *                         looks at no species for it. What it throws is lost.
  *   uncurry("Object", "alike")(model, value, …)
  *                         makes an object like the model, private properties included, without running a constructor.
  *   uncurry("Object", "modelOf")(function)
@@ -256,7 +259,7 @@ static uint32_t length_of(Context *context, Value list) {
 static int learn_builtins(Context *context, Value list, uint16_t class) {
   uint32_t count = length_of(context, list) / 4;
   Entry *entries = calloc(count, sizeof *entries);
-  methods = calloc(count + 14, sizeof *methods);
+  methods = calloc(count + 15, sizeof *methods);
   types = calloc(count, sizeof *types);
   int ok = entries != NULL && methods != NULL && types != NULL;
   for (uint32_t i = 0; ok && i < count; i++) {
@@ -270,6 +273,7 @@ static int learn_builtins(Context *context, Value list, uint16_t class) {
   }
   ok = ok && add_method("Promise", "fulfilled", (Kept){.function = (void *)fulfilled, .kind = GENERIC}) &&
        add_method("Promise", "subscribe", (Kept){.function = (void *)subscribe, .length = 4, .kind = GENERIC}) &&
+       add_method("Function", "soon", (Kept){.function = (void *)soon, .kind = GENERIC}) &&
        add_method("Object", "modelOf", (Kept){.function = (void *)model_of, .kind = GENERIC}) &&
        add_method("Object", "alike", (Kept){.function = (void *)make_alike, .kind = GENERIC}) &&
        add_method("Object", "listHeaders", (Kept){.function = (void *)list_headers, .length = 1, .kind = GENERIC}) &&

@@ -101,6 +101,8 @@ _PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {
   const thenable = Object.assign(new Promise(() => {}), { a: 1 });
   for (const other of [Promise.resolve(1), thenable, { then() {} }, 1])
     add(subscribe(other, 1, () => {}, "constructor", Promise), subscribe(new Promise(() => {}), 1, 1, "then", Promise));
+  const soon = uncurry("Function", "soon") ?? ((callback) => void Promise.resolve().then(callback));
+  for (const number of [1, 2]) add(soon(() => add("soon", number)));
   const promise = uncurry("Promise", "fulfilled")({ a: 1 });
   add(promise, Object.getPrototypeOf(promise) === Promise.prototype, Object.keys(promise).length);
   const utf8 = uncurry("String", "utf8"), ascii = uncurry("TypedArray", "ascii");

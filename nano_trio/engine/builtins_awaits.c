@@ -7,6 +7,8 @@
  * changes it puts back what it was, in C, where no exception and no interrupt can come between. So it is null wherever a
  * job or a turn begins.
  *
+ * What the platform has called soon, without a promise (soon()), is a job like those.
+ *
  * Three functions that the engine calls are led here (detours.h), from the first AsyncLocalStorage of a process on:
  *
  *   JS_NewObjectProtoClass   makes the two functions by which an async function goes on behind an `await`. While something
@@ -156,6 +158,17 @@ static int enqueue(Context *context, Job *job, int count, Value *arguments) {
   }
   release(context, current);
   return result;
+}
+
+static Value call_soon(Context *context, int count, Value *arguments) {
+  (void)count;
+  return engine.call(context, arguments[0], undefined, 0, NULL);
+}
+
+/* Have the receiver called as a job, where the reaction of a promise that is fulfilled would be. */
+Value soon(Context *context, Value function, int count, Value *arguments) {
+  (void)count, (void)arguments;
+  return enqueue(context, call_soon, 1, &function) < 0 ? exception : undefined;
 }
 
 /* Call what was bound. */

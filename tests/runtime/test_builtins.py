@@ -95,6 +95,32 @@ def test_receivers_that_are_none_are_refused(context: Any) -> None:
             context.eval(f"given.{call}")
 
 
+def test_what_is_called_soon_comes_in_its_turn_and_nobody_sees_how() -> None:
+    context = quickjs.Runtime().new_context()
+    builtins.give(context, SOURCE, "given")
+    context.eval(
+        """
+        const soon = given.uncurry("Function", "soon"), settled = Promise.resolve(), told = [];
+        const say = (what) => function () { "use strict"; told.push(what, arguments.length, typeof this) };
+        settled.then(say("first"));
+        Promise.prototype.then = Promise.resolve = say("seen");
+        Object.defineProperty(Promise, Symbol.species, { get: say("seen") });
+        told.push(soon(say("second")));
+        soon(() => { throw new Error("lost") });
+        soon(1);
+        soon(say("third"));
+        """
+    )
+    lost = []
+    for _ in range(20):
+        try:
+            context.execute_pending_job()
+        except quickjs.JSError as error:
+            lost.append(str(error))
+    assert lost == ["Error: lost", "TypeError: not a function"]
+    assert context.eval("told.join()") == ",first,1,undefined,second,0,undefined,third,0,undefined"
+
+
 OUT_OF_MEMORY = {
     "fulfilled": "const fulfilled = given.uncurry('Promise', 'fulfilled'); () => fulfilled({ a: 1 })",
     "alike": """
@@ -118,6 +144,7 @@ OUT_OF_MEMORY = {
         const response = new Response({ fields: ["a", "1"] });
         () => copy(stream, response)
     """,
+    "soon": "const soon = given.uncurry('Function', 'soon'), nothing = () => {}; () => soon(nothing)",
     "subscribe": """
         const subscribe = given.uncurry("Promise", "subscribe"), promise = new Promise((resolve) => (settle = resolve));
         var settle, told = [];

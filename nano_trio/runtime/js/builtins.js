@@ -103,6 +103,7 @@
     __proto__: null,
     "Promise.fulfilled": async (value) => value,
     "Promise.subscribe": () => false,
+    "Function.soon": null,
     "Object.modelOf": (make) => make,
     "Object.alike": (model, ...values) => {
       // A spread would ask the iterator of arrays, which an app may have replaced.

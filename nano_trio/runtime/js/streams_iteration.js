@@ -7,7 +7,7 @@
   const { apply } = platform.statics.Reflect;
   const { create, defineProperty, getPrototypeOf } = platform.statics.Object;
   const { isObject, boolean, dictionary } = platform.load("webidl");
-  const { settled, internal, derive, rejected } = platform.load("streams_core");
+  const { settled, soon, internal, derive, rejected } = platform.load("streams_core");
   const { createStream, DefaultReader } = platform.load("streams_readable");
   const { asyncIterator, iterator } = Symbol;
   const stateGet = platform.uncurry("WeakMap", "get");
@@ -48,7 +48,7 @@
     chunk(value) {
       this.value = value;
       // The reaction to the promise of the next iteration result
-      promiseThen(settled, this.onChunk);
+      soon(this.onChunk);
     }
     close() {
       this.finish();

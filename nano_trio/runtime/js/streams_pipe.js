@@ -9,7 +9,7 @@
   const { promiseThen } = platform;
   const { TypeError } = platform.constructors;
   const { boolean, dictionary, interfaceType } = platform.load("webidl");
-  const { settled, internal, Deferred, handled, resolved } = platform.load("streams_core");
+  const { soon, internal, Deferred, handled, resolved } = platform.load("streams_core");
   const { DefaultReader, isReadableStream, lockedError } = platform.load("streams_readable");
   const { Writer, isWritableStream, slots } = platform.load("streams_writable");
 
@@ -96,7 +96,7 @@
         else this.shutdown(true, error, () => source.cancel(error));
       }
       writer.onReady = this.onStep;
-      promiseThen(settled, this.onStep);
+      soon(this.onStep);
     }
     /** Read and write while the destination wants chunks and the source has them. */
     step() {
@@ -116,7 +116,7 @@
       this.unwritten++;
       this.pending = chunk;
       this.hasChunk = true;
-      if (!this.isStepping) promiseThen(settled, this.onChunk);
+      if (!this.isStepping) soon(this.onChunk);
     }
     close() {}
     error() {}
@@ -134,7 +134,7 @@
       this.resolve();
     }
     writesFinished() {
-      promiseThen(settled, () => {
+      soon(() => {
         if (this.unwritten === 0) this.afterWrites();
       });
     }

@@ -11,7 +11,7 @@
   const webidl = platform.load("webidl");
   const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
-  const { noop, settled, call, derive, internal, LazyPromise, Fifo } = core;
+  const { noop, settled, soon, call, derive, internal, LazyPromise, Fifo } = core;
   const { resolved, rejected, promiseOf, promiseCall, PENDING } = core;
   const { checkSize, QueuingStrategy, highWaterMarkOf } = core;
   const Promise = constructors.Promise;
@@ -144,7 +144,7 @@
       this.react(promiseOf(result));
     }
     react(promise) {
-      if (promise === settled) promiseThen(promise, this.onSettled);
+      if (promise === settled) soon(this.onSettled);
       else promiseThen(promise, this.onSettled, (this.onFailed ??= (error) => this.error(error)));
     }
     shouldCallPull() {
@@ -169,7 +169,7 @@
       } catch (error) {
         result = rejected(error);
       }
-      if (result === undefined) promiseThen(settled, this.onSettled);
+      if (result === undefined) soon(this.onSettled);
       else if (result !== PENDING) this.react(result);
     }
     clearAlgorithms() {

@@ -4,7 +4,7 @@
   "use strict";
   const { promiseThen } = platform;
   const { Uint8Array } = platform.constructors;
-  const { settled, internal, Deferred } = platform.load("streams_core");
+  const { soon, internal, Deferred } = platform.load("streams_core");
   const { DefaultReader, createStream } = platform.load("streams_readable");
 
   // What both kinds share. The tee is the read request of its only read at a time.
@@ -59,7 +59,7 @@
     }
     chunk(chunk) {
       this.pending = chunk;
-      promiseThen(settled, this.onChunk);
+      soon(this.onChunk);
     }
     error() {
       this.isReading = false;

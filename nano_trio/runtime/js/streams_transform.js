@@ -7,7 +7,7 @@
   const webidl = platform.load("webidl");
   const { illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
-  const { settled, call, internal, Deferred, promiseCall, PENDING, rejected, QueuingStrategy, highWaterMarkOf } = core;
+  const { settled, soon, call, internal, Deferred, promiseCall, PENDING, rejected, QueuingStrategy, highWaterMarkOf } = core;
   const readableStreams = platform.load("streams_readable");
   const writableStreams = platform.load("streams_writable");
   const TOKEN = {};
@@ -57,11 +57,11 @@
       this.change?.resolve(undefined);
       this.change = undefined;
       if (backpressure) {
-        if (this.isPullWaiting) promiseThen(settled, this.readable.controller.onSettled);
+        if (this.isPullWaiting) soon(this.readable.controller.onSettled);
         this.isPullWaiting = false;
       } else if (this.isWriteWaiting) {
         this.isWriteWaiting = false;
-        promiseThen(settled, this.onUnblocked);
+        soon(this.onUnblocked);
       }
     }
     clearAlgorithms() {

@@ -9,7 +9,7 @@
   const webidl = platform.load("webidl");
   const { isObject, requireArguments, illegalConstructor, defineInterface, dictionary, callbackFunction } = webidl;
   const core = platform.load("streams_core");
-  const { noop, settled, call, internal, Deferred, LazyPromise, Fifo, resolved, rejected, promiseOf, promiseCall, NOTHING, PENDING } = core;
+  const { noop, soon, call, internal, Deferred, LazyPromise, Fifo, resolved, rejected, promiseOf, promiseCall, NOTHING, PENDING } = core;
   const { checkSize, QueuingStrategy, highWaterMarkOf } = core;
   const TOKEN = {};
   const CLOSE = {};
@@ -376,7 +376,7 @@
         this.updateBackpressure();
         this.advanceQueue();
       });
-      if (result === undefined) promiseThen(settled, onWritten);
+      if (result === undefined) soon(onWritten);
       else {
         this.onFailed ??= (error) => {
           if (stream.state === "writable") this.clearAlgorithms();
