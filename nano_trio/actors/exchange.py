@@ -252,17 +252,19 @@ class ResponseStream:
     def put(self, chunk: Iterable[bytes], *, read_on: bool) -> bool:
         """A chunk from the app, in pieces where it is large. The app reads the next one at once where this is true; it
         may where ``read_on``."""
-        if self.open:
-            for data in chunk:
-                if data:
-                    self.counts.bytes_out += len(data)
-                    self._chunks.append(data)
-                    self._size += len(data)
-            if self._size > LARGE:
-                self._wait()
-        read_on = read_on and self.open and self._size < _AHEAD and len(self._chunks) < _MOST_CHUNKS
-        self._settle(wanted=read_on)
-        return read_on
+        if self._ended or self._error is not None:
+            return False
+        for data in chunk:
+            if size := len(data):
+                self.counts.bytes_out += size
+                self._chunks.append(data)
+                self._size += size
+        if self._size > LARGE:
+            self._wait()
+        self._wanted = read_on and self._size < _AHEAD and len(self._chunks) < _MOST_CHUNKS and self._error is None
+        if self._arrived is not None:
+            self._arrived.set()
+        return self._wanted
 
     def end(self) -> None:
         """The app's stream is closed."""
@@ -300,7 +302,7 @@ class ResponseStream:
     def __del__(self) -> None:
         self.counts.outgoing.forget(self)
 
-    def _settle(self, wanted: bool = False) -> None:
-        self._wanted = wanted
+    def _settle(self) -> None:
+        self._wanted = False
         if self._arrived is not None:
             self._arrived.set()

@@ -372,11 +372,10 @@ class Incarnation:
         return failure_page(exchange.request, 500, text, detail, self.settings.path)
 
     def chunk(self, request: int, data: Any) -> bool:
-        chunk = self._environment.large.take() if data is True else (data.to_bytes(),)
+        environment = self._environment
+        chunk = environment.large.take() if data is True else (data.to_bytes(),)
         stream = self._stream(request)
-        if stream is None:
-            return False
-        return stream.put(chunk, read_on=self._environment.isolate.turn_is_young)
+        return stream is not None and stream.put(chunk, read_on=environment.isolate.turn_is_young)
 
     def stream_ended(self, request: int) -> None:
         stream = self._stream(request)

@@ -13,6 +13,7 @@
 
   return {
     __proto__: null,
+    LARGE,
     isLarge,
     /** An argument of a host function that takes several such, or null: itself, or true where it goes ahead. */
     pass(body) {

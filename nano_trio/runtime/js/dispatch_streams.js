@@ -6,9 +6,9 @@
   "use strict";
   const { load, entries, uncurry, constructors } = platform;
   const { TypeError, Map } = constructors;
-  const { viewTag } = platform.buffers;
-  const { bytesForHost } = load("webidl_buffers");
-  const { goesAhead } = load("ahead");
+  const { viewTag, viewByteLength } = platform.buffers;
+  const { bytesOfArray } = load("webidl_buffers");
+  const { LARGE, goesAhead } = load("ahead");
   const { acquireReader } = load("streams_readable");
   const { handled } = load("streams_core");
   const { waiting } = load("dispatch");
@@ -41,8 +41,8 @@
       let bytes;
       try {
         if (viewTag(chunk) !== "Uint8Array") throw noBytes(chunk);
-        bytes = bytesForHost(chunk);
-        if (goesAhead(bytes)) bytes = true;
+        bytes = bytesOfArray(chunk);
+        if (viewByteLength(chunk) > LARGE && goesAhead(bytes)) bytes = true;
       } catch (error) {
         forget(id);
         handled(this.reader.cancel(error));

@@ -1,7 +1,8 @@
 // Web IDL's buffer sources: https://webidl.spec.whatwg.org/#js-buffer-source-types
 (platform) => {
   "use strict";
-  const { constructors, uncurry, buffers } = platform;
+  const { uncurry, buffers } = platform;
+  const { Uint8Array } = platform.constructors;
   const { isView, viewTag, viewBuffer, viewByteOffset, viewByteLength, byteLength: lengthOf, detached } = buffers;
   const { isObject } = platform.load("webidl_core");
 
@@ -38,30 +39,38 @@
    * would read as many bytes as there once were, whatever is there now: no view of an app's ever reaches it.
    */
   function bytesForHost(source) {
-    let buffer = source, start = 0, size;
-    if (isView(source)) {
-      // No object for what most sources are: the chunks of streams.
-      if (viewTag(source) === undefined) ({ buffer, byteOffset: start, byteLength: size } = viewInfo(source));
-      else {
-        buffer = viewBuffer(source);
-        start = viewByteOffset(source);
-        size = viewByteLength(source);
-      }
-    }
+    if (viewTag(source) !== undefined) return bytesOfArray(source);
+    const { buffer, byteOffset, byteLength } = isView(source)
+      ? viewInfo(source)
+      : { __proto__: null, buffer: source, byteOffset: 0, byteLength: undefined };
     // The binding reads nothing that is detached, and shared memory may change meanwhile.
     if (!isArrayBuffer(buffer) || detached(buffer)) return copyBytes(source);
-    if (size === undefined || (start === 0 && lengthOf(buffer) === size)) return buffer;
-    return new constructors.Uint8Array(buffer, start, size);
+    if (byteLength === undefined || (byteOffset === 0 && lengthOf(buffer) === byteLength)) return buffer;
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  }
+  /** The same of a typed array: a stream's chunk, say, which mostly has a buffer for itself. */
+  function bytesOfArray(array) {
+    const buffer = viewBuffer(array);
+    const size = viewByteLength(array);
+    let whole;
+    try {
+      whole = lengthOf(buffer);
+    } catch {
+      return copyBytes(array); // it is shared
+    }
+    // One that is detached has no bytes.
+    if (size === 0) return copyBytes(array);
+    return whole === size ? buffer : new Uint8Array(buffer, viewByteOffset(array), size);
   }
   /** "Get a copy of the bytes held by the buffer source" (3.2.26), as a new Uint8Array. */
   function copyBytes(source) {
     const part = isView(source) ? viewInfo(source) : { buffer: source, byteOffset: 0, byteLength: undefined };
-    if (isArrayBuffer(part.buffer) && detached(part.buffer)) return new constructors.Uint8Array(0);
-    const view = new constructors.Uint8Array(part.buffer, part.byteOffset, part.byteLength);
-    const copy = new constructors.Uint8Array(view.length);
+    if (isArrayBuffer(part.buffer) && detached(part.buffer)) return new Uint8Array(0);
+    const view = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    const copy = new Uint8Array(view.length);
     uncurry("TypedArray", "set")(copy, view);
     return copy;
   }
 
-  return { __proto__: null, isArrayBuffer, viewInfo, bytesForHost, copyBytes };
+  return { __proto__: null, isArrayBuffer, viewInfo, bytesForHost, bytesOfArray, copyBytes };
 }
