@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -219,20 +219,24 @@ class ResponseStream:
 
     async def receive(self) -> bytes:
         """The next chunks in one, ``b""`` at the end. Raises :class:`BodyBroken`."""
+        return b"".join(await self.receive_several())
+
+    async def receive_several(self) -> Sequence[bytes]:
+        """The next chunks as they came, none at the end, for who can send several. Raises :class:`BodyBroken`."""
         while True:
             if self._size > LARGE:
                 # To join them would take long.
                 chunk = self._chunks.pop(0)
                 self._size -= len(chunk)
                 self.counts.outgoing.hold(self, self._size if self._size > LARGE else 0)
-                return chunk
+                return (chunk,)
             if self._chunks:
                 chunks, self._chunks, self._size = self._chunks, [], 0
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                return chunks
             if self._error is not None:
                 raise BodyBroken(self._error)
             if self._ended:
-                return b""
+                return ()
             exchange = self._exchange
             assert exchange is not None
             assert exchange.incarnation is not None

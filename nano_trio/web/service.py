@@ -11,12 +11,13 @@ with a Content-Length stops short, and one that only the connection's end delimi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
+from nano_trio.actors.exchange import ResponseStream
 from nano_trio.actors.messages import (
     BodyBroken,
     BodyStream,
@@ -207,15 +208,19 @@ class Service:
     async def _send_stream(self, stream: BodyStream, head: ResponseHead) -> None:
         promised = head.length if head.framing is Framing.LENGTH else None
         chunked = head.framing is Framing.CHUNKED
-        while chunk := await stream.receive():
-            self._sent += len(chunk)
+        receive = stream.receive_several if isinstance(stream, ResponseStream) else _one_by_one(stream)
+        while chunks := await receive():
+            size = sum(map(len, chunks))
+            self._sent += size
+            if size < len(chunks) * _JOIN:
+                chunks = (b"".join(chunks),)
             if chunked:
-                await self._send(b"%x\r\n" % len(chunk), chunk, b"\r\n")
+                await self._send(b"%x\r\n" % size, *chunks, b"\r\n")
             elif promised is not None and self._sent > promised:
                 self._framing = Framing.CLOSE
                 raise _Truncated(f"the stream is longer than its Content-Length of {promised} bytes")
             else:
-                await self._send(chunk)
+                await self._send(*chunks)
             await self._connection.reactor.let_others()
         if chunked:
             await self._send(b"0\r\n\r\n")
@@ -475,6 +480,14 @@ async def _serve_pipelined(connection: Connection) -> None:
     except Exception:
         log.exception("a connection failed", remote=connection.remote)
         connection.abort()
+
+
+def _one_by_one(stream: BodyStream) -> Callable[[], Awaitable[Sequence[bytes]]]:
+    async def receive() -> Sequence[bytes]:
+        chunk = await stream.receive()
+        return (chunk,) if chunk else ()
+
+    return receive
 
 
 def _rest(buffers: Sequence[bytes | memoryview], sent: int) -> Sequence[bytes | memoryview]:
