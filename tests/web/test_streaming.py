@@ -12,6 +12,7 @@ import trio
 import trio.testing
 
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
+from nano_trio.web import request_body
 from tests.web.apps import App, Client, Stream, connected, counting_app, read_body, running, text
 from tests.web.test_direct_wait import Passes
 
@@ -398,4 +399,29 @@ async def test_a_stream_alone_costs_hardly_any_passes_of_the_loop(mock_clock: tr
     async with running(app) as server, connected(server) as client:
         await client.send(GET)
         await ended.wait()
+    assert passes.count < 100
+
+
+async def test_a_body_that_is_read_alone_costs_hardly_any_passes_of_the_loop(
+    mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_body, "_RECEIVE", 1000)
+    passes = Passes()
+
+    def handler(request: IncomingRequest) -> Callable[[], Awaitable[OutgoingResponse]]:
+        async def answer() -> OutgoingResponse:
+            assert isinstance(request.body, request_body.WireBody)
+            total = len(await request.body.receive())
+            trio.lowlevel.add_instrument(passes)
+            total += len(await read_body(request))
+            trio.lowlevel.remove_instrument(passes)
+            return text(str(total))
+
+        return answer
+
+    async with running(App(handler)) as server, connected(server) as client:
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
+        await trio.testing.wait_all_tasks_blocked()
+        await client.send(bytes(200_000))
+        assert (await client.reply()).body == b"200000"
     assert passes.count < 100
