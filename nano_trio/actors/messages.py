@@ -58,7 +58,8 @@ class BodySource(Protocol):
     """The Content-Length in bytes, or None for a chunked body."""
 
     async def receive(self) -> bytes:
-        """Return the next non-empty chunk, or ``b""`` at the end. Raises :class:`BodyBroken`. A checkpoint."""
+        """Return the next non-empty chunk, or ``b""`` at the end. Raises :class:`BodyBroken`. A checkpoint, but where
+        nobody else has anything to do."""
 
 
 class BodyStream(Protocol):

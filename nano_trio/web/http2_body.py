@@ -76,8 +76,9 @@ class Http2Body:
         return self.length is None or self.length <= limit
 
     async def receive(self) -> bytes:
-        """Return the next piece (up to 256 KiB), ``b""`` at the end. Raises :class:`BodyBroken`. A checkpoint."""
-        await trio.lowlevel.checkpoint()
+        """Return the next piece (up to 256 KiB), ``b""`` at the end. Raises :class:`BodyBroken`. A checkpoint, but
+        where nobody else has anything to do."""
+        await self._connection.reactor.let_others()
         while True:
             if self._buffer:
                 data, self._buffer = bytes(self._buffer), bytearray()

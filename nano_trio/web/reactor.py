@@ -249,8 +249,12 @@ class Reactor:
     async def run(self) -> None:
         """Serve ready connections for ever."""
         fd = self._poller.fileno()
-        with direct_wait(fd, self._poller.poll) as self._direct:
-            await self._run(fd, self._direct)
+        with direct_wait(fd, self._poller.poll) as direct:
+            self._direct = direct
+            try:
+                await self._run(fd, direct)
+            finally:
+                self._direct = None
 
     async def _run(self, fd: int, direct: DirectWait | None) -> None:
         connections = self.connections

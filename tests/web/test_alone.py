@@ -159,3 +159,19 @@ async def test_with_a_trio_that_is_not_known_each_time_is_a_pass(
             await reactor.let_others()
         trio.lowlevel.remove_instrument(passes)
     assert passes.count >= ROUNDS
+
+
+async def test_where_no_reactor_runs_any_more_each_time_is_a_pass(mock_clock: trio.testing.MockClock) -> None:
+    reactor = Reactor()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reactor.run)
+        await trio.testing.wait_all_tasks_blocked()
+        await reactor.let_others()
+        nursery.cancel_scope.cancel()
+    passes = Passes()
+    trio.lowlevel.add_instrument(passes)
+    for _ in range(ROUNDS):
+        await reactor.let_others()
+    trio.lowlevel.remove_instrument(passes)
+    assert passes.count >= ROUNDS
+    reactor.close()
