@@ -443,7 +443,7 @@ class Walk:
         messages = [self._message(index) for index in range(self._count)]
         answers = itertools.cycle(self._answers)
         asked: list[int] = []
-        silent = incarnation._fetch
+        silent = incarnation.fetch
 
         def begin(_: object) -> list[Exchange]:
             return [app.begin(message) for message in messages]
@@ -453,9 +453,9 @@ class Walk:
                 exchange.finish()
 
         def take_only(_: object) -> list[Exchange]:
-            incarnation._fetch = lambda request, *args: asked.append(request)
+            incarnation.fetch = lambda request, *args: asked.append(request)
             exchanges = begin(None)
-            incarnation._fetch = silent
+            incarnation.fetch = silent
             return exchanges
 
         def answer(_: object) -> None:

@@ -50,7 +50,7 @@ def silence(incarnation: Incarnation, answers: Sequence[Answer]) -> None:
     """Answer in the place of the app's JavaScript and of the platform's."""
     following = itertools.cycle(answers)
     respond = incarnation.respond
-    incarnation._fetch = lambda request, *args: respond(request, *next(following))
+    incarnation.fetch = lambda request, *args: respond(request, *next(following))
 
 
 def untime(isolate: Any) -> None:

@@ -187,8 +187,8 @@ class App:
         exchange = AppExchange(request, self._counts or self.counts)
         if self.state is _DRAINING:
             exchange.answer(going_away(), ErrorKind.DRAINING)
-        elif self._current is not None:
-            self._current.accept(exchange)
+        elif (current := self._current) is not None:
+            current.accept(exchange)
         elif self._waits or not self._registry.scheduler.may_begin(self.account) or not self._registry.scheduler.idle:
             # A start takes long: not in the way of whoever else has come in this pass.
             self._wait_for_start(exchange)

@@ -1,6 +1,6 @@
 """What is counted of an app: plain integers that the request path adds to, and metrics read.
 
-Every request that an app is given (:meth:`Counts.begin`, from a socket or from another app's service binding) ends
+Every request that an app is given (``Counts.begun``, from a socket or from another app's service binding) ends
 exactly once: answered with a status, or abandoned, because the client left or the response broke off. So at any time
 
     begun = answered + abandoned + in flight
@@ -130,16 +130,11 @@ class Counts:
         self.outgoing = Outgoing()
         """Large bodies that wait for clients."""
 
-    def begin(self) -> float:
-        """A request has come. Returns the time, for :meth:`end`."""
-        self.begun += 1
-        return perf_counter()
-
     def end(self, response: OutgoingResponse, request: IncomingRequest, started: float) -> None:
         """A request is answered: its whole response was handed to the socket."""
         status = response.status
         self.statuses[status // 100] += 1
-        if type(request.body) is bytes:
+        if request.body is not None and type(request.body) is bytes:
             self.bytes_in += len(request.body)
         body = response.body
         if type(body) is bytes or isinstance(body, Pieces):

@@ -10,24 +10,24 @@ import can_ada
 from nano_trio.actors.messages import BodySource
 from nano_trio.runtime.host import headers_of
 
-__all__ = ["NO_FIELDS", "Fields", "body_for_js", "fields_of", "normal_url"]
+__all__ = ["NO_FIELDS", "Fields", "body_for_js", "fields_of", "known_fields", "known_url", "normal_url"]
 
 
 _urls: dict[str, str] = {}
+known_url = _urls.get
+"""What :func:`normal_url` found before, else None."""
 _MEMO_URLS = 4096
 
 
 def normal_url(url: str) -> str:
     """The URL as ``request.url`` has it: parsed and serialized (URL Standard). ``web`` has checked its host."""
-    normal = _urls.get(url)
-    if normal is None:
-        try:
-            normal = str(can_ada.parse(url).href)
-        except ValueError:
-            normal = url
-        if len(_urls) >= _MEMO_URLS:
-            _urls.clear()
-        _urls[url] = normal
+    try:
+        normal = str(can_ada.parse(url).href)
+    except ValueError:
+        normal = url
+    if len(_urls) >= _MEMO_URLS:
+        _urls.clear()
+    _urls[url] = normal
     return normal
 
 
@@ -50,18 +50,18 @@ NO_FIELDS: Fields = [], False
 
 # Apps answer with a handful of header sets. Nobody changes the lists.
 _fields: dict[str, Fields] = {}
+known_fields = _fields.get
+"""What :func:`fields_of` found before, else None."""
 _MEMO_FIELDS = 1024
 _MEMO_LENGTH = 512
 
 
 def fields_of(joined: str) -> Fields:
     """The fields, and whether content-encoding is among them."""
-    fields = _fields.get(joined)
-    if fields is None:
-        pairs = headers_of(joined)
-        fields = pairs, any(name == "content-encoding" for name, _ in pairs)
-        if len(joined) <= _MEMO_LENGTH:
-            if len(_fields) >= _MEMO_FIELDS:
-                _fields.clear()
-            _fields[joined] = fields
+    pairs = headers_of(joined)
+    fields = pairs, any(name == "content-encoding" for name, _ in pairs)
+    if len(joined) <= _MEMO_LENGTH:
+        if len(_fields) >= _MEMO_FIELDS:
+            _fields.clear()
+        _fields[joined] = fields
     return fields

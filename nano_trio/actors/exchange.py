@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
+from nano_trio.actors.crossing import body_for_js, known_url, normal_url
 from nano_trio.actors.messages import BodyBroken, BodySource, IncomingRequest, OutgoingResponse
 from nano_trio.actors.outgoing import CONGESTED
 from nano_trio.actors.pages import plain_response
@@ -52,29 +54,45 @@ class AppExchange(Entry):
         "stream",
     )
 
+    began: bool
+    """Its turn has begun: it is no longer in the mailbox."""
+    extended: bool
+    """Its handler called waitUntil: what it began may outlive it."""
+
     def __init__(self, request: IncomingRequest, counts: Counts) -> None:
         self.cause = self.result = self.stopped = None
         self.cpu_ns = 0
         self.request = request
         self.counts = counts
-        self._started: float | None = counts.begin()
+        counts.begun += 1
+        self._started: float | None = perf_counter()
         self.incarnation: Incarnation | None = None
         self.id = 0
         self.response: OutgoingResponse | None = None
         self.stream: ResponseStream | None = None
         self.pipe: PipedBody | None = None
-        self.began = False
-        """Its turn has begun: it is no longer in the mailbox."""
-        self.extended = False
-        """Its handler called waitUntil: what it began may outlive it."""
+        self.began = self.extended = False
         self.deadline = 0.0
         self._answered: trio.Event | None = None
 
     @enters
     def run(self) -> None:
         """The turn: call the app's handler."""
-        if self.incarnation is not None:
-            self.incarnation.begin(self)
+        incarnation = self.incarnation
+        if incarnation is None:
+            return
+        self.began = True
+        incarnation.mailbox -= 1
+        if self.response is None:
+            request = self.request
+            # One string crosses faster than many, and most handlers look at few headers or none.
+            headers = request.joined
+            if headers is None and request.headers:
+                headers = "\n".join([part for pair in request.headers for part in pair])
+            url = known_url(request.url) or normal_url(request.url)
+            body = None if request.body is None else body_for_js(request.body)
+            fetch = incarnation.fetch
+            fetch(self.id, request.method, url, headers, body)
 
     def suspended(self) -> None:
         """The turn takes longer than a slice: the response may be over before what it still logs."""

@@ -24,7 +24,7 @@ import structlog
 import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
-from nano_trio.actors.crossing import NO_FIELDS, body_for_js, fields_of, normal_url
+from nano_trio.actors.crossing import NO_FIELDS, fields_of, known_fields
 from nano_trio.actors.development import failure_page
 from nano_trio.actors.exchange import AppExchange, ResponseStream
 from nano_trio.actors.messages import BodyStream, IncomingRequest, OutgoingResponse, Target
@@ -38,7 +38,7 @@ from nano_trio.actors.settings import AppSettings, limits, network
 from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode
-from nano_trio.engine.native_calls import LEFT, enters
+from nano_trio.engine.native_calls import LEFT
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import StopReason
 from nano_trio.runtime.dispatch import Client, WireBody
@@ -106,13 +106,15 @@ class Incarnation:
         self._exchanges: dict[int, AppExchange] = {}
         self._origins = Origins(self._exchanges)
         self._unloaded: list[AppExchange] = []
-        self._fetch: Any = None
+        self.fetch: Any = None
+        """The entry point of a request's turn, while there is one."""
         self._streams: dict[ResponseStream, None] = {}
         self._rooms = rooms
         self._spawn = spawn
         self._sockets: Sockets | None = None
         self._last = 0
-        self._mailbox = 0
+        self.mailbox = 0
+        """Requests whose turn has not begun."""
         self._unanswered = 0
         self._extended = 0
         self._load_error: str | None = None
@@ -182,13 +184,13 @@ class Incarnation:
 
     def accept(self, exchange: AppExchange) -> None:
         """Take a request: its turn runs here and now where the isolate is free. Never blocks."""
-        if self._mailbox >= self.settings.max_pending:
+        if self.mailbox >= self.settings.max_pending:
             exchange.answer(mailbox_full(), ErrorKind.MAILBOX_FULL)
             return
         self._last = exchange.id = exchange.cause = self._last + 1
         exchange.incarnation = self
         self._exchanges[exchange.id] = exchange
-        self._mailbox += 1
+        self.mailbox += 1
         self._unanswered += 1
         if self.life is _LOADING:
             self._unloaded.append(exchange)
@@ -197,25 +199,11 @@ class Incarnation:
         if exchange.response is None and not exchange.deadline:
             exchange.deadline = trio.current_time() + self._timeout_s
 
-    @enters
-    def begin(self, exchange: AppExchange) -> None:
-        """The first thing in a request's turn: call the handler."""
-        exchange.began = True
-        self._mailbox -= 1
-        if exchange.response is None:
-            request = exchange.request
-            # One string crosses faster than many, and most handlers look at few headers or none.
-            headers = request.joined
-            if headers is None and request.headers:
-                headers = "\n".join([part for pair in request.headers for part in pair])
-            fetch = self._fetch
-            fetch(exchange.id, request.method, normal_url(request.url), headers, body_for_js(request.body))
-
     def turn_stopped(self, exchange: AppExchange, reason: StopReason) -> None:
         """A request's turn was stopped, or will never begin."""
         if not exchange.began:
             exchange.began = True
-            self._mailbox -= 1
+            self.mailbox -= 1
         if reason is StopReason.CPU:
             page = plain_response(503, f"the app used more than {self.settings.timeout_ms:g} ms of CPU time")
             self._answer(exchange, page, ErrorKind.CPU_LIMIT)
@@ -285,7 +273,7 @@ class Incarnation:
     # -- what JavaScript says (AppHost, LogSink): called inside turns --------------------------------------------------
 
     def loaded(self) -> None:
-        self._fetch = self._environment.entry_point("fetch")
+        self.fetch = self._environment.entry_point("fetch")
         self.life = Life.SERVING
         if self._loaded is not None:
             self._loaded.set()
@@ -299,7 +287,7 @@ class Incarnation:
         waiting = [exchange for exchange in waiting if self._exchanges.pop(exchange.id, None) and not exchange.response]
         for exchange in waiting:
             exchange.incarnation = None
-            self._mailbox -= 1
+            self.mailbox -= 1
             self._unanswered -= 1
         self._check_drained()
         return waiting
@@ -323,7 +311,11 @@ class Incarnation:
                 decline(kind, body, self._environment)
                 self._environment.enter("piped", request)
             return
-        pairs, encoded = NO_FIELDS if headers is None else fields_of(text_of(headers))
+        if headers is None:
+            pairs, encoded = NO_FIELDS
+        else:
+            joined = text_of(headers)
+            pairs, encoded = known_fields(joined) or fields_of(joined)
         if encoded and (kind == 1 or (kind == 7 and body)):
             # A text is not compressed: these are the headers of a fetched response whose text the app has changed.
             pairs = [pair for pair in pairs if pair[0] != "content-encoding"]
@@ -530,7 +522,7 @@ class Incarnation:
         self._exchanges.clear()
         self._streams.clear()
         self._unloaded.clear()
-        self._fetch = None
+        self.fetch = None
         if self._sockets is not None:
             if self.life is Life.CRASHED:
                 self._sockets.close_all(1012, "service restart")
@@ -579,11 +571,6 @@ class Incarnation:
             if self._drained is None or self._drained.is_set():  # else another waits for the same
                 self._drained = trio.Event()
             await self._drained.wait()
-
-    @property
-    def mailbox(self) -> int:
-        """Requests whose turn has not begun."""
-        return self._mailbox
 
     @property
     def memory_used(self) -> int:

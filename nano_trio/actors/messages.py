@@ -94,6 +94,22 @@ class IncomingRequest:
         "url",
     )
 
+    # Told here: a string in the constructor is a step of it.
+    url: str
+    """Absolute, as ``request.url`` is built from it: ``http://host:port/path?query``."""
+    remote_address: str
+    """The client's address without the port, e.g. ``127.0.0.1`` or ``::1``."""
+    origin_id: int | str
+    """The request's id: its text, or the number of one of ours (``actors/request_ids.py``)."""
+    chain: tuple[str, ...]
+    """The apps through which it came by service bindings, the first caller first."""
+    certificate: bytes | None
+    """The certificate that the client gave (DER), verified; only where listeners ask for one."""
+    joined: str | None
+    """``headers`` as one string, where the sender has it: names and values by turns, joined by line feeds."""
+    span: Span | None
+    """Its part in a distributed trace, where it has one."""
+
     def __init__(
         self,
         method: str,
@@ -109,21 +125,14 @@ class IncomingRequest:
     ) -> None:
         self.method = method
         self.url = url
-        """Absolute, as ``request.url`` is built from it: ``http://host:port/path?query``."""
         self._headers = headers
         self.body = body
         self.remote_address = remote_address
-        """The client's address without the port, e.g. ``127.0.0.1`` or ``::1``."""
         self.origin_id = id
-        """The request's id: its text, or the number of one of ours (``actors/request_ids.py``)."""
         self.chain = chain
-        """The apps through which it came by service bindings, the first caller first."""
         self.certificate = certificate
-        """The certificate that the client gave (DER), verified; only where listeners ask for one."""
         self.joined = joined
-        """``headers`` as one string, where the sender has it: names and values by turns, joined by line feeds."""
         self.span = span
-        """Its part in a distributed trace, where it has one."""
 
     @property
     def id(self) -> str:

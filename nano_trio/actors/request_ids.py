@@ -10,10 +10,11 @@ import itertools
 import re
 import secrets
 
-__all__ = ["field_value", "header_line", "is_valid", "new_id", "text"]
+__all__ = ["OUR_LINE", "field_value", "header_line", "is_valid", "new_id", "text"]
 
 _PREFIX = secrets.token_hex(4)
-_LINE = f"x-request-id: {_PREFIX}-%x\r\n".encode()
+OUR_LINE = f"x-request-id: {_PREFIX}-%x\r\n".encode()
+"""The field line for a number of ours, which is to be put in."""
 
 new_id = itertools.count(1).__next__
 """The next id, as a number."""
@@ -35,5 +36,5 @@ def field_value(request_id: int | str) -> bytes:
 def header_line(request_id: int | str) -> bytes:
     """The response's field line that tells it."""
     if type(request_id) is int:
-        return _LINE % request_id
+        return OUR_LINE % request_id
     return b"x-request-id: %b\r\n" % field_value(request_id)

@@ -366,7 +366,11 @@ class Isolate:
         self._turn = turnstile.turn = turn
         turnstile.hub = greenlet.getcurrent()
         self.account.turns += 1
-        self._greenlet = runner = self._parked.pop() if self._parked else new_runner()
+        try:
+            runner = self._parked.pop()
+        except IndexError:
+            runner = new_runner()
+        self._greenlet = runner
         turnstile.cpu_start = -1
         turnstile.slice_left = slice_ns
         # Time between turns is not time between polls.
@@ -480,11 +484,11 @@ class Isolate:
             hold_names(self._runtime, 16)
         if turnstile.stop is None:
             heap = turnstile.heap
-            if heap is None or heap.value > turnstile.heap_trigger:
-                turnstile.outgrown = self._outgrown()
-            else:
-                self.memory_used = heap.value
+            if heap is not None and (used := heap.value) <= turnstile.heap_trigger:
+                self.memory_used = used
                 turnstile.outgrown = False
+            else:
+                turnstile.outgrown = self._outgrown()
         turnstile.slice_ends = NEVER
         turnstile.turn = None
         hub = turnstile.hub
@@ -560,13 +564,14 @@ class Isolate:
             if turn.cpu_ns <= self._short_turn_ns:
                 self.account.trust += 1
             # Still busy, so that what its end submits queues up instead of nesting.
-            if turnstile.stop is _INTERRUPTED:
+            if turnstile.stop is None:
+                if turnstile.outgrown:
+                    # The turn itself ran to its end, and its result counts.
+                    self.stopped = turnstile.stop = StopReason.MEMORY
+            elif turnstile.stop is _INTERRUPTED:
                 turn.stopped, turnstile.stop = turnstile.stop, None
-            elif turnstile.stop is not None:
+            else:
                 turn.stopped = self.stopped = turnstile.stop
-            elif turnstile.outgrown:
-                # The turn itself ran to its end, and its result counts.
-                self.stopped = turnstile.stop = StopReason.MEMORY
             turn.ended()
             if turnstile.stop is not None:
                 turn.forget()

@@ -43,7 +43,7 @@ import can_ada
 import structlog
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, SocketHandler, SocketLimits, Target
-from nano_trio.actors.request_ids import header_line, new_id
+from nano_trio.actors.request_ids import OUR_LINE, header_line, new_id
 from nano_trio.web.answered import Answered
 from nano_trio.web.errors import error_page, new_request_id, stack_of
 from nano_trio.web.http1 import Head, ProtocolError, RequestReader, as_sent
@@ -66,7 +66,6 @@ __all__ = ["Connection", "State"]
 log = structlog.get_logger("nano_trio.web")
 
 _RECEIVE = 64 * 1024
-_QUICK_CONTENT = 32 * 1024
 _PIPELINED = 16
 _LINGER_BYTES = 1024 * 1024
 
@@ -275,10 +274,16 @@ class Connection:
         if (
             response is not None
             and head.persistent
-            and type(body) is not WireBody
-            and ((content := response.body) is None or (type(content) is bytes and len(content) <= _QUICK_CONTENT))
+            and (body is None or type(body) is bytes)
+            and ((content := response.body) is None or type(content) is bytes)
         ):
-            id_line = header_line(request.origin_id) if listener.request_ids else b""
+            number = request.origin_id
+            if not listener.request_ids:
+                id_line = b""
+            elif type(number) is int:
+                id_line = OUR_LINE % number
+            else:
+                id_line = header_line(number)
             message = quick(response, content, self.reactor.date, id_line)
             if message is not None:
                 if listener.access_log is not None:
@@ -288,7 +293,8 @@ class Connection:
                     self.outgoing += message
                 else:
                     self.outgoing = message
-                    self.reactor.flush_later(self)
+                    flush_later = self.reactor.flush_later
+                    flush_later(self)
                 try:
                     exchange.finish()
                 except Exception:

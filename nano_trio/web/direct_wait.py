@@ -42,7 +42,7 @@ from typing import Any
 
 import trio
 
-from nano_trio.engine.loop import is_cancelled, known_runner, somebody_waits_for_all
+from nano_trio.engine.loop import known_runner, somebody_waits_for_all
 
 __all__ = ["DirectWait", "direct_wait"]
 
@@ -59,12 +59,13 @@ class DirectWait(trio.abc.Instrument):
 
     def __init__(self, runner: Any, fd: int, poll: Callable[[], list[int]]) -> None:
         self._runner = runner
-        self._task = trio.lowlevel.current_task()
-        self._fd = fd
+        self._task: Any = trio.lowlevel.current_task()
         self._poll = poll
         self._set = select.epoll()
         self._set.register(runner.io_manager._epoll.fileno(), select.EPOLLIN)
         self._set.register(fd, select.EPOLLIN)
+        self._connections_only = [(fd, select.EPOLLIN)]
+        self._sleep_time = runner.clock.deadline_to_sleep_time
         self._until = -math.inf
         """The deadline before which nobody but the task can run, unless some task is made runnable."""
         self._look_at = -math.inf
@@ -86,19 +87,21 @@ class DirectWait(trio.abc.Instrument):
         ``now``: Trio's clock, read by the task since it last waited with Trio.
         """
         runner = self._runner
-        if self._until <= now or runner.runq or is_cancelled(self._task):
+        # As is_cancelled() asks.
+        if self._until <= now or runner.runq or self._task._cancel_status.effectively_cancelled:
             return []
+        poll = self._poll
         if now < self._look_at:
-            ready = self._poll()
+            ready = poll()
             if ready:
                 return ready
-        timeout = runner.clock.deadline_to_sleep_time(runner.deadlines.next_deadline())
+        sleep_time = self._sleep_time
+        timeout = sleep_time(runner.deadlines.next_deadline())
         if timeout <= 0:
             return []
-        events = self._set.poll(min(timeout, _LONGEST_S), 2)
-        if len(events) != 1 or events[0][0] != self._fd:
+        if self._set.poll(timeout if timeout < _LONGEST_S else _LONGEST_S, 2) != self._connections_only:
             return []
-        ready = self._poll()
+        ready = poll()
         if len(ready) > 1:
             self._look_at = now + _LOOK_S
         return ready

@@ -20,15 +20,16 @@ class Line:
 
     def __init__(self, is_prompt: Callable[[int], bool]) -> None:
         self._is_prompt = is_prompt
-        self._order: list[int] = []
-        """All of the last pass: those that it did not reach, then those that it did. Empty where it reached all."""
+        self.order: list[int] = []
+        """All of the last pass: those that it did not reach, then those that it did. Empty where it reached all: then
+        there is nothing to arrange."""
         self._prompt: set[int] = set()
         self.has_others = False
         """Whether some stood in the line of the others when it was last arranged."""
 
     def arrange(self, ready: list[int]) -> list[int]:
         """Those that are ready, in the order in which they are to be served."""
-        order = self._order
+        order = self.order
         self.has_others = False
         if not order:
             return ready
@@ -42,14 +43,14 @@ class Line:
     def served(self, arranged: list[int], count: int) -> None:
         """The first so many of those that :meth:`arrange` gave; the others stand in line."""
         if count == len(arranged):
-            self._order = []
+            self.order = []
             return
         first, rest = arranged[:count], arranged[count:]
-        if not self._order:
+        if not self.order:
             self._prompt.clear()
             self._look_at(rest)
         self._look_at(first)
-        self._order = rest + first
+        self.order = rest + first
 
     def _look_at(self, numbers: Iterable[int]) -> None:
         for number in numbers:

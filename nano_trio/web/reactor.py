@@ -38,7 +38,8 @@ import select
 import selectors
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Protocol
 
 import structlog
@@ -63,6 +64,7 @@ _HOLD = 0.0006
 _BATCH = 1024
 """Connections that a look at the set reports: as far as the order among those that wait can be kept."""
 _SWEEP_CHUNK = 2000
+_DESCRIPTOR: Callable[[tuple[int, int]], int] = itemgetter(0)
 _STAY = 0.001
 """For how many seconds it serves without a pass: the CPU scheduler reckons in them."""
 
@@ -137,7 +139,7 @@ class EpollPoller:
             self._epoll.unregister(fd)
 
     def poll(self) -> list[int]:
-        return [fd for fd, _ in self._epoll.poll(0, _BATCH)]
+        return list(map(_DESCRIPTOR, self._epoll.poll(0, _BATCH)))
 
 
 class SelectorPoller:
@@ -169,6 +171,10 @@ def default_poller() -> Poller:
     return EpollPoller() if hasattr(select, "epoll") else SelectorPoller()
 
 
+def _flush(connection: Flushed) -> None:
+    connection.flush()
+
+
 class Reactor:
     """The connections of one server, and the two tasks that serve them while they have none of their own."""
 
@@ -179,6 +185,9 @@ class Reactor:
         self._gathering: Gathering | None = None
         self._passing = False
         self._direct: DirectWait | None = None
+        self.flush_later: Callable[[Flushed], None] = _flush
+        """Have ``connection.flush`` called soon: together with others in the course of a pass, now outside of one. A
+        method of the list within one, for it is called for every response."""
         self.connections: dict[int, Watched] = {}
         self.soon = Soon()
         """What WebSockets do outside of input; a task of its own (``soon.run``)."""
@@ -207,13 +216,6 @@ class Reactor:
         self._poller.forget(fd)
         self.connections.pop(fd, None)
 
-    def flush_later(self, connection: Flushed) -> None:
-        """Have ``connection.flush`` called soon: together with others in the course of a pass, now outside of one."""
-        if self._passing:
-            self._outbox.append(connection)
-        else:
-            connection.flush()
-
     def gather(self, gathering: Gathering, connection: Flushed) -> None:
         """Have ``gathering.flush`` called, then ``connection.flush``: at the times of :meth:`flush_later`.
 
@@ -236,7 +238,8 @@ class Reactor:
 
     def _flush(self) -> None:
         self._gathering = None
-        outbox, self._outbox = self._outbox, []
+        outbox = self._outbox.copy()
+        self._outbox.clear()
         self._flush_all(outbox)
 
     def _flush_all(self, connections: Iterable[Flushed]) -> None:
@@ -261,10 +264,13 @@ class Reactor:
         again = self._again
         poll = self._poller.poll
         clock = time.perf_counter
+        trio_clock = trio.lowlevel.current_clock().current_time
+        wait = None if direct is None else direct.wait
+        later = self._outbox.append
         line = Line(self._is_prompt)
         stayed = 0.0
         while True:
-            ready = [] if again or direct is None or stayed > _STAY else direct.wait(self.now)
+            ready = [] if again or wait is None or stayed > _STAY else wait(self.now)
             if not ready:
                 if again or stayed > _STAY:
                     # Whoever has served for so long mostly has more to do, and Trio need not be told to wait for it.
@@ -273,15 +279,18 @@ class Reactor:
                     await trio.lowlevel.wait_readable(fd)
                 ready = poll()
                 stayed = 0.0
-            self._look_at_clocks()
+            self.now = trio_clock()
             began = clock()
+            self.date = date_line()
             end, hold = began + _PASS, began + _HOLD
             self._passing = True
-            ready = line.arrange(ready)
-            if line.has_others:
-                end = began + _PASS_WITH_OTHERS
+            self.flush_later = later
+            if line.order:
+                ready = line.arrange(ready)
+                if line.has_others:
+                    end = began + _PASS_WITH_OTHERS
             reached = len(ready)
-            for index, number in enumerate(ready):
+            for number in ready:
                 connection = connections.get(number)
                 try:
                     if connection is not None and connection.ready():
@@ -292,31 +301,30 @@ class Reactor:
                 if now > hold:
                     self._flush()
                     if now > end:
-                        reached = index + 1
+                        reached = ready.index(number) + 1
                         break
                     hold = now + _HOLD
-            line.served(ready, reached)
-            for _ in range(len(again)):
-                connection = again.popleft()
-                try:
-                    if connection.resume():
-                        again.append(connection)
-                except Exception:
-                    self._failed(connection)
-                now = clock()
-                if now > hold:
-                    self._flush()
-                    if now > end:
-                        break
-                    hold = now + _HOLD
+            if line.order or reached < len(ready):
+                line.served(ready, reached)
+            if again:
+                for _ in range(len(again)):
+                    connection = again.popleft()
+                    try:
+                        if connection.resume():
+                            again.append(connection)
+                    except Exception:
+                        self._failed(connection)
+                    now = clock()
+                    if now > hold:
+                        self._flush()
+                        if now > end:
+                            break
+                        hold = now + _HOLD
             connection = None  # what is over is held by nobody who waits
             self._passing = False
+            self.flush_later = _flush
             self._flush()
             stayed += clock() - began
-
-    def _look_at_clocks(self) -> None:
-        self.now = trio.current_time()
-        self.date = date_line()
 
     def _is_prompt(self, number: int) -> bool:
         connection = self.connections.get(number)
@@ -327,8 +335,8 @@ class Reactor:
         """Once a second, for ever: let every connection whose deadline has passed know."""
         while True:
             await trio.sleep(1)
-            self._look_at_clocks()
-            now = self.now
+            self.now = now = trio.current_time()
+            self.date = date_line()
             for index, connection in enumerate(list(self.connections.values())):
                 if connection.deadline <= now:
                     connection.deadline = math.inf

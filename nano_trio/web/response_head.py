@@ -91,10 +91,15 @@ def date_line() -> bytes:
 # What functools keeps is found by a call that takes twice as long.
 _ends: dict[int, bytes] = {}
 _MEMO_ENDS = 1024
+_QUICK_CONTENT = 32 * 1024
+_NOTHING = b"content-length: 0\r\n\r\n"
 
 
-def _length_and_end(length: int) -> bytes:
-    """The Content-Length field, and the head's end; ``_ends`` has it from then on."""
+def _length_and_end(length: int) -> bytes | None:
+    """The Content-Length field, and the head's end; ``_ends`` has it from then on. None where it is too long to be
+    copied behind the head."""
+    if length > _QUICK_CONTENT:
+        return None
     if len(_ends) >= _MEMO_ENDS:
         _ends.clear()
     end = _ends[length] = b"content-length: %d\r\n\r\n" % length
@@ -104,25 +109,29 @@ def _length_and_end(length: int) -> bytes:
 def quick(response: OutgoingResponse, content: bytes | None, date: bytes, extra: bytes = b"") -> bytes | None:
     """The whole message for a kept-alive HTTP/1.1 GET-like request, or None when ``build`` must look at it.
 
-    ``content`` is the response's body. ``date``: its :func:`date_line`; ``extra``: other field lines of ours.
+    ``content`` is the response's body; one of more than 32 KB is not copied here. ``date``: its :func:`date_line`;
+    ``extra``: other field lines of ours.
     """
     status = _QUICK_STATUS.get(response.status)
     if status is None and not content:
         status = _QUICK_WITHOUT_CONTENT.get(response.status)
     if status is None or response.reason:
         return None
+    if content:
+        length = len(content)
+        end = _ends.get(length) or _length_and_end(length)
+        if end is None:
+            return None
+    else:
+        content = b""
+        end = b"\r\n" if response.status in _QUICK_WITHOUT_CONTENT else _NOTHING
     parts = [status, date, extra]
     try:
         for field in response.headers:
             parts.append(_lines[field])
     except (KeyError, TypeError):
         return None
-    if content:
-        length = len(content)
-        parts.append(_ends.get(length) or _length_and_end(length))
-        parts.append(content)
-    else:
-        parts.append(b"\r\n" if response.status in _QUICK_WITHOUT_CONTENT else _length_and_end(0))
+    parts += end, content
     return b"".join(parts)
 
 
