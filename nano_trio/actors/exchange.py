@@ -40,8 +40,8 @@ class AppExchange(Entry):
     """
 
     __slots__ = (
-        "_answered",
         "_started",
+        "answered",
         "began",
         "counts",
         "deadline",
@@ -58,6 +58,8 @@ class AppExchange(Entry):
     """Its turn has begun: it is no longer in the mailbox."""
     extended: bool
     """Its handler called waitUntil: what it began may outlive it."""
+    answered: trio.Event | None
+    """Set with the head; None where nobody waits for it."""
 
     def __init__(self, request: IncomingRequest, counts: Counts) -> None:
         self.cause = self.result = self.stopped = None
@@ -73,7 +75,7 @@ class AppExchange(Entry):
         self.pipe: PipedBody | None = None
         self.began = self.extended = False
         self.deadline = 0.0
-        self._answered: trio.Event | None = None
+        self.answered = None
 
     @enters
     def run(self) -> None:
@@ -110,15 +112,15 @@ class AppExchange(Entry):
             if error is not None:
                 self.counts.error(error)
             self.response = response
-            if self._answered is not None:
-                self._answered.set()
+            if self.answered is not None:
+                self.answered.set()
 
     async def wait(self) -> OutgoingResponse:
         """Wait for the head, at most until the request's deadline."""
         if self.response is None:
-            self._answered = trio.Event()
+            self.answered = trio.Event()
             with trio.move_on_at(self.deadline):
-                await self._answered.wait()
+                await self.answered.wait()
         if self.response is None:
             if self.incarnation is not None:
                 self.incarnation.timed_out(self)

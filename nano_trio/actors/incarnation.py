@@ -300,7 +300,7 @@ class Incarnation:
     def evaluated(self, text: str | None) -> None:
         """Only scripts are evaluated, never apps."""
 
-    def respond(self, request: int, status: int, reason: str, headers: str | None, kind: int, body: Any) -> None:
+    def respond(self, request: int, status: int, reason: str | None, headers: str | None, kind: int, body: Any) -> None:
         exchange = self._exchanges.get(request)
         if exchange is None or exchange.response is not None:
             if kind == 7:
@@ -341,7 +341,11 @@ class Incarnation:
                 return
             content = WholeBody(body, self._counts.outgoing)
         self._unanswered -= 1
-        exchange.answer(OutgoingResponse(status, text_of(reason), pairs, content))
+        response = OutgoingResponse(status, "" if reason is None else text_of(reason), pairs, content)
+        if exchange.answered is None:
+            exchange.response = response
+        else:
+            exchange.answer(response)
 
     def failed(self, request: int, text: str, stack: str) -> None:
         exchange = self._exchanges.get(request)

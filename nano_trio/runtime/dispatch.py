@@ -38,8 +38,9 @@ class AppHost(Protocol):
     def evaluated(self, text: str | None) -> None:
         """A script's value, inspected; None for undefined."""
 
-    def respond(self, request: int, status: int, reason: str, headers: str | None, kind: int, body: Any) -> None:
-        """The response of a request. ``headers``: names and values by turns, joined by line feeds, or None for none.
+    def respond(self, request: int, status: int, reason: str | None, headers: str | None, kind: int, body: Any) -> None:
+        """The response of a request. ``reason``: None where the app says none. ``headers``: names and values by turns,
+        joined by line feeds, or None for none.
 
         ``kind`` 0: no body; 1: ``body`` is text; 2: ``body`` is a Value with bytes; 3: a stream, read by ``pull``
         entries; 4: the body of the request of number ``body``, as it comes from the wire; 5: the body of the fetch of
@@ -120,7 +121,7 @@ def client(services: Services) -> Namespace:
 class NoRequests:
     """The part of :class:`AppHost` about requests, for isolates that get none: scripts."""
 
-    def respond(self, request: int, status: int, reason: str, headers: str | None, kind: int, body: Any) -> None:
+    def respond(self, request: int, status: int, reason: str | None, headers: str | None, kind: int, body: Any) -> None:
         """Never called, like all below: without requests there are no handlers."""
 
     def failed(self, request: int, text: str, stack: str) -> None: ...

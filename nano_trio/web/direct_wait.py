@@ -57,6 +57,9 @@ class DirectWait(trio.abc.Instrument):
     ``poll``: what is ready in the set that ``fd`` is, without waiting.
     """
 
+    # Attributes that have places of their own are found sooner.
+    __slots__ = ("_connections_only", "_look_at", "_poll", "_runner", "_set", "_sleep_time", "_task", "_until")
+
     def __init__(self, runner: Any, fd: int, poll: Callable[[], list[int]]) -> None:
         self._runner = runner
         self._task: Any = trio.lowlevel.current_task()

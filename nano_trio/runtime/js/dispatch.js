@@ -211,7 +211,8 @@
         state.kind = SPENT;
         state.source = null;
       } else seize(state);
-      host.respond(id, status, statusText, joined, TEXT, source);
+      // Nearly all tell no reason, and a text takes longer to cross than that there is none.
+      host.respond(id, status, statusText || null, joined, TEXT, source);
       return;
     }
     let body;
