@@ -42,7 +42,7 @@ from typing import Any
 
 import trio
 
-from nano_trio.engine.loop import known_runner, somebody_waits_for_all
+from nano_trio.engine.loop import is_cancelled, known_runner, somebody_waits_for_all
 
 __all__ = ["DirectWait", "direct_wait"]
 
@@ -58,7 +58,7 @@ class DirectWait(trio.abc.Instrument):
     """
 
     # Attributes that have places of their own are found sooner.
-    __slots__ = ("_connections_only", "_look_at", "_poll", "_runner", "_set", "_sleep_time", "_task", "_until")
+    __slots__ = ("_connections_only", "_look_at", "_poll", "_runner", "_set", "_sleep_time", "_stay_until", "_task", "_until")
 
     def __init__(self, runner: Any, fd: int, poll: Callable[[], list[int]]) -> None:
         self._runner = runner
