@@ -49,8 +49,9 @@
  *                         place.
  *
  * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c. So do
- * what apps call of Map and Set, and of iterators, where the engine's own is not safe: builtins_maps.c and
- * builtins_iterators.c; and what answers for async generators that are done: builtins_generators.c.
+ * the length and the name of functions: builtins_functions.c; what apps call of Map and Set, and of iterators, where the
+ * engine's own is not safe: builtins_maps.c and builtins_iterators.c; and what answers for async generators that are done:
+ * builtins_generators.c.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
@@ -353,7 +354,10 @@ int builtins_learn(const Engine *functions, Context *context) {
   release(context, names);
   release(context, listed);
   release(context, global);
-  if (ok) make_promises();
+  if (ok) {
+    make_promises();
+    define_functions();
+  }
   return ok;
 }
 
@@ -366,12 +370,14 @@ void builtins_give(Context *context, const char *place) {
   Value global = engine.get_global(context);
   Value given = engine.new_object(context, null);
   Value statics = engine.new_object(context, null);
+  Value function = engine.new_function(context, uncurry, "uncurry", 2, GENERIC, 0);
   if (tag_of(statics) == TAG_OBJECT && engine.define_list(context, statics, types, type_count) == 0 &&
-      put(context, given, "uncurry", engine.new_function(context, uncurry, "uncurry", 2, GENERIC, 0)) &&
+      tag_of(function) == TAG_OBJECT && keep_functions(context, function) && put(context, given, "uncurry", duplicate(function)) &&
       put(context, given, "defineLazy", engine.new_function(context, define_lazy, "defineLazy", 2, GENERIC, 0)) &&
       put(context, given, "defineMembers", engine.new_function(context, define_members, "defineMembers", 2, GENERIC, 0)) &&
       put(context, given, "statics", duplicate(statics)))
     put(context, global, place, duplicate(given));
+  release(context, function);
   release(context, statics);
   release(context, given);
   release(context, global);

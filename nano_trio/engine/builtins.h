@@ -143,6 +143,10 @@ int proves_strings(Context *);
 int proves_resolving(Context *);
 /* Have the engine take the promises that it makes for itself from us, from now on in each of its contexts. */
 void make_promises(void);
+/* Have functions get their length and name by builtins_functions.c, from now on in each context that keeps models of them. */
+void define_functions(void);
+/* Have a context keep them, where it can. 0: out of memory. */
+int keep_functions(Context *, Value some_function);
 /* Once a process, in a context in which no code has run: have the engine's Map and Set do what builtins_maps.c says, from
    now on in each of its contexts. 0: something is not as it is known here, and all is as it was. */
 int mend_maps(Context *);

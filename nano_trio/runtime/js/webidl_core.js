@@ -67,11 +67,9 @@
     return isIn(interfacePrototypes, value);
   }
 
-  // The first step of each function, of which a promise takes three: it gets its length, and then its name.
-  const length = { __proto__: null, value: 0, configurable: true };
   // No array: an app that puts setters of indices on its prototype would be given the models.
-  const kept = { __proto__: null, 0: defineProperty(create(constructors.Function.prototype), "length", length) };
-  let keptCount = 1;
+  const kept = { __proto__: null };
+  let keptCount = 0;
   /**
    * Make it cheap for objects of that prototype to get the properties `names` one after the other: how an object grows
    * the engine knows only while there are others that did, and here are such, one for each step. Returns a model for each.

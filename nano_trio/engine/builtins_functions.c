@@ -1,0 +1,112 @@
+/*
+ * The length and the name that each new function gets; see builtins.c.
+ *
+ * The engine defines both as it defines any property: it looks whether the object has one of the name, which flags it may
+ * have, and for the shape that comes next, and takes 260 instructions for each. Every closure has the two, and so do the
+ * functions that settle a promise. They were a thirtieth of a request of a framework.
+ *
+ * Theory of operation. Each context keeps three objects that nobody sees, models of what becomes of a function: without
+ * properties, with a length, with a length and a name. So the three shapes are there as long as the context, and as others
+ * hold them the engine changes none. A function of a model's shape is given the value and the next model's shape, which has
+ * as much room; that is all that the engine would do. Nothing is allocated, so nothing can fail. What is not as it mostly
+ * is (a function of another prototype, one that is a constructor already, a context without models) is the engine's.
+ *
+ * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
+ */
+
+#include "detours.h" /* before all others: it asks for more of them */
+
+#include "builtins.h"
+
+/* How many properties a function gets. */
+enum { BOTH = 2 };
+
+/* Where each context keeps the model with both: its length is the model with a length, its name the one without either. */
+static uint32_t models_class;
+
+/* The model with so many of them. */
+static inline const Object *model_with(const Object *models, int count) {
+  return count == BOTH ? models : object_of(models->values[count == 1 ? 0 : 1]);
+}
+
+/* Whether it has room for what it is to get, and nothing forbids it: it is not exotic, frozen or a constructor. */
+static inline int is_like(const Object *object, const Object *model) {
+  return object->shape == model->shape && memcmp(object->bits, model->bits, sizeof object->bits) == 0;
+}
+
+/* The context's models; NULL: it has none. They live on, as nobody takes them from it. */
+static const Object *models_of(Context *context) {
+  if (!engine.is_class(engine.get_runtime(context), models_class)) return NULL;
+  Value models = engine.get_class_prototype(context, models_class);
+  if (tag_of(models) != TAG_OBJECT) return NULL;
+  release(context, models);
+  return object_of(models);
+}
+
+/* In the place of JS_DefinePropertyValue. It takes the value. */
+static int define(Context *context, Value target, Atom atom, Value value, int flags) {
+  if (flags != CONFIGURABLE || tag_of(target) != TAG_OBJECT) return engine.define(context, target, atom, value, flags);
+  Object *object = object_of(target);
+  int count = object->shape->count;
+  const Object *models = count < BOTH ? models_of(context) : NULL;
+  if (models == NULL || !is_like(object, model_with(models, count))) return engine.define(context, target, atom, value, flags);
+  Shape *next = model_with(models, count + 1)->shape;
+  if (next->slots[count].atom != atom) return engine.define(context, target, atom, value, flags);
+  object->values[count] = value;
+  object->shape->references--; /* its model holds it */
+  object->shape = next;
+  next->references++;
+  return 1;
+}
+
+/* An object with so many of the two properties, of the values. */
+static Value new_model(Context *context, Value prototype, int count, const Value *values) {
+  static const char *const names[] = {"length", "name"};
+  Value model = engine.new_object(context, prototype);
+  for (int i = 0; i < count && tag_of(model) == TAG_OBJECT; i++) {
+    if (engine.define_named(context, model, names[i], duplicate(values[i]), CONFIGURABLE) >= 0) continue;
+    release(context, model);
+    return exception;
+  }
+  return model;
+}
+
+/* Whether the models' three shapes follow each other, and nothing differs but one more property. */
+static int follow(const Object *models) {
+  const Shape *first = model_with(models, 0)->shape;
+  for (int count = 0; count <= BOTH; count++) {
+    const Shape *shape = model_with(models, count)->shape;
+    if (!shape->is_shared || shape->count != count || shape->deleted != 0 || shape->room != first->room || shape->room < BOTH ||
+        shape->prototype != first->prototype || model_with(models, count)->class != CLASS_OBJECT)
+      return 0;
+    for (int slot = 0; slot < count; slot++)
+      if (shape->slots[slot].flags != CONFIGURABLE || shape->slots[slot].atom != models->shape->slots[slot].atom) return 0;
+  }
+  return 1;
+}
+
+int keep_functions(Context *context, Value some_function) {
+  static const ClassDefinition definition = {.name = "lazy"};
+  Runtime *runtime = engine.get_runtime(context);
+  Value models[BOTH + 1] = {undefined, undefined, undefined}, prototype = engine.prototype_of(context, some_function);
+  int ok = 1;
+  for (int count = 0; count <= BOTH && ok; count++) {
+    const Value values[BOTH] = {count == BOTH ? models[1] : undefined, models[0]};
+    models[count] = new_model(context, prototype, count, values);
+    ok = tag_of(models[count]) == TAG_OBJECT;
+  }
+  /* This function of the engine's throws nothing. */
+  if (ok && !engine.is_class(runtime, models_class) && engine.new_class(runtime, models_class, &definition) < 0) {
+    engine.throw_out_of_memory(context);
+    ok = 0;
+  }
+  if (ok && follow(object_of(models[BOTH]))) engine.set_class_prototype(context, models_class, duplicate(models[BOTH]));
+  for (int count = 0; count <= BOTH; count++) release(context, models[count]);
+  release(context, prototype);
+  return ok;
+}
+
+void define_functions(void) {
+  engine.new_class_number(&models_class);
+  detour((void *)engine.define, "JS_DefinePropertyValue", (void *)define);
+}
