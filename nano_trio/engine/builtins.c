@@ -31,8 +31,9 @@
  *                         is such a model, which the function makes; what stands for both in JavaScript calls it each time.
  *   uncurry("Object", "listHeaders")(init, known)
  *                         makes the header list of an ordinary object, where nothing of it needs a second look.
- *   uncurry("Object", "quickHeaders")(method, …), uncurry("Object", "quickCopies")(model, …)
- *                         make functions that do the usual: a method of Headers, and to copy a response.
+ *   uncurry("Object", "quickHeaders")(method, …), uncurry("Object", "quickResponses")(parts, which, …)
+ *                         make functions that do the usual: a method of Headers; what a response is made of, its getters,
+ *                         and to answer it.
  *   uncurry("String", "utf8")(text), uncurry("TypedArray", "ascii")(bytes, length)
  *                         are an ArrayBuffer with the text's UTF-8, and the text that bytes in ASCII are, or undefined.
  *   uncurry("Await", "begin")(Promise.prototype.then), and "current", "change", "run", "bind"
@@ -279,7 +280,7 @@ static int learn_builtins(Context *context, Value list, uint16_t class) {
        add_method("Object", "alike", (Kept){.function = (void *)make_alike, .kind = GENERIC}) &&
        add_method("Object", "listHeaders", (Kept){.function = (void *)list_headers, .length = 1, .kind = GENERIC}) &&
        add_method("Object", "quickHeaders", (Kept){.function = (void *)quick_headers, .kind = GENERIC}) &&
-       add_method("Object", "quickCopies", (Kept){.function = (void *)quick_copies, .kind = GENERIC}) &&
+       add_method("Object", "quickResponses", (Kept){.function = (void *)quick_responses, .length = 2, .kind = GENERIC}) &&
        add_method("String", "utf8", (Kept){.function = (void *)utf8_of, .kind = GENERIC}) &&
        add_method("TypedArray", "ascii", (Kept){.function = (void *)ascii_of, .length = 1, .kind = GENERIC}) &&
        add_method("Await", "begin", (Kept){.function = (void *)begin_awaits, .kind = GENERIC}) &&

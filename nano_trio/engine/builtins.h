@@ -130,7 +130,7 @@ static inline void begin_promise(Promise *promise, int state, Value result) {
 }
 
 /* builtins.c tells what they are. */
-Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers, quick_copies, utf8_of, ascii_of;
+Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers, quick_responses, utf8_of, ascii_of;
 Generic begin_awaits, get_current, set_current, run_with, bind_to_current, soon;
 /* What the engine keeps of a method that is listed; whether there is one. */
 int find_kept(const char *type, const char *name, Kept *);
@@ -162,7 +162,11 @@ Data_function *handler_in_use(Data_function *);
 void *maker_of_handlers(void);
 /* Whether an object has of its own a property whose value, or getter, is that object. -1: an error is pending. */
 int has_own(Context *, Value object, Value name, Value wanted, int as_getter);
-/* A header list of its own; null where it is not as all are, and no longer than most. */
+/* The array of a header list; NULL where it is not as all are, or longer than most. */
+Array *usual_list(Value list);
+/* A header list of its own; null where there is no such array. */
 Value copy_list(Context *, Value list);
+/* Add a header to such a list, the only one of another, where it has none of the name. 0: out of memory. */
+int add_default(Context *, Value list, Value header);
 
 #pragma GCC visibility pop

@@ -89,8 +89,7 @@ enum { GET = 0, HAS = 1, SET = 2, APPEND = 3 };
 /* What each keeps: the method in JavaScript; a Headers object that nobody has changed; the known names. */
 enum { OTHERWISE = 0, UNTOUCHED = 1, KNOWN = 2, KEPT_BY_METHOD = 3 };
 
-/* The array of a list; NULL: it is not as all are. */
-static Array *usual_list(Value value) {
+Array *usual_list(Value value) {
   if (tag_of(value) != TAG_OBJECT) return NULL;
   Array *list = array_of(value);
   int is_usual = list->object.class == CLASS_ARRAY && (list->object.bits[1] & dense_bit) && list->count % 2 == 0 &&
@@ -129,6 +128,16 @@ static int append_header(Context *context, Array *list, Value name, Value value)
   list->count += 2;
   list->object.values[0].as.integer = (int32_t)list->count;
   return 1;
+}
+
+int add_default(Context *context, Value value, Value header) {
+  Array *list = array_of(value);
+  const Value *both = array_of(header)->elements;
+  for (uint32_t i = 0; i < list->count; i += 2)
+    if (is_same(list->elements[i], both[0])) return 1;
+  if (append_header(context, list, duplicate(both[0]), duplicate(both[1]))) return 1;
+  for (int i = 0; i < 2; i++) release(context, both[i]);
+  return 0;
 }
 
 /* A method of Headers, which ends with the value; undefined where JavaScript is to do it. It takes the name. */

@@ -31,6 +31,14 @@ typedef struct {
   Slot slots[];
 } Shape;
 
+/* Of a name that is no index; NULL: there is none. In front of a shape lie the numbers of its slots, by what their atoms end
+   with; 0 is none, and each slot has the number of the next one. */
+static inline const Slot *slot_of(const Shape *shape, Atom atom) {
+  uint32_t number = ((const uint32_t *)shape)[-(intptr_t)(atom & shape->hash_mask) - 1];
+  while (number != 0 && shape->slots[number - 1].atom != atom) number = shape->slots[number - 1].next;
+  return number == 0 ? NULL : &shape->slots[number - 1];
+}
+
 typedef struct {
   int references;
   uint8_t bits[2];

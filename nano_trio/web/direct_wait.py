@@ -58,7 +58,17 @@ class DirectWait(trio.abc.Instrument):
     """
 
     # Attributes that have places of their own are found sooner.
-    __slots__ = ("_connections_only", "_look_at", "_poll", "_runner", "_set", "_sleep_time", "_stay_until", "_task", "_until")
+    __slots__ = (
+        "_connections_only",
+        "_look_at",
+        "_poll",
+        "_runner",
+        "_set",
+        "_sleep_time",
+        "_stay_until",
+        "_task",
+        "_until",
+    )
 
     def __init__(self, runner: Any, fd: int, poll: Callable[[], list[int]]) -> None:
         self._runner = runner

@@ -242,20 +242,20 @@ class TestOutgoingResponse:
     @pytest.mark.parametrize(
         ("make", "expected"),
         [
-            ('new Response("hi")', [200, "", ["content-type", "text/plain;charset=UTF-8"], 1, "hi"]),
-            ("new Response()", [200, "", None, 0, None]),
+            ('new Response("hi")', [200, None, ["content-type", "text/plain;charset=UTF-8"], 1, "hi"]),
+            ("new Response()", [200, None, None, 0, None]),
             ('new Response(null, {status: 404, statusText: "No"})', [404, "No", None, 0, None]),
-            ("Response.json({a: 1})", [200, "", ["content-type", "application/json"], 1, '{"a":1}']),
-            ("new Response(new Uint8Array([1, 2]))", [200, "", None, 2, "[object Uint8Array]"]),
+            ("Response.json({a: 1})", [200, None, ["content-type", "application/json"], 1, '{"a":1}']),
+            ("new Response(new Uint8Array([1, 2]))", [200, None, None, 2, "[object Uint8Array]"]),
             (
                 'new Response(new Blob(["x"], {type: "a/b"}))',
-                [200, "", ["content-type", "a/b"], 2, "[object Uint8Array]"],
+                [200, None, ["content-type", "a/b"], 2, "[object Uint8Array]"],
             ),
-            ("new Response(new ReadableStream())", [200, "", None, 3, "[object Null]"]),
-            ('new Response(new Response("again").body)', [200, "", None, 1, "again"]),
+            ("new Response(new ReadableStream())", [200, None, None, 3, "[object Null]"]),
+            ('new Response(new Response("again").body)', [200, None, None, 1, "again"]),
             (
                 'new Response("x", {headers: [["Set-Cookie", "a"], ["set-cookie", "b"], ["Content-Type", "q/r"]]})',
-                [200, "", ["set-cookie", "a", "set-cookie", "b", "content-type", "q/r"], 1, "x"],
+                [200, None, ["set-cookie", "a", "set-cookie", "b", "content-type", "q/r"], 1, "x"],
             ),
         ],
     )

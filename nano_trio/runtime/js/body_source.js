@@ -4,13 +4,13 @@
 // nobody has touched takes over its source, so that `new Response(request.body)` need not run through JavaScript.
 (platform) => {
   "use strict";
-  const { isLoaded, load, host, buffers, constructors, promiseThen, uncurry } = platform;
+  const { isLoaded, load, host, buffers, constructors, promiseThen } = platform;
   const { Uint8Array } = constructors;
-  const { fail, keepShapes, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
-  const { KINDS, TEXT_TYPE, seize } = load("body");
+  const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
+  const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
   const { encode } = load("utf8");
-  const { iterator, asyncIterator } = Symbol;
+  const { asyncIterator } = Symbol;
 
   /** streams_readable.js and streams_late.js, from the first body that is a stream, and that becomes one. */
   let streams, lateStreams;
@@ -36,32 +36,6 @@
       if (stream.shared) state.shared = true;
     }
     state.stream = object;
-  }
-  /** From the first such response, once there are streams of bodies: what copies one; and ResponseInit's extensions. */
-  let copy, extensions;
-  /**
-   * The state of `new Response(body, init)` where `body` is the stream of a response and `init` a response that no app has
-   * changed, as where its headers shall be: what the constructor's steps would come to. Otherwise null.
-   */
-  function stateLike(body, init) {
-    if (copy === undefined) {
-      if (!isLoaded("streams_late")) return null;
-      prepareCopy();
-    }
-    return extensions.webSocket === null ? copy(body, init) : null;
-  }
-  function prepareCopy() {
-    const response = load("response");
-    const headers = load("headers").model;
-    const { entries } = load("headerlist").headersClass;
-    extensions = response.extensions;
-    const names = ["kind", "source", "stream", "fields", "status", "statusText", "headers"];
-    const states = keepShapes(response.stateful, names);
-    const { untouched } = response;
-    copy = uncurry("Object", "quickCopies")(
-      untouched[0], states[5], states[6], load("streams_readable").model, load("streams_late").model, headers, iterator, entries,
-      ["content-type", TEXT_TYPE], "headers", untouched[1], "status", untouched[2], "statusText", untouched[3],
-    );
   }
   /** Is `value` an object of the platform's class that `file` defines and `check` recognises? Loads nothing. */
   function isOf(file, check, value) {
@@ -246,7 +220,6 @@
   return {
     __proto__: null,
     asStream,
-    stateLike,
     extractStream,
     convertObject,
     extractObject,

@@ -115,7 +115,7 @@
     },
     "Object.listHeaders": () => undefined,
     "Object.quickHeaders": null,
-    "Object.quickCopies": () => () => null,
+    "Object.quickResponses": null,
     "String.utf8": () => undefined,
     "TypedArray.ascii": () => undefined,
     "Await.begin": null,

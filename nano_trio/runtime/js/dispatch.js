@@ -12,9 +12,9 @@
   // The host functions belong to one app, and this file may be loaded before that is known.
   let host;
   const { fromHost, abortFromHost } = platform.load("request");
-  const { stateOrNull } = platform.load("response");
-  const { KINDS, TEXT_TYPE, isUnusable, seize, handOver } = platform.load("body");
-  const { TEXT, BYTES, STREAM, WIRE, SPENT } = KINDS;
+  const { stateOrNull, quickAnswer } = platform.load("response");
+  const { KINDS, TEXT_TYPE, isUnusable, handOver } = platform.load("body");
+  const { TEXT, BYTES, STREAM, WIRE } = KINDS;
   const mapGet = uncurry("Map", "get");
   const mapSet = uncurry("Map", "set");
   const mapDelete = uncurry("Map", "delete");
@@ -194,7 +194,10 @@
 
   /** The answer is a Response, of that state: its body is used from now on. */
   function respond(id, state, request) {
-    const { status, statusText, fields, kind, source, stream } = state;
+    if (quickAnswer(state, host.respond, id)) return;
+    const { status, statusText, fields } = state;
+    // Nearly all tell no reason, and a text takes longer to cross than that there is none.
+    const reason = statusText || null;
     let joined = PLAIN;
     if (fields !== null) {
       try {
@@ -204,16 +207,6 @@
         fail(id, error);
         return;
       }
-    }
-    if (kind === TEXT && source.length <= 262144 && (stream === null || !isUnusable(state))) {
-      // What the rest does, for the most frequent bodies.
-      if (stream === null) {
-        state.kind = SPENT;
-        state.source = null;
-      } else seize(state);
-      // Nearly all tell no reason, and a text takes longer to cross than that there is none.
-      host.respond(id, status, statusText || null, joined, TEXT, source);
-      return;
     }
     let body;
     try {
@@ -234,15 +227,15 @@
       // While the body streams the client may still leave, which aborts request.signal.
       mapSet(waiting, id, request);
       platform.load("dispatch_streams").begin(id, body[1]);
-      host.respond(id, status, statusText, joined, STREAM, null);
+      host.respond(id, status, reason, joined, STREAM, null);
     } else if (body[0] === WIRE) {
       // A body that nothing here has read: the host pipes it, and says by the entry `piped` when it is through.
       // Such bodies are told apart by the host module that they come from.
       const { from } = body[1];
       mapSet(waiting, id, request);
-      host.respond(id, status, statusText, joined, from === "body" ? 4 : from === "fetch" ? 5 : 6, body[1].id);
+      host.respond(id, status, reason, joined, from === "body" ? 4 : from === "fetch" ? 5 : 6, body[1].id);
     } else {
-      host.respond(id, status, statusText, joined, body[0], body[1]);
+      host.respond(id, status, reason, joined, body[0], body[1]);
     }
   }
 

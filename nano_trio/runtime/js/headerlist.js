@@ -27,6 +27,7 @@
   // Names repeat: each valid one seen maps to its lower case. Bounded, as an app may invent names without end.
   const known = { __proto__: null };
   let knownCount = 0;
+  platform.load("response").parts[8] = known;
   /** Values repeat as well: valid ones that were seen. */
   const clean = { __proto__: null };
   let cleanCount = 0;

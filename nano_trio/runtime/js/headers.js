@@ -149,6 +149,9 @@
   definePairIterable(Headers, "Headers", pairsOf);
   headersClass.listOf = listOf;
   headersClass.entries = Headers.prototype.entries;
+  const { parts } = platform.load("response");
+  parts[0][Symbol.iterator] = headersClass.entries;
+  parts[9] = model;
 
   return {
     __proto__: null,

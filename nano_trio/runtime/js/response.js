@@ -11,52 +11,24 @@
   const { KINDS, TEXT_TYPE, convertBodyInit, extract, includeBody, getterOf } = load("body");
   const { NONE, TEXT, BYTES, WIRE } = KINDS;
   const { stringify } = statics.JSON;
+  const { defineProperty } = statics.Object;
+  const defineGetter = uncurry("Object", "__defineGetter__");
   const { isArray } = statics.Array;
   const exec = uncurry("RegExp", "exec");
-  const toWellFormed = uncurry("String", "toWellFormed");
+  const { iterator } = Symbol;
   const INTERNAL = {};
   /** Set by websocket_pair.js, without which there is no WebSocket to respond with: ResponseInit's `webSocket`. */
   const extensions = { __proto__: null, webSocket: null };
   let stateOf, stateOrNull;
   /** headerlist.js, what headers.js makes, and body_source.js, from the first use: calls of `load` would show. */
   let headerLists, makeHeaders, bodySource;
+  /** What a response has that most bodies and inits make; null where the rest of the constructor is to see to it. */
+  let quickState = () => null;
 
   class Response {
     #state;
     constructor(body, init) {
-      if (body === INTERNAL) {
-        this.#state = init;
-        return;
-      }
-      const context = "Failed to construct 'Response'";
-      if (typeof body === "string") {
-        // What the rest does, for the most frequent body.
-        const state = (this.#state = alike(withSource, TEXT, toWellFormed(body)));
-        if (init === undefined) return;
-        convertResponseInit(state, init, context);
-        initialize(state, true, TEXT_TYPE, context);
-        return;
-      }
-      if (bodySource !== undefined && init !== undefined && typeof body === "object" && body !== null) {
-        const like = bodySource.stateLike(body, init);
-        if (like !== null) {
-          this.#state = like;
-          return;
-        }
-      }
-      const state = (this.#state = alike(withSource, NONE, null));
-      let type = null;
-      let stream;
-      const hasBody = body !== null && body !== undefined;
-      if (hasBody) {
-        if (typeof body === "object") stream = (bodySource ??= load("body_source")).asStream(body);
-        if (stream === undefined) body = convertBodyInit(body, context);
-      }
-      if (init !== undefined) convertResponseInit(state, init, context);
-      if (stream !== undefined) bodySource.extractStream(state, body, stream, context);
-      else if (hasBody) type = extract(state, body, context, false);
-      if (init === undefined) state.fields = type === null ? [] : ["content-type", type];
-      else initialize(state, hasBody, type, context);
+      this.#state = body === INTERNAL ? init : (quickState(body, init) ?? makeState(body, init));
     }
     static json(data, init = undefined) {
       const context = "Failed to execute 'json' on 'Response'";
@@ -67,7 +39,7 @@
       if (text === undefined) fail(context, "The data is not JSON serializable.");
       state.source = text;
       initialize(state, true, "application/json", context);
-      return alike(untouched[0], state);
+      return alike(model, state);
     }
     get status() {
       return this.#state.status;
@@ -115,19 +87,58 @@
     redirected: false,
     webSocket: null,
   };
-  const withSource = keepShapes(stateful, ["kind", "source", "fields"])[1];
-  // A model, and the getters of the members of ResponseInit.
-  const untouched = { __proto__: null, 0: modelOf((state) => new Response(INTERNAL, state)) };
-  for (let i = 0; i < 3; i++) untouched[i + 1] = getterOf(Response.prototype, ["headers", "status", "statusText"][i]);
+  const states = keepShapes(stateful, ["kind", "source", "fields", "status"]);
+  const withSource = states[1];
+  const model = modelOf((state) => new Response(INTERNAL, state));
   function loadHeaders() {
     keepShapes(stateful, ["kind", "source", "fields", "headers"]);
     keepShapes(stateful, ["kind", "source", "fields", "stream", "headers"]);
     return (makeHeaders = load("headers").makeHeaders);
   }
+  // For engine/builtins_responses.c, which knows all of these by their places. What is null headerlist.js, headers.js and
+  // streams_late.js put there: without these there is none of it.
+  const names = {
+    __proto__: null,
+    kind: null,
+    source: null,
+    stream: null,
+    fields: null,
+    status: getterOf(Response.prototype, "status"),
+    statusText: getterOf(Response.prototype, "statusText"),
+    headers: null,
+    [iterator]: null,
+    reader: null,
+    disturbed: null,
+    isImmutable: null,
+  };
+  const plain = ["content-type", TEXT_TYPE];
+  const parts = [
+    names, plain, withSource, states[2], states[3], extensions, model, plain[0] + "\n" + plain[1], null, null, null, null, null,
+  ];
+  const quickResponses = uncurry("Object", "quickResponses");
   function newState(status, list) {
     const state = alike(withSource, NONE, null);
     state.fields = list;
     state.status = status;
+    return state;
+  }
+
+  /** The state that the constructor makes. */
+  function makeState(body, init) {
+    const context = "Failed to construct 'Response'";
+    const state = alike(withSource, NONE, null);
+    let type = null;
+    let stream;
+    const hasBody = body !== null && body !== undefined;
+    if (hasBody) {
+      if (typeof body === "object") stream = (bodySource ??= load("body_source")).asStream(body);
+      if (stream === undefined) body = convertBodyInit(body, context);
+    }
+    if (init !== undefined) convertResponseInit(state, init, context);
+    if (stream !== undefined) bodySource.extractStream(state, body, stream, context);
+    else if (hasBody) type = extract(state, body, context, false);
+    if (init === undefined) state.fields = type === null ? [] : ["content-type", type];
+    else initialize(state, hasBody, type, context);
     return state;
   }
 
@@ -185,6 +196,18 @@
   defineMembers(Response, "response_statics");
   defineMembers(Response.prototype, "response_members");
   includeBody(Response.prototype, stateOf);
+  let quickAnswer = () => false;
+  if (quickResponses !== null) {
+    quickState = quickResponses(parts, 0, null);
+    quickAnswer = quickResponses(parts, 1, null);
+    const getters = ["body", "bodyUsed", "headers"];
+    for (let i = 0; i < getters.length; i++) {
+      const getter = getterOf(Response.prototype, getters[i]);
+      const quick = quickResponses(parts, 2 + i, getter);
+      defineGetter(Response.prototype, getters[i], defineProperty(quick, "name", { __proto__: null, value: getter.name, configurable: true }));
+    }
+    names.headers = getterOf(Response.prototype, "headers");
+  }
 
   return {
     __proto__: null,
@@ -195,8 +218,10 @@
     stateOrNull,
     newState,
     stateful,
-    untouched,
     extensions,
+    /** The host gets an answer of most states, and true; false where nothing was done. */
+    quickAnswer,
+    parts,
     /** A response of status 101: `upgrade` is the record of websocket_server.js for the connection. */
     makeUpgrade(list, upgrade) {
       const state = newState(101, list);

@@ -40,6 +40,11 @@
     closed: { __proto__: null, resolve: noop, reject: noop },
     errorRequests: noop,
   };
+  const { parts, stateful } = load("response");
+  parts[0].reader = SEIZED;
+  parts[10] = keepShapes(stateful, ["kind", "source", "stream", "fields", "status", "statusText", "headers"])[5];
+  parts[11] = load("streams_readable").model;
+  parts[12] = model;
 
   return {
     __proto__: null,
