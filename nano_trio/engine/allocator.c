@@ -396,10 +396,33 @@ void heap_ends(Heap *heap) {
   if (heap->pool != &common) heap->pool->ends = 1;
 }
 
-void *heap_malloc(State *state, size_t size) {
+static __attribute__((noinline)) void *allocate_otherwise(State *state, size_t size) {
   if (UNLIKELY(is_beyond(state, size)) && is_refused(state, size, 0)) return heap_refuse(state);
   void *block = allocate(state, size, NULL);
   return UNLIKELY(block == NULL) ? heap_refuse(state) : block;
+}
+
+/* What most blocks are, small and not the last of their slab, without a register to be saved. */
+void *heap_malloc(State *state, size_t size) {
+  const Heap *heap = state->heap;
+  if (UNLIKELY(size > LARGEST || heap == NULL || is_beyond(state, size))) return allocate_otherwise(state, size);
+  Slab *slab = heap->pool->with_room[class_of[(size + GRAIN - 1) / GRAIN]];
+  if (UNLIKELY(slab == NULL)) return allocate_otherwise(state, size);
+  void *block = slab->free;
+  if (block != NULL) {
+    void *next = *(void **)block;
+    if (UNLIKELY(next == NULL && slab->fresh >= slab->end)) return allocate_otherwise(state, size);
+    slab->free = next;
+  } else {
+    char *next = slab->fresh + slab->size;
+    if (UNLIKELY(next >= slab->end)) return allocate_otherwise(state, size);
+    block = slab->fresh;
+    slab->fresh = next;
+  }
+  slab->used++;
+  state->count++;
+  state->size += slab->size;
+  return block;
 }
 
 /* The runtime goes. `leaks`: blocks of the heap are left. */
