@@ -372,7 +372,7 @@ class Isolate:
             runner = new_runner()
         self._greenlet = runner
         turnstile.cpu_start = -1
-        turnstile.slice_used_ns = turn.cpu_ns + slice_ns
+        turnstile.slice_left = slice_ns
         # Time between turns is not time between polls.
         turnstile.wall_start = turnstile.polled = start = _clock()
         turnstile.slice_ends = start + slice_ns
@@ -403,8 +403,7 @@ class Isolate:
         turnstile, runner = self._turnstile, self._greenlet
         assert runner is not None
         turnstile.hub = greenlet.getcurrent()
-        assert turnstile.turn is not None
-        turnstile.slice_used_ns = turnstile.turn.cpu_ns + slice_ns
+        turnstile.slice_left = slice_ns
         turnstile.cpu_start = _cpu_clock()
         turnstile.wall_start = start = _clock()
         turnstile.slice_ends = start + slice_ns
@@ -512,6 +511,7 @@ class Isolate:
             # A turn's beginning is not timed on the CPU clock, which is a system call; the pass's beginning is.
             cpu_before, self._scheduler.cpu_ns = self._scheduler.cpu_ns, _cpu_clock()
             used = min(wall, self._scheduler.cpu_ns - cpu_before)
+        turnstile.slice_left -= used
         turn.cpu_ns += used
         self.account.cpu_ns += used
         self._scheduler.used_ns += used

@@ -50,7 +50,7 @@ class Turnstile:
     __slots__ = (
         "_interval", "_longest", "_scheduler", "allowance_ns", "collecting", "counter", "counter_at", "cpu_start",
         "heap", "heap_trigger", "hub", "in_native_call", "isolate", "left", "look_at", "outgrown", "patience_ns",
-        "polled", "slice_ends", "slice_used_ns", "stop", "suspended", "turn", "wall_start",
+        "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
@@ -66,9 +66,7 @@ class Turnstile:
         self.hub: greenlet.greenlet | None = None
         self.stop: StopReason | None = None
         self.slice_ends = self.look_at = NEVER
-        self.wall_start = 0
-        self.slice_used_ns = 0
-        """What CPU time the turn has used when the slice is used up."""
+        self.slice_left = self.wall_start = 0
         self.cpu_start = -1
         self.allowance_ns = 0
         """CPU time that the turn may use beyond its limit."""
@@ -139,9 +137,9 @@ class Turnstile:
             return False
         if self.cpu_start < 0:
             self.cpu_start = _cpu_clock()
-        if self.slice_used_ns - turn.cpu_ns > _LEAST_SLICE_NS and not cut:
+        if self.slice_left > _LEAST_SLICE_NS and not cut:
             # Another process had the core meanwhile: a slice is CPU time, and that of this turn is not used up.
-            self.slice_ends = now + self.slice_used_ns - turn.cpu_ns
+            self.slice_ends = now + self.slice_left
             return False
         del isolate
         self.suspended = True
@@ -184,8 +182,8 @@ class Turnstile:
         patience_ns = self.patience_ns or isolate.turn_limit_ns + GRACE_NS
         # An owner at the keyboard wants the heap that a call to interrupt() leaves: it waits as long as it takes.
         is_left = self.stop not in (None, StopReason.INTERRUPTED) and turn.cpu_ns >= patience_ns
-        if self.slice_used_ns - turn.cpu_ns > _LEAST_SLICE_NS and not is_left:
-            self.slice_ends = self.wall_start + self.slice_used_ns - turn.cpu_ns
+        if self.slice_left > _LEAST_SLICE_NS and not is_left:
+            self.slice_ends = self.wall_start + self.slice_left
             return False
         del turn, isolate
         if is_left:
