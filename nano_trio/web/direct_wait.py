@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-A request that is answered at once takes some 110,000 instructions, a pass of Trio's loop 65,000 and three system calls.
+A request that is answered at once takes some 80,000 instructions, a pass of Trio's loop 65,000 and three system calls.
 Where one pass serves many requests that is little. With a few clients it serves one or two, and nothing else happens in
 it: the reactor's task ends its step, Trio finds that no other task can run, and waits for the reactor.
 
