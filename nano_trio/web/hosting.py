@@ -594,8 +594,8 @@ async def _renew(hosting: Hosting) -> None:
         if uses_local_certificates(config):
             from nano_trio.web.local_ca import LocalCertificates
 
+            renew = functools.partial(LocalCertificates(config.tls.certs).ensure, local_hostnames(config), serving=True)
             try:
-                local, hostnames = LocalCertificates(config.tls.certs), local_hostnames(config)
-                await trio.to_thread.run_sync(functools.partial(local.ensure, hostnames, serving=True))
+                await trio.to_thread.run_sync(renew)
             except CertificateError as error:
                 log.error("local certificates cannot be renewed", reason=str(error))

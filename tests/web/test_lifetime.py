@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -35,23 +36,39 @@ async def test_what_was_not_needed_for_the_start_is_imported_once_the_server_has
 
 
 async def test_bytecode_on_disk_is_bounded_while_it_serves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
 ) -> None:
     monkeypatch.setattr(bytecode, "_GROWTH_BYTES", 10 * 4096)
     looks = 0
+    looked = trio.Event()
 
     class Small(BytecodeCache):
         def prune(self, most_bytes: int = 20 * 4096) -> None:
             nonlocal looks
             looks += 1
             super().prune(most_bytes)
+            trio.from_thread.run_sync(looked.set)
+
+    async def sleeps() -> None:
+        while trio.lowlevel.current_statistics().seconds_to_next_deadline > 1000:
+            await trio.lowlevel.checkpoint()
 
     cache = Small(tmp_path)
+    versions = itertools.count()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lifetime._prune, cache)
-        for version in range(200):
-            cache.script(f"{version}", "a.js")
-            await trio.sleep(300)
-            assert len(os.listdir(tmp_path)) <= 20 + 10 + 3
+        await looked.wait()
+        for times in range(1, 8):
+            for _ in range(9):
+                cache.script(f"{next(versions)}", "a.js")
+            await sleeps()
+            mock_clock.jump(700)
+            await trio.testing.wait_all_tasks_blocked()
+            assert looks == times, "it has not written so much that there is anything to look at"
+            cache.script(f"{next(versions)}", "a.js")
+            looked = trio.Event()
+            await sleeps()
+            mock_clock.jump(700)
+            await looked.wait()
+            assert len(os.listdir(tmp_path)) <= 20
         nursery.cancel_scope.cancel()
-    assert looks <= 2 + 200 // 10
