@@ -52,7 +52,8 @@
  * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c. So do
  * the length and the name of functions: builtins_functions.c; what apps call of Map and Set, and of iterators, where the
  * engine's own is not safe: builtins_maps.c and builtins_iterators.c; and what answers for async generators that are done:
- * builtins_generators.c.
+ * builtins_generators.c. And functions that have data are called with a look at
+ * the stack: builtins_calls.c.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
@@ -334,7 +335,7 @@ static int learn_members(Context *context, Value list) {
 int builtins_mend(const Engine *functions, Context *context) {
   if (methods != NULL) return 0;
   engine = *functions;
-  return mend_maps(context) && mend_iterators(context);
+  return mend_maps(context) && mend_iterators(context) && proves_classes(context);
 }
 
 /* Once a process, before all others but that: what the globals `listed`, `lazy` and `members` list. 0: something is not as it is
@@ -366,8 +367,10 @@ static int put(Context *context, Value object, const char *name, Value value) {
   return tag_of(value) == TAG_OBJECT && engine.define_named(context, object, name, value, CONFIGURABLE_WRITABLE) >= 0;
 }
 
-/* Give a context { uncurry, statics, defineLazy, defineMembers } as the global of this name. Out of memory, it has none of the name. */
+/* Give a context { uncurry, statics, defineLazy, defineMembers } as the global of this name, and its runtime calls with a look at
+   the stack. Out of memory, it has none of the name. */
 void builtins_give(Context *context, const char *place) {
+  guard_calls(context);
   Value global = engine.get_global(context);
   Value given = engine.new_object(context, null);
   Value statics = engine.new_object(context, null);

@@ -152,6 +152,9 @@ int keep_functions(Context *, Value some_function);
 int mend_maps(Context *);
 /* The same for builtins_iterators.c. */
 int mend_iterators(Context *);
+/* Once a process: whether the engine keeps its classes as builtins_calls.c knows them. Then, for each runtime, what it says. */
+int proves_classes(Context *);
+void guard_calls(Context *);
 /* builtins_entries.c tells what they are. */
 Entry *entry_of(Context *, Value prototype, const char *name);
 int is_made_of(Context *, Value prototype, const Entry *, int kind, int magic);

@@ -189,8 +189,7 @@ static int is_bound(Value callback) {
 
 /*
  * A function of `code` that has the callback and what is current now; the callback itself where nothing is, or it is none.
- * Nor is what was bound bound again: for a function of data the engine does not look whether there is stack left, so an
- * app must not be able to have one call another that calls another.
+ * Nor is what was bound bound again: as many as there may be, one call is enough.
  */
 static Value bind_as(Context *context, Data_function *code, Value callback) {
   Value kept[2] = {callback, current_of(context)};

@@ -14,6 +14,9 @@ WAYS = {
       const again = (f) => bind(f);""",
     "with one of the app's between": """const { bind } = WeakRef["nano:modules"].asyncContext;
       const again = (f) => bind(f.bind(null));""",
+    "with one of the engine's between": """const { bind } = WeakRef["nano:modules"].asyncContext;
+      const seen = { constructor: Promise, then(f) { this.f = f; } };
+      const again = (f) => { Promise.prototype.finally.call(seen, f); return bind(seen.f); };""",
 }
 
 
