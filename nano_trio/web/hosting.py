@@ -339,7 +339,6 @@ class Hosting:
         """
         app = self.registry.apps[name]
         self.tell_doors([name], closed=True)
-        app.close_doors()
         with trio.move_on_after(self.config.drain_timeout_s):
             await app.drain()
 
