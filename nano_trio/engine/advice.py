@@ -9,22 +9,30 @@ __all__ = ["instead_of", "what_is_missing"]
 
 _NO_FILES: Final = "an app has no file system: import JSON modules, or fetch what it needs"
 _NO_SERVER: Final = "use fetch(), and the app's fetch handler"
-_STREAMS: Final = "the Web's ReadableStream, WritableStream and TransformStream are global"
 _INSTEAD: Final = {
+    "cloudflare:email": "nano-trio receives no e-mail; to send some, use fetch()",
+    "cloudflare:sockets": "there are no TCP sockets; use fetch() or WebSocket",
+    "cloudflare:workflows": "there are no workflows",
     "child_process": "an app cannot run programs",
     "cluster": "nano-trio serve has --workers",
-    "console": "console is global",
+    "crypto": "crypto.subtle does it",
+    "dns": "fetch() resolves names",
     "fs": _NO_FILES,
     "http": _NO_SERVER,
     "http2": _NO_SERVER,
     "https": _NO_SERVER,
+    "module": "an app's modules are imported",
+    "net": "there are no sockets; use fetch() or WebSocket",
     "os": "an app sees nothing of the machine",
     "perf_hooks": "performance is global",
-    "process": "settings are in env, the second argument of fetch",
-    "stream": _STREAMS,
+    "process": "an app has no process of its own",
+    "readline": "an app has no terminal",
     "test": 'nano-trio test has "nano:test"',
+    "tls": "there are no sockets; use fetch() or WebSocket",
+    "tty": "an app has no terminal",
+    "vm": "new Function() runs code",
     "worker_threads": "MessageChannel, BroadcastChannel and structuredClone are global",
-    "zlib": "CompressionStream and DecompressionStream are global",
+    "zlib": "CompressionStream, DecompressionStream and the functions with callbacks do it",
 }
 
 
@@ -36,15 +44,11 @@ def instead_of(module: str) -> str:
 _NOT_DEFINED = re.compile(r"ReferenceError: '(\w+)' is not defined")
 _COMMONJS: Final = "only ES modules run here: use import and export"
 _MISSING: Final = {
-    "Buffer": 'import { Buffer } from "node:buffer"',
     "__dirname": _NO_FILES,
     "__filename": _NO_FILES,
     "exports": _COMMONJS,
-    "global": "the global object is globalThis",
     "module": _COMMONJS,
-    "process": _INSTEAD["process"],
     "require": _COMMONJS,
-    "setImmediate": "use queueMicrotask() or setTimeout()",
     "window": "the global object is globalThis; there is no page here",
     "document": "there is no page here",
 }

@@ -40,7 +40,8 @@
  *                         keep an object across `await`: builtins_awaits.c. Only where awaits.py has learned how.
  *
  *   defineLazy(access, find)
- *                         defines each of the lazy globals as an accessor that calls access(name) or access(name, value).
+ *                         defines each of the lazy globals as an accessor that calls access(name) or access(name, value),
+ *                         those that are listed with a ^ before their name on the prototype of the global object.
  *                         Getter and setter are one function, which is half as large as one of JavaScript, and knows by
  *                         its magic number which global it is. Where the prototypes of classes without objects would be,
  *                         each context keeps `access` and `find`.
@@ -143,9 +144,12 @@ static Value uncurry(Context *context, Value this, int count, Value *arguments) 
   return result;
 }
 
+/* What a lazy global is called: one that the prototype of the global object is to have is marked. */
+static const char *name_of_lazy(int index) { return lazy[index] + (*lazy[index] == '^'); }
+
 /* A lazy global is read, or assigned its one argument. */
 static Value access(Context *context, Value this, int count, Value *arguments, int index) {
-  Value passed[2] = {engine.new_string(context, lazy[index], strlen(lazy[index])), undefined};
+  Value passed[2] = {engine.new_string(context, name_of_lazy(index), strlen(name_of_lazy(index))), undefined};
   if (tag_of(passed[0]) == TAG_EXCEPTION) return exception;
   if (count > 0) passed[1] = arguments[0];
   Value function = engine.get_class_prototype(context, keeping_class);
@@ -172,10 +176,13 @@ static Value define_lazy(Context *context, Value this, int count, Value *argumen
   Value global = engine.get_global(context);
   int ok = 1;
   for (int i = 0; ok && i < lazy_count; i++) {
-    uint32_t atom = engine.new_atom(context, lazy[i], strlen(lazy[i]));
-    Value both = atom == 0 ? exception : engine.new_function(context, access, lazy[i], 0, GENERIC_MAGIC, i);
+    const char *name = name_of_lazy(i);
+    uint32_t atom = engine.new_atom(context, name, strlen(name));
+    Value both = atom == 0 ? exception : engine.new_function(context, access, name, 0, GENERIC_MAGIC, i);
+    Value target = name == lazy[i] ? duplicate(global) : engine.prototype_of(context, global);
     ok = tag_of(both) != TAG_EXCEPTION &&
-         engine.define_accessor(context, global, atom, both, duplicate(both), CONFIGURABLE) >= 0;
+         engine.define_accessor(context, target, atom, both, duplicate(both), CONFIGURABLE) >= 0;
+    release(context, target);
     engine.free_atom(context, atom);
   }
   release(context, global);

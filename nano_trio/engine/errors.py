@@ -1,7 +1,7 @@
 """JavaScript errors for the person who must act: message, place, the source line with a caret, the app's own frames.
 
 QuickJS writes a stack as lines of ``    at function (file:line:column)``; lines and columns count from 1. Frames of the
-platform's own code (without a place, or in files that begin with ``nano:`` or ``node:``) and of native functions are
+platform's own code (without a place, or in files that begin with ``nano:``, ``node:`` or ``cloudflare:``) and of native functions are
 left out.
 """
 
@@ -66,7 +66,7 @@ def _parse(line: str) -> Frame | bool | None:
     row, column = match["line"], match["column"]
     # Functions without debug information, as the platform's are, have no place at all: what was read is their name.
     nowhere = match["function"] is None and row is None
-    if not name or name == "native" or nowhere or name.startswith(("nano:", "node:")):
+    if not name or name == "native" or nowhere or name.startswith(("nano:", "node:", "cloudflare:")):
         return None
     return Frame(match["function"] or "", name, int(row) if row else None, int(column) if column else None)
 

@@ -335,11 +335,11 @@ def _load(folder: ModuleFolder, main: str, cache: BytecodeCache) -> AppCode:
 
 def _called(target: str) -> str:
     """What the module of a file is called within the engine; modules of ours keep their names."""
-    return target if target.startswith(("nano:", "node:")) else _PREFIX + target
+    return target if target.startswith(("nano:", "node:", "cloudflare:")) else _PREFIX + target
 
 
 def _file(target: str) -> str:
-    return target if target.startswith(("nano:", "node:")) else "./" + target
+    return target if target.startswith(("nano:", "node:", "cloudflare:")) else "./" + target
 
 
 @enters

@@ -39,7 +39,7 @@ PYTHON_NAMES = {
     "SHA3-512": "sha3_512",
     "MD5": "md5",
 }
-"""What hashlib calls them. MD5 is there for DigestStream."""
+"""What hashlib calls them. MD5 is there as on Workers."""
 
 _CONSTRUCTORS: dict[str, Callable[..., Any]] = {name: getattr(hashlib, own) for name, own in PYTHON_NAMES.items()}
 

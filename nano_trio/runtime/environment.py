@@ -60,6 +60,9 @@ _CROWD = 100
 """Operations of an app above which the next are begun in groups: to cancel one takes some 15 microseconds."""
 _GROUP = 50
 
+_NO_SETTINGS: Mapping[str, Any] = {}
+"""A script's."""
+
 _log = structlog.get_logger("nano_trio")
 
 
@@ -112,6 +115,7 @@ class _Host(Timers):
         self.network = network
         self._cache = cache
         self.bindings = bindings
+        self.settings = _NO_SETTINGS
         self._epoch = trio.current_time()
         self._origin_ms = time.time() * 1e3
 
@@ -459,6 +463,7 @@ class Environment:
     def load(self, env: Mapping[str, Any]) -> None:
         """Evaluate the app's entry module; the answer is ``loaded`` or ``load_failed`` of the :class:`AppHost`."""
         bindings = self._host.bindings
+        self._host.settings = env
         args = ("load", json.dumps(env) if env else "{}", json.dumps(list(bindings)) if bindings else "[]")
         self.isolate.submit(Turn(self._load, args, self._loaded))
 

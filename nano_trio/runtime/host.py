@@ -158,6 +158,10 @@ class Services(Protocol):
         """What a host function returns for a list (:func:`array_of`)."""
 
     @property
+    def settings(self) -> Mapping[str, Any]:
+        """The app's ``env``, as it is configured."""
+
+    @property
     def bindings(self) -> Mapping[str, Service]:
         """Other apps that this one may call, by the names of the bindings."""
 

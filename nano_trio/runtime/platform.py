@@ -11,7 +11,7 @@ import importlib
 import json
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,6 +21,7 @@ import quickjs
 from nano_trio.engine import builtins
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, default_cache_folder
 from nano_trio.engine.rejections import watch
+from nano_trio.runtime import node_modules
 from nano_trio.runtime.host import NO_ROOM, Exhausted, Namespace, Services
 
 __all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "builtins_source", "install", "read"]
@@ -40,7 +41,6 @@ LAZY_GLOBALS: dict[str, str] = {
     "onerror onunhandledrejection onrejectionhandled",
     "event_types": "CustomEvent ErrorEvent PromiseRejectionEvent MessageEvent",
     "abort": "AbortController AbortSignal",
-    "report": "reportError",
     "streams_readable": "ReadableStream ReadableStreamDefaultReader ReadableStreamDefaultController",
     "streams_byte": "ReadableByteStreamController ReadableStreamBYOBRequest",
     "streams_byob": "ReadableStreamBYOBReader",
@@ -75,8 +75,15 @@ LAZY_GLOBALS: dict[str, str] = {
     "crypto": "crypto Crypto",
     "subtlecrypto": "SubtleCrypto",
     "cryptokey": "CryptoKey",
+    "identity_stream": "IdentityTransformStream FixedLengthStream",
+    "node_buffer": "Buffer",
+    "node_process": "process",
 }
 """The globals each specification file defines, installed when first touched."""
+
+_INHERITED: Final = ("identity_stream", "node_buffer", "node_process")
+"""Files whose globals the prototype of the global object has until then. Its own table is full: one more global and it
+grows by 2 KB."""
 
 _CORE = ("webidl_core", "body", "request", "response", "dispatch")
 """The files that each app needs."""
@@ -84,36 +91,13 @@ _CORE = ("webidl_core", "body", "request", "response", "dispatch")
 _JS_FOLDER = Path(__file__).parent / "js"
 
 
-class _Builtins(Mapping[str, str]):
-    """The source of modules by name; those of Node's names are read when an app first imports them."""
+_CLOUDFLARE: Final = "env waitUntil WorkerEntrypoint RpcTarget DurableObject WorkflowEntrypoint"
+_OURS: Final = {
+    "nano:rooms": 'export const { rooms, publish, members, count } = WeakRef["nano:modules"].rooms;',
+    "cloudflare:workers": f'export const {{ {", ".join(_CLOUDFLARE.split())} }} = WeakRef["nano:modules"].cloudflare;',
+}
 
-    _SHORT: Final = {"nano:rooms": 'export const { rooms, publish, members, count } = WeakRef["nano:modules"].rooms;'}
-    _NODE: Final = (
-        *("assert", "assert/strict", "async_hooks", "buffer", "crypto", "events", "path", "path/posix", "path/win32"),
-        *("querystring", "string_decoder", "timers", "timers/promises", "url", "util", "util/types"),
-    )
-
-    def __init__(self) -> None:
-        self._sources = {**self._SHORT, **{f"node:{name}": "" for name in self._NODE}}
-
-    def __getitem__(self, name: str) -> str:
-        source = self._sources[name]
-        if not source:
-            file = f"node_{name[5:].replace('/', '_')}.js"
-            source = self._sources[name] = (_JS_FOLDER / file).read_text("utf-8")
-        return source
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._sources
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._sources)
-
-    def __len__(self) -> int:
-        return len(self._sources)
-
-
-BUILTIN_MODULES: Final[Mapping[str, str]] = _Builtins()
+BUILTIN_MODULES: Final[Mapping[str, str]] = node_modules.Modules(_OURS)
 """Modules that apps can import without having them: their source by name."""
 
 
@@ -130,7 +114,8 @@ def _cache() -> BytecodeCache:
 
 def _source(name: str) -> str:
     # The parentheses make the file's arrow function the script's value.
-    return f"({(_JS_FOLDER / f'{name}.js').read_text('utf-8')})"
+    text = (_JS_FOLDER / f"{name}.js").read_text("utf-8")
+    return f"({node_modules.wrapped(text) if name.startswith('node_') else text})"
 
 
 def _compiled(source: str, name: str) -> Bytecode:
@@ -141,7 +126,9 @@ def _compiled(source: str, name: str) -> Bytecode:
 @cache
 def builtins_source() -> str:
     """``builtins.js`` with the names of the lazy globals, as :func:`nano_trio.engine.builtins.give` takes it."""
-    names = [name for names in LAZY_GLOBALS.values() for name in names.split()]
+    names = [
+        f"^{name}" if file in _INHERITED else name for file, names in LAZY_GLOBALS.items() for name in names.split()
+    ]
     names.remove("console")  # the bootstrap defines it, as a namespace
     return f"{_source('builtins')}.bind(null, {json.dumps(names)})"
 

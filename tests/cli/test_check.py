@@ -98,8 +98,8 @@ memroy_mb = 3
 
 WHERE = {
     'import ms from "ms";': 'index.js:1:16: app {app}: cannot load "node_modules/ms/index.js" (imported by index.js): this file of',
-    '\nimport fs from "node:fs/promises";': 'index.js:2:16: app {app}: cannot load "node:fs/promises" (imported by '
-    "index.js): an app has no file system",
+    '\nimport cluster from "node:cluster";': 'index.js:2:21: app {app}: cannot load "node:cluster" (imported by '
+    "index.js): nano-trio serve has --workers",
     'import "./lib/deep.js";': 'lib/deep.js:1:8: app {app}: cannot load "lib/gone.js" (imported by lib/deep.js): no such file',
     'import {\n  there, nope as n,\n} from "./lib/some.js";': "index.js:2:10: app {app}: SyntaxError: lib/some.js has no "
     "export nope",
@@ -109,7 +109,12 @@ WHERE = {
     'import { it } from "nano:test";': 'index.js:1:20: app {app}: cannot load "nano:test" (imported by index.js): it is '
     "there for files named *.test.js",
     'const x = require("x");': "index.js:1:11: app {app}: ReferenceError: 'require' is not defined (only ES modules run here",
-    "export default process.env;": "index.js:1:16: app {app}: ReferenceError: 'process' is not defined (settings are in env",
+    "export default window.env;": "index.js:1:16: app {app}: ReferenceError: 'window' is not defined (the global object is",
+    'import { connect } from "cloudflare:sockets";': 'index.js:1:25: app {app}: cannot load "cloudflare:sockets" (imported by '
+    "index.js): there are no TCP sockets; use fetch() or WebSocket; of Workers' modules there is here: "
+    '"cloudflare:workers"',
+    'import { DurableObject } from "cloudflare:workers";\nexport class Room extends DurableObject {}': "index.js:1:1: app "
+    "{app}: Error: cloudflare:workers: DurableObject is not provided here: to reach many WebSockets there are rooms",
     "export default {": "index.js:1:17: app {app}: SyntaxError: ",
 }
 

@@ -74,7 +74,8 @@ def test_where_memory_runs_out_no_lazy_global_is_missing_in_silence() -> None:
     context = quickjs.Runtime().new_context()
     names = context.eval(f"JSON.stringify(({SOURCE})().lazy)")
     outcomes = outcomes_with_less_memory(
-        "() => given.defineLazy((name) => name)", f"{names}.every((name) => globalThis[name] === name)"
+        "() => given.defineLazy((name) => name)",
+        f"{names}.every((name) => globalThis[name.replace('^', '')] === name.replace('^', ''))",
     )
     assert len(outcomes) > 100
     assert set(outcomes) <= {"InternalError: out of memory", "done", "all"}
@@ -142,6 +143,7 @@ def test_each_member_that_is_listed_is_there(run_js: Callable[[str], Any]) -> No
           request_members: Request.prototype, response_members: Response.prototype, response_statics: Response,
           error_statics: Error, promise_statics: Promise, intl_number: Number.prototype, intl_date: Date.prototype,
           intl_collation: String.prototype, array_statics: Array, modules: WeakRef,
+          node_timers: Object.getPrototypeOf(globalThis), report: globalThis,
         }};
         const defaults = "default,same-origin,,half,,false,false,false,cors,follow,about:client,";
         for (let i = 0; i < members.length; i += 4) {{
@@ -151,7 +153,7 @@ def test_each_member_that_is_listed_is_there(run_js: Callable[[str], Any]) -> No
           const isInterface = /^(request|response)_/.test(file);
           if (enumerable !== isInterface || isEnumerable !== isInterface || (value ?? get).length !== Math.max(length, 0)) wrong.push(name);
           // What is no Request or Response is refused: by an exception, or by a promise that is rejected.
-          if (!/^(response_statics|intl_collation|modules)$/.test(file))
+          if (!/^(response_statics|intl_collation|modules|node_timers)$/.test(file))
             try {{ if (!await (value ?? get).call({{}}).then(() => 0, (error) => error instanceof TypeError)) wrong.push(name) }}
             catch (error) {{ if (!(error instanceof TypeError) || /then/.test(error.message)) wrong.push(name) }}
         }}

@@ -121,7 +121,6 @@
     /** Whether the file `name` has been loaded. */
     isLoaded: (name) => loaded[name] !== undefined,
     host,
-    defineGlobal,
     /** Give an interface the members that builtins.js lists for a file, which is loaded when one is first called. */
     defineMembers,
     reportException,
@@ -177,6 +176,12 @@
   delete String.prototype.localeCompare;
   defineMembers(String.prototype, "intl_collation");
   defineGlobal("self", globals);
+  defineMembers(globals, "report");
+  // What few apps touch the global object inherits: with more of its own its table would grow.
+  const inherited = {};
+  defineProperty(inherited, "global", { __proto__: null, value: globals, writable: true, configurable: true });
+  defineMembers(inherited, "node_timers");
+  setPrototypeOf(globals, inherited);
   /** Globals that are no longer lazy: the app has assigned them, or the platform defined them otherwise. */
   const settled = { __proto__: null, console: true };
   defineLazy(

@@ -6,6 +6,7 @@
 //     uncurry("Array", "push")(array, item) and uncurry("Map", "size")(map); some that it makes are no builtins but `ours`;
 //   statics: the functions of constructors and namespaces, as in statics.Object.freeze;
 //   defineLazy(access, find): each of the globals `lazy` is what access(name) returns, and is assigned by access(name, value);
+//     those with a ^ before their name are on the prototype of the global object;
 //   defineMembers(target, file): an interface gets the members below that are for that file: each does what the function
 //     find(file, name) does, with its receiver;
 //   listed, lazy, members: what all that is for, as engine/builtins.py wants it;
@@ -25,7 +26,7 @@
     Function: "call toString",
     Map: "get set has delete forEach entries size",
     Number: "toString toFixed valueOf",
-    Object: "hasOwnProperty propertyIsEnumerable toString __defineGetter__ __lookupGetter__",
+    Object: "hasOwnProperty isPrototypeOf propertyIsEnumerable toString __defineGetter__ __lookupGetter__",
     Promise: "then",
     RegExp: "exec test [Symbol.replace] source flags",
     Set: "add has delete forEach values size",
@@ -67,7 +68,8 @@
     response_members: "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 redirected type url webSocket",
     response_statics: "error/0 redirect/1",
   };
-  // The same of what the engine lacks, or has otherwise, of ECMAScript: as all of that, they are not enumerable.
+  // The same of what the engine lacks, or has otherwise, of ECMAScript, and of functions that are global: as all of that,
+  // they are not enumerable.
   const language = {
     __proto__: null,
     promise_statics: "withResolvers/0",
@@ -77,6 +79,8 @@
     intl_number: "toLocaleString/0",
     intl_date: "toLocaleString/0 toLocaleDateString/0 toLocaleTimeString/0",
     intl_collation: "localeCompare/1",
+    node_timers: "setImmediate/1 clearImmediate/1",
+    report: "reportError/1",
   };
   const { create, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys } = Object;
   const types = { __proto__: null, TypedArray: getPrototypeOf(Uint8Array) };
@@ -167,12 +171,15 @@
   };
   const defineLazy = (access, find) => {
     findMember = find;
-    for (const name of lazy) {
+    for (const each of lazy) {
+      const isInherited = each[0] === "^";
+      const name = isInherited ? each.slice(1) : each;
       const both = function () {
         return arguments.length === 0 ? access(name) : access(name, arguments[0]);
       };
       Object.defineProperty(both, "name", { value: name });
-      Object.defineProperty(globalThis, name, { get: both, set: both, configurable: true });
+      const target = isInherited ? getPrototypeOf(globalThis) : globalThis;
+      Object.defineProperty(target, name, { get: both, set: both, configurable: true });
     }
   };
   return { __proto__: null, uncurry, statics, defineLazy, defineMembers, listed, lazy, members, ours };

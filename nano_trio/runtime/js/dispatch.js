@@ -85,10 +85,14 @@
     // This happens once, and takes 1.3 KB that nobody needs any more.
     entries.load = undefined;
     host = platform.host("dispatch");
-    env = statics.JSON.parse(environment);
-    const names = statics.JSON.parse(services);
-    for (let i = 0; i < names.length; i++) env[names[i]] = platform.load("service").makeFetcher(names[i]);
-    deepFreeze(env);
+    // Modules may have asked for it already, while they were evaluated.
+    if (platform.isLoaded("settings")) env = platform.load("settings").env;
+    else {
+      env = statics.JSON.parse(environment);
+      const names = statics.JSON.parse(services);
+      for (let i = 0; i < names.length; i++) env[names[i]] = platform.load("service").makeFetcher(names[i]);
+      deepFreeze(env);
+    }
     const failed = (error) => {
       const described = platform.load("report").describe(error);
       platform.host("dispatch.failures").load_failed(described[0], described[1]);
@@ -100,11 +104,9 @@
         try {
           const exported = namespace.default;
           if (isClass(exported)) {
-            platform.host("dispatch.failures").load_failed(
-              "the default export is a class, of which nobody makes an object: `export default new App()`, or " +
-                "`export default { fetch(request, env, ctx) {…} }`",
-              "",
-            );
+            handler = platform.load("cloudflare").handlerOf(exported, (id) => alike(model, id), env);
+            if (handler === null) return;
+            host.loaded();
             return;
           }
           if (typeof exported === "function") {
@@ -226,8 +228,7 @@
     if (body[0] === STREAM) {
       // While the body streams the client may still leave, which aborts request.signal.
       mapSet(waiting, id, request);
-      platform.load("dispatch_streams").begin(id, body[1]);
-      host.respond(id, status, reason, joined, STREAM, null);
+      host.respond(id, status, reason, platform.load("dispatch_streams").begin(id, body[1], joined), STREAM, null);
     } else if (body[0] === WIRE) {
       // A body that nothing here has read: the host pipes it, and says by the entry `piped` when it is through.
       // Such bodies are told apart by the host module that they come from.
@@ -249,5 +250,5 @@
     if (request !== undefined) abortFromHost(request, platform.makeError(name, message));
     if (platform.isLoaded("dispatch_streams")) platform.load("dispatch_streams").cancel(id, name, message);
   };
-  return { __proto__: null, waiting };
+  return { __proto__: null, waiting, deepFreeze };
 }

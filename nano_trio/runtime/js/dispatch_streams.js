@@ -64,8 +64,9 @@
   };
 
   /** The response to the request `id` has this body. */
-  function begin(id, stream) {
+  function begin(id, stream, headers) {
     mapSet(bodies, id, new Body(id, stream));
+    return platform.isLoaded("identity_stream") ? load("identity_stream").withLength(headers, stream) : headers;
   }
 
   /** All has left for the socket: hand over what comes next. */

@@ -8,8 +8,12 @@
   const { DOMString } = platform.load("webidl_core");
   const { bytesForHost, viewInfo } = platform.load("webidl_buffers");
   const { freeze } = platform.statics.Object;
-  const { min } = platform.statics.Math;
+  const { floor, min } = platform.statics.Math;
   const host = platform.host("node");
+  const checked = (buffer) => {
+    byteLength(buffer);
+    return buffer;
+  };
   const slice = platform.uncurry("ArrayBuffer", "slice");
   const register = platform.uncurry("FinalizationRegistry", "register");
   const getNumber = platform.uncurry("WeakMap", "get");
@@ -67,5 +71,13 @@
       return host.finish(number);
     },
     algorithms: () => host.algorithms(),
+    /** `password` and `salt` are ArrayBuffers; the numbers are positive, and what they take the app may have. */
+    scrypt(password, salt, n, r, p, size) {
+      const numbers = [n, r, p, size];
+      for (let i = 0; i < 4; i++) {
+        if (!(numbers[i] >= 0 && numbers[i] <= 0x7fffffff && floor(numbers[i]) === numbers[i])) throw new TypeError("These are no parameters of scrypt.");
+      }
+      return platform.load("scrypt").scrypt(checked(password), checked(salt), n, r, p, size);
+    },
   });
 }

@@ -1,7 +1,7 @@
 // node:assert, strict. Node.js API, Assert: https://nodejs.org/api/assert.html
-import { inspect, isDeepStrictEqual } from "node:util";
+const { inspect, isDeepStrictEqual } = require("node:util");
 
-export class AssertionError extends Error {
+class AssertionError extends Error {
   constructor(options) {
     const { message, actual, expected, operator } = options;
     super(message ?? `${inspect(actual)} ${operator} ${inspect(expected)}`);
@@ -18,35 +18,35 @@ function claim(holds, message, actual, expected, operator, generated) {
   error.generatedMessage = message === undefined;
   throw error;
 }
-export function ok(value, message) {
+function ok(value, message) {
   claim(value, message, value, true, "==", "The expression evaluated to a falsy value");
 }
-export function equal(actual, expected, message) {
+function equal(actual, expected, message) {
   const generated = `Expected values to be strictly equal:\n\n${inspect(actual)} !== ${inspect(expected)}\n`;
   claim(Object.is(actual, expected), message, actual, expected, "strictEqual", generated);
 }
-export function notEqual(actual, expected, message) {
+function notEqual(actual, expected, message) {
   const generated = `Expected "actual" to be strictly unequal to: ${inspect(expected)}`;
   claim(!Object.is(actual, expected), message, actual, expected, "notStrictEqual", generated);
 }
-export function deepEqual(actual, expected, message) {
+function deepEqual(actual, expected, message) {
   const generated = `Expected values to be strictly deep-equal:\n\n${inspect(actual)}\n\nshould equal\n\n${inspect(expected)}`;
   claim(isDeepStrictEqual(actual, expected), message, actual, expected, "deepStrictEqual", generated);
 }
-export function notDeepEqual(actual, expected, message) {
+function notDeepEqual(actual, expected, message) {
   const generated = `Expected "actual" not to be strictly deep-equal to: ${inspect(expected)}`;
   claim(!isDeepStrictEqual(actual, expected), message, actual, expected, "notDeepStrictEqual", generated);
 }
-export function match(text, pattern, message) {
+function match(text, pattern, message) {
   claim(typeof text === "string" && pattern.test(text), message, text, pattern, "match", `The input did not match ${pattern}. Input:\n\n${inspect(text)}\n`);
 }
-export function doesNotMatch(text, pattern, message) {
+function doesNotMatch(text, pattern, message) {
   claim(typeof text !== "string" || !pattern.test(text), message, text, pattern, "doesNotMatch", `The input was expected to not match ${pattern}. Input:\n\n${inspect(text)}\n`);
 }
-export function fail(message = "Failed") {
+function fail(message = "Failed") {
   claim(false, message, undefined, undefined, "fail");
 }
-export function ifError(value) {
+function ifError(value) {
   if (value !== null && value !== undefined) claim(false, undefined, value, null, "ifError", `ifError got unwanted exception: ${value?.message ?? inspect(value)}`);
 }
 /** Whether an error is as expected: a class, a regular expression, a function that says so, an object of properties. */
@@ -69,7 +69,7 @@ function judge(caught, expected, message, operator) {
     claim(false, message, caught.error, expected, operator, `The error is not the one that was expected: ${inspect(caught.error)}`);
   }
 }
-export function throws(action, expected, message) {
+function throws(action, expected, message) {
   let caught;
   try {
     action();
@@ -78,14 +78,14 @@ export function throws(action, expected, message) {
   }
   judge(caught, expected, message, "throws");
 }
-export function doesNotThrow(action, message) {
+function doesNotThrow(action, message) {
   try {
     action();
   } catch (error) {
     claim(false, typeof message === "string" ? message : undefined, error, undefined, "doesNotThrow", `Got unwanted exception.\nActual message: "${error?.message}"`);
   }
 }
-export async function rejects(action, expected, message) {
+async function rejects(action, expected, message) {
   let caught;
   try {
     await (typeof action === "function" ? action() : action);
@@ -94,22 +94,21 @@ export async function rejects(action, expected, message) {
   }
   judge(caught, expected, message, "rejects");
 }
-export async function doesNotReject(action, message) {
+async function doesNotReject(action, message) {
   try {
     await (typeof action === "function" ? action() : action);
   } catch (error) {
     claim(false, message, error, undefined, "doesNotReject", `Got unwanted rejection.\nActual message: "${error?.message}"`);
   }
 }
-export const strictEqual = equal;
-export const notStrictEqual = notEqual;
-export const deepStrictEqual = deepEqual;
-export const notDeepStrictEqual = notDeepEqual;
+const strictEqual = equal;
+const notStrictEqual = notEqual;
+const deepStrictEqual = deepEqual;
+const notDeepStrictEqual = notDeepEqual;
 function assert(value, message) {
   ok(value, message);
 }
-export { assert as strict };
-export default Object.assign(assert, {
+module.exports = Object.assign(assert, {
   AssertionError, ok, equal, notEqual, deepEqual, notDeepEqual, match, doesNotMatch, fail, ifError, throws, doesNotThrow, rejects,
   doesNotReject, strictEqual, notStrictEqual, deepStrictEqual, notDeepStrictEqual, strict: assert,
 });

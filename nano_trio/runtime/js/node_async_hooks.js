@@ -4,7 +4,6 @@
 // runs later gets what was current when it was arranged. The platform sees to that (async_context.js) from the first
 // AsyncLocalStorage on; before, nothing ever is.
 const { apply } = Reflect;
-const modules = WeakRef["nano:modules"];
 let context;
 
 const current = () => context?.current();
@@ -23,7 +22,7 @@ function check(callback, name) {
   throw error;
 }
 
-export class AsyncLocalStorage {
+class AsyncLocalStorage {
   #default;
   #name;
   constructor(options) {
@@ -70,7 +69,7 @@ export class AsyncLocalStorage {
   }
 }
 
-export class AsyncResource {
+class AsyncResource {
   #stores = current();
   #type;
   constructor(type) {
@@ -101,4 +100,17 @@ export class AsyncResource {
     return this;
   }
 }
-export default { AsyncLocalStorage, AsyncResource };
+// As on Workers: nothing is told of what is begun.
+const createHook = () => ({
+  enable() {
+    return this;
+  },
+  disable() {
+    return this;
+  },
+});
+const none = () => 0;
+const resource = {};
+module.exports = {
+  AsyncLocalStorage, AsyncResource, createHook, executionAsyncId: none, triggerAsyncId: none, executionAsyncResource: () => resource,
+};

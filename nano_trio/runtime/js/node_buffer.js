@@ -4,10 +4,10 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const POWERS = [1, 2 ** 8, 2 ** 16, 2 ** 24, 2 ** 32, 2 ** 40, 2 ** 48];
 
-export const constants = Object.freeze({ MAX_LENGTH: 2 ** 32, MAX_STRING_LENGTH: 2 ** 29 - 24 });
-export const kMaxLength = constants.MAX_LENGTH;
-export const kStringMaxLength = constants.MAX_STRING_LENGTH;
-export const INSPECT_MAX_BYTES = 50;
+const constants = Object.freeze({ MAX_LENGTH: 2 ** 32, MAX_STRING_LENGTH: 2 ** 29 - 24 });
+const kMaxLength = constants.MAX_LENGTH;
+const kStringMaxLength = constants.MAX_STRING_LENGTH;
+const INSPECT_MAX_BYTES = 50;
 
 function fail(Type, code, message) {
   const error = new Type(message);
@@ -514,7 +514,7 @@ define(Symbol.for("nodejs.util.inspect.custom"), function () {
 });
 
 /** A function, as in Node: callable with and without `new`. */
-export function Buffer(value, second, third) {
+function Buffer(value, second, third) {
   if (typeof value === "number") {
     if (typeof second === "string") fail(TypeError, "ERR_INVALID_ARG_TYPE", 'The "string" argument must be of type string.');
     return NodeBuffer.alloc(value);
@@ -532,8 +532,8 @@ defineProperty(prototype, "constructor", { value: Buffer, writable: true, config
 // Methods of Uint8Array that make another (map, filter) make it so.
 defineProperty(Buffer, Symbol.species, { get: () => NodeBuffer });
 
-export const SlowBuffer = (size) => Buffer.allocUnsafeSlow(size);
-export const isUtf8 = (bytes) => {
+const SlowBuffer = (size) => Buffer.allocUnsafeSlow(size);
+const isUtf8 = (bytes) => {
   try {
     new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return true;
@@ -541,9 +541,9 @@ export const isUtf8 = (bytes) => {
     return false;
   }
 };
-export const isAscii = (bytes) => new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength).every((byte) => byte < 128);
-export const transcode = (source, from, to) => Buffer.from(Buffer.from(source).toString(from), to);
-export const { atob, btoa, Blob, File } = globalThis;
-export default {
+const isAscii = (bytes) => new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength).every((byte) => byte < 128);
+const transcode = (source, from, to) => Buffer.from(Buffer.from(source).toString(from), to);
+const { atob, btoa, Blob, File } = globalThis;
+module.exports = {
   Buffer, SlowBuffer, constants, kMaxLength, kStringMaxLength, INSPECT_MAX_BYTES, isUtf8, isAscii, transcode, atob, btoa, Blob, File,
 };

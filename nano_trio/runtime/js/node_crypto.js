@@ -1,7 +1,7 @@
 // node:crypto: hashes, HMACs, randomness, PBKDF2. Node.js API, Crypto: https://nodejs.org/api/crypto.html
-import { Buffer } from "node:buffer";
+const { Buffer } = require("node:buffer");
 
-const host = WeakRef["nano:modules"].node;
+const host = modules.node;
 const MAX_AT_ONCE = 65536;
 
 function fail(Type, code, message) {
@@ -50,7 +50,7 @@ class Digest {
 }
 const finalized = () => fail(Error, "ERR_CRYPTO_HASH_FINALIZED", "Digest already called");
 
-export class Hash {
+class Hash {
   #digest;
   constructor(algorithm, copied) {
     this.#digest = new Digest(algorithm, undefined, copied);
@@ -69,10 +69,10 @@ export class Hash {
     return new Hash(undefined, this.#digest);
   }
 }
-export class Hmac {
+class Hmac {
   #digest;
   constructor(algorithm, key) {
-    const bytes = bytesOf(key, undefined, "key");
+    const bytes = KeyObject.isKey(key) ? key.export() : bytesOf(key, undefined, "key");
     this.#digest = new Digest(algorithm, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength).slice().buffer);
   }
   update(data, encoding) {
@@ -85,10 +85,10 @@ export class Hmac {
     return answer(this.#digest.finished ? new Uint8Array() : this.#digest.finish(), encoding);
   }
 }
-export const createHash = (algorithm) => new Hash(algorithm);
-export const createHmac = (algorithm, key) => new Hmac(algorithm, key);
-export const hash = (algorithm, data, encoding = "hex") => new Hash(algorithm).update(data).digest(encoding);
-export const getHashes = () => host.algorithms().split(" ");
+const createHash = (algorithm) => new Hash(algorithm);
+const createHmac = (algorithm, key) => new Hmac(algorithm, key);
+const hash = (algorithm, data, encoding = "hex") => new Hash(algorithm).update(data).digest(encoding);
+const getHashes = () => host.algorithms().split(" ");
 
 function fillRandomly(bytes) {
   const octets = new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength);
@@ -96,7 +96,7 @@ function fillRandomly(bytes) {
   return bytes;
 }
 const later = (callback, make) => queueMicrotask(() => callback(null, make()));
-export function randomBytes(size, callback) {
+function randomBytes(size, callback) {
   if (typeof size !== "number") fail(TypeError, "ERR_INVALID_ARG_TYPE", 'The "size" argument must be of type number.');
   if (!(size >= 0 && size <= 2 ** 31 - 1)) {
     fail(RangeError, "ERR_OUT_OF_RANGE", `The value of "size" is out of range. It must be >= 0 && <= 2147483647. Received ${size}`);
@@ -104,19 +104,19 @@ export function randomBytes(size, callback) {
   const make = () => fillRandomly(Buffer.alloc(size));
   return callback === undefined ? make() : later(callback, make);
 }
-export const pseudoRandomBytes = randomBytes;
-export function randomFillSync(buffer, offset = 0, size = buffer.byteLength - offset) {
+const pseudoRandomBytes = randomBytes;
+function randomFillSync(buffer, offset = 0, size = buffer.byteLength - offset) {
   fillRandomly(new Uint8Array(buffer.buffer ?? buffer, (buffer.byteOffset ?? 0) + offset, size));
   return buffer;
 }
-export function randomFill(buffer, ...rest) {
+function randomFill(buffer, ...rest) {
   const callback = rest.pop();
   later(callback, () => randomFillSync(buffer, ...rest));
 }
-export function randomUUID() {
+function randomUUID() {
   return webcrypto.randomUUID();
 }
-export function randomInt(least, most, callback) {
+function randomInt(least, most, callback) {
   if (most === undefined || typeof most === "function") [least, most, callback] = [0, least, most];
   for (const [name, value] of [["min", least], ["max", most]]) {
     if (!Number.isSafeInteger(value)) fail(TypeError, "ERR_INVALID_ARG_TYPE", `The "${name}" argument must be a safe integer.`);
@@ -139,7 +139,7 @@ export function randomInt(least, most, callback) {
   return callback === undefined ? make() : later(callback, make);
 }
 /** In time that depends on the length alone. */
-export function timingSafeEqual(a, b) {
+function timingSafeEqual(a, b) {
   const [x, y] = [a, b].map((value, i) => {
     if (typeof value === "string") fail(TypeError, "ERR_INVALID_ARG_TYPE", `The "buf${i + 1}" argument must be an instance of ArrayBuffer, Buffer, TypedArray, or DataView.`);
     const bytes = bytesOf(value, undefined, `buf${i + 1}`);
@@ -154,7 +154,7 @@ export function timingSafeEqual(a, b) {
 }
 const NAMES = { sha1: "SHA-1", sha256: "SHA-256", sha384: "SHA-384", sha512: "SHA-512" };
 /** By crypto.subtle, so that it holds up nobody; there is no pbkdf2Sync for that reason. */
-export function pbkdf2(password, salt, iterations, keylen, digest, callback) {
+function pbkdf2(password, salt, iterations, keylen, digest, callback) {
   const name = NAMES[`${digest}`.toLowerCase().replace("-", "")];
   if (name === undefined) fail(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${digest}`);
   const { subtle } = webcrypto;
@@ -168,10 +168,73 @@ export function pbkdf2(password, salt, iterations, keylen, digest, callback) {
     (error) => queueMicrotask(() => callback(error)),
   );
 }
-export const webcrypto = globalThis.crypto;
-export const { subtle } = webcrypto;
-export const getRandomValues = (array) => webcrypto.getRandomValues(array);
-export default {
-  Hash, Hmac, createHash, createHmac, hash, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
+/** A secret key: what keeps its bytes, as Node's does. There are no others here. */
+class KeyObject {
+  #bytes;
+  constructor(type, bytes) {
+    if (type !== "secret" || !(bytes instanceof Uint8Array)) {
+      fail(TypeError, "ERR_INVALID_ARG_VALUE", `The argument 'type' is invalid. Received ${String(type)}`);
+    }
+    this.#bytes = bytes;
+  }
+  static isKey = (value) => typeof value === "object" && value !== null && #bytes in value;
+  get type() {
+    return "secret";
+  }
+  get symmetricKeySize() {
+    return this.#bytes.length;
+  }
+  export(options) {
+    const bytes = Buffer.from(this.#bytes);
+    return options?.format === "jwk" ? { kty: "oct", k: bytes.toString("base64url") } : bytes;
+  }
+  equals(other) {
+    return KeyObject.isKey(other) && other.symmetricKeySize === this.symmetricKeySize && timingSafeEqual(this.#bytes, other.export());
+  }
+}
+const createSecretKey = (key, encoding) => new KeyObject("secret", Buffer.from(bytesOf(key, encoding, "key")));
+
+/** By crypto.subtle as well. */
+function hkdf(digest, key, salt, info, length, callback) {
+  const name = NAMES[`${digest}`.toLowerCase().replace("-", "")];
+  if (name === undefined) fail(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${digest}`);
+  const derive = async () => {
+    const bytes = KeyObject.isKey(key) ? key.export() : bytesOf(key, undefined, "ikm");
+    const own = await subtle.importKey("raw", bytes, "HKDF", false, ["deriveBits"]);
+    const algorithm = { name: "HKDF", hash: name, salt: bytesOf(salt, undefined, "salt"), info: bytesOf(info, undefined, "info") };
+    return subtle.deriveBits(algorithm, own, length * 8);
+  };
+  derive().then(
+    (bits) => queueMicrotask(() => callback(null, bits)),
+    (error) => queueMicrotask(() => callback(error)),
+  );
+}
+/** RFC 7914, in a thread of the server's. */
+function scrypt(password, salt, keylen, options, callback = options) {
+  if (typeof callback !== "function") fail(TypeError, "ERR_INVALID_ARG_TYPE", 'The "callback" argument must be of type function.');
+  const own = typeof options === "object" && options !== null ? options : {};
+  const N = own.N ?? own.cost ?? 16384;
+  const r = own.r ?? own.blockSize ?? 8;
+  const p = own.p ?? own.parallelization ?? 1;
+  const most = own.maxmem ?? 32 << 20;
+  const isWrong = [N, r, p, keylen, most].some((number) => !Number.isSafeInteger(number) || number < 0);
+  // As OpenSSL counts what it takes.
+  if (isWrong || N < 2 || !Number.isInteger(Math.log2(N)) || r < 1 || p < 1 || 128 * r * (N + p + 2) > most) {
+    fail(RangeError, "ERR_CRYPTO_INVALID_SCRYPT_PARAMS", "Invalid scrypt params: memory limit exceeded, or N is no power of two");
+  }
+  const copy = (data, name) => {
+    const bytes = bytesOf(data, undefined, name);
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength).slice().buffer;
+  };
+  host.scrypt(copy(password, "password"), copy(salt, "salt"), N, r, p, keylen).then(
+    (bytes) => queueMicrotask(() => callback(null, Buffer.from(bytes))),
+    (error) => queueMicrotask(() => callback(error)),
+  );
+}
+const webcrypto = globalThis.crypto;
+const { subtle } = webcrypto;
+const getRandomValues = (array) => webcrypto.getRandomValues(array);
+module.exports = {
+  Hash, Hmac, KeyObject, createHash, createHmac, createSecretKey, hash, hkdf, scrypt, constants: {}, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
   randomInt, timingSafeEqual, pbkdf2, webcrypto, subtle, getRandomValues,
 };

@@ -17,7 +17,7 @@ function abortError(signal) {
 }
 
 /** A function, as in Node, so that `EventEmitter.call(this)` and util.inherits work. */
-export function EventEmitter() {
+function EventEmitter() {
   if (this._events === undefined || this._events === Object.getPrototypeOf(this)._events) {
     this._events = Object.create(null);
     this._eventsCount = 0;
@@ -158,7 +158,7 @@ EventEmitter.prototype._events = undefined;
 EventEmitter.prototype._eventsCount = 0;
 EventEmitter.prototype._maxListeners = undefined;
 
-export let defaultMaxListeners = MAX_LISTENERS;
+let defaultMaxListeners = MAX_LISTENERS;
 Object.defineProperty(EventEmitter, "defaultMaxListeners", {
   enumerable: true,
   get: () => defaultMaxListeners,
@@ -166,8 +166,8 @@ Object.defineProperty(EventEmitter, "defaultMaxListeners", {
     defaultMaxListeners = count;
   },
 });
-export const errorMonitor = Symbol("events.errorMonitor");
-export const captureRejectionSymbol = Symbol.for("nodejs.rejection");
+const errorMonitor = Symbol("events.errorMonitor");
+const captureRejectionSymbol = Symbol.for("nodejs.rejection");
 const emitPlainly = methods.emit;
 EventEmitter.prototype.emit = function emit(name, ...args) {
   if (name === "error" && listenersOf(this, errorMonitor) !== undefined) Reflect.apply(emitPlainly, this, [errorMonitor, ...args]);
@@ -188,7 +188,7 @@ function unlisten(target, name, listener) {
 }
 
 /** A promise for the arguments of the next event of that name; rejects with the next "error". */
-export function once(target, name, options) {
+function once(target, name, options) {
   const signal = options?.signal;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal));
@@ -216,7 +216,7 @@ export function once(target, name, options) {
 }
 
 /** An async iterator over the arguments of all events of that name. */
-export function on(target, name, options) {
+function on(target, name, options) {
   const signal = options?.signal;
   if (signal?.aborted) throw abortError(signal);
   const waitingEvents = [];
@@ -267,14 +267,19 @@ export function on(target, name, options) {
   return iterator;
 }
 
-export const listenerCount = (emitter, name) => emitter.listenerCount(name);
-export const getEventListeners = (emitter, name) => (emitter instanceof EventEmitter ? emitter.listeners(name) : []);
-export const setMaxListeners = (count, ...emitters) => {
+const listenerCount = (emitter, name) => emitter.listenerCount(name);
+const getEventListeners = (emitter, name) => (emitter instanceof EventEmitter ? emitter.listeners(name) : []);
+const setMaxListeners = (count, ...emitters) => {
   if (emitters.length === 0) defaultMaxListeners = count;
   for (const emitter of emitters) emitter.setMaxListeners?.(count);
 };
-export const getMaxListeners = (emitter) => emitter.getMaxListeners?.() ?? 0;
+const getMaxListeners = (emitter) => emitter.getMaxListeners?.() ?? 0;
+function addAbortListener(signal, listener) {
+  if (signal.aborted) queueMicrotask(() => listener());
+  else signal.addEventListener("abort", listener, { once: true });
+  return { [Symbol.dispose]: () => signal.removeEventListener("abort", listener) };
+}
 Object.assign(EventEmitter, {
-  once, on, listenerCount, getEventListeners, setMaxListeners, getMaxListeners, errorMonitor, captureRejectionSymbol, EventEmitter,
+  addAbortListener, once, on, listenerCount, getEventListeners, setMaxListeners, getMaxListeners, errorMonitor, captureRejectionSymbol, EventEmitter,
 });
-export default EventEmitter;
+module.exports = EventEmitter;

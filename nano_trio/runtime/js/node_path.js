@@ -180,11 +180,8 @@ function make(windows) {
   };
 }
 
-export const posix = make(false);
-export const win32 = make(true);
+const posix = make(false);
+const win32 = make(true);
 posix.posix = win32.posix = posix;
 posix.win32 = win32.win32 = win32;
-export const {
-  resolve, normalize, isAbsolute, join, relative, toNamespacedPath, dirname, basename, extname, format, parse, sep, delimiter,
-} = posix;
-export default posix;
+module.exports = posix;

@@ -1,8 +1,2 @@
 // node:path/posix. Node.js API, Path: https://nodejs.org/api/path.html#pathposix
-import { posix as path } from "node:path";
-
-export const {
-  resolve, normalize, isAbsolute, join, relative, toNamespacedPath, dirname, basename, extname, format, parse, sep, delimiter,
-  posix, win32,
-} = path;
-export default path;
+module.exports = require("node:path").posix;

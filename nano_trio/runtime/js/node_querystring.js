@@ -1,7 +1,7 @@
 // node:querystring. Node.js API, Query string: https://nodejs.org/api/querystring.html
-import { Buffer } from "node:buffer";
+const { Buffer } = require("node:buffer");
 
-export function escape(text) {
+function escape(text) {
   try {
     return encodeURIComponent(typeof text === "object" && text !== null ? String(text) : text);
   } catch {
@@ -11,7 +11,7 @@ export function escape(text) {
   }
 }
 /** What stands behind each % as a byte, where it is one. */
-export function unescapeBuffer(text) {
+function unescapeBuffer(text) {
   const bytes = [];
   for (const byte of Buffer.from(String(text))) {
     bytes.push(byte);
@@ -23,7 +23,7 @@ export function unescapeBuffer(text) {
   // A % that was decoded begins nothing: until here it had a bit more.
   return Buffer.from(bytes.map((byte) => byte & 0xff));
 }
-export function unescape(text) {
+function unescape(text) {
   try {
     return decodeURIComponent(text);
   } catch {
@@ -36,7 +36,7 @@ function textOf(value) {
   if (typeof value === "number") return Number.isFinite(value) ? `${value}` : "";
   return typeof value === "bigint" || typeof value === "boolean" ? `${value}` : "";
 }
-export function stringify(object, separator, equals, options) {
+function stringify(object, separator, equals, options) {
   const encode = options?.encodeURIComponent ?? querystring.escape;
   if (object === null || typeof object !== "object") return "";
   const pairs = [];
@@ -47,7 +47,7 @@ export function stringify(object, separator, equals, options) {
   }
   return pairs.join(separator || "&");
 }
-export function parse(text, separator, equals, options) {
+function parse(text, separator, equals, options) {
   const result = Object.create(null);
   if (typeof text !== "string" || text === "") return result;
   const decode = options?.decodeURIComponent ?? querystring.unescape;
@@ -76,6 +76,5 @@ export function parse(text, separator, equals, options) {
   }
   return result;
 }
-export { stringify as encode, parse as decode };
 const querystring = { escape, unescape, unescapeBuffer, stringify, parse, encode: stringify, decode: parse };
-export default querystring;
+module.exports = querystring;

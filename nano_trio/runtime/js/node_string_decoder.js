@@ -1,5 +1,5 @@
 // node:string_decoder. Node.js API, String decoder: https://nodejs.org/api/string_decoder.html
-import { Buffer } from "node:buffer";
+const { Buffer } = require("node:buffer");
 
 const NAMES = {
   "": "utf8", utf8: "utf8", "utf-8": "utf8", ucs2: "utf16le", "ucs-2": "utf16le", utf16le: "utf16le", "utf-16le": "utf16le",
@@ -19,7 +19,7 @@ function bytesOf(data) {
   throw error;
 }
 
-export class StringDecoder {
+class StringDecoder {
   #decoder;
   /** Bytes that are no character yet. */
   #rest = Buffer.alloc(0);
@@ -54,4 +54,4 @@ export class StringDecoder {
     return text + rest;
   }
 }
-export default { StringDecoder };
+module.exports = { StringDecoder };

@@ -1,10 +1,9 @@
 // node:timers. Node.js API, Timers: https://nodejs.org/api/timers.html . Timers are numbers here, as in browsers.
-import promises from "node:timers/promises";
+const promises = require("node:timers/promises");
 
-export const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
-export function setImmediate(action, ...args) {
+const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
+function setImmediate(action, ...args) {
   return setTimeout(action, 0, ...args);
 }
-export const clearImmediate = clearTimeout;
-export { promises };
-export default { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate, promises };
+const clearImmediate = clearTimeout;
+module.exports = { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate, promises };

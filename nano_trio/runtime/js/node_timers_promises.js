@@ -7,7 +7,7 @@ function aborted(signal) {
   error.code = "ABORT_ERR";
   return error;
 }
-export function setTimeout(delay, value, options) {
+function setTimeout(delay, value, options) {
   const signal = options?.signal;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(aborted(signal));
@@ -22,12 +22,12 @@ export function setTimeout(delay, value, options) {
     signal?.addEventListener("abort", abort, { once: true });
   });
 }
-export const setImmediate = (value, options) => setTimeout(0, value, options);
-export async function* setInterval(delay, value, options) {
+const setImmediate = (value, options) => setTimeout(0, value, options);
+async function* setInterval(delay, value, options) {
   for (;;) yield await setTimeout(delay, value, options);
 }
-export const scheduler = {
+const scheduler = {
   wait: (delay, options) => setTimeout(delay, undefined, options),
   yield: () => setTimeout(0),
 };
-export default { setTimeout, setImmediate, setInterval, scheduler };
+module.exports = { setTimeout, setImmediate, setInterval, scheduler };

@@ -1,9 +1,9 @@
 // node:util. Node.js API, Util: https://nodejs.org/api/util.html
-const host = WeakRef["nano:modules"].node;
+const host = modules.node;
 const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag).get;
 const custom = Symbol.for("nodejs.util.promisify.custom");
 
-export function inspect(value, options, ...old) {
+function inspect(value, options, ...old) {
   // The older signature: showHidden, depth, colors.
   if (typeof options === "boolean") options = { showHidden: options, depth: old[0], colors: old[1] };
   return host.inspect(value, options);
@@ -45,7 +45,7 @@ function formatOne(specifier, value, options) {
       return "";
   }
 }
-export function formatWithOptions(options, ...args) {
+function formatWithOptions(options, ...args) {
   let text = "";
   let next = 0;
   if (typeof args[0] === "string") {
@@ -59,7 +59,7 @@ export function formatWithOptions(options, ...args) {
   const rest = args.slice(next).map((value) => (typeof value === "string" ? value : inspect(value, options)));
   return (next > 0 ? [text, ...rest] : rest).join(" ");
 }
-export function format(...args) {
+function format(...args) {
   return formatWithOptions({}, ...args);
 }
 
@@ -68,7 +68,7 @@ function invalid(name, what) {
   error.code = "ERR_INVALID_ARG_TYPE";
   return error;
 }
-export function promisify(original) {
+function promisify(original) {
   if (typeof original !== "function") throw invalid("original", "function");
   if (original[custom] !== undefined) {
     if (typeof original[custom] !== "function") throw invalid("util.promisify.custom", "function");
@@ -84,7 +84,7 @@ export function promisify(original) {
   return Object.defineProperty(promised, custom, { value: promised, configurable: true });
 }
 promisify.custom = custom;
-export function callbackify(original) {
+function callbackify(original) {
   if (typeof original !== "function") throw invalid("original", "function");
   function called(...args) {
     const callback = args.pop();
@@ -105,14 +105,14 @@ export function callbackify(original) {
   Object.defineProperty(called, "name", { value: `${original.name}Callbackified`, configurable: true });
   return Object.defineProperty(called, "length", { value: original.length + 1, configurable: true });
 }
-export function inherits(constructor, parent) {
+function inherits(constructor, parent) {
   if (typeof constructor !== "function") throw invalid("ctor", "function");
   if (typeof parent !== "function") throw invalid("superCtor", "function");
   Object.defineProperty(constructor, "super_", { value: parent, writable: true, configurable: true });
   Object.setPrototypeOf(constructor.prototype, parent.prototype);
 }
 const warned = new Set();
-export function deprecate(original, message, code) {
+function deprecate(original, message, code) {
   let told = false;
   return function (...args) {
     if (!told && !warned.has(code)) {
@@ -123,15 +123,15 @@ export function deprecate(original, message, code) {
     return new.target ? Reflect.construct(original, args, new.target) : Reflect.apply(original, this, args);
   };
 }
-export function debuglog() {
+function debuglog() {
   return Object.assign(() => {}, { enabled: false });
 }
-export const debug = debuglog;
-export function stripVTControlCharacters(text) {
+const debug = debuglog;
+function stripVTControlCharacters(text) {
   return text.replace(/[\u001B\u009B][[\]()#;?]*(?:(?:(?:;[-a-zA-Z\d/#&.:=?%@~_]+)*|[a-zA-Z\d]+(?:;[-a-zA-Z\d/#&.:=?%@~_]*)*)?\u0007|(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PR-TZcf-nq-uy=><~])/g, "");
 }
-export const toUSVString = (text) => `${text}`.toWellFormed();
-export const isArray = Array.isArray;
+const toUSVString = (text) => `${text}`.toWellFormed();
+const isArray = Array.isArray;
 
 // -- types: what a value is by its internal slots, as far as the language tells ------------------------------------------
 
@@ -164,7 +164,7 @@ const isMap = bears(getter(Map, "size"));
 const isSet = bears(getter(Set, "size"));
 const isDate = bears(Date.prototype.getTime);
 const isRegExp = (value) => typeof value === "object" && value !== null && described("RegExp")(value);
-export const types = {
+const types = {
   isAnyArrayBuffer: (value) => isArrayBuffer(value) || isSharedArrayBuffer(value),
   isArrayBuffer,
   isSharedArrayBuffer,
@@ -204,7 +204,7 @@ export const types = {
 const keysOf = (value) =>
   Reflect.ownKeys(value).filter((key) => Object.prototype.propertyIsEnumerable.call(value, key));
 
-export function isDeepStrictEqual(a, b) {
+function isDeepStrictEqual(a, b) {
   return same(a, b, []);
 }
 function same(a, b, pairs) {
@@ -260,8 +260,45 @@ function same(a, b, pairs) {
   return keys.every((key) => Object.prototype.propertyIsEnumerable.call(b, key) && same(a[key], b[key], pairs));
 }
 
-export const { TextEncoder, TextDecoder } = globalThis;
-export default {
+const { TextEncoder, TextDecoder } = globalThis;
+const FORMATS = {
+  reset: [0, 0], bold: [1, 22], dim: [2, 22], italic: [3, 23], underline: [4, 24], inverse: [7, 27], hidden: [8, 28],
+  strikethrough: [9, 29], black: [30, 39], red: [31, 39], green: [32, 39], yellow: [33, 39], blue: [34, 39], magenta: [35, 39],
+  cyan: [36, 39], white: [37, 39], gray: [90, 39], grey: [90, 39], bgBlack: [40, 49], bgRed: [41, 49], bgGreen: [42, 49],
+  bgYellow: [43, 49], bgBlue: [44, 49], bgMagenta: [45, 49], bgCyan: [46, 49], bgWhite: [47, 49],
+};
+inspect.colors = FORMATS;
+/** By the codes of ECMA-48, section 8.3.117. */
+function styleText(format, text) {
+  let [before, after] = ["", ""];
+  for (const name of [format].flat()) {
+    if (!Object.hasOwn(FORMATS, name)) throw invalidValue("format", name);
+    before += `\u001b[${FORMATS[name][0]}m`;
+    after = `\u001b[${FORMATS[name][1]}m${after}`;
+  }
+  return before + text + after;
+}
+function invalidValue(name, value) {
+  const error = new TypeError(`The argument '${name}' is invalid. Received ${inspect(value)}`);
+  error.code = "ERR_INVALID_ARG_VALUE";
+  return error;
+}
+/** What a .env file says. */
+function parseEnv(text) {
+  const values = {};
+  const line = /^[ \t]*(?:export[ \t]+)?([^\s=#]+)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|`([^`]*)`|([^\n#]*))/gm;
+  for (const [, name, double, single, back, plain] of text.replaceAll("\r\n", "\n").matchAll(line)) {
+    values[name] = double?.replaceAll("\\n", "\n") ?? single ?? back ?? plain.trim();
+  }
+  return values;
+}
+const aborted = (signal) =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+module.exports = {
+  styleText, parseEnv, aborted,
   inspect, format, formatWithOptions, promisify, callbackify, inherits, deprecate, debuglog, debug, stripVTControlCharacters,
   toUSVString, isArray, types, isDeepStrictEqual, TextEncoder, TextDecoder,
 };

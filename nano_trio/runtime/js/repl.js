@@ -14,8 +14,10 @@
     const described = platform.load("report").describe(error);
     host.threw(described[0], described[1]);
   };
+  const defineGlobal = (name, value) =>
+    statics.Object.defineProperty(platform.global, name, { __proto__: null, value, writable: true, configurable: true });
   function show(value, colors) {
-    platform.defineGlobal("_", value);
+    defineGlobal("_", value);
     host.shown(value === undefined ? null : platform.load("inspect").inspect(value, { __proto__: null, colors }));
   }
   /** The value of an input, awaited where the input used `await`; or an array with it. */
@@ -35,8 +37,8 @@
         return fetcher.fetch(input, init);
       },
     };
-    platform.defineGlobal("app", app);
-    platform.defineGlobal("env", statics.JSON.parse(env));
+    defineGlobal("app", app);
+    defineGlobal("env", statics.JSON.parse(env));
   };
 
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";

@@ -8,7 +8,7 @@
   platform.entries.run_tests = (done, filter, timeout) => {
     start(done, filter, timeout);
   };
-  platform.defineGlobal("nano:testing", {
+  const own = {
     __proto__: null,
     report: (event) => host.report(uncurry("String", "toWellFormed")(platform.statics.JSON.stringify(event))),
     describe: (error) => platform.load("report").describe(error),
@@ -30,6 +30,7 @@
     close: (number, code, reason) => {
       host.close(number, ...platform.load("websocket_core").toClose(code, reason, "Failed to execute 'close'"));
     },
-  });
+  };
+  platform.statics.Object.defineProperty(platform.global, "nano:testing", { __proto__: null, value: own, configurable: true });
   return { __proto__: null };
 }

@@ -1,0 +1,25 @@
+// node:os. Node.js API, OS: https://nodejs.org/api/os.html . An app sees nothing of the machine: this is what Workers say.
+const os = {
+  EOL: "\n",
+  devNull: "/dev/null",
+  constants: { signals: {}, errno: {}, priority: {} },
+  arch: () => "x64",
+  availableParallelism: () => 1,
+  cpus: () => [],
+  endianness: () => "LE",
+  freemem: () => 0,
+  homedir: () => "/tmp",
+  hostname: () => "localhost",
+  loadavg: () => [0, 0, 0],
+  machine: () => "x86_64",
+  networkInterfaces: () => ({}),
+  platform: () => "linux",
+  release: () => "",
+  tmpdir: () => "/tmp",
+  totalmem: () => 0,
+  type: () => "Linux",
+  uptime: () => 0,
+  userInfo: () => ({ uid: -1, gid: -1, username: "", homedir: "", shell: null }),
+  version: () => "",
+};
+module.exports = { ...modules.refuse("os"), ...os };

@@ -1,0 +1,223 @@
+// node:stream: its classes, pipeline and finished. Node.js API, Stream: https://nodejs.org/api/stream.html
+const common = platform.load("node_stream_common");
+const { Readable, Writable, Duplex, Transform, PassThrough } = platform.load("node_stream_duplex");
+const { Stream, coded, prematureClose, abortError, isNodeStream, isReadable, isWritable, addAbortSignal } = common;
+
+Stream.prototype.pipe = function (destination, options) {
+  const data = (chunk) => {
+    if (destination.writable && destination.write(chunk) === false) this.pause?.();
+  };
+  const drained = () => {
+    if (this.readable) this.resume?.();
+  };
+  let isEnded = false;
+  const ended = () => {
+    if (!isEnded) destination.end();
+    isEnded = true;
+  };
+  this.on("data", data);
+  destination.on("drain", drained);
+  if (options?.end !== false) this.on("end", ended);
+  destination.once("close", () => {
+    this.removeListener("data", data);
+    this.removeListener("end", ended);
+    destination.removeListener("drain", drained);
+  });
+  destination.emit("pipe", this);
+  return destination;
+};
+
+/** Call back once, when a stream has ended, finished or failed; returns what undoes that. */
+function finished(stream, options, callback) {
+  if (typeof options === "function") [options, callback] = [{}, options];
+  if (stream instanceof ReadableStream || stream instanceof WritableStream) {
+    const node = stream instanceof ReadableStream ? Readable.fromWeb(stream) : Writable.fromWeb(stream);
+    return finished(node, options, callback);
+  }
+  if (!isNodeStream(stream)) {
+    throw coded(new TypeError('The "stream" argument must be an instance of Stream.'), "ERR_INVALID_ARG_TYPE");
+  }
+  const readable = stream._readableState;
+  const writable = stream._writableState;
+  let needsEnd = options?.readable ?? (readable !== undefined && isReadable(stream));
+  let needsFinish = options?.writable ?? (writable !== undefined && isWritable(stream));
+  if (readable?.endEmitted) needsEnd = false;
+  if (writable?.finished) needsFinish = false;
+  let isTold = false;
+  const tell = (error) => {
+    if (isTold) return;
+    isTold = true;
+    stop();
+    if (error) callback.call(stream, error);
+    else callback.call(stream);
+  };
+  // Where it destroys itself the end is told when it has.
+  const willClose = [readable, writable].some((state) => state?.autoDestroy && state.emitClose) && !readable?.closed && !writable?.closed;
+  const check = () => {
+    if (!needsEnd && !needsFinish && !willClose) tell();
+  };
+  const ended = () => {
+    needsEnd = false;
+    check();
+  };
+  const done = () => {
+    needsFinish = false;
+    check();
+  };
+  const closed = () => {
+    const error = readable?.errored ?? writable?.errored;
+    if (error) tell(error);
+    else if (needsEnd && !(readable?.endEmitted ?? false)) tell(prematureClose());
+    else if (needsFinish && !(writable?.finished ?? false)) tell(prematureClose());
+    else tell();
+  };
+  const aborted = () => tell(abortError(options.signal));
+  function stop() {
+    stream.removeListener("end", ended);
+    stream.removeListener("finish", done);
+    stream.removeListener("close", closed);
+    stream.removeListener("error", tell);
+    options?.signal?.removeEventListener("abort", aborted);
+  }
+  stream.on("end", ended);
+  stream.on("finish", done);
+  stream.on("close", closed);
+  if (options?.error !== false) stream.on("error", tell);
+  if (options?.signal?.aborted) queueMicrotask(aborted);
+  else options?.signal?.addEventListener("abort", aborted, { once: true });
+  if (readable?.closed || writable?.closed) queueMicrotask(closed);
+  else if (readable?.errored || writable?.errored) queueMicrotask(closed);
+  else if (!needsEnd && !needsFinish && !willClose) queueMicrotask(() => tell());
+  return stop;
+}
+
+const isIterable = (value) => typeof value?.[Symbol.asyncIterator] === "function" || typeof value?.[Symbol.iterator] === "function";
+/** A part of a pipeline as a stream of Node's. */
+function asStream(part, isLast) {
+  if (isNodeStream(part)) return part;
+  if (part instanceof ReadableStream) return Readable.fromWeb(part);
+  if (part instanceof WritableStream) return Writable.fromWeb(part);
+  if (part?.readable instanceof ReadableStream && part.writable instanceof WritableStream) return Duplex.fromWeb(part);
+  if (isIterable(part) && !isLast) return Readable.from(part);
+  throw coded(new TypeError("The arguments of pipeline() must be streams, iterables or functions."), "ERR_INVALID_ARG_TYPE");
+}
+function pipeline(...parts) {
+  const callback = parts.pop();
+  if (typeof callback !== "function") {
+    throw coded(new TypeError('The "streams[stream.length - 1]" property must be of type function.'), "ERR_INVALID_ARG_TYPE");
+  }
+  return run(parts.length === 1 && Array.isArray(parts[0]) ? parts[0] : parts, callback, {});
+}
+function run(parts, callback, options) {
+  if (parts.length < 2) throw coded(new TypeError('The "streams" argument must be specified'), "ERR_MISSING_ARGS");
+  const controller = new AbortController();
+  const streams = [];
+  let left = 1;
+  let outcome;
+  let value;
+  let isTold = false;
+  const settle = (error) => {
+    if (error && (outcome === undefined || outcome.code === "ERR_STREAM_PREMATURE_CLOSE")) outcome = error;
+    left--;
+    if (error) {
+      controller.abort();
+      for (const stream of streams) {
+        if (stream.destroyed) continue;
+        stream.once("error", () => {});
+        stream.destroy(error);
+      }
+    }
+    if (left === 0 && !isTold) {
+      isTold = true;
+      options.signal?.removeEventListener("abort", aborted);
+      queueMicrotask(() => callback(outcome, value));
+    }
+  };
+  const aborted = () => {
+    left++;
+    settle(abortError(options.signal));
+  };
+  /** Follow a stream to its end: of a duplex in the midst both sides, of the first and last one. */
+  const watch = (stream, reads, writes) => {
+    streams.push(stream);
+    left++;
+    const { length } = streams;
+    finished(stream, { readable: reads, writable: writes }, (error) => {
+      // A source that its reader did not read to the end is no failure of the last.
+      if (error?.code === "ERR_STREAM_PREMATURE_CLOSE" && length === parts.length && stream.writableFinished) settle();
+      else settle(error);
+    });
+  };
+  let current;
+  for (const [i, part] of parts.entries()) {
+    const isLast = i === parts.length - 1;
+    if (typeof part === "function") {
+      const made = i === 0 ? part({ signal: controller.signal }) : part(current, { signal: controller.signal });
+      if (isLast && typeof made?.then === "function") {
+        left++;
+        made.then(
+          (result) => {
+            value = result;
+            settle();
+          },
+          (error) => settle(error),
+        );
+        current = undefined;
+      } else if (isIterable(made)) {
+        current = isNodeStream(made) ? made : Readable.from(made);
+        watch(current, true, false);
+        if (isLast) current.resume();
+      } else {
+        throw coded(new TypeError("Expected AsyncIterable to be returned from a function of the pipeline"), "ERR_INVALID_RETURN_VALUE");
+      }
+      continue;
+    }
+    const stream = asStream(part, isLast);
+    watch(stream, !isLast, i > 0);
+    if (i > 0) current.pipe(stream, { end: !isLast || options.end !== false });
+    current = stream;
+  }
+  if (options.signal?.aborted) queueMicrotask(aborted);
+  else options.signal?.addEventListener("abort", aborted, { once: true });
+  settle();
+  return current;
+}
+
+/** Several streams as one duplex. */
+function compose(...parts) {
+  if (parts.length === 1) return Duplex.from(asStream(parts[0], false));
+  const entrance = new PassThrough({ objectMode: true });
+  const exit = new PassThrough({ objectMode: true });
+  const duplex = Duplex.from({ writable: entrance, readable: exit });
+  run([entrance, ...parts, exit], (error) => error && duplex.destroy(error), {});
+  return duplex;
+}
+
+const promises = {
+  pipeline(...parts) {
+    const last = parts.at(-1);
+    const hasOptions = last !== null && typeof last === "object" && !isNodeStream(last) && !isIterable(last) && !(last instanceof WritableStream) && last.writable === undefined;
+    const options = hasOptions ? parts.pop() : {};
+    return new Promise((resolve, reject) => {
+      run(parts.length === 1 && Array.isArray(parts[0]) ? parts[0] : parts, (error, value) => (error ? reject(error) : resolve(value)), options);
+    });
+  },
+  finished: (stream, options) =>
+    new Promise((resolve, reject) => {
+      finished(stream, options ?? {}, (error) => (error ? reject(error) : resolve()));
+    }),
+};
+const custom = Symbol.for("nodejs.util.promisify.custom");
+Object.defineProperty(pipeline, custom, { value: promises.pipeline });
+Object.defineProperty(finished, custom, { value: promises.finished });
+
+module.exports = Object.assign(Stream, {
+  Stream, Readable, Writable, Duplex, Transform, PassThrough, pipeline, finished, addAbortSignal, compose, promises,
+  destroy: (stream, error) => stream.destroy(error),
+  isDisturbed: (stream) => !!(stream?._readableState?.dataEmitted || stream?._readableState?.errored || stream?.locked),
+  isErrored: (stream) => !!(stream?._readableState?.errored ?? stream?._writableState?.errored),
+  isReadable: (stream) => isReadable(stream) && stream.readable && !stream.destroyed,
+  isWritable: (stream) => isWritable(stream) && stream.writable && !stream.destroyed,
+  getDefaultHighWaterMark: common.getDefaultHighWaterMark,
+  setDefaultHighWaterMark: common.setDefaultHighWaterMark,
+});

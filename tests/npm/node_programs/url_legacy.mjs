@@ -1,0 +1,5 @@
+import url from "node:url";
+for (const u of ["http://user:pa%20ss@Host.com:8080/p/a t/h?query=string#hash", "/a/b?c=d", "//host/x", "mailto:a@b.c", "http://x.com", "HTTP://[::1]:80/?a#b", "javascript:alert('x')", "http://ex.com?a=b&c", "file:///etc/x", "http://a.com/ü'\"<>", "a:b"]) { const p = url.parse(u, u.includes("c=d")); console.log(JSON.stringify(p)); }
+console.log(JSON.stringify(url.parse("//host/x", false, true)));
+for (const [a, b] of [["/one/two/three", "four"], ["http://example.com/", "/one"], ["http://example.com/one", "/two"], ["http://a/b/c/d;p?q", "../g"], ["/a/b/c", "../d?x#y"], ["http://a/", "mailto:x@y.z"], ["/a", "//h/p"], ["http://a/b", "?c"]]) console.log(url.resolve(a, b));
+console.log(url.format({ protocol: "https", hostname: "example.com", port: 81, pathname: "/some/path", query: { page: 1, format: "json" } }), url.format({ pathname: "a?b", search: "x=y", hash: "h" }), url.format({ protocol: "mailto", pathname: "a@b" }), url.domainToUnicode("xn--mnchen-3ya.de"), url.domainToASCII("münchen.de"));
