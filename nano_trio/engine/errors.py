@@ -1,8 +1,8 @@
 """JavaScript errors for the person who must act: message, place, the source line with a caret, the app's own frames.
 
 QuickJS writes a stack as lines of ``    at function (file:line:column)``; lines and columns count from 1. Frames of the
-platform's own code (without a place, or in files that begin with ``nano:``, ``node:`` or ``cloudflare:``) and of native functions are
-left out.
+platform's own code (without a place, or in files that begin with ``nano:``, ``node:`` or ``cloudflare:``) and of native
+functions are left out.
 """
 
 from __future__ import annotations

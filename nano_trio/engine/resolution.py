@@ -211,8 +211,8 @@ class Resolver:
         if specifier.startswith("cloudflare:"):
             instead = instead_of(specifier)
             raise ModuleError(
-                f'cannot load "{specifier}"{where}: {instead}{"; " if instead else ""}of Workers\' modules there is here: '
-                f"{self._listed('cloudflare:')}"
+                f'cannot load "{specifier}"{where}: {instead}{"; " if instead else ""}of Workers\' modules there is '
+                f"here: {self._listed('cloudflare:')}"
             )
         if _URL_SCHEME.match(specifier):
             raise ModuleError(f'cannot load "{specifier}"{where}: only files of the app\'s folder can be imported')

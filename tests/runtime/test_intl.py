@@ -151,6 +151,78 @@ def test_comparing(run_js: Run, a: str, b: str, options: str, result: int) -> No
     assert run_js(f"return [{both}]") == [result, result]
 
 
+@pytest.mark.parametrize(
+    ("unit", "texts"),
+    [
+        ("hour", "1 hr,2 hr,1 hour,2 hours,1h,2h"),
+        ("month", "1 mth,2 mths,1 month,2 months,1m,2m"),
+        ("byte", "1 byte,2 byte,1 byte,2 bytes,1B,2B"),
+        ("celsius", "1°C,2°C,1 degree Celsius,2 degrees Celsius,1°C,2°C"),
+        ("percent", "1%,2%,1 percent,2 percent,1%,2%"),
+        ("foot", "1 ft,2 ft,1 foot,2 feet,1′,2′"),
+        ("fluid-ounce", "1 fl oz,2 fl oz,1 fluid ounce,2 fluid ounces,1fl oz,2fl oz"),
+        ("mile-per-hour", "1 mph,2 mph,1 mile per hour,2 miles per hour,1mph,2mph"),
+        ("kilometer-per-hour", "1 km/h,2 km/h,1 kilometer per hour,2 kilometers per hour,1km/h,2km/h"),
+        ("liter-per-gallon", "1 L/gal US,2 L/gal US,1 liter per gallon,2 liters per gallon,1L/gal,2L/gal"),
+        ("gigabyte-per-second", "1 GB/s,2 GB/s,1 gigabyte per second,2 gigabytes per second,1GB/s,2GB/s"),
+    ],
+)
+def test_a_unit(run_js: Run, unit: str, texts: str) -> None:
+    assert (
+        run_js(
+            f"""return ["short", "long", "narrow"].flatMap((unitDisplay) => [1, 2].map((number) =>
+              new Intl.NumberFormat("en-US", {{ style: "unit", unit: "{unit}", unitDisplay }}).format(number))).join();"""
+        )
+        == texts
+    )
+
+
+def test_units_with_other_options(run_js: Run) -> None:
+    assert run_js(
+        """const hours = (options) => new Intl.NumberFormat("en", { style: "unit", unit: "hour", unitDisplay: "long", ...options });
+        return [hours({ minimumFractionDigits: 1 }).format(1), hours({ signDisplay: "always" }).format(1),
+          hours({ notation: "compact" }).format(1000), [NaN, Infinity, -1, 0].map(hours().format).join(),
+          hours().formatToParts(-1), new Intl.NumberFormat("en", { style: "unit", unit: "percent" }).formatToParts(1),
+          hours().resolvedOptions().unit, hours().resolvedOptions().unitDisplay];"""
+    ) == [
+        *("1.0 hours", "+1 hour", "1K hours", "NaN hours,∞ hours,-1 hour,0 hours"),
+        [
+            {"type": "minusSign", "value": "-"},
+            {"type": "integer", "value": "1"},
+            {"type": "literal", "value": " "},
+            {"type": "unit", "value": "hour"},
+        ],
+        [{"type": "integer", "value": "1"}, {"type": "percentSign", "value": "%"}],
+        *("hour", "long"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "after", "before"),
+    [
+        ("era: 'short'", "9/9/2001 AD", "10/15/250 BC"),
+        ("era: 'long', year: 'numeric', month: 'long'", "September 2001 Anno Domini", "October 250 Before Christ"),
+        ("era: 'narrow', year: 'numeric'", "2001 A", "250 B"),
+        ("era: 'short', month: 'short', day: 'numeric'", "Sep 9 AD", "Oct 15 BC"),
+        (
+            "era: 'short', year: 'numeric', month: 'long', hour: 'numeric'",
+            "September 2001 AD at 1 AM",
+            "October 250 BC at 7 PM",
+        ),
+        (
+            "era: 'short', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', hour12: false",
+            "9/9/2001 AD, 01:46",
+            "10/15/250 BC, 19:33",
+        ),
+    ],
+)
+def test_an_era(run_js: Run, options: str, after: str, before: str) -> None:
+    assert run_js(
+        f"""const format = new Intl.DateTimeFormat("en-US", {{ timeZone: "UTC", {options} }});
+        return [format.format({MOMENT}), format.format(-7e13), format.resolvedOptions().era !== undefined];"""
+    ) == [after, before, True]
+
+
 def test_what_packages_ask_when_they_are_loaded(run_js: Run) -> None:
     assert run_js(
         """const { locale, timeZone } = Intl.DateTimeFormat().resolvedOptions();
@@ -165,10 +237,9 @@ def test_what_packages_ask_when_they_are_loaded(run_js: Run) -> None:
     ("expression", "message"),
     [
         ("(1).toLocaleString('en_US')", "RangeError: Incorrect locale information provided: en_US"),
-        (
-            "new Intl.NumberFormat('en', { style: 'unit', unit: 'byte' })",
-            'RangeError: Intl: style "unit" is not provided; there is decimal, percent, currency',
-        ),
+        ("new Intl.NumberFormat('en', { style: 'unit' })", "TypeError: Unit is required with unit style."),
+        ("new Intl.NumberFormat('en', { unit: 'hours' })", "RangeError: Invalid unit argument"),
+        ("new Intl.NumberFormat('en', { unit: 'hour-per-hours' })", "RangeError: Invalid unit argument"),
         ("new Intl.NumberFormat('en', { style: 'currency' })", "TypeError: Currency code is required"),
         (
             "new Intl.NumberFormat('en', { maximumFractionDigits: 101 })",
@@ -182,7 +253,7 @@ def test_what_packages_ask_when_they_are_loaded(run_js: Run) -> None:
             "new Date().toLocaleString('en', { timeZone: '../../etc/passwd' })",
             "RangeError: Invalid time zone specified: ..",
         ),
-        ("new Intl.DateTimeFormat('en', { era: 'short' })", "RangeError: Intl.DateTimeFormat: era is not provided"),
+        ("new Intl.DateTimeFormat('en', { era: 'short', month: 'long' })", "RangeError: Intl.DateTimeFormat: era is "),
         (
             "new Intl.DateTimeFormat('en', { dateStyle: 'long', year: 'numeric' })",
             "TypeError: Intl.DateTimeFormat: dateStyle",

@@ -103,7 +103,7 @@
     );
     transform.readable = readables.slots(readable);
     transform.writable = writables.slots(writable);
-    return readable;
+    return transform.readable;
   }
 
   class IdentityTransformStream extends TransformStream {
@@ -132,7 +132,7 @@
     FixedLengthStream,
     /** A response's headers, names and values by turns in lines, with the length of its body where that is known here. */
     withLength(lines, stream) {
-      const length = getLength(lengths, stream);
+      const length = getLength(lengths, readables.slots(stream));
       if (length === undefined || /(?:^|\n)content-length\n/i.test(lines ?? "")) return lines;
       return `${lines ? `${lines}\n` : ""}content-length\n${length}`;
     },

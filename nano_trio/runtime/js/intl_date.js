@@ -1,5 +1,5 @@
 // Intl.DateTimeFormat, and the toLocale…String of Date: ECMA-402, chapters 11 and 20.4,
-// https://tc39.es/ecma402/#datetimeformat-objects , for en-US and the Gregorian calendar as CLDR has them. Without eras,
+// https://tc39.es/ecma402/#datetimeformat-objects , for en-US and the Gregorian calendar as CLDR has them. Without
 // parts of the day and ranges. Time zones are the host's (intl.py).
 (platform) => {
   "use strict";
@@ -79,11 +79,12 @@
     const hour12 = booleanOption(options, "hour12", undefined);
     const hourCycle = option(options, "hourCycle", ["h11", "h12", "h23", "h24"], undefined);
     const zone = zoneOf(options.timeZone);
-    refuse(options, "era");
+    const era = option(options, "era", WIDTHS);
     refuse(options, "dayPeriod");
     const shown = {
       __proto__: null,
       weekday: option(options, "weekday", WIDTHS),
+      era,
       year: option(options, "year", NUMERIC),
       month: option(options, "month", MONTH),
       day: option(options, "day", NUMERIC),
@@ -99,7 +100,7 @@
     const hasDate = (shown.weekday ?? shown.year ?? shown.month ?? shown.day) !== undefined;
     const hasTime = (shown.hour ?? shown.minute ?? shown.second ?? shown.fractionalSecondDigits) !== undefined;
     if (dateStyle !== undefined || timeStyle !== undefined) {
-      if (hasDate || hasTime || timeZoneName !== undefined) {
+      if (hasDate || hasTime || (era ?? timeZoneName) !== undefined) {
         throw new TypeError("Intl.DateTimeFormat: dateStyle and timeStyle go with no single component");
       }
       if ((required === "date" && timeStyle !== undefined) || (required === "time" && dateStyle !== undefined)) {
@@ -111,6 +112,9 @@
       if (!isNamed && defaults !== "time") shown.year = shown.month = shown.day = "numeric";
       if (!isNamed && defaults !== "date") shown.hour = shown.minute = shown.second = "numeric";
       shown.timeZoneName = timeZoneName;
+    }
+    if (era !== undefined && shown.year === undefined && (shown.month === undefined || shown.day === undefined)) {
+      throw new RangeError("Intl.DateTimeFormat: era is provided with a year, or with a month and a day");
     }
     if (shown.fractionalSecondDigits !== undefined && shown.minute !== undefined) shown.second ??= "numeric";
     if (shown.minute !== undefined) shown.minute = (shown.hour ?? shown.second) === undefined ? "numeric" : "2-digit";
@@ -166,7 +170,8 @@
     return width === "2-digit" ? two(number % 100) : `${number}`;
   }
 
-  function dateParts({ weekday, year, month, day }, fields) {
+  const ERAS = { __proto__: null, narrow: ["B", "A"], short: ["BC", "AD"], long: ["Before Christ", "Anno Domini"] };
+  function dateParts({ weekday, era, year, month, day }, fields) {
     const parts = [];
     const add = (joint, type, value) => {
       if (parts.length > 0) push(parts, "literal", joint);
@@ -187,6 +192,7 @@
       const isAfterDay = isText && day !== undefined;
       add(isAfterDay || month === undefined ? ", " : joint, "year", yearText(fields.year, year));
     }
+    if (era !== undefined) add(" ", "era", ERAS[era][fields.year > 0 ? 1 : 0]);
     return parts;
   }
   function hourText(hour, cycle, width) {

@@ -1,5 +1,5 @@
 // Intl.NumberFormat, Number.prototype.toLocaleString and BigInt's: ECMA-402, chapters 16 and 20.2,
-// https://tc39.es/ecma402/#numberformat-objects , for en-US as CLDR has it. Without units and ranges.
+// https://tc39.es/ecma402/#numberformat-objects , for en-US as CLDR has it. Without ranges.
 (platform) => {
   "use strict";
   const { statics, uncurry, constructors } = platform;
@@ -46,7 +46,7 @@
   }
   /** 16.1.5 SetNumberFormatUnitOptions */
   function styleOf(options) {
-    const style = option(options, "style", ["decimal", "percent", "currency"], "decimal");
+    const style = option(options, "style", ["decimal", "percent", "currency", "unit"], "decimal");
     let currency = option(options, "currency", undefined, undefined);
     if (currency === undefined) {
       if (style === "currency") throw new TypeError("Currency code is required with currency style.");
@@ -55,6 +55,12 @@
     }
     const display = option(options, "currencyDisplay", ["code", "symbol", "narrowSymbol"], "symbol");
     const sign = option(options, "currencySign", ["standard", "accounting"], "standard");
+    const unit = option(options, "unit", undefined, undefined);
+    if (unit === undefined) {
+      if (style === "unit") throw new TypeError("Unit is required with unit style.");
+    } else if (!platform.load("intl_units").isUnit(unit)) throw new RangeError(`Invalid unit argument for Intl.NumberFormat() '${unit}'`);
+    const unitDisplay = option(options, "unitDisplay", ["short", "narrow", "long"], "short");
+    if (style === "unit") return { __proto__: null, style, unit, unitDisplay };
     if (style !== "currency") return { __proto__: null, style };
     return { __proto__: null, style, currency, currencyDisplay: display, currencySign: sign };
   }
@@ -158,6 +164,12 @@
     }
     for (let i = 0; i < parts.length; i++) push(all, parts[i]);
     if (state.style === "percent") push(all, "percentSign", "%");
+    if (state.style === "unit") {
+      const isOne = parts.length === 2 && parts[1] === "1";
+      const { 0: hasBlank, 1: text } = platform.load("intl_units").unitText(state.unit, state.unitDisplay, isOne);
+      if (hasBlank) push(all, "literal", " ");
+      push(all, state.unit === "percent" && text === "%" ? "percentSign" : "unit", text);
+    }
     if (isInParentheses) push(all, "literal", ")");
     return all;
   }
@@ -180,6 +192,8 @@
         currency: state.currency,
         currencyDisplay: state.currencyDisplay,
         currencySign: state.currencySign,
+        unit: state.unit,
+        unitDisplay: state.unitDisplay,
       };
       tellDigits(told, state.digits);
       told.useGrouping = state.useGrouping;

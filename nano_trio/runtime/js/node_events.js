@@ -102,11 +102,12 @@ const methods = {
   prependListener(name, listener) {
     return add(this, name, listener, true);
   },
+  // By the public methods, as in Node: streams have their own.
   once(name, listener) {
-    return add(this, name, wrapOnce(this, name, listener), false);
+    return this.on(name, wrapOnce(this, name, listener));
   },
   prependOnceListener(name, listener) {
-    return add(this, name, wrapOnce(this, name, listener), true);
+    return this.prependListener(name, wrapOnce(this, name, listener));
   },
   removeListener(name, listener) {
     checkListener(listener);

@@ -15,7 +15,7 @@ function adapt(delta, count, isFirst) {
   return k + Math.floor(((BASE - T_MIN + 1) * delta) / (delta + SKEW));
 }
 const threshold = (k, bias) => Math.min(Math.max(k - bias, T_MIN), T_MAX);
-const bad = () => new RangeError("Invalid input");
+const overflow = () => new RangeError("Overflow: input needs wider integers to process");
 
 function decode(text) {
   const at = Math.max(text.lastIndexOf("-"), 0);
@@ -31,7 +31,8 @@ function decode(text) {
     for (let weight = 1, k = BASE; ; k += BASE) {
       const digit = next < text.length && /[\da-z]/i.test(text[next]) ? (Number.parseInt(text[next], 36) + 26) % 36 : BASE;
       next++;
-      if (digit >= BASE || digit * weight > 0x7fffffff - i) throw bad();
+      if (digit >= BASE) throw new RangeError("Invalid input");
+      if (digit * weight > 0x7fffffff - i) throw overflow();
       i += digit * weight;
       const t = threshold(k, bias);
       if (digit < t) break;
@@ -40,7 +41,6 @@ function decode(text) {
     bias = adapt(i - before, output.length + 1, before === 0);
     n += Math.floor(i / (output.length + 1));
     i %= output.length + 1;
-    if (n > 0x10ffff) throw bad();
     output.splice(i++, 0, n);
   }
   return String.fromCodePoint(...output);

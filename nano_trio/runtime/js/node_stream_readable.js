@@ -413,7 +413,7 @@ async function* iterate(stream, options) {
   let outcome; // null: it ended; an error: it failed
   const tell = () => wake();
   const settle = (error) => {
-    outcome = error ?? null;
+    if (outcome === undefined) outcome = error ?? null;
     wake();
   };
   const closed = () => settle(stream._readableState.endEmitted ? null : coded(new Error("Premature close"), "ERR_STREAM_PREMATURE_CLOSE"));
