@@ -122,6 +122,22 @@ declare module "nano:rooms" {
   export const count: Rooms["count"];
 }
 
+/** What apps for Workers import. */
+declare module "cloudflare:workers" {
+  /** The handlers' `env`. */
+  export const env: any;
+  /** Keep the app's work alive after the response to the request on whose behalf this runs, until the promise settles. */
+  export function waitUntil(promise: unknown): void;
+  /** A class below this one may be the app's default export: one object of it is made for each request. */
+  export abstract class WorkerEntrypoint<Env = any> {
+    constructor(ctx: NanoTrio.ExecutionContext, env: Env);
+    protected readonly ctx: NanoTrio.ExecutionContext;
+    protected readonly env: Env;
+    fetch?(request: Request): Response | Promise<Response>;
+  }
+  export abstract class RpcTarget {}
+}
+
 /** Two WebSockets that speak with each other: `0` is for the client, by `new Response(null, { status: 101, webSocket })`. */
 declare const WebSocketPair: {
   new (): { 0: WebSocket; 1: NanoTrio.PairedWebSocket };

@@ -131,3 +131,19 @@ declare var HTMLRewriter: {
   prototype: HTMLRewriter;
   new (): HTMLRewriter;
 };
+
+/** Bytes that are written are read as they are, as on Workers. */
+interface IdentityTransformStream extends TransformStream<Uint8Array | string, Uint8Array> {}
+
+declare var IdentityTransformStream: {
+  prototype: IdentityTransformStream;
+  new (strategy?: QueuingStrategy): IdentityTransformStream;
+};
+
+/** Exactly so many bytes pass; as the body of a response it gives that its `content-length`. */
+interface FixedLengthStream extends IdentityTransformStream {}
+
+declare var FixedLengthStream: {
+  prototype: FixedLengthStream;
+  new (length: number | bigint, strategy?: QueuingStrategy): FixedLengthStream;
+};

@@ -32,9 +32,13 @@ export default [
     rules,
   },
   {
-    // Modules that apps import, in the app's own realm.
+    // Node's modules, in the app's own realm: each is wrapped (node_modules.py), and may use what that gives.
     files: ["nano_trio/runtime/js/node_*.js"],
-    languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: { ...worker, SharedArrayBuffer: "readonly" } },
+    languageOptions: {
+      ecmaVersion: 2024,
+      sourceType: "commonjs",
+      globals: { ...worker, SharedArrayBuffer: "readonly", modules: "readonly", platform: "readonly" },
+    },
     rules,
   },
   {

@@ -7,7 +7,7 @@
 (platform) => {
   "use strict";
   const { uncurry } = platform;
-  const { Error, TypeError } = platform.constructors;
+  const { Error } = platform.constructors;
   const { defineProperty, freeze } = platform.statics.Object;
   const { DOMString } = platform.load("webidl_core");
   const split = uncurry("String", "split");

@@ -1,4 +1,4 @@
-// node:crypto: hashes, HMACs, randomness, PBKDF2. Node.js API, Crypto: https://nodejs.org/api/crypto.html
+// node:crypto: hashes, HMACs, randomness, secret keys, and keys derived from passwords. Node.js API, Crypto: https://nodejs.org/api/crypto.html
 const { Buffer } = require("node:buffer");
 
 const host = modules.node;
@@ -235,6 +235,8 @@ const webcrypto = globalThis.crypto;
 const { subtle } = webcrypto;
 const getRandomValues = (array) => webcrypto.getRandomValues(array);
 module.exports = {
+  // Libraries ask whether these are there for what they call of the others.
+  ...modules.refuse("crypto"),
   Hash, Hmac, KeyObject, createHash, createHmac, createSecretKey, hash, hkdf, scrypt, constants: {}, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
   randomInt, timingSafeEqual, pbkdf2, webcrypto, subtle, getRandomValues,
 };

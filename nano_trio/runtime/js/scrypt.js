@@ -16,7 +16,7 @@
   function scrypt(password, salt, n, r, p, size) {
     const deferred = withResolvers();
     // What the host takes meanwhile counts as the app's memory: this fails where the app may not have it.
-    let held = new ArrayBuffer(128 * r * (n + p + 2));
+    deferred.held = new ArrayBuffer(128 * r * (n + p + 2));
     const answer = host.run(password, salt, n, r, p, size);
     if (answer !== null) settle(deferred, answer);
     else {
@@ -26,7 +26,7 @@
         host.proceed(id);
       });
       promiseThen(done, () => {
-        held = undefined;
+        deferred.held = undefined;
         settle(deferred, host.take(operation));
       });
     }
