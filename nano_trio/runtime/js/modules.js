@@ -71,7 +71,7 @@
     },
     require,
     refuse,
-    isModule: (name) => host.has(name) > 0,
+    isModule: (name) => host.has(DOMString(name)) > 0,
     names: () => host.names(),
   };
   freeze(reached);

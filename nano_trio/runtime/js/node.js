@@ -10,10 +10,6 @@
   const { freeze } = platform.statics.Object;
   const { floor, min } = platform.statics.Math;
   const host = platform.host("node");
-  const checked = (buffer) => {
-    byteLength(buffer);
-    return buffer;
-  };
   const slice = platform.uncurry("ArrayBuffer", "slice");
   const register = platform.uncurry("FinalizationRegistry", "register");
   const getNumber = platform.uncurry("WeakMap", "get");
@@ -77,7 +73,9 @@
       for (let i = 0; i < 4; i++) {
         if (!(numbers[i] >= 0 && numbers[i] <= 0x7fffffff && floor(numbers[i]) === numbers[i])) throw new TypeError("These are no parameters of scrypt.");
       }
-      return platform.load("scrypt").scrypt(checked(password), checked(salt), n, r, p, size);
+      byteLength(password);
+      byteLength(salt);
+      return platform.load("scrypt").scrypt(bytesForHost(password), bytesForHost(salt), n | 0, r | 0, p | 0, size | 0);
     },
   });
 }
