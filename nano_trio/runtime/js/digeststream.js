@@ -21,7 +21,7 @@
     constructor(algorithm) {
       const context = "Failed to construct 'DigestStream'";
       requireArguments(arguments.length, 1, context);
-      const hash = host.newHash(normalize("DigestStream", identifier(algorithm, context), context).name);
+      const hash = host.newHash(normalize("digest", identifier(algorithm, context), context).name);
       const { promise, resolve, reject } = withResolvers();
       const progress = { __proto__: null, bytes: 0 };
       super({

@@ -44,7 +44,7 @@
   const PBKDF2 = [["hash", hash, true], ["iterations", unsignedLong, true], ["salt", bytes, true]];
   const NONE = [];
 
-  const digest = { __proto__: null, digest: NONE, DigestStream: NONE };
+  const digest = { __proto__: null, digest: NONE, hash: NONE };
   const aes = (parameters) => ({
     __proto__: null,
     encrypt: parameters,
@@ -65,8 +65,8 @@
     "SHA3-256": digest,
     "SHA3-384": digest,
     "SHA3-512": digest,
-    // Not of the specification: what Workers have for others' checksums.
-    MD5: { __proto__: null, digest: NONE, DigestStream: NONE },
+    // Not of the specification: what Workers have for others' checksums. Nothing is signed or derived with it.
+    MD5: { __proto__: null, digest: NONE },
     HMAC: { ...signature(NONE, HASH_AND_LENGTH, HASH_AND_LENGTH), "get key length": HASH_AND_LENGTH },
     "AES-CBC": aes(IV),
     "AES-CTR": aes(COUNTER),
@@ -117,7 +117,7 @@
       const type = members[i][1];
       if (result[key] === undefined) continue;
       if (type === bytes) result[key] = copyBytes(result[key]);
-      else if (type === hash) result[key] = normalize("digest", result[key], context).name;
+      else if (type === hash) result[key] = normalize("hash", result[key], context).name;
     }
     return result;
   }
