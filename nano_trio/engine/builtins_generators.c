@@ -5,9 +5,10 @@
  * done the engine answers one more request than the one that ended it, and stops; behind a return(), whose value it
  * awaits, it answers none. The rest would wait until somebody asks again, and who does waits then in their place.
  *
- * To ask is to have the engine look at the head of the queue. So whoever ran a generator looks, before he returns,
- * whether it is done and has a queue, and asks in vain until that is not so: each time the request at the head is answered
- * as the engine does it, and that of ours, at the end, is taken out. Two functions of the engine's run generators:
+ * So whoever ran a generator looks, before he returns, whether it is done and has a queue, and answers its head until that
+ * is not so: next() and throw() by what settles their promises. A return() is left to the engine: to ask it is to have it
+ * look at the head of the queue, and the request of ours, which it puts at the end, is taken out again. Nobody answers that
+ * before: a generator that awaits the value of a return() answers nobody. Two functions of the engine's run generators:
  *
  *   next(), return() and throw() of AsyncGenerator.prototype
  *                         are one function of C. They are mended in the engine's list (builtins_entries.c).
@@ -20,6 +21,7 @@
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held. Turns may be suspended, or left
  * for good, anywhere in here: nothing but the generator is changed, and it is whole wherever code of an app's may run.
+ * Where a turn is stopped, whom it has not answered waits on, and is answered by whoever asks next.
  */
 
 #include "detours.h" /* before all others: it asks for more of them */
@@ -53,31 +55,71 @@ static uint16_t generator_class;
 static Value taught;
 static int is_mended;
 
-/* Take a request of ours out of the queue again, if it still is in there. */
-static void take_back(Context *context, Generator *data, Value promise) {
-  Link *link = data->queue.previous;
-  while (link != &data->queue && ((Request *)link)->promise.as.pointer != promise.as.pointer) link = link->previous;
-  if (link == &data->queue) return;
-  Request *request = (Request *)link;
-  link->previous->next = link->next;
-  link->next->previous = link->previous;
+static void unlink_request(Request *request) {
+  request->link.previous->next = request->link.next;
+  request->link.next->previous = request->link.previous;
+}
+
+static void free_request(Context *context, Request *request) {
   release(context, request->given);
   release(context, request->promise);
   for (int i = 0; i < 2; i++) release(context, request->resolvers[i]);
   engine.free(context, request);
 }
 
+/* What a generator that is done gives, { value: undefined, done: true }. */
+static Value new_end(Context *context) {
+  Value end = engine.new_object_of(context, CLASS_OBJECT);
+  if (tag_of(end) == TAG_EXCEPTION) return exception;
+  if (engine.define_named(context, end, "value", undefined, CONFIGURABLE_WRITABLE_ENUMERABLE) >= 0 &&
+      engine.define_named(context, end, "done", (Value){{1}, TAG_BOOL}, CONFIGURABLE_WRITABLE_ENUMERABLE) >= 0)
+    return end;
+  release(context, end);
+  return exception;
+}
+
+/* Answer the next() or throw() at the head. 0: an error is pending, and it is there as before. */
+static int answer_head(Context *context, Generator *data) {
+  Request *request = (Request *)data->queue.next;
+  int is_throw = request->kind == THROW;
+  Value result = is_throw ? duplicate(request->given) : new_end(context);
+  if (tag_of(result) == TAG_EXCEPTION) return 0;
+  /* A getter of the app's may ask, and so answer the others; this one has gone by then. */
+  unlink_request(request);
+  Value nothing = engine.call(context, request->resolvers[is_throw], undefined, 1, &result);
+  release(context, result);
+  if (tag_of(nothing) == TAG_EXCEPTION) {
+    /* The turn is stopped: nobody was called. */
+    request->link = (Link){&data->queue, data->queue.next};
+    request->link.next->previous = data->queue.next = &request->link;
+    return 0;
+  }
+  release(context, nothing);
+  free_request(context, request);
+  return 1;
+}
+
+/* Have the engine await the value of the return() at the head. 0: an error is pending. */
+static int begin_return(Context *context, Value generator, Generator *data) {
+  Value nothing = undefined, promise = own_ask(context, generator, 1, &nothing, NEXT);
+  if (tag_of(promise) == TAG_EXCEPTION) return 0;
+  Link *link = data->queue.previous;
+  while (link != &data->queue && ((Request *)link)->promise.as.pointer != promise.as.pointer) link = link->previous;
+  if (link != &data->queue) {
+    unlink_request((Request *)link);
+    free_request(context, (Request *)link);
+  }
+  release(context, promise);
+  return 1;
+}
+
 /* Have all be answered that wait for a generator which is done. 0: an error is pending. */
 static int answer_rest(Context *context, Value generator) {
   Generator *data = engine.opaque_of(generator, generator_class);
-  Value nothing = undefined;
-  while (data != NULL && data->state == DONE && data->queue.next != &data->queue) {
-    Value promise = own_ask(context, generator, 1, &nothing, NEXT);
-    if (tag_of(promise) == TAG_EXCEPTION) return 0;
-    take_back(context, data, promise);
-    release(context, promise);
-  }
-  return 1;
+  int ok = 1;
+  while (ok && data != NULL && data->state == DONE && data->queue.next != &data->queue)
+    ok = ((Request *)data->queue.next)->kind == RETURN ? begin_return(context, generator, data) : answer_head(context, data);
+  return ok;
 }
 
 /* In the place of next(), return() and throw(). */

@@ -104,6 +104,24 @@ def test_all_who_wait_are_answered_when(why: str) -> None:
     assert context.eval("told.join(' ')") == expected
 
 
+@pytest.mark.parametrize("at", [2, 3, 4])
+def test_a_getter_of_the_app_s_is_called_once_for_each_answer(at: int) -> None:
+    """Where it asks in the midst of them: nothing else is answered, or rejected, of which nobody knows."""
+    context = quickjs.Runtime().new_context()
+    context.eval(
+        PRELUDE
+        + f"""
+        const it = (async function* () {{ yield 1 }})();
+        let gets = 0;
+        Object.defineProperty(Object.prototype, "then", {{ configurable: true, get() {{
+          if (this.done === true && ++gets === {at}) all("fg", it);
+        }} }});
+        all("abcde", it);"""
+    )
+    run_jobs(context)
+    assert context.eval("[gets, told.length, told.filter((each) => each.endsWith('.')).length].join()") == "6,7,6"
+
+
 def test_what_they_are_told_of_the_engine_is_what_it_was() -> None:
     context = quickjs.Runtime().new_context()
     told = context.eval(
@@ -169,6 +187,28 @@ async def test_a_turn_is_stopped_in_the_midst_of_answers(new_isolate: NewIsolate
     while isolate.busy:
         await trio.lowlevel.checkpoint()
     assert turn.stopped is StopReason.CPU
+
+
+async def test_whom_a_turn_that_was_stopped_has_not_answered_is_answered_with_the_next(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(
+        source=PRELUDE
+        + """
+        const it = (async function* () { yield 1 })();
+        let asked = 0;
+        function begin() {
+          Object.defineProperty(Object.prototype, "then", { configurable: true, get() { if (this.done === true && asked++ === 1) for (;;); } });
+          all("abcdef", it);
+        }
+        function end() { delete Object.prototype.then; told.length = 0; all("g", it); }""",
+    )
+    turn = Turn(isolate.context.get("begin"), ())
+    isolate.submit(turn)
+    assert isolate.interrupt()
+    assert turn.stopped is StopReason.INTERRUPTED
+    isolate.submit(Turn(isolate.context.get("end"), ()))
+    while isolate.busy:
+        await trio.lowlevel.checkpoint()
+    assert isolate.context.eval("told.slice(-4).join(' ')") == "d. e. f. g."
 
 
 @pytest.mark.usefixtures("compiled")
