@@ -5,10 +5,11 @@
  * done the engine answers one more request than the one that ended it, and stops; behind a return(), whose value it
  * awaits, it answers none. The rest would wait until somebody asks again, and who does waits then in their place.
  *
- * So whoever ran a generator looks, before he returns, whether it is done and has a queue, and answers its head until that
- * is not so: next() and throw() by what settles their promises. A return() is left to the engine: to ask it is to have it
- * look at the head of the queue, and the request of ours, which it puts at the end, is taken out again. Nobody answers that
- * before: a generator that awaits the value of a return() answers nobody. Two functions of the engine's run generators:
+ * So whoever ran a generator looks, before he returns, whether it is done and has a queue, and answers its head until
+ * that is not so: next() and throw() by what settles their promises. A return() is left to the engine: to ask it is to
+ * have it look at the head of the queue, and the request of ours, which it puts at the end, is taken out again. Nobody
+ * answers that before: a generator that awaits the value of a return() answers nobody. Two functions of the engine's run
+ * generators:
  *
  *   next(), return() and throw() of AsyncGenerator.prototype
  *                         are one function of C. They are mended in the engine's list (builtins_entries.c).
@@ -117,8 +118,10 @@ static int begin_return(Context *context, Value generator, Generator *data) {
 static int answer_rest(Context *context, Value generator) {
   Generator *data = engine.opaque_of(generator, generator_class);
   int ok = 1;
-  while (ok && data != NULL && data->state == DONE && data->queue.next != &data->queue)
-    ok = ((Request *)data->queue.next)->kind == RETURN ? begin_return(context, generator, data) : answer_head(context, data);
+  while (ok && data != NULL && data->state == DONE && data->queue.next != &data->queue) {
+    int is_return = ((Request *)data->queue.next)->kind == RETURN;
+    ok = is_return ? begin_return(context, generator, data) : answer_head(context, data);
+  }
   return ok;
 }
 
