@@ -366,11 +366,7 @@ class Isolate:
         self._turn = turnstile.turn = turn
         turnstile.hub = greenlet.getcurrent()
         self.account.turns += 1
-        try:
-            runner = self._parked.pop()
-        except IndexError:
-            runner = new_runner()
-        self._greenlet = runner
+        self._greenlet = runner = self._parked.pop() if self._parked else new_runner()
         turnstile.cpu_start = -1
         turnstile.slice_left = slice_ns
         # Time between turns is not time between polls.
@@ -528,10 +524,9 @@ class Isolate:
             return False
         self.collect_garbage()
         self.memory_used = used = turnstile.heap.value
-        turnstile.heap_trigger = next_collection(used)
-        if turnstile.heap_trigger > limit:
-            # A heap that is all but full must not be collected at every poll.
-            turnstile.heap_trigger = max(limit, used + limit // 8)
+        trigger = next_collection(used)
+        # A heap that is all but full must not be collected at every poll.
+        turnstile.heap_trigger = trigger if trigger <= limit else max(limit, used + limit // 8)
         return bool(used > limit) or self.outside > limit
 
     @native_calls.enters

@@ -277,13 +277,10 @@ class Connection:
             and (body is None or type(body) is bytes)
             and ((content := response.body) is None or type(content) is bytes)
         ):
-            number = request.origin_id
-            if not listener.request_ids:
-                id_line = b""
-            elif type(number) is int:
-                id_line = OUR_LINE % number
-            else:
-                id_line = header_line(number)
+            id_line = b""
+            if listener.request_ids:
+                number = request.origin_id
+                id_line = OUR_LINE % number if type(number) is int else header_line(number)
             message = quick(response, content, self.reactor.date, id_line)
             if message is not None:
                 if listener.access_log is not None:
@@ -400,9 +397,8 @@ class Connection:
         self, head: Head, body: bytes | WireBody | None, status: int, message: str, retry_after: int | None = None
     ) -> bool:
         url = f"{self.scheme}{head.host}{head.target}"
-        request = IncomingRequest(
-            head.method, url, head.headers, None, self.remote, id_of(head, self.listener, self.peer)
-        )
+        number = id_of(head, self.listener, self.peer)
+        request = IncomingRequest(head.method, url, head.headers, None, self.remote, number)
         page = error_page(status, message, request_id=request.id, retry_after=retry_after)
         return self._own_response(head, body, page, request, None)
 
