@@ -366,6 +366,7 @@ int builtins_learn(const Engine *functions, Context *context) {
   if (ok) {
     make_promises();
     define_functions();
+    learn_steps();
   }
   return ok;
 }

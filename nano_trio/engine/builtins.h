@@ -98,6 +98,7 @@ typedef struct {
   int (*is_c_function)(Context *, Value, void *function, int magic);
   int (*lacks_stack)(void *context, size_t); /* whether there is less than that */
   Value (*throw_internal_error)(Context *, const char *format, ...);
+  Value (*take_exception)(Context *);
 } Engine;
 
 extern Engine engine;
@@ -147,6 +148,10 @@ void make_promises(void);
 void define_functions(void);
 /* Have a context keep them, where it can. 0: out of memory. */
 int keep_functions(Context *, Value some_function);
+/* Define a property of an object as the engine did it before, or have it do so. It takes the value. */
+int define_by_step(Context *, Value object, Atom, Value, int flags);
+/* Once a process. */
+void learn_steps(void);
 /* Once a process, in a context in which no code has run: have the engine's Map and Set do what builtins_maps.c says, from
    now on in each of its contexts. 0: something is not as it is known here, and all is as it was. */
 int mend_maps(Context *);
@@ -165,6 +170,8 @@ Data_function *handler_in_use(Data_function *);
 void *maker_of_handlers(void);
 /* Whether an object has of its own a property whose value, or getter, is that object. -1: an error is pending. */
 int has_own(Context *, Value object, Value name, Value wanted, int as_getter);
+/* A list that takes the values, as many as they are. */
+Value new_list(Context *, const Value *values, uint32_t count);
 /* The array of a header list; NULL where it is not as all are, or longer than most. */
 Array *usual_list(Value list);
 /* A header list of its own; null where there is no such array. */

@@ -18,7 +18,7 @@ from nano_trio.engine import generators, json_builtins
 from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of
 
-__all__ = ["give", "in_use", "library"]
+__all__ = ["forget", "give", "in_use", "library"]
 
 # struct Engine of builtins.c, in its order.
 _FUNCTIONS = (
@@ -72,6 +72,7 @@ _FUNCTIONS = (
     "JS_IsCFunction",
     "lre_check_stack_overflow",
     "JS_ThrowInternalError",
+    "JS_GetException",
 )
 _PLACE = "given"
 _PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {
@@ -143,10 +144,26 @@ def give(context: quickjs.Context, source: str, place: str) -> bool:
     return given is not None
 
 
+def forget(context: quickjs.Context, begins: bool) -> None:
+    """Let go of what is kept of how a context's objects grow (``builtins_steps.c``): to be called before its garbage is
+    collected, or what that knows would stay. ``begins``: from now on there may be some 40 KB of it."""
+    opened = _opened()
+    if opened is not None:
+        opened.builtins_forget(ctypes.c_void_p(address_of(context)), begins)
+
+
+@cache
+def _opened() -> ctypes.PyDLL | None:
+    opened = open_library("builtins")
+    if opened is not None:
+        opened.builtins_forget.restype = None
+    return opened
+
+
 @cache
 def library(source: str) -> ctypes.PyDLL | None:
     """``libbuiltins.so``, which has proved that it can stand for ``source``; None where it cannot be had."""
-    opened, functions = open_library("builtins"), engine_functions(_FUNCTIONS)
+    opened, functions = _opened(), engine_functions(_FUNCTIONS)
     if opened is None or functions is None:
         return None
     opened.builtins_give.restype = None

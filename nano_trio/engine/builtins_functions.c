@@ -45,7 +45,8 @@ static const Object *models_of(Context *context) {
 
 /* In the place of JS_DefinePropertyValue. It takes the value. */
 static int define(Context *context, Value target, Atom atom, Value value, int flags) {
-  if (flags != CONFIGURABLE || tag_of(target) != TAG_OBJECT) return engine.define(context, target, atom, value, flags);
+  if (tag_of(target) != TAG_OBJECT) return engine.define(context, target, atom, value, flags);
+  if (flags != CONFIGURABLE) return define_by_step(context, target, atom, value, flags);
   Object *object = object_of(target);
   int count = object->shape->count;
   const Object *models = count < BOTH ? models_of(context) : NULL;

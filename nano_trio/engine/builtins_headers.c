@@ -34,8 +34,7 @@ static inline int is_same(Value one, Value other) {
   return octets != NULL && others != NULL && length == length_of_string(other) && memcmp(octets, others, length) == 0;
 }
 
-/* A list that takes the values, as many as they are. */
-static Value new_list(Context *context, const Value *values, uint32_t count) {
+Value new_list(Context *context, const Value *values, uint32_t count) {
   Value list = engine.new_array(context);
   if (tag_of(list) == TAG_EXCEPTION || count == 0) return list;
   Value *elements = engine.allocate(context, count * sizeof *elements);

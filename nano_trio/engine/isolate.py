@@ -49,7 +49,7 @@ import greenlet
 import quickjs
 import structlog
 
-from nano_trio.engine import json_builtins, native_calls, poll_timer
+from nano_trio.engine import builtins, json_builtins, native_calls, poll_timer
 from nano_trio.engine.allocator import hold_names, use_slabs
 from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.freeing import HeapToFree, give_back_in_slices, in_slices
@@ -70,6 +70,8 @@ _POLLS_LATE_NS = 100_000
 # Bytes of a heap in which the engine looks for garbage: its own number, where we cannot, and more than is built.
 _FIRST_COLLECTION = 256 << 10
 _LATER = 16 << 20
+# The heap's size, garbage included, from which on it may keep 40 KB to make objects sooner.
+_LARGE = 1 << 20
 _NONE_WAIT: deque[Entry] = deque()
 """Shared by all isolates in which no turn waits: a deque takes 760 bytes."""
 
@@ -327,6 +329,8 @@ class Isolate:
         self._mark[0] = self._number
         turnstile.collecting = True
         self._tick_after(_POLLS_LATE_NS)
+        heap = turnstile.heap
+        builtins.forget(self.context, begins=heap is not None and heap.value >= _LARGE)
         self._runtime.run_gc()
         turnstile.collecting = False
         if turnstile.turn is not None:

@@ -1,0 +1,166 @@
+"""Objects whose properties are defined as they were before are what the engine makes, and hold nothing longer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import quickjs
+
+from nano_trio.engine import builtins
+from nano_trio.engine.isolate import Isolate
+from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.turn import Limits
+from nano_trio.runtime import platform
+from tests.engine.test_out_of_memory import Failing
+
+PROGRAM = r"""() => {
+  const told = [], tell = (value) => told.push(JSON.stringify(Reflect.ownKeys(value).map((name) => {
+    const { value: own, ...rest } = Object.getOwnPropertyDescriptor(value, name);
+    return [String(name), typeof own === "object" ? JSON.stringify(own) : String(own), rest];
+  })) + (Object.getPrototypeOf(value) === null) + Object.isExtensible(value));
+  const attempt = (make) => { try { tell(make()) } catch (error) { told.push(error.name) } };
+  const symbol = Symbol("own");
+  class Like { a = 1; #b = 2; c = () => this.#b; [symbol] = 3; "0" = 4; d; e = { f: 5 } }
+  class Onto { constructor(object) { return object } }
+  class Added extends Onto { a = 1; b = 2; static #c = 3; #d = Added.#c; get sum() { return this.#d } }
+  const makers = [
+    () => ({}), () => ({ a: 1 }), () => ({ a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, i: 9 }), () => ({ b: 1, a: 2 }),
+    () => ({ a: 1, a: 2, b: 3, a: 4 }), () => ({ a: 1, get a() { return 1 }, set a(to) {}, b: 2 }), () => ({ get a() { return 1 }, a: 2 }),
+    () => ({ 0: 1, a: 2, 1: 3, [symbol]: 4, ["c" + 1]: 5 }), () => ({ __proto__: null, a: 1, b: 2 }), () => ({ __proto__: Like.prototype, a: 1 }),
+    () => ({ a: 1, __proto__: null, b: 2 }), () => ({ ...{ a: 1, b: 2 }, c: 3 }), () => ({ a() {}, b: () => 1 }), () => new Like(),
+    () => new Added({}), () => new Added({ b: 1 }), () => new Added({ a: 1, b: 1, c: 1 }), () => new Added(Object.freeze({})),
+    () => new Added(Object.preventExtensions({ a: 1 })), () => new Added(Object.seal({ a: 1, b: 2 })), () => new Added([1]),
+    () => new Added(() => 1), () => new Added(Object.create({ set a(to) { throw to } })), () => new Added(Object.defineProperty({}, "a", { value: 3 })),
+    () => new Added(Object.defineProperty({}, "a", { get: () => 3, configurable: true })), () => new Added(new Proxy({}, {})),
+    () => new Added(new Proxy({}, { defineProperty: () => false })), () => { const one = { a: 1 }; Object.setPrototypeOf(one, Like.prototype); return new Added(one) },
+    () => { const one = { a: 1, b: 2, c: 3 }; delete one.b; return new Added(one) }, () => { class Once { a = 1; b = class { c = 2 } } return new Once() },
+    () => { const one = { a: 1, b: 2 }, other = { a: 3, b: 4 }; one.c = 5; delete other.b; tell(other); return one },
+    () => { const one = { a: 1, b: 2 }; Object.defineProperty(one, "a", { enumerable: false }); tell(one); return { a: 1, b: 2 } },
+  ];
+  for (const make of makers) { attempt(make); attempt(make) }
+  return JSON.stringify(told);
+}"""
+
+
+def context_of(runtime: quickjs.Runtime) -> Any:
+    context = runtime.new_context()
+    assert builtins.give(context, platform.builtins_source(), "given"), "in a source tree, run `python hatch_build.py`"
+    builtins.forget(context, begins=True)
+    return context
+
+
+def test_objects_are_as_those_that_the_engine_makes() -> None:
+    runtime = quickjs.Runtime()
+    expected = quickjs.Runtime().new_context().eval(PROGRAM)()
+    tell = context_of(runtime).eval(PROGRAM)
+    for i in range(40):
+        assert json.loads(tell()) == json.loads(expected)
+        if i % 8 == 0:
+            runtime.run_gc()
+
+
+def taken(failing: Failing, make: Any) -> int:
+    """How many blocks were asked for."""
+    failing.left = 1000
+    make()
+    return 1000 - failing.left
+
+
+LITERAL = "() => { ({ one: 1, two: 2, three: 3, four: 4, five: 5 }) }"
+
+
+def test_what_was_defined_twice_takes_no_more_than_its_values() -> None:
+    runtime = quickjs.Runtime()
+    failing = Failing(runtime)
+    context = context_of(runtime)
+    make = context.eval(LITERAL)
+    first = [taken(failing, make) for _ in range(3)]
+    # The object, and room for two, three, four and six values, as the engine has it.
+    assert taken(failing, make) == 5 < min(first[:2])
+    builtins.forget(context, begins=False)
+    assert taken(failing, make) > 5
+
+
+def test_a_context_that_has_no_garbage_keeps_nothing() -> None:
+    runtime = quickjs.Runtime()
+    failing = Failing(runtime)
+    context = runtime.new_context()
+    builtins.give(context, platform.builtins_source(), "given")
+    make = context.eval(LITERAL)
+    assert len({taken(failing, make) for _ in range(9)}) == 1
+
+
+def objects(runtime: quickjs.Runtime) -> int:
+    runtime.run_gc()
+    return int(runtime.compute_memory_usage()["obj_count"])
+
+
+def test_what_is_kept_is_let_go_of() -> None:
+    runtime = quickjs.Runtime()
+    context = context_of(runtime)
+    make = context.eval(LITERAL)
+    before = objects(runtime)
+    for _ in range(5):
+        for _ in range(3):
+            make()
+        assert objects(runtime) > before
+        builtins.forget(context, begins=False)
+        assert objects(runtime) == before
+
+
+def test_what_is_garbage_goes_with_the_first_collection() -> None:
+    """An app whose heap is above its limit behind a collection is stopped."""
+    isolate = Isolate(CpuScheduler(), None, Limits(memory_bytes=64 << 20))
+    assert builtins.give(isolate.context, platform.builtins_source(), "given")
+    isolate.context.eval("globalThis.held = new Uint8Array(1 << 20)")
+    isolate.collect_garbage()
+    make = isolate.context.eval("""() => {
+      const body = new Uint8Array(8_000_000);
+      class Once { a = 1; b = () => body }
+      for (let i = 0; i < 9; i++) new Once();
+    }""")
+    for _ in range(4):
+        make()
+        isolate.collect_garbage()
+        assert isolate.read_memory() < 3_000_000
+    del make
+    isolate.close()
+
+
+def test_contexts_that_follow_each_other_where_they_lay() -> None:
+    for _ in range(50):
+        context = context_of(quickjs.Runtime())
+        text = context.eval(
+            "const make = () => ({ a: 1, b: { c: 2 } }); JSON.stringify([make(), make(), make(), make()])"
+        )
+        assert json.loads(text) == [{"a": 1, "b": {"c": 2}}] * 4
+
+
+def test_where_memory_runs_out_it_is_said_and_nothing_is_lost() -> None:
+    """An object of new names for each block that is refused: while it is defined first, becomes steps, and is made by them."""
+    runtime = quickjs.Runtime()
+    failing = Failing(runtime)
+    context = context_of(runtime)
+    to_text, counts, outcomes = context.eval("JSON.stringify"), [], ["made"]
+    while outcomes[-1] != "done":
+        which = len(outcomes)
+        names = [f"n{which}_{i}" for i in range(5)]
+        literal = ", ".join(f"{name}: {i}" for i, name in enumerate(names))
+        make = context.eval(f"() => {{ let made; for (let i = 0; i < 5; i++) made = {{ {literal} }}; return made }}")
+        failing.left = which
+        try:
+            make()
+        except quickjs.JSError as error:
+            outcomes.append(str(error))
+        else:
+            outcomes.append("done" if failing.left > 0 else "made")
+        failing.left = 0
+        assert to_text(make()) == json.dumps({name: i for i, name in enumerate(names)}, separators=(",", ":"))
+        del make
+        builtins.forget(context, begins=False)
+        runtime.run_gc()
+        counts.append(failing.state.count)
+    assert set(outcomes) == {"InternalError: out of memory", "made", "done"}
+    assert len(counts) > 40
+    assert max(counts[2:]) - min(counts[2:]) < 30
