@@ -123,6 +123,7 @@ static int proves_objects(Context *context) {
     for (int i = 0; i < 2; i++) {
       const Value *values = object_of(made[i])->values;
       proof = proof && tag_of(values[0]) == TAG_INT && values[0].as.integer == 10 + i && values[1].as.integer == 20 + i;
+      proof = proof && slot_of(shape, shape->slots[i].atom) == &shape->slots[i];
     }
   }
   if (proof) {
