@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from typing import Any
 
 import quickjs
 
@@ -75,6 +76,8 @@ _FUNCTIONS = (
     "JS_GetException",
 )
 _PLACE = "given"
+_LARGE = 1 << 20
+"""Bytes of a heap, garbage included, from which on it may keep a bit more to make objects sooner."""
 _PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {
   const made = [], add = (...values) => made.push(...values.map(String));
   const array = [3, 1, 2], map = new Map([[1, 2]]), bytes = new Uint8Array([1, 2, 3]);
@@ -144,11 +147,13 @@ def give(context: quickjs.Context, source: str, place: str) -> bool:
     return given is not None
 
 
-def forget(context: quickjs.Context, begins: bool) -> None:
+def forget(context: quickjs.Context, heap: Any | None) -> None:
     """Let go of what is kept of how a context's objects grow (``builtins_steps.c``): to be called before its garbage is
-    collected, or what that knows would stay. ``begins``: from now on there may be some 40 KB of it."""
+    collected, or what that knows would stay. ``heap`` is its size, as :func:`nano_trio.engine.heap_size.heap_size` has
+    it: of one that is large some 40 KB may be kept from now on."""
     opened = _opened()
     if opened is not None:
+        begins = heap is not None and heap.value >= _LARGE
         opened.builtins_forget(ctypes.c_void_p(address_of(context)), begins)
 
 

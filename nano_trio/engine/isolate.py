@@ -22,8 +22,7 @@ In a native call of the engine no poll comes. There a timer's signal takes its p
 does not come out of the call, is left where it is (:mod:`nano_trio.engine.native_calls`). What closing an isolate has
 to take down, a turn that was suspended and a large heap, takes slices as well (:mod:`nano_trio.engine.freeing`).
 
-A turn that ends within its first slice pays for two greenlet switches and two clock readings: greenlets are parked and
-used again, and no task is switched.
+A turn that ends within its first slice pays for two clock readings and two switches of a parked greenlet, and no task.
 
 Memory has two limits. Above ``memory_bytes``, checked at every poll and at a turn's end, the turn is stopped by us. The
 engine's own limit lies at twice that plus 32 MiB: QuickJS is memory-unsafe where many small allocations fail, and there
@@ -70,10 +69,8 @@ _POLLS_LATE_NS = 100_000
 # Bytes of a heap in which the engine looks for garbage: its own number, where we cannot, and more than is built.
 _FIRST_COLLECTION = 256 << 10
 _LATER = 16 << 20
-# The heap's size, garbage included, from which on it may keep 40 KB to make objects sooner.
-_LARGE = 1 << 20
+# Shared by all isolates in which no turn waits: a deque takes 760 bytes.
 _NONE_WAIT: deque[Entry] = deque()
-"""Shared by all isolates in which no turn waits: a deque takes 760 bytes."""
 
 
 class Isolate:
@@ -329,8 +326,7 @@ class Isolate:
         self._mark[0] = self._number
         turnstile.collecting = True
         self._tick_after(_POLLS_LATE_NS)
-        heap = turnstile.heap
-        builtins.forget(self.context, begins=heap is not None and heap.value >= _LARGE)
+        builtins.forget(self.context, turnstile.heap)
         self._runtime.run_gc()
         turnstile.collecting = False
         if turnstile.turn is not None:

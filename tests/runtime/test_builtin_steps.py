@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from nano_trio.engine.turn import Limits
 from nano_trio.runtime import platform
 from tests.engine.test_out_of_memory import Failing
 
+LARGE = ctypes.c_size_t(1 << 20)
 PROGRAM = r"""() => {
   const told = [], tell = (value) => told.push(JSON.stringify(Reflect.ownKeys(value).map((name) => {
     const { value: own, ...rest } = Object.getOwnPropertyDescriptor(value, name);
@@ -46,7 +48,7 @@ PROGRAM = r"""() => {
 def context_of(runtime: quickjs.Runtime) -> Any:
     context = runtime.new_context()
     assert builtins.give(context, platform.builtins_source(), "given"), "in a source tree, run `python hatch_build.py`"
-    builtins.forget(context, begins=True)
+    builtins.forget(context, LARGE)
     return context
 
 
@@ -78,7 +80,7 @@ def test_what_was_defined_twice_takes_no_more_than_its_values() -> None:
     first = [taken(failing, make) for _ in range(3)]
     # The object, and room for two, three, four and six values, as the engine has it.
     assert taken(failing, make) == 5 < min(first[:2])
-    builtins.forget(context, begins=False)
+    builtins.forget(context, None)
     assert taken(failing, make) > 5
 
 
@@ -105,7 +107,7 @@ def test_what_is_kept_is_let_go_of() -> None:
         for _ in range(3):
             make()
         assert objects(runtime) > before
-        builtins.forget(context, begins=False)
+        builtins.forget(context, None)
         assert objects(runtime) == before
 
 
@@ -158,7 +160,7 @@ def test_where_memory_runs_out_it_is_said_and_nothing_is_lost() -> None:
         failing.left = 0
         assert to_text(make()) == json.dumps({name: i for i, name in enumerate(names)}, separators=(",", ":"))
         del make
-        builtins.forget(context, begins=False)
+        builtins.forget(context, None)
         runtime.run_gc()
         counts.append(failing.state.count)
     assert set(outcomes) == {"InternalError: out of memory", "made", "done"}
