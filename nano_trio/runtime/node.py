@@ -12,7 +12,7 @@ import quickjs
 from nano_trio.runtime.crypto_work import Weight, Work
 from nano_trio.runtime.host import Namespace, Services, text_of
 
-__all__ = ["namespace", "scrypt"]
+__all__ = ["namespace", "scrypt", "scrypt_weight"]
 
 _SCRYPT_BYTES = 1 << 30
 """The most that scrypt may take. As much is held in the app's own heap meanwhile, which as a rule allows less."""
@@ -34,20 +34,26 @@ def _name(algorithm: str) -> str | None:
     return own if own in hashlib.algorithms_available else None
 
 
-def _scrypt_weight(work: int) -> Weight:
-    """By N times r times p: 16,384 times 8 takes some tens of milliseconds."""
+def scrypt_weight(password: int, salt: int, n: int, r: int, p: int, size: int) -> Weight:
+    """Of so many bytes of a password, of a salt and of the key (RFC 7914, section 6).
+
+    By N times r times p: 16,384 times 8 takes some tens of milliseconds. And by what PBKDF2 hashes before and after
+    that, which is more where salt or key are long: some 128 bytes take as long as one of that product.
+    """
+    blocks = 128 * r * p
+    hashed = password + salt * (blocks // 32) + blocks * (size // 32 + 1)
+    work = n * r * p + hashed // 128
     return Weight.LIGHT if work <= 256 else Weight.HEAVY if work <= 1 << 22 else Weight.ENDLESS
 
 
 def scrypt(services: Services) -> Namespace:
-    """What ``node_scrypt.js`` calls: RFC 7914, on a thread."""
+    """What ``scrypt.js`` calls: RFC 7914, on a thread."""
     work = Work(services)
 
     def run(password: quickjs.Value, salt: quickjs.Value, n: int, r: int, p: int, size: int) -> Any:
-        compute = partial(
-            hashlib.scrypt, password.to_bytes(), salt=salt.to_bytes(), n=n, r=r, p=p, dklen=size, maxmem=_SCRYPT_BYTES
-        )
-        return work.run(_scrypt_weight(n * r * p), 0, compute)
+        secret, grains = password.to_bytes(), salt.to_bytes()
+        compute = partial(hashlib.scrypt, secret, salt=grains, n=n, r=r, p=p, dklen=size, maxmem=_SCRYPT_BYTES)
+        return work.run(scrypt_weight(len(secret), len(grains), n, r, p, size), 0, compute)
 
     return {"run": run, "proceed": work.proceed, "take": work.take}
 

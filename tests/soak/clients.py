@@ -53,10 +53,14 @@ class Lane:
     ) -> tuple[int, bytes] | None:
         """Status and body; None where the worker was killed meanwhile, or where it is a problem and noted as such."""
         opened = [self._opened]
+        connected = False
 
         async def trace(name: str, info: Any) -> None:
+            nonlocal connected
             if name == "connection.connect_tcp.started":
                 self._opened = opened[0] = time.monotonic()
+            elif name == "connection.start_tls.started":
+                connected = True
 
         extensions: dict[str, Any] = {"trace": trace}
         if self._secure:
@@ -76,7 +80,11 @@ class Lane:
         except ConnectionRefusedError as error:
             self._ledger.problem(f"{kind} {app}{path}: {error!r}")
         except httpcore.ConnectError as error:
-            self._ledger.problem(f"{kind} {app}{path}: {error!r}")
+            if connected:
+                # In the handshake of TLS it is the worker's connection already.
+                self._ledger.broken(kind, opened[0], f"{app}{path}: {error!r}")
+            else:
+                self._ledger.problem(f"{kind} {app}{path}: {error!r}")
         except _BROKEN as error:
             self._ledger.broken(kind, opened[0], f"{app}{path}: {error!r}")
         else:

@@ -208,7 +208,14 @@ async def _weigh(site: Site, chaos: Chaos, ledger: Ledger, weights: list[Weight]
 
 
 async def _look_at_the_tree(chaos: Chaos, ledger: Ledger) -> None:
-    for text in checks.tree(await chaos.call("tree")):
+    found = ["no tree"]
+    with trio.move_on_after(_SETTLE_S):
+        # A look at files that were edited a moment ago may be about to start.
+        while found:
+            found = list(checks.tree(await chaos.call("tree")))
+            if found:
+                await trio.sleep(0.2)
+    for text in found:
         ledger.problem(text)
 
 

@@ -13,6 +13,7 @@
   const writables = platform.load("streams_writable");
   const { TransformStream, slots } = platform.load("streams_transform");
   const { requireArguments, defineInterface, BufferSource, bytesForHost, viewInfo, isArrayBuffer } = idl;
+  const split = uncurry("String", "split");
   const getLength = uncurry("WeakMap", "get");
   const setLength = uncurry("WeakMap", "set");
   /** How many bytes each readable side of a FixedLengthStream gives. */
@@ -133,8 +134,10 @@
     /** A response's headers, names and values by turns in lines, with the length of its body where that is known here. */
     withLength(lines, stream) {
       const length = getLength(lengths, readables.slots(stream));
-      if (length === undefined || /(?:^|\n)content-length\n/i.test(lines ?? "")) return lines;
-      return `${lines ? `${lines}\n` : ""}content-length\n${length}`;
+      if (length === undefined) return lines;
+      const parts = lines === null ? [] : split(lines, "\n");
+      for (let i = 0; i < parts.length; i += 2) if (parts[i] === "content-length") return lines;
+      return `${lines === null ? "" : `${lines}\n`}content-length\n${length}`;
     },
   };
 }

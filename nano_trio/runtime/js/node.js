@@ -14,10 +14,11 @@
   const register = platform.uncurry("FinalizationRegistry", "register");
   const getNumber = platform.uncurry("WeakMap", "get");
   const setNumber = platform.uncurry("WeakMap", "set");
-  const { FinalizationRegistry, TypeError, Uint8Array, WeakMap } = platform.constructors;
+  const { FinalizationRegistry, RangeError, TypeError, Uint8Array, WeakMap } = platform.constructors;
   const { byteLength } = platform.buffers;
   // Bytes that one call of the host may take: a few tenths of a millisecond, of the slowest hash.
   const PART = 1 << 16;
+  const MOST_SALT = 1 << 20;
   /** The host's numbers of hashes by the objects that have them. */
   const numbers = new WeakMap();
   const abandoned = new FinalizationRegistry((number) => host.drop(number));
@@ -73,9 +74,9 @@
       for (let i = 0; i < 4; i++) {
         if (!(numbers[i] >= 0 && numbers[i] <= 0x7fffffff && floor(numbers[i]) === numbers[i])) throw new TypeError("These are no parameters of scrypt.");
       }
-      byteLength(password);
-      byteLength(salt);
-      return platform.load("scrypt").scrypt(bytesForHost(password), bytesForHost(salt), n | 0, r | 0, p | 0, size | 0);
+      if (byteLength(salt) > MOST_SALT) throw new RangeError(`A salt may have ${MOST_SALT} bytes, and this one has ${byteLength(salt)}.`);
+      const secret = byteLength(password) > PART ? hashOf("sha256", password) : bytesForHost(password);
+      return platform.load("scrypt").scrypt(secret, bytesForHost(salt), n | 0, r | 0, p | 0, size | 0);
     },
   });
 }

@@ -8,6 +8,7 @@
   const host = platform.host("node.scrypt");
 
   function settle(deferred, answer) {
+    if (typeof answer === "number") return deferred.resolve(platform.load("large").take(answer, false));
     if (typeof answer !== "string") return deferred.resolve(answer);
     const end = stringIndexOf(answer, "\n");
     return deferred.reject(platform.makeError(slice(answer, 0, end), slice(answer, end + 1)));
@@ -16,7 +17,7 @@
   function scrypt(password, salt, n, r, p, size) {
     const deferred = withResolvers();
     // What the host takes meanwhile counts as the app's memory: this fails where the app may not have it.
-    deferred.held = new ArrayBuffer(128 * r * (n + p + 2));
+    deferred.held = new ArrayBuffer(128 * r * (n + p + 2) + size);
     const answer = host.run(password, salt, n, r, p, size);
     if (answer !== null) settle(deferred, answer);
     else {
