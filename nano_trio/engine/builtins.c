@@ -53,8 +53,7 @@
  * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c. So do
  * the length and the name of functions: builtins_functions.c; what apps call of Map and Set, and of iterators, where the
  * engine's own is not safe: builtins_maps.c and builtins_iterators.c; and what answers for async generators that are done:
- * builtins_generators.c. And functions that have data are called with a look at
- * the stack: builtins_calls.c.
+ * builtins_generators.c. And functions that have data are called with a look at the stack: builtins_calls.c.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */

@@ -6,6 +6,7 @@ import ctypes
 import subprocess
 import sys
 import weakref
+from collections.abc import Callable
 
 import pytest
 import quickjs
@@ -128,6 +129,17 @@ class Failing:
     def fails(self) -> bool:
         self.left -= 1
         return self.left == 0
+
+    def outcome(self, nth: int, call: Callable[[], object]) -> str:
+        """What becomes of a call whose n-th block is refused: the error, or "made"; "done" where it asks for fewer."""
+        self.left = nth
+        try:
+            call()
+            return "done" if self.left > 0 else "made"
+        except quickjs.JSError as error:
+            return str(error)
+        finally:
+            self.left = 0
 
 
 PLAIN = r"""[{ a: [1, 2.5, true, null, 'text', 1 / 3], b: { c: {}, 7: [] } }, { a: ['x'.repeat(300)], 'b\n': '\n' },

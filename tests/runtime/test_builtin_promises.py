@@ -131,14 +131,7 @@ def says_so_and_leaves_nothing(call: Callable[[], Any], forget: Callable[[], Any
     outcomes: list[str] = []
     counts = set()
     while "done" not in outcomes:
-        failing.left = len(outcomes) + 1
-        try:
-            call()
-        except quickjs.JSError as error:
-            outcomes.append(str(error))
-        else:
-            outcomes.append("done" if failing.left > 0 else "made")
-        failing.left = 0
+        outcomes.append(failing.outcome(len(outcomes) + 1, call))
         forget()
         if len(outcomes) > 2:  # what the first error of a context makes stays
             counts.add(failing.state.count)

@@ -236,14 +236,7 @@ def test_where_memory_runs_out_they_say_so_and_leave_nothing(work: str) -> None:
     outcomes: list[str] = []
     counts = set()
     while "done" not in outcomes:
-        failing.left = len(outcomes) + 1
-        try:
-            call()
-        except quickjs.JSError as error:
-            outcomes.append(str(error))
-        else:
-            outcomes.append("done" if failing.left > 0 else "made")
-        failing.left = 0
+        outcomes.append(failing.outcome(len(outcomes) + 1, call))
         runtime.run_gc()
         if len(outcomes) > 2:  # what the first error of a context makes stays
             counts.add(failing.state.count)

@@ -150,14 +150,7 @@ def test_where_memory_runs_out_it_is_said_and_nothing_is_lost() -> None:
         names = [f"n{which}_{i}" for i in range(5)]
         literal = ", ".join(f"{name}: {i}" for i, name in enumerate(names))
         make = context.eval(f"() => {{ let made; for (let i = 0; i < 5; i++) made = {{ {literal} }}; return made }}")
-        failing.left = which
-        try:
-            make()
-        except quickjs.JSError as error:
-            outcomes.append(str(error))
-        else:
-            outcomes.append("done" if failing.left > 0 else "made")
-        failing.left = 0
+        outcomes.append(failing.outcome(which, make))
         assert to_text(make()) == json.dumps({name: i for i, name in enumerate(names)}, separators=(",", ":"))
         del make
         builtins.forget(context, None)

@@ -156,16 +156,9 @@ def test_where_memory_runs_out_ours_say_so_and_leave_nothing(name: str) -> None:
     context = runtime.new_context()
     builtins.give(context, SOURCE, "given")
     make = context.eval(OUT_OF_MEMORY[name])
-    outcomes = []
+    outcomes: list[str] = []
     while "done" not in outcomes:
-        failing.left = len(outcomes) + 1
-        try:
-            make()
-        except quickjs.JSError as error:
-            outcomes.append(str(error))
-        else:
-            outcomes.append("done" if failing.left > 0 else "made")
-        failing.left = 0
+        outcomes.append(failing.outcome(len(outcomes) + 1, make))
     assert "InternalError: out of memory" in outcomes
     assert set(outcomes) <= {"InternalError: out of memory", "made", "done"}
     if name == "subscribe":
