@@ -31,7 +31,7 @@ static inline const Object *model_with(const Object *models, int count) {
 
 /* Whether it has room for what it is to get, and nothing forbids it: it is not exotic, frozen or a constructor. */
 static inline int is_like(const Object *object, const Object *model) {
-  return object->shape == model->shape && memcmp(object->bits, model->bits, sizeof object->bits) == 0;
+  return object->shape == model->shape && are_of_a_kind(object, model);
 }
 
 /* The context's models; NULL: it has none. They live on, as nobody takes them from it. */

@@ -54,7 +54,7 @@ static inline int was_last(const Step *step, uint32_t key) {
 static inline int is_for(const Step *step, const Object *object, Atom atom) {
   if (tag_of(step->before) != TAG_OBJECT) return 0;
   const Object *before = object_of(step->before);
-  return object->shape == before->shape && memcmp(object->bits, before->bits, sizeof object->bits) == 0 &&
+  return object->shape == before->shape && are_of_a_kind(object, before) &&
          object_of(step->after)->shape->slots[before->shape->count].atom == atom;
 }
 
@@ -99,8 +99,8 @@ static int is_plain(const Object *object) {
 /* Whether one has all that the other has, at the same places, and behind that this property. */
 static int follows(const Object *object, const Object *before, Atom atom) {
   const Shape *shape = object->shape, *old = before->shape;
-  int is_so = is_plain(object) && memcmp(object->bits, before->bits, sizeof object->bits) == 0 &&
-              shape->count == old->count + 1 && shape->prototype == old->prototype && shape->slots[old->count].atom == atom &&
+  int is_so = is_plain(object) && are_of_a_kind(object, before) && shape->prototype == old->prototype &&
+              shape->count == old->count + 1 && shape->slots[old->count].atom == atom &&
               shape->slots[old->count].flags == CONFIGURABLE_WRITABLE_ENUMERABLE;
   for (int i = 0; i < old->count && is_so; i++)
     is_so = shape->slots[i].atom == old->slots[i].atom && shape->slots[i].flags == old->slots[i].flags;

@@ -41,7 +41,7 @@ static inline const Slot *slot_of(const Shape *shape, Atom atom) {
 
 typedef struct {
   int references;
-  uint8_t bits[2];
+  uint8_t bits[2]; /* of the first the engine sets some only: the rest is what lay there */
   uint16_t class;
   void *links[2];
   uint32_t weak_references;
@@ -50,6 +50,9 @@ typedef struct {
 } Object;
 
 static inline Object *object_of(Value value) { return value.as.pointer; }
+
+/* Whether both are exotic, frozen, constructors and so on, or neither is. */
+static inline int are_of_a_kind(const Object *one, const Object *other) { return one->bits[1] == other->bits[1]; }
 
 /* What an array has behind that, as long as its elements lie one beside the other. Its first value is its length. So large
  * is each object: to others the rest means something else. */

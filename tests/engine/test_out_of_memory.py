@@ -130,6 +130,13 @@ class Failing:
         self.left -= 1
         return self.left == 0
 
+    def taken(self, call: Callable[[], object]) -> int:
+        """How many blocks a call asks for."""
+        self.left = 0
+        call()
+        asked, self.left = -self.left, 0
+        return asked
+
     def outcome(self, nth: int, call: Callable[[], object]) -> str:
         """What becomes of a call whose n-th block is refused: the error, or "made"; "done" where it asks for fewer."""
         self.left = nth
@@ -141,6 +148,11 @@ class Failing:
         finally:
             self.left = 0
 
+
+# A block that is free holds where the next one is, and a new object what the engine did not set in it. So blocks that were
+# never used differ from those that were.
+FRESH = "globalThis.kept = Array.from({ length: 999 }, () => ({}))"
+LITTER = "() => { Array.from({ length: 99 }, () => ({})) }"
 
 PLAIN = r"""[{ a: [1, 2.5, true, null, 'text', 1 / 3], b: { c: {}, 7: [] } }, { a: ['x'.repeat(300)], 'b\n': '\n' },
   { 0: 1 / 7, 5: { 3: 'f' } }, { d: 1, e: { f: 2 }, g: [] }, { d: 3, e: { f: 4 }, g: 5 }, { d: 6, e: { h: 7 }, g: 8 }]"""

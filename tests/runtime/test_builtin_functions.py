@@ -72,9 +72,7 @@ def test_a_function_takes_no_memory_for_them(runtime: quickjs.Runtime) -> None:
     failing = Failing(runtime)
     make = context_of(runtime).eval("() => { let a; return () => a }")
     make()
-    failing.left = 1000
-    make()
-    assert 1000 - failing.left == 4
+    assert failing.taken(make) == 4
 
 
 def test_models_end_with_their_context(runtime: quickjs.Runtime) -> None:
