@@ -20,9 +20,10 @@ from nano_trio.cli.outcome import fail
 from nano_trio.cli.terminal import colors
 from nano_trio.config import Config, ConfigError, Overlay, kept, load, single_app
 from nano_trio.engine.native import missing_libraries
+from nano_trio.web.assembly import uses_local_certificates
 from nano_trio.web.certificates import CertificateError
 from nano_trio.web.file_watch import digests
-from nano_trio.web.hosting import Hosting, uses_local_certificates
+from nano_trio.web.hosting import Hosting
 from nano_trio.web.lifetime import serve_until_signal
 from nano_trio.web.parent_link import ParentError, ParentLink
 

@@ -24,13 +24,7 @@ to take down, a turn that was suspended and a large heap, takes slices as well (
 
 A turn that ends within its first slice pays for two clock readings and two switches of a parked greenlet, and no task.
 
-Memory has two limits. Above ``memory_bytes``, checked at every poll and at a turn's end, the turn is stopped by us. The
-engine's own limit lies at twice that plus 32 MiB: QuickJS is memory-unsafe where many small allocations fail, and there
-only a single large one can. Where the heap's size cannot be read directly (:mod:`nano_trio.engine.heap_size`) the
-engine walks the heap for it: then it is read as often as costs 2 % of the app's CPU time, or as its growth demands.
-
-Cycles are looked for where the limit is, at polls and at a turn's end, when the heap has grown enough since the last
-time. Where its size cannot be read directly the engine decides.
+How large the heap may grow, and when its garbage is collected: :mod:`nano_trio.engine.memory`.
 
 Rules: nothing calls into a runtime whose turn is suspended, or was left; Python keeps no :class:`quickjs.Value` but the
 entry points taken at the start; nothing inside the engine holds the isolate or its context strongly: cycles are not
@@ -48,11 +42,11 @@ import greenlet
 import quickjs
 import structlog
 
-from nano_trio.engine import builtins, json_builtins, native_calls, poll_timer
+from nano_trio.engine import json_builtins, native_calls, poll_timer
 from nano_trio.engine.allocator import hold_names, use_slabs
 from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.freeing import HeapToFree, give_back_in_slices, in_slices
-from nano_trio.engine.heap_size import next_collection
+from nano_trio.engine.memory import POLLS_LATE_NS, collect_garbage, outgrown
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, PROVEN_TURNS, SHORT_TURN_SLICES, Account, CpuScheduler
 from nano_trio.engine.turn import Entry, Limits, StopReason, Turn
@@ -64,8 +58,6 @@ _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
 _INTERRUPTED = StopReason.INTERRUPTED  # a name of the module is found sooner than an enumeration's member
 _JOBS_BETWEEN_LOOKS = 16
-# A slice is over for so long, and no poll has told so: the turn is in a native call.
-_POLLS_LATE_NS = 100_000
 # Bytes of a heap in which the engine looks for garbage: its own number, where we cannot, and more than is built.
 _FIRST_COLLECTION = 256 << 10
 _LATER = 16 << 20
@@ -322,20 +314,7 @@ class Isolate:
     @native_calls.enters
     def collect_garbage(self) -> None:
         """Run the engine's cycle collector: between turns, or as what a turn does. Then it takes slices, as ever."""
-        turnstile, start = self._turnstile, _clock()
-        self._mark[0] = self._number
-        turnstile.collecting = True
-        self._tick_after(_POLLS_LATE_NS)
-        builtins.forget(self.context, turnstile.heap)
-        self._runtime.run_gc()
-        turnstile.collecting = False
-        if turnstile.turn is not None:
-            self._charge(turnstile.turn)
-        else:
-            self._mark[0] = 0
-            used = _clock() - start
-            self.account.cpu_ns += used
-            self._scheduler.used_ns += used
+        collect_garbage(self)
 
     def read_memory(self) -> int:
         """The heap's size in bytes, read now. Only between turns."""
@@ -374,7 +353,7 @@ class Isolate:
         turnstile.slice_ends = start + slice_ns
         self._mark[0], self._running[0] = self._number, turnstile.counter_at
         if self.account.trust < PROVEN_TURNS:
-            self._tick_after(slice_ns + _POLLS_LATE_NS)
+            self._tick_after(slice_ns + POLLS_LATE_NS)
         self._scheduler.in_turn = True
         try:
             runner.switch(self)
@@ -405,7 +384,7 @@ class Isolate:
         turnstile.slice_ends = start + slice_ns
         turnstile.look_at = start + self._scheduler.look_ns
         self._mark[0], self._running[0] = self._number, turnstile.counter_at
-        self._tick_after(slice_ns + _POLLS_LATE_NS)
+        self._tick_after(slice_ns + POLLS_LATE_NS)
         self._scheduler.in_turn = True
         try:
             runner.switch()
@@ -484,7 +463,7 @@ class Isolate:
                 self.memory_used = used
                 turnstile.outgrown = False
             else:
-                turnstile.outgrown = self._outgrown()
+                turnstile.outgrown = outgrown(self)
         turnstile.slice_ends = NEVER
         turnstile.turn = None
         hub = turnstile.hub
@@ -511,42 +490,6 @@ class Isolate:
         turn.cpu_ns += used
         self.account.cpu_ns += used
         self._scheduler.used_ns += used
-
-    @native_calls.enters
-    def _outgrown(self) -> bool:
-        """Whether the heap is above its limit, without the cycles that nobody holds any more: where it has grown, those
-        are collected."""
-        turnstile, limit = self._turnstile, self.limits.memory_bytes
-        if turnstile.heap is None:
-            return self._outgrown_by_walk()
-        self.memory_used = turnstile.heap.value
-        if self.memory_used <= turnstile.heap_trigger:
-            return False
-        self.collect_garbage()
-        self.memory_used = used = turnstile.heap.value
-        trigger = next_collection(used)
-        # A heap that is all but full must not be collected at every poll.
-        turnstile.heap_trigger = trigger if trigger <= limit else max(limit, used + limit // 8)
-        return bool(used > limit) or self.outside > limit
-
-    @native_calls.enters
-    def _outgrown_by_walk(self) -> bool:
-        if self.account.cpu_ns < self._memory_due_ns and self.may_hold(0):
-            return False
-        limit, before, start = self.limits.memory_bytes, self.memory_used, _clock()
-        used = self._runtime.compute_memory_usage()["malloc_size"]
-        if used > limit or self.outside > limit:
-            self.collect_garbage()
-            used = self._runtime.compute_memory_usage()["malloc_size"]
-        self.memory_used = used
-        pause, grown = 50 * (_clock() - start), used - before
-        if grown > 0:
-            # At the present rate the heap must not come near the engine's own limit before the next look.
-            room = (self.limits.hard_memory_bytes - used) // 4
-            pause = min(pause, (self.account.cpu_ns - self._memory_looked_ns) * room // grown)
-        self._memory_looked_ns = self.account.cpu_ns
-        self._memory_due_ns = self._memory_looked_ns + pause
-        return bool(used > limit) or self.outside > limit
 
     # -- between turns -----------------------------------------------------------------------------------------------
 

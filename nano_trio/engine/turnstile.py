@@ -18,6 +18,7 @@ import quickjs
 from nano_trio.engine import poll_timer
 from nano_trio.engine.allocator import hold_names
 from nano_trio.engine.heap_size import heap_size, next_collection
+from nano_trio.engine.memory import outgrown
 from nano_trio.engine.native_calls import GRACE_NS, end_compilation, enters, leave
 from nano_trio.engine.pauses import Stopped
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
@@ -128,7 +129,7 @@ class Turnstile:
             hold_names(isolate._runtime, 8)
         if turn.cpu_ns >= isolate.turn_limit_ns:
             self.stop = StopReason.CPU
-        elif isolate._outgrown():
+        elif outgrown(isolate):
             self.stop = self.stop or StopReason.MEMORY
         if self.stop is not None:
             return self._ends()

@@ -49,10 +49,10 @@ from nano_trio.web.errors import error_page, new_request_id, stack_of
 from nano_trio.web.http1 import Head, ProtocolError, RequestReader, as_sent
 from nano_trio.web.identity import id_of, span_of
 from nano_trio.web.reactor import HANG_UP, INPUT
+from nano_trio.web.records import record
 from nano_trio.web.request_body import WireBody
 from nano_trio.web.response_head import build, quick
 from nano_trio.web.service import Remainder, Service
-from nano_trio.web.settings import AccessRecord
 from nano_trio.web.tls_socket import TLSSocket
 from nano_trio.web.websocket import WebSocket
 from nano_trio.web.websocket_compression import Compression
@@ -285,7 +285,8 @@ class Connection:
             if message is not None:
                 if listener.access_log is not None:
                     status, size = response.status, 0 if content is None else len(content)
-                    self.record(request, target.name, status, size, started, complete=True, minor=head.minor)
+                    version = f"HTTP/1.{head.minor}"
+                    record(listener, request, target.name, status, size, started, complete=True, version=version)
                 if self.outgoing:
                     self.outgoing += message
                 else:
@@ -432,43 +433,8 @@ class Connection:
             self.sock.send(self.claim() + data + page.body)
         if self.listener.access_log is not None:
             request = IncomingRequest("", "", [], None, self.remote, request_id)
-            self.record(request, "", error.status, len(page.body), time.perf_counter(), complete=True)
+            record(self.listener, request, "", error.status, len(page.body), time.perf_counter(), complete=True)
         self.close_gently()
-
-    def record(
-        self,
-        request: IncomingRequest,
-        app: str,
-        status: int,
-        sent: int,
-        started: float,
-        *,
-        complete: bool,
-        minor: int = 1,
-    ) -> None:
-        """Tell the access log about a finished request. Its errors are logged, never raised."""
-        access_log = self.listener.access_log
-        if access_log is None:
-            return
-        duration = time.perf_counter() - started
-        record = AccessRecord(
-            request.method,
-            request.url,
-            status,
-            sent,
-            duration,
-            app,
-            request.remote_address,
-            request.id,
-            complete,
-            request.headers,
-            f"HTTP/1.{minor}",
-            request.span,
-        )
-        try:
-            access_log(record)
-        except Exception:
-            log.exception("the access log failed")
 
     # ---- changes of state ----
 

@@ -1,4 +1,4 @@
-"""Hosting: a configuration becomes apps behind listeners. What ``nano-trio serve`` runs.
+"""Hosting: apps behind listeners, and how they change while they run. What ``nano-trio serve`` runs.
 
 nano-trio ─┬─ apps: CPU scheduler, idle sweep, whatever the awake apps run
            ├─ connections: the reactor, the tasks of connections
@@ -16,39 +16,31 @@ import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import structlog
 import trio
 
-from nano_trio import logs
 from nano_trio.actors.child import ChildSpec, Restart
 from nano_trio.actors.registry import Registry
 from nano_trio.actors.room_bus import SharedRooms
 from nano_trio.actors.supervisor import Supervisor
 from nano_trio.config import App, Config, Overlay, keep, kept
-from nano_trio.web.assembly import app_ports, local_hostnames, route, server_settings, uses_local_certificates
-from nano_trio.web.certificates import CertificateError
 from nano_trio.web.live import LiveReload
 from nano_trio.web.load import Load
 from nano_trio.web.parent_link import ParentLink
 from nano_trio.web.pending import PendingChange
 from nano_trio.web.reload import Change, ReloadReport
-from nano_trio.web.router import Router
 from nano_trio.web.server import Server
-from nano_trio.web.sockets import kept_free
 from nano_trio.web.workers.calls import Calls
-from nano_trio.web.workers.mesh import FIRST, Mesh
+from nano_trio.web.workers.mesh import Mesh
 
 if TYPE_CHECKING:
     from nano_trio.web.admin.listener import AdminServer
-    from nano_trio.web.admin.operations import Operations
     from nano_trio.web.metrics import Metrics
 
-__all__ = ["Hosting", "host", "local_hostnames", "uses_local_certificates"]
+__all__ = ["Hosting", "report_overlay"]
 
 log = structlog.get_logger("nano_trio")
 
-_RENEW_S = 12 * 3600.0
 _KEPT_AT_ONCE = 50
 """Apps whose configuration is made text in a millisecond; that of more takes a thread, and its time."""
 _FIRST_REQUESTS_S = 0.1
@@ -56,7 +48,7 @@ _FIRST_REQUESTS_S = 0.1
 
 
 class Hosting:
-    """A running server with its apps; :func:`host` makes it.
+    """A running server with its apps; :func:`nano_trio.web.startup.host` makes it.
 
     Its methods that change something may be awaited from any task. Changes are made one after the other; cancelling the
     wait for one does not cancel the change. Whoever calls them logs who wanted it.
@@ -236,7 +228,7 @@ class Hosting:
         # Another worker may have changed it.
         await trio.to_thread.run_sync(self.overlay.read)
         config, dropped = await trio.to_thread.run_sync(self.overlay.apply, base)
-        _report(self.overlay, dropped)
+        report_overlay(self.overlay, dropped)
         report = await self._change(config, files=True)
         self.fault = report.error or fault
         if report.error is None:
@@ -452,149 +444,9 @@ class Hosting:
         await self.registry.drain(max(0.0, timeout - (trio.current_time() - started)))
 
 
-def _report(overlay: Overlay, dropped: Mapping[str, str]) -> None:
+def report_overlay(overlay: Overlay, dropped: Mapping[str, str]) -> None:
+    """Log what of the apps that were added and removed at run time cannot be had, and why."""
     if overlay.fault is not None:
         log.error("the apps that were added and removed at run time cannot be told", reason=overlay.fault)
     for name, why in dropped.items():
         log.error("an app that was added at run time cannot be served", app=name, reason=why)
-
-
-async def host(
-    config: Config,
-    *,
-    dev: bool = False,
-    access_log: bool = False,
-    source: Callable[[], Config] | None = None,
-    overlay: Overlay | None = None,
-    link: ParentLink | None = None,
-    fault: str | None = None,
-    task_status: trio.TaskStatus[Hosting] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Serve the configured apps until cancelled; reports the :class:`Hosting` once every port is open.
-
-    ``source`` reads the configuration anew for reloads; ``overlay`` holds what was added and removed at run time.
-    ``fault``: why this is not the configuration on disk but the last one that could be used.
-    Raises OSError where a port cannot be had, and :class:`CertificateError` for certificates that cannot serve.
-    """
-    base = config
-    if overlay is not None:
-        config, dropped = await trio.to_thread.run_sync(overlay.apply, base)
-        _report(overlay, dropped)
-    live = LiveReload() if dev else None
-    registry = Registry(
-        config.apps,
-        state_dir=config.state_dir,
-        dev=dev,
-        esbuild=config.esbuild,
-        drain_timeout_s=config.drain_timeout_s,
-        turns=None if link is None else link.turns,
-        quarantined=None if link is None else link.quarantined,
-        closed=frozenset() if link is None else link.closed,
-    )
-    router = Router(route(app, registry.apps[app.name], live) for app in config.apps)
-    settings = await trio.to_thread.run_sync(
-        functools.partial(server_settings, config, dev=dev, access_log=access_log, live=live)
-    )
-    if link is not None:
-        link.on_quarantine = registry.quarantine
-        link.on_doors = registry.close_doors
-        # Among several, one that is busy leaves the next connection to one that is not.
-        at_once = settings.accepted_at_once if link.workers == 1 else 1
-        settings = attrs.evolve(settings, sockets=link, accepted_at_once=at_once, shares=link.shares)
-    server = Server(settings, router)
-    load = Load()
-    hosting = Hosting(
-        config,
-        registry,
-        server,
-        load,
-        base=base,
-        source=source,
-        overlay=overlay,
-        dev=dev,
-        access_log=access_log,
-        link=link,
-        live=live,
-    )
-    if fault is not None:
-        log.error("the configuration on disk cannot be used; the last one that could be is", reason=fault)
-        hosting.fault = fault
-    try:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(hosting.root.run)
-            if link is not None and hosting.mesh is not None:
-                await _join(hosting, hosting.mesh, link)
-            # What the first worker's admin will listen on must not become the port of a listener that takes any.
-            async with kept_free(config.admin.host, config.admin.port):
-                await server.commit(await server.prepare(settings, app_ports(config.apps)))
-            if hosting.calls is not None:
-                hosting.calls.begin()
-            hosting.operations.add(ChildSpec(id="loop lag", run=load.run))
-            hosting.operations.add(ChildSpec(id="dropped log lines", run=logs.report_dropped))
-            hosting.operations.add(ChildSpec(id="certificate renewal", run=functools.partial(_renew, hosting)))
-            # Of several workers the first answers for all.
-            if config.admin.port is not None and (link is None or link.worker == FIRST):
-                await hosting.operations.start_child(
-                    ChildSpec(id="admin", run=functools.partial(_admin, hosting), reports=True)
-                )
-            if hosting.mesh is not None:
-                # What was added or removed before the others knew this worker.
-                hosting.spawn("follow", hosting.follow)
-            task_status.started(hosting)
-    finally:
-        server.close()
-
-
-async def _admin(hosting: Hosting, *, task_status: trio.TaskStatus[AdminServer]) -> None:
-    # Only who has admin waits for its protocols.
-    from nano_trio.web.admin.all_workers import AllWorkers, gather_lines
-    from nano_trio.web.admin.hosted import HostedOperations
-    from nano_trio.web.admin.listener import serve_admin
-
-    with HostedOperations(hosting) as here:
-        operations: Operations = here
-        if hosting.calls is not None:
-            operations = AllWorkers(hosting, here, hosting.calls)
-            gather_lines(hosting)
-        async with trio.open_nursery() as nursery:
-            sockets = hosting.server.settings.sockets
-            hosting.admin = await nursery.start(serve_admin, hosting.config.admin, operations, sockets)
-            task_status.started(hosting.admin)
-
-
-async def _join(hosting: Hosting, mesh: Mesh, link: ParentLink) -> None:
-    """Become one of several workers: reachable for the others before the first client comes."""
-    from nano_trio.web.admin.all_workers import answer_first, send_lines
-
-    await hosting.operations.start_child(ChildSpec(id="bus", run=mesh.run, reports=True))
-    assert hosting.rooms is not None
-    hosting.operations.add(ChildSpec(id="room counts", run=hosting.rooms.run))
-    hosting.calls = calls = Calls(mesh)
-    answer_first(calls, hosting)
-    await hosting.operations.start_child(ChildSpec(id="answers", run=calls.run, reports=True))
-
-    def left(worker: int) -> None:
-        # It may have been about to tell what it had added or removed.
-        if hosting.operations.takes_children:
-            hosting.spawn("follow", hosting.follow)
-
-    mesh.watch(lambda worker: None, left)
-    if mesh.me != FIRST and hosting.config.admin.port is not None:
-        hosting.operations.add(ChildSpec(id="log lines", run=functools.partial(send_lines, hosting)))
-    await link.meet(mesh.connect)
-    await mesh.known()
-
-
-async def _renew(hosting: Hosting) -> None:
-    """Renew local certificates that near their end while the server runs; the listeners see the new files."""
-    while True:
-        await trio.sleep(_RENEW_S)
-        config = hosting.config
-        if uses_local_certificates(config):
-            from nano_trio.web.local_ca import LocalCertificates
-
-            renew = functools.partial(LocalCertificates(config.tls.certs).ensure, local_hostnames(config), serving=True)
-            try:
-                await trio.to_thread.run_sync(renew)
-            except CertificateError as error:
-                log.error("local certificates cannot be renewed", reason=str(error))

@@ -54,9 +54,10 @@ from nano_trio.web.http1 import ProtocolError
 from nano_trio.web.http2_backlog import Backlog
 from nano_trio.web.http2_fields import Block, Malformed
 from nano_trio.web.http2_session import MOST_STREAMS, Session, SessionOver
-from nano_trio.web.http2_stream import Http2Stream, record
+from nano_trio.web.http2_stream import VERSION, Http2Stream
 from nano_trio.web.http2_unwanted import Unwanted
 from nano_trio.web.reactor import INPUT
+from nano_trio.web.records import record
 from nano_trio.web.router import normalise_host
 from nano_trio.web.tls_socket import TLSSocket
 
@@ -293,7 +294,7 @@ class Http2Connection:
         self.session.reset(number, Codes.PROTOCOL_ERROR)
         self.listener.counts.refuse(400)
         request = IncomingRequest("", "", [], None, self.remote, request_id)
-        record(self.listener, request, "", 400, 0, time.perf_counter(), complete=False)
+        record(self.listener, request, "", 400, 0, time.perf_counter(), complete=False, version=VERSION)
         self.session.given_up()
 
     def data(self, number: int, data: bytes, size: int, *, ended: bool) -> None:

@@ -39,52 +39,26 @@ from nano_trio.web.http2_body import Http2Body
 from nano_trio.web.http2_fields import Malformed, ResponseFields, response_fields
 from nano_trio.web.http2_session import FRAME
 from nano_trio.web.identity import id_of, span_of
+from nano_trio.web.records import record
 from nano_trio.web.response_head import BadResponse
-from nano_trio.web.settings import AccessRecord
 
 if TYPE_CHECKING:
     from nano_trio.web.http2 import Http2Connection
-    from nano_trio.web.listener import Listener
 
-__all__ = ["Http2Stream", "record"]
+__all__ = ["VERSION", "Http2Stream"]
 
 log = structlog.get_logger("nano_trio.web")
 
 Codes = h2.errors.ErrorCodes
 
+VERSION = "HTTP/2.0"
+"""As the access log calls it."""
 _PROGRESS = 4096
 """Bytes that a client must take within the stall time, or all that there are: a window of one byte buys none."""
 
 
 class _Truncated(Exception):
     """The response cannot be completed."""
-
-
-def record(
-    listener: Listener, request: IncomingRequest, app: str, status: int, sent: int, started: float, *, complete: bool
-) -> None:
-    """Tell the access log about a finished request. Its errors are logged, never raised."""
-    access_log = listener.access_log
-    if access_log is None:
-        return
-    told = AccessRecord(
-        request.method,
-        request.url,
-        status,
-        sent,
-        time.perf_counter() - started,
-        app,
-        request.remote_address,
-        request.id,
-        complete,
-        request.headers,
-        "HTTP/2.0",
-        request.span,
-    )
-    try:
-        access_log(told)
-    except Exception:
-        log.exception("the access log failed")
 
 
 class _TooMany(ProtocolError):
@@ -523,7 +497,16 @@ class Http2Stream:
         connection = self._connection
         if self._request is not None and connection.listener.access_log is not None:
             app = self._target.name if self._target is not None else ""
-            record(connection.listener, self._request, app, self._status, self.sent, self._started, complete=complete)
+            record(
+                connection.listener,
+                self._request,
+                app,
+                self._status,
+                self.sent,
+                self._started,
+                complete=complete,
+                version=VERSION,
+            )
         connection.forget(self)
 
     def _about(self) -> dict[str, str]:

@@ -26,8 +26,9 @@ from nano_trio.engine import freed_memory
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.web.certificates import CertificateError
 from nano_trio.web.file_watch import Digests, FileWatch
-from nano_trio.web.hosting import Hosting, host
+from nano_trio.web.hosting import Hosting
 from nano_trio.web.parent_link import ParentLink
+from nano_trio.web.startup import host
 
 __all__ = ["serve_until_signal"]
 
@@ -54,7 +55,7 @@ async def serve_until_signal(
     fallback: Config | None = None,
     fault: str | None = None,
 ) -> None:
-    """Host until SIGINT or SIGTERM, or until the parent says so. See :func:`nano_trio.web.hosting.host`.
+    """Host until SIGINT or SIGTERM, or until the parent says so. See :func:`nano_trio.web.startup.host`.
 
     ``watched``: the configuration's files; ``seen``: their digests before they were read. ``fallback``: what to run
     with where this one cannot be, for its ports or certificates. ``fault``: why ``config`` is not what the file says.

@@ -39,7 +39,7 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from operator import itemgetter
+from operator import itemgetter, length_hint
 from typing import Protocol
 
 import structlog
@@ -289,42 +289,37 @@ class Reactor:
                 ready = line.arrange(ready)
                 if line.has_others:
                     end = began + _PASS_WITH_OTHERS
-            reached = len(ready)
-            for number in ready:
-                connection = connections.get(number)
-                try:
-                    if connection is not None and connection.ready():
-                        again.append(connection)
-                except Exception:
-                    self._failed(connection)
-                now = clock()
-                if now > hold:
-                    self._flush()
-                    if now > end:
-                        reached = ready.index(number) + 1
-                        break
-                    hold = now + _HOLD
-            if line.order or reached < len(ready):
-                line.served(ready, reached)
+            unreached = iter(ready)
+            hold = self._serve(map(connections.get, unreached), end, hold, resuming=False)
+            left = length_hint(unreached)
+            if line.order or left:
+                line.served(ready, len(ready) - left)
             if again:
-                for _ in range(len(again)):
-                    connection = again.popleft()
-                    try:
-                        if connection.resume():
-                            again.append(connection)
-                    except Exception:
-                        self._failed(connection)
-                    now = clock()
-                    if now > hold:
-                        self._flush()
-                        if now > end:
-                            break
-                        hold = now + _HOLD
-            connection = None  # what is over is held by nobody who waits
+                self._serve((again.popleft() for _ in range(len(again))), end, hold, resuming=True)
             self._passing = False
             self.flush_later = _flush
             self._flush()
             stayed += clock() - began
+
+    def _serve(self, waiting: Iterable[Watched | None], end: float, hold: float, *, resuming: bool) -> float:
+        """Let them act one by one, to the last or until the pass ends; what they answered is sent at the time ``hold``.
+
+        Returns when the next is to be sent. Times are of :func:`time.perf_counter`.
+        """
+        clock = time.perf_counter
+        for connection in waiting:
+            try:
+                if connection is not None and (connection.resume() if resuming else connection.ready()):
+                    self._again.append(connection)
+            except Exception:
+                self._failed(connection)
+            now = clock()
+            if now > hold:
+                self._flush()
+                if now > end:
+                    break
+                hold = now + _HOLD
+        return hold
 
     def _is_prompt(self, number: int) -> bool:
         connection = self.connections.get(number)

@@ -31,6 +31,7 @@ from nano_trio.actors.request_ids import header_line
 from nano_trio.runtime.pieces import WHOLE
 from nano_trio.web.errors import error_page, stack_of
 from nano_trio.web.http1 import Head, ProtocolError
+from nano_trio.web.records import record
 from nano_trio.web.request_body import WireBody
 from nano_trio.web.response_head import BadResponse, Framing, ResponseHead, build
 from nano_trio.web.websocket_handshake import UPGRADE_REQUIRED, accept, read_upgrade
@@ -380,14 +381,15 @@ class Service:
             body.detach(self._gone or "the response is complete")
         if connection.listener.access_log is not None:
             app = self._target.name if self._target is not None else ""
-            connection.record(
+            record(
+                connection.listener,
                 self._request,
                 app,
                 self._status,
                 self._sent,
                 self._started,
                 complete=self._complete,
-                minor=self._head.minor,
+                version=f"HTTP/1.{self._head.minor}",
             )
         connection.service = None
         if self._switched:

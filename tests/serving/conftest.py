@@ -14,7 +14,8 @@ import structlog
 import trio
 
 from nano_trio.config import from_document
-from nano_trio.web.hosting import Hosting, host
+from nano_trio.web.hosting import Hosting
+from nano_trio.web.startup import host
 
 
 @attrs.define

@@ -15,7 +15,8 @@ import trio
 from nano_trio.actors.child import ChildSpec
 from nano_trio.config import Overlay, load
 from nano_trio.web.file_watch import FileWatch
-from nano_trio.web.hosting import Hosting, host
+from nano_trio.web.hosting import Hosting
+from nano_trio.web.startup import host
 
 from .conftest import Site
 

@@ -12,7 +12,8 @@ import httpcore
 import trio
 
 from nano_trio.config import from_document
-from nano_trio.web.hosting import Hosting, host
+from nano_trio.web.hosting import Hosting
+from nano_trio.web.startup import host
 
 APPS = 10_000
 

@@ -13,7 +13,8 @@ import trio
 
 from nano_trio.config import from_document
 from nano_trio.parent.sockets import bind_all
-from nano_trio.web.hosting import Hosting, host
+from nano_trio.web.hosting import Hosting
+from nano_trio.web.startup import host
 from tests.ports import free_port
 
 from .conftest import SiteMaker
