@@ -454,3 +454,31 @@ async def test_interface() -> None:
             ["TypeError", False], ["SyntaxError", True], ["TypeError", False], ["TypeError", False], "http://example.com/a%20b", True, 2, True,
             "[object EventSource]", [0, 1, 2], 1, None, "url,withCredentials,readyState,close,CONNECTING,OPEN,CLOSED,onopen,onmessage,onerror",
         ]  # fmt: skip
+
+
+async def test_listeners_have_the_store_of_where_their_source_was_made() -> None:
+    """As those of a MessagePort in Node.js; also behind the pause before the next attempt."""
+
+    async def handler(client: Client) -> None:
+        await client.send(HEAD + b"retry: 1\ndata: one\n\n")
+
+    async with sending(handler) as source, fetching() as js:
+        assert (
+            await js.run(
+                """
+                const storage = new (process.getBuiltinModule("node:async_hooks").AsyncLocalStorage)(), log = [];
+                const es = storage.run("made", () => new EventSource(url));
+                await storage.run("listening", () => new Promise((resolve) => {
+                  const add = (event) => {
+                    log.push(`${event.type} ${storage.getStore()}`);
+                    if (log.length === 6) resolve();
+                  };
+                  for (const type of ["open", "message", "error"]) es.addEventListener(type, add);
+                }));
+                es.close();
+                return log;
+                """,
+                url=source.url,
+            )
+            == ["open made", "message made", "error made"] * 2
+        )

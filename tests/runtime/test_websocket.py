@@ -574,3 +574,25 @@ async def test_interfaces() -> None:
             "TypeError", "TypeError", "TypeError",
             "url,readyState,bufferedAmount,extensions,protocol,binaryType,close,send,CONNECTING,OPEN,CLOSING,CLOSED,onopen,onerror,onclose,onmessage",
         ]  # fmt: skip
+
+
+async def test_listeners_have_the_store_of_where_their_socket_was_made() -> None:
+    """As those of a MessagePort in Node.js; one that cannot connect has it too, and what comes of a listener."""
+    async with serving(echo) as server, fetching() as js:
+        assert await js.run(
+            """
+            const storage = new (process.getBuiltinModule("node:async_hooks").AsyncLocalStorage)();
+            const log = [], add = (event) => log.push(`${event.type} ${storage.getStore()}`);
+            for (const address of [url, "ws://127.0.0.1:1/", "ws://a/?" + "x".repeat(200000)]) {
+              const ws = storage.run("made", () => new WebSocket(address));
+              await storage.run("listening", () => new Promise((resolve) => {
+                for (const type of ["open", "message", "error", "close"]) ws.addEventListener(type, add);
+                ws.onopen = () => setTimeout(() => { log.push(`later ${storage.getStore()}`); ws.send("x"); });
+                ws.onmessage = () => ws.close();
+                ws.onclose = resolve;
+              }));
+            }
+            return log;
+            """,
+            url=server.url,
+        ) == ["open made", "later made", "message made", "close made", *["error made", "close made"] * 2]

@@ -147,3 +147,23 @@ def test_rooms_without_clients(run_js: RunJS) -> None:
         return seen;
         """
     ) == [True, False, 0, [], 0, 0, True, True, False]
+
+
+def test_listeners_have_the_store_of_where_their_pair_was_made(run_js: RunJS) -> None:
+    assert run_js(
+        """
+        const storage = new (process.getBuiltinModule("node:async_hooks").AsyncLocalStorage)(), seen = [];
+        const { 0: a, 1: b } = storage.run("made", () => new WebSocketPair());
+        await storage.run("listening", () => new Promise((resolve) => {
+          for (const type of ["message", "close"]) {
+            b.addEventListener(type, (event) => seen.push(`${event.type} ${storage.getStore()}`));
+          }
+          b.addEventListener("close", resolve);
+          a.accept();
+          b.accept();
+          a.send("x");
+          a.close(1000, "");
+        }));
+        return seen;
+        """
+    ) == ["message made", "close made"]

@@ -1,4 +1,6 @@
 // EventSource: HTML, https://html.spec.whatwg.org/#server-sent-events , on fetch(). The host parses the streams.
+//
+// Listeners have what was current for an AsyncLocalStorage where the EventSource was made, as those of MessagePort do.
 (platform) => {
   "use strict";
   const { load, constructors, uncurry, promiseThen } = platform;
@@ -28,6 +30,8 @@
     /** Of the fetch under way; null between two. */
     #signal = null;
     #timer = 0;
+    /** `fire` with what was current where it was made. */
+    #fire = platform.bind?.(fire) ?? fire;
 
     constructor(url) {
       const context = "Failed to construct 'EventSource'";
@@ -87,7 +91,7 @@
       if (type === null || type.essence !== "text/event-stream") return this.#fail("the response is no text/event-stream");
       this.#state = OPEN;
       this.#failures = 0;
-      fire(this, new Event("open"));
+      this.#fire(this, new Event("open"));
       if (this.#signal !== signal) return;
       const stream = state.kind === load("body").KINDS.NONE ? null : load("body_source").streamOf(state);
       if (stream === null) return this.#reestablish("the server closed the connection");
@@ -133,7 +137,8 @@
       if (at < parsed.length) {
         const { MessageEvent } = load("event_types");
         const lastEventId = (this.#lastEventId = parsed[at + 2]);
-        fire(this, new MessageEvent(parsed[at], { __proto__: null, data: parsed[at + 1], origin, lastEventId }));
+        const init = { __proto__: null, data: parsed[at + 1], origin, lastEventId };
+        this.#fire(this, new MessageEvent(parsed[at], init));
         at += 3;
       }
       if (at < parsed.length) {
@@ -167,7 +172,7 @@
     #fireError(why) {
       const { ErrorEvent } = load("event_types");
       const message = `EventSource connection to '${this.#url}': ${why}`;
-      fire(this, new ErrorEvent("error", { __proto__: null, message, error: new constructors.Error(message) }));
+      this.#fire(this, new ErrorEvent("error", { __proto__: null, message, error: new constructors.Error(message) }));
     }
 
     static {

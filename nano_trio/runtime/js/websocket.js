@@ -5,6 +5,8 @@
 // close with. A client's link is a connection of the host
 // (websocket_client.py), which hands over its events one by one, each in a turn of its own, and waits with the next until
 // it is asked. Other links are in websocket_pair.js.
+//
+// Listeners have what was current for an AsyncLocalStorage where the WebSocket was made, as those of MessagePort do.
 (platform) => {
   "use strict";
   const { load, constructors, uncurry, operation, promiseThen, makeError } = platform;
@@ -112,6 +114,8 @@
     #binaryType = "blob";
     /** Bytes that were sent when it was too late; they stay in bufferedAmount. */
     #lost = 0;
+    /** `fire` with what was current where it was made. */
+    #fire = platform.bind?.(fire) ?? fire;
 
     constructor(url) {
       if (url === INTERNAL) {
@@ -194,7 +198,7 @@
           socket.#state = OPEN;
           socket.#protocol = protocol;
           socket.#extensions = extensions;
-          fire(socket, new Event("open"));
+          socket.#fire(socket, new Event("open"));
         },
         /** What was agreed for a socket that was open from the start. */
         agree(socket, url, protocol, extensions) {
@@ -212,7 +216,7 @@
             data = load("blob").makeBlob(new Uint8Array(data), "");
           }
           const origin = socket.#url === "" ? "" : originOf(socket.#url);
-          fire(socket, load("event_types").makeMessageEvent(data, origin), watch);
+          socket.#fire(socket, load("event_types").makeMessageEvent(data, origin), watch);
         },
         /** The connection is over. `failure`: why it failed, or null. */
         end(socket, wasClean, code, reason, failure, watch) {
@@ -222,9 +226,9 @@
           if (failure !== null) {
             const { ErrorEvent } = load("event_types");
             const message = `WebSocket connection to '${socket.#url}' failed: ${failure}`;
-            fire(socket, new ErrorEvent("error", { __proto__: null, message, error: new constructors.Error(message) }), watch);
+            socket.#fire(socket, new ErrorEvent("error", { __proto__: null, message, error: new constructors.Error(message) }), watch);
           }
-          fire(socket, new CloseEvent("close", { __proto__: null, wasClean, code, reason }), watch);
+          socket.#fire(socket, new CloseEvent("close", { __proto__: null, wasClean, code, reason }), watch);
         },
       };
     }
