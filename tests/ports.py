@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import socket
+from collections.abc import Iterator
 
 __all__ = ["free_port"]
 
-_chance = random.Random(os.getpid())
+
+def _ours() -> Iterator[int]:
+    """Those of this process, in any order, none twice: tests run in several processes at a time (pytest-xdist), of which
+    none may choose what another has chosen and not yet used.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = list(range(10_000 + number, 30_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+    random.Random(os.getpid()).shuffle(ports)
+    return itertools.cycle(ports)
+
+
+_candidates = _ours()
 
 
 def free_port() -> int:
@@ -17,7 +30,7 @@ def free_port() -> int:
     One of its own choice, closed again, may be given to a test beside before it is used.
     """
     while True:
-        port = _chance.randrange(10_000, 30_000)
+        port = next(_candidates)
         try:
             with socket.create_server(("127.0.0.1", port)):
                 return port

@@ -12,6 +12,7 @@ import pytest
 
 from nano_trio.config import from_document, keep, kept
 from tests.cli.conftest import Running, Start, get
+from tests.ports import free_port
 
 from .conftest import until, worker_of
 from .test_serving import crash_in_turn
@@ -88,8 +89,9 @@ def test_an_app_whose_folder_is_gone_does_not_take_the_others_along(place: Place
 
 
 def test_ports_that_cannot_be_had_are_no_reason_not_to_serve(place: Place) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        place.document["apps"].append({"name": "own", "path": "app", "port": taken.getsockname()[1]})
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        place.document["apps"].append({"name": "own", "path": "app", "port": port})
         place.write()
         place.running.wait_for("the configuration was not changed; the running one stays")
         place.kill()
@@ -97,7 +99,7 @@ def test_ports_that_cannot_be_had_are_no_reason_not_to_serve(place: Place) -> No
         assert "cannot listen on 127.0.0.1:" in place.problems()
     place.running.signal(signal.SIGHUP)
     until(lambda: place.problems() == "")
-    assert get(place.document["apps"][-1]["port"]) == (200, "hello")
+    assert get(port) == (200, "hello")
 
 
 def test_the_very_first_start_still_refuses_what_is_broken(start: Start, app: Path, tmp_path: Path) -> None:

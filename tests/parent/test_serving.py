@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import COMMAND, Nano, Start, asking, end_all, environment, get
+from tests.ports import free_port
 
 from .conftest import Running, stop_in_turn, until, worker_of, workers_of
 
@@ -327,8 +328,7 @@ def test_what_the_command_line_refuses(nano: Nano, app: Path, arguments: tuple[s
 def test_sighup_reloads_and_a_port_that_it_opened_outlives_the_worker(two: Running, tmp_path: Path) -> None:
     port = two.port()
     worker = worker_of(two)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        own = probe.getsockname()[1]
+    own = free_port()
     file = tmp_path / "nano.json"
     document = json.loads(file.read_text())
     (tmp_path / "own.js").write_text("export default () => new Response('own')")

@@ -17,6 +17,7 @@ import pytest
 
 from nano_trio.parent.systemd import Notifier
 from tests.cli.conftest import Running, Start, environment, get
+from tests.ports import free_port
 from tests.readme.document import REPOSITORY
 
 from .conftest import Play, worker_of
@@ -128,9 +129,8 @@ def dual_stack() -> socket.socket:
 
 
 def test_a_socket_that_the_configuration_does_not_know_is_an_error(app: Path, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as sock, socket.create_server(("127.0.0.1", 0)) as free:
-        other = free.getsockname()[1]
-        free.close()
+    other = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
         result = activated(tmp_path, sock, "--app", "app", "--port", str(other)).end()
     assert result.code == 1

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from nano_trio.runtime.eventsource import EventStreamParser, TooLong, namespace
 from nano_trio.runtime.net_policy import NetPolicy
+from tests.ports import free_port
 
 from .fetching import OPEN, Fetching, fetching
 from .open_connections import OpenConnections
@@ -301,9 +302,6 @@ async def test_parameters_of_the_type_change_nothing(type_: str) -> None:
 
 
 async def test_a_server_that_cannot_be_reached_is_tried_again() -> None:
-    listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
-    port = listener.socket.getsockname()[1]
-    await listener.aclose()
     async with fetching() as js:
         source = """
             let message;
@@ -311,7 +309,7 @@ async def test_a_server_that_cannot_be_reached_is_tried_again() -> None:
             await until(1);
             es.close();
             return [log, es.readyState, message];"""
-        log, state, message = await run(js, source, url=f"http://127.0.0.1:{port}/")
+        log, state, message = await run(js, source, url=f"http://127.0.0.1:{free_port()}/")
         assert (log, state) == (["error 0"], 2)
         assert "refused" in message
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import trio
+
+from tests.ports import free_port
 
 from .fetching import fetching
 
@@ -43,8 +44,7 @@ async def nginx(tmp_path: Path) -> AsyncIterator[str]:
     (files / "long.txt").write_text("a line of text\n" * 20_000)
     (files / "bytes.bin").write_bytes(bytes(range(256)) * 4096)
     (files / "slow").write_text("x" * 100_000)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     configuration = tmp_path / "nginx.conf"
     configuration.write_text(CONFIGURATION.format(folder=tmp_path, port=port))
     async with trio.open_nursery() as nursery:

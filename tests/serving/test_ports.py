@@ -44,6 +44,11 @@ def system_gives(monkeypatch: pytest.MonkeyPatch) -> Any:
     return given.extend
 
 
+def test_no_two_tests_are_given_the_same_port() -> None:
+    ports = [free_port() for _ in range(1000)]
+    assert len(set(ports)) == 1000
+
+
 async def test_any_port_is_none_that_another_listener_is_configured_for(
     system_gives: Any, serve: SiteMaker, tmp_path: Path
 ) -> None:

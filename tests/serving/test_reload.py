@@ -247,15 +247,15 @@ async def test_the_request_timeout_is_in_force_at_once(place: Place) -> None:
 
 
 async def test_ports_are_opened_and_closed(place: Place) -> None:
-    (free,) = await open_sockets("127.0.0.1", 0)
-    port = free.getsockname()[1]
+    port = free_port()
+    (taken,) = await open_sockets("127.0.0.1", port)
     place.app("one", answers("one"))
     async with place.serve():
         place.app("one", port=port)
-        report = await place.hosting.reload()  # taken: nothing changes
+        report = await place.hosting.reload()  # nothing changes
         assert f"cannot listen on 127.0.0.1:{port}" in (report.error or "")
         assert await place.text("one") == "one"
-        free.close()
+        taken.close()
         assert (await place.hosting.reload()).error is None
         assert (await place.site.pool.request("GET", f"http://127.0.0.1:{port}/")).content == b"one"
         assert (await place.site.get("one")).status == 404  # no longer at the main port

@@ -18,6 +18,7 @@ import {
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 let finished = 0;
+let asked = [];
 
 const app = new H3({
   onError: (error) =>
@@ -75,14 +76,19 @@ app.get("/whoami", (event) => ({
   session: getCookie(event, "session") ?? null,
   theme: getCookie(event, "theme") ?? null,
 }));
-app.get("/stream", () =>
-  iterable(async function* () {
+app.get("/stream", () => {
+  asked = Array.from({ length: 6 }, () => Promise.withResolvers());
+  return iterable(async function* () {
     for (let i = 1; i <= 5; i++) {
+      if (i > 1) await asked[i].promise;
       yield `part ${i}\n`;
-      await sleep(20);
     }
-  }),
-);
+  });
+});
+app.get("/ask/:part", (event) => {
+  asked[getRouterParam(event, "part")].resolve();
+  return "asked";
+});
 app.get("/events", (event) => {
   const events = createEventStream(event);
   (async () => {

@@ -9,6 +9,7 @@ import { stream, streamSSE } from "hono/streaming";
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const app = new Hono();
 let finished = 0;
+let asked = [];
 
 app.use(async (c, next) => {
   c.set("by", "middleware");
@@ -47,14 +48,19 @@ app.get("/login", (c) => {
   return c.text("welcome");
 });
 app.get("/whoami", (c) => c.json({ session: getCookie(c, "session") ?? null, theme: getCookie(c, "theme") ?? null }));
-app.get("/stream", (c) =>
-  stream(c, async (out) => {
+app.get("/stream", (c) => {
+  asked = Array.from({ length: 6 }, () => Promise.withResolvers());
+  return stream(c, async (out) => {
     for (let i = 1; i <= 5; i++) {
+      if (i > 1) await asked[i].promise;
       await out.write(`part ${i}\n`);
-      await sleep(20);
     }
-  }),
-);
+  });
+});
+app.get("/ask/:part", (c) => {
+  asked[c.req.param("part")].resolve();
+  return c.text("asked");
+});
 app.get("/events", (c) =>
   streamSSE(c, async (out) => {
     for (let i = 1; i <= 3; i++) await out.writeSSE({ data: `tick ${i}`, event: "tick", id: String(i) });

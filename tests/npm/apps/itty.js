@@ -4,6 +4,7 @@ import { AutoRouter, StatusError, cors, json, status, text, withCookies } from "
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const { preflight, corsify } = cors({ origin: "https://site.example", allowMethods: ["GET", "PUT"] });
 let finished = 0;
+let asked = [];
 
 const withMark = (request) => {
   request.by = "middleware";
@@ -65,14 +66,19 @@ router
     const { readable, writable } = new TransformStream();
     const writer = writable.getWriter();
     const encoder = new TextEncoder();
+    asked = Array.from({ length: 6 }, () => Promise.withResolvers());
     (async () => {
       for (let i = 1; i <= 5; i++) {
+        if (i > 1) await asked[i].promise;
         await writer.write(encoder.encode(`part ${i}\n`));
-        await sleep(20);
       }
       await writer.close();
     })();
     return new Response(readable, { headers: { "content-type": "text/plain" } });
+  })
+  .get("/ask/:part", ({ params }) => {
+    asked[params.part].resolve();
+    return "asked";
   })
   .get("/events", () => {
     let i = 0;
