@@ -126,6 +126,10 @@ class Large:
         self._given.append(strings.unbox_utf8(piece) if piece.is_array else piece.to_bytes())
         poll_after(piece)
 
+    def turn(self) -> None:
+        """What was handed over came from its last piece on."""
+        self._given.reverse()
+
     def hold(self) -> None:
         """What was handed over is an argument of the host function that is called next, behind those held already."""
         self._held.append(self.take())
@@ -184,6 +188,7 @@ def namespace(services: Services) -> Namespace:
     return {
         "begin": large.begin,
         "put": large.put,
+        "turn": large.turn,
         "back": large.back,
         "size": large.size,
         "next": large.next,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from urllib.parse import quote, unquote_to_bytes
 
@@ -147,3 +148,41 @@ async def test_what_is_sent_is_read_whatever_its_size(house: HouseMaker, way: st
         large = current._environment.large
         assert not large._lent
         assert not large._given
+
+
+def forget_peak() -> int:
+    """Have the most memory that this process has had be what it has now; that, in bytes."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak()
+
+
+def peak() -> int:
+    """The most memory that this process has had since that was forgotten, in bytes."""
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) << 10
+
+
+async def test_bytes_that_an_app_keeps_are_there_twice_and_not_three_times(house: HouseMaker) -> None:
+    """What the response has of its own becomes the host's bit by bit: there never is all of it in both."""
+    size = (96 << 20) + 12345
+    app = f"""
+      const own = new Uint8Array({size});
+      for (let i = 0; i < 5e6; i++) own[i] = i * 7;
+      own.copyWithin(own.length - 5e6, 0, 5e6);
+      export default (request) => request.url.endsWith("/begin") ? new Response("begun") : new Response(own);
+    """
+    pattern = bytes(i * 7 & 255 for i in range(256)) * (5_000_000 // 256 + 1)
+    async with house({"app": {"source": app, "memory_mb": 1000}}) as home:
+
+        async def ask(path: str) -> list[bytes]:
+            exchange = home.app("app").begin(IncomingRequest("GET", f"http://app/{path}", [], None, "192.0.2.7"))
+            received = await pieces_of(await exchange.wait())
+            exchange.finish()
+            return received
+
+        assert await ask("begin") == [b"begun"]
+        before = forget_peak()
+        body = await ask("bytes")
+        assert peak() - before < size * 3 // 2
+        whole = b"".join(body)
+        assert len(whole) == size
+        assert whole[:5_000_000] == whole[-5_000_000:] == pattern[:5_000_000]

@@ -20,12 +20,12 @@
       if (body === null || (isView(body) ? viewByteLength(body) : byteLength(body)) <= LARGE) return body;
       return platform.load("large").hold(body);
     },
-    /** Hand it over in pieces, if it is large. */
-    goesAhead(body) {
+    /** Hand it over in pieces, if it is large. `isLast`: as in large.js. */
+    goesAhead(body, isLast = false) {
       if ((typeof body === "string" ? body.length : isView(body) ? viewByteLength(body) : byteLength(body)) <= LARGE) {
         return false;
       }
-      platform.load("large").give(body);
+      platform.load("large").give(body, isLast);
       return true;
     },
   };

@@ -143,9 +143,10 @@
 
   /**
    * For the host, of a [kind, body] that body.js hands over, TEXT or BYTES: a large one goes ahead, and is [7, is it text?].
+   * `isLast`: no other body has these bytes.
    */
-  function handOver(handed) {
-    return load("ahead").goesAhead(handed[1]) ? [7, handed[0] === TEXT] : handed;
+  function handOver(handed, isLast = false) {
+    return load("ahead").goesAhead(handed[1], isLast) ? [7, handed[0] === TEXT] : handed;
   }
 
   /** "Clone a body" of `from` into `to`. */

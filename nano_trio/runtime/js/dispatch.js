@@ -216,7 +216,9 @@
       if (status === 0) throw new TypeError("Response.error() is a network error and cannot be sent to a client.");
       body = handOver(state, true);
       // Of names that are here already: each that is new takes more than all the rest of this.
-      if (body[0] === TEXT ? body[1].length > 262144 : body[0] === BYTES) body = platform.load("body_source").handOver(body);
+      if (body[0] === TEXT ? body[1].length > 262144 : body[0] === BYTES) {
+        body = platform.load("body_source").handOver(body, !state.shared);
+      }
       if (status === 101) {
         platform.load("websocket_server").accept(id, state, statusText, joined);
         return;

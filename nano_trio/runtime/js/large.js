@@ -5,21 +5,28 @@
   const { buffers, constructors, uncurry } = platform;
   const { Uint8Array } = constructors;
   const { isView, viewBuffer, viewByteOffset, viewByteLength, byteLength } = buffers;
-  const { begin, put, back, size: sizeOf, next, forget, hold, release } = platform.host("large");
+  const { begin, put, turn, back, size: sizeOf, next, forget, hold, release } = platform.host("large");
   const charCodeAt = uncurry("String", "charCodeAt");
   const substring = uncurry("String", "substring");
   const set = uncurry("TypedArray", "set");
+  const transfer = uncurry("ArrayBuffer", "transfer");
   const PIECE = 131072;
+  /** Pieces after which a buffer that nobody needs any more is made so much smaller. */
+  const GIVEN_UP = 8;
   /** Code units, of which each may be three bytes. */
   const TEXT_PIECE = 32768;
   /** What tells the host whose isolate it is. */
   const HERE = [];
 
-  /** Hand over a string, an ArrayBuffer or a Uint8Array: the host function that is called next takes it. */
-  function give(body) {
+  /**
+   * Hand over a string, an ArrayBuffer or a Uint8Array: the host function that is called next takes it. `isLast`: nobody
+   * else has these bytes or will need them, so that there need not be all of them twice.
+   */
+  function give(body, isLast = false) {
     begin();
     try {
       if (typeof body === "string") giveText(body);
+      else if (isLast && isWhole(body)) giveUp(isView(body) ? viewBuffer(body) : body);
       else if (isView(body)) giveBytes(viewBuffer(body), viewByteOffset(body), viewByteLength(body));
       else giveBytes(body, 0, byteLength(body));
     } catch (error) {
@@ -28,6 +35,7 @@
       throw error;
     }
   }
+  const isWhole = (body) => !isView(body) || viewByteLength(body) === byteLength(viewBuffer(body));
   function giveText(text) {
     for (let at = 0, end; at < text.length; at = end) {
       end = endOfPiece(text, at);
@@ -43,6 +51,20 @@
     for (let at = 0; at < size; at += PIECE) {
       put(new Uint8Array(buffer, start + at, size - at < PIECE ? size - at : PIECE));
     }
+  }
+
+  /** From the last piece on, and what the host has the buffer is without: memory is given back where it ends. */
+  function giveUp(buffer) {
+    for (let end = byteLength(buffer); end > 0; ) {
+      const rest = end - 1 - ((end - 1) % (GIVEN_UP * PIECE));
+      for (let at = end; at > rest; ) {
+        const before = at - 1 - ((at - 1) % PIECE);
+        put(new Uint8Array(buffer, before, at - before));
+        at = before;
+      }
+      buffer = transfer(buffer, (end = rest));
+    }
+    turn();
   }
 
   /** "UTF-8 encode" of a string to an ArrayBuffer. */
