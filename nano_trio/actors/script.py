@@ -15,6 +15,7 @@ from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.modules import AppCode, load_app
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.scripts import evaluate as run_script
 from nano_trio.engine.turn import Limits, StopReason, Turn
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
@@ -30,9 +31,20 @@ Write = Callable[[str, str], None]
 """Called with a console level and a line."""
 
 _CODE_NAME = "<eval>"
-# What a wrapper adds before the code, on its first line.
-_AWAIT_EXPRESSION = ("(async()=>(", "\n))()")
-_AWAIT_STATEMENTS = ("(async()=>{", "\n})()")
+# What makes an async function of code with `await`, where the engine cannot take it as it is: where it begins like a
+# block but is an object, and where it has a `return`. What comes before the code is on its first line.
+_EXPRESSION = ("(async()=>(", "\n))()")
+_STATEMENTS = ("(async()=>{", "\n})()")
+
+
+def _ways(code: str) -> list[tuple[str, str] | None]:
+    """How code may be evaluated, in this order: between two texts, or (None) as a script with a top-level ``await``."""
+    plain = ("", "")
+    if "await" not in code:
+        return [plain]
+    if code.lstrip().startswith("{"):
+        return [plain, _EXPRESSION, None, _STATEMENTS]
+    return [plain, None, _EXPRESSION, _STATEMENTS]
 
 
 class ScriptError(Exception):
@@ -48,6 +60,8 @@ class _Script(NoRequests):
         self._settled = False
         self._error: str | None = None
         self.value: str | None = None
+        self.source: str | None = None
+        """The code, where it is no module."""
         self.scheduler = CpuScheduler()
         limits = Limits(turn_ms=1e12, memory_bytes=int(memory_mb * (1 << 20)))
         self.environment = Environment(
@@ -104,11 +118,9 @@ class _Script(NoRequests):
 
     def load_failed(self, text: str, stack: str) -> None:
         self._settled = True
-        self._fail(str(self.environment.render(text, stack)))
-
-    def load_failed_at(self, error: JavaScriptError) -> None:
-        """Like :meth:`load_failed`, for code that is no module."""
-        self._settled = True
+        error = self.environment.render(text, stack)
+        if not error.excerpt and (source := self.source) is not None:
+            error = render_error(text, stack, lambda file: source if file == _CODE_NAME else None)
         self._fail(str(error))
 
     def evaluated(self, text: str | None) -> None:
@@ -136,6 +148,7 @@ async def evaluate(code: str, write: Write, *, memory_mb: float = 1024) -> str |
     Raises :class:`ScriptError`.
     """
     script = _Script(write, None, memory_mb)
+    script.source = code
     isolate = script.environment.isolate
 
     def start() -> None:
@@ -143,26 +156,29 @@ async def evaluate(code: str, write: Write, *, memory_mb: float = 1024) -> str |
 
     def begin() -> None:
         script.environment.install_entries("dispatch_script")
-        attempts = [("", "")]
-        if "await" in code:
-            attempts += [_AWAIT_EXPRESSION, _AWAIT_STATEMENTS]
-        first: quickjs.JSError | None = None
-        for before, after in attempts:
+        told: quickjs.JSError | None = None
+        for wrapper in _ways(code):
+            is_awaiting = wrapper is None
+            before, after = wrapper or ("", "")
             try:
-                value = isolate.context.eval(before + code + after, _CODE_NAME)
+                boxed = run_script(isolate.context, before + code + after, _CODE_NAME, awaiting=is_awaiting)
+                if boxed is None and is_awaiting:
+                    continue
+                value = isolate.context.eval(before + code + after, _CODE_NAME) if boxed is None else boxed
             except quickjs.JSError as error:
                 if isolate.stopping:
                     return
-                first = first or error
-                if str(error).startswith("SyntaxError"):
+                is_syntax = str(error).startswith("SyntaxError")
+                # Where the code stands as it is, what is said of it is true; best where `await` is known.
+                if told is None or is_awaiting or not is_syntax:
+                    told = error
+                if is_syntax:
                     continue
-                first = error
                 break
-            script.environment.call_entry("evaluated", value)
+            script.environment.call_entry("evaluated", value, boxed is not None, is_awaiting)
             return
-        assert first is not None
-        stack = getattr(first, "js_stack", "") or ""
-        script.load_failed_at(render_error(str(first), stack, lambda file: code if file == _CODE_NAME else None))
+        assert told is not None
+        script.load_failed(str(told), getattr(told, "js_stack", "") or "")
 
     await script.run(start)
     return script.value

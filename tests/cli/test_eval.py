@@ -28,6 +28,19 @@ from .conftest import Nano, Start
         ("const r = new Response('hi'); return await r.text()", "hi\n"),
         ("Promise.resolve(7)", "7\n"),
         ("'await'", "await\n"),
+        ("10n", "10n\n"),
+        ("1; await 1", "1\n"),
+        ("await 1; 2;\n", "2\n"),
+        ("const a = await 1; a + 1", "2\n"),
+        ("let x = await 1; function f() { return x } f()", "1\n"),
+        ("if (await true) { 'yes' } else { 'no' }", "yes\n"),
+        ("for (const each of [1, 2]) await each", "2\n"),
+        ("{ a: await 1 }", "{ a: 1 }\n"),
+        ("{ const a = await 5; a }", "5\n"),
+        ("await new Promise((done) => setTimeout(done, 1)); 10n", "10n\n"),
+        ("await null; Promise.resolve(7)", "7\n"),
+        ("await null; undefined", ""),
+        ("let then = 1; await { then: (done) => done(2) }", "2\n"),
     ],
 )
 def test_the_value_is_printed(nano: Nano, code: str, shown: str) -> None:
@@ -57,6 +70,15 @@ def test_an_uncaught_error_has_its_place(nano: Nano) -> None:
         "<eval>:2:7: TypeError: cannot read property 'x' of null\n      null.x;\n          ^\n"
     )
     assert "at f (<eval>:2:7)" in result.err
+
+
+def test_errors_of_awaiting_code_have_their_place(nano: Nano) -> None:
+    result = nano("eval", "await 1;\nnull.x")
+    assert result.code == 1
+    assert result.err.startswith("<eval>:2:5: TypeError: cannot read property 'x' of null\n    null.x\n        ^\n")
+    result = nano("eval", "await 1; let y =")
+    assert result.code == 1
+    assert result.err.startswith("<eval>:1:17: SyntaxError")
 
 
 @pytest.mark.parametrize("code", ["throw new Error('late')", "await null; throw new Error('late')"])

@@ -12,13 +12,21 @@
   entries.run = (evaluated) => {
     promiseThen(evaluated, () => host.loaded(), failed);
   };
-  /** Report the value of a script, awaited where it is a promise. */
-  entries.evaluated = (value) => {
+  /**
+   * Report the value of a script, awaited where it is a promise. `isBoxed`: it lies in an array. `isAwaiting`: what lies
+   * there is the promise of an object that has it.
+   */
+  entries.evaluated = (value, isBoxed, isAwaiting) => {
+    if (isBoxed) value = value[0];
+    if (isAwaiting) promiseThen(value, (result) => report(result.value), failed);
+    else report(value);
+  };
+  function report(value) {
     promiseThen(
       platform.promiseResolve(value),
       (result) => host.evaluated(result === undefined ? null : load("inspect").formatLog([result])),
       failed,
     );
-  };
+  }
   return { __proto__: null };
 }
