@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import ClassVar
 
 import trio
+import trio.testing
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web.router import Route, Router
@@ -69,6 +70,24 @@ class App:
         exchange = FakeExchange(answer) if isinstance(answer, OutgoingResponse) else FakeExchange(wait=answer)
         self.exchanges.append(exchange)
         return exchange
+
+
+async def begun(app: App, count: int = 1) -> None:
+    """Wait until that many requests have begun, and nothing more can happen to them before something comes in.
+
+    The latter alone does not tell: the system may take its time with what was sent, also to this machine.
+    """
+    with trio.fail_after(30):
+        while len(app.exchanges) < count:
+            await trio.lowlevel.checkpoint()
+    await trio.testing.wait_all_tasks_blocked()
+
+
+async def gone(server: Server) -> None:
+    """Wait until the server has no connection any more."""
+    with trio.fail_after(30):
+        while server.connections:
+            await trio.lowlevel.checkpoint()
 
 
 class Stream:

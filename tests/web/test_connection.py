@@ -12,7 +12,7 @@ import trio
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
 from nano_trio.web.router import Route, Router
 from nano_trio.web.settings import AccessRecord, Limits
-from tests.web.apps import App, Stream, connected, echo_app, read_body, running, text
+from tests.web.apps import App, Stream, begun, connected, echo_app, read_body, running, text
 
 
 async def test_hello_with_date_and_length(http: str) -> None:
@@ -378,9 +378,10 @@ async def test_malformed_chunks_reach_the_app_as_a_broken_body_and_the_client_as
 
         return answer
 
-    async with running(App(handler)) as server, connected(server) as client:
+    app = App(handler)
+    async with running(app) as server, connected(server) as client:
         await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
-        await trio.testing.wait_all_tasks_blocked()
+        await begun(app)
         await client.send(b"cdeXXX")
         reply = await client.reply()
         assert (reply.status, reply["connection"]) == (400, "close")

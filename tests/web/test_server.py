@@ -20,7 +20,7 @@ from nano_trio.web.server import Server, serve
 from nano_trio.web.settings import ServerSettings
 from nano_trio.web.sockets import OwnSockets, Scheme, open_sockets
 from tests.ports import free_port
-from tests.web.apps import App, Client, connected, echo_app, running, text
+from tests.web.apps import App, Client, begun, connected, echo_app, gone, running, text
 
 
 class Given(OwnSockets):
@@ -136,14 +136,15 @@ class Pausing:
 
 async def test_drain_finishes_what_is_in_flight() -> None:
     pausing = Pausing()
+    app = App(pausing)
     async with trio.open_nursery() as nursery:
         settings = ServerSettings(host="127.0.0.1", port=0)
-        server: Server = await nursery.start(serve, settings, Router([Route(App(pausing), default=True)]))
+        server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
         port = server.port
         async with connected(server) as idle, connected(server) as busy:
             await idle.get("/quick")
             await busy.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            await trio.testing.wait_all_tasks_blocked()
+            await begun(app, 2)
             nursery.start_soon(server.drain)
             await trio.testing.wait_all_tasks_blocked()
             with pytest.raises(OSError, match="connect"):
@@ -166,7 +167,7 @@ async def test_a_request_on_a_kept_alive_connection_is_told_of_the_drain() -> No
             assert (await idle.get("/quick")).status == 200
             await silent.get("/quick")
             await busy.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            await trio.testing.wait_all_tasks_blocked()
+            await begun(app, 3)
             nursery.start_soon(server.drain)
             await trio.testing.wait_all_tasks_blocked()
             reply = await idle.get("/quick")
@@ -186,7 +187,7 @@ async def test_a_request_that_arrives_while_draining_is_answered_503() -> None:
         server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
         async with connected(server) as client:
             await client.send(b"GET /quick HTTP/1.1\r\n")
-            await trio.testing.wait_all_tasks_blocked()
+            await trio.testing.wait_all_tasks_blocked(0.05)
             nursery.start_soon(server.drain)
             await trio.testing.wait_all_tasks_blocked()
             await client.send(b"Host: a\r\n\r\n")
@@ -203,7 +204,7 @@ async def test_the_drain_deadline_aborts_the_rest(autojump_clock: trio.testing.M
         server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
         async with connected(server) as client:
             await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            await trio.testing.wait_all_tasks_blocked()
+            await begun(app)
             began = trio.current_time()
             await server.drain()
             assert 29 < trio.current_time() - began < 33
@@ -217,7 +218,7 @@ async def test_cancelling_serve_ends_everything() -> None:
     async with running(app) as server:
         client = Client(await trio.open_tcp_stream("127.0.0.1", server.port))
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        await trio.testing.wait_all_tasks_blocked()
+        await begun(app)
     assert await client.closed()
     await client.stream.aclose()
     assert app.exchanges[0].finished == 1
@@ -260,8 +261,7 @@ async def test_two_hundred_idle_connections_cost_no_tasks() -> None:
         assert server.connections == 200
         for stream in streams:
             await stream.aclose()
-        await trio.testing.wait_all_tasks_blocked()
-        assert server.connections == 0
+        await gone(server)
 
 
 async def test_without_epoll(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,15 +273,15 @@ async def test_without_epoll(monkeypatch: pytest.MonkeyPatch) -> None:
         async with connected(server) as client:
             assert (await client.get("/quick")).text == "quick"
             await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            await trio.testing.wait_all_tasks_blocked()
+            await begun(app, 2)
             await client.send(b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
-            await trio.testing.wait_all_tasks_blocked()
+            await trio.testing.wait_all_tasks_blocked(0.05)
             pausing.proceed.set()
             assert (await client.reply()).text == "finished"
             assert (await client.reply()).text == "quick"
         pausing.proceed = trio.Event()
         async with connected(server) as client:
             await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            await trio.testing.wait_all_tasks_blocked()
+            await begun(app, 4)
         with trio.fail_after(5):
             await app.exchanges[-1].disconnected.wait()

@@ -13,7 +13,7 @@ import trio.testing
 
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
 from nano_trio.web import request_body
-from tests.web.apps import App, Client, Stream, connected, counting_app, read_body, running, text
+from tests.web.apps import App, Client, Stream, begun, connected, counting_app, gone, read_body, running, text
 from tests.web.test_direct_wait import Passes
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -255,14 +255,13 @@ async def test_a_client_that_leaves_while_its_head_is_awaited(how: str) -> None:
     app = App(lambda request: never)
     async with running(app) as server, connected(server) as client:
         await client.send(GET)
-        await trio.testing.wait_all_tasks_blocked()
+        await begun(app)
         await leave(client, how)
         with trio.fail_after(5):
             await app.exchanges[0].disconnected.wait()
             await cancelled.wait()
-        await trio.testing.wait_all_tasks_blocked()
+        await gone(server)
         assert app.exchanges[0].finished == 1
-        assert server.connections == 0
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
@@ -274,7 +273,7 @@ async def test_a_client_that_leaves_with_pipelined_requests_behind(how: str) -> 
     app = App(lambda request: never)
     async with running(app) as server, connected(server) as client:
         await client.send(GET)
-        await trio.testing.wait_all_tasks_blocked()
+        await begun(app)
         await client.send(GET * 1000)
         await trio.testing.wait_all_tasks_blocked()
         await leave(client, how)
@@ -289,9 +288,10 @@ async def test_pipelined_bytes_wait_in_the_kernel_while_a_request_is_served() ->
         await trio.sleep_forever()
         raise AssertionError
 
-    async with running(App(lambda request: never)) as server, connected(server) as client:
+    app = App(lambda request: never)
+    async with running(app) as server, connected(server) as client:
         await client.send(GET)
-        await trio.testing.wait_all_tasks_blocked()
+        await begun(app)
         sent = 0
         with trio.move_on_after(0.3):
             while sent < 100_000_000:
@@ -350,7 +350,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body(how: str) -> None:
     app = App(handler)
     async with running(app) as server, connected(server) as client:
         await client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc")
-        await trio.testing.wait_all_tasks_blocked()
+        await begun(app)
         await leave(client, how)
         with trio.fail_after(5):
             await left.wait()
