@@ -353,7 +353,7 @@ class App:
                 self._enter(AppState.ASLEEP)
             self._log.error("the app crashed", error=why)
             logs.lifecycle(self.name, "crashed", reason=why)
-            again = self.settings.preload and incarnation is not None
+            again = self.settings.preload and incarnation is not None and not incarnation.would_fail_again
         else:
             if self.state is not _DRAINING:
                 self._enter(AppState.FAILED)

@@ -120,6 +120,8 @@ class Incarnation:
         self._load_error: str | None = None
         self.death: str | None = None
         """Why it crashed."""
+        self._has_waited = False  # it had a timer or an operation
+        self._supervise = supervise
         self._drained: trio.Event | None = None
         """Set when a drain that waits may look again."""
         self._loaded: trio.Event | None = None
@@ -139,7 +141,7 @@ class Incarnation:
             },
             code=code,
             blank=blank,
-            on_work=functools.partial(supervise, self),
+            on_work=self._work_begins,
         )
         isolate = self._environment.isolate
         isolate.on_stopped = self._stopped
@@ -149,9 +151,18 @@ class Incarnation:
     def _log(self) -> Any:
         return structlog.get_logger("nano_trio.app", app=self.settings.name)
 
+    def _work_begins(self) -> None:
+        self._has_waited = True
+        self._supervise(self)
+
     def _chain_of(self, request: int | None) -> tuple[str, ...]:
         exchange = None if request is None else self._exchanges.get(request)
         return () if exchange is None else exchange.request.chain
+
+    @property
+    def would_fail_again(self) -> bool:
+        """Whether its code did not load, and nothing but a change of it could make a difference."""
+        return self._load_error is not None and not self._has_waited
 
     def load(self) -> None:
         """Evaluate the entry module: here and now, as far as its first slice goes."""

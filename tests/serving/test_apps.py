@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 import trio.lowlevel
+import trio.testing
 
 from .conftest import NEIGHBOUR, SiteMaker, unnoticed
 
@@ -215,6 +217,39 @@ async def test_a_preloaded_app_is_restarted_at_once(serve: SiteMaker) -> None:
             while site.logged("app").count("loading") < 2:
                 await trio.lowlevel.checkpoint()
         assert site.app("app").state.value == "awake"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "console.log('loading'); export default { fetsh() {} };",
+        "console.log('loading'); throw new Error('boom');",
+        "console.log('loading'); await new Promise(() => {});",
+    ],
+)
+async def test_a_preloaded_app_that_does_not_load_waits_for_the_next_request(
+    serve: SiteMaker, tmp_path: Path, source: str
+) -> None:
+    """Nothing but other code would help: to start it again at once says the same some more times."""
+    async with serve({"app": {"source": source, "preload": True}}) as site:
+        app = site.app("app")
+        await trio.testing.wait_all_tasks_blocked()
+        assert (app.counts.crashes, app.state.value) == (1, "asleep")
+        assert (await site.get("app")).status == 503
+        await trio.testing.wait_all_tasks_blocked()
+        assert (app.counts.crashes, app.state.value) == (2, "asleep")
+        (tmp_path / "app" / "index.js").write_text("export default () => new Response('mended');")
+        assert (await site.get("app")).text == "mended"
+
+
+async def test_a_preloaded_app_whose_start_depends_on_others_is_restarted_at_once(serve: SiteMaker) -> None:
+    """What it waited for may be there the next time, and an app of timers alone gets no requests."""
+    source = "await new Promise((resolve) => setTimeout(resolve, 1)); throw new Error('not there yet');"
+    async with serve({"app": {"source": source, "preload": True, "max_restarts": 2}}) as site:
+        with trio.fail_after(5):
+            while site.app("app").state.value != "failed":
+                await trio.lowlevel.checkpoint()
+        assert site.app("app").counts.crashes == 3
 
 
 async def test_timers_run_between_requests_and_end_with_the_app(serve: SiteMaker) -> None:
