@@ -147,22 +147,15 @@ def _load_all(apps: list[App], esbuild: Path | None) -> list[tuple[App, LoadProb
 
 
 def _of_config(file: Path, problems: Iterable[Problem]) -> Iterable[Trouble]:
-    from nano_trio.config.positions import positions
-
-    places = None
     for problem in problems:
-        line, column = problem.line, problem.column
-        if problem.path and line is None:
-            places = places or positions(file)
-            line, column = places.find(problem.path)
         here = problem.source == file.name
         yield Trouble(
             file=str(file) if here else problem.source,
-            line=line,
-            column=column,
+            line=problem.line,
+            column=problem.column,
             key=problem.key,
-            message=problem.message.removeprefix(f"line {problem.line}, column {problem.column}: "),
-            source=_line(file, line) if here else "",
+            message=problem.message,
+            source=_line(file, problem.line) if here else "",
         )
 
 

@@ -1,7 +1,7 @@
 """What the admin listener's values must be together: a token wherever others could reach it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from nano_trio.config.problems import KeyPath, Rejected, show
 from nano_trio.config.rules import Secret, is_loopback
 
 _LONGEST_FILE = 4096
+_LOOPBACK = "127.0.0.1"
 
 
 def check_admin(values: Mapping[str, Any], folder: Path, findings: list[tuple[KeyPath, str]]) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def check_admin(values: Mapping[str, Any], folder: Path, findings: list[tuple[Ke
             except Rejected as error:
                 findings += [(("admin", "token_file"), message) for _, message in error.findings]
                 return located
-    host = values.get("host", "127.0.0.1")
+    host = values.get("host", _LOOPBACK)
     if token is None and "port" in values and not is_loopback(host):
         findings.append(
             (
@@ -38,6 +39,34 @@ def check_admin(values: Mapping[str, Any], folder: Path, findings: list[tuple[Ke
             )
         )
     return located
+
+
+def check_admin_port(
+    admin: Mapping[str, Any], host: str, apps: Sequence[Mapping[str, Any]], main_port: int | None, secure: int | None
+) -> Iterator[tuple[KeyPath, str]]:
+    """Whether apps are served where admin would be. `main_port` and `secure` are the server's; None: invalid, or none.
+
+    The same port of different addresses is two ports.
+    """
+    port = admin.get("port")
+    if not port or not _overlap(admin.get("host", _LOOPBACK), host):
+        return
+    taken: dict[int | None, str] = {}
+    for index, app in enumerate(apps):
+        tls = app.get("tls")
+        taken[None if tls is None else tls.port] = f"HTTPS already, for apps[{index}]"
+        taken[app.get("port")] = f"HTTP already, for apps[{index}]"
+    taken[secure] = "HTTPS already, for the server"
+    taken[main_port] = "HTTP already, for the server"
+    if port in taken:
+        yield ("admin", "port"), f"port {port} serves {taken[port]}"
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two addresses, or names of addresses, share their ports, as far as that is known without asking."""
+    one, other = (_LOOPBACK if host == "localhost" else host for host in (one, other))
+    # "::" takes no IPv4: whatever listens sets IPV6_V6ONLY.
+    return one == other or ((":" in one) == (":" in other) and bool({one, other} & {"0.0.0.0", "::"}))
 
 
 def _read(file: Path, written: str) -> str:

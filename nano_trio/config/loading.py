@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from nano_trio.config.admin_checks import check_admin
+from nano_trio.config.admin_checks import check_admin, check_admin_port
 from nano_trio.config.apps import App, Limits
 from nano_trio.config.checks import (
     ENTRIES,
@@ -51,7 +51,27 @@ def load(
     """
     file = Path(path)
     folder = Path(os.path.abspath(file)).parent
-    return from_document(read(file), source=file.name, folder=folder, environ=environ, overrides=overrides)
+    try:
+        return from_document(read(file), source=file.name, folder=folder, environ=environ, overrides=overrides)
+    except ConfigError as error:
+        raise ConfigError(_placed(file, error.problems)) from None
+
+
+def _placed(file: Path, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems, with lines and columns for those that stand in the file."""
+    from nano_trio.config.positions import positions  # which most starts do without
+
+    places = None
+    for problem in problems:
+        if problem.path and problem.line is None and problem.source == file.name:
+            try:
+                places = places or positions(file)
+            except (OSError, UnicodeDecodeError):  # changed since it was read
+                yield problem
+                continue
+            line, column = places.find(problem.path)
+            problem = attrs.evolve(problem, line=line, column=column)
+        yield problem
 
 
 def from_document(
@@ -86,8 +106,12 @@ def from_document(
         findings += check_proxies(top)
         esbuild = locate_esbuild(top.get("esbuild"), Path(folder), findings)
         tls = locate_tls(valid_values(table.get("tls"), Tls), Path(os.path.abspath(folder)), findings)
-        admin = check_admin(_overridden(table, "admin", Admin, overriding), Path(os.path.abspath(folder)), findings)
-        findings += check_ports(apps, _main_port(table, top, overriding), _secure_port(table, overriding))
+        administered = _overridden(table, "admin", Admin, overriding)
+        admin = check_admin(administered, Path(os.path.abspath(folder)), findings)
+        ports = apps, _main_port(table, top, overriding), _secure_port(table, overriding)
+        findings += check_ports(*ports)
+        host: str = overriding.get("host") or top.get("host") or "127.0.0.1"
+        findings += check_admin_port(administered, host, *ports)
     else:
         findings.append(((), f"expected a table, got {show(document)}"))
     findings.sort(key=_app_index)

@@ -105,17 +105,23 @@ class _Toml:
                 at, keys = self._keys(at + 2)
                 table = self._inside(keys[:-1]) + keys[-1:]
                 self._items[table] = self._items.get(table, 0) + 1
+                self._found(table, start)
                 table = (*table, self._items[table] - 1)
-                self.offsets.setdefault(table, start)
+                self._found(table, start)
                 at += 2
             elif self.text[at] == "[":
                 at, keys = self._keys(at + 1)
                 table = self._inside(keys)
-                self.offsets.setdefault(table, start)
+                self._found(table, start)
                 at += 1
             else:
                 at = self._pair(at, table)
             at = self._gap(at)
+
+    def _found(self, table: KeyPath, at: int) -> None:
+        """A table begins here, and with it those around it that have no header of their own."""
+        for length in range(1, len(table) + 1):
+            self.offsets.setdefault(table[:length], at)
 
     def _inside(self, keys: KeyPath) -> KeyPath:
         """The full path of a table: what a list of tables stands for is its last item."""

@@ -34,11 +34,12 @@ class Problem:
     path: KeyPath = field(default=(), eq=False)
     """The value's place as keys and indices: empty where `key` is, or where the value stands in no file."""
     line: int | None = field(default=None, eq=False)
-    """Where the file cannot be parsed, from 1; elsewhere `positions` knows."""
+    """From 1, where it is known."""
     column: int | None = field(default=None, eq=False)
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.source, self.key, self.message) if part)
+        place = ":".join(str(part) for part in (self.source, self.line, self.column) if part is not None)
+        return ": ".join(part for part in (place, self.key, self.message) if part)
 
 
 class ConfigError(Exception):

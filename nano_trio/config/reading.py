@@ -1,6 +1,7 @@
 """From a file to a document (tables, lists and plain values), and every way in which that can fail."""
 
 import json
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -27,11 +28,12 @@ def read(path: Path) -> Any:
     try:
         data = read_file(path)
     except FileNotFoundError:
-        raise _error(path, f"no such file: {path}") from None
+        raise _error(path, f"no such file (looked for {os.path.abspath(path)})") from None
     except IsADirectoryError:
-        raise _error(path, f"expected a file, got a folder: {path}") from None
+        raise _error(path, f"expected a file, got a folder (looked at {os.path.abspath(path)})") from None
     except OSError as error:
-        raise _error(path, f"cannot be read: {error.strerror}: {path}") from None
+        reason = (error.strerror or "unknown error").lower()
+        raise _error(path, f"cannot be read: {reason} (looked for {os.path.abspath(path)})") from None
     except ValueError:
         raise _error(path, "is no possible file name") from None
     try:
@@ -106,4 +108,4 @@ def _error(path: Path, message: str, place: tuple[int, int] | None = None) -> Co
     if place is None:
         return ConfigError([Problem(path.name, "", message)])
     line, column = place
-    return ConfigError([Problem(path.name, "", f"line {line}, column {column}: {message}", line=line, column=column)])
+    return ConfigError([Problem(path.name, "", message, line=line, column=column)])

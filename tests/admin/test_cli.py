@@ -77,7 +77,7 @@ def test_reload(admin: Any, server: Server) -> None:
     server.write({**before, "apps": [*before["apps"], {"name": "extra", "path": "one.js"}]})
     assert admin("reload").out == "added: extra\n"
     server.write({"apps": []})
-    assert admin("reload", code=1).err == "nano.json: apps: expected at least one app, got an empty list\n"
+    assert admin("reload", code=1).err == "nano.json:1:2: apps: expected at least one app, got an empty list\n"
     server.write(before)
     assert json.loads(admin("reload", "--json").out)["removed"] == ["extra"]
 
@@ -178,7 +178,7 @@ def test_the_configuration_says_where_it_is(nano: Nano, guarded: Server, tmp_pat
     ("arguments", "message"),
     [
         ([], "where is the server's admin listener? Say it with --url http://HOST:PORT, or with --config FILE"),
-        (["--config", "none.json"], "none.json: no such file: none.json"),
+        (["--config", "none.json"], "none.json: no such file (looked for "),
         (["--config", "off.json"], 'off.json configures no admin listener: set "admin": {"port": …} there'),
         (["--config", "any.json"], "any.json configures any free port (0) for the admin listener"),
         (["--config", "bad.json"], 'bad.json: admin.port: expected a port number from 0 to 65535, got "x"'),

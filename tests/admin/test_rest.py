@@ -125,7 +125,7 @@ def test_the_configuration_is_reloaded(server: Server) -> None:
     assert server.get("four").body == b"four"
     server.file.write_text('{"apps": 5}')
     status, detail = problem(server, "POST", "/admin/reload", {})
-    assert (status, detail) == (422, "nano.json: apps: expected a list of apps, got 5")
+    assert (status, detail) == (422, "nano.json:1:2: apps: expected a list of apps, got 5")
     assert server.get("four").body == b"four"
     assert server.ask("GET", "/health").json["status"] == "degraded"
     server.write(before)

@@ -242,9 +242,9 @@ def test_all_that_is_wrong_is_listed(nano: Nano, tmp_path: Path) -> None:
     result = nano("serve", "--config", "bad.toml", NANO_PORT="abc")
     assert result.code == 1
     assert result.out == ""
-    assert 'bad.toml: prot: unknown key; did you mean "port"?' in result.err
-    assert "bad.toml: apps[0].memory_mb: expected a positive number, got -1" in result.err
-    assert 'bad.toml: apps[0].path: "nope" does not exist' in result.err
+    assert 'bad.toml:1:1: prot: unknown key; did you mean "port"?' in result.err
+    assert "bad.toml:5:1: apps[0].memory_mb: expected a positive number, got -1" in result.err
+    assert 'bad.toml:4:1: apps[0].path: "nope" does not exist' in result.err
     assert "NANO_PORT: expected a port number" in result.err
     assert len(result.err.splitlines()) == 4
 

@@ -126,8 +126,8 @@ def test_of_a_configuration_each_app_has_its_own_tests(nano: Nano, tmp_path: Pat
             'no tests: there is no file named *.test.js or *.test.ts in the folders of the apps of "nano',
         ),
         (["nano.toml", "--config", "nano.toml"], 2, "give the configuration either as FILE or with --config FILE"),
-        (["package.json"], 1, "package.json: type: unknown key"),
-        (["broken.toml"], 1, "broken.toml: line 1, column 8: invalid TOML"),
+        (["package.json"], 1, "package.json:1:3: type: unknown key"),
+        (["broken.toml"], 1, "broken.toml:1:8: invalid TOML"),
     ],
 )
 def test_a_configuration_that_has_no_tests_or_is_none(

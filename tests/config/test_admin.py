@@ -100,3 +100,36 @@ def test_what_is_refused(folder: Path, admin: dict[str, Any], expected: str) -> 
 def test_a_refused_token_is_not_shown(folder: Path) -> None:
     assert "geheim" not in str(problems(folder, {"token": "geheim"}))
     assert "geheim" not in str(problems(folder, {}, {"NANO_ADMIN_TOKEN": "geheim"}))
+
+
+@pytest.mark.parametrize(
+    ("document", "taken"),
+    [
+        ({"port": 9000}, "HTTP already, for the server"),
+        ({"port": 9000, "host": "localhost"}, "HTTP already, for the server"),
+        ({"port": 9000, "host": "0.0.0.0"}, "HTTP already, for the server"),
+        ({"tls": {"port": 9000}}, "HTTPS already, for the server"),
+        ({"app": {"port": 9000}}, "HTTP already, for apps[0]"),
+        ({"app": {"port": 8080, "tls": {"port": 9000}}}, "HTTPS already, for apps[0]"),
+    ],
+)
+def test_a_port_where_apps_are_served(folder: Path, document: dict[str, Any], taken: str) -> None:
+    app = {"name": "one", "path": "one", **document.pop("app", {})}
+    with pytest.raises(ConfigError) as caught:
+        from_document({**document, "admin": {"port": 9000}, "apps": [app]}, folder=folder, environ={})
+    assert str(caught.value) == f"configuration: admin.port: port 9000 serves {taken}"
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "::1", "::"])
+def test_the_same_port_of_another_address(folder: Path, host: str) -> None:
+    document = {"port": 9000, "host": host, "admin": {"port": 9000}, "apps": [{"name": "one", "path": "one"}]}
+    assert from_document(document, folder=folder, environ={}).admin.port == 9000
+
+
+def test_a_port_that_the_command_line_gives(folder: Path) -> None:
+    document = {"admin": {"port": 9000}, "apps": [{"name": "one", "path": "one"}]}
+    with pytest.raises(ConfigError, match=r"admin\.port: port 9000 serves HTTP already"):
+        from_document(document, folder=folder, environ={}, overrides={"port": 9000})
+    assert from_document({**document, "port": 9000}, folder=folder, environ={}, overrides={"port": 9001}).port == 9001
+    both_free = {"port": 0, "admin": {"port": 0}, "apps": document["apps"]}
+    assert from_document(both_free, folder=folder, environ={}).admin.port == 0

@@ -274,39 +274,41 @@ def test_env_has_a_bottom(folder: Path) -> None:
 APP = b"[[apps]]\nname = 'a'\npath = 'one'\n"
 PORT = "port: expected a port number from 0 to 65535"
 SYNTAX = [
-    ("config.json", b'{"port": 3000, a: 1}', "line 1, column 16: invalid JSON: Expecting property name"),
-    ("config.json", b'{\n  "port": 3000\n  "host": "x"\n}', "line 3, column 3: invalid JSON: Expecting ',' delimiter"),
-    ("config.json", b"", "line 1, column 1: invalid JSON: Expecting value"),
-    ("config.json", b'{"a": 1}\n{"b": 2}', "line 2, column 1: invalid JSON: Extra data"),
-    ("config.json", b'{\n "host": "\xff"}', "line 2, column 11: invalid UTF-8"),
-    ("config.json", b"[" * 100_000, "nested too deeply"),
-    ("config.json", b'{"port": ' + b"9" * 5000 + b"}", "a number has too many digits"),
-    ("config.json", b'{"port": 1, "port": 1}', "port: duplicate key"),
-    ("config.json", b'{"apps": [{}, {"env": {"a b": 1, "a b": 2}}]}', 'apps[1].env["a b"]: duplicate key'),
-    ("config.toml", b"port = \n", "line 1, column 8: invalid TOML: Invalid value"),
-    ("config.toml", b"\n[log\n", "line 2, column 5: invalid TOML: Expected ']' at the end of a table declaration"),
-    ("config.toml", b"port = 1\nport = 2\n", "line 2, column 9: invalid TOML: Cannot overwrite a value"),
-    ("config.toml", b'host = "', "line 1, column 9: invalid TOML: Unterminated string"),
-    ("config.toml", b"port = " + b"9" * 5000, "a number has too many digits"),
-    ("config.toml", b"apps = " + b"[" * 100_000, "nested too deeply"),
-    ("config.toml", b"port = 2020-01-01\n" + APP, f"{PORT}, got a date or time"),
-    ("config.toml", b"port = nan\n" + APP, f"{PORT}, got NaN"),
-    ("config.json", b'{"port": NaN, "apps": [{"name": "a", "path": "one"}]}', f"{PORT}, got NaN"),
-    ("config.yaml", b"port: 1", "expected a file name that ends in .json or .toml"),
-    ("config", b"", "expected a file name that ends in .json or .toml"),
+    ("config.json", b'{"port": 3000, a: 1}', "config.json:1:16: invalid JSON: Expecting property name"),
+    ("config.json", b'{\n  "port": 3000\n  "host": "x"\n}', "config.json:3:3: invalid JSON: Expecting ',' delimiter"),
+    ("config.json", b"", "config.json:1:1: invalid JSON: Expecting value"),
+    ("config.json", b'{"a": 1}\n{"b": 2}', "config.json:2:1: invalid JSON: Extra data"),
+    ("config.json", b'{\n "host": "\xff"}', "config.json:2:11: invalid UTF-8"),
+    ("config.json", b"[" * 100_000, "config.json: nested too deeply"),
+    ("config.json", b'{"port": ' + b"9" * 5000 + b"}", "config.json: a number has too many digits"),
+    ("config.json", b'{"port": 1, "port": 1}', "config.json:1:2: port: duplicate key"),
+    (
+        "config.json",
+        b'{"apps": [{}, {"env": {"a b": 1, "a b": 2}}]}',
+        'config.json:1:24: apps[1].env["a b"]: duplicate key',
+    ),
+    ("config.toml", b"port = \n", "config.toml:1:8: invalid TOML: Invalid value"),
+    ("config.toml", b"\n[log\n", "config.toml:2:5: invalid TOML: Expected ']' at the end of a table declaration"),
+    ("config.toml", b"port = 1\nport = 2\n", "config.toml:2:9: invalid TOML: Cannot overwrite a value"),
+    ("config.toml", b'host = "', "config.toml:1:9: invalid TOML: Unterminated string"),
+    ("config.toml", b"port = " + b"9" * 5000, "config.toml: a number has too many digits"),
+    ("config.toml", b"apps = " + b"[" * 100_000, "config.toml: nested too deeply"),
+    ("config.toml", b"port = 2020-01-01\n" + APP, f"config.toml:1:1: {PORT}, got a date or time"),
+    ("config.toml", b"port = nan\n" + APP, f"config.toml:1:1: {PORT}, got NaN"),
+    ("config.json", b'{"port": NaN, "apps": [{"name": "a", "path": "one"}]}', f"config.json:1:2: {PORT}, got NaN"),
+    ("config.yaml", b"port: 1", "config.yaml: expected a file name that ends in .json or .toml"),
+    ("config", b"", "config: expected a file name that ends in .json or .toml"),
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "expected"), SYNTAX, ids=[f"{name}: {line[:60]}" for name, _, line in SYNTAX]
-)
+@pytest.mark.parametrize(("name", "content", "expected"), SYNTAX, ids=[line[:60] for _, _, line in SYNTAX])
 def test_a_file(folder: Path, name: str, content: bytes, expected: str) -> None:
     (folder / name).write_bytes(content)
     with pytest.raises(ConfigError) as caught:
         load(folder / name, {})
     (line,) = str(caught.value).splitlines()
     # Python's JSON parser has changed some wording over the versions; the position is what counts.
-    assert line.startswith(f"{name}: {expected}")
+    assert line.startswith(expected)
 
 
 def test_several_duplicate_keys_come_in_the_order_of_the_file(folder: Path) -> None:
@@ -323,13 +325,13 @@ def test_a_missing_file_and_a_folder(folder: Path) -> None:
     (folder / "folder.json").mkdir()
     with pytest.raises(ConfigError) as caught:
         load(folder / "gone.json", {})
-    assert str(caught.value) == f"gone.json: no such file: {folder / 'gone.json'}"
+    assert str(caught.value) == f"gone.json: no such file (looked for {folder / 'gone.json'})"
     with pytest.raises(ConfigError) as caught:
         load(folder / "folder.json", {})
-    assert str(caught.value) == f"folder.json: expected a file, got a folder: {folder / 'folder.json'}"
+    assert str(caught.value) == f"folder.json: expected a file, got a folder (looked at {folder / 'folder.json'})"
     with pytest.raises(ConfigError) as caught:
         load(folder / ("x" * 5000 + ".json"), {})
-    assert "cannot be read: File name too long" in str(caught.value)
+    assert "cannot be read: file name too long" in str(caught.value)
     with pytest.raises(ConfigError) as caught:
         load("a\0.json", {})
     assert str(caught.value).endswith("is no possible file name")
@@ -412,7 +414,7 @@ def test_a_configuration_that_is_a_pipe(folder: Path) -> None:
     os.mkfifo(folder / "pipe.toml")
     with pytest.raises(ConfigError) as caught:
         load(folder / "pipe.toml", {})
-    assert str(caught.value) == f"pipe.toml: cannot be read: no regular file: {folder / 'pipe.toml'}"
+    assert str(caught.value) == f"pipe.toml: cannot be read: no regular file (looked for {folder / 'pipe.toml'})"
 
 
 def test_an_esbuild_that_cannot_even_be_looked_for(folder: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_worker_that_is_replaced_while_the_file_is_broken_runs_with_the_last_o
     place.kill()
     assert get(place.port) == (200, "hello")
     place.running.wait_for("the configuration on disk cannot be used; the last one that could be is")
-    assert "the configuration was not reloaded: nano.json: line 1, column 3: invalid JSON" in place.problems()
+    assert "the configuration was not reloaded: nano.json:1:3: invalid JSON" in place.problems()
     # And the next one too: what a worker was given is not forgotten by its death.
     place.kill()
     assert get(place.port) == (200, "hello")
