@@ -205,7 +205,7 @@ async def served_while_it_is_prepared(home: House) -> int:
 @pytest.mark.parametrize("end", ["close_doors", "let_go", "shutdown", "cancel"])
 async def test_it_may_end_in_the_midst_of_it(house: HouseMaker, end: str) -> None:
     """Where the app is drained or removed, the reload is given up, or the server ends."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with house({"endless": ENDLESS, "neighbour": HELLO}) as home:
             await home.ask("neighbour")
             app, scheduler = home.app("endless"), home.registry.scheduler

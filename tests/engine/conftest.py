@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import trio
 
-from nano_trio.engine import poll_timer
+from nano_trio.engine import allocator, poll_timer
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import Account, CpuScheduler
@@ -41,6 +42,12 @@ def compiled() -> None:
     """Native calls are suspended here."""
     assert poll_timer.in_use(), "there is no timer: in a source tree, run `python hatch_build.py`"
     assert poll_timer.suspends_native_calls(), "the engine is not as it is known: native calls hold up neighbours"
+
+
+def held_at_first() -> int:
+    """What heaps hold before a test: without those that are garbage of Python's by now, which may be collected any time."""
+    gc.collect()
+    return allocator.held()
 
 
 async def heaps_freed(scheduler: CpuScheduler) -> None:

@@ -16,7 +16,7 @@ from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, StopReason, Turn
 
-from .conftest import NewIsolate, heaps_freed
+from .conftest import NewIsolate, heaps_freed, held_at_first
 from .natives import ENDLESS, MANY, MOST, run, until_in_native_call
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -55,7 +55,7 @@ async def test_whoever_stops_it_does_not_wait(
 
 async def test_the_last_turn_does_not_keep_the_heap(new_isolate: NewIsolate, scheduler: CpuScheduler) -> None:
     """It would be freed at once where the turn is forgotten."""
-    before = allocator.held()
+    before = held_at_first()
     isolate = new_isolate(source="", memory_bytes=64 << 20)
     await run(isolate, f"() => {{ globalThis.kept = {MANY}; }}")
     turn = Turn(isolate.context.eval("() => globalThis.more = new ArrayBuffer(60 << 20)"), ())
@@ -73,7 +73,7 @@ async def test_the_last_turn_does_not_keep_the_heap(new_isolate: NewIsolate, sch
 async def test_whoever_stops_one_that_is_about_to_end_frees_its_heap(
     new_isolate: NewIsolate, scheduler: CpuScheduler
 ) -> None:
-    before = allocator.held()
+    before = held_at_first()
     isolate = new_isolate(source="const data = { length: 1.5e6 };", turn_ms=1e9)
     turn = Turn(isolate.context.eval("() => { for (;;) Array.prototype.indexOf.call(data, 1); }"), ())
     isolate.submit(turn)
@@ -87,7 +87,7 @@ async def test_whoever_stops_one_that_is_about_to_end_frees_its_heap(
 
 async def test_to_unwind_a_turn_may_take_long(new_isolate: NewIsolate, scheduler: CpuScheduler) -> None:
     """What it held is freed then: that is native, too, and ends. Nobody waits for it."""
-    before = allocator.held()
+    before = held_at_first()
     isolate, neighbour = new_isolate(source="", turn_ms=1e9, memory_bytes=1 << 30), new_isolate()
     holds = trio.Event()
     isolate.context.set("holds", holds.set)
@@ -109,7 +109,7 @@ async def test_to_unwind_a_turn_may_take_long(new_isolate: NewIsolate, scheduler
 
 
 async def test_large_heaps_are_freed_in_slices(new_isolate: NewIsolate, scheduler: CpuScheduler) -> None:
-    before = allocator.held()
+    before = held_at_first()
     isolate, neighbour = new_isolate(source=f"const live = {MOST};", memory_bytes=1 << 30), new_isolate()
     cpu_ns, others = isolate.account.cpu_ns, 0
     isolate.close()
@@ -147,7 +147,7 @@ async def test_those_who_compute_do_not_hold_up_what_is_freed(new_isolate: NewIs
 
 
 async def test_what_is_left_to_free_when_the_scheduler_ends_is_freed_at_once() -> None:
-    before = allocator.held()
+    before = held_at_first()
     async with trio.open_nursery() as nursery:
         scheduler = CpuScheduler()
         await nursery.start(scheduler.run)
@@ -185,7 +185,7 @@ async def test_values_that_others_let_go_of_while_a_heap_is_freed_wait(
     new_isolate: NewIsolate, scheduler: CpuScheduler
 ) -> None:
     """First goes what was held where memory ran out, an exception that has become large say; to that they may belong."""
-    before = allocator.held()
+    before = held_at_first()
     isolate = new_isolate(source=f"const many = {MOST};", memory_bytes=384 << 20, hard_memory_bytes=480 << 20)
     # The name of the function, made UTF-8 for the backtrace, is beyond the limit.
     isolate.context.eval(r"""
@@ -216,7 +216,7 @@ async def test_values_that_others_let_go_of_while_a_heap_is_freed_wait(
 async def test_where_others_still_have_a_value_of_it_a_heap_stays(
     new_isolate: NewIsolate, scheduler: CpuScheduler
 ) -> None:
-    before = allocator.held()
+    before = held_at_first()
     isolate = new_isolate(source=f"const live = {MANY};")
     value = isolate.context.eval("live")
     isolate.close()

@@ -11,7 +11,7 @@ from nano_trio.engine import allocator
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.turn import Turn
 
-from .conftest import NewIsolate
+from .conftest import NewIsolate, held_at_first
 from .test_json_builtins import colliding_keys
 
 COUNT = 20_000
@@ -74,7 +74,7 @@ async def test_so_does_the_end_of_the_isolate(new_isolate: NewIsolate) -> None:
 
 
 async def test_their_memory_comes_back_with_the_isolates_end(new_isolate: NewIsolate) -> None:
-    before = allocator.held()
+    before = held_at_first()
     isolate = new_isolate(source=SOURCE, turn_ms=60_000)
     await run(isolate, "take", " ".join(colliding_keys(FEW)))
     await run(isolate, "make")

@@ -10,7 +10,7 @@ from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Turn
 from nano_trio.engine.turnstile import Turnstile
 
-from .conftest import NewIsolate, heaps_freed
+from .conftest import NewIsolate, heaps_freed, held_at_first
 from .natives import ENDLESS, SHUFFLED, end_of, in_the_midst, run
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -111,7 +111,7 @@ async def test_nor_one_that_pythons_collector_lets_go_of_before_the_turn_is_susp
 async def test_nor_does_one_keep_the_heap_whose_turn_was_not_suspended_after_all(
     new_isolate: NewIsolate, scheduler: CpuScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = allocator.held()
+    before = held_at_first()
     isolate = new_isolate(source="const data = { length: 1e7 };", turn_ms=60_000)
     values = [isolate.context.eval("({})") for _ in range(100)]
     looks = 0

@@ -17,6 +17,7 @@ from nano_trio.engine.polling import address_of
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits
 
+from .conftest import held_at_first
 from .test_allocator import STATE_AT, State, functions, in_use_of_libc
 
 SMALL = Limits(memory_bytes=4 << 20)
@@ -84,7 +85,7 @@ def test_errors_that_were_held_for_that_are_let_go_with_the_isolate() -> None:
     class Host:
         def __call__(self) -> None: ...
 
-    before = allocator.held()
+    before = held_at_first()
     for source in (NO_BACKTRACE, MANY_WITHOUT):
         isolate, host = Isolate(CpuScheduler(), None, SMALL), Host()
         reference = weakref.ref(host)

@@ -18,7 +18,7 @@ from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import IsolateClosed, Limits, StopReason, Turn
 
-from .conftest import heaps_freed
+from .conftest import heaps_freed, held_at_first
 
 # A reader as plain as can be: what is unhandled when all microtasks have run is in `unhandled`.
 READER = """
@@ -194,7 +194,7 @@ async def test_a_look_may_take_long_and_reject_itself(scheduler: CpuScheduler) -
     ],
 )
 async def test_a_turn_that_never_ends_is_stopped_and_freed(scheduler: CpuScheduler, code: str) -> None:
-    before = allocator.held()
+    before = held_at_first()
     for _ in range(3):
         isolate = make(scheduler, turn_ms=60)
         with pytest.raises(IsolateClosed, match="cpu"):
@@ -206,7 +206,7 @@ async def test_a_turn_that_never_ends_is_stopped_and_freed(scheduler: CpuSchedul
 
 
 async def test_rejections_count_towards_the_memory_limit(scheduler: CpuScheduler) -> None:
-    before = allocator.held()
+    before = held_at_first()
     isolate = make(scheduler, memory_bytes=4 << 20)
     with pytest.raises(IsolateClosed, match="memory"):
         await run(isolate, "for (;;) Promise.reject(0)")
@@ -248,7 +248,7 @@ async def test_at_the_end_of_the_stack_nothing_is_missed(scheduler: CpuScheduler
 
 async def test_isolates_that_come_and_go_leave_nothing(scheduler: CpuScheduler) -> None:
     """Closed between turns, with jobs and notes that wait, and within a turn that is suspended."""
-    before = allocator.held()
+    before = held_at_first()
     for number in range(1000):
         isolate = make(scheduler)
         await run(isolate, "const a = Promise.reject({}), b = Promise.reject({}); a.catch(ignore); globalThis.kept = b")
