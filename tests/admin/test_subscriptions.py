@@ -79,19 +79,19 @@ async def test_metrics(server: Server) -> None:
 
         def busy(sample: dict[str, Any]) -> bool:
             app = app_in(sample, "one")
-            return bool(app["requests_per_s"] and app["errors_per_s"] and app["p50_ms"])
+            # Where others have the machine, a few requests of an interval take less than what is told of.
+            some = app["requests_per_s"], app["errors_per_s"], app["p50_ms"], app["cpu_percent"], sample["cpu_percent"]
+            return all(some)
 
         sample = await until(stream, busy)
         nursery.cancel_scope.cancel()
         app = app_in(sample, "one")
         assert 0.2 < sample["interval_s"] < 5
         assert sample["resident_bytes"] > 10 << 20
-        assert sample["cpu_percent"] > 0
         assert sample["loop_lag_ms"] is not None
         assert sum(sample["states"].values()) == 3
         assert app["state"] == "awake"
         assert 0 < app["p50_ms"] <= app["p99_ms"]
-        assert app["cpu_percent"] > 0
         assert app["memory_bytes"] > 50_000
         assert app_in(sample, "two")["requests_per_s"] == 0
 

@@ -231,7 +231,7 @@ def test_a_thousand_connections(start: Start, app: Path, tmp_path: Path) -> None
     running.port()
     port = secure_port(running)
     context = ssl.create_default_context(cafile=str(tmp_path / "certs" / "ca.pem"))
-    process = psutil.Process(running.process.pid)
+    (process,) = psutil.Process(running.process.pid).children()  # the one that serves
     connections: list[HTTPSConnection] = []
 
     def more(count: int) -> int:
