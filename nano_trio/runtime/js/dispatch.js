@@ -116,9 +116,13 @@
           } else if (platform.load("event").hasListeners(undefined, "fetch")) {
             handler = platform.load("fetch_event").callListeners;
           } else {
+            let found = "null";
+            if (exported === undefined) found = "missing";
+            else if (exported !== null) found = `a ${typeof exported}`;
+            if (found === "a object") found = "an object without a method fetch";
             platform.host("dispatch.failures").load_failed(
-              "the module has no handler: it must `export default { fetch(request, env, ctx) {…} }` or a function, " +
-                'or call addEventListener("fetch", …)',
+              `the module has no handler: its default export is ${found}. It must ` +
+                "`export default { fetch(request, env, ctx) {…} }` or a function, or call addEventListener(\"fetch\", …)",
               "",
             );
             return;
