@@ -18,7 +18,7 @@ def _version(context: click.Context, option: click.Parameter, value: bool) -> No
         return
     import quickjs
 
-    from nano_trio.engine import allocator, builtins, json_builtins, poll_timer, rejections
+    from nano_trio.engine import allocator, binding_errors, builtins, json_builtins, poll_timer, rejections
     from nano_trio.runtime.platform import builtins_source
 
     python = f"{sys.implementation.name} {sys.version.split()[0]}"
@@ -28,7 +28,11 @@ def _version(context: click.Context, option: click.Parameter, value: bool) -> No
     polls = "timed" if poll_timer.in_use() else "counted"
     calls = "suspended" if poll_timer.suspends_native_calls() else "in one piece"
     told = "reported" if rejections.in_use() else "not reported"
-    compiled = f"{heaps}, {made}, {json}, polls: {polls}, native calls: {calls}, unhandled rejections: {told}"
+    errors = "translated" if binding_errors.translate() else "as they are"
+    compiled = (
+        f"{heaps}, {made}, {json}, polls: {polls}, native calls: {calls}, unhandled rejections: {told},"
+        f" errors of the binding: {errors}"
+    )
     about = f"QuickJS {quickjs.quickjs_version}, {python}, {compiled}"
     click.echo(f"nano-trio {__version__} ({about})")
     context.exit()

@@ -274,7 +274,9 @@ class Config:
 
     host: Annotated[str, BindHost()] = field(
         default="127.0.0.1",
-        metadata=about("the address that all listeners bind", Reload.LISTENER),
+        metadata=about(
+            "the address that all listeners bind; `0.0.0.0`: all of IPv4, `::`: all of IPv6", Reload.LISTENER
+        ),
     )
     port: Annotated[int, Port(minimum=0)] = field(
         default=3000,

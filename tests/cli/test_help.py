@@ -69,7 +69,7 @@ def test_the_version_names_engine_and_python(nano: Nano) -> None:
     out = nano("--version").out
     compiled = (
         "allocator: slabs, builtins: as needed, JSON: quick, polls: timed, native calls: suspended, "
-        "unhandled rejections: reported"
+        "unhandled rejections: reported, errors of the binding: translated"
     )
     assert re.fullmatch(rf"nano-trio \S+ \(QuickJS \d{{4}}-\d\d-\d\d, cpython 3\.\d+\.\S+, {compiled}\)\n", out)
 

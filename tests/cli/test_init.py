@@ -88,6 +88,30 @@ def test_nothing_is_overwritten(nano: Nano, tmp_path: Path) -> None:
     assert "file is a file" in nano("init", "file").err
 
 
+def test_types_for_an_app_that_is_there(nano: Nano, tmp_path: Path) -> None:
+    app = tmp_path / "shop"
+    (app / ".nano-trio").mkdir(parents=True)
+    (app / "index.ts").write_text("mine")
+    (app / ".nano-trio/index.d.ts").write_text("of an older version")
+    for arguments, cwd in ((["shop", "--types"], tmp_path), (["--types"], app)):
+        result = nano("init", *arguments, cwd=cwd)
+        assert (result.code, result.err) == (0, "")
+        assert '".nano-trio/*.d.ts"' in result.out
+    assert {file.name for file in app.iterdir()} == {"index.ts", ".nano-trio"}
+    assert (app / "index.ts").read_text() == "mine"
+    made = tmp_path / "made"
+    nano("init", "made")
+    for file in (made / ".nano-trio").iterdir():
+        assert (app / ".nano-trio" / file.name).read_text() == file.read_text()
+
+
+def test_types_of_nothing(nano: Nano, tmp_path: Path) -> None:
+    result = nano("init", "shop", "--types")
+    assert (result.code, result.err) == (1, "shop is no folder; --types is for an app that is there\n")
+    assert nano("init", "--types", "--template", "hello").code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["../up", "a b", "-x", "a/b", "x" * 300, "."])
 def test_names_are_checked(nano: Nano, tmp_path: Path, name: str) -> None:
     result = nano("init", "--", name)

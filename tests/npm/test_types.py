@@ -158,6 +158,15 @@ def test_editors_find_nothing_to_complain_of_in_a_template(tmp_path: Path, node_
     assert mistakes(tmp_path / "app", node_modules, "jsconfig.json", "--skipLibCheck", "false") == []
 
 
+def test_editors_know_the_language_and_the_files_that_apps_may_have(tmp_path: Path, node_modules: Path) -> None:
+    command = [sys.executable, "-m", "nano_trio", "init", "app"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=30)
+    (tmp_path / "app/es2024.js").write_text("export const groups = Map.groupBy([1, 2], (n) => n % 2);\n")
+    (tmp_path / "app/wrong.ts").write_text("export const n: number = 'text';\n")
+    (found,) = mistakes(tmp_path / "app", node_modules, "jsconfig.json")
+    assert found.startswith("wrong.ts(1,14)")
+
+
 @pytest.mark.parametrize("name", ["chat", "hello", "streaming"])
 def test_the_examples(tmp_path: Path, node_modules: Path, name: str) -> None:
     # A copy whose default export is said to be an app.
