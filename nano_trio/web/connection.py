@@ -227,7 +227,6 @@ class Connection:
                 head, listener.trusted, self.peer, listener.scheme, listener.address
             )
         if listener.rates is not None and (wait := listener.rates.retry_after(self.remote, self.reactor.now)):
-            listener.counts.refuse(429)
             return self._own_answer(head, body, 429, "too many requests from this address", retry_after=wait)
         target = listener.routes.memo.get(head.host)
         if target is None:
@@ -239,13 +238,13 @@ class Connection:
                 return self._own_answer(head, body, 404, f"no app is configured for the host {head.host or '(none)'!r}")
         self.target = target
         if listener.draining:
-            listener.counts.refuse(503)
-            return self._own_answer(head, body, 503, "the server is shutting down", retry_after=1)
+            if self.reactor.now >= listener.refuses_at:
+                return self._own_answer(head, body, 503, "the server is shutting down", retry_after=1)
+            head = head.as_last()
         if head.websocket:
             read_upgrade(head)
         listener.counts.versions[head.minor] += 1
         if body is not None and (limit := target.max_body) is not None and self._exceeds(body, limit):
-            listener.counts.refuse(413)
             return self._own_answer(head, body, 413, f"this app takes bodies of up to {limit} bytes")
         request = IncomingRequest(
             head.method,
@@ -397,8 +396,9 @@ class Connection:
     def _own_answer(
         self, head: Head, body: bytes | WireBody | None, status: int, message: str, retry_after: int | None = None
     ) -> bool:
-        url = f"{self.scheme}{head.host}{head.target}"
-        number = id_of(head, self.listener, self.peer)
+        if status != 404:
+            self.listener.counts.refuse(status)
+        url, number = f"{self.scheme}{head.host}{head.target}", id_of(head, self.listener, self.peer)
         request = IncomingRequest(head.method, url, head.headers, None, self.remote, number)
         page = error_page(status, message, request_id=request.id, retry_after=retry_after)
         return self._own_response(head, body, page, request, None)

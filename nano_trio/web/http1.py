@@ -132,6 +132,10 @@ class Head:
             self.urls[scheme] = url
         return url
 
+    def as_last(self) -> Head:
+        """The same of a connection that closes behind the response."""
+        return attrs.evolve(self, keep_alive=False)
+
     @joined.default
     def _join(self) -> str | None:
         return "\n".join([part for field in self.headers for part in field]) if self.headers else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
+import select
 import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -91,6 +93,8 @@ class Listener:
         self._refused_stranger = False
         self.scheme = "http://" if certificates is None else "https://"
         self.draining = False
+        self.refuses_at = math.inf
+        """Draining: when requests are no longer taken (Trio's clock)."""
         self.connections: set[Connection | Handshake | Http2Connection | Proxied | WebSocket] = set()
         self.nursery: Nursery
         """Runs the tasks of its connections; while :meth:`serve` runs."""
@@ -252,16 +256,17 @@ class Listener:
             return None
         return (Connection if self.certificates is None else Handshake)(client, remote, self)
 
-    def stop(self) -> None:
-        """Drain: accept no more; requests in flight finish with ``Connection: close``.
+    def stop(self, patience_s: float = 0.0) -> None:
+        """Drain: accept no more connections; requests in flight finish with ``Connection: close``.
 
-        Idle connections stay as long as others are busy: who sends a request now is told so by a 503, where a closed
-        connection would leave it guessing. Then they are closed. HTTP/2 connections end with GOAWAY, WebSockets with
-        the code 1001. Idempotent.
+        Idle connections stay as long as others are busy: who sends a request now is served for the last time, within
+        ``patience_s``, and after that told so by a 503, where a closed connection would leave it guessing. Then they
+        are closed. HTTP/2 connections end with GOAWAY, WebSockets with the code 1001. Idempotent.
         """
         if self.draining:
             return
         self.draining = True
+        self.refuses_at = self.reactor.now + patience_s
         self._stopped.set()
         if self._accepting is not None:
             self._accepting.cancel()
@@ -280,7 +285,9 @@ class Listener:
         if len(self._idle) == len(self.connections):
             idle, self._idle = self._idle, set()
             for connection in idle:
-                connection.drain()
+                # What has come this moment is read in the next, and served.
+                if not _has_input(connection.sock.fileno()):
+                    connection.drain()
             if not self.connections:
                 self._empty.set()
 
@@ -306,6 +313,13 @@ class Listener:
         if self.draining:
             self._idle.discard(connection)
             self._settle()
+
+
+def _has_input(fd: int) -> bool:
+    """Whether a socket has bytes, or their end, that nobody has read yet."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _authority(name: object) -> str:

@@ -304,9 +304,12 @@ class Server:
         await self.commit(await self.prepare(self.settings, self.router.ports))
 
     def stop(self) -> None:
-        """Accept no further connection and no further request. Idempotent."""
+        """Accept no further connection, and soon no further request. Idempotent.
+
+        For half of the drain time a request on a kept connection is served: what begins later may not come to its end.
+        """
         for listener in self._all():
-            listener.stop()
+            listener.stop(self.settings.drain_timeout / 2)
 
     async def drain(self, timeout: float | None = None) -> None:
         """Stop gracefully; ``serve`` then returns. After ``timeout`` seconds (else the settings') abort the rest."""

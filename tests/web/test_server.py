@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -157,7 +158,7 @@ async def test_drain_finishes_what_is_in_flight() -> None:
     assert nursery.cancel_scope.cancel_called is False
 
 
-async def test_a_request_on_a_kept_alive_connection_is_told_of_the_drain() -> None:
+async def test_a_request_on_a_kept_alive_connection_is_served_for_the_last_time_in_a_drain() -> None:
     pausing = Pausing()
     app = App(pausing)
     async with trio.open_nursery() as nursery:
@@ -171,17 +172,16 @@ async def test_a_request_on_a_kept_alive_connection_is_told_of_the_drain() -> No
             nursery.start_soon(server.drain)
             await trio.testing.wait_all_tasks_blocked()
             reply = await idle.get("/quick")
-            assert (reply.status, reply["connection"]) == (503, "close")
+            assert (reply.status, reply.text, reply["connection"]) == (200, "quick", "close")
             assert await idle.closed()
             pausing.proceed.set()
             assert (await busy.reply()).text == "finished"
             assert await silent.closed()
-    assert len(app.requests) == 3
+    assert len(app.requests) == 4
 
 
-async def test_a_request_that_arrives_while_draining_is_answered_503() -> None:
-    pausing = Pausing()
-    app = App(pausing)
+async def test_a_request_that_arrives_whole_only_while_draining_is_served() -> None:
+    app = App(Pausing())
     async with trio.open_nursery() as nursery:
         settings = ServerSettings(host="127.0.0.1", port=0)
         server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
@@ -190,11 +190,52 @@ async def test_a_request_that_arrives_while_draining_is_answered_503() -> None:
             await trio.testing.wait_all_tasks_blocked(0.05)
             nursery.start_soon(server.drain)
             await trio.testing.wait_all_tasks_blocked()
-            await client.send(b"Host: a\r\n\r\n")
+            await client.send(b"Host: a\r\n\r\nGET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
             reply = await client.reply()
-            assert (reply.status, reply["connection"], reply["retry-after"]) == (503, "close", "1")
+            assert (reply.status, reply["connection"]) == (200, "close")
             assert await client.closed()
-    assert app.requests == []
+    assert len(app.requests) == 1
+
+
+async def test_a_request_that_has_arrived_when_the_drain_begins_is_served() -> None:
+    """Nothing else is in flight: the connection looks idle, but its request is in the socket."""
+    app = App(Pausing())
+    async with trio.open_nursery() as nursery:
+        settings = ServerSettings(host="127.0.0.1", port=0)
+        server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
+        async with connected(server) as silent, connected(server) as client:
+            await silent.get("/quick")
+            await client.get("/quick")
+            # In one step of this task: the server has no chance to read.
+            os.write(client.stream.socket.fileno(), b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+            server.stop()
+            nursery.start_soon(server.drain)
+            reply = await client.reply()
+            assert (reply.status, reply["connection"]) == (200, "close")
+            assert await client.closed()
+            assert await silent.closed()
+    assert len(app.requests) == 3
+
+
+async def test_a_request_late_in_a_drain_is_answered_503(autojump_clock: trio.testing.MockClock) -> None:
+    """What begins in the second half of the drain time may not come to its end: it is not begun."""
+    pausing = Pausing()
+    app = App(pausing)
+    async with trio.open_nursery() as nursery:
+        settings = ServerSettings(host="127.0.0.1", port=0, drain_timeout=30)
+        server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
+        async with connected(server) as idle, connected(server) as busy:
+            await idle.get("/quick")
+            await busy.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(server.drain)
+            await trio.sleep(15)
+            reply = await idle.get("/quick")
+            assert (reply.status, reply["connection"], reply["retry-after"]) == (503, "close", "1")
+            assert await idle.closed()
+            pausing.proceed.set()
+            assert (await busy.reply()).text == "finished"
+    assert len(app.requests) == 2
 
 
 async def test_the_drain_deadline_aborts_the_rest(autojump_clock: trio.testing.MockClock) -> None:
