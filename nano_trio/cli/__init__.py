@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from nano_trio.cli.streams import hold_standard_streams
+
 __all__ = ["main"]
 
 
 def main(*arguments: Any, **settings: Any) -> None:
     """The program. Takes what click's commands take, and ends the process as they do."""
+    hold_standard_streams()
     from nano_trio.cli.commands import main as commands
 
     commands(*arguments, **settings)

@@ -17,6 +17,7 @@ import trio
 
 from nano_trio import __version__, logs
 from nano_trio.cli.outcome import fail
+from nano_trio.cli.streams import tell
 from nano_trio.cli.terminal import colors
 from nano_trio.config import Config, ConfigError, Overlay, kept, load, single_app
 from nano_trio.engine.native import missing_libraries
@@ -28,6 +29,8 @@ from nano_trio.web.lifetime import serve_until_signal
 from nano_trio.web.parent_link import ParentError, ParentLink
 
 __all__ = ["serve_here"]
+
+log = structlog.get_logger("nano_trio")
 
 E = TypeVar("E", bound=Exception)
 
@@ -104,7 +107,11 @@ def serve_here(
     if access_log is None:
         access_log = dev or config.log.format == "apache"
 
+    serves = False
+
     def started(hosting: Hosting) -> None:
+        nonlocal serves
+        serves = True
         if link is None or link.announce:
             _announce(config, hosting, names=config_path is not None)
 
@@ -132,6 +139,8 @@ def serve_here(
     except* CertificateError as certificates:
         without_certificates = _first(certificates)
     except* OSError as group:
+        if serves:
+            raise
         failure = _first(group)
     except* KeyboardInterrupt:
         pass  # before the signals were in our hands: there is nothing to drain yet
@@ -207,5 +216,6 @@ def _announce(config: Config, hosting: Hosting, *, names: bool) -> None:
             lines.append(f"  and {len(config.apps) - _NAMED} more apps")
     if uses_local_certificates(config):
         lines.append(f"  local certificates: {config.tls.certs}; `nano-trio certs` says how to trust their authority")
-    # One write, its last newline included, or an unbuffered stream (PYTHONUNBUFFERED) lets the log's lines in between.
-    print("".join(f"{line}\n" for line in lines), end="", flush=True)
+    # In one piece, its last newline included, or the log's lines come in between where both go to one place.
+    if not tell("".join(f"{line}\n" for line in lines)):
+        log.warning("standard output does not take where the server listens", addresses=" ".join(hosting.urls))
