@@ -490,9 +490,13 @@ class Incarnation:
             self._environment.isolate.stop()
             self._stopped(StopReason.CANCELLED)
             return
-        for exchange in [e for e in self._exchanges.values() if e.response is None and e.began]:
+        hung = [exchange for exchange in self._exchanges.values() if exchange.response is None and exchange.began]
+        for exchange in hung:
             self._log.error("no response", error=_HUNG, **self._origins.about(exchange.id))
             self._answer(exchange, self._error_page(exchange, _HUNG), ErrorKind.HUNG)
+        for exchange in hung:
+            # The isolate waits no longer either, or it would keep each such request for as long as it lives.
+            self._abort(exchange, "AbortError", "the request was answered: nothing could happen any more")
 
     def _stopped(self, reason: StopReason) -> None:
         """The isolate takes no further turns: a limit, or a load that failed."""

@@ -163,6 +163,25 @@ async def test_nothing_is_pending_and_no_response_can_ever_come(serve: SiteMaker
         assert await goes_on(site) == 1
 
 
+async def test_of_requests_that_hang_nothing_is_kept(serve: SiteMaker) -> None:
+    """Each stayed in the heap for as long as the isolate lived, until that outgrew memory_mb."""
+    source = """
+      const refs = [];
+      let aborted = 0;
+      export default async (request) => {
+        const { pathname } = new URL(request.url);
+        const kept = refs.filter((ref) => ref.deref() !== undefined).length;
+        if (pathname === "/kept") return Response.json([refs.length, kept, aborted]);
+        refs.push(new WeakRef(request));
+        if (pathname === "/signal") request.signal.addEventListener("abort", () => aborted++);
+        return new Promise(() => {});
+      };"""
+    async with serve({"app": {"source": source}, "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        for path in ("/", "/signal", "/"):
+            assert (await site.get("app", path)).status == 500
+        assert (await site.get("app", "/kept")).text == "[3,0,1]"
+
+
 async def test_a_request_that_waits_for_another_is_not_hung(serve: SiteMaker) -> None:
     source = """
       let release, held = new Promise((resolve) => { release = resolve; });
