@@ -99,6 +99,7 @@ typedef struct {
   int (*lacks_stack)(void *context, size_t); /* whether there is less than that */
   Value (*throw_internal_error)(Context *, const char *format, ...);
   Value (*take_exception)(Context *);
+  Value (*throw)(Context *, Value); /* takes the value */
 } Engine;
 
 extern Engine engine;

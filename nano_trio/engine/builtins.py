@@ -74,6 +74,7 @@ _FUNCTIONS = (
     "lre_check_stack_overflow",
     "JS_ThrowInternalError",
     "JS_GetException",
+    "JS_Throw",
 )
 _PLACE = "given"
 _LARGE = 1 << 20

@@ -1,11 +1,18 @@
 /*
  * Iterators that stand on other iterators (ECMA-262, 27.1.2 to 27.1.4: what map() of an iterator gives, Iterator.from and
- * Iterator.concat): next() and return() that look whether there is stack left; see builtins.c.
+ * Iterator.concat): next() and return() that look whether there is stack left, and a return() of the first that ends it as
+ * it should; see builtins.c.
  *
  * Theory of operation. Who asks one of the engine's iterators for what comes next calls its C function as it is, without
  * the look at the stack that every other call begins with. Where that function asks the iterator below, and that one the
  * next, nobody looks: a few ten thousand `iterator = iterator.map(callback)` were enough for an app to end the process. So
  * each of them looks for itself, and fails as any call does that is too deep.
+ *
+ * To end what map() and its like give, as `break` does, is to end the iterator below (27.1.2.1.2): where that has a
+ * return(), whatever it gives, and the answer is { value: undefined, done: true }. The engine's fails where it has none, as
+ * those of arrays, and answers what that gave. So the engine is left to mark ours as ended, or to refuse, with an iterator
+ * in the place of that below which only notes that it was ended; and then that one is ended here, and before it the one of
+ * flatMap()'s that is not done.
  *
  * Ours take the engine's places in its lists: builtins_entries.c.
  */
@@ -18,8 +25,14 @@ typedef Value Step(Context *, Value this, int count, Value *arguments, int *is_d
 enum { NEXT = 0, RETURN = 1 };
 enum { HELPER = 0, WRAPPED = 1, CONCATENATED = 2, KINDS = 3 };
 
+/* What an iterator of the first kind has (JSIteratorHelperData), as far as is known here. */
+typedef struct {
+  Value below, next, callback, inner;
+} Helper;
+
 /* The engine's own. */
 static Step *own[KINDS];
+static uint16_t helper_class;
 
 static Value step(Step *next, Context *context, Value this, int count, Value *arguments, int *is_done, int magic) {
   *is_done = 0;
@@ -37,6 +50,70 @@ static Value step_wrapped(Context *context, Value this, int count, Value *argume
 
 static Value step_concatenated(Context *context, Value this, int count, Value *arguments, int *is_done, int magic) {
   return step(own[CONCATENATED], context, this, count, arguments, is_done, magic);
+}
+
+/* return() of what stands in for the iterator below; a number is kept, which is of no use but for the place it is. */
+static Value note_end(Context *context, Value this, int count, Value *arguments, int magic, Value *kept) {
+  *(int *)kept[0].as.pointer = 1;
+  return engine.new_object(context, null);
+}
+
+static Value new_stand_in(Context *context, int *is_ended) {
+  Value place = {.as.pointer = is_ended, .tag = TAG_FLOAT}, object = engine.new_object(context, null);
+  if (tag_of(object) == TAG_EXCEPTION) return exception;
+  Value end = engine.new_function_with(context, note_end, 0, 0, 1, &place);
+  int ok = tag_of(end) != TAG_EXCEPTION && engine.define_named(context, object, "return", end, CONFIGURABLE) >= 0;
+  if (ok) return object;
+  release(context, object);
+  return exception;
+}
+
+/* IteratorClose (7.4.11) where nothing went wrong before. 0: an error is pending. */
+static int end(Context *context, Value iterator) {
+  Value method = engine.get(context, iterator, "return");
+  if (tag_of(method) == TAG_UNDEFINED || tag_of(method) == TAG_NULL) return 1;
+  if (tag_of(method) == TAG_EXCEPTION) return 0;
+  Value result = engine.call(context, method, iterator, 0, NULL);
+  release(context, method);
+  if (tag_of(result) == TAG_EXCEPTION) return 0;
+  int is_object = tag_of(result) == TAG_OBJECT;
+  release(context, result);
+  if (!is_object) engine.throw_type_error(context, "iterator must return an object");
+  return is_object;
+}
+
+/* In the place of return() of the first kind. */
+static Value end_helper(Context *context, Value this, int count, Value *arguments, int *is_done, int magic) {
+  Helper *helper = tag_of(this) == TAG_OBJECT ? engine.opaque_of(this, helper_class) : NULL;
+  if (helper == NULL) return step_helper(context, this, count, arguments, is_done, magic);
+  int is_ended = 0;
+  Value stand_in = new_stand_in(context, &is_ended), below = helper->below, inner = helper->inner;
+  if (tag_of(stand_in) == TAG_EXCEPTION) return exception;
+  helper->below = duplicate(stand_in);
+  helper->inner = undefined;
+  Value result = step_helper(context, this, count, arguments, is_done, magic);
+  /* Whatever the engine has let go of, it was not these two. */
+  release(context, helper->below);
+  helper->below = below;
+  release(context, stand_in);
+  if (!is_ended || tag_of(result) == TAG_EXCEPTION) {
+    helper->inner = inner;
+    return result;
+  }
+  release(context, result);
+  *is_done = 1;
+  below = duplicate(below);
+  int ok = tag_of(inner) != TAG_OBJECT || end(context, inner);
+  release(context, inner);
+  if (ok) {
+    ok = end(context, below);
+  } else {
+    Value error = engine.take_exception(context);
+    if (!end(context, below)) release(context, engine.take_exception(context));
+    engine.throw(context, error);
+  }
+  release(context, below);
+  return ok ? undefined : exception;
 }
 
 /* What a method of an object gives for one argument, which it takes, or for none. */
@@ -66,6 +143,36 @@ static Value make(Context *context, int kind) {
   return iterator;
 }
 
+/* A list of one, which takes that. */
+static Value new_single(Context *context, Value value) {
+  Value list = engine.new_array(context);
+  engine.define_named(context, list, "0", value, CONFIGURABLE_WRITABLE_ENUMERABLE);
+  return list;
+}
+
+/* Whether what those of the first kind have is as it is known here: one of flatMap() that is in the midst of a list. */
+static int are_known(Context *context) {
+  Value global = engine.get_global(context), constructor = engine.get(context, global, "Object");
+  Value list = new_single(context, new_single(context, (Value){{1}, TAG_INT}));
+  Value below = call_method(context, list, "values", 0, undefined), next = engine.get(context, below, "next");
+  /* As a function it gives the list that it is given. */
+  Value iterator = call_method(context, below, "flatMap", 1, duplicate(constructor));
+  release(context, call_method(context, iterator, "next", 0, undefined));
+  helper_class = engine.class_of(iterator);
+  const Helper *helper = tag_of(iterator) == TAG_OBJECT ? engine.opaque_of(iterator, helper_class) : NULL;
+  int ok = helper != NULL && engine.size_of(context, helper) >= sizeof *helper &&
+           helper->below.as.pointer == below.as.pointer && helper->next.as.pointer == next.as.pointer &&
+           helper->callback.as.pointer == constructor.as.pointer && tag_of(helper->inner) == TAG_OBJECT &&
+           helper->inner.as.pointer != below.as.pointer && engine.class_of(helper->inner) == engine.class_of(below);
+  release(context, iterator);
+  release(context, next);
+  release(context, below);
+  release(context, list);
+  release(context, constructor);
+  release(context, global);
+  return ok;
+}
+
 int mend_iterators(Context *context) {
   static Step *const ours[KINDS] = {[HELPER] = step_helper, [WRAPPED] = step_wrapped, [CONCATENATED] = step_concatenated};
   Entry *entries[KINDS][2] = {{NULL}};
@@ -86,8 +193,12 @@ int mend_iterators(Context *context) {
     release(context, prototype);
     release(context, iterator);
   }
-  for (int kind = 0; kind < KINDS && ok; kind++)
+  /* Not sooner: to call what has an entry is to have the engine make it. */
+  ok = ok && are_known(context);
+  if (!ok) return 0;
+  for (int kind = 0; kind < KINDS; kind++)
     for (int what = NEXT; what <= RETURN; what++)
       if (entries[kind][what] != NULL) entries[kind][what]->as.function.function = (void *)ours[kind];
-  return ok;
+  entries[HELPER][RETURN]->as.function.function = (void *)end_helper;
+  return 1;
 }

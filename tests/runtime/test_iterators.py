@@ -1,4 +1,4 @@
-"""Iterators that stand on other iterators: however many, they end no process."""
+"""Iterators that stand on other iterators: however many, they end no process; and they end those."""
 
 from __future__ import annotations
 
@@ -88,4 +88,69 @@ def test_they_do_what_they_should(language: str) -> None:
         "TypeError",
         "RangeError",
         [0, 0, 0],
+    ]
+
+
+def test_one_that_is_left_ends_the_one_below() -> None:
+    """The engine's return() fails where that has none, as those of arrays, and answers whatever that gives."""
+    program = """
+    const told = [], calls = [], attempt = (call) => { try { return call() } catch (error) { return String(error) } };
+    const below = (name, members) => ({ __proto__: Iterator.prototype, at: 0, next() { return { done: false, value: this.at++ } }, ...members });
+    const ends = (name, answer) => below(name, { return(...all) { calls.push(`${name} ${all.length}`); return answer() } });
+    const sources = {
+      array: () => [0, 1, 2, 3].values(), none: () => below("none"), null: () => below("null", { return: null }),
+      getter: () => Object.defineProperty(below("getter"), "return", { get() { calls.push("got") } }),
+      gives: () => ends("gives", () => ({ done: false, value: 7 })),
+      unread: () => ends("unread", () => ({ get done() { calls.push("done") }, get value() { calls.push("value") } })),
+      number: () => ends("number", () => 5), throws: () => ends("throws", () => { throw new RangeError("thrown") }),
+      asks: () => ends("asks", () => { calls.push(JSON.stringify(asked.next())); return {} }),
+    };
+    const helpers = {
+      map: (source) => source.map((value) => value), filter: (source) => source.filter(() => true), take: (source) => source.take(3),
+      drop: (source) => source.drop(1), flatMap: (source) => source.flatMap((value) => [value, value]),
+    };
+    let asked;
+    for (const name in sources) {
+      const of = Object.values(helpers).map((help) => {
+        const make = () => (asked = help(sources[name]()));
+        return [
+          attempt(() => { for (const value of make()) return typeof value }),
+          attempt(() => { const [value] = make(); return typeof value }),
+          attempt(() => { const made = make(); return [made.return(7), made.return(8), made.next()] }),
+          attempt(() => { const made = make(); made.next(); return [made.return(7), made.return(8), made.next()] }),
+          (asked.next(), asked.return === Object.getPrototypeOf(asked).return && asked.next()),
+          calls.splice(0),
+        ];
+      });
+      const { 0: first, length } = [...new Set(of.map((each) => JSON.stringify(each)))];
+      told.push([name, length, JSON.parse(first)]);
+    }
+    const inner = (answer) => ({ [Symbol.iterator]: () => ends("inner", answer) });
+    for (const answer of [() => ({ done: false }), () => 5, () => { throw new RangeError("inner") }]) {
+      const made = ends("outer", () => { throw new RangeError("outer") }).flatMap(() => inner(answer));
+      made.next();
+      told.push([attempt(() => made.return()), attempt(() => made.return()), calls.splice(0)]);
+    }
+    const running = [1].values().map(() => running.return());
+    told.push(attempt(() => running.next()));
+    for (let i = 0; i < 2e4; i++) attempt(() => { for (const value of helpers.flatMap(sources[i % 2 ? "throws" : "array"]())) break });
+    return told;
+    """
+    over = {"done": True}
+    ended = ["number", "number", [over] * 3, [over] * 3, over]
+    failed, thrown = "TypeError: iterator must return an object", "RangeError: thrown"
+    assert outcome(program, "C") == [
+        ["array", 1, [*ended, []]],
+        ["none", 1, [*ended, []]],
+        ["null", 1, [*ended, []]],
+        ["getter", 1, [*ended, ["got"] * 4]],
+        ["gives", 1, [*ended, ["gives 0"] * 4]],
+        ["unread", 1, [*ended, ["unread 0"] * 4]],
+        ["number", 1, [*[failed] * 4, over, ["number 0"] * 4]],
+        ["throws", 1, [*[thrown] * 4, over, ["throws 0"] * 4]],
+        ["asks", 1, [*ended, ["asks 0", '{"done":true}'] * 4]],
+        ["RangeError: outer", over, ["inner 0", "outer 0"]],
+        [failed, over, ["inner 0", "outer 0"]],
+        ["RangeError: inner", over, ["inner 0", "outer 0"]],
+        "TypeError: cannot invoke a running iterator",
     ]

@@ -1,8 +1,8 @@
 // Map and Set: ECMAScript 24.1.3 and 24.2.4, clear() and forEach(), and iterators that stand on others: 27.1.2 to 27.1.4,
 // next() and return(), where the engine's own cannot be mended.
 //
-// engine/builtins_maps.c and engine/builtins_iterators.c say what is wrong with those, and do the same as this file where
-// there is a C compiler.
+// engine/builtins_maps.c and engine/builtins_iterators.c say what is wrong with those, and do the same as this file, and
+// more, where there is a C compiler: what ends an iterator here is the engine's still.
 (platform) => {
   "use strict";
   const { statics, uncurry } = platform;
