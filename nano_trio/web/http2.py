@@ -51,14 +51,15 @@ import trio
 from nano_trio.actors.messages import IncomingRequest, Target
 from nano_trio.web.errors import new_request_id
 from nano_trio.web.http1 import ProtocolError
+from nano_trio.web.http2_authority import Authority
 from nano_trio.web.http2_backlog import Backlog
 from nano_trio.web.http2_fields import Block, Malformed
 from nano_trio.web.http2_session import MOST_STREAMS, Session, SessionOver
 from nano_trio.web.http2_stream import VERSION, Http2Stream
+from nano_trio.web.http2_tunnel import Tunnel, Tunnels
 from nano_trio.web.http2_unwanted import Unwanted
 from nano_trio.web.reactor import INPUT
 from nano_trio.web.records import record
-from nano_trio.web.router import normalise_host
 from nano_trio.web.tls_socket import TLSSocket
 
 if TYPE_CHECKING:
@@ -95,7 +96,6 @@ class Http2Connection:
         "_discarded",
         "_fd",
         "_final_at",
-        "_host",
         "_idle_at",
         "_last",
         "_more",
@@ -106,6 +106,7 @@ class Http2Connection:
         "_wake",
         "_whole_at",
         "_writing",
+        "authority",
         "backlog",
         "deadline",
         "leaving",
@@ -121,6 +122,7 @@ class Http2Connection:
         "streams",
         "target",
         "tasks",
+        "tunnels",
         "unwanted",
     )
 
@@ -138,25 +140,25 @@ class Http2Connection:
         self.session = Session(self, listener.limits, self.reactor.now)
         self.unwanted = Unwanted(self.session)
         """Streams that are answered, and whose requests have not ended."""
-        self.streams: dict[int, Http2Stream] = {}
-        """The exchanges in flight."""
+        self.streams: dict[int, Http2Stream | Tunnel] = {}
+        """The exchanges in flight, and WebSockets."""
+        self.tunnels = Tunnels(self.session)
         self.tasks = 0
         """How many of them have a task."""
+        self.authority = Authority()
         self.backlog = Backlog()
         self.pool = _POOL
         """Bytes by which the windows of streams whose bodies are read may still grow beyond their first size."""
         self.leaving = False
         """No more streams are wanted, by us or by the client: close when the last is over."""
         self._fd = sock.fileno()
-        self._queue: deque[Http2Stream] = deque()
+        self._queue: deque[Http2Stream | Tunnel] = deque()
         self._unsent = b""
         self._wake: trio.Event | None = None
         self._writing = False
         self._pumping = False
         self._reads = True
         self._more = False
-        self._host = ""
-        """The last host of which :meth:`directed` said yes."""
         self._last: int | None = None
         self._discarded = 0
         self._idle_at = self.reactor.now + listener.limits.idle_timeout
@@ -265,7 +267,8 @@ class Http2Connection:
     def begin(self, number: int, block: Block, *, ended: bool) -> None:
         """A request."""
         session = self.session
-        if len(self.streams) + len(self.unwanted) >= MOST_STREAMS or (self._last is not None and number > self._last):
+        requests = len(self.streams) - len(self.tunnels) + len(self.unwanted)
+        if requests >= MOST_STREAMS or (self._last is not None and number > self._last):
             session.reset(number, Codes.REFUSED_STREAM)
             session.given_up()
             return
@@ -315,14 +318,13 @@ class Http2Connection:
         stream = self.streams.get(number)
         if stream is not None:
             try:
-                block.check_trailers(self.listener.limits)
-                stream.arrived(b"", 0, ended=True)
+                stream.trailers(block)
             except Malformed as error:
                 self._abandon(stream, Codes.PROTOCOL_ERROR, f"malformed request: {error}")
         else:
             self.unwanted.ended(number)
 
-    def _abandon(self, stream: Http2Stream, code: int, reason: str) -> None:
+    def _abandon(self, stream: Http2Stream | Tunnel, code: int, reason: str) -> None:
         stream.give_up(reason, code)
         self.session.given_up()
 
@@ -332,7 +334,8 @@ class Http2Connection:
         self.unwanted.ended(number)
         if stream is not None:
             stream.give_up("the client reset the stream")
-            self.session.given_up()
+            if type(stream) is Http2Stream:  # a WebSocket may end so: it was answered
+                self.session.given_up()
 
     def window(self, number: int) -> None:
         """A stream may send more; 0: any may."""
@@ -357,25 +360,9 @@ class Http2Connection:
         """The client begins no more streams."""
         self.leaving = True
 
-    def directed(self, host: str) -> bool:
-        """Whether the certificate that this client asked for is the host's (RFC 9110 section 7.4).
-
-        Clients send requests for several hosts on one connection where they think that it serves them all. Those that
-        named no host in their handshake had no choice.
-        """
-        if host == self._host:
-            return True
-        name, certificates = self.sock.server_name, self.listener.certificates
-        if name is None or certificates is None:
-            return True
-        if certificates.pair_for(normalise_host(host)) != certificates.pair_for(name):
-            return False
-        self._host = host
-        return True
-
     # ---- sending ----
 
-    def enqueue(self, stream: Http2Stream) -> None:
+    def enqueue(self, stream: Http2Stream | Tunnel) -> None:
         """A stream has something to send. To be followed by :meth:`wake`, or by the end of a pass of ours."""
         stream.starved = False
         self._queue.append(stream)
@@ -487,7 +474,7 @@ class Http2Connection:
 
     # ---- exchanges end ----
 
-    def forget(self, stream: Http2Stream) -> None:
+    def forget(self, stream: Http2Stream | Tunnel) -> None:
         """An exchange is over."""
         self.streams.pop(stream.number, None)
         if not self.streams:
@@ -515,6 +502,8 @@ class Http2Connection:
             self.session.ping(_FAREWELL)
             self._final_at = trio.current_time() + _FAREWELL_S
             self.due(self._final_at)
+            for tunnel in self.tunnels:
+                tunnel.drain()
             self.flush()
 
     def _say_final(self, why: str = _SHUTTING_DOWN) -> None:

@@ -7,7 +7,8 @@ A request's fields pass three stations, as a head of HTTP/1.1 does (see ``http1`
 2. **The gate** (:func:`_split`): the rules of section 8.2 and 8.3, and no leniency. What fails is *malformed*: the
    stream is reset, nothing is answered, and the connection goes on.
 3. **The meaning**: ``http1.make_head``, with ``:authority`` for Host. So method, target, Host and Content-Length are
-   read exactly as in HTTP/1.1, and what is wrong there is answered with the same status.
+   read exactly as in HTTP/1.1, and what is wrong there is answered with the same status. An extended CONNECT for a
+   WebSocket (RFC 8441) becomes the GET with Upgrade that it is in HTTP/1.1.
 
 h2 checks fields too, but answers every fault with the end of the connection, so it gets none to see: the decoder keeps
 them for us. Both directions remember whole blocks: a block that changes no compression state means the same until
@@ -37,7 +38,8 @@ _VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 _TARGET = re.compile(rb"/[!-~]*|\*").fullmatch
 _VISIBLE = re.compile(rb"[!-~]+").fullmatch
 _CONNECTION_SPECIFIC = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
-_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
+_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
+_UPGRADE = (("connection", "Upgrade"), ("upgrade", "websocket"))
 
 _OVERHEAD = 32
 """What a field counts beside its name and value (RFC 9113 section 6.5.2)."""
@@ -118,7 +120,12 @@ def _head(fields: Sequence[Field], limits: Limits, scheme: bytes) -> Head:
     authority = pseudo.get(b":authority")
     if not method or not _NAME(method.lower()):
         raise Malformed("no :method, or an invalid one")
-    if method == b"CONNECT":
+    protocol = pseudo.get(b":protocol")
+    if protocol is not None:
+        if method != b"CONNECT" or not _NAME(protocol.lower()):
+            raise Malformed(":protocol without CONNECT, or an invalid one")
+        method = b"GET"
+    elif method == b"CONNECT":
         if pseudo.keys() != {b":method", b":authority"}:
             raise Malformed("CONNECT has :method and :authority only")
         raise ProtocolError(501, "the method CONNECT is not implemented")
@@ -133,6 +140,8 @@ def _head(fields: Sequence[Field], limits: Limits, scheme: bytes) -> Head:
         raise ProtocolError(414, "request target too long")
     if pseudo[b":scheme"].lower() != scheme:
         raise ProtocolError(400, f"the :scheme of this connection is {scheme.decode()}")
+    if protocol is not None and protocol.lower() != b"websocket":
+        raise ProtocolError(501, f"the protocol {protocol[:40].decode()} is not implemented")
     headers: list[tuple[str, str]] = []
     cookies: list[str] = []
     lengths = 0
@@ -163,6 +172,8 @@ def _head(fields: Sequence[Field], limits: Limits, scheme: bytes) -> Head:
     if not authority:
         raise ProtocolError(400, "a request names its host in :authority")
     headers.insert(0, ("host", authority.decode("latin-1")))
+    if protocol is not None:
+        headers[1:1] = _UPGRADE
     return make_head(method.decode("latin-1"), path.decode("latin-1"), 1, headers)
 
 
@@ -281,11 +292,14 @@ class ResponseFields:
         """Bytes of content that were promised, None if none were."""
 
 
-def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: bytes = b"") -> ResponseFields:
+def response_fields(
+    response: OutgoingResponse, *, head_only: bool = False, tunnel: bool = False, request_id: bytes = b""
+) -> ResponseFields:
     """Build a response's fields (RFC 9113 section 8.3.2). Raises :class:`BadResponse`.
 
-    ``head_only`` says the request was HEAD; ``request_id`` is told where the response tells none. What a response says
-    of its connection is dropped (section 8.2.2), ``Connection: close`` too: the connection is not its alone.
+    ``head_only`` says the request was HEAD, ``tunnel`` that this response opens one: the DATA behind it is no content.
+    ``request_id`` is told where the response tells none. What a response says of its connection is dropped (section
+    8.2.2), ``Connection: close`` too: the connection is not its alone.
     """
     status = response.status
     if type(status) is not int or not 200 <= status <= 999:
@@ -326,7 +340,7 @@ def response_fields(response: OutgoingResponse, *, head_only: bool, request_id: 
         fields.append(field)
     if not dated:
         fields.insert(1, _date())
-    framing, length = framing_of(response, lengths, head_only=head_only)
+    framing, length = (Framing.CLOSE, None) if tunnel else framing_of(response, lengths, head_only=head_only)
     if length is not None:
         fields.append(_field(b"content-length", b"%d" % length))
     if told is not None:

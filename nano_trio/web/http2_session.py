@@ -41,7 +41,7 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.settings import SettingCodes, Settings
-from hyperframe.frame import GoAwayFrame
+from hyperframe.frame import GoAwayFrame, SettingsFrame
 
 from nano_trio.runtime.http2_state import Http2State
 from nano_trio.web.http2_fields import Block, FieldDecoder, FieldEncoder, ResponseFields
@@ -182,7 +182,11 @@ class Session:
                 normalize_outbound_headers=False,
             )
         )
-        said = {SettingCodes.MAX_CONCURRENT_STREAMS: MOST_STREAMS, SettingCodes.MAX_HEADER_LIST_SIZE: limits.head}
+        said = {
+            SettingCodes.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
+            SettingCodes.MAX_HEADER_LIST_SIZE: limits.head,
+            SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
+        }
         self._h2.local_settings = Settings(client=False, initial_values=said)
         self._h2.initiate_connection()
         self._h2.local_settings = _ENFORCED
@@ -445,6 +449,14 @@ class Session:
         """Ask for a ``pong``."""
         if not self.over:
             self._h2.ping(data)
+
+    def allow(self, streams: int) -> None:
+        """Let the client have so many streams at once from now on."""
+        if not self.over:
+            frame = SettingsFrame(0, settings={SettingCodes.MAX_CONCURRENT_STREAMS: streams})
+            self._made = self.take_output() + frame.serialize()
+            # Its acknowledgement is not the client's doing.
+            self._patience = min(_PATIENCE, self._patience + _COSTS[_SETTINGS])
 
     @property
     def last(self) -> int:

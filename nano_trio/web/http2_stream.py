@@ -3,6 +3,7 @@
 A stream's request is begun at once, or when its body is here if that is small. What the app answers at once is queued
 in the connection and sent with the others'; what must be waited for, and every streamed response, has a task
 (:meth:`run`). A body that does not come whole is an :class:`Http2Body`: the client may send more only as the app reads.
+Where the app accepts a WebSocket the exchange is over, and a ``Tunnel`` in its place.
 
 When a response breaks in the middle its stream is reset with INTERNAL_ERROR, never ended. When a response is complete
 before its request, the stream is reset a moment later with NO_ERROR (RFC 9113 section 8.1): the client need not send
@@ -36,11 +37,13 @@ from nano_trio.web.errors import error_page, stack_of
 from nano_trio.web.forwarded import seen_through
 from nano_trio.web.http1 import Head, ProtocolError
 from nano_trio.web.http2_body import Http2Body
-from nano_trio.web.http2_fields import Malformed, ResponseFields, response_fields
+from nano_trio.web.http2_fields import Block, Malformed, ResponseFields, response_fields
 from nano_trio.web.http2_session import FRAME
+from nano_trio.web.http2_tunnel import Tunnel, TunnelledWebSocket
 from nano_trio.web.identity import id_of, span_of
 from nano_trio.web.records import record
 from nano_trio.web.response_head import BadResponse
+from nano_trio.web.websocket_handshake import Upgrade, agreed, read_connect
 
 if TYPE_CHECKING:
     from nano_trio.web.http2 import Http2Connection
@@ -61,11 +64,11 @@ class _Truncated(Exception):
     """The response cannot be completed."""
 
 
-class _TooMany(ProtocolError):
-    """Requests of one client, which may send the next in ``wait`` seconds."""
+class _Later(ProtocolError):
+    """What may be sent again in ``wait`` seconds."""
 
-    def __init__(self, wait: int) -> None:
-        super().__init__(429, "too many requests from this address")
+    def __init__(self, status: int, message: str, wait: int) -> None:
+        super().__init__(status, message)
         self.wait = wait
 
 
@@ -76,6 +79,7 @@ class Http2Stream:
         "_body",
         "_connection",
         "_drained",
+        "_early",
         "_exchange",
         "_fields",
         "_head",
@@ -90,6 +94,7 @@ class Http2Stream:
         "_status",
         "_stream",
         "_target",
+        "_upgrade",
         "ended",
         "last",
         "number",
@@ -124,6 +129,9 @@ class Http2Stream:
         self._exchange: Exchange | None = None
         self._body: Http2Body | None = None
         self._small: bytearray | None = None
+        self._early: bytearray | None = None
+        """What has come for a WebSocket that is asked for and not open yet."""
+        self._upgrade: Upgrade | None = None
         self._stream: BodyStream | None = None
         self._fields: ResponseFields | None = None
         self._scope: trio.CancelScope | None = None
@@ -154,7 +162,13 @@ class Http2Stream:
         assert head is not None
         length = head.content_length
         limits = self._connection.listener.limits
-        if self.ended:
+        if head.websocket:
+            self._early = bytearray()
+            if self.ended:
+                self.refuse(ProtocolError(400, "a WebSocket's stream begins without its end"))
+            else:
+                self._begin(None)
+        elif self.ended:
             self._begin(None if length is None else b"")
         elif length is not None and length <= limits.whole_body and not head.expect_continue:
             self._small = bytearray()
@@ -169,6 +183,9 @@ class Http2Stream:
         """Some of the request's content, which took ``size`` bytes of the window. Raises :class:`Malformed`."""
         head = self._head
         if self.over or head is None:
+            return
+        if self._early is not None:
+            self._arrived_early(data, size, ended=ended)
             return
         self._received += len(data)
         length = head.content_length
@@ -186,6 +203,26 @@ class Http2Stream:
                 self._connection.session.credit(self.number, size)
         elif self._body is not None:
             self._body.arrived(data, size, ended=ended)
+
+    def _arrived_early(self, data: bytes, size: int, *, ended: bool) -> None:
+        """For the WebSocket, should there be one: more than a window is not let in before. A client that ends its
+        stream has left, as one that shuts its half of a connection."""
+        assert self._early is not None
+        self.ended = ended
+        if self.answering:  # refused
+            return
+        self._early += data
+        self._connection.session.credit(self.number, size - len(data))
+        if ended:
+            self.give_up("the client closed the connection", Codes.CANCEL)
+            self._connection.session.given_up()
+
+    def trailers(self, block: Block) -> None:
+        """The end of the request's content. Raises :class:`Malformed`."""
+        if self._early is not None:
+            raise Malformed("HEADERS on a stream that is to be connected")
+        block.check_trailers(self._connection.listener.limits)
+        self.arrived(b"", 0, ended=True)
 
     def _begin(self, body: bytes | Http2Body | None) -> None:
         backlog = self._connection.backlog
@@ -229,7 +266,7 @@ class Http2Stream:
         assert head is not None
         listener = connection.listener
         remote, scheme = connection.remote, listener.scheme
-        if not connection.directed(head.host):
+        if not connection.authority.covers(connection, head.host):
             raise ProtocolError(421, "this connection's certificate is for another host")
         if listener.trusted is not None:
             peer = connection.peer
@@ -237,7 +274,7 @@ class Http2Stream:
             remote, scheme = self._remote, self._scheme = facts.client, f"{facts.scheme}://"
             head = self._head = attrs.evolve(head, host=facts.host, headers=headers)
         if listener.rates is not None and (wait := listener.rates.retry_after(remote, connection.reactor.now)):
-            raise _TooMany(wait)
+            raise _Later(429, "too many requests from this address", wait)
         target = listener.routes.memo.get(head.host)
         if target is None:
             if not can_ada.can_parse(f"{scheme}{head.host}/"):
@@ -246,6 +283,12 @@ class Http2Stream:
             if target is None:
                 listener.counts.unknown_hosts += 1
                 raise ProtocolError(404, f"no app is configured for the host {head.host!r}")
+        if head.websocket:
+            if listener.draining:
+                raise _Later(503, "the server is shutting down", 1)
+            if connection.tunnels.full:
+                raise ProtocolError(503, "too many WebSockets on this connection")
+            self._upgrade = read_connect(head)
         listener.counts.versions[2] += 1
         limit = target.max_body
         if limit is not None and body is not None:
@@ -283,8 +326,12 @@ class Http2Stream:
         log.debug("request refused", status=error.status, reason=error.message, remote=remote, request_id=request.id)
         self._small = None
         self.receiving = math.inf
-        retry_after = error.wait if isinstance(error, _TooMany) else None
-        self._answer(error_page(error.status, error.message, request_id=request.id, retry_after=retry_after))
+        retry_after = error.wait if isinstance(error, _Later) else None
+        page = error_page(error.status, error.message, request_id=request.id, retry_after=retry_after)
+        for line in error.fields.decode().splitlines():
+            name, _, value = line.partition(": ")
+            page.headers.append((name, value))
+        self._answer(page)
 
     def _answer(self, page: OutgoingResponse) -> None:
         if not self._started:
@@ -299,7 +346,10 @@ class Http2Stream:
         body = self._body
         assert self._request is not None
         if response.socket is not None:
-            response = self._no_socket(response.socket)
+            page = self._switch(response, response.socket)
+            if page is None:
+                return
+            response = page
         elif body is not None and body.error is not None and response.status >= 500:
             response = error_page(body.error.status, body.error.message, request_id=self._request.id)
             self._spoil(response)
@@ -321,16 +371,46 @@ class Http2Stream:
         else:
             self._stream = content
 
-    def _no_socket(self, handler: SocketHandler) -> OutgoingResponse:
-        """The app accepts a WebSocket. Those come by HTTP/1.1 alone: RFC 8441 is not offered."""
+    def _switch(self, response: OutgoingResponse, handler: SocketHandler) -> OutgoingResponse | None:
+        """The app accepts a WebSocket: the stream is its tunnel from here on (RFC 8441 section 5). Where it cannot be
+        that, what to answer instead."""
+        connection, early = self._connection, self._early
         assert self._request is not None
+        try:
+            if self._upgrade is None or early is None:
+                raise ProtocolError(400, "this address serves a WebSocket only")
+            headers, compression = agreed(self._upgrade, response)
+            opens = OutgoingResponse(200, "", headers, None)
+            fields = response_fields(opens, tunnel=True, request_id=self._told)
+        except BadResponse as error:
+            log.error("invalid response", reason=str(error), **self._about())
+            refusal = ProtocolError(500, "")
+        except ProtocolError as error:
+            refusal = error
+        else:
+            connection.session.head(self.number, fields)
+            connection.session.answered()
+            self.last = True
+            self._fields, self._status = fields, response.status
+            self._end("the response is complete", complete=True)
+            tunnel = connection.streams[self.number] = Tunnel(connection, self.number, len(early))
+            remote, limits = self._remote or connection.remote, response.socket_limits
+            socket = TunnelledWebSocket(tunnel, remote, connection.listener, handler, limits, compression, self._target)
+            socket.open(b"", bytes(early))
+            return None
         try:
             handler.closed(1006, "", False)
         except Exception:
             log.exception("a WebSocket's handler failed", **self._about())
-        page = error_page(400, "this address serves a WebSocket: connect by HTTP/1.1", request_id=self._request.id)
+        page = error_page(refusal.status, refusal.message, request_id=self._request.id)
         self._spoil(page)
         return page
+
+    @property
+    def _told(self) -> bytes:
+        """The request's id, where responses are to tell it."""
+        assert self._request is not None
+        return field_value(self._request.origin_id) if self._connection.listener.request_ids else b""
 
     def _spoil(self, instead: OutgoingResponse) -> None:
         assert self._exchange is not None
@@ -340,9 +420,8 @@ class Http2Stream:
         """The response's fields; a response that cannot be sent becomes a 500."""
         assert self._request is not None
         head_only = self._head is not None and self._head.method == "HEAD"
-        told = field_value(self._request.origin_id) if self._connection.listener.request_ids else b""
         try:
-            return response, response_fields(response, head_only=head_only, request_id=told)
+            return response, response_fields(response, head_only=head_only, request_id=self._told)
         except BadResponse as error:
             log.error("invalid response", reason=str(error), **self._about())
             if response.body is not None and not isinstance(response.body, bytes):

@@ -189,6 +189,8 @@ class Reactor:
         """Have ``connection.flush`` called soon: together with others in the course of a pass, now outside of one. A
         method of the list within one, for it is called for every response."""
         self.connections: dict[int, Watched] = {}
+        """By their descriptors, or negative numbers."""
+        self._last_number = 0
         self.soon = Soon()
         """What WebSockets do outside of input; a task of its own (``soon.run``)."""
         self.sees_hang_up = self._poller.sees_hang_up
@@ -215,6 +217,16 @@ class Reactor:
         """Forget a connection; to be called before its socket is closed."""
         self._poller.forget(fd)
         self.connections.pop(fd, None)
+
+    def look_after(self, connection: Watched) -> int:
+        """Tell a connection that has no descriptor of its deadline; returns the number to :meth:`leave` it by."""
+        self._last_number -= 1
+        self.connections[self._last_number] = connection
+        return self._last_number
+
+    def leave(self, number: int) -> None:
+        """Forget a connection that :meth:`look_after` took."""
+        self.connections.pop(number, None)
 
     def gather(self, gathering: Gathering, connection: Flushed) -> None:
         """Have ``gathering.flush`` called, then ``connection.flush``: at the times of :meth:`flush_later`.

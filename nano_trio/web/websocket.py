@@ -31,6 +31,9 @@ the client's is arriving, the Pong is waited for: it cannot overtake them. While
 nothing is read and hence no Pong is expected.
 
 The app's end is told of the end exactly once: the client's close code, or ours where we failed the connection, or 1006.
+
+All this goes on a :class:`Wire`: a socket, plain or with TLS, or a stream of an HTTP/2 connection (``http2_tunnel``),
+for which what concerns the descriptor is done otherwise.
 """
 
 from __future__ import annotations
@@ -40,14 +43,13 @@ import enum
 import math
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import trio
 
 from nano_trio.actors.messages import SocketHandler, SocketLimits, Target
 from nano_trio.web.reactor import INPUT
-from nano_trio.web.tls_socket import TLSSocket
 from nano_trio.web.websocket_compression import Compression
 from nano_trio.web.websocket_frames import AGAIN, PING, PONG, Control, Decoder, Violation, close_frame, frame
 from nano_trio.web.websocket_outbox import Outbox
@@ -55,7 +57,7 @@ from nano_trio.web.websocket_outbox import Outbox
 if TYPE_CHECKING:
     from nano_trio.web.listener import Listener
 
-__all__ = ["State", "WebSocket"]
+__all__ = ["State", "WebSocket", "Wire"]
 
 log = structlog.get_logger("nano_trio.web")
 
@@ -83,8 +85,19 @@ class State(enum.IntEnum):
 _OPEN, _CLOSING, _ENDING, _LINGERING, _CLOSED = State
 
 
+class Wire(Protocol):
+    """What frames come and go by, with those methods of a non-blocking socket that are needed."""
+
+    def fileno(self) -> int: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def send(self, data: bytes | memoryview, /) -> int: ...
+    def shutdown(self, how: int, /) -> None: ...
+    def setsockopt(self, level: int, option: int, value: bytes, /) -> None: ...
+    def close(self) -> None: ...
+
+
 class WebSocket:
-    """Takes over a socket, plain or with TLS, from the HTTP connection that agreed to the upgrade."""
+    """Takes over a wire from the HTTP connection that agreed to the upgrade."""
 
     __slots__ = (
         "_decoder",
@@ -114,7 +127,7 @@ class WebSocket:
 
     def __init__(
         self,
-        sock: socket.socket | TLSSocket,
+        sock: Wire,
         remote: str,
         listener: Listener,
         handler: SocketHandler,
@@ -136,7 +149,7 @@ class WebSocket:
         self._handler: SocketHandler | None = handler
         """The app's end until it is told that the connection is over."""
         self._limits = limits
-        self._fd = sock.fileno()
+        self._fd = -1
         self._ping = b""
         """The payload of the Ping whose Pong is awaited."""
         self._moved = False
@@ -157,19 +170,47 @@ class WebSocket:
         self._parked: trio.lowlevel.Task | None = None
         self.deadline = math.inf
         self._beat()
-        listener.connections.add(self)
+        self._attach()
+
+    # ---- the descriptor ----
+
+    def _attach(self) -> None:
+        self._fd = self.sock.fileno()
+        self.listener.connections.add(self)
         self.reactor.add(self._fd, self)
+
+    def _detach(self) -> None:
+        """The wire is to be closed."""
+        self.reactor.remove(self._fd)
+        trio.lowlevel.notify_closing(self.sock)
+
+    def _forget(self) -> None:
+        """The wire is closed."""
+        self.listener.forget(self)
+
+    def _hold_back(self) -> None:
+        """What the client sends stays where it is."""
+        self.reactor.ignore(self._fd)
+
+    def _let_come(self) -> None:
+        self.reactor.watch(self._fd, INPUT)
+
+    async def _writable(self) -> None:
+        """Wait until the wire takes more. Raises ``trio.ClosedResourceError``. A checkpoint."""
+        await trio.lowlevel.wait_writable(self.sock)
 
     # ---- the beginning ----
 
     def open(self, head: bytes, rest: bytes) -> None:
-        """Send the handshake's response and begin. ``rest`` is what the client sent after its request."""
+        """Send the handshake's response, unless that has left, and begin. ``rest`` is what the client sent after its
+        request."""
         handler = self._handler
         assert handler is not None
         self.listener.nursery.start_soon(self.run)
         outbox = self.outbox
         outbox.corked = True
-        outbox.push(head)
+        if head:
+            outbox.push(head)
         try:
             handler.opened(outbox)
         except Exception:
@@ -188,7 +229,7 @@ class WebSocket:
         try:
             while self.state is not _CLOSED:
                 if self.outbox.is_blocked:
-                    await trio.lowlevel.wait_writable(self.sock)
+                    await self._writable()
                     self._moved = True
                     if self.outbox.unblock() and self.state is _OPEN:
                         self._drained()
@@ -368,7 +409,7 @@ class WebSocket:
         """The app's end holds messages back: they stay in the socket, and TCP tells the client."""
         if self.state is _OPEN:
             self._paused = True
-            self.reactor.ignore(self._fd)
+            self._hold_back()
 
     def _unpause(self) -> None:
         if self._paused:
@@ -376,7 +417,7 @@ class WebSocket:
             if self.state is _OPEN:
                 self._ping = b""
                 self._beat()
-            self.reactor.watch(self._fd, INPUT)
+            self._let_come()
 
     # ---- what the outbox calls ----
 
@@ -504,11 +545,10 @@ class WebSocket:
         if self.state is _CLOSED:
             return
         self.state = _CLOSED
-        self.reactor.remove(self._fd)
-        trio.lowlevel.notify_closing(self.sock)
+        self._detach()
         self.sock.close()
         self.outbox.discard()
         self._decoder.drop()
         self._wake()
-        self.listener.forget(self)
+        self._forget()
         self._tell(*(self._verdict or (ABNORMAL, "")), clean=False)

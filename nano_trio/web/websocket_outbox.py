@@ -24,13 +24,11 @@ Nothing here calls the app's end.
 
 from __future__ import annotations
 
-import socket
 from typing import Protocol
 
 from nano_trio.actors.messages import SharedMessage, SocketLimits, SocketMessage
 from nano_trio.runtime.pieces import LargeMessage, Pieces
 from nano_trio.web.soon import Soon
-from nano_trio.web.tls_socket import TLSSocket
 from nano_trio.web.websocket_compression import compress, is_worth_compressing
 from nano_trio.web.websocket_frames import BINARY, TEXT, frame, header
 
@@ -68,6 +66,13 @@ class Owner(Protocol):
         """The app has caught up."""
 
 
+class Sender(Protocol):
+    """The outgoing half of a wire (``websocket.Wire``)."""
+
+    def send(self, data: bytes | memoryview, /) -> int:
+        """Take some of it, or raise BlockingIOError; another OSError: there is no wire any more."""
+
+
 class Outbox:
     """Frames on their way to one client. ``window_bits``: of the compression that was agreed on, 0 for none."""
 
@@ -88,9 +93,7 @@ class Outbox:
         "waiting",
     )
 
-    def __init__(
-        self, owner: Owner, sock: socket.socket | TLSSocket, soon: Soon, limits: SocketLimits, window_bits: int
-    ) -> None:
+    def __init__(self, owner: Owner, sock: Sender, soon: Soon, limits: SocketLimits, window_bits: int) -> None:
         self._owner: Owner | None = owner
         self._sock = sock
         self._soon = soon

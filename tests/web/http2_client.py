@@ -86,6 +86,8 @@ class Http2Client:
     def __init__(self, stream: trio.abc.Stream, *, windows: bool = True) -> None:
         self.stream = stream
         self.windows = windows
+        self.pongs = True
+        """Whether it answers PINGs."""
         self.encoder = hpack.Encoder()
         self.decoder = hpack.Decoder()
         self.answers: dict[int, Answer] = {}
@@ -164,7 +166,7 @@ class Http2Client:
             acknowledged += self._take(frame)
         if acknowledged:
             with contextlib.suppress(trio.BrokenResourceError):
-                await self.stream.send_all(acknowledged)
+                await self.send(acknowledged)
         return True
 
     def _take(self, frame: Frame) -> bytes:
@@ -202,7 +204,7 @@ class Http2Client:
             self.settings.update(frame.settings)
         elif isinstance(frame, WindowUpdateFrame):
             self.credit[frame.stream_id] = self.credit.get(frame.stream_id, 0) + frame.window_increment
-        elif isinstance(frame, PingFrame) and "ACK" not in frame.flags:
+        elif isinstance(frame, PingFrame) and "ACK" not in frame.flags and self.pongs:
             return PingFrame(0, opaque_data=frame.opaque_data, flags=["ACK"]).serialize()
         return b""
 

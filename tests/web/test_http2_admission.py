@@ -99,8 +99,7 @@ class Refused:
         self.ends.append((code, reason, clean))
 
 
-async def test_a_websocket_is_refused(tmp_path: Path) -> None:
-    """RFC 8441 is not offered, so none can have been asked for."""
+async def test_a_websocket_that_nobody_asked_for_is_refused(tmp_path: Path) -> None:
     handler = Refused()
     socket: SocketHandler = handler
 
@@ -112,7 +111,8 @@ async def test_a_websocket_is_refused(tmp_path: Path) -> None:
     async with secured(App(answer), tmp_path) as server, h2_connected(server) as client:
         refusal = await client.get()
         assert refusal.status == 400
-        assert "HTTP/1.1" in refusal.text
+        assert "a WebSocket only" in refusal.text
+        assert not any(name in ("upgrade", "connection") for name, _ in refusal.headers)
         assert handler.ends == [(1006, "", False)]
 
 

@@ -74,7 +74,13 @@ MALFORMED: dict[str, Fields] = {
     "pseudo after a field": [("x", "1"), *request()],
     ":status": [*request(), (":status", "200")],
     ":status 1xx": [(":status", "100"), *request()],
-    ":protocol": [*replaced(":method", "CONNECT"), (":protocol", "websocket")],
+    ":protocol without CONNECT": [*request(), (":protocol", "websocket")],
+    ":protocol that is no token": [*replaced(":method", "CONNECT"), (":protocol", "web socket")],
+    "empty :protocol": [*replaced(":method", "CONNECT"), (":protocol", "")],
+    ":protocol twice": [*replaced(":method", "CONNECT"), *[(":protocol", "websocket")] * 2],
+    ":protocol without :path": [*without(":path")[1:], (":method", "CONNECT"), (":protocol", "websocket")],
+    ":protocol without :scheme": [(":method", "CONNECT"), (":protocol", "websocket"), *without(":scheme")[1:]],
+    ":protocol for *": [(":protocol", "websocket"), (":method", "CONNECT"), *replaced(":path", "*")[1:]],
     "unknown pseudo": [*request(), (":unknown", "1")],
     "CONNECT with :path": replaced(":method", "CONNECT"),
     "CONNECT without :authority": [(":method", "CONNECT")],
@@ -107,6 +113,8 @@ async def test_a_malformed_request_costs_its_stream_alone(tmp_path: Path, fields
 
 ANSWERED: dict[str, tuple[Fields, int]] = {
     "CONNECT": ([(":method", "CONNECT"), (":authority", "app:443")], 501),
+    "CONNECT for another protocol": ([*replaced(":method", "CONNECT"), (":protocol", "connect-udp")], 501),
+    "CONNECT for a WebSocket without version": ([*replaced(":method", "CONNECT"), (":protocol", "websocket")], 400),
     "unknown method": (replaced(":method", "BREW"), 501),
     "TRACE": (replaced(":method", "TRACE"), 501),
     "lower-case method": (replaced(":method", "get"), 501),
@@ -368,4 +376,4 @@ async def test_what_the_server_says_first(tmp_path: Path) -> None:
         await client.more()
         first = client.frames[0]
         assert isinstance(first, SettingsFrame)
-        assert (first.settings[3], first.settings[6], first.settings.get(8, 0)) == (100, 20_000, 0)
+        assert (first.settings[3], first.settings[6], first.settings[8]) == (100, 20_000, 1)

@@ -14,7 +14,7 @@ import trio
 
 from nano_trio.actors.messages import SocketLimits
 from tests.web.apps import running
-from tests.web.sockets import DEFLATE, SocketApp, deflated, inflated, masked, opened
+from tests.web.sockets import DEFLATE, SocketApp, SocketClient, deflated, inflated, masked, opened
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 FIN, RSV1, RSV2, RSV3 = 0x80, 0x40, 0x20, 0x10
@@ -357,7 +357,14 @@ def test_there_are_enough_cases() -> None:
 
 async def _check(case: Case, *, dribble: bool) -> None:
     app = SocketApp(limits=SocketLimits(max_message=MAX))
-    async with running(app) as server, opened(server, case.deflate) as client, trio.open_nursery() as nursery:
+    async with running(app) as server, opened(server, case.deflate) as client:
+        await check(case, client, app, dribble=dribble)
+
+
+async def check(case: Case, client: SocketClient, app: SocketApp, *, dribble: bool) -> None:
+    """Of a connection that is open, the app's last."""
+    recorder = app.sockets[-1]
+    async with trio.open_nursery() as nursery:
 
         async def send() -> None:
             # The server may have closed before it read all.
@@ -372,7 +379,7 @@ async def _check(case: Case, *, dribble: bool) -> None:
         nursery.start_soon(send)
         with trio.fail_after(20):
             frames = await client.frames()
-            await app.sockets[0].over.wait()
+            await recorder.over.wait()
     found = []
     for frame in frames:
         first, payload = frame.first, frame.payload
@@ -385,7 +392,7 @@ async def _check(case: Case, *, dribble: bool) -> None:
             payload = payload[:2]
         found.append((first, payload))
     assert found == case.expected
-    ((code, _, clean),) = app.sockets[0].closings
+    ((code, _, clean),) = recorder.closings
     last = case.expected[-1][1]
     assert code == (int.from_bytes(last, "big") if last else 1005)
     assert clean is case.clean
