@@ -393,10 +393,12 @@ class Http2Stream:
             self.last = True
             self._fields, self._status = fields, response.status
             self._end("the response is complete", complete=True)
-            tunnel = connection.streams[self.number] = Tunnel(connection, self.number, len(early))
+            tunnel = connection.streams[self.number] = Tunnel(connection, self.number, early)
             remote, limits = self._remote or connection.remote, response.socket_limits
             socket = TunnelledWebSocket(tunnel, remote, connection.listener, handler, limits, compression, self._target)
-            socket.open(b"", bytes(early))
+            socket.open(b"", b"")
+            if early:
+                socket.work_soon()
             return None
         try:
             handler.closed(1006, "", False)

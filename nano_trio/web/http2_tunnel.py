@@ -111,8 +111,8 @@ class Tunnel:
         "starved",
     )
 
-    def __init__(self, connection: Http2Connection, number: int, early: int) -> None:
-        """``early``: bytes that came before, for which no window was given back."""
+    def __init__(self, connection: Http2Connection, number: int, early: bytearray) -> None:
+        """``early``: what came before; no window was given back for it."""
         self.number = number
         self.socket: TunnelledWebSocket | None = None
         """None once it has closed this."""
@@ -124,8 +124,8 @@ class Tunnel:
         self.sending = math.inf
         """When what is left after :meth:`close` has waited for too long (Trio's clock; inf: nothing does)."""
         self._connection = connection
-        self._arrived = bytearray()
-        self._window = STREAM_WINDOW - early
+        self._arrived = early
+        self._window = STREAM_WINDOW - len(early)
         """What the client may send now, with padding."""
         self._ended = False
         """The client has said its END_STREAM."""

@@ -18,8 +18,12 @@ import trio
 from h2.errors import ErrorCodes
 
 from tests.web.http2_client import Http2Client, raw, request
+from tests.web.sockets import code_of, masked
+from tests.web.tunnels import sharing
 
 from .conftest import NEIGHBOUR, Site, SiteMaker, unnoticed
+from .test_websocket_apps import CHAT, left
+from .test_websocket_apps import client as websocket
 
 APP = """
 let state = "";
@@ -333,3 +337,150 @@ async def test_a_request_and_its_end_in_one_packet_leave_no_error(serve: SiteMak
         counts = site.app("app").counts
         assert (counts.begun, counts.abandoned) == (2, 2)
         assert [entry for entry in site.logs if entry["log_level"] in ("warning", "error")] == []
+
+
+NODE_SOCKETS = """
+const http2 = require("node:http2"), fs = require("node:fs"), crypto = require("node:crypto");
+const [, , url, ca] = process.argv;
+const session = http2.connect(url, { ca: fs.readFileSync(ca) });
+session.on("error", (error) => { console.log(String(error)); process.exit(1); });
+
+function frame(opcode, payload) {
+  const mask = crypto.randomBytes(4), size = payload.length;
+  const head = size < 126 ? Buffer.from([0x80 | opcode, 0x80 | size]) : Buffer.alloc(size < 65536 ? 4 : 10);
+  if (size >= 126) {
+    head[0] = 0x80 | opcode;
+    head[1] = 0x80 | (size < 65536 ? 126 : 127);
+    if (size < 65536) head.writeUInt16BE(size, 2); else head.writeBigUInt64BE(BigInt(size), 2);
+  }
+  return Buffer.concat([head, mask, payload.map((octet, at) => octet ^ mask[at % 4])]);
+}
+
+class Socket {
+  static open(path, headers = {}) {
+    return new Promise((resolve) => new Socket(path, headers, resolve));
+  }
+  constructor(path, headers, opened) {
+    const fields = { ":method": "CONNECT", ":protocol": "websocket", ":path": path, "sec-websocket-version": "13" };
+    this.stream = session.request({ ...fields, authorization: "Bearer open", ...headers });
+    this.buffer = Buffer.alloc(0);
+    this.waiting = [];
+    this.messages = [];
+    this.over = new Promise((resolve) => this.stream.on("close", () => resolve(this.stream.rstCode)));
+    this.stream.on("response", (headers) => { this.headers = headers; opened(this); });
+    this.stream.on("data", (data) => { this.buffer = Buffer.concat([this.buffer, data]); this.take(); });
+    this.stream.on("end", () => this.stream.end());
+  }
+  take() {
+    for (;;) {
+      const { buffer } = this;
+      if (buffer.length < 2) return;
+      let size = buffer[1], start = 2;
+      if (size === 126) { if (buffer.length < 4) return; size = buffer.readUInt16BE(2); start = 4; }
+      else if (size === 127) { if (buffer.length < 10) return; size = Number(buffer.readBigUInt64BE(2)); start = 10; }
+      if (buffer.length < start + size) return;
+      const payload = buffer.subarray(start, start + size), opcode = buffer[0] & 15;
+      this.buffer = buffer.subarray(start + size);
+      if (opcode === 8) this.stream.write(frame(8, payload));
+      const told = opcode === 8 ? payload.readUInt16BE(0) : opcode === 1 ? payload.toString() : payload.length;
+      const next = this.waiting.shift();
+      if (next) next(told); else this.messages.push(told);
+    }
+  }
+  next() { return this.messages.length ? this.messages.shift() : new Promise((resolve) => this.waiting.push(resolve)); }
+  text(text) { this.stream.write(frame(1, Buffer.from(text))); }
+}
+
+session.once("remoteSettings", async ({ enableConnectProtocol }) => {
+  const told = [enableConnectProtocol];
+  const refused = await Socket.open("/", { authorization: "no" });
+  told.push(refused.headers[":status"]);
+  const ann = await Socket.open("/?name=ann", { "sec-websocket-protocol": "old, chat" });
+  told.push(ann.headers[":status"], ann.headers["x-room"], ann.headers["sec-websocket-protocol"], await ann.next());
+  const bob = await Socket.open("/?name=bob");
+  told.push(await bob.next());
+  ann.text("hello");
+  told.push(await ann.next(), await bob.next());
+  for (const size of [0, 70000, 3000000]) {
+    bob.stream.write(frame(2, Buffer.alloc(size)));
+    told.push(await bob.next());
+  }
+  bob.text("throw");
+  told.push(await bob.next(), await bob.over, await ann.next());
+  ann.text("bye");
+  told.push(await ann.next(), await ann.over);
+  console.log(JSON.stringify(told));
+  session.close();
+});
+"""
+
+
+async def test_websockets_of_node(serve: SiteMaker, tmp_path: Path) -> None:
+    script = tmp_path / "client.cjs"
+    script.write_text(NODE_SOCKETS)
+    async with secure(serve, tmp_path, source=CHAT) as (site, url, ca):
+        out, errors, code = await ran("node", str(script), url, ca)
+        assert (errors, code) == ("", 0)
+        snapshot = site.hosting.metrics.snapshots()["app"]
+        assert (snapshot.sockets, snapshot.requests, snapshot.errors) == (0, 3, {"websocket": 1})
+        assert site.hosting.server.counts.versions == [0, 0, 3]
+    told = [
+        True,
+        401,
+        200,
+        "lobby",
+        "chat",
+        "welcome ann",
+        "welcome bob",
+        "sent hello",
+        "ann: hello",
+        0,
+        70_000,
+        3_000_000,
+    ]
+    assert json.loads(out) == [*told, 1011, 0, "bob left 1011 ", 4001, 0]
+
+
+async def test_one_room_for_websockets_of_either_protocol(serve: SiteMaker, tmp_path: Path) -> None:
+    """A broadcast reaches them all; and the app's limit for connections is one for both."""
+    async with secure(serve, tmp_path, source=CHAT, max_connections=3) as (site, url, ca):
+        async with (
+            await raw_h2(int(re.sub(r".*:", "", url)), ca) as stream,
+            sharing(Http2Client(stream)) as client,
+            websocket(site, "app", "/?name=one") as one,
+        ):
+            await client.greet()
+            told = ("authorization", "Bearer open")
+            two = await client.open("/?name=two", told, authority="localhost")
+            assert await one.recv() == "welcome one"
+            assert (await two.frame()).payload == b"welcome two"
+            await one.send("hi")
+            assert (await two.frame()).payload == b"one: hi"
+            await two.send(masked(0x81, b"hello"))
+            assert [await one.recv(), await one.recv()] == ["sent hi", "two: hello"]
+            assert (await two.frame()).payload == b"sent hello"
+            await client.open("/?name=three", told, authority="localhost")
+            refusal = await client.over(await client.ask("/?name=four", told, authority="localhost"))
+            assert refusal.status == 503
+            assert site.app("app").snapshot().sockets == 3
+        await left(site, "app")
+
+
+async def test_a_stopped_turn_of_a_websocket_is_noticed_by_nobody_else(serve: SiteMaker, tmp_path: Path) -> None:
+    """The isolate is replaced, and with it go the WebSockets of its app; the connection and the neighbour go on."""
+    async with (
+        secure(serve, tmp_path, source=CHAT, timeout_ms=200) as (site, url, ca),
+        await raw_h2(int(re.sub(r".*:", "", url)), ca) as stream,
+        sharing(Http2Client(stream)) as client,
+        unnoticed(site),
+    ):
+        await client.greet()
+        told = ("authorization", "Bearer open")
+        spins, other = [await client.open("/", told, authority="localhost") for _ in range(2)]
+        for socket in (spins, other):
+            assert (await socket.frame()).payload == b"welcome null"
+        await spins.send(masked(0x81, b"spin"))
+        assert code_of((await spins.frame()).payload) == 1011
+        assert code_of((await other.frame()).payload) == 1012
+        again = await client.open("/?name=ann", told, authority="localhost")
+        assert (await again.frame()).payload == b"welcome ann"

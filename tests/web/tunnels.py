@@ -52,7 +52,7 @@ class Shared(Http2Client):
         self.changed = trio.Event()
 
     async def until(self, done: object) -> None:
-        """Wait for something to be true; it is looked at whenever something has come."""
+        """Wait for something to be true; it is looked at whenever something has come or gone."""
         assert callable(done)
         while not done():
             if self.closed:
@@ -67,16 +67,17 @@ class Shared(Http2Client):
         for one in (0, number):
             self.sent[one] = self.sent.get(one, 0) + len(data)
         await super().data(number, data, end=end)
+        self._change()
 
-    async def ask(self, path: str = "/", *more: tuple[str, str]) -> int:
+    async def ask(self, path: str = "/", *more: tuple[str, str], authority: str = "app") -> int:
         """Send an extended CONNECT; the stream's number."""
         number = self.next()
-        await self.send(self.headers(number, connect(path, *more), end=False))
+        await self.send(self.headers(number, connect(path, *more, authority=authority), end=False))
         return number
 
-    async def open(self, path: str = "/", *more: tuple[str, str]) -> SocketClient:
+    async def open(self, path: str = "/", *more: tuple[str, str], authority: str = "app") -> SocketClient:
         """A WebSocket."""
-        number = await self.ask(path, *more)
+        number = await self.ask(path, *more, authority=authority)
         answer = self.answer(number)
         await self.until(lambda: answer.status or answer.over)
         assert answer.status == 200
@@ -132,11 +133,9 @@ class TunnelStream:
 
 
 @contextlib.asynccontextmanager
-async def shared(
-    server: Server, *, settings: dict[int, int] | None = None, windows: bool = True
-) -> AsyncIterator[Shared]:
-    """A client of several streams, whose settings are exchanged."""
-    async with h2_connected(server, settings=settings, windows=windows) as client, trio.open_nursery() as nursery:
+async def sharing(client: Http2Client) -> AsyncIterator[Shared]:
+    """Let one task read for all of a client's streams."""
+    async with trio.open_nursery() as nursery:
         client.__class__ = Shared
         assert isinstance(client, Shared)
         client.changed = trio.Event()
@@ -145,3 +144,12 @@ async def shared(
         nursery.start_soon(client.read)
         yield client
         nursery.cancel_scope.cancel()
+
+
+@contextlib.asynccontextmanager
+async def shared(
+    server: Server, *, settings: dict[int, int] | None = None, windows: bool = True
+) -> AsyncIterator[Shared]:
+    """A client of several streams, whose settings are exchanged."""
+    async with h2_connected(server, settings=settings, windows=windows) as client, sharing(client) as sharer:
+        yield sharer
