@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from nano_trio.web.http2 import Http2Connection
     from nano_trio.web.http2_stream import Http2Stream
 
-__all__ = ["Http2Body"]
+__all__ = ["MORE_WINDOW", "Http2Body"]
 
-_MORE_WINDOW = 192 * 1024
+MORE_WINDOW = 192 * 1024
 """Bytes by which a stream's window grows when the app begins to read, as long as the connection has them to give."""
 
 
@@ -108,12 +108,12 @@ class Http2Body:
             if not stream.answering:
                 connection.session.inform(stream.number)
                 connection.wake()
-        if not self._more_window and self._left > self._window and connection.pool >= _MORE_WINDOW:
-            connection.pool -= _MORE_WINDOW
-            self._more_window = _MORE_WINDOW
-            self._target_window += _MORE_WINDOW
-            self._window += _MORE_WINDOW
-            connection.session.credit(stream.number, _MORE_WINDOW)
+        if not self._more_window and self._left > self._window and connection.pool >= MORE_WINDOW:
+            connection.pool -= MORE_WINDOW
+            self._more_window = MORE_WINDOW
+            self._target_window += MORE_WINDOW
+            self._window += MORE_WINDOW
+            connection.session.credit(stream.number, MORE_WINDOW)
             connection.wake()
 
     def arrived(self, data: bytes, size: int, *, ended: bool) -> None:

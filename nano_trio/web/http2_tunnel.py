@@ -11,7 +11,7 @@ report, and report again, the tunnel tells it.
 What TCP does for a socket, the tunnel does. It takes up to ``_BUFFER`` bytes to send, and then none until half of them
 have left: so the app learns that a client does not read, and the other streams of the connection never do, for each has
 its window and its turn. The client's window is opened as the WebSocket reads, so what an app holds back stays with the
-client. The ends (section 5):
+client; in the midst of a large message it is a larger one, as an upload's is (``http2_body``). The ends (section 5):
 
 =====================================  ================================================================================
 at a socket                            here
@@ -40,6 +40,7 @@ import h2.errors
 import structlog
 import trio
 
+from nano_trio.web.http2_body import MORE_WINDOW
 from nano_trio.web.http2_fields import Block, Malformed
 from nano_trio.web.http2_session import MOST_STREAMS, STREAM_WINDOW, Session
 from nano_trio.web.websocket import State, WebSocket
@@ -97,6 +98,7 @@ class Tunnel:
         "_closed",
         "_connection",
         "_ended",
+        "_extra",
         "_last",
         "_queued",
         "_resets",
@@ -127,6 +129,8 @@ class Tunnel:
         self._arrived = early
         self._window = STREAM_WINDOW - len(early)
         """What the client may send now, with padding."""
+        self._extra = 0
+        """What was taken of the connection's pool for a larger window."""
         self._ended = False
         """The client has said its END_STREAM."""
         self._last = False
@@ -225,12 +229,24 @@ class Tunnel:
         raise BlockingIOError
 
     def _give_back(self) -> None:
-        owed = STREAM_WINDOW - self._window - len(self._arrived)
+        connection = self._connection
+        in_large = self.socket is not None and self.socket.in_large
+        if in_large and not self._extra and connection.pool >= MORE_WINDOW:
+            connection.pool -= MORE_WINDOW
+            self._extra = MORE_WINDOW
+        target = STREAM_WINDOW + (self._extra if in_large else 0)
+        owed = target - self._window - len(self._arrived)
+        if not in_large and owed >= 0:
+            self._return_extra()
         # Not before it is worth a frame.
-        if owed * 4 >= STREAM_WINDOW and not self._ended:
+        if owed * 4 >= target and not self._ended:
             self._window += owed
-            self._connection.session.credit(self.number, owed)
-            self._connection.wake()
+            connection.session.credit(self.number, owed)
+            connection.wake()
+
+    def _return_extra(self) -> None:
+        self._connection.pool += self._extra
+        self._extra = 0
 
     def send(self, data: bytes | memoryview, /) -> int:
         """Take some of it; return how many bytes. Raises BlockingIOError where there is no room, another OSError where
@@ -311,6 +327,7 @@ class Tunnel:
     def _end(self) -> None:
         connection = self._connection
         self.over = True
+        self._return_extra()
         self.pending.clear()
         self.sending = math.inf
         if self._room is not None:
@@ -345,6 +362,11 @@ class TunnelledWebSocket(WebSocket):
 
     async def _writable(self) -> None:
         await self.sock.writable()
+
+    @property
+    def in_large(self) -> bool:
+        """Whether a message has begun to arrive that is larger than a window."""
+        return self._decoder.arriving > STREAM_WINDOW
 
     def arrived(self) -> None:
         """The client sent something, or its end. Raises nothing: a bug costs no more than this stream."""

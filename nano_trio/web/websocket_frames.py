@@ -135,6 +135,11 @@ class _Message:
     def compressed(self) -> bool:
         return self._inflater is not None
 
+    @property
+    def known(self) -> int:
+        """Bytes that have come, and those that the current frame still brings."""
+        return self._size + max(self.need, 0)
+
     def announce(self, size: int) -> None:
         """A frame's header says how much will come."""
         if self._inflater is None and self._size + size > self._limit:
@@ -229,6 +234,12 @@ class Decoder:
         """Whether a frame has begun to arrive and is not here as a whole."""
         message = self._message
         return self._at < len(self._buffer) or (message is not None and message.in_frame)
+
+    @property
+    def arriving(self) -> int:
+        """Bytes of the message that has begun to arrive, as far as they are known of; 0 for a small one."""
+        message = self._message
+        return 0 if message is None else message.known
 
     def feed(self, data: bytes) -> None:
         """Append what arrived."""

@@ -317,6 +317,28 @@ async def test_padding_is_given_back(tmp_path: Path) -> None:
             assert (await socket.frame()).payload == b"%d" % number
 
 
+async def test_large_messages_have_a_larger_window_while_there_is_one(tmp_path: Path) -> None:
+    """As uploads have: five of a connection at a time."""
+    app = SocketApp()
+    async with secured(app, tmp_path) as server, shared(server) as client:
+        sockets = [await client.open() for _ in range(8)]
+        for _ in range(3):
+            for socket in sockets:
+                await socket.send(masked(0x82, length=MB) + bytes(100_000))
+            await client.ping()
+            rooms = [client.room(stream_of(socket).number) for socket in sockets]
+            assert [room > 2 * WINDOW for room in rooms].count(True) == 5
+            for socket in sockets:
+                await socket.send(bytes(MB - 100_000))
+                assert len((await socket.frame()).payload) == MB
+            # It becomes a small one as it is used up.
+            for socket in sockets:
+                for _ in range(6):
+                    await socket.send(masked(0x82, bytes(40_000)))
+                    assert len((await socket.frame()).payload) == 40_000
+            assert all(client.room(stream_of(socket).number) <= WINDOW for socket in sockets)
+
+
 async def test_a_large_message_leaves_the_others_their_turns(tmp_path: Path) -> None:
     app = SocketApp(limits=SocketLimits(max_buffered=64 * MB))
     async with secured(app, tmp_path) as server, shared(server) as client, trio.open_nursery() as nursery:
