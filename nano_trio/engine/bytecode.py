@@ -39,17 +39,29 @@ from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.bytecode_debug import leave_out_debugging
 from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
 from nano_trio.engine.bytecode_variables import leave_out_variables
+from nano_trio.engine.commonjs_reader import Reading, read_commonjs
 from nano_trio.engine.files import read_file
 from nano_trio.engine.native_calls import Compilation, enters, would_be_left
 from nano_trio.engine.pauses import Stopped, pause
 
-__all__ = ["Bytecode", "BytecodeCache", "compile_module", "compile_script", "default_cache_folder"]
+__all__ = [
+    "COMMONJS_PROLOGUE",
+    "Bytecode",
+    "BytecodeCache",
+    "compile_module",
+    "compile_script",
+    "default_cache_folder",
+    "wrapped_commonjs",
+]
 
-_MAGIC = b"nano-trio bytecode 3\n"
+_MAGIC = b"nano-trio bytecode 4\n"
 _DIGEST_SIZE = 32
 _UNFINISHED = ".new-"
 _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
 _BARE = b"bare script, 2"
+_COMMONJS = b"commonjs 1"
+COMMONJS_PROLOGUE = "(function (exports, require, module, __filename, __dirname) {"
+"""Stands before a CommonJS module on its first line: what is compiled is a function."""
 _MAX_ENTRY_BYTES = 1 << 30
 _SCRATCH_BYTES = 64 << 10
 _SCRATCH_MEMORY = 512 << 20
@@ -79,6 +91,15 @@ class Bytecode:
     """Of a module."""
     key: bytes = b""
     """The digest that it is cached by."""
+    reading: Reading | None = None
+    """Of a CommonJS module."""
+
+
+def wrapped_commonjs(source: str) -> str:
+    """A CommonJS module as the script that is compiled of it."""
+    if source.startswith("#!"):
+        source = "//" + source
+    return f"{COMMONJS_PROLOGUE}{source}\n}})"
 
 
 def compile_script(source: str, filename: str, *, debug: bool = True) -> Bytecode:
@@ -95,7 +116,7 @@ def compile_script(source: str, filename: str, *, debug: bool = True) -> Bytecod
 
 
 class _Scratch(threading.local):
-    """This thread's context for compiling modules.
+    """This thread's context for compiling modules, and the functions that CommonJS modules are.
 
     What is imported stays in it, and would not be asked for again: it serves until a source imports something, or is
     none. And for a bounded number of others, as it keeps what it has compiled.
@@ -106,7 +127,7 @@ class _Scratch(threading.local):
         """With the bytes of source that it may still read."""
 
     @enters
-    def compile(self, source: str, filename: str, imports: list[str], key: bytes) -> bytes:
+    def compile(self, source: str, filename: str, imports: list[str], key: bytes, *, module: bool = True) -> bytes:
         if would_be_left(key):
             raise Stopped(filename)
         kept, self._kept = self._kept, None
@@ -126,7 +147,7 @@ class _Scratch(threading.local):
         compilation = Compilation(runtime, context, filename, key)
         try:
             with compilation:
-                code: bytes = context.compile(source, filename, module=True).write_object()
+                code: bytes = context.compile(source, filename, module=module).write_object()
         except quickjs.JSError:
             was_told_to_end = compilation.was_told_to_end
             let_go(runtime)
@@ -159,6 +180,13 @@ def compile_module(source: str, filename: str, key: bytes = b"") -> Bytecode:
     written = {specifier for specifier, _, _ in head.requests}
     unwritten = iter([name for name in imports if not name.startswith(".") and name not in written])
     return Bytecode(code, tuple(next(unwritten) if name is None else name for name, _, _ in head.requests), head)
+
+
+@enters
+def _compile_commonjs(source: str, filename: str, key: bytes) -> Bytecode:
+    """Read and compile a CommonJS module. Raises as :func:`compile_module` does."""
+    code = _scratch.compile(wrapped_commonjs(source), filename, [], key, module=False)
+    return Bytecode(code, reading=read_commonjs(source))
 
 
 def default_cache_folder() -> Path | None:
@@ -212,6 +240,23 @@ class BytecodeCache:
         """
         return self._get(b"module", source, filename, name)
 
+    @enters
+    def commonjs(self, source: str, filename: str) -> Bytecode:
+        """The bytecode of a CommonJS module, a script whose value is its function, and what is read in the source.
+
+        Raises :class:`quickjs.JSError`.
+        """
+        return self._get(_COMMONJS, source, filename)
+
+    @enters
+    def has_commonjs(self, source: str, filename: str) -> bool:
+        """Whether that was compiled as a CommonJS module before."""
+        key = self._key(_COMMONJS, source, filename, "")
+        found = self._remembered(key)
+        if found is None and (found := self._read(key)) is not None:
+            self._remember(key, found)
+        return found is not None
+
     def linked(self, module: Bytecode, name: str, targets: list[str]) -> Bytecode:
         """What :meth:`module` gave for this ``name``, importing ``targets``, one for each of its ``imports``.
 
@@ -242,6 +287,8 @@ class BytecodeCache:
                 if kind == b"module":
                     compiled = compile_module(source, filename, key)
                     pause()
+                elif kind == _COMMONJS:
+                    compiled = _compile_commonjs(source, filename, key)
                 else:
                     compiled = compile_script(source, filename, debug=kind != _BARE)
                 code = compiled.code
@@ -328,8 +375,14 @@ class BytecodeCache:
         payload = data[_HEADER_SIZE:]
         if data[:_HEADER_SIZE] != _MAGIC + _add(hashlib.sha256(key), payload).digest():
             return None
-        code, imports, head = marshal.loads(payload)
-        return Bytecode(code, imports, None if head is None else ModuleHead(*head), key)
+        code, imports, head, reading = marshal.loads(payload)
+        return Bytecode(
+            code,
+            imports,
+            None if head is None else ModuleHead(*head),
+            key,
+            None if reading is None else Reading(*reading),
+        )
 
 
 def _on_disk(size: int) -> int:
@@ -349,7 +402,8 @@ def _add(digest: hashlib._Hash, data: bytes) -> hashlib._Hash:
 def _writing(path: str, key: bytes, bytecode: Bytecode) -> Iterator[None]:
     """Write an entry, a large one step by step."""
     head = None if bytecode.head is None else attrs.astuple(bytecode.head, recurse=False)
-    payload = marshal.dumps((bytecode.code, bytecode.imports, head), _MARSHAL_VERSION)
+    reading = None if bytecode.reading is None else attrs.astuple(bytecode.reading, recurse=False)
+    payload = marshal.dumps((bytecode.code, bytecode.imports, head, reading), _MARSHAL_VERSION)
     digest = hashlib.sha256(key)
     for at in range(0, len(payload), _PIECE):
         if at > 0:

@@ -24,7 +24,7 @@ from nano_trio.engine.pauses import pause
 
 __all__ = ["ModuleHead", "UnknownBytecode", "read_head", "rewrite"]
 
-_MODULE, _OBJECT, _STRING = 13, 8, 7
+_MODULE, _OBJECT, _STRING, _INTEGER = 13, 8, 7, 5
 _PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
 _LOCAL = 0
 _AT_ONCE = 256
@@ -51,6 +51,10 @@ class ModuleHead:
     """Whether it exports anything."""
     has_default: bool
     """Whether there is an export named ``default``; not so where it comes by ``export *``, which leaves it out."""
+    wanted: tuple[tuple[str, ...], ...] = ()
+    """For each request the names that it imports, or exports from there; namespaces are none."""
+    waits: bool = False
+    """Whether it has a top-level ``await``."""
 
 
 def _skip_attributes(reader: Reader) -> None:
@@ -96,18 +100,53 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
         _skip_attributes(reader)
     has_default = False
     exported = 0
+    wanted: list[dict[int, None]] = [{} for _ in requests]
     exports = reader.leb128()
     for number in range(1, exports + 1):
         if number % _AT_ONCE == 0:
             pause()
         local = reader.byte() == _LOCAL
-        reader.leb128()
+        source = reader.leb128()
         if not local:
-            reader.leb128()
+            wanted[source][reader.leb128()] = None
         exported = reader.leb128()
         has_default = has_default or exported == default
     stars = reader.leb128()
-    return ModuleHead(atoms, first, end, builtin, name, tuple(requests), exports + stars > 0, has_default), exported
+    for _ in range(stars):
+        reader.leb128()
+    for number in range(1, reader.leb128() + 1):
+        if number % _AT_ONCE == 0:
+            pause()
+        reader.leb128()
+        is_namespace = reader.byte()
+        imported = reader.leb128()
+        source = reader.leb128()
+        if not is_namespace:
+            wanted[source][imported] = None
+    waits = reader.byte() == 1
+
+    def spelled(written: int) -> str:
+        if written & 1:
+            return str(written >> 1)
+        index = (written >> 1) - builtin
+        return Reader(code, places[index]).string() if index >= 0 else _builtin_names(builtin)[written >> 1]
+
+    spelt = tuple(tuple(each for each in map(spelled, of) if each != "*") for of in wanted) if default else ()
+    some = exports + stars > 0
+    return ModuleHead(atoms, first, end, builtin, name, tuple(requests), some, has_default, spelt, waits), exported
+
+
+@cache
+def _builtin_names(count: int) -> list[str]:
+    """The names that are built into the engine, by their indexes: those of the properties of an object that has all."""
+    written = [encode_number(index << 1) for index in range(1, count)]
+    properties = b"".join(name + bytes([_INTEGER]) + name for name in written)
+    context = quickjs.Context()
+    all_of_them = context.read_object(bytes([FORMAT, 0, _OBJECT]) + encode_number(count - 1) + properties)
+    names = [""] * count
+    for name, index in all_of_them.to_python().items():
+        names[index] = name
+    return names
 
 
 @cache

@@ -43,6 +43,8 @@ class _Source:
     """As written."""
     prologue: int = 0
     """How long that prologue is."""
+    uses_meta: bool = False
+    """It uses ``import.meta``."""
     map: SourceMap | Literal[False] | None = None
     """How ``text``, without the prologue, came from other sources; False where nothing says so, None until asked."""
 
@@ -78,6 +80,17 @@ class ModuleFolder:
                 )
             self._sources[name] = found
         return found.text
+
+    @enters
+    def shown(self, name: str) -> str:
+        """The text of the module ``name`` as it was written. Raises :class:`ModuleError`."""
+        self.read(name)
+        return self._sources[name].shown
+
+    def is_function(self, name: str, prologue: int) -> None:
+        """A module that was read is the body of a function whose head has so many characters."""
+        found = self._sources[name]
+        found.text, found.prologue, found.uses_meta = found.shown, prologue, False
 
     def sources(self) -> list[tuple[str, str]]:
         """The files that were read, and what is compiled of each."""
@@ -142,7 +155,7 @@ class ModuleFolder:
 
     def uses_meta(self, name: str) -> bool:
         """Whether a module that was read uses ``import.meta``."""
-        return self._sources[name].prologue > 0
+        return self._sources[name].uses_meta
 
     def mentions(self, specifier: str) -> list[str]:
         """The files that were read and that have ``specifier`` between quotation marks."""
@@ -168,7 +181,7 @@ class ModuleFolder:
             text, encoded = self._typescript(name, shown)
             source_map = None if encoded is None else SourceMap.parse(encoded)
         prologue = _meta_prologue(name) if "meta" in text and _USES_META.search(text) is not None else ""
-        return _Source(prologue + text, shown, len(prologue), source_map)
+        return _Source(prologue + text, shown, len(prologue), prologue != "", source_map)
 
     @enters
     def _text(self, name: str) -> str:

@@ -13,6 +13,8 @@ module of one line that hands on the exports. So a file is one module, by whatev
 bare name is resolved from the files that mention it; where those mean different packages by it, it is refused. (The
 engine finds ``import.meta`` by the name of the file; so modules that use it get such a line beside them at once.)
 
+A CommonJS module has a stand-in among the ES modules (see ``commonjs``). What it requires :class:`AppCode` has, too.
+
 Files in TypeScript are transformed when the app is loaded (see ``typescript``), which takes long, and is left to a
 worker thread. ``import()`` finds those that are named by a literal.
 
@@ -29,7 +31,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -40,6 +42,7 @@ import quickjs
 
 from nano_trio.engine.advice import what_is_missing
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, compile_module
+from nano_trio.engine.commonjs import STAND_IN_FILE, CommonJS, file_name, is_ours, name_of, view_of, viewed
 from nano_trio.engine.errors import Frame, JavaScriptError, render_error
 from nano_trio.engine.module_folder import ModuleFolder, file_of
 from nano_trio.engine.native_calls import enters
@@ -63,17 +66,12 @@ TAKE_NAMESPACE = "self"
 """A global that is there anyway: the place of one that was removed would stay."""
 _TAKE_SOURCE = f"export const take = {TAKE_NAMESPACE}; {TAKE_NAMESPACE} = globalThis;"
 
-_PREFIX = "app:/"
+_PREFIX = name_of("")
 """Begins what the app's modules are called within the engine."""
 _NO_OWN: Final = Tools()
 # All begin with plain text, which is found fast.
 _DYNAMIC_IMPORT = re.compile(r"""import(?<=\bimport)\s*\(\s*(["'`])([^"'`\n$\\]+)\1\s*\)""")
-_COMMONJS = (
-    re.compile(r"module(?<=\bmodule)\s*\.\s*exports\b"),
-    re.compile(r"exports(?<=\bexports)\s*[.\[]"),
-    re.compile(r"require(?<=\brequire)\s*\("),
-)
-_COMMONJS_PLAINLY = (re.compile(r"exports(?:(?<=^module\.exports)|(?<=^exports)\.\w+)\s*=", re.M),)
+_VIEWED = re.compile(view_of("", ["NAMES"]).replace("NAMES", r"[^/\s]*"))
 _UNLINKED = re.compile(r"SyntaxError: Could not find export '(?P<name>[^']+)' in module '(?P<file>[^']+)'")
 _FROM = re.compile(r"from\s*(?P<mark>['\"])(?P<specifier>[^'\"\n]+)(?P=mark)")
 _IMPORT = re.compile(r"\b(?:import|export)\b")
@@ -93,12 +91,16 @@ class AppCode:
 
     main: str
     """The entry module's name, for an ``import`` from outside the app."""
-    folder: ModuleFolder
-    modules: tuple[Bytecode, ...]
+    commonjs: CommonJS
+    modules: tuple[Bytecode, ...] = ()
     """Bytecode of all modules, imported ones before importing ones."""
-    names: frozenset[str]
+    names: frozenset[str] = frozenset()
     """What those are called."""
-    _cache: BytecodeCache
+
+    @property
+    def folder(self) -> ModuleFolder:
+        """Where they come from."""
+        return self.commonjs.folder
 
     @property
     def files(self) -> list[str]:
@@ -111,7 +113,7 @@ class AppCode:
             files = AppFiles.at(path)
         except ModuleError:
             return True
-        return _called(files.main) != self.main or files.folder != self.folder.folder or self.folder.changed()
+        return name_of(files.main) != self.main or files.folder != self.folder.folder or self.folder.changed()
 
     @enters
     def preload(self, context: Any, reach: Callable[[], Any] | None = None) -> None:
@@ -128,7 +130,7 @@ class AppCode:
 
     def render(self, text: str, stack: str) -> JavaScriptError:
         """The error with its place in the app's own source."""
-        text = what_is_missing(text.replace(_PREFIX, ""))
+        text = what_is_missing(_VIEWED.sub("", text).replace(_PREFIX, ""))
         if (unlinked := _UNLINKED.fullmatch(text)) is not None and not stack:
             text, stack = self._missing_export(unlinked["name"], unlinked["file"])
         return render_error(text, stack, self.folder.source, self._original)
@@ -204,7 +206,7 @@ class _LateImports:
             return _throwing(str(error))
         except JavaScriptError:
             # The engine says itself what is wrong with the text, to whoever imports it.
-            return self._code.folder.read(_file(self._resolve(name)))
+            return self._code.folder.read(file_name(self._resolve(name)))
         except (OSError, ValueError):
             # No file system has such a name.
             return _throwing(f'cannot load "{file_of(name)}": no such file in the app\'s folder')
@@ -213,19 +215,18 @@ class _LateImports:
     def _load(self, name: str) -> str:
         refuse_long(name)
         code = self._code
-        folder = code.folder
-        if name in folder.resolver.builtins:
-            return folder.read(name)
+        if name in code.folder.resolver.builtins:
+            return code.folder.read(name)
         target = self._resolve(name)
-        called = _called(target)
+        called = name_of(target)
         if called not in code.names and called not in self._had:
             context = self._reach()
             # All of it compiles, or none of it is in the context.
-            modules, names = _graph(folder, target, code._cache, code.names | self._had, name)
+            modules, names = _graph(code.commonjs, target, code.names | self._had, name)
             for module in modules:
                 context.read_object(module.code)
             self._had |= names
-        return _handing_on(folder, target, code._cache)
+        return _handing_on(code.commonjs, target)
 
     @enters
     def _resolve(self, name: str) -> str:
@@ -321,98 +322,108 @@ def load_module(
         typescript = partial(_refuse_typescript, file_of(name))
     modules = ModuleFolder(folder, builtins, typescript)
     try:
-        return _load(modules, name.removeprefix("./"), cache)
+        return _load(CommonJS(modules, cache), name.removeprefix("./"))
     finally:
         if modules.transforms:
             modules.finish()
 
 
 @enters
-def _load(folder: ModuleFolder, main: str, cache: BytecodeCache) -> AppCode:
-    modules, names = _graph(folder, main, cache, frozenset())
-    return AppCode(_called(main), folder, tuple(modules), names, cache)
-
-
-def _called(target: str) -> str:
-    """What the module of a file is called within the engine; modules of ours keep their names."""
-    return target if target.startswith(("nano:", "node:", "cloudflare:")) else _PREFIX + target
-
-
-def _file(target: str) -> str:
-    return target if target.startswith(("nano:", "node:", "cloudflare:")) else "./" + target
+def _load(commonjs: CommonJS, main: str) -> AppCode:
+    modules, names = _graph(commonjs, main, frozenset())
+    return AppCode(name_of(main), commonjs, tuple(modules), names)
 
 
 @enters
-def _handing_on(folder: ModuleFolder, target: str, cache: BytecodeCache) -> str:
+def _handing_on(commonjs: CommonJS, target: str) -> str:
     """The source of a module that has the exports of another."""
-    quoted = json.dumps(_called(target))
-    head = cache.module(folder.read(_file(target)), _file(target), _called(target)).head
-    default = f"export {{ default }} from {quoted};" if head is not None and head.has_default else ""
-    return f"export * from {quoted};{default}"
+    quoted = json.dumps(name_of(target))
+    if commonjs.is_one(target):
+        has_default = True
+    else:
+        file = file_name(target)
+        head = commonjs.cache.module(commonjs.folder.read(file), file, name_of(target)).head
+        has_default = head is not None and head.has_default
+    return f"export * from {quoted};" + (f"export {{ default }} from {quoted};" if has_default else "")
 
 
 @enters
-def _graph(
-    folder: ModuleFolder, main: str, cache: BytecodeCache, had: Set[str], asked: str = ""
-) -> tuple[list[Bytecode], frozenset[str]]:
+def _graph(commonjs: CommonJS, main: str, had: Set[str], asked: str = "") -> tuple[list[Bytecode], frozenset[str]]:
     """The module and all it imports but what the engine ``had``: bytecode in dependency order, and their names.
 
     ``asked``: the name under which the engine is about to have the line that stands for the first.
     """
+    folder, cache = commonjs.folder, commonjs.cache
     order: list[Bytecode] = []
     seen = {main}
     # An explicit stack instead of recursion: import chains may be long.
-    stack = [_begun(folder, main, "", cache)]
+    stack = [_begun(commonjs, main, "")]
     while stack:
         target, bytecode, targets, imports = stack[-1]
         for each in imports:
-            if each not in seen and _called(each) not in had:
+            if each not in seen and name_of(each) not in had:
                 seen.add(each)
-                stack.append(_begun(folder, each, target, cache))
+                stack.append(_begun(commonjs, each, target))
                 break
         else:
-            file = _file(target)
-            order.append(cache.linked(bytecode, _called(target), [_called(each) for each in targets]))
+            order.append(cache.linked(bytecode, name_of(target), [name_of(each) for each in targets]))
+            file = file_name(viewed(target)[0])
             if folder.uses_meta(file) and file != asked:
-                order.append(cache.module(_handing_on(folder, target, cache), file))
+                order.append(cache.module(_handing_on(commonjs, target), file))
             stack.pop()
-    return order, frozenset(map(_called, seen))
+    return order, frozenset(map(name_of, seen))
 
 
 @enters
-def _begun(
-    folder: ModuleFolder, target: str, importer: str, cache: BytecodeCache
-) -> tuple[str, Bytecode, list[str], Iterator[str]]:
+def _begun(commonjs: CommonJS, target: str, importer: str) -> tuple[str, Bytecode, list[str], Iterator[str]]:
     """A module, its bytecode, what it imports, and what of that has not been looked at."""
-    bytecode, targets = _compiled(folder, target, importer, cache)
-    return target, bytecode, targets, iter(targets + _literal_imports(folder, target))
+    file, further = viewed(target)
+    if not is_ours(file) and commonjs.is_one(file):
+        bytecode, targets = _standing_in(commonjs, target, file, further)
+        return target, bytecode, targets, iter(targets)
+    bytecode, targets = _compiled(commonjs, target, importer)
+    return target, bytecode, targets, iter(targets + _literal_imports(commonjs.folder, target))
 
 
 @enters
-def _compiled(folder: ModuleFolder, target: str, importer: str, cache: BytecodeCache) -> tuple[Bytecode, list[str]]:
-    """A module's bytecode, and what it imports, resolved, one for each import."""
-    file = _file(target)
+def _standing_in(commonjs: CommonJS, target: str, file: str, further: Sequence[str]) -> tuple[Bytecode, list[str]]:
+    """The stand-in of a CommonJS module, and the ES modules that it requires."""
+    try:
+        commonjs.code(file)
+    except quickjs.JSError as error:
+        raise _not_compiled(commonjs, file, error) from None
+    modules = commonjs.gather(file)
+    source = commonjs.stand_in(file, further, modules)
+    return commonjs.cache.module(source, STAND_IN_FILE, name_of(target)), modules
+
+
+@enters
+def _compiled(commonjs: CommonJS, target: str, importer: str) -> tuple[Bytecode, list[str]]:
+    """An ES module's bytecode, and what it imports, resolved, one for each import."""
+    folder, file = commonjs.folder, file_name(target)
     source = folder.read(file)
     try:
-        bytecode = cache.module(source, file, _called(target))
+        bytecode = commonjs.cache.module(source, file, name_of(target))
     except quickjs.JSError as error:
-        if _is_commonjs(folder, target):
-            raise _commonjs(target, importer) from None
-        if str(error) == "InternalError: out of memory":
-            raise ModuleError(
-                f'cannot load "{target}": to compile it takes more memory than there is for that'
-            ) from None
-        code = AppCode(_called(target), folder, (), frozenset(), cache)
-        stack = getattr(error, "js_stack", "") or f"    at <anonymous> ({file})"
-        raise code.render(str(error), stack) from None
+        raise _not_compiled(commonjs, target, error) from None
     assert bytecode.head is not None
-    if not bytecode.imports and not bytecode.head.exports and _is_commonjs(folder, target):
-        raise _commonjs(target, importer)
     targets = []
-    for specifier in bytecode.imports:
+    for specifier, names in zip(bytecode.imports, bytecode.head.wanted, strict=True):
         pause()
-        targets.append(folder.resolver.resolve(specifier, target))
+        found = folder.resolver.resolve(specifier, target)
+        if names and not is_ours(found) and commonjs.is_one(found):
+            known = commonjs.exports(found)
+            found = view_of(found, [name for name in names if name != "default" and name not in known])
+        targets.append(found)
     return bytecode, targets
+
+
+def _not_compiled(commonjs: CommonJS, target: str, error: quickjs.JSError) -> Exception:
+    """What is told of a file that does not compile."""
+    if str(error) == "InternalError: out of memory":
+        return ModuleError(f'cannot load "{target}": to compile it takes more memory than there is for that')
+    stack = getattr(error, "js_stack", "") or f"    at <anonymous> ({file_name(target)})"
+    return AppCode(name_of(target), commonjs).render(str(error), stack)
 
 
 @enters
@@ -420,34 +431,9 @@ def _literal_imports(folder: ModuleFolder, target: str) -> list[str]:
     """The TypeScript that a file imports by ``import("./x")``: it must be transformed now. It may be absent."""
     found = []
     if target.endswith(TYPESCRIPT) or folder.transforms:
-        for match in _DYNAMIC_IMPORT.finditer(folder.read(_file(target))):
+        for match in _DYNAMIC_IMPORT.finditer(folder.read(file_name(target))):
             with contextlib.suppress(ModuleError):
                 each = folder.resolver.resolve(match[2], target)
                 if each.endswith(TYPESCRIPT):
                     found.append(each)
     return found
-
-
-def _is_commonjs(folder: ModuleFolder, target: str) -> bool:
-    """Whether a file that exports nothing, or is no module, is a CommonJS one."""
-    if target.endswith(".cjs"):
-        return True
-    if not target.endswith(".js") or folder.resolver.scope(target)[1].get("type") == "module":
-        return False
-    # A bundle of the app's own may hold CommonJS modules, indented in functions.
-    signs = _COMMONJS if "node_modules/" in target else _COMMONJS_PLAINLY
-    text = folder.read(_file(target))
-    return any(sign.search(text) is not None for sign in signs)
-
-
-def _commonjs(target: str, importer: str) -> ModuleError:
-    package = re.match(r"(?:.*/)?node_modules/((?:@[^/]+/)?[^/]+)/", target)
-    what = f'of the package "{package[1]}" is a CommonJS module' if package else "is a CommonJS module"
-    by = f" (imported by {importer})" if importer else ""
-    entry = importer if importer and "node_modules/" not in importer else "index.js"
-    return ModuleError(
-        f'cannot load "{target}"{by}: this file {what} (require, module.exports), and only ES modules run here. Use a '
-        "version of it with ES modules, or bundle the app into one: npx esbuild "
-        f"{entry} --bundle --format=esm --platform=browser --conditions=workerd,worker,browser "
-        "--external:node:* --external:nano:* --outfile=dist/index.js"
-    )

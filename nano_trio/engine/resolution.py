@@ -25,7 +25,7 @@ import re
 import stat
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -139,6 +139,7 @@ class Resolver:
     manifests: dict[str, bytes | None] = attrs.field(factory=dict)
     """What was read of each folder's ``package.json``; None where there is none."""
     _parsed: dict[str, dict[str, Any] | None] = attrs.field(factory=dict)
+    conditions: ClassVar[frozenset[str]] = CONDITIONS
 
     def entry(self) -> str:
         """The file that an app's folder begins with.
@@ -407,11 +408,14 @@ class Resolver:
         if found is not None:
             return found
         if subpath in table and (unmet := _conditions(table[subpath])):
-            only = "require" in unmet or "node" in unmet
+            advice = ""
+            if "require" in unmet and "require" not in self.conditions:
+                advice = "; createRequire(import.meta.url) of node:module can require it"
+            elif "node" in unmet:
+                advice = "; bundle the package into the app (for example with esbuild)"
             raise ModuleError(
                 f'cannot load "{specifier}"{_by(importer)}: {at} exports it only under the conditions '
-                f"{', '.join(unmet)}; here hold: {', '.join(sorted(CONDITIONS))}"
-                + ("; bundle the package into the app (for example with esbuild)" if only else "")
+                f"{', '.join(unmet)}; here hold: {', '.join(sorted(self.conditions))}" + advice
             )
         known = ", ".join(list(table)[:12])
         raise ModuleError(
@@ -491,7 +495,7 @@ class Resolver:
             raise _BadTarget(target)
         if isinstance(target, dict):
             for condition, inner in target.items():
-                if condition in CONDITIONS:
+                if condition in self.conditions:
                     found = self._target(inner, part, package, internal, importer)
                     if found is not _NoMatch:
                         return found

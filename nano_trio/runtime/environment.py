@@ -108,7 +108,7 @@ class _Host(Timers):
     ) -> None:
         """Be the host of this environment from now on: its time begins."""
         self._environment = weakref.ref(environment)
-        self._code = code
+        self.code = code
         self._sink = sink
         self.app = app
         self.max_buffer_bytes = buffer
@@ -160,8 +160,8 @@ class _Host(Timers):
 
     def render(self, text: str, stack: str) -> JavaScriptError:
         text, stack = text_of(text), text_of(stack)
-        if self._code is not None:
-            return self._code.render(text, stack)
+        if self.code is not None:
+            return self.code.render(text, stack)
         return render_error(text, stack)
 
     # -- operations --------------------------------------------------------------------------------------------------

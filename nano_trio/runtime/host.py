@@ -19,6 +19,7 @@ import quickjs
 from nano_trio.engine.polling import poll_counter
 
 if TYPE_CHECKING:
+    from nano_trio.engine.modules import AppCode
     from nano_trio.runtime.cache import CacheSession
     from nano_trio.runtime.dispatch import AppHost
     from nano_trio.runtime.fetch import Fetches
@@ -156,6 +157,10 @@ class Services(Protocol):
 
     def array(self, items: Sequence[Any]) -> quickjs.Value:
         """What a host function returns for a list (:func:`array_of`)."""
+
+    @property
+    def code(self) -> AppCode | None:
+        """The app's code."""
 
     @property
     def settings(self) -> Mapping[str, Any]:

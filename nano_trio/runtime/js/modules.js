@@ -69,6 +69,9 @@
     get cloudflare() {
       return platform.load("cloudflare").module;
     },
+    /** What the stand-ins of CommonJS modules call (nano_trio/engine/commonjs.py). */
+    commonjs: (...args) => platform.load("commonjs").standIn(args[0], args[1], args[2], args[3]),
+    createRequire: (from) => platform.load("commonjs").createRequire(from),
     require,
     refuse,
     isModule: (name) => host.has(DOMString(name)) > 0,
