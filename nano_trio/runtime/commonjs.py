@@ -39,7 +39,10 @@ def namespace(services: Services) -> Namespace:
         try:
             found = commonjs.resolve(specifier, text_of(importer))
         except ModuleError as error:
-            return f"{_NOT_FOUND}Cannot find module '{_line(specifier)}': {_line(str(error))}\n"
+            why = _line(str(error))
+            if " does not export " in why:
+                return f"!Error ERR_PACKAGE_PATH_NOT_EXPORTED\n{why}\n"
+            return f"{_NOT_FOUND}Cannot find module '{_line(specifier)}': {why}\n"
         except (OSError, ValueError):
             # No file system has such a name.
             return f"{_NOT_FOUND}Cannot find module '{_line(specifier)}': no such file in the app's folder\n"

@@ -10,6 +10,7 @@
   const { create, defineProperty, getOwnPropertyDescriptor, keys, setPrototypeOf } = platform.statics.Object;
   const { apply } = platform.statics.Reflect;
   const { parse } = platform.statics.JSON;
+  const { toStringTag } = platform.constructors.Symbol;
   const push = platform.uncurry("Array", "push");
   const indexOf = platform.uncurry("String", "indexOf");
   const lastIndexOf = platform.uncurry("String", "lastIndexOf");
@@ -159,11 +160,15 @@
     if (!("default" in namespace) || "__esModule" in namespace) return (required[target] = namespace);
     const given = create(null);
     const names = keys(namespace);
+    const mark = () => defineProperty(given, "__esModule", { __proto__: null, value: true, enumerable: true });
+    let marked = false;
     for (let i = 0; i < names.length; i++) {
       const name = names[i];
-      defineProperty(given, name, { __proto__: null, get: () => namespace[name], enumerable: true, configurable: false });
+      if (!marked && name > "__esModule") marked = mark() === given;
+      defineProperty(given, name, { __proto__: null, get: () => namespace[name], enumerable: true });
     }
-    defineProperty(given, "__esModule", { __proto__: null, value: true, enumerable: true });
+    if (!marked) mark();
+    defineProperty(given, toStringTag, { __proto__: null, value: "Module" });
     return (required[target] = given);
   }
 
@@ -230,7 +235,7 @@
   const define = (name, descriptor) => {
     if (getOwnPropertyDescriptor(global, name) === undefined) defineProperty(global, name, descriptor);
   };
-  define("global", { __proto__: null, value: global, writable: true, enumerable: false, configurable: true });
+  define("global", { __proto__: null, value: global, writable: true, enumerable: true, configurable: true });
   const names = ["setImmediate", "clearImmediate"];
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
