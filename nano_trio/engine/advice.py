@@ -42,13 +42,13 @@ def instead_of(module: str) -> str:
 
 
 _NOT_DEFINED = re.compile(r"ReferenceError: '(\w+)' is not defined")
-_COMMONJS: Final = "only ES modules run here: use import and export"
+_COMMONJS: Final = "this file is an ES module: use import and export, or name it .cjs"
 _MISSING: Final = {
-    "__dirname": _NO_FILES,
-    "__filename": _NO_FILES,
+    "__dirname": "this file is an ES module: use import.meta.url",
+    "__filename": "this file is an ES module: use import.meta.url",
     "exports": _COMMONJS,
     "module": _COMMONJS,
-    "require": _COMMONJS,
+    "require": "this file is an ES module: use import, or createRequire(import.meta.url) of node:module",
     "window": "the global object is globalThis; there is no page here",
     "document": "there is no page here",
 }

@@ -71,7 +71,8 @@ _KEYS_OF: Final = re.compile(rf"{_SKIP}\({_SKIP}([\w$]++){_SKIP}\){_SKIP}\.{_SKI
 _KEY: Final = re.compile(
     rf"{_SKIP}(?:(?:get|set|async)\b{_SKIP}(?=[\w$\"'*]))?(?:\*{_SKIP})?(?:([\w$]++)|{_QUOTED}){_SKIP}[:,}}(]"
 )
-_BOUND: Final = re.compile(r"([\w$]+)\s*=\s*(?:[\w$.]+\s*\(\s*)?$")
+_WRAPPING: Final = re.compile(r"\s*+(?:[\w$.]++\s*+\(\s*+)?")
+_NO_NAME: Final = re.compile(r"[^\w$]")
 _EXPORT: Final = re.compile(rf"{_SKIP}(?:[{{*]|(?:default|const|let|var|function|class|async|enum)\b)")
 _IMPORT: Final = re.compile(rf"{_SKIP}(?:[{{*\"']|[\w$]++{_SKIP}(?:,|from\b))")
 
@@ -259,9 +260,9 @@ class _Reader:
         self.requires.note(specifier)
         if before == "..." and self.open and self.open[-1] == _LITERAL:
             self.reexports.note(specifier)
-        bound = _BOUND.search(self.source[max(0, begin - _LOOK_BACK) : begin])
-        if bound is not None and len(self.bound) < _MOST_NAMES:
-            self.bound[bound[1]] = specifier
+        variable, assigned, wrapping = self.source[max(0, begin - _LOOK_BACK) : begin].rpartition("=")
+        if assigned and _WRAPPING.fullmatch(wrapping) is not None and len(self.bound) < _MOST_NAMES:
+            self.bound[_NO_NAME.split(variable.rstrip())[-1]] = specifier
 
     def _note_reexport(self, match: re.Match[str] | None) -> None:
         if match is not None:

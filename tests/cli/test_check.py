@@ -108,7 +108,7 @@ WHERE = {
     'import bad from "./bad.json";': 'bad.json:2:6: app {app}: cannot load "bad.json": invalid JSON: Expecting value',
     'import { it } from "nano:test";': 'index.js:1:20: app {app}: cannot load "nano:test" (imported by index.js): it is '
     "there for files named *.test.js",
-    'const x = require("x");': "index.js:1:11: app {app}: ReferenceError: 'require' is not defined (only ES modules run here",
+    'const x = require("x");': "index.js:1:11: app {app}: ReferenceError: 'require' is not defined (this file is an ES module",
     "export default window.env;": "index.js:1:16: app {app}: ReferenceError: 'window' is not defined (the global object is",
     'import { connect } from "cloudflare:sockets";': 'index.js:1:25: app {app}: cannot load "cloudflare:sockets" (imported by '
     "index.js): there are no TCP sockets; use fetch() or WebSocket; of Workers' modules there is here: "

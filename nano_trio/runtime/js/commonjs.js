@@ -5,9 +5,8 @@
 // in the app's folder, with a slash before it, as `import.meta.url` and `fileURLToPath` have it.
 (platform) => {
   "use strict";
-  const { global } = platform;
   const { Error, SyntaxError, TypeError } = platform.constructors;
-  const { create, defineProperty, getOwnPropertyDescriptor, keys, setPrototypeOf } = platform.statics.Object;
+  const { create, defineProperty, getOwnPropertyDescriptor, keys } = platform.statics.Object;
   const { apply } = platform.statics.Reflect;
   const { parse } = platform.statics.JSON;
   const { toStringTag } = platform.constructors.Symbol;
@@ -231,26 +230,5 @@
     return requireOf(slice(endsWith(filename, "/") ? `${filename}noop.js` : filename, 1), undefined);
   }
 
-  // Globals of Node's that CommonJS modules take for granted, and an isolate without such modules has no room for.
-  const define = (name, descriptor) => {
-    if (getOwnPropertyDescriptor(global, name) === undefined) defineProperty(global, name, descriptor);
-  };
-  define("global", { __proto__: null, value: global, writable: true, enumerable: true, configurable: true });
-  const names = ["setImmediate", "clearImmediate"];
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i];
-    const settle = (value) => {
-      defineProperty(global, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
-      return value;
-    };
-    define(name, {
-      __proto__: null,
-      get: () => settle(ours.require("timers")[name]),
-      set: settle,
-      enumerable: true,
-      configurable: true,
-    });
-  }
-  setPrototypeOf(extensions, null);
   return { __proto__: null, createRequire, standIn };
 }
