@@ -14,7 +14,7 @@ An ES module that is required by a string is an import of the stand-in, and so i
 cannot evaluate one in the midst of others.
 
 Which file is one? As in Node: by ``.cjs`` and ``.mjs``, by ``"type": "module"`` of the nearest ``package.json``, and
-otherwise by whether it has ``import`` or ``export``. But an app's own file that neither requires nor exports anything
+otherwise by whether it has ``import``, ``export`` or a top-level ``await``. But an app's own file that neither requires nor exports anything
 is an ES module, as it is on Workers.
 """
 
@@ -50,7 +50,7 @@ STAND_IN_FILE: Final = "nano:commonjs"
 _PREFIX = "app:/"
 _VIEW = "commonjs://"
 """Begins a view: then the further names, a slash, and the file. No path within a folder has two slashes."""
-_ES_WORDS = re.compile(r"\b(?:import|export)\b")
+_ES_WORDS = re.compile(r"\b(?:import|export|await)\b")
 _MOST_RESOLVED = 10_000
 """Specifiers that are remembered."""
 

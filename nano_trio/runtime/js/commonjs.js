@@ -10,7 +10,6 @@
   const { apply } = platform.statics.Reflect;
   const { parse } = platform.statics.JSON;
   const { toStringTag } = platform.constructors.Symbol;
-  const push = platform.uncurry("Array", "push");
   const indexOf = platform.uncurry("String", "indexOf");
   const lastIndexOf = platform.uncurry("String", "lastIndexOf");
   const slice = platform.uncurry("String", "slice");
@@ -32,6 +31,10 @@
       defineProperty(error, "code", { __proto__: null, value: code, writable: true, enumerable: true, configurable: true });
     }
     return error;
+  }
+  /** As push() does, but where an app has put a setter for an index on Object.prototype, that is not asked. */
+  function append(list, value) {
+    defineProperty(list, list.length, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
   }
   /** The error that the host tells of, behind an exclamation mark. */
   function failure(told) {
@@ -63,7 +66,7 @@
   function pathsOf(folder) {
     const paths = [];
     for (;;) {
-      if (!endsWith(folder, "/node_modules")) push(paths, folder === "/" ? "/node_modules" : `${folder}/node_modules`);
+      if (!endsWith(folder, "/node_modules")) append(paths, folder === "/" ? "/node_modules" : `${folder}/node_modules`);
       if (folder === "/") return paths;
       folder = folderOf(folder);
     }
@@ -139,7 +142,7 @@
   function adopt(parent, module) {
     const { children } = parent;
     for (let i = 0; i < children.length; i++) if (children[i] === module) return;
-    push(children, module);
+    append(children, module);
   }
   /** What require() gives for an ES module: its namespace, or what that says instead. Node.js API, "Loading ECMAScript
    * modules using require()". */
