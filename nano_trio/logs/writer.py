@@ -11,6 +11,7 @@ for what is queued, but no longer than it is told to.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -72,10 +73,14 @@ class Writer:
                 self._change.notify_all()
 
     def _start(self) -> None:
-        """Start the thread; in the child of a fork too, which has none."""
-        self._pid = os.getpid()
+        """Start the thread; in the child of a fork too, which has none.
+
+        Where the system allows no more of them lines wait, and the next one tries again: whoever logs is not to fail.
+        """
         self._writing = self._sleeps = False
-        threading.Thread(target=self._run, name="log writer", daemon=True).start()
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=self._run, name="log writer", daemon=True).start()
+            self._pid = os.getpid()
 
     def _run(self) -> None:
         while True:

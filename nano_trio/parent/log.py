@@ -6,8 +6,10 @@ nor ended when it is told to. The thread is a daemon, so such a pipe does not ke
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import sys
 import threading
 import time
@@ -48,9 +50,15 @@ class Log:
                 self._lost = 0
             self._lines.append(self._line(level, event, fields))
             self._change.notify_all()
+        self._have_written()
+
+    def _have_written(self) -> None:
+        """Start the thread. Where the system allows no more of them, the lines wait until it does, or for the end."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._write, name="log writer", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._write, name="log writer", daemon=True)
+            with contextlib.suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
 
     def _line(self, level: str, event: str, fields: dict[str, Any]) -> bytes:
         fields = {key: value for key, value in fields.items() if value is not None}
@@ -82,5 +90,19 @@ class Log:
 
     def flush(self, timeout_s: float = 1.0) -> None:
         """Wait until all is written, at most so long."""
+        if self._lines:
+            self._have_written()
+        if self._thread is None:
+            self._write_what_fits()
+            return
         with self._change:
             self._change.wait_for(lambda: not self._lines, timeout_s)
+
+    def _write_what_fits(self) -> None:
+        """Write without the thread, as far as nobody waits for that: so much fits in a pipe that takes something."""
+        for line in self._lines:
+            for start in range(0, len(line), select.PIPE_BUF):
+                with contextlib.suppress(OSError, ValueError):
+                    if select.select((), (sys.stderr.fileno(),), (), 0)[1]:
+                        os.write(sys.stderr.fileno(), line[start : start + select.PIPE_BUF])
+        self._lines.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import selectors
@@ -36,6 +37,8 @@ _WHOLE_START_S = 600.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 30.0
 _FAILED = 1
+_LATE_S = 1.0
+"""A parent that wakes up later than that was stopped itself (SIGSTOP, a paused container)."""
 _RELOAD = "reload"
 """Holds the turn while the parent lets workers reload."""
 
@@ -89,6 +92,9 @@ class _Supervisor:
         self._turns = Turns()
         self._shares = make_shares(workers)
         self._next_watchdog = 0.0
+        self._asleep_since = 0.0
+        self._awake_by = math.inf
+        """When the loop means to look at its deadlines again."""
 
     def run(self) -> int:
         wakeup, theirs = socket.socketpair()
@@ -103,7 +109,10 @@ class _Supervisor:
             while self._stopping is None or any(worker.alive for worker in self._workers):
                 self._tick(time.monotonic())
                 self._watch_channels()
-                for key, _ in self._selector.select(self._pause(time.monotonic())):
+                self._asleep_since = now = time.monotonic()
+                pause = self._pause(now)
+                self._awake_by = math.inf if pause is None else now + pause
+                for key, _ in self._selector.select(pause):
                     key.data()
         finally:
             signal.set_wakeup_fd(-1)
@@ -125,6 +134,10 @@ class _Supervisor:
 
     def _tick(self, now: float) -> None:
         """Do what is due."""
+        if now - self._awake_by > _LATE_S:
+            # Nobody heard the workers meanwhile, and they may have been stopped as well: that time does not count.
+            for worker in self._workers:
+                worker.postpone(now - self._asleep_since)
         for worker in self._workers:
             if self._may_start(worker) and now >= worker.due:
                 self._start(worker)
@@ -258,14 +271,14 @@ class _Supervisor:
                 self._log("error", f"a worker process {how_it_ended(code)} while it drained", app=app, pid=pid)
             return
         how = "did not answer" if hung else how_it_ended(code)
-        if not self._served and not served and not hung and (code >= 0 or (app is None and not self._announced)):
-            # The very first start: the worker has said why. Killed, it has not: but once another serves there are
-            # clients, and the configuration is not to blame.
+        if not self._announced and not hung and (code >= 0 or app is None):
+            # The very first start: the worker has said why, unless it was killed or told to end. Once another serves
+            # there are clients, and the configuration is one with which it can be done.
             worker.state = State.ENDED
-            if code < 0:
+            if code <= 0:
                 self._log("error", f"the worker process {how} before it served", pid=pid)
             self._stop(f"a worker {how}")
-            self._code = code if code >= 0 else 128 - code
+            self._code = (code or _FAILED) if code >= 0 else 128 - code
             return
         lived = served and time.monotonic() - worker.since >= _LIVED_S
         worker.failures = 0 if lived else worker.failures + 1

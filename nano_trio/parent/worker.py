@@ -91,6 +91,15 @@ class Worker:
         """The app whose turn runs or, once the process is dead, ran."""
         return None if self._record < 0 else running_app(self._record)
 
+    def postpone(self, seconds: float) -> None:
+        """Have all that is awaited of it come so much later."""
+        self.since += seconds
+        self.heard_at += seconds
+        if self.asked_at is not None:
+            self.asked_at += seconds
+        if self.kill_at is not None:
+            self.kill_at += seconds
+
     def kill(self, number: signal.Signals) -> None:
         """Send a signal to the process, if it still lives."""
         if self.pid:

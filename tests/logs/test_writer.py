@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import select
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from nano_trio.logs.writer import Writer
+from tests.threads import NO_THREADS
 
 
 def notice(count: int) -> str:
@@ -167,3 +170,18 @@ def test_after_a_fork_the_child_writes_too(pipe: Pipe) -> None:
         time.sleep(0.01)
     assert os.waitstatus_to_exitcode(status[1]) == 0
     assert pipe.read() == "parent\nchild\n"
+
+
+def test_where_no_thread_can_be_had_lines_wait_until_there_is_one() -> None:
+    """Whoever logs is not to fail for it."""
+    program = f"""{NO_THREADS}
+from nano_trio.logs.writer import Writer
+writer = Writer(sys.stderr, str)
+writer.line("the first")
+assert not writer.flush(0)
+threading.stack_size(0)
+writer.line("the second")
+assert writer.flush(30)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.stderr.splitlines() == ["the first", "the second"]

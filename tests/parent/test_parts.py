@@ -21,6 +21,7 @@ from nano_trio.parent.quarantine import Quarantine
 from nano_trio.parent.sockets import HeldSockets, bind_all
 from nano_trio.parent.systemd import InheritedSocket
 from nano_trio.parent.turn_record import TurnRecord, make_record, running_app
+from tests.threads import NO_THREADS
 
 LOOPBACK = [(socket.AF_INET, ("127.0.0.1", 0))]
 
@@ -255,3 +256,32 @@ def test_of_more_log_lines_than_the_output_takes_the_first_are_kept_and_the_loss
     assert numbers == sorted(numbers)
     lost = sum(int(line.partition("lost=")[2]) for line in read if "lost=" in line)
     assert lost == 3000 - len(numbers) > 1000
+
+
+def test_where_no_thread_can_be_had_lines_wait_for_the_end() -> None:
+    """As where a container's processes are limited: the parent ended, of telling that it cannot start a worker."""
+    program = f"""{NO_THREADS}
+from nano_trio.parent.log import Log
+log = Log()
+log("error", "the first", reason="x" * 10_000)
+log("error", "the second")
+log.flush()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (0, "")
+    first, second = done.stderr.splitlines()
+    assert first.endswith("error   the first reason=" + "x" * 10_000)
+    assert second.endswith("error   the second")
+
+
+def test_lines_that_waited_for_a_thread_are_written_when_there_is_one() -> None:
+    program = f"""{NO_THREADS}
+from nano_trio.parent.log import Log
+log = Log()
+log("error", "the first")
+threading.stack_size(0)
+log("error", "the second")
+log.flush(30)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert [line.partition("the ")[2] for line in done.stderr.splitlines()] == ["first", "second"]

@@ -18,17 +18,33 @@ from tests.readme.document import REPOSITORY
 from .conftest import Play, until, worker_of, workers_of
 
 
-@pytest.mark.parametrize(("script", "code"), [("sys.exit(7)", 7), ("os.kill(os.getpid(), signal.SIGKILL)", 137)])
-def test_a_first_start_that_fails_is_the_end(play: Play, tmp_path: Path, script: str, code: int) -> None:
-    assert play(script).end().code == code
+@pytest.mark.parametrize(
+    ("script", "code", "told"),
+    [
+        ("sys.exit(7)", 7, ""),  # the worker has said why
+        ("sys.exit(0)", 1, "the worker process ended with exit code 0 before it served"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137, "the worker process was killed by SIGKILL before it served"),
+    ],
+)
+def test_a_first_start_that_fails_is_the_end(play: Play, tmp_path: Path, script: str, code: int, told: str) -> None:
+    result = play(script).end()
+    assert result.code == code
+    assert (told in result.err) if told else not result.err
     assert (tmp_path / "lives").read_text() == "x"
 
 
-def test_once_one_serves_a_worker_that_is_killed_as_it_starts_is_replaced(play: Play, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("dies", "how"),
+    [("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL"), ("sys.exit(1)", "ended with exit code 1")],
+)
+def test_once_one_serves_another_that_cannot_start_is_tried_again(
+    play: Play, tmp_path: Path, dies: str, how: str
+) -> None:
+    """Its clients do not lose the one that serves. The configuration may have been broken between the two."""
     running = play(
-        """
+        f"""
 if worker.welcome["worker"] == 1 and worker.life == 2:
-    os.kill(os.getpid(), signal.SIGKILL)
+    {dies}
 worker.ready(); say("ready", worker.welcome["worker"]); worker.serve_until_drained()
 """,
         workers=2,
@@ -39,7 +55,7 @@ worker.ready(); say("ready", worker.welcome["worker"]); worker.serve_until_drain
     running.signal(signal.SIGTERM)
     result = running.end()
     assert result.code == 0
-    assert "a worker process was killed by SIGKILL" in result.err
+    assert f"a worker process {how}" in result.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
@@ -267,6 +283,32 @@ while True:
         running.wait_for("pong")
     running.signal(signal.SIGTERM)
     assert running.end().code == 0
+
+
+def test_while_the_parent_is_stopped_itself_nobody_s_silence_counts(play: Play, tmp_path: Path) -> None:
+    """A paused container, a SIGSTOP: when it went on, it ended workers that were well for not having answered."""
+    running = play(
+        """
+worker.ready(unresponsive_timeout_s=0.5)
+worker.next("ping")
+parent = os.getppid()
+os.kill(parent, signal.SIGSTOP)
+while open(f"/proc/{parent}/stat").read().rpartition(")")[2].split()[0] != "T": time.sleep(0.01)
+time.sleep(2)  # what the parent's clock goes on by
+os.kill(parent, signal.SIGCONT)
+worker.channel.send("pong")
+while True:
+    match worker.next()["type"]:
+        case "ping": worker.channel.send("pong"); say("pong")
+        case "drain": sys.exit(0)
+"""
+    )
+    for _ in range(3):
+        running.wait_for("pong")
+    running.signal(signal.SIGTERM)
+    result = running.end()
+    assert (result.code, result.err) == (0, "")
+    assert (tmp_path / "lives").read_text() == "x"
 
 
 SLOW_START = """
