@@ -15,8 +15,8 @@ file would mend it is not known; our own log is left out, or its error would lea
 
 Changes are gathered until a tenth of a second has passed without any, at most 1.6 s. The set of watched folders is
 looked at once a second, and after each change: a new watcher stands before the old one goes, and what it newly watches
-is compared once, for it may have changed before. Where the system's limit of watches is reached, the folders are
-polled instead.
+is compared once, for it may have changed before; so is each app that has begun since. Where the system's limit of
+watches is reached, the folders are polled instead.
 
 Hundreds of apps may have been started since the last look, and others start meanwhile. So a look waits until starts are
 over, for two seconds at most. The loop is not kept for all of them at once, and for a new one the thread does little
@@ -35,7 +35,8 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,11 +88,13 @@ class FileWatch:
             nursery.start_soon(_set_when_cancelled, stop)
             watcher: RustNotify | None = None
             watched: frozenset[str] = frozenset()
+            compared: Collection[App] = ()
             try:
                 while True:
                     await self._hosting.registry.blanks.after_starts()
                     apps, config = await self._folders()
                     wanted = frozenset().union(config, *apps.values())
+                    new = frozenset[str]()
                     if watcher is None or wanted != watched:
                         fresh = await trio.to_thread.run_sync(self._watch, sorted(wanted))
                         if fresh is None:
@@ -105,7 +108,10 @@ class FileWatch:
                             late = await trio.to_thread.run_sync(old.watch, _LAST_MS, _LAST_MS, 1, stop)
                             old.close()
                             new |= _places(late)
-                        await self._look(apps, config, new)
+                    # Also those that have begun in folders that were watched before, for others: what was reported
+                    # meanwhile was not theirs.
+                    await self._look(apps, config, new, apps.keys() - compared)
+                    compared = apps.keys()
                     found = await trio.to_thread.run_sync(watcher.watch, _DEBOUNCE_MS, _QUIET_MS, _LOOK_MS, stop)
                     await trio.lowlevel.checkpoint()
                     await self._look(apps, config, _places(found))
@@ -113,14 +119,18 @@ class FileWatch:
                 if watcher is not None:
                     watcher.close()
 
-    async def _look(self, apps: dict[App, frozenset[str]], config: frozenset[str], places: frozenset[str]) -> None:
-        """Look at what lies in these places."""
-        if not places:
-            return
-        touched = {app for app, folders in apps.items() if folders & places}
+    async def _look(
+        self,
+        apps: dict[App, frozenset[str]],
+        config: frozenset[str],
+        places: frozenset[str],
+        newcomers: AbstractSet[App] = frozenset(),
+    ) -> None:
+        """Look at what lies in these places, and at the newcomers' files."""
+        touched = {app for app, folders in apps.items() if folders & places} if places else set()
         for app in touched:
             self._known.pop(app, None)
-        await self._changed(touched, bool(config & places))
+        await self._changed(touched | newcomers, bool(config & places))
 
     def _watch(self, folders: list[str]) -> RustNotify | None:
         """A watcher, or None where a folder has gone this moment. Blocks."""

@@ -170,7 +170,11 @@ class _Life:
 
 async def _do_the_rest(hosting: Hosting) -> None:
     """What can wait until it serves."""
-    await _import_the_rest()
+    try:
+        await _import_the_rest()
+    except (ImportError, OSError, RuntimeError) as error:
+        # Too many files are open, or threads: no reason to end. Who needs one of them first imports it.
+        log.warning("modules are imported later, when they are needed", reason=str(error))
     await _prune(hosting.registry.bytecode)
 
 

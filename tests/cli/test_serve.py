@@ -44,6 +44,19 @@ def test_what_is_old_of_the_bytecode_on_disk_is_removed_behind_the_start(
     until(lambda: not unfinished.exists() or None)
 
 
+def test_what_cannot_be_imported_behind_the_start_ends_no_server(start: Start, app: Path, tmp_path: Path) -> None:
+    """Too many files were open: that it cannot listen was told, and it ended."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "websockets.py").write_text("raise OSError(24, 'Too many open files')")
+    path = os.pathsep.join([str(tmp_path / "broken"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    running = start("serve", "--app", "app", "--port", "0", "--no-parent", PYTHONPATH=path)
+    port = running.port()
+    running.wait_for("modules are imported later, when they are needed")
+    assert get(port) == (200, "hello")
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
+
+
 def test_the_lines_that_others_wait_for_are_one_write(app: Path, tmp_path: Path) -> None:
     """In containers streams are often unbuffered, and both end in one: the log must not come between line and newline."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)  # a datagram for each write

@@ -59,6 +59,22 @@ async def test_code_and_configuration_are_watched(place: Place, write: Callable[
         assert await place.text("two") == "2"
 
 
+async def test_an_app_that_has_just_begun_in_a_folder_that_is_watched_is_watched_as_well(place: Place) -> None:
+    """Its files changed before the next look at which apps there are: that was told of its neighbour alone."""
+    place.app("one", answers("first"))
+    place.document["apps"].append({"name": "two", "path": "one", "hostname": "two"})
+    place.write()
+    code = place.folder / "one" / "index.js"
+    async with place.serve(watch=True):
+        assert await place.text("one") == "first"
+        code.write_text(answers("second"))
+        await becomes(place, "one", "second")
+        assert await place.text("two") == "second"
+        code.write_text(answers("third"))
+        await becomes(place, "one", "third")
+        await becomes(place, "two", "third")
+
+
 async def test_what_is_broken_is_told_once_and_mended_by_itself(place: Place) -> None:
     place.app("one", answers("first"))
     async with place.serve(watch=True):
