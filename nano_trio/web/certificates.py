@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -102,7 +102,8 @@ class _Names:
         self._named = dict(named)
         self._settings = settings
         self.loaded: dict[Pair, _Loaded] = {}
-        self.refused: dict[Pair, Stamp] = {}
+        self.refused: dict[Pair, tuple[Stamp, str]] = {}
+        """The files that were last tried, and why they will not do."""
 
     def pair_for(self, name: str | None) -> Pair:
         if name is None:
@@ -124,15 +125,19 @@ class _Names:
         loaded = self.loaded.get(pair)
         if loaded is None:
             stamp = self.stamp(pair)
-            if self.refused.get(pair) == stamp:
+            if self.is_refused(pair, stamp):
                 return
             try:
                 loaded = self.loaded[pair] = self.load(pair)
             except OSError as error:
-                self.refused[pair] = stamp
+                self.refused[pair] = stamp, _reason(error)
                 log.error("a certificate cannot be loaded", cert=str(pair.cert), reason=_reason(error))
                 return
+            self.refused.pop(pair, None)
         connection.context = loaded.context
+
+    def is_refused(self, pair: Pair, stamp: Stamp) -> bool:
+        return pair in self.refused and self.refused[pair][0] == stamp
 
     def load(self, pair: Pair) -> _Loaded:
         stamp = self.stamp(pair)  # first: what changes while it is read is seen at the next look
@@ -166,6 +171,11 @@ class Certificates:
         """Whether clients are asked for certificates."""
         return self._settings.client_auth != "none"
 
+    @property
+    def faults(self) -> dict[str, str]:
+        """The certificates whose files will not do at present, and why: an older one serves, or the default."""
+        return {str(pair.cert): reason for pair, (_, reason) in self._names.refused.items()}
+
     def pair_for(self, name: str | None) -> Pair:
         """The pair for a client's SNI (None: it sent none, as for an IP address)."""
         return self._names.pair_for(name)
@@ -186,10 +196,10 @@ class Certificates:
         """Look at the files once, and take those that changed."""
         names = self._names
         before = {self._default: self._loaded, **names.loaded}
-        for pair, found in (await trio.to_thread.run_sync(self._look, before)).items():
+        for pair, found in (await trio.to_thread.run_sync(self._look, before, list(names.refused))).items():
             if not isinstance(found, _Loaded):
                 stamp, error = found
-                names.refused[pair] = stamp
+                names.refused[pair] = stamp, _reason(error)
                 log.error("a changed certificate cannot be loaded", cert=str(pair.cert), reason=_reason(error))
                 continue
             if pair == self._default:
@@ -199,12 +209,18 @@ class Certificates:
             names.refused.pop(pair, None)
             log.info("certificate reloaded", cert=str(pair.cert))
 
-    def _look(self, loaded: Mapping[Pair, _Loaded]) -> dict[Pair, _Loaded | tuple[Stamp, OSError]]:
+    def _look(
+        self, loaded: Mapping[Pair, _Loaded], refused: Collection[Pair]
+    ) -> dict[Pair, _Loaded | tuple[Stamp, OSError]]:
         """In a thread: the changed pairs, loaded or with what kept them from it."""
         found: dict[Pair, _Loaded | tuple[Stamp, OSError]] = {}
-        for pair, old in loaded.items():
-            stamp = self._names.stamp(pair)
-            if stamp == old.stamp or stamp == self._names.refused.get(pair):
+        for pair in {*loaded, *refused}:
+            old, stamp = loaded.get(pair), self._names.stamp(pair)
+            if old is not None and stamp == old.stamp:
+                if pair in refused:
+                    found[pair] = old  # the files are what they were before
+                continue
+            if self._names.is_refused(pair, stamp):
                 continue
             try:
                 found[pair] = self._load(pair)

@@ -296,6 +296,13 @@ class Server:
                     )
                 )
 
+    @property
+    def certificate_faults(self) -> dict[str, str]:
+        """The certificates whose files will not do at present, and why."""
+        return {
+            cert: why for key in self._groups if (tls := self._certificates(key)) for cert, why in tls.faults.items()
+        }
+
     async def sync(self) -> None:
         """After the router's routes changed: open the ports that apps gained, stop those they lost.
 

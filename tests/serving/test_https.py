@@ -6,8 +6,11 @@ import ssl
 from pathlib import Path
 
 import trio
+import trustme
 
-from .conftest import SiteMaker
+from nano_trio.web.admin.hosted import HostedOperations
+
+from .conftest import NEIGHBOUR, SiteMaker, unnoticed
 
 APP = """
 let state = "waiting";
@@ -53,3 +56,40 @@ async def test_an_app_over_https(serve: SiteMaker, tmp_path: Path) -> None:
             await trio.aclose_forcefully(waiting)
             while (await site.get("app", "/state")).text != "aborted":
                 await trio.lowlevel.checkpoint()
+
+
+async def test_a_certificate_that_breaks_is_told_by_health(serve: SiteMaker, tmp_path: Path) -> None:
+    """Its renewal went wrong: the log said so once, and all seemed well until a worker was replaced."""
+    mine = trustme.CA().issue_cert("app")
+    cert, key = tmp_path / "app.pem", tmp_path / "app.key"
+    mine.cert_chain_pems[0].write_to_path(cert)
+    mine.private_key_pem.write_to_path(key)
+    app = {"source": APP, "tls": {"cert": str(cert), "key": str(key)}}
+    tls = {"port": 0, "certs": str(tmp_path / "certs")}
+    async with serve({"app": app, "neighbour": NEIGHBOUR}, tls=tls) as site, unnoticed(site):
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        port = site.hosting.server.secure_port_of(None)
+        assert port is not None
+
+        async def shown() -> bytes | None:
+            stream = trio.SSLStream(await trio.open_tcp_stream("127.0.0.1", port), context, server_hostname="app")
+            async with stream:
+                await stream.do_handshake()
+                return stream.getpeercert(binary_form=True)
+
+        certificates = site.hosting.server.settings.secure[None].certificates
+        before = await shown()
+        cert.write_text("half of a certific")
+        with HostedOperations(site.hosting) as operations:
+            assert (await operations.health())["status"] == "ok"
+            await certificates.refresh()
+            health = await operations.health()
+            assert (health["status"], health["problems"]) == (
+                "degraded",
+                [f"the certificate {cert} cannot be loaded: {certificates.faults[str(cert)]}"],
+            )
+            assert await shown() == before
+            mine.cert_chain_pems[0].write_to_path(cert)
+            await certificates.refresh()
+            assert (await operations.health())["status"] == "ok"

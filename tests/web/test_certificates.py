@@ -110,10 +110,24 @@ async def test_a_pair_that_cannot_be_loaded_is_stood_in_for(tmp_path: Path) -> N
                 assert await names_for(server, "a.example") == ["default"]
         errors = [entry for entry in logs if entry["log_level"] == "error"]
         assert [entry["reason"] for entry in errors] == ["no such file or directory"]
+        assert certificates.faults == server.certificate_faults == {str(broken.cert): "no such file or directory"}
         written(tmp_path, "a.example")
         for old, new in (("a.example.pem", broken.cert), ("a.example.key", broken.key)):
             os.replace(tmp_path / old, new)
         assert await names_for(server, "a.example") == ["a.example"]
+        assert certificates.faults == {}
+
+
+async def test_a_pair_that_could_not_be_loaded_is_no_fault_once_it_can_be(tmp_path: Path) -> None:
+    """Though nobody has asked for it since."""
+    broken = Pair(tmp_path / "a.example.pem", tmp_path / "a.example.key")
+    certificates = Certificates(written(tmp_path, "default"), {"a.example": broken})
+    async with secured(echo_app(), tmp_path, certificates=certificates) as server:
+        assert await names_for(server, "a.example") == ["default"]
+        assert certificates.faults
+        written(tmp_path, "a.example")
+        await certificates.refresh()
+        assert certificates.faults == {}
 
 
 def replace(pair: Pair, folder: Path, *names: str) -> None:
@@ -142,6 +156,7 @@ async def test_new_files_are_taken_and_bad_ones_are_not(tmp_path: Path) -> None:
             logs.clear()
 
             good = named.cert.read_bytes()
+            assert certificates.faults == {}
             named.cert.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n")
             default.key.unlink()
             for _ in range(3):
@@ -149,12 +164,25 @@ async def test_new_files_are_taken_and_bad_ones_are_not(tmp_path: Path) -> None:
             assert await names_for(server, "a.example") == ["a.example", "b.example"]
             assert await names_for(server, None) == ["default", "c.example"]
             assert [entry["log_level"] for entry in logs] == ["error"] * 2  # said once, not at every look
+            assert certificates.faults.keys() == {str(named.cert), str(default.cert)}
             logs.clear()
 
             named.cert.write_bytes(good)
             await certificates.refresh()
             assert [entry["event"] for entry in logs] == ["certificate reloaded"]
+            assert certificates.faults.keys() == {str(default.cert)}
             assert await names_for(server, "a.example") == ["a.example", "b.example"]
+
+
+async def test_old_files_that_are_put_back_are_no_fault(tmp_path: Path) -> None:
+    default = written(tmp_path, "default")
+    certificates = Certificates(default)
+    kept = default.cert.rename(tmp_path / "kept")
+    await certificates.refresh()
+    assert certificates.faults == {str(default.cert): "no such file or directory"}
+    kept.rename(default.cert)
+    await certificates.refresh()
+    assert certificates.faults == {}
 
 
 async def test_a_half_written_pair_is_taken_when_it_is_whole(tmp_path: Path) -> None:
