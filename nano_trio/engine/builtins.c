@@ -363,6 +363,7 @@ int builtins_learn(const Engine *functions, Context *context) {
   release(context, listed);
   release(context, global);
   if (ok) {
+    cross_texts();
     make_promises();
     define_functions();
     learn_steps();

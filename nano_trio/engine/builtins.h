@@ -145,6 +145,8 @@ int proves_strings(Context *);
 int proves_resolving(Context *);
 /* Have the engine take the promises that it makes for itself from us, from now on in each of its contexts. */
 void make_promises(void);
+/* Have the engine make and tell texts in ASCII by builtins_text.c, from now on in each of its contexts. */
+void cross_texts(void);
 /* Have functions get their length and name by builtins_functions.c, from now on in each context that keeps models of them. */
 void define_functions(void);
 /* Have a context keep them, where it can. 0: out of memory. */

@@ -22,6 +22,8 @@ static inline int is_ascii(const char *from, size_t length) {
         eight_octets(from + i) | eight_octets(from + i + 8) | eight_octets(from + i + 16) | eight_octets(from + i + 24);
     if (seen & HIGH_BITS) return 0;
   }
+  for (; length - i >= 8; i += 8)
+    if (eight_octets(from + i) & HIGH_BITS) return 0;
   for (; i < length; i++)
     if ((uint8_t)from[i] >= 0x80) return 0;
   return 1;
