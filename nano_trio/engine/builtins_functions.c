@@ -3,13 +3,15 @@
  *
  * The engine defines both as it defines any property: it looks whether the object has one of the name, which flags it may
  * have, and for the shape that comes next, and takes 260 instructions for each. Every closure has the two, and so do the
- * functions that settle a promise. They were a thirtieth of a request of a framework.
+ * functions that settle a promise. They were a thirtieth of a request of a framework. What is named after the variable or
+ * the property that it is for has no name first, and is given its own later: as much again.
  *
  * Theory of operation. Each context keeps three objects that nobody sees, models of what becomes of a function: without
  * properties, with a length, with a length and a name. So the three shapes are there as long as the context, and as others
  * hold them the engine changes none. A function of a model's shape is given the value and the next model's shape, which has
- * as much room; that is all that the engine would do. Nothing is allocated, so nothing can fail. What is not as it mostly
- * is (a function of another prototype, one that is a constructor already, a context without models) is the engine's.
+ * as much room, and one of the last model's another name; that is all that the engine would do. Nothing is allocated, so
+ * nothing can fail. What is not as it mostly is (a function of another prototype, one that is a constructor already, a
+ * context without models) is the engine's.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
@@ -18,8 +20,8 @@
 
 #include "builtins.h"
 
-/* How many properties a function gets. */
-enum { BOTH = 2 };
+/* How many properties a function gets; which of them is its name. */
+enum { BOTH = 2, NAME = 1 };
 
 /* Where each context keeps the model with both: its length is the model with a length, its name the one without either. */
 static uint32_t models_class;
@@ -49,11 +51,18 @@ static int define(Context *context, Value target, Atom atom, Value value, int fl
   if (flags != CONFIGURABLE) return define_by_step(context, target, atom, value, flags);
   Object *object = object_of(target);
   int count = object->shape->count;
-  const Object *models = count < BOTH ? models_of(context) : NULL;
+  const Object *models = count <= BOTH ? models_of(context) : NULL;
   if (models == NULL || !is_like(object, model_with(models, count))) return engine.define(context, target, atom, value, flags);
+  int slot = count < BOTH ? count : NAME;
+  if (models->shape->slots[slot].atom != atom) return engine.define(context, target, atom, value, flags);
+  if (count == BOTH) {
+    Value before = object->values[slot];
+    object->values[slot] = value;
+    release(context, before);
+    return 1;
+  }
   Shape *next = model_with(models, count + 1)->shape;
-  if (next->slots[count].atom != atom) return engine.define(context, target, atom, value, flags);
-  object->values[count] = value;
+  object->values[slot] = value;
   object->shape->references--; /* its model holds it */
   object->shape = next;
   next->references++;

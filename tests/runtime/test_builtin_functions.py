@@ -24,6 +24,13 @@ PROGRAM = r"""() => {
   ];
   const { promise, resolve, reject } = (() => { let r = {}; r.promise = new Promise((resolve, reject) => Object.assign(r, { resolve, reject })); return r })();
   all.push(resolve, reject);
+  const arrow = (a) => 1, { given = () => 2 } = {}, later = { own: () => 3, [symbol]: () => 4, ["com" + "puted"]: () => 5, "": () => 6 };
+  class Fields { a = () => 1; static b = async () => 2; [symbol] = () => 3; #c = () => 4; get c() { return this.#c } }
+  const { a, c, [symbol]: ofSymbol } = new Fields();
+  all.push(arrow, given, later.own, later[symbol], later.computed, later[""], a, c, ofSymbol, Fields.b, ((b = () => 1) => b)());
+  let frozen0 = (() => Object.freeze(() => 1))(), again = () => 1;
+  [again] = [() => 2];
+  all.push(frozen0, again, (() => { let unnamed; (unnamed) = () => 1; return unnamed })());
   for (const each of all) told.push(tell(each));
   const changed = (a, b) => 1;
   Object.defineProperty(changed, "length", { value: 7 });
