@@ -99,6 +99,11 @@ static int says_its_state(Value headers, const Value *kept) {
   return is_so;
 }
 
+/* Whether there is no status text. */
+static inline int is_empty(Value text) {
+  return tag_of(text) == TAG_UNDEFINED || (tag_of(text) == TAG_STRING && length_of_string(text) == 0);
+}
+
 static inline int is_nothing(Value value) { return tag_of(value) == TAG_UNDEFINED || tag_of(value) == TAG_NULL; }
 
 /* The status that there is; 0: it is none of a response that may have a body, or none. */
@@ -130,6 +135,21 @@ static Value copy_response(Context *context, Value body, Value init, const Value
   return state;
 }
 
+/* `new Response(null, init)`, where that is another response. */
+static Value copy_without_body(Context *context, Value init, const Value *kept) {
+  Value of = object_of(init)->values[0], found[OF_STATE];
+  int places[OF_STATE];
+  if (tag_of(of) != TAG_OBJECT || !read_own(object_of(of), kept, 0, OF_STATE, found, places)) return null;
+  int status = status_of(found[ITS_STATUS], 0);
+  if (status == 0 || !is_empty(found[ITS_TEXT]) || !says_its_state(found[ITS_HEADERS], kept)) return null;
+  Value list = copy_list(context, is_nothing(found[ITS_FIELDS]) ? part(kept, PLAIN) : found[ITS_FIELDS]);
+  if (tag_of(list) != TAG_OBJECT) return list;
+  Value values[] = {number(NONE_KIND), null, list, number(status)};
+  Value state = make_alike(context, part(kept, STATUS), 4, values);
+  release(context, list);
+  return state;
+}
+
 /* A list of an init's headers, to which a text's type is added where they have none; null: they are not as most are. */
 static Value list_of_init(Context *context, Value headers, int is_text, Value *kept) {
   Value list = null, known = part(kept, KNOWN);
@@ -152,11 +172,11 @@ static Value quick_state(Context *context, Value this, int count, Value *argumen
   if (is_of(body, part(kept, STREAM))) return copy_response(context, body, init, kept);
   if (!is_text && !is_nothing(body)) return null;
   Value values[] = {number(is_text ? TEXT_KIND : NONE_KIND), is_text ? body : null, null, null};
+  if (!is_text && is_of(init, part(kept, RESPONSE))) return copy_without_body(context, init, kept);
   if (tag_of(init) == TAG_UNDEFINED) return is_text ? make_alike(context, part(kept, SOURCE), 2, values) : null;
   if (!is_ordinary(context, init, kept) || !read_own(object_of(init), kept, ITS_STATUS, OF_STATE, found, places)) return null;
   int status = status_of(found[ITS_STATUS], is_text);
-  Value text = found[ITS_TEXT];
-  if (status == 0 || (tag_of(text) != TAG_UNDEFINED && (tag_of(text) != TAG_STRING || length_of_string(text) > 0))) return null;
+  if (status == 0 || !is_empty(found[ITS_TEXT])) return null;
   int is_plain = is_text && tag_of(found[ITS_HEADERS]) == TAG_UNDEFINED;
   if (is_plain && status == 200) return make_alike(context, part(kept, SOURCE), 2, values);
   if (tag_of(found[ITS_HEADERS]) != TAG_UNDEFINED) {
@@ -199,7 +219,7 @@ static inline int is_untouched(Value stream, const Value *kept) {
 static Value give(Context *context, Value state, Atom name, Value value) {
   if (tag_of(value) == TAG_EXCEPTION) return exception;
   duplicate(value);
-  if (engine.define(context, state, name, value, CONFIGURABLE_WRITABLE_ENUMERABLE) >= 0) return value;
+  if (define_by_step(context, state, name, value, CONFIGURABLE_WRITABLE_ENUMERABLE) >= 0) return value;
   release(context, value);
   return exception;
 }
@@ -251,8 +271,8 @@ static Value quick_getter(Context *context, Value this, int count, Value *argume
 /* Take the source of a body's stream, which nobody has read or locked, as streams_late.js does it. 0: out of memory. */
 static int seize(Context *context, Value stream, const Value *kept) {
   Value of_body = object_of(stream)->values[0];
-  if (engine.define(context, of_body, name_at(kept, ITS_READER), duplicate(value_at(kept, ITS_READER)), CONFIGURABLE_WRITABLE_ENUMERABLE) < 0 ||
-      engine.define(context, of_body, name_at(kept, IS_DISTURBED), (Value){{1}, TAG_BOOL}, CONFIGURABLE_WRITABLE_ENUMERABLE) < 0)
+  if (define_by_step(context, of_body, name_at(kept, ITS_READER), duplicate(value_at(kept, ITS_READER)), CONFIGURABLE_WRITABLE_ENUMERABLE) < 0 ||
+      define_by_step(context, of_body, name_at(kept, IS_DISTURBED), (Value){{1}, TAG_BOOL}, CONFIGURABLE_WRITABLE_ENUMERABLE) < 0)
     return 0;
   Value *values = object_of(of_body)->values, source = values[ITS_SOURCE];
   values[ITS_KIND] = undefined;

@@ -60,7 +60,7 @@ def test_a_response_is_copied_that_nobody_has_changed() -> None:
         const told = [shown(stream, usual), shown(stream, new Response({ fields: null, status: 404, statusText: "No" }))];
         states(stream, usual).fields.push("b", "2");
         told.push(list.join(), [
-          [null, usual], [stream, null], [stream, {}], [usual, stream], [new Proxy(stream, {}), usual],
+          [stream, null], [stream, {}], [usual, stream], [new Proxy(stream, {}), usual],
           [new Stream({ kind: undefined, source: null }), usual], [new Stream({ kind: 1, source: "", disturbed: true }), usual],
           [stream, new Response({ status: 204, fields: list })], [stream, new Response({ status: 0 })], [stream, new Response({ status: 1.5 })],
           [stream, new Response({ fields: ["a"] })], [stream, new Response({ fields: {} })], [stream, new Response({ fields: [1, 2] })],
@@ -86,9 +86,41 @@ def test_a_response_is_copied_that_nobody_has_changed() -> None:
         [names, 1, "text", True, ["a", "1"], 200, ""],
         [names, 1, "text", True, ["content-type", "text/plain"], 404, "No"],
         "a,1",
-        [0] * 18,
+        [0] * 17,
         *[0] * 7,
         names,
+    ]
+
+
+def test_a_response_without_a_body_is_made_of_another() -> None:
+    assert told(
+        """
+        const shown = (init, body = null) => {
+          const made = states(body, init);
+          return made === null ? 0 : [Object.keys(made).join(), made.kind, made.source, made.fields, made.status];
+        };
+        const moved = new Response({ kind: 0, source: null, fields: list, status: 301, headers: new Headers(list) });
+        const told = [shown(moved), shown(new Response({ kind: 1, source: "text" }), undefined), shown(new Response({ fields: [], status: 204 }))];
+        states(null, moved).fields.push("b", "2");
+        told.push(list.join(), [
+          { fields: list, status: 101 }, { fields: list, status: 0 }, { fields: list, statusText: "No" }, { fields: list, statusText: 1 },
+          { fields: ["a"] }, { fields: [1, 2] }, { fields: list, headers: {} }, { get fields() {} }, { get status() {} }, 1,
+        ].map((state) => shown(new Response(state))), shown(Object.assign(new Response({ fields: list }), { own: 1 })));
+        const before = Object.getOwnPropertyDescriptor(Response.prototype, "statusText");
+        Object.defineProperty(Response.prototype, "statusText", { get: () => "" });
+        told.push(shown(moved));
+        Object.defineProperty(Response.prototype, "statusText", before);
+        extensions.webSocket = () => {};
+        told.push(shown(moved));
+        JSON.stringify(told)
+        """
+    ) == [
+        ["kind,source,fields,status", 0, None, ["a", "1"], 301],
+        ["kind,source,fields,status", 0, None, ["content-type", "text/plain"], 200],
+        ["kind,source,fields,status", 0, None, [], 204],
+        "a,1",
+        [0] * 10,
+        *[0, 0, 0],
     ]
 
 
@@ -224,6 +256,7 @@ def test_getters() -> None:
         'states("text", { headers: { A: "1" }, status: 404 })',
         "states(null, { status: 204 })",
         "states(stream, new Response({ kind: 6, source: null, fields: list }))",
+        "states(null, new Response({ kind: 0, source: null, fields: list, status: 301 }))",
         'answer({ kind: 1, source: "text", stream: new Stream(ofBody(1, "text")), fields: list }, () => {}, 1)',
         "body.call(new Response({ kind: 1, source: 'text' }))",
         "headers.call(new Response({ kind: 1, source: 'text' }))",
