@@ -38,7 +38,8 @@
       const text = stringify(data);
       if (text === undefined) fail(context, "The data is not JSON serializable.");
       state.source = text;
-      initialize(state, true, "application/json", context);
+      if (init === undefined) state.fields = ["content-type", "application/json"];
+      else initialize(state, true, "application/json", context);
       return alike(model, state);
     }
     get status() {
