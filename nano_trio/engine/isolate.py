@@ -422,8 +422,7 @@ class Isolate:
             try:
                 turn.run()
             except quickjs.JSError as error:
-                # Its traceback holds this frame, and with it the isolate: the heap would outlive close() until Python's
-                # cycle collector comes by.
+                # Its traceback holds this frame, and with it the isolate, whose heap would outlive close().
                 turn.result = error.with_traceback(None)
             except Exception as error:
                 # Where the heap was in the midst of something nobody knows. It is this app's end, and nobody else's.
@@ -434,13 +433,14 @@ class Isolate:
                 try:
                     if not execute_pending_job():
                         break
-                    jobs += 1
                     # A flood of microtasks has few branches in each: look at the clock between them as well.
-                    if jobs % _JOBS_BETWEEN_LOOKS == 0 and _clock() >= turnstile.slice_ends:
-                        turnstile.look()
+                    jobs += 1
+                    if jobs == _JOBS_BETWEEN_LOOKS:
+                        jobs = 0
+                        if _clock() >= turnstile.slice_ends:
+                            turnstile.look()
                 except quickjs.JSError:
-                    # A job that threw: promise jobs never do, and the platform's own report what they catch. What is
-                    # left is the uncatchable error of a stop, which the loop's condition sees.
+                    # Promise jobs never throw, and the platform's own report what they catch: it is the error of a stop.
                     continue
             if not turn.more or turnstile.stop is not None:
                 break
