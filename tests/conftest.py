@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -28,6 +30,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @given(st.lists(st.integers(), min_size=100, max_size=100), st.text())
 def _generate(_numbers: list[int], _text: str) -> None:
     """No test: it generates inputs, of which one in twenty numbers asks for the constants."""
+
+
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    """Python looks for no garbage in the midst of the test.
+
+    In a process that has run thousands of them that takes a tenth of a second, of whatever is measured at that moment.
+    """
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ async def longest_part(begin: Callable[[], None], goes_on: Callable[[], bool]) -
     return longest / (last - first)
 
 
+@pytest.mark.usefixtures("no_collections")
 @pytest.mark.parametrize("size", [4_000, 50_000, 300_000])
 async def test_the_memory_of_a_closed_heap_goes_back_to_the_system_in_parts(
     new_isolate: NewIsolate, scheduler: CpuScheduler, size: int

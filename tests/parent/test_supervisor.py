@@ -18,6 +18,11 @@ from tests.readme.document import REPOSITORY
 from .conftest import Play, until, worker_of, workers_of
 
 
+def logged(running: Running, text: str) -> str:
+    """Wait for a line of the parent's log. Nothing tells which comes first, that or what a worker says then."""
+    return until(lambda: next((line for line in running.err if text in line), None))
+
+
 @pytest.mark.parametrize(
     ("script", "code", "told"),
     [
@@ -202,7 +207,7 @@ def test_the_second_crash_of_an_app_quarantines_it_until_it_is_lifted(play: Play
     line = running.wait_for("quarantined: its code was running")
     assert running.out.count("quarantined:\n") == 2
     assert "when the server process was killed by SIGSEGV, 2 times within 100 s" in line
-    until(lambda: "shop: quarantined reason=" in "".join(running.err))
+    logged(running, "shop: quarantined reason=")
     running.wait_for("ready")  # who does not serve is not told to reload
     running.signal(signal.SIGHUP)
     running.wait_for("left: 0")
@@ -277,7 +282,7 @@ while True:
         case "drain": sys.exit(0)
 """
     )
-    running.wait_for("shop: a worker process has not answered for 0.2 s")
+    logged(running, "shop: a worker process has not answered for 0.2 s")
     running.wait_for("life 2")
     for _ in range(3):
         running.wait_for("pong")
@@ -334,7 +339,7 @@ def test_a_worker_that_hangs_while_it_starts_is_replaced(play: Play, hang: str, 
     environ = {"STUB_SILENT_START": "2", "STUB_WHOLE_START": "4" if "ping" in hang else "600"}
     running = play(SLOW_START.replace("HANG", hang), workers=2, **environ)
     running.wait_for("serves 0 1")
-    line = running.wait_for(told)
+    line = logged(running, told)
     assert "worker=1" in line
     running.wait_for("serves 1 3")
     running.signal(signal.SIGTERM)

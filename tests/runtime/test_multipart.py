@@ -237,8 +237,22 @@ SOME = b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
         (b"--B\r\nContent-Disposition: form-data; name=a; filename*=utf-8''" + b"%" * 1_000_000 + b"\r\n\r\n", True),
     ],
 )
+@pytest.mark.usefixtures("no_collections")
 def test_hostile_bodies_are_read_in_short_steps(data: bytes, form: bool) -> None:
     """A client made the process serve nobody for as long as such a body took: seconds."""
+    # Whatever else the machine has to do makes one step longer, hardly the same each time.
+    runs: list[list[float]] = []
+    while not runs or (longest_of(runs) >= 0.02 and len(runs) < 5):
+        runs.append(steps_of(data, form))
+    assert longest_of(runs) < 0.02
+
+
+def longest_of(runs: list[list[float]]) -> float:
+    return max(map(min, zip(*runs, strict=True)))
+
+
+def steps_of(data: bytes, form: bool) -> list[float]:
+    """What each step took, in seconds of CPU time."""
 
     class Source:
         def to_bytes(self) -> bytes:
@@ -250,14 +264,15 @@ def test_hostile_bodies_are_read_in_short_steps(data: bytes, form: bool) -> None
     else:
         host["beginUrlencoded"](Source())
     near = quickjs.Runtime().new_context().eval("[]")
-    longest, flat = 0.0, None
+    took: list[float] = []
+    flat = None
     while not isinstance(flat, bool):
         began = time.thread_time()
         flat = host["more"](near)
-        longest = max(longest, time.thread_time() - began)
+        took.append(time.thread_time() - began)
         assert isinstance(flat, bool) or len(flat) < 210
         assert isinstance(flat, bool) or sum(len(item) for item in flat if isinstance(item, str)) < 50_000
-    assert longest < 0.02
+    return took
 
 
 def test_cloned_and_sliced_parts_keep_their_bytes(run_js: Callable[[str], Any]) -> None:

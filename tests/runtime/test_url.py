@@ -109,6 +109,7 @@ def test_what_was_parsed_last_is_not_confused() -> None:
 MARKS, SIGNS = "a" + "\u0300\u0316" * 15000, "".join(map(chr, range(0x4E00, 0x9E00)))
 
 
+@pytest.mark.usefixtures("no_collections")
 @pytest.mark.parametrize(
     "name", [MARKS, SIGNS, quote(MARKS), quote(SIGNS), "xn--" + MARKS, f"{SIGNS}:80", f"me:you@{SIGNS}"]
 )

@@ -156,6 +156,7 @@ async def _run(environment: Environment, code: str) -> _Gaps:
     return gaps
 
 
+@pytest.mark.usefixtures("no_collections")
 @pytest.mark.parametrize("name", CASES)
 async def test_others_run_meanwhile(name: str) -> None:
     assert poll_timer.suspends_native_calls(), "native calls are not suspended here"
