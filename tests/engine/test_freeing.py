@@ -165,6 +165,7 @@ async def test_what_is_left_to_free_when_the_scheduler_ends_is_freed_at_once() -
     assert allocator.held() == before
 
 
+@pytest.mark.usefixtures("no_collections")
 async def test_endless_calls_that_are_left_to_unwind_when_the_scheduler_ends_share_a_second() -> None:
     async with trio.open_nursery() as nursery:
         scheduler = CpuScheduler()
