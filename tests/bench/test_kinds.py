@@ -132,9 +132,14 @@ def test_one_that_sorts_beside_node() -> None:
 
 
 def test_clients_that_ask_again_count_answers_and_come_back() -> None:
-    with servers.started(["nano-trio"], "kinds") as ((server,), _), Clients(server.port, "/", ["bench"] * 2) as clients:
-        time.sleep(0.3)
-        answers = clients.stop()
+    answers: dict[str, int] = {}
+    with servers.started(["nano-trio"], "kinds") as ((server,), _):
+        for seconds in (0.3, 1, 3, 9):  # as long as it takes where others have the machine
+            with Clients(server.port, "/", ["bench"] * 2) as clients:
+                time.sleep(seconds)
+                answers = clients.stop()
+            if answers.get("200", 0) > 2:
+                break
     assert set(answers) == {"200"}
     assert answers["200"] > 2
 
