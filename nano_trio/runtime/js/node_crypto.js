@@ -1,53 +1,12 @@
-// node:crypto: hashes, HMACs, randomness, secret keys, and keys derived from passwords. Node.js API, Crypto: https://nodejs.org/api/crypto.html
+// node:crypto: hashes, HMACs, randomness, and keys derived from passwords. Node.js API, Crypto: https://nodejs.org/api/crypto.html
 const { Buffer } = require("node:buffer");
 
 const host = modules.node;
 const MAX_AT_ONCE = 65536;
+const { Digest, bytesOf, answer, fail } = platform.load("node_crypto_digests");
+const keys = platform.load("node_crypto_keys");
+const { KeyObject } = keys;
 
-function fail(Type, code, message) {
-  const error = new Type(message);
-  error.code = code;
-  throw error;
-}
-function bytesOf(value, encoding, name = "data") {
-  if (typeof value === "string") return Buffer.from(value, encoding === "buffer" ? "utf8" : encoding);
-  if (ArrayBuffer.isView(value)) return value;
-  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value);
-  return fail(
-    TypeError,
-    "ERR_INVALID_ARG_TYPE",
-    `The "${name}" argument must be of type string or an instance of Buffer, TypedArray, or DataView.`,
-  );
-}
-const answer = (bytes, encoding) => {
-  const buffer = Buffer.from(bytes);
-  return encoding === undefined || encoding === "buffer" ? buffer : buffer.toString(encoding);
-};
-
-class Digest {
-  #finished = false;
-  #result;
-  constructor(algorithm, key, copied) {
-    if (copied !== undefined) host.copy(this, copied);
-    else if (!host.begin(this, `${algorithm}`, key)) {
-      if (key === undefined) throw new Error("Digest method not supported");
-      fail(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${algorithm}`);
-    }
-  }
-  get finished() {
-    return this.#finished;
-  }
-  feed(data, encoding) {
-    host.update(this, bytesOf(data, encoding));
-  }
-  finish() {
-    if (!this.#finished) {
-      this.#result = host.finish(this);
-      this.#finished = true;
-    }
-    return this.#result;
-  }
-}
 const finalized = () => fail(Error, "ERR_CRYPTO_HASH_FINALIZED", "Digest already called");
 
 class Hash {
@@ -168,32 +127,6 @@ function pbkdf2(password, salt, iterations, keylen, digest, callback) {
     (error) => queueMicrotask(() => callback(error)),
   );
 }
-/** A secret key: what keeps its bytes, as Node's does. There are no others here. */
-class KeyObject {
-  #bytes;
-  constructor(type, bytes) {
-    if (type !== "secret" || !(bytes instanceof Uint8Array)) {
-      fail(TypeError, "ERR_INVALID_ARG_VALUE", `The argument 'type' is invalid. Received ${String(type)}`);
-    }
-    this.#bytes = bytes;
-  }
-  static isKey = (value) => typeof value === "object" && value !== null && #bytes in value;
-  get type() {
-    return "secret";
-  }
-  get symmetricKeySize() {
-    return this.#bytes.length;
-  }
-  export(options) {
-    const bytes = Buffer.from(this.#bytes);
-    return options?.format === "jwk" ? { kty: "oct", k: bytes.toString("base64url") } : bytes;
-  }
-  equals(other) {
-    return KeyObject.isKey(other) && other.symmetricKeySize === this.symmetricKeySize && timingSafeEqual(this.#bytes, other.export());
-  }
-}
-const createSecretKey = (key, encoding) => new KeyObject("secret", Buffer.from(bytesOf(key, encoding, "key")));
-
 /** By crypto.subtle as well. */
 function hkdf(digest, key, salt, info, length, callback) {
   const name = NAMES[`${digest}`.toLowerCase().replace("-", "")];
@@ -237,6 +170,6 @@ const getRandomValues = (array) => webcrypto.getRandomValues(array);
 module.exports = {
   // Libraries ask whether these are there for what they call of the others.
   ...modules.refuse("crypto"),
-  Hash, Hmac, KeyObject, createHash, createHmac, createSecretKey, hash, hkdf, scrypt, constants: {}, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
+  ...keys, Hash, Hmac, createHash, createHmac, hash, hkdf, scrypt, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
   randomInt, timingSafeEqual, pbkdf2, webcrypto, subtle, getRandomValues,
 };
