@@ -77,6 +77,7 @@ _RESETS_PER_S = 20.0
 
 _header = struct.Struct(">HBBBL").unpack_from
 _END_STREAM, _END_HEADERS, _ACK, _PADDED = 0x1, 0x4, 0x1, 0x8
+_WITH_MORE = _END_STREAM | _PADDED
 _DATA_FRAME, _HEADERS, _PRIORITY, _RST, _SETTINGS, _PUSH, _PING, _GOAWAY, _WINDOW, _CONTINUATION = range(10)
 _COSTS = {_SETTINGS: 10.0, _PING: 2.0}
 
@@ -260,6 +261,9 @@ class Session:
                 return False
             self._position = end
             if self._admit(kind, flags, number, length, position + 9):
+                if kind == _DATA_FRAME and not flags & _WITH_MORE and self._h2.take_data(number, length):
+                    self._data(number, buffer[position + 9 : end], length, ended=False)
+                    continue
                 self._receive(buffer[position:end])
                 if kind in (_HEADERS, _CONTINUATION):
                     requests += 1
@@ -350,12 +354,8 @@ class Session:
             if isinstance(event, RequestReceived):
                 handler.begin(event.stream_id, self._decoder.block, ended=event.stream_ended is not None)
             elif isinstance(event, DataReceived):
-                size = event.flow_controlled_length
-                self._received += size
-                if self._received >= _CONNECTION_WINDOW // 2:
-                    self._h2.increment_flow_control_window(self._received)
-                    self._received = 0
-                handler.data(event.stream_id, event.data, size, ended=event.stream_ended is not None)
+                ended = event.stream_ended is not None
+                self._data(event.stream_id, event.data, event.flow_controlled_length, ended=ended)
             elif isinstance(event, TrailersReceived):
                 handler.trailers(event.stream_id, self._decoder.block)
             elif isinstance(event, StreamReset):
@@ -367,6 +367,13 @@ class Session:
                     handler.window(0)
             elif isinstance(event, PingAckReceived):
                 handler.pong(event.ping_data)
+
+    def _data(self, number: int, data: bytes, size: int, *, ended: bool) -> None:
+        self._received += size
+        if self._received >= _CONNECTION_WINDOW // 2:
+            self._h2.increment_flow_control_window(self._received)
+            self._received = 0
+        self._handler.data(number, data, size, ended=ended)
 
     # ---- accounts ----
 
