@@ -53,6 +53,7 @@ from nano_trio.web.errors import new_request_id
 from nano_trio.web.http1 import ProtocolError
 from nano_trio.web.http2_authority import Authority
 from nano_trio.web.http2_backlog import Backlog
+from nano_trio.web.http2_body import WindowPool
 from nano_trio.web.http2_fields import Block, Malformed
 from nano_trio.web.http2_session import MOST_STREAMS, Session, SessionOver
 from nano_trio.web.http2_stream import VERSION, Http2Stream
@@ -76,7 +77,6 @@ _AHEAD = 64 * 1024
 _UNSENT = 128 * 1024
 _ROUNDS = 4
 _LINGER_BYTES = 1024 * 1024
-_POOL = 1024 * 1024
 _FAREWELL = b"farewell"
 _FAREWELL_S = 1.0
 _SHUTTING_DOWN = "shutting down"
@@ -147,8 +147,7 @@ class Http2Connection:
         """How many of them have a task."""
         self.authority = Authority()
         self.backlog = Backlog()
-        self.pool = _POOL
-        """Bytes by which the windows of streams whose bodies are read may still grow beyond their first size."""
+        self.pool = WindowPool()
         self.leaving = False
         """No more streams are wanted, by us or by the client: close when the last is over."""
         self._fd = sock.fileno()

@@ -2,7 +2,8 @@
 
 The client may send a stream's first window before anybody reads. When the app begins to read, the window grows, as long
 as the connection has bytes to give for that; from then on what was read is given back. So a body takes as much memory
-as its window, and a client is as fast as the app."""
+as its window, and a client is as fast as the app: with a small window the two go in step, and each frame is a pass of
+the loop and a turn of the app."""
 
 from __future__ import annotations
 
@@ -19,10 +20,31 @@ if TYPE_CHECKING:
     from nano_trio.web.http2 import Http2Connection
     from nano_trio.web.http2_stream import Http2Stream
 
-__all__ = ["MORE_WINDOW", "Http2Body"]
+__all__ = ["Http2Body", "WindowPool"]
 
-MORE_WINDOW = 192 * 1024
-"""Bytes by which a stream's window grows when the app begins to read, as long as the connection has them to give."""
+_POOL = 2 << 20
+_PIECE = 256 * 1024
+
+
+class WindowPool:
+    """By how many bytes the windows of a connection's streams may grow beyond their first size, all together."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = _POOL
+
+    def take(self) -> int:
+        """Bytes for one stream: half of what is there, for mostly one is all that wants any. 0: too little is left."""
+        size = self._left // 2
+        if size < STREAM_WINDOW:
+            return 0
+        self._left -= size
+        return size
+
+    def give_back(self, size: int) -> None:
+        """A stream's window is to be small again."""
+        self._left += size
 
 
 class Http2Body:
@@ -81,7 +103,8 @@ class Http2Body:
         await self._connection.reactor.let_others()
         while True:
             if self._buffer:
-                data, self._buffer = bytes(self._buffer), bytearray()
+                data = bytes(memoryview(self._buffer)[:_PIECE])
+                del self._buffer[:_PIECE]
                 self._give_back(len(data))
                 return data
             if self._broken:
@@ -108,12 +131,11 @@ class Http2Body:
             if not stream.answering:
                 connection.session.inform(stream.number)
                 connection.wake()
-        if not self._more_window and self._left > self._window and connection.pool >= MORE_WINDOW:
-            connection.pool -= MORE_WINDOW
-            self._more_window = MORE_WINDOW
-            self._target_window += MORE_WINDOW
-            self._window += MORE_WINDOW
-            connection.session.credit(stream.number, MORE_WINDOW)
+        if not self._more_window and self._left > self._window and (more := connection.pool.take()):
+            self._more_window = more
+            self._target_window += more
+            self._window += more
+            connection.session.credit(stream.number, more)
             connection.wake()
 
     def arrived(self, data: bytes, size: int, *, ended: bool) -> None:
@@ -152,7 +174,7 @@ class Http2Body:
 
     def detach(self, reason: str) -> None:
         """The exchange is over: whoever still reads gets :class:`BodyBroken`. Never blocks, idempotent."""
-        self._connection.pool += self._more_window
+        self._connection.pool.give_back(self._more_window)
         self._more_window = 0
         if not self._broken and not (self._ended and not self._buffer):
             self._broken = reason

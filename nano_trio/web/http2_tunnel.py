@@ -40,7 +40,6 @@ import h2.errors
 import structlog
 import trio
 
-from nano_trio.web.http2_body import MORE_WINDOW
 from nano_trio.web.http2_fields import Block, Malformed
 from nano_trio.web.http2_session import MOST_STREAMS, STREAM_WINDOW, Session
 from nano_trio.web.websocket import State, WebSocket
@@ -231,9 +230,8 @@ class Tunnel:
     def _give_back(self) -> None:
         connection = self._connection
         in_large = self.socket is not None and self.socket.in_large
-        if in_large and not self._extra and connection.pool >= MORE_WINDOW:
-            connection.pool -= MORE_WINDOW
-            self._extra = MORE_WINDOW
+        if in_large and not self._extra:
+            self._extra = connection.pool.take()
         target = STREAM_WINDOW + (self._extra if in_large else 0)
         owed = target - self._window - len(self._arrived)
         if not in_large and owed >= 0:
@@ -245,7 +243,7 @@ class Tunnel:
             connection.wake()
 
     def _return_extra(self) -> None:
-        self._connection.pool += self._extra
+        self._connection.pool.give_back(self._extra)
         self._extra = 0
 
     def send(self, data: bytes | memoryview, /) -> int:

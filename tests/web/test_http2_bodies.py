@@ -112,6 +112,50 @@ async def test_what_no_app_reads_holds_up_nothing_else(tmp_path: Path) -> None:
         assert (await client.over(full[7])).text == str(65535 + 1000)
 
 
+async def test_who_reads_has_a_large_window_and_small_pieces(tmp_path: Path) -> None:
+    """The first of a connection's streams has half of what windows may grow by, the next half of the rest. When they
+    are over it is there again."""
+    pieces: dict[str, list[bytes]] = {}
+    proceed: dict[str, trio.Event] = {}
+
+    def handler(incoming: IncomingRequest) -> Callable[[], Awaitable[OutgoingResponse]]:
+        assert incoming.body is not None
+        assert not isinstance(incoming.body, bytes)
+        body, name = incoming.body, incoming.url.rpartition("/")[2]
+        seen, go_on = pieces.setdefault(name, []), proceed.setdefault(name, trio.Event())
+
+        async def answer() -> OutgoingResponse:
+            seen.append(await body.receive())
+            await go_on.wait()
+            while piece := await body.receive():
+                seen.append(piece)
+            return text(str(sum(map(len, seen))))
+
+        return answer
+
+    async with secured(App(handler), tmp_path) as server, h2_connected(server) as client:
+        for time in range(2):
+            numbers = [await client.begin(f"/{time}-{count}", method="POST", end=False) for count in range(7)]
+            await client.until(lambda numbers=numbers: numbers[4] in client.credit)
+            await client.ping()
+            grown = [client.credit.get(number, 0) for number in numbers]
+            assert grown == [1 << 20, 1 << 19, 1 << 18, 1 << 17, 1 << 16, 0, 0]
+            first = numbers[0]
+            content = bytes(range(256)) * 4096
+            for at in range(0, len(content), 16_384):
+                await client.data(first, content[at : at + 16_384])
+            await client.ping()
+            for number in numbers:
+                await client.data(number, b"end", end=True)
+            for event in proceed.values():
+                event.set()
+            assert (await client.over(first)).text == str((1 << 20) + 3)
+            for number in numbers[1:]:
+                assert (await client.over(number)).text == "3"
+            assert b"".join(pieces[f"{time}-0"]) == content + b"end"
+            assert max(map(len, pieces[f"{time}-0"])) == 256 * 1024
+
+
 async def test_a_client_that_ignores_the_window_is_cut_off(tmp_path: Path) -> None:
     app, _ = holding()
     async with secured(app, tmp_path) as server, h2_connected(server) as client:
