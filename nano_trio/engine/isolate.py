@@ -440,7 +440,7 @@ class Isolate:
                         if _clock() >= turnstile.slice_ends:
                             turnstile.look()
                 except quickjs.JSError:
-                    # Promise jobs never throw, and the platform's own report what they catch: it is the error of a stop.
+                    # Promise jobs never throw, and the platform's own report what they catch: it is a stop's error.
                     continue
             if not turn.more or turnstile.stop is not None:
                 break

@@ -37,6 +37,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from nano_trio.runtime import crypto_curves, crypto_rsa
 from nano_trio.runtime.crypto_formats import base64url, from_base64url
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import HostError, Namespace, Services, poll_after, text_of
 
 __all__ = ["namespace"]
@@ -203,6 +204,11 @@ def _facts(key: Any) -> list[Any]:
     return [_is_private(key), "ec", _CURVES[key.curve.name]] if name is None else [_is_private(key), name]
 
 
+def _size_of(key: Any) -> int:
+    """Bytes, about: of RSA's private numbers OpenSSL keeps three times as many as they have bits, once they are used."""
+    return 2048 + (3 * key.key_size if isinstance(key, rsa.RSAPrivateKey) else 0)
+
+
 def _code_of(key: Any, form: str) -> bytes:
     return _exported(key, form, Encoding.DER)
 
@@ -315,8 +321,9 @@ def _verify(key: Any, digest: str, data: bytes, signature: bytes, how: int, salt
 
 
 def namespace(services: Services) -> Namespace:
-    """The functions that ``signing.js`` calls. A key is a number there."""
+    """The functions that ``signing.js`` calls. A key is a number there, and counts as the app's memory here."""
     keys: dict[int, Any] = {}
+    sizes: dict[int, Held] = {}
     last = 0
 
     def told(make: Callable[[], Any]) -> Any:
@@ -332,6 +339,7 @@ def namespace(services: Services) -> Namespace:
         nonlocal last
         last += 1
         keys[last] = key
+        sizes[last] = Held(services, _size_of(key))
         return services.array([last, *_facts(key)])
 
     def from_text(text: str | quickjs.Value, is_jwk: bool, want_private: bool) -> Any:
@@ -348,6 +356,7 @@ def namespace(services: Services) -> Namespace:
 
     def drop(number: int) -> None:
         keys.pop(number, None)
+        sizes.pop(number, None)
 
     def export(number: int, form: str, is_pem: bool) -> Any:
         """DER, or a text in an array."""

@@ -36,8 +36,18 @@ def test_they_are_the_same_on_either_side(length: int) -> None:
 
 def test_they_are_names_and_parts_of_others() -> None:
     context = context_of(quickjs.Runtime())
-    named = context.eval("(name, value) => { const made = { [name]: value, [`${name}-${value}`]: 1 }; return JSON.stringify(made) }")
-    for name in ("", "0", "12", "a", "length", "__proto__", "a long name, and longer than sixty-four octets, which is no atom yet"):
+    named = context.eval(
+        "(name, value) => { const made = { [name]: value, [`${name}-${value}`]: 1 }; return JSON.stringify(made) }"
+    )
+    for name in (
+        "",
+        "0",
+        "12",
+        "a",
+        "length",
+        "__proto__",
+        "a long name, and longer than sixty-four octets, which is no atom yet",
+    ):
         assert named(name, "value") == f'{{"{name}":"value","{name}-value":1}}'
 
 

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from .harness import Bench
+
 RunJS = Callable[[str], Any]
 
 ATTEMPT = """
@@ -137,3 +139,18 @@ def test_a_key_lives_as_long_as_its_object(run_js: RunJS) -> None:
         """
     )
     assert told is True
+
+
+def test_keys_count_as_the_apps_memory(bench: Bench) -> None:
+    isolate = bench._environment.isolate
+    pem = json.dumps(pem_of_eddsa())
+    count = bench.run(f"""{ATTEMPT}
+        globalThis.kept = Array.from({{ length: 500 }}, () => crypto.createPrivateKey({pem}));
+        return kept.length;
+    """)
+    assert count == 500
+    assert isolate.outside >= 500 * 1024
+    bench.run("kept = null; return 0")
+    isolate.collect_garbage()
+    bench.run("return 0")  # what was registered for their end runs in a turn
+    assert isolate.outside == 0
