@@ -27,9 +27,10 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import quickjs
@@ -39,10 +40,12 @@ from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.bytecode_debug import leave_out_debugging
 from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
 from nano_trio.engine.bytecode_variables import leave_out_variables
-from nano_trio.engine.commonjs_reader import Reading, read_commonjs
 from nano_trio.engine.files import read_file
 from nano_trio.engine.native_calls import Compilation, enters, would_be_left
 from nano_trio.engine.pauses import Stopped, pause
+
+if TYPE_CHECKING:
+    from nano_trio.engine.commonjs_reader import Reading
 
 __all__ = [
     "COMMONJS_PROLOGUE",
@@ -185,6 +188,9 @@ def compile_module(source: str, filename: str, key: bytes = b"") -> Bytecode:
 @enters
 def _compile_commonjs(source: str, filename: str, key: bytes) -> Bytecode:
     """Read and compile a CommonJS module. Raises as :func:`compile_module` does."""
+    # Its regular expressions take 0.1 s to compile, and many servers need none of them.
+    from nano_trio.engine.commonjs_reader import read_commonjs
+
     code = _scratch.compile(wrapped_commonjs(source), filename, [], key, module=False)
     return Bytecode(code, reading=read_commonjs(source))
 
@@ -376,17 +382,18 @@ class BytecodeCache:
         if data[:_HEADER_SIZE] != _MAGIC + _add(hashlib.sha256(key), payload).digest():
             return None
         code, imports, head, reading = marshal.loads(payload)
-        return Bytecode(
-            code,
-            imports,
-            None if head is None else ModuleHead(*head),
-            key,
-            None if reading is None else Reading(*reading),
-        )
+        bytecode = Bytecode(code, imports, None if head is None else ModuleHead(*head), key)
+        return bytecode if reading is None else attrs.evolve(bytecode, reading=_reading_of(reading))
 
 
 def _on_disk(size: int) -> int:
     return -(-size // _BLOCK) * _BLOCK
+
+
+def _reading_of(parts: Iterable[Any]) -> Reading:
+    from nano_trio.engine.commonjs_reader import Reading
+
+    return Reading(*parts)
 
 
 @enters

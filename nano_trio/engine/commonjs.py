@@ -14,8 +14,8 @@ An ES module that is required by a string is an import of the stand-in, and so i
 cannot evaluate one in the midst of others.
 
 Which file is one? As in Node: by ``.cjs`` and ``.mjs``, by ``"type": "module"`` of the nearest ``package.json``, and
-otherwise by whether it has ``import``, ``export`` or a top-level ``await``. But an app's own file that neither requires nor exports anything
-is an ES module, as it is on Workers.
+otherwise by whether it has ``import``, ``export`` or a top-level ``await``. But an app's own file that neither requires
+nor exports anything is an ES module, as it is on Workers.
 """
 
 from __future__ import annotations
@@ -24,19 +24,21 @@ import contextlib
 import json
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
 import quickjs
 
 from nano_trio.engine.bytecode import COMMONJS_PROLOGUE, Bytecode, BytecodeCache
-from nano_trio.engine.commonjs_reader import Reading, read_commonjs
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.module_folder import ModuleFolder
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import pause
 from nano_trio.engine.require_resolution import RequireResolver
 from nano_trio.engine.resolution import TYPESCRIPT, ModuleError
+
+if TYPE_CHECKING:
+    from nano_trio.engine.commonjs_reader import Reading
 
 __all__ = ["STAND_IN", "STAND_IN_FILE", "CommonJS", "file_name", "is_ours", "name_of", "view_of", "viewed"]
 
@@ -47,9 +49,11 @@ ES modules that are required, behind their files, by turns."""
 STAND_IN_FILE: Final = "nano:commonjs"
 """What stand-ins are called in stacks."""
 
+_OURS: Final = ("nano:", "node:", "cloudflare:")
 _PREFIX = "app:/"
 _VIEW = "commonjs://"
 """Begins a view: then the further names, a slash, and the file. No path within a folder has two slashes."""
+_NEVER: Final = (".mjs", ".json", *TYPESCRIPT)
 _ES_WORDS = re.compile(r"\b(?:import|export|await)\b")
 _MOST_RESOLVED = 10_000
 """Specifiers that are remembered."""
@@ -57,17 +61,17 @@ _MOST_RESOLVED = 10_000
 
 def is_ours(target: str) -> bool:
     """Whether it is no file but a module of ours."""
-    return target.startswith(("nano:", "node:", "cloudflare:"))
+    return target.startswith(_OURS)
 
 
 def name_of(target: str) -> str:
     """What the module of a file, or a view, is called within the engine; modules of ours keep their names."""
-    return target if is_ours(target) else _PREFIX + target
+    return target if target.startswith(_OURS) else _PREFIX + target
 
 
 def file_name(target: str) -> str:
     """What stacks call the file; modules of ours keep their names."""
-    return target if is_ours(target) else "./" + target
+    return target if target.startswith(_OURS) else "./" + target
 
 
 def view_of(target: str, names: Sequence[str]) -> str:
@@ -83,37 +87,58 @@ def viewed(target: str) -> tuple[str, list[str]]:
     return file, [unquote(name) for name in names.split(",")]
 
 
+class _Known:
+    """What is known of an app that has such modules. Most have none, and there may be ten thousand of them."""
+
+    def __init__(self, folder: ModuleFolder) -> None:
+        self.resolver = RequireResolver.beside(folder.resolver)
+        self.kinds: dict[str, bool] = {}
+        self.code: dict[str, Bytecode] = {}
+        self.exports: dict[str, tuple[str, ...]] = {}
+        self.resolved: dict[tuple[str, str], str] = {}
+
+
 class CommonJS:
     """The CommonJS modules of one app, which all its isolates share."""
+
+    __slots__ = ("_known", "cache", "folder")
 
     def __init__(self, folder: ModuleFolder, cache: BytecodeCache) -> None:
         self.folder = folder
         self.cache = cache
-        self.resolver = RequireResolver.beside(folder.resolver)
-        self._kinds: dict[str, bool] = {}
-        self._code: dict[str, Bytecode] = {}
-        self._exports: dict[str, tuple[str, ...]] = {}
-        self._resolved: dict[tuple[str, str], str] = {}
+        self._known: _Known | None = None
+
+    @property
+    def known(self) -> _Known:
+        """Made when it is first asked for."""
+        if self._known is None:
+            self._known = _Known(self.folder)
+        return self._known
 
     @enters
     def is_one(self, target: str) -> bool:
-        """Whether a file is a CommonJS module. Raises :class:`ModuleError` where it cannot be read."""
-        known = self._kinds.get(target)
-        if known is None:
-            known = self._kinds[target] = self._decide(target)
-        return known
-
-    @enters
-    def _decide(self, target: str) -> bool:
-        if target.endswith(".cjs"):
-            return True
-        if is_ours(target) or target.endswith((".mjs", ".json", *TYPESCRIPT)):
+        """Whether a file, or a view, is a CommonJS module. Raises :class:`ModuleError` where it cannot be read."""
+        if target.startswith(_OURS) or target.endswith(_NEVER):
             return False
-        folder, cache, file = self.folder, self.cache, file_name(target)
-        text = folder.shown(file)
+        if target.endswith(".cjs") or target.startswith(_VIEW):
+            return True
         of_package = "node_modules/" in target
+        text = self.folder.read(file_name(target))
         if not of_package and "exports" not in text and "require" not in text:
             return False
+        kinds = self.known.kinds
+        kind = kinds.get(target)
+        if kind is None:
+            kind = kinds[target] = self._decide(target, of_package)
+        return kind
+
+    @enters
+    def _decide(self, target: str, of_package: bool) -> bool:
+        # All that comes here is more than most apps, of one small file, should wait for.
+        from nano_trio.engine.commonjs_reader import read_commonjs
+
+        folder, cache, file = self.folder, self.cache, file_name(target)
+        text = folder.shown(file)
         if folder.resolver.scope(target)[1].get("type") == "module":
             return False
         if _ES_WORDS.search(text) is not None:
@@ -133,24 +158,25 @@ class CommonJS:
     @enters
     def code(self, target: str) -> Bytecode:
         """The code of a file as a CommonJS module. Raises :class:`ModuleError` and :class:`quickjs.JSError`."""
-        found = self._code.get(target)
+        found = self.known.code.get(target)
         if found is None:
             file = file_name(target)
             text = self.folder.shown(file)
             # Before it is compiled: so its errors are told where they are.
             self.folder.is_function(file, len(COMMONJS_PROLOGUE))
-            found = self._code[target] = self.cache.commonjs(text, file)
+            found = self.known.code[target] = self.cache.commonjs(text, file)
         return found
 
     @enters
     def resolve(self, specifier: str, importer: str) -> str:
         """What ``require(specifier)`` means in a file, perhaps a module of ours. Raises :class:`ModuleError`."""
         key = (specifier, importer)
-        found = self._resolved.get(key)
+        known = self.known
+        found = known.resolved.get(key)
         if found is None:
-            found = self.resolver.resolve(specifier, importer)
-            if len(self._resolved) < _MOST_RESOLVED:
-                self._resolved[key] = found
+            found = known.resolver.resolve(specifier, importer)
+            if len(known.resolved) < _MOST_RESOLVED:
+                known.resolved[key] = found
         return found
 
     @enters
@@ -176,7 +202,7 @@ class CommonJS:
     @enters
     def exports(self, target: str) -> tuple[str, ...]:
         """The names, beside ``default``, that a CommonJS module is known to export before it has run."""
-        known = self._exports.get(target)
+        known = self.known.exports.get(target)
         if known is None:
             names: dict[str, None] = {}
             seen, left = {target}, [target]
@@ -189,7 +215,7 @@ class CommonJS:
                     seen.update(further)
                     left += reversed(further)
             names.pop("default", None)
-            known = self._exports[target] = tuple(names)
+            known = self.known.exports[target] = tuple(names)
         return known
 
     @enters

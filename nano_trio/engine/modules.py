@@ -359,7 +359,7 @@ def _graph(commonjs: CommonJS, main: str, had: Set[str], asked: str = "") -> tup
     # An explicit stack instead of recursion: import chains may be long.
     stack = [_begun(commonjs, main, "")]
     while stack:
-        target, bytecode, targets, imports = stack[-1]
+        target, file, bytecode, targets, imports = stack[-1]
         for each in imports:
             if each not in seen and name_of(each) not in had:
                 seen.add(each)
@@ -367,7 +367,6 @@ def _graph(commonjs: CommonJS, main: str, had: Set[str], asked: str = "") -> tup
                 break
         else:
             order.append(cache.linked(bytecode, name_of(target), [name_of(each) for each in targets]))
-            file = file_name(viewed(target)[0])
             if folder.uses_meta(file) and file != asked:
                 order.append(cache.module(_handing_on(commonjs, target), file))
             stack.pop()
@@ -375,14 +374,14 @@ def _graph(commonjs: CommonJS, main: str, had: Set[str], asked: str = "") -> tup
 
 
 @enters
-def _begun(commonjs: CommonJS, target: str, importer: str) -> tuple[str, Bytecode, list[str], Iterator[str]]:
-    """A module, its bytecode, what it imports, and what of that has not been looked at."""
-    file, further = viewed(target)
-    if not is_ours(file) and commonjs.is_one(file):
+def _begun(commonjs: CommonJS, target: str, importer: str) -> tuple[str, str, Bytecode, list[str], Iterator[str]]:
+    """A module, its file, its bytecode, what it imports, and what of that has not been looked at."""
+    if commonjs.is_one(target):
+        file, further = viewed(target)
         bytecode, targets = _standing_in(commonjs, target, file, further)
-        return target, bytecode, targets, iter(targets)
+        return target, file_name(file), bytecode, targets, iter(targets)
     bytecode, targets = _compiled(commonjs, target, importer)
-    return target, bytecode, targets, iter(targets + _literal_imports(commonjs.folder, target))
+    return target, file_name(target), bytecode, targets, iter(targets + _literal_imports(commonjs.folder, target))
 
 
 @enters

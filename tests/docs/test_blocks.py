@@ -19,7 +19,9 @@ from nano_trio import config
 from nano_trio.cli.commands import main
 from nano_trio.testing import App
 from tests.npm.conftest import node_modules  # noqa: F401
+from tests.npm.test_commonjs import installed
 from tests.npm.test_types import mistakes
+from tests.npm.test_unbundled import app_folder
 from tests.readme.document import REPOSITORY
 from tests.readme.session import Session
 from tests.serving.conftest import SiteMaker, serve  # noqa: F401
@@ -130,11 +132,17 @@ async def test_typescript_loads_and_answers(block: PageBlock, built: Path, serve
 
 
 def test_an_app_with_a_package(tmp_path: Path, node_modules: Path) -> None:  # noqa: F811
-    (block,) = [found for found in BLOCKS if "npm" in found.attributes]
-    (tmp_path / block.block.file).write_text(block.block.text)
-    shutil.copytree(node_modules / "hono", tmp_path / "node_modules" / "hono")
-    with App(tmp_path) as app:
-        assert app.fetch("/users/Ada").json() == {"name": "Ada"}
+    blocks = [found.block for found in BLOCKS if "npm" in found.attributes]
+    assert len(blocks) == 2
+    for block in blocks:
+        folder = tmp_path / str(block.line)
+        packages = installed(node_modules, re.findall(r'from "([^./"]+)', block.text))
+        app_folder(folder, node_modules, tuple(packages), block.text, block.file)
+        with App(folder) as app:
+            if "hono" in packages:
+                assert app.fetch("/users/Ada").json() == {"name": "Ada"}
+            else:
+                assert app.fetch("/").text().startswith("eyJhbGciOiJIUzI1NiIs")
 
 
 def test_typescript_agrees(tmp_path: Path, node_modules: Path) -> None:  # noqa: F811

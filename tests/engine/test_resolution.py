@@ -207,21 +207,6 @@ def test_a_late_import_of_what_means_two_packages_is_refused(tmp_path: Path, cac
     assert all("import it statically" in text for text in run(load_app(app, cache)))
 
 
-@pytest.mark.parametrize(
-    ("files", "importer"),
-    [
-        ({"index.js": "module.exports = { fetch() {} };"}, ""),
-        ({"index.js": 'import "p";', "node_modules/p/index.js": "exports.a = 1;"}, " (imported by index.js)"),
-        ({"index.js": 'import "p/x.cjs";', "node_modules/p/x.cjs": "with (a) b;"}, " (imported by index.js)"),
-    ],
-)
-def test_commonjs_is_told_apart(tmp_path: Path, cache: BytecodeCache, files: dict[str, str], importer: str) -> None:
-    with pytest.raises(ModuleError, match="CommonJS") as caught:
-        load_app(lay(tmp_path / "app", files), cache)
-    assert importer in str(caught.value)
-    assert "npx esbuild index.js --bundle" in str(caught.value)
-
-
 def test_a_change_of_package_json_is_a_change(tmp_path: Path, cache: BytecodeCache) -> None:
     app = lay(tmp_path / "app", {"index.js": 'import "p";', "node_modules/p/index.js": ""})
     code = load_app(app, cache)
