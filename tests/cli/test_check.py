@@ -97,7 +97,9 @@ memroy_mb = 3
 
 
 WHERE = {
-    'import ms from "ms";': 'index.js:1:16: app {app}: cannot load "node_modules/ms/index.js" (imported by index.js): this file of',
+    'import ms, { seconds } from "ms";': "index.js:1:14: app {app}: SyntaxError: node_modules/ms/index.js has no export seconds",
+    'import "ms/broken.js";': "node_modules/ms/broken.js:2:9: app {app}: SyntaxError: unexpected token",
+    'import "ms/throws.js";': "node_modules/ms/throws.js:2:15: app {app}: TypeError: cannot read property",
     '\nimport cluster from "node:cluster";': 'index.js:2:21: app {app}: cannot load "node:cluster" (imported by '
     "index.js): nano-trio serve has --workers",
     'import "./lib/deep.js";': 'lib/deep.js:1:8: app {app}: cannot load "lib/gone.js" (imported by lib/deep.js): no such file',
@@ -108,7 +110,9 @@ WHERE = {
     'import bad from "./bad.json";': 'bad.json:2:6: app {app}: cannot load "bad.json": invalid JSON: Expecting value',
     'import { it } from "nano:test";': 'index.js:1:20: app {app}: cannot load "nano:test" (imported by index.js): it is '
     "there for files named *.test.js",
-    'const x = require("x");': "index.js:1:11: app {app}: ReferenceError: 'require' is not defined (this file is an ES module",
+    'const x = require("x");': "index.js:1:18: app {app}: Error: Cannot find module 'x': cannot load \"x\" (imported by index.js): ",
+    'export default require("x");': "index.js:1:16: app {app}: ReferenceError: 'require' is not defined (this file is an ES "
+    "module: use import, or createRequire",
     "export default window.env;": "index.js:1:16: app {app}: ReferenceError: 'window' is not defined (the global object is",
     'import { connect } from "cloudflare:sockets";': 'index.js:1:25: app {app}: cannot load "cloudflare:sockets" (imported by '
     "index.js): there are no TCP sockets; use fetch() or WebSocket; of Workers' modules there is here: "
@@ -129,6 +133,8 @@ def test_what_is_wrong_with_an_app_has_its_place(nano: Nano, tmp_path: Path, cod
         "bad.json": '{\n"a": }',
         "node_modules/ms/package.json": '{"main": "./index"}',
         "node_modules/ms/index.js": "module.exports = 1;",
+        "node_modules/ms/broken.js": "exports.a = 1;\nlet x = ;",
+        "node_modules/ms/throws.js": "exports.a = 1;\n(1, exports.b).c;",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
