@@ -363,10 +363,10 @@ int builtins_learn(const Engine *functions, Context *context) {
   release(context, listed);
   release(context, global);
   if (ok) {
+    learn_kept();
     cross_texts();
     make_promises();
     define_functions();
-    learn_steps();
   }
   return ok;
 }

@@ -100,6 +100,7 @@ typedef struct {
   Value (*throw_internal_error)(Context *, const char *format, ...);
   Value (*take_exception)(Context *);
   Value (*throw)(Context *, Value); /* takes the value */
+  Context *(*new_context)(Runtime *);
 } Engine;
 
 extern Engine engine;
@@ -131,6 +132,28 @@ static inline void begin_promise(Promise *promise, int state, Value result) {
   promise->result = result;
 }
 
+/* What a context keeps: the models of builtins_functions.c, the steps of builtins_steps.c. */
+enum { MODELS = 0, STEPS, ALL_KEPT };
+/* The context that asked last, and what it has; NULL: none. */
+typedef struct {
+  Context *context;
+  const Object *objects[ALL_KEPT];
+} Remembered;
+extern Remembered remembered;
+const Object *find_object(Context *, int which);
+
+/* NULL: it has none. */
+static inline const Object *kept_object(Context *context, int which) {
+  return context == remembered.context ? remembered.objects[which] : find_object(context, which);
+}
+
+/* Whether objects can be kept: something is known of the engine. */
+int may_keep(void);
+/* Have a context keep an object as long as it is there. 0: out of memory, and nothing is thrown. */
+int keep_object(Context *, int which, Value);
+/* Once a process. */
+void learn_kept(void);
+
 /* builtins.c tells what they are. */
 Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers, quick_responses, utf8_of, ascii_of;
 Generic begin_awaits, get_current, set_current, run_with, bind_to_current, soon;
@@ -153,8 +176,6 @@ void define_functions(void);
 int keep_functions(Context *, Value some_function);
 /* Define a property of an object as the engine did it before, or have it do so. It takes the value. */
 int define_by_step(Context *, Value object, Atom, Value, int flags);
-/* Once a process. */
-void learn_steps(void);
 /* Once a process, in a context in which no code has run: have the engine's Map and Set do what builtins_maps.c says, from
    now on in each of its contexts. 0: something is not as it is known here, and all is as it was. */
 int mend_maps(Context *);

@@ -75,6 +75,7 @@ _FUNCTIONS = (
     "JS_ThrowInternalError",
     "JS_GetException",
     "JS_Throw",
+    "JS_NewContextRaw",
 )
 _PLACE = "given"
 _LARGE = 1 << 20

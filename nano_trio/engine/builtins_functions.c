@@ -23,10 +23,8 @@
 /* How many properties a function gets; which of them is its name. */
 enum { BOTH = 2, NAME = 1 };
 
-/* Where each context keeps the model with both: its length is the model with a length, its name the one without either. */
-static uint32_t models_class;
-
-/* The model with so many of them. */
+/* The model with so many of them. What a context keeps is that with both: its length is the one with a length, its name the
+   one without either. */
 static inline const Object *model_with(const Object *models, int count) {
   return count == BOTH ? models : object_of(models->values[count == 1 ? 0 : 1]);
 }
@@ -36,22 +34,13 @@ static inline int is_like(const Object *object, const Object *model) {
   return object->shape == model->shape && are_of_a_kind(object, model);
 }
 
-/* The context's models; NULL: it has none. They live on, as nobody takes them from it. */
-static const Object *models_of(Context *context) {
-  if (!engine.is_class(engine.get_runtime(context), models_class)) return NULL;
-  Value models = engine.get_class_prototype(context, models_class);
-  if (tag_of(models) != TAG_OBJECT) return NULL;
-  release(context, models);
-  return object_of(models);
-}
-
 /* In the place of JS_DefinePropertyValue. It takes the value. */
 static int define(Context *context, Value target, Atom atom, Value value, int flags) {
   if (tag_of(target) != TAG_OBJECT) return engine.define(context, target, atom, value, flags);
   if (flags != CONFIGURABLE) return define_by_step(context, target, atom, value, flags);
   Object *object = object_of(target);
   int count = object->shape->count;
-  const Object *models = count <= BOTH ? models_of(context) : NULL;
+  const Object *models = count <= BOTH ? kept_object(context, MODELS) : NULL;
   if (models == NULL || !is_like(object, model_with(models, count))) return engine.define(context, target, atom, value, flags);
   int slot = count < BOTH ? count : NAME;
   if (models->shape->slots[slot].atom != atom) return engine.define(context, target, atom, value, flags);
@@ -96,8 +85,6 @@ static int follow(const Object *models) {
 }
 
 int keep_functions(Context *context, Value some_function) {
-  static const ClassDefinition definition = {.name = "lazy"};
-  Runtime *runtime = engine.get_runtime(context);
   Value models[BOTH + 1] = {undefined, undefined, undefined}, prototype = engine.prototype_of(context, some_function);
   int ok = 1;
   for (int count = 0; count <= BOTH && ok; count++) {
@@ -105,18 +92,13 @@ int keep_functions(Context *context, Value some_function) {
     models[count] = new_model(context, prototype, count, values);
     ok = tag_of(models[count]) == TAG_OBJECT;
   }
-  /* This function of the engine's throws nothing. */
-  if (ok && !engine.is_class(runtime, models_class) && engine.new_class(runtime, models_class, &definition) < 0) {
+  if (ok && follow(object_of(models[BOTH])) && !keep_object(context, MODELS, models[BOTH])) {
     engine.throw_out_of_memory(context);
     ok = 0;
   }
-  if (ok && follow(object_of(models[BOTH]))) engine.set_class_prototype(context, models_class, duplicate(models[BOTH]));
   for (int count = 0; count <= BOTH; count++) release(context, models[count]);
   release(context, prototype);
   return ok;
 }
 
-void define_functions(void) {
-  engine.new_class_number(&models_class);
-  detour((void *)engine.define, "JS_DefinePropertyValue", (void *)define);
-}
+void define_functions(void) { detour((void *)engine.define, "JS_DefinePropertyValue", (void *)define); }

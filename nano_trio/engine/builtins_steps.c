@@ -9,8 +9,8 @@
  * of the shape that an object had, one of that which it got by one property more. Both were made by the engine, the second
  * by this very definition. An object that is like the first, and is to get that property, gets the value and the shape of
  * the second, and room if that has more: all that the engine would do. As models have these shapes, the engine changes
- * neither, and neither goes. They are in an array that the context has in the place of a class's prototype; so the engine
- * knows who holds what, collects and frees it all. Only what was defined twice becomes a step.
+ * neither, and neither goes. They are in an array that the context keeps (builtins_kept.c), and the engine frees. Only what
+ * was defined twice becomes a step.
  *
  * A shape holds its prototype, and that what an app made for one request, say. So all steps are let go of before garbage
  * is collected (builtins_forget), and nothing is held longer than garbage is. A context has steps from when garbage was first
@@ -24,9 +24,6 @@
 /* PLACES: of steps. THROWS: of a definition's flags, whether the engine throws where it must not be. */
 enum { PLACES = 256, MOST_SLOTS = 64, THROWS = 1 << 14 };
 
-/* Where each context keeps the array. */
-static uint32_t steps_class;
-
 /* The two models of a step. Where there is none: `before` is a number, of what was defined last; or undefined. */
 typedef struct {
   Value before, after;
@@ -38,12 +35,9 @@ static inline uint32_t key_of(const Object *object, Atom atom) {
 }
 
 /* The context's places; NULL: it has no steps. */
-static Step *places_of(Context *context) {
-  if (!engine.is_class(engine.get_runtime(context), steps_class)) return NULL;
-  Value steps = engine.get_class_prototype(context, steps_class);
-  if (tag_of(steps) != TAG_OBJECT) return NULL;
-  release(context, steps); /* the context has it */
-  return (Step *)array_of(steps)->elements;
+static inline Step *places_of(Context *context) {
+  const Object *steps = kept_object(context, STEPS);
+  return steps == NULL ? NULL : (Step *)((const Array *)steps)->elements;
 }
 
 static inline int was_last(const Step *step, uint32_t key) {
@@ -154,26 +148,18 @@ static Value new_places(Context *context) {
 
 /* Before garbage is collected: let go of all steps. `begins`: the context may have some from now on. */
 void builtins_forget(Context *context, int begins) {
-  static const ClassDefinition definition = {.name = "lazy"};
-  if (steps_class == 0) return; /* nothing is known of the engine */
-  Runtime *runtime = engine.get_runtime(context);
-  if (!engine.is_class(runtime, steps_class)) {
-    Value places = begins ? new_places(context) : undefined;
-    /* This function of the engine's throws nothing. */
-    if (tag_of(places) == TAG_OBJECT && engine.new_class(runtime, steps_class, &definition) >= 0)
-      engine.set_class_prototype(context, steps_class, places);
-    else release(context, places);
+  if (!may_keep()) return;
+  Step *places = places_of(context);
+  if (places == NULL && begins) {
+    Value steps = new_places(context);
+    if (tag_of(steps) == TAG_OBJECT) keep_object(context, STEPS, steps);
+    release(context, steps);
     return;
   }
-  Value steps = engine.get_class_prototype(context, steps_class);
-  if (tag_of(steps) != TAG_OBJECT) return;
-  for (int i = 0; i < PLACES; i++) {
-    Step *step = (Step *)array_of(steps)->elements + i, gone = *step;
-    *step = (Step){undefined, undefined};
+  for (int i = 0; i < PLACES && places != NULL; i++) {
+    Step gone = places[i];
+    places[i] = (Step){undefined, undefined};
     release(context, gone.before);
     release(context, gone.after);
   }
-  release(context, steps);
 }
-
-void learn_steps(void) { engine.new_class_number(&steps_class); }

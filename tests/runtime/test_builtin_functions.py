@@ -82,6 +82,20 @@ def test_a_function_takes_no_memory_for_them(runtime: quickjs.Runtime) -> None:
     assert failing.taken(make) == 4
 
 
+def test_contexts_have_models_of_their_own() -> None:
+    """Those that run by turns; those that are made where another lay, which has none, or not yet."""
+    expected = json.loads(quickjs.Runtime().new_context().eval(PROGRAM)())
+    runtimes = [quickjs.Runtime() for _ in range(2)]
+    programs = [context_of(runtime).eval(PROGRAM) for runtime in runtimes]
+    for _ in range(3):
+        for program in programs:
+            assert json.loads(program()) == expected
+    del runtimes, programs, program
+    for _ in range(20):
+        assert json.loads(context_of(quickjs.Runtime()).eval(PROGRAM)()) == expected
+        assert json.loads(quickjs.Runtime().new_context().eval(PROGRAM)()) == expected
+
+
 def test_models_end_with_their_context(runtime: quickjs.Runtime) -> None:
     kept = runtime.new_context()
     runtime.run_gc()
