@@ -49,7 +49,8 @@ class Place:
             return self.url, token
         if not admin.port:
             what = "no admin listener" if admin.port is None else "any free port (0) for the admin listener"
-            fail(f'{file} configures {what}: set "admin": {{"port": …}} there, or say where it is with --url URL')
+            wanted = '"admin": {"port": …}' if file.suffix.lower() == ".json" else "port = … in its table [admin]"
+            fail(f"{file} configures {what}: set {wanted} there, or say where it is with --url URL")
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(admin.host, admin.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{admin.port}", token
 

@@ -139,9 +139,9 @@ def load_admin(path: str | os.PathLike[str], environ: Mapping[str, str] | None =
     values, findings = sound_values(table.get("admin", {}), Admin)
     findings = [(("admin", *at), message) for at, message in findings]
     located = check_admin(_overridden(table, "admin", Admin, overriding), Path(os.path.abspath(file)).parent, findings)
-    problems += [Problem(file.name, render(at), message) for at, message in findings]
+    problems += [Problem(file.name, render(at), message, at) for at, message in findings]
     if problems or values is None:
-        raise ConfigError(problems)
+        raise ConfigError(_placed(file, problems))
     token = {"token": overriding["admin.token"]} if "admin.token" in overriding else {}
     return Admin(**{**values, **located, **token})
 

@@ -180,8 +180,9 @@ def test_the_configuration_says_where_it_is(nano: Nano, guarded: Server, tmp_pat
         ([], "where is the server's admin listener? Say it with --url http://HOST:PORT, or with --config FILE"),
         (["--config", "none.json"], "none.json: no such file (looked for "),
         (["--config", "off.json"], 'off.json configures no admin listener: set "admin": {"port": …} there'),
+        (["--config", "off.toml"], "off.toml configures no admin listener: set port = … in its table [admin] there"),
         (["--config", "any.json"], "any.json configures any free port (0) for the admin listener"),
-        (["--config", "bad.json"], 'bad.json: admin.port: expected a port number from 0 to 65535, got "x"'),
+        (["--config", "bad.json"], 'bad.json:1:12: admin.port: expected a port number from 0 to 65535, got "x"'),
         (["--url", "http://127.0.0.1:9"], "nothing listens at http://127.0.0.1:9."),
         (["--url", "ftp://x"], "expected a URL such as http://127.0.0.1:9000, got 'ftp://x'"),
     ],
@@ -191,6 +192,7 @@ def test_help_where_nothing_listens(
     nano: Nano, tmp_path: Path, arguments: list[str], message: str, command: list[str]
 ) -> None:
     (tmp_path / "off.json").write_text('{"apps": []}')
+    (tmp_path / "off.toml").write_text("apps = []")
     (tmp_path / "any.json").write_text('{"admin": {"port": 0}}')
     (tmp_path / "bad.json").write_text('{"admin": {"port": "x"}}')
     result = nano(command[0], *arguments, *command[1:])

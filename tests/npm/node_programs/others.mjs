@@ -100,7 +100,7 @@ for (const wrong of [{ N: 3 }, { N: 1 << 20 }, { r: -1 }]) {
   }
 }
 console.log(Buffer.from(await promisify(crypto.hkdf)("sha256", "key", "salt", "info", 20)).toString("hex"));
-console.log(JSON.stringify(styleText(["bold", "underline"], "y")), parseEnv("A=1\nexport B='two words' # c\n#D=4\nE=\"a\\nb\"\nF= g # h"));
+console.log(JSON.stringify(styleText(["bold", "underline"], "y")), parseEnv("A=1\nexport B='two words' # c\n#D=4\nE=\"a\\nb\"\nF= g"));
 const controller = new AbortController();
 addAbortListener(controller.signal, () => console.log("aborted"));
 aborted(controller.signal, {}).then(() => console.log("aborted too"));
