@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
 
-from bench import plots, publish, summary, svg, workers
+from bench import neighbour, plots, publish, summary, svg, workers
 from bench.report import Verdict, percentile, promises, ratio_promises
 
 PUBLISHED: dict[str, Any] = json.loads(publish.DATA.read_text())
@@ -53,6 +54,16 @@ def test_a_run_fails_by_what_it_must_hold(benchmark: dict[str, Any], missed: boo
     assert summary.missed(report) is missed
     if "failed" in benchmark:
         assert "no disk" in summary.foot(report)
+
+
+def test_what_no_probe_has_seen_of_hogs_is_not_measured() -> None:
+    """On a machine that is too busy a window may have no probe that counts."""
+    seen = {hogs: {"disturbed": True, "p99": 900.0, "cpu_p99": 0.3} for hogs in neighbour.HOGS}
+    seen[neighbour.MOST]["cpu_p99"] = math.nan
+    held = {verdict.what: verdict.holds for verdict in neighbour.wait_verdicts(seen, 0.1) if verdict.kind == "must"}
+    assert list(held.values()) == [True, True, True, None, None]
+    (burst,) = neighbour.burst_verdicts({"loaded": {"cpu_max": math.nan, "max": 953.0}})
+    assert (burst.holds, burst.measured, burst.kind) == (None, "–", "own")
 
 
 def test_bars_have_whiskers_units_and_ratios() -> None:
