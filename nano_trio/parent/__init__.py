@@ -13,7 +13,8 @@ processes or more: *workers*, which do everything, and this parent, which does n
   worker lives waits in the socket's backlog and is served by the next worker.
 - A worker that dies is replaced: at once if it has lived, with exponential back-off where it dies at its start. Only
   the very first start is different: where that fails with an exit code (a bad configuration), the parent ends with it,
-  and so it does where the first worker is killed before it served. Once one serves, deaths are as at any time.
+  and so it does where the first worker is killed before it served. Once one serves, deaths and failed starts are as at
+  any time: another worker may find the file broken that was sound a moment ago.
 - The worker writes which app's turn is running into a few shared bytes (``turn_record``). An app whose turn was running
   when the engine crashed for the second time in a window is quarantined: workers answer 503 for it until it is lifted.
 - An app that somebody drained stays so until it is restarted, also in the workers that start meanwhile: what that
@@ -25,7 +26,7 @@ processes or more: *workers*, which do everything, and this parent, which does n
   terminal's Ctrl-C reaches them as well, and two must not count where the user pressed one.
 - A worker that answers no ping for ``unresponsive_timeout_s`` hangs in code that nothing can preempt. It is
   killed, which counts as a crash of the app whose turn was running. So is one that hangs while it starts; there a
-  minute may pass, and the whole start may take ten.
+  minute may pass, and the whole start may take ten. Time in which the parent itself was stopped does not count.
 - When the parent dies, workers see the end of their channel (on Linux a signal, too) and drain.
 
 The modules: ``channel`` (messages; both ends), ``turn_record`` (both ends), ``shares`` (how workers share connections),
