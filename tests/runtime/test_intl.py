@@ -233,6 +233,17 @@ def test_what_packages_ask_when_they_are_loaded(run_js: Run) -> None:
     ) == ["en-US", "string", ["en-US"], "undefined", [], "[object Intl]", True, [], ["en-US", "zh-Hant-TW"], "en-US"]
 
 
+def test_what_is_resolved_is_what_there_is(run_js: Run) -> None:
+    """English as in the United States is no English as in Britain: who asks for that is told of the language alone."""
+    assert run_js(
+        """const asked = ["en-US", "EN-us", "en-US-u-nu-latn", "en-US-posix", "en", "en-GB", "en-u-ca-gregory", "eng", "de",
+                           ["de", "en-GB", "en-US"], ["zz", "en-US"], [], undefined];
+        const of = (name) => asked.map((locales) => new Intl[name](locales).resolvedOptions().locale).join();
+        const names = ["Collator", "DateTimeFormat", "ListFormat", "NumberFormat", "PluralRules", "RelativeTimeFormat"];
+        return [...new Set(names.map(of))].concat(Intl.NumberFormat.supportedLocalesOf(["en-GB", "de", "en", "en-US", "eng"]));"""
+    ) == [",".join([*["en-US"] * 4, *["en"] * 3, *["en-US"] * 2, "en", *["en-US"] * 3]), "en-GB", "en", "en-US"]
+
+
 @pytest.mark.parametrize(
     ("expression", "message"),
     [

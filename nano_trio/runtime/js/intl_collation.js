@@ -8,7 +8,7 @@
   "use strict";
   const { uncurry, statics, constructors } = platform;
   const { TypeError } = constructors;
-  const { LOCALE, MATCHERS, localeList, optionsOf, option, booleanOption, define, plain } =
+  const { MATCHERS, localeList, optionsOf, option, booleanOption, define, plain } =
     platform.load("intl_options");
   const { DOMString } = platform.load("webidl_core");
   const { min } = statics.Math;
@@ -183,7 +183,7 @@
     resolvedOptions: (state) =>
       plain({
         __proto__: null,
-        locale: LOCALE,
+        locale: state.locale,
         usage: state.usage,
         sensitivity: state.sensitivity,
         ignorePunctuation: state.ignoresPunctuation,

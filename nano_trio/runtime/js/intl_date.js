@@ -5,7 +5,7 @@
   "use strict";
   const { statics, uncurry, constructors } = platform;
   const { RangeError, TypeError, Number } = constructors;
-  const { LOCALE, MATCHERS, localeList, optionsOf, option, booleanOption, numberOption, define, textOf, partsOf, plain } =
+  const { MATCHERS, localeList, optionsOf, option, booleanOption, numberOption, define, textOf, partsOf, plain } =
     platform.load("intl_options");
   const { DOMString } = platform.load("webidl_core");
   const { floor, trunc } = statics.Math;
@@ -288,7 +288,7 @@
       const { shown, cycle, dateStyle, timeStyle } = state;
       const told = {
         __proto__: null,
-        locale: LOCALE,
+        locale: state.locale,
         calendar: "gregory",
         numberingSystem: "latn",
         timeZone: state.zone.name,

@@ -4,7 +4,7 @@
   "use strict";
   const { statics, uncurry, constructors } = platform;
   const { RangeError, TypeError } = constructors;
-  const { LOCALE, MATCHERS, localeList, optionsOf, option, define, textOf, partsOf, plain } =
+  const { MATCHERS, localeList, optionsOf, option, define, textOf, partsOf, plain } =
     platform.load("intl_options");
   const { decimalOf, digitOptions, written, tellDigits, tellRounding } = platform.load("intl_decimal");
   const { max, min, floor } = statics.Math;
@@ -186,7 +186,7 @@
     resolvedOptions(state) {
       const told = {
         __proto__: null,
-        locale: LOCALE,
+        locale: state.locale,
         numberingSystem: "latn",
         style: state.style,
         currency: state.currency,

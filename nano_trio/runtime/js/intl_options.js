@@ -1,9 +1,9 @@
 // What the constructors of Intl share: locales, options, interfaces. ECMA-402, chapters 6 and 9,
 // https://tc39.es/ecma402/#locale-and-parameter-negotiation
 //
-// There is one locale, en-US: whatever is asked for is resolved to it, as the specification has it for locales that an
-// implementation has no data of, and supportedLocalesOf() says so. What the options ask for and is not here is a
-// RangeError that says what there is.
+// There is one locale, en-US, and en, which is the same: whatever else is asked for is resolved to them, as the specification
+// has it for locales that an implementation has no data of, and supportedLocalesOf() and resolvedOptions() say so. What the
+// options ask for and is not here is a RangeError that says what there is.
 (platform) => {
   "use strict";
   const { statics, uncurry, constructors } = platform;
@@ -21,6 +21,7 @@
   const getState = uncurry("WeakMap", "get");
   const setState = uncurry("WeakMap", "set");
   const LOCALE = "en-US";
+  const LANGUAGE = "en";
   // BCP 47, as Unicode's LDML has it: language, script, region, variants, extensions, private use.
   const TAG =
     /^(?:[a-z]{2,3}|[a-z]{5,8})(?:-[a-z]{4})?(?:-(?:[a-z]{2}|\d{3}))?(?:-(?:[a-z\d]{5,8}|\d[a-z\d]{3}))*(?:-[a-wyz\d](?:-[a-z\d]{2,8})+)*(?:-x(?:-[a-z\d]{1,8})+)?$/i;
@@ -55,7 +56,7 @@
     return list;
   }
   const own = (value) => ({ __proto__: null, value, writable: true, enumerable: true, configurable: true });
-  const ENGLISH = /^en(?:-US)?(?:-|$)/;
+  const ENGLISH = /^en(?:-|$)/, AMERICAN = /^en-US(?:-|$)/;
   function supportedLocalesOf(locales, options) {
     const list = localeList(locales);
     if (options !== undefined) option(Object(options), "localeMatcher", MATCHERS, "best fit");
@@ -64,6 +65,14 @@
       if (test(ENGLISH, list[i])) defineProperty(found, found.length, own(list[i]));
     }
     return found;
+  }
+  /** 9.2.5 LookupMatchingLocaleByPrefix: the first of the list that there is, or its language; else the default. */
+  function localeOf(list) {
+    for (let i = 0; i < list.length; i++) {
+      if (test(AMERICAN, list[i])) return LOCALE;
+      if (test(ENGLISH, list[i])) return LANGUAGE;
+    }
+    return LOCALE;
   }
   const MATCHERS = ["lookup", "best fit"];
   /** 9.2.12 CoerceOptionsToObject, and what is strict about it: GetOptionsObject. */
@@ -111,8 +120,10 @@
     function Constructor(locales, options) {
       if (new.target === undefined && !isCallable) throw new TypeError(`Intl.${name} needs new`);
       const object = new.target === undefined ? create(prototype) : this;
-      localeList(locales);
-      setState(states, object, setup(options));
+      const list = localeList(locales);
+      const state = setup(options);
+      state.locale = localeOf(list);
+      setState(states, object, state);
       return object;
     }
     defineProperty(Constructor, "name", { __proto__: null, value: name });
@@ -175,7 +186,7 @@
   }
 
   return {
-    __proto__: null, LOCALE, localeList, optionsOf, option, booleanOption, numberOf, numberOption, define, hidden, own,
+    __proto__: null, localeList, optionsOf, option, booleanOption, numberOf, numberOption, define, hidden, own,
     textOf, partsOf, plain, MATCHERS,
   };
 }

@@ -4,7 +4,7 @@
   "use strict";
   const { uncurry, constructors, statics } = platform;
   const { RangeError, TypeError, Number } = constructors;
-  const { LOCALE, MATCHERS, optionsOf, option, define, textOf, partsOf, plain } = platform.load("intl_options");
+  const { MATCHERS, optionsOf, option, define, textOf, partsOf, plain } = platform.load("intl_options");
   const { decimalOf, digitOptions, written, tellDigits, tellRounding } = platform.load("intl_decimal");
   const { DOMString } = platform.load("webidl_core");
   const push = uncurry("Array", "push");
@@ -35,7 +35,7 @@
       __proto__: null,
       select: (state, value) => pluralOf(state, Number(value)),
       resolvedOptions(state) {
-        const told = { __proto__: null, locale: LOCALE, type: state.type };
+        const told = { __proto__: null, locale: state.locale, type: state.type };
         tellDigits(told, state.digits);
         told.pluralCategories = state.type === "cardinal" ? ["one", "other"] : ["few", "one", "two", "other"];
         tellRounding(told, state.digits);
@@ -80,7 +80,7 @@
       __proto__: null,
       format: (state, list) => textOf(listParts(state, list)),
       formatToParts: (state, list) => partsOf(listParts(state, list)),
-      resolvedOptions: (state) => plain({ __proto__: null, locale: LOCALE, type: state.type, style: state.style }),
+      resolvedOptions: (state) => plain({ __proto__: null, locale: state.locale, type: state.type, style: state.style }),
     },
   );
 
@@ -143,7 +143,7 @@
         return parts;
       },
       resolvedOptions: (state) =>
-        plain({ __proto__: null, locale: LOCALE, style: state.style, numeric: state.numeric, numberingSystem: "latn" }),
+        plain({ __proto__: null, locale: state.locale, style: state.style, numeric: state.numeric, numberingSystem: "latn" }),
     },
   );
   return { __proto__: null, PluralRules, ListFormat, RelativeTimeFormat };
