@@ -24,6 +24,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """
     if any(is_hypothesis_test(getattr(item, "obj", None)) for item in session.items):
         _generate()
+    # As the server does when it has started: or Python looks through all tests whenever it looks for garbage, for a tenth of
+    # a second, in the midst of turns that may take less.
+    gc.collect()
+    gc.freeze()
 
 
 @settings(max_examples=10, derandomize=True, database=None)

@@ -418,6 +418,7 @@ async def test_what_was_left_is_not_compiled_again_unless_it_may_take_longer(hou
         assert app.account.cpu_ns / 1e6 - sum(used) > cpu_ms(limit_ms, True)
 
 
+@pytest.mark.usefixtures("no_collections")
 async def test_what_it_takes_to_read_code_is_not_held_against_it(house: HouseMaker) -> None:
     """But what its module does is."""
     functions = "".join(f"function f{number}() {{}}" for number in range(30_000))

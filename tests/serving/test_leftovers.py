@@ -194,6 +194,7 @@ def assert_nothing_left_over() -> Iterator[None]:
         gc.unfreeze()
         gc.enable()
         gc.collect()
+        gc.freeze()  # as it was (tests/conftest.py)
 
 
 async def vanish(site: Site, name: str, length: int) -> None:
