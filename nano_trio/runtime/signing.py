@@ -205,7 +205,7 @@ def _facts(key: Any) -> list[Any]:
 
 
 def _size_of(key: Any) -> int:
-    """Bytes, about: of RSA's private numbers OpenSSL keeps three times as many as they have bits, once they are used."""
+    """Bytes, about: of RSA's private numbers OpenSSL keeps three times as many as they have bits, once in use."""
     return 2048 + (3 * key.key_size if isinstance(key, rsa.RSAPrivateKey) else 0)
 
 
