@@ -238,7 +238,8 @@ class Connection:
                 return self._own_answer(head, body, 404, f"no app is configured for the host {head.host or '(none)'!r}")
         self.target = target
         if listener.draining:
-            if self.reactor.now >= listener.refuses_at:
+            # A WebSocket would be closed as soon as it is open.
+            if head.websocket or self.reactor.now >= listener.refuses_at:
                 return self._own_answer(head, body, 503, "the server is shutting down", retry_after=1)
             head = head.as_last()
         if head.websocket:
