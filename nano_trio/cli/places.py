@@ -10,6 +10,9 @@ __all__ = ["USUAL_FILES", "config_of", "has_app", "nothing_here", "usual_config"
 USUAL_FILES = ("nano-trio.json", "nano-trio.toml", "nano.toml", "nano.json")
 """Names of configuration files that are looked for, the first first."""
 
+# YAML is read by none; but what is no configuration for its name is told so, and not where it is no JavaScript.
+_CONFIGURATIONS = (".json", ".toml", ".yaml", ".yml")
+
 _ENTRIES = ("index.js", "index.mjs", "package.json", "index.ts", "index.mts", "index.tsx")
 
 
@@ -24,7 +27,7 @@ def config_of(path: Path) -> Path | None:
     # Of a path as it was typed, pathlib's `is_dir` may raise. Whoever then reads what was asked for says what is wrong.
     if os.path.isdir(path):
         return usual_config(path)
-    return path if path.suffix in (".json", ".toml") else None
+    return path if path.suffix.lower() in _CONFIGURATIONS else None
 
 
 def has_app(folder: Path = Path()) -> bool:

@@ -38,6 +38,10 @@ def test_a_file_is_a_configuration_by_its_name_or_an_app(nano: Nano, tmp_path: P
     write(tmp_path, other_toml='[[apps]]\nname = "one"\npath = "app.js"\n', wrong_json="{", app_js=GOOD)
     assert (nano("check", "other.toml").out, nano("check", "app.js").out) == ("fine: 1 app loaded\n",) * 2
     assert nano("check", "wrong.json").out.startswith("wrong.json:1:2: invalid JSON")
+    (tmp_path / "nano.yaml").write_text("apps:\n- name: one\n")
+    for command in ("check", "serve", "dev", "test"):
+        told = nano(command, "nano.yaml")
+        assert "nano.yaml: expected a file name that ends in .json or .toml" in told.out + told.err
 
 
 def test_all_problems_at_once(nano: Nano, tmp_path: Path) -> None:
