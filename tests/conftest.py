@@ -15,6 +15,17 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Without what is compiled a native call that does not end holds up its test for ever, and much else is not so."""
+    from nano_trio.engine.native import missing_libraries
+
+    if missing := missing_libraries():
+        names = ", ".join(f"lib{name}.so" for name in missing)
+        pytest.exit(
+            f"nano_trio/engine lacks {names}: install a C compiler (apt install gcc), then run `make install`", 1
+        )
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let hypothesis prepare itself now, where one of the tests uses it.
 

@@ -116,6 +116,19 @@ def test_a_server_without_them_warns(copy: Path, tmp_path: Path) -> None:
     assert "compiler" not in warnings_of_a_server(copy, tmp_path / "app.js")
 
 
+def test_tests_without_them_say_so_and_do_not_begin(copy: Path) -> None:
+    tests = copy / "tests"
+    tests.mkdir()
+    shutil.copy(ROOT / "tests/conftest.py", tests)
+    (tests / "test_one.py").write_text("def test(): pass\n")
+    plain = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
+    told = run(copy, *plain)
+    assert (told.returncode, "1 passed" in told.stdout) == (1, False)
+    assert "libpoll_timer.so, librejections.so: install a C compiler (apt install gcc)" in told.stdout + told.stderr
+    assert run(copy, "hatch_build.py").returncode == 0
+    assert run(copy, *plain).returncode == 0
+
+
 def warnings_of_a_server(folder: Path, app: Path) -> str:
     """What one of ``folder`` writes to its log until it listens."""
     with subprocess.Popen(
