@@ -197,9 +197,19 @@ async def test_apps_come_go_and_are_renamed(place: Place) -> None:
 async def test_a_removed_app_drains_alone(place: Place) -> None:
     place.app(
         "one",
-        "export default async () => { await new Promise((r) => setTimeout(r, 300)); return new Response('slow'); };",
+        "export default { async fetch(request, env) {"
+        " await env.TWO.fetch('http://two/held'); return new Response('slow'); } };",
+        services={"TWO": "two"},
     )
-    place.app("two", "let n = 0; export default () => new Response(`${++n}`);")
+    place.app(
+        "two",
+        """let n = 0, isHeld = true;
+        export default { async fetch({ url }) {
+          if (url.endsWith("/held")) while (isHeld) await scheduler.wait(5);
+          if (url.endsWith("/go")) isHeld = false;
+          return new Response(new URL(url).pathname === "/" ? `${++n}` : "");
+        } };""",
+    )
     async with place.serve():
         got: list[str] = []
 
@@ -215,6 +225,7 @@ async def test_a_removed_app_drains_alone(place: Place) -> None:
             answer = await place.site.get("one")
             assert (answer.status, answer.headers["connection"]) == (503, "close")
             assert await place.text("two") == "2"
+            await place.site.get("two", "/go")
         assert got == ["slow"]
         with trio.fail_after(5):
             while (await place.site.get("one")).status != 404:
