@@ -34,6 +34,7 @@
  * beyond the limit by a quarter, so that errors can be told of in a heap that large blocks have filled; turns that
  * go on are stopped at the next poll, for the limit that is ours lies far below. Held against it is what a block is in
  * the accounts: those of the C library are larger than asked, and given back where one turns out to be too large.
+ * Where the engine compiles it takes no refusal at all, and gets none (builtins_compiling.c).
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  *
@@ -270,9 +271,17 @@ static size_t counted(const void *block) {
   return malloc_usable_size((void *)block) + OVERHEAD;
 }
 
+/* Whether the engine must get what it asks for, and is told that there is no more: where it compiles. */
+static __attribute__((noinline)) int is_spared(const State *state) {
+  Heap *heap = state->heap;
+  if (heap == NULL || heap->when_full == NULL) return 0;
+  heap->when_full(heap);
+  return 1;
+}
+
 /* Whether a heap that has `total` bytes by a block of this size has too many. A small block may go beyond the limit. */
 static inline int is_too_large(const State *state, size_t size, size_t total) {
-  return total > state->limit && (size > LARGEST || total - state->limit > state->limit / 4);
+  return total > state->limit && (size > LARGEST || total - state->limit > state->limit / 4) && !is_spared(state);
 }
 
 /* The system needs 0.1 ms to take a megabyte back, so a hundred would hold up everybody: it gets them in pieces. */
@@ -353,7 +362,7 @@ static inline int is_beyond(const State *state, size_t size) { return state->siz
 
 /* A block beyond the limit, in the place of one of `before` bytes: a small one may be had, as a slab's is counted. */
 static __attribute__((noinline)) int is_refused(const State *state, size_t size, size_t before) {
-  if (size > LARGEST) return 1;
+  if (size > LARGEST) return !is_spared(state);
   size_t of_slab = size_of[class_of[(size + GRAIN - 1) / GRAIN]];
   return is_too_large(state, size, state->size + of_slab - before);
 }

@@ -11,7 +11,7 @@ typedef struct Pool Pool;
 typedef struct Large Large;
 
 /* What is known about a heap. */
-typedef struct {
+typedef struct Heap {
   Pool *pool;
   Large *large;
   char *runtime; /* the engine's, with the accounts in it */
@@ -19,6 +19,11 @@ typedef struct {
   size_t held_count;
   int names_seen; /* so many there were when heap_hold_names looked at them */
   int names_from; /* where it is to go on; 0: it has looked at all lists */
+  /* Called in the place of each refusal, where the engine takes none; NULL: it does. builtins_compiling.c: for what, and what the
+     stack may be again afterwards, or 0. */
+  void (*when_full)(struct Heap *);
+  int purpose;
+  size_t stack;
 } Heap;
 
 /* As in quickjs.h; allocator.py proves it. `functions` are the four. */

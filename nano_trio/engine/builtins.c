@@ -53,7 +53,8 @@
  * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c. So do
  * the length and the name of functions: builtins_functions.c; what apps call of Map and Set, and of iterators, where the
  * engine's own is not safe: builtins_maps.c and builtins_iterators.c; and what answers for async generators that are done:
- * builtins_generators.c. And functions that have data are called with a look at the stack: builtins_calls.c.
+ * builtins_generators.c. And functions that have data are called with a look at the stack: builtins_calls.c;
+ * and where the heap is full code is compiled, and modules are read and linked, without a refusal: builtins_compiling.c.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
@@ -367,6 +368,7 @@ int builtins_learn(const Engine *functions, Context *context) {
     cross_texts();
     make_promises();
     define_functions();
+    learn_compiling(context);
   }
   return ok;
 }
@@ -379,6 +381,7 @@ static int put(Context *context, Value object, const char *name, Value value) {
    the stack. Out of memory, it has none of the name. */
 void builtins_give(Context *context, const char *place) {
   guard_calls(context);
+  guard_compiling(context);
   Value global = engine.get_global(context);
   Value given = engine.new_object(context, null);
   Value statics = engine.new_object(context, null);

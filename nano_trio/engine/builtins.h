@@ -101,6 +101,11 @@ typedef struct {
   Value (*take_exception)(Context *);
   Value (*throw)(Context *, Value); /* takes the value */
   Context *(*new_context)(Runtime *);
+  int (*add_eval)(Context *);
+  void (*free_context)(Context *);
+  void (*set_stack_size)(Runtime *, size_t);
+  Value (*evaluate)(Context *, Value function); /* takes the value */
+  Value (*read)(Context *, const uint8_t *, size_t, int flags);
 } Engine;
 
 extern Engine engine;
@@ -184,6 +189,14 @@ int mend_iterators(Context *);
 /* Once a process: whether the engine keeps its classes as builtins_calls.c knows them. Then, for each runtime, what it says. */
 int proves_classes(Context *);
 void guard_calls(Context *);
+/* Once a process, in a context in which no code has run: have modules be read and linked as builtins_compiling.c says, from now on in
+   all contexts. Then, for each context, that it compiles so. */
+void learn_compiling(Context *);
+void guard_compiling(Context *);
+/* What is told in there: code of an app's is about to run. `spared_heaps`: how many are at it, so that others need not ask. */
+enum { TO_COMPILE = 1, TO_LINK = 2, TO_READ = 3 };
+extern int spared_heaps;
+void spare_no_more(Context *, int purpose);
 /* builtins_entries.c tells what they are. */
 Entry *entry_of(Context *, Value prototype, const char *name);
 int is_made_of(Context *, Value prototype, const Entry *, int kind, int magic);

@@ -19,7 +19,7 @@ from nano_trio.engine import generators, json_builtins
 from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of
 
-__all__ = ["forget", "give", "in_use", "library"]
+__all__ = ["forget", "give", "in_use", "library", "spare"]
 
 # struct Engine of builtins.c, in its order.
 _FUNCTIONS = (
@@ -76,6 +76,11 @@ _FUNCTIONS = (
     "JS_GetException",
     "JS_Throw",
     "JS_NewContextRaw",
+    "JS_AddIntrinsicEval",
+    "JS_FreeContext",
+    "JS_SetMaxStackSize",
+    "JS_EvalFunction",
+    "JS_ReadObject",
 )
 _PLACE = "given"
 _LARGE = 1 << 20
@@ -159,18 +164,31 @@ def forget(context: quickjs.Context, heap: Any | None) -> None:
         opened.builtins_forget(ctypes.c_void_p(address_of(context)), begins)
 
 
+def spare(context: quickjs.Context) -> None:
+    """Have a context that has just been made compile without refusals where its heap is full: the engine's compiler
+    does not take them (``builtins_compiling.c``). Where :func:`give` has served it does already."""
+    opened, functions = _opened(), _functions()
+    if opened is not None and functions is not None:
+        opened.builtins_spare(functions, ctypes.c_void_p(address_of(context)))
+
+
+@cache
+def _functions() -> ctypes.Array[ctypes.c_void_p] | None:
+    return engine_functions(_FUNCTIONS)
+
+
 @cache
 def _opened() -> ctypes.PyDLL | None:
     opened = open_library("builtins")
     if opened is not None:
-        opened.builtins_forget.restype = None
+        opened.builtins_forget.restype = opened.builtins_spare.restype = None
     return opened
 
 
 @cache
 def library(source: str) -> ctypes.PyDLL | None:
     """``libbuiltins.so``, which has proved that it can stand for ``source``; None where it cannot be had."""
-    opened, functions = _opened(), engine_functions(_FUNCTIONS)
+    opened, functions = _opened(), _functions()
     if opened is None or functions is None:
         return None
     opened.builtins_give.restype = None

@@ -38,6 +38,7 @@ static inline int is_like(const Object *object, const Object *model) {
 static int define(Context *context, Value target, Atom atom, Value value, int flags) {
   if (tag_of(target) != TAG_OBJECT) return engine.define(context, target, atom, value, flags);
   if (flags != CONFIGURABLE) return define_by_step(context, target, atom, value, flags);
+  if (spared_heaps > 0) spare_no_more(context, TO_COMPILE);
   Object *object = object_of(target);
   int count = object->shape->count;
   const Object *models = count <= BOTH ? kept_object(context, MODELS) : NULL;

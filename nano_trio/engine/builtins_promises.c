@@ -25,6 +25,7 @@ static uint16_t resolving_class;
 
 /* In the place of JS_NewPromiseCapability. */
 static Value new_promise(Context *context, Value resolvers[2]) {
+  if (spared_heaps > 0) spare_no_more(context, TO_LINK);
   Value promise = engine.new_object_of(context, promise_class), functions[2] = {undefined, undefined};
   Promise *state = NULL;
   Resolved *resolved = NULL;

@@ -37,6 +37,7 @@ import quickjs
 
 from nano_trio.engine.allocator import let_go, use_slabs
 from nano_trio.engine.binding_errors import translate
+from nano_trio.engine.builtins import spare
 from nano_trio.engine.bytecode_debug import leave_out_debugging
 from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
 from nano_trio.engine.bytecode_variables import leave_out_variables
@@ -139,6 +140,7 @@ class _Scratch(threading.local):
             use_slabs(runtime)
             runtime.set_memory_limit(_SCRATCH_MEMORY)
             kept = runtime, runtime.new_context(), _SCRATCH_BYTES
+            spare(kept[1])
             translate()
         runtime, context, left = kept
 

@@ -3,6 +3,9 @@
  * Whoever includes this proves it at the start: rejections.py, json_builtins.py, allocator.py, builtins.py.
  */
 
+#ifndef VALUES_H
+#define VALUES_H
+
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -76,3 +79,5 @@ static inline int keeps(Value function, Context *context, void *code, int length
   return kept.context == context && kept.function == code && kept.length == length && kept.kind == kind &&
          kept.magic == magic;
 }
+
+#endif
