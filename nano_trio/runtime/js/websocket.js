@@ -18,7 +18,6 @@
   const host = platform.host("websocket");
   const url = platform.load("urlparser");
   const exec = uncurry("RegExp", "exec");
-  const indexOf = uncurry("Array", "indexOf");
   const join = uncurry("Array", "join");
   const toLowerCase = uncurry("String", "toLowerCase");
   const symbolIterator = Symbol.iterator;
@@ -70,15 +69,15 @@
     return [DOMString(value, context)];
   }
   function checkProtocols(protocols, context) {
-    const seen = [];
+    const seen = { __proto__: null };
     for (let i = 0; i < protocols.length; i++) {
       const name = protocols[i];
       if (exec(/^[!#-'*+\-.0-9A-Z^-z|~]+$/, name) === null) {
         throw syntaxError(`${context}: The subprotocol '${name}' is invalid.`);
       }
       const lower = toLowerCase(name);
-      if (indexOf(seen, lower) >= 0) throw syntaxError(`${context}: The subprotocol '${name}' is duplicated.`);
-      seen[i] = lower;
+      if (lower in seen) throw syntaxError(`${context}: The subprotocol '${name}' is duplicated.`);
+      seen[lower] = true;
     }
   }
 
