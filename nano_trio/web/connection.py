@@ -236,12 +236,12 @@ class Connection:
             if target is None:
                 listener.counts.unknown_hosts += 1
                 return self._own_answer(head, body, 404, f"no app is configured for the host {head.host or '(none)'!r}")
-        self.target = target
         if listener.draining:
             # A WebSocket would be closed as soon as it is open.
-            if head.websocket or self.reactor.now >= listener.refuses_at:
+            if head.websocket or not listener.still_serves(self):
                 return self._own_answer(head, body, 503, "the server is shutting down", retry_after=1)
             head = head.as_last()
+        self.target = target
         if head.websocket:
             read_upgrade(head)
         listener.counts.versions[head.minor] += 1

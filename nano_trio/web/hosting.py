@@ -427,7 +427,7 @@ class Hosting:
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """From now on accept no connections; requests on kept ones are served once, or get 503. Idempotent."""
+        """From now on accept no connections; requests that begin on kept ones get 503. Idempotent."""
         self.draining = True
         if self.link is not None and self.link.shares is not None:
             self.link.shares.leave()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import structlog
@@ -93,8 +92,6 @@ class Listener:
         self._refused_stranger = False
         self.scheme = "http://" if certificates is None else "https://"
         self.draining = False
-        self.refuses_at = math.inf
-        """Draining: when requests are no longer taken (Trio's clock)."""
         self.connections: set[Connection | Handshake | Http2Connection | Proxied | WebSocket] = set()
         self.nursery: Nursery
         """Runs the tasks of its connections; while :meth:`serve` runs."""
@@ -106,7 +103,7 @@ class Listener:
         self._serving = trio.Event()
         self._stopped = trio.Event()
         self._idle: set[Connection] = set()
-        """Draining: those that had no request when it began."""
+        """Draining: those that had nothing of a request when it began."""
         self._empty = trio.Event()
 
     def take(
@@ -256,38 +253,43 @@ class Listener:
             return None
         return (Connection if self.certificates is None else Handshake)(client, remote, self)
 
-    def stop(self, patience_s: float = 0.0) -> None:
-        """Drain: accept no more connections; requests in flight finish with ``Connection: close``.
+    def stop(self) -> None:
+        """Drain: accept no more; requests in flight finish with ``Connection: close``, and so do those that have begun
+        to arrive, and the first ones of connections that were accepted.
 
-        Idle connections stay as long as others are busy: who sends a request now is served for the last time, within
-        ``patience_s``, and after that told so by a 503, where a closed connection would leave it guessing. Then they
-        are closed. HTTP/2 connections end with GOAWAY, WebSockets with the code 1001. Idempotent.
+        Idle connections stay as long as others are busy: who sends a request now is told so by a 503, where a closed
+        connection would leave it guessing. Then they are closed. HTTP/2 connections end with GOAWAY, WebSockets with
+        the code 1001. Idempotent.
         """
         if self.draining:
             return
         self.draining = True
-        self.refuses_at = self.reactor.now + patience_s
         self._stopped.set()
         if self._accepting is not None:
             self._accepting.cancel()
         if self.sock.fileno() >= 0:
             trio.lowlevel.notify_closing(self.sock)
             self.sock.close()
+        silent = []
         for connection in list(self.connections):
             if type(connection) is Connection and connection.idle:
-                self._idle.add(connection)
+                silent.append(connection)
             else:
                 connection.drain()
+        self._idle = set(_without_input(silent))
         self._settle()
+
+    def still_serves(self, connection: Connection) -> bool:
+        """Draining: whether a request that has come is served, for the last time."""
+        return connection not in self._idle or connection.target is None
 
     def _settle(self) -> None:
         """Draining: close the idle connections once they are all there is."""
         if len(self._idle) == len(self.connections):
-            idle, self._idle = self._idle, set()
-            for connection in idle:
-                # What has come this moment is read in the next, and served.
-                if not _has_input(connection.sock.fileno()):
-                    connection.drain()
+            # What has come this moment is read in the next.
+            for connection in _without_input(self._idle):
+                self._idle.discard(connection)
+                connection.drain()
             if not self.connections:
                 self._empty.set()
 
@@ -315,11 +317,14 @@ class Listener:
             self._settle()
 
 
-def _has_input(fd: int) -> bool:
-    """Whether a socket has bytes, or their end, that nobody has read yet."""
+def _without_input(connections: Iterable[Connection]) -> list[Connection]:
+    """Those whose sockets have no bytes, nor the end of them, that nobody has read yet."""
+    by_number = {connection.sock.fileno(): connection for connection in connections}
     poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(0))
+    for number in by_number:
+        poll.register(number, select.POLLIN)
+    ready = {number for number, _ in poll.poll(0)}
+    return [connection for number, connection in by_number.items() if number not in ready]
 
 
 def _authority(name: object) -> str:

@@ -311,12 +311,9 @@ class Server:
         await self.commit(await self.prepare(self.settings, self.router.ports))
 
     def stop(self) -> None:
-        """Accept no further connection, and soon no further request. Idempotent.
-
-        For half of the drain time a request on a kept connection is served: what begins later may not come to its end.
-        """
+        """Accept no further connection, and no further request than those that have begun to arrive. Idempotent."""
         for listener in self._all():
-            listener.stop(self.settings.drain_timeout / 2)
+            listener.stop()
 
     async def drain(self, timeout: float | None = None) -> None:
         """Stop gracefully; ``serve`` then returns. After ``timeout`` seconds (else the settings') abort the rest."""

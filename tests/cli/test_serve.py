@@ -145,8 +145,7 @@ def test_a_signal_lets_requests_finish(start: Start, app: Path, number: signal.S
     assert running.end().code == 0
 
 
-def test_a_kept_connection_is_served_once_more_where_the_server_ends(start: Start, app: Path) -> None:
-    """A request that was on its way when the signal came is served, not cut off; those in flight finish."""
+def test_where_the_server_ends_requests_in_flight_finish_and_later_ones_are_told_so(start: Start, app: Path) -> None:
     (app / "index.js").write_text(
         """export default { async fetch(request) {
           if (request.method === "POST") console.log("reading");
@@ -168,8 +167,8 @@ def test_a_kept_connection_is_served_once_more_where_the_server_ends(start: Star
         running.wait_for("draining")
         kept.request("GET", "/", headers={"Host": "app"})
         response = kept.getresponse()
-        assert (response.status, response.getheader("Connection")) == (200, "close")
-        assert response.read() == b"0 bytes"
+        assert (response.status, response.getheader("Connection"), response.getheader("Retry-After")) == (503, "close", "1")
+        assert b"the server is shutting down" in response.read()
         busy.send(bytes(99_000))
         response = busy.getresponse()
         assert (response.status, response.getheader("Connection")) == (200, "close")
