@@ -34,7 +34,8 @@
  * beyond the limit by a quarter, so that errors can be told of in a heap that large blocks have filled; turns that
  * go on are stopped at the next poll, for the limit that is ours lies far below. Held against it is what a block is in
  * the accounts: those of the C library are larger than asked, and given back where one turns out to be too large.
- * Where the engine compiles it takes no refusal at all, and gets none (builtins_compiling.c).
+ * Where the engine compiles it takes no refusal at all, and gets none (builtins_compiling.c). A turn whose heap has grown by
+ * half of its limit so is left there (turnstile.py); what is no turn is refused memory after all where it has MOST times as much.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  *
@@ -65,6 +66,7 @@
 #define LOOK ((size_t)1 << 12)   /* and a call take as long as to give so much back */
 #define COPIED ((size_t)1 << 17) /* at once */
 #define RETURNED ((size_t)4 << 20) /* to the C library, before it is told to give it back */
+#define MOST 4                     /* limits that a heap may have where it should be refused nothing */
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* What the engine's own functions add to each block of the C library, and so must ours. */
 #define OVERHEAD 8
@@ -271,10 +273,11 @@ static size_t counted(const void *block) {
   return malloc_usable_size((void *)block) + OVERHEAD;
 }
 
-/* Whether the engine must get what it asks for, and is told that there is no more: where it compiles. */
+/* Whether the engine must get what it asks for, and is told that there is no more: where it compiles. The last to refuse it
+   all the same is for what nobody can leave: better one process that may end than a machine without memory. */
 static __attribute__((noinline)) int is_spared(const State *state) {
   Heap *heap = state->heap;
-  if (heap == NULL || heap->when_full == NULL) return 0;
+  if (heap == NULL || heap->when_full == NULL || state->size / MOST > state->limit) return 0;
   heap->when_full(heap);
   return 1;
 }

@@ -9,7 +9,9 @@
  * So while the engine is at that nothing is refused (allocator.c): beyond the limit it gets what it asks for, and is
  * told that its stack is used up, which its parser looks at with each token, the compiler of regular expressions with each
  * term, and linking with each module. So it ends soon, by an error as ever, which is made one of memory here. What it had
- * beyond the limit it gives back by then. That is over where code of the app's runs:
+ * beyond the limit it gives back by then. What comes behind the parser looks at no stack, and can take any multiple of the
+ * source: turnstile.py leaves it there, and for what is no turn the allocator has a last limit. It is over where code of
+ * the app's runs:
  *
  *   compiling   is the function that a context keeps for it, which is ours here. It runs what it has compiled: by then it
  *               has made a function of that, which got its length (builtins_functions.c).

@@ -178,11 +178,16 @@ class Turnstile:
         # A collection ends: the limit can wait.
         if self.stop is None and turn.cpu_ns >= isolate.turn_limit_ns and not self.collecting:
             self.stop = StopReason.CPU
+        # While it compiles the engine is refused nothing, and hears of a limit only from its parser, not where a few
+        # million characters become gigabytes behind that (variables inside hundreds of `with`).
+        is_beyond = self.heap is not None and self.heap.value > isolate.limits.hard_memory_bytes * 3 // 2
+        if is_beyond and self.stop in (None, StopReason.INTERRUPTED):
+            self.stop = StopReason.MEMORY
         if self.stop is not None:
             end_compilation()
         patience_ns = self.patience_ns or isolate.turn_limit_ns + GRACE_NS
         # An owner at the keyboard wants the heap that a call to interrupt() leaves: it waits as long as it takes.
-        is_left = self.stop not in (None, StopReason.INTERRUPTED) and turn.cpu_ns >= patience_ns
+        is_left = is_beyond or (self.stop not in (None, StopReason.INTERRUPTED) and turn.cpu_ns >= patience_ns)
         if self.slice_left > _LEAST_SLICE_NS and not is_left:
             self.slice_ends = self.wall_start + self.slice_left
             return False

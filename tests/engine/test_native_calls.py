@@ -10,7 +10,7 @@ import sys
 import pytest
 import trio
 
-from nano_trio.engine import native_calls
+from nano_trio.engine import builtins, native_calls
 from nano_trio.engine.native import engine_functions
 from nano_trio.engine.scheduler import PROVEN_TURNS, CpuScheduler
 from nano_trio.engine.turn import StopReason, Turn
@@ -87,6 +87,25 @@ async def test_one_that_ends_soon_behind_the_limit_is_unwound_as_ever(new_isolat
     turn, _ = await run(isolate, "() => { data.sort(); for (;;); }")
     assert turn.stopped is StopReason.CPU
     assert not isolate.left, "its heap could have been freed"
+
+
+async def test_a_compilation_that_takes_more_memory_than_it_may_is_left(new_isolate: NewIsolate) -> None:
+    """It is refused nothing (builtins_compiling.c), and behind the parser nothing tells it to end: it took 40 times the limit."""
+    code = f"{'with (o) ' * 400}{{ {'x;' * 100_000} }}"
+    isolate, neighbour = (
+        new_isolate(source=f"const code = {code!r};", turn_ms=60_000, memory_bytes=32 << 20),
+        new_isolate(),
+    )
+    builtins.spare(isolate.context)
+    heap = isolate._turnstile.heap
+    assert heap is not None
+    turn, others = await run(isolate, "() => { try { new Function(code) } catch {} }")
+    assert (turn.stopped, isolate.left) == (StopReason.MEMORY, True)
+    assert heap.value < 8 * isolate.limits.hard_memory_bytes
+    assert others >= 20
+    isolate.close()
+    turn, _ = await run(neighbour, "() => 1")
+    assert turn.result == 1
 
 
 async def test_one_that_does_not_end_is_left(new_isolate: NewIsolate) -> None:
