@@ -303,6 +303,16 @@ class Server:
             cert: why for key in self._groups if (tls := self._certificates(key)) for cert, why in tls.faults.items()
         }
 
+    @property
+    def certificate_expiries(self) -> dict[str, str]:
+        """The certificates in use that have expired or soon will, with words that say so."""
+        return {
+            cert: said
+            for key in self._groups
+            if (tls := self._certificates(key))
+            for cert, said in tls.expiries.items()
+        }
+
     async def sync(self) -> None:
         """After the router's routes changed: open the ports that apps gained, stop those they lost.
 

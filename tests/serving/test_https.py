@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import ssl
 from pathlib import Path
 
@@ -56,6 +57,30 @@ async def test_an_app_over_https(serve: SiteMaker, tmp_path: Path) -> None:
             await trio.aclose_forcefully(waiting)
             while (await site.get("app", "/state")).text != "aborted":
                 await trio.lowlevel.checkpoint()
+
+
+async def test_a_certificate_that_soon_expires_is_told_by_health(serve: SiteMaker, tmp_path: Path) -> None:
+    ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=5)
+    mine = trustme.CA().issue_cert("app", not_after=ends)
+    cert, key = tmp_path / "app.pem", tmp_path / "app.key"
+    mine.cert_chain_pems[0].write_to_path(cert)
+    mine.private_key_pem.write_to_path(key)
+    app = {"source": APP, "tls": {"cert": str(cert), "key": str(key)}}
+    async with serve({"app": app}, tls={"port": 0, "certs": str(tmp_path / "certs")}) as site:
+        port = site.hosting.server.secure_port_of(None)
+        assert port is not None
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        async with trio.SSLStream(
+            await trio.open_tcp_stream("127.0.0.1", port), context, server_hostname="app"
+        ) as stream:
+            await stream.do_handshake()
+        with HostedOperations(site.hosting) as operations:
+            health = await operations.health()
+    assert (health["status"], health["problems"]) == (
+        "degraded",
+        [f"the certificate {cert} expires on {ends:%Y-%m-%d}"],
+    )
 
 
 async def test_a_certificate_that_breaks_is_told_by_health(serve: SiteMaker, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,9 +20,16 @@ from tests.web.apps import App, Client, running
 authority = trustme.CA()
 
 
-def written(folder: Path, *names: str, ca: trustme.CA = authority, key_type: trustme.KeyType | None = None) -> Pair:
-    """A pair of files for these names."""
-    leaf = ca.issue_cert(*names, key_type=key_type or trustme.KeyType.ECDSA)
+def written(
+    folder: Path,
+    *names: str,
+    ca: trustme.CA = authority,
+    key_type: trustme.KeyType | None = None,
+    valid: tuple[datetime.datetime, datetime.datetime] | None = None,
+) -> Pair:
+    """A pair of files for these names; ``valid``: from when and until when."""
+    begins, ends = valid or (None, None)
+    leaf = ca.issue_cert(*names, key_type=key_type or trustme.KeyType.ECDSA, not_before=begins, not_after=ends)
     pair = Pair(folder / f"{names[0].replace('*', '_')}.pem", folder / f"{names[0].replace('*', '_')}.key")
     pair.cert.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
     pair.key.write_bytes(leaf.private_key_pem.bytes())

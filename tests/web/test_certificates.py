@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import os
 import shutil
 import ssl
@@ -172,6 +174,64 @@ async def test_new_files_are_taken_and_bad_ones_are_not(tmp_path: Path) -> None:
             assert [entry["event"] for entry in logs] == ["certificate reloaded"]
             assert certificates.faults.keys() == {str(default.cert)}
             assert await names_for(server, "a.example") == ["a.example", "b.example"]
+
+
+@pytest.mark.parametrize(
+    ("lived", "left", "said"),
+    [
+        (76, 15, None),
+        (76, 13, "expires on"),
+        (90, -1, "expired on"),
+        (4, 2, None),
+        (5.5, 0.5, "expires on"),
+    ],
+)
+async def test_a_certificate_that_soon_expires_is_told_once_and_by_health(
+    tmp_path: Path, lived: float, left: float, said: str | None
+) -> None:
+    """Two weeks before; one of six days, on its last."""
+    now = datetime.datetime.now(datetime.UTC)
+    day = datetime.timedelta(days=1)
+    named = written(tmp_path, "a.example", valid=(now - lived * day, now + left * day))
+    certificates = Certificates(written(tmp_path, "default"), {"a.example": named})
+    async with secured(echo_app(), tmp_path, certificates=certificates) as server:
+        with pytest.raises(trio.BrokenResourceError) if left < 0 else contextlib.nullcontext():
+            await names_for(server, "a.example")
+        expected = {str(named.cert): f"{said} {now + left * day:%Y-%m-%d}"} if said else {}
+        assert certificates.expiries == server.certificate_expiries == expected
+        with structlog.testing.capture_logs() as logs:
+            certificates.review()
+            certificates.review()
+            told = [(entry["event"], entry["cert"]) for entry in logs if entry["log_level"] == "warning"]
+            assert told == [(f"a certificate {expiry}", cert) for cert, expiry in expected.items()]
+            logs.clear()
+            replace(named, tmp_path, "a.example")
+            await certificates.refresh()
+            certificates.review()
+            assert certificates.expiries == {}
+            assert [entry for entry in logs if entry["log_level"] == "warning"] == []
+
+
+async def test_a_certificate_that_soon_expires_is_told_as_the_server_starts(tmp_path: Path) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    default = written(tmp_path, "default", valid=(now - datetime.timedelta(80), now + datetime.timedelta(10)))
+    with structlog.testing.capture_logs() as logs:
+        async with secured(echo_app(), tmp_path, certificates=Certificates(default)):
+            await trio.testing.wait_all_tasks_blocked()
+    assert [entry["cert"] for entry in logs if entry["log_level"] == "warning"] == [str(default.cert)]
+
+
+async def test_a_certificate_that_does_not_name_its_host_is_told_of(tmp_path: Path) -> None:
+    hosts = ("a.example", "b.example", "x.c.example", "*.d.example", "e.example", "E2.example")
+    pair = written(tmp_path, "A.example", "*.c.example", "*.d.example", "*.e.example", "e2.EXAMPLE")
+    certificates = Certificates(written(tmp_path, "default"), {host.lower(): pair for host in hosts})
+    async with secured(echo_app(), tmp_path, certificates=certificates) as server:
+        await names_for(server, "a.example")
+        with structlog.testing.capture_logs() as logs:
+            certificates.review()
+            certificates.review()
+    warnings = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert [(entry["cert"], entry["hosts"]) for entry in warnings] == [(str(pair.cert), ["b.example", "e.example"])]
 
 
 async def test_old_files_that_are_put_back_are_no_fault(tmp_path: Path) -> None:

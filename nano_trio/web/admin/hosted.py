@@ -174,8 +174,11 @@ class HostedOperations:
             problems.append(f"the configuration was not reloaded: {hosting.fault}")
         if hosting.overlay.fault is not None:
             problems.append(f"the apps that were added and removed at run time cannot be told: {hosting.overlay.fault}")
-        faults = hosting.server.certificate_faults
-        problems += [f"the certificate {cert} cannot be loaded: {why}" for cert, why in faults.items()]
+        server = hosting.server
+        problems += [
+            f"the certificate {cert} cannot be loaded: {why}" for cert, why in server.certificate_faults.items()
+        ]
+        problems += [f"the certificate {cert} {expiry}" for cert, expiry in server.certificate_expiries.items()]
         if report is not None:
             problems += [f"{name}: its new version does not load: {why}" for name, why in report.failed.items()]
         if len(problems) > _TOLD:
