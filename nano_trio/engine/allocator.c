@@ -275,16 +275,16 @@ static size_t counted(const void *block) {
 
 /* Whether the engine must get what it asks for, and is told that there is no more: where it compiles. The last to refuse it
    all the same is for what nobody can leave: better one process that may end than a machine without memory. */
-static __attribute__((noinline)) int is_spared(const State *state) {
+static __attribute__((noinline)) int is_spared(const State *state, size_t total) {
   Heap *heap = state->heap;
-  if (heap == NULL || heap->when_full == NULL || state->size / MOST > state->limit) return 0;
+  if (heap == NULL || heap->when_full == NULL || total / MOST > state->limit) return 0;
   heap->when_full(heap);
   return 1;
 }
 
 /* Whether a heap that has `total` bytes by a block of this size has too many. A small block may go beyond the limit. */
 static inline int is_too_large(const State *state, size_t size, size_t total) {
-  return total > state->limit && (size > LARGEST || total - state->limit > state->limit / 4) && !is_spared(state);
+  return total > state->limit && (size > LARGEST || total - state->limit > state->limit / 4) && !is_spared(state, total);
 }
 
 /* The system needs 0.1 ms to take a megabyte back, so a hundred would hold up everybody: it gets them in pieces. */
@@ -365,7 +365,7 @@ static inline int is_beyond(const State *state, size_t size) { return state->siz
 
 /* A block beyond the limit, in the place of one of `before` bytes: a small one may be had, as a slab's is counted. */
 static __attribute__((noinline)) int is_refused(const State *state, size_t size, size_t before) {
-  if (size > LARGEST) return !is_spared(state);
+  if (size > LARGEST) return !is_spared(state, state->size + size - before);
   size_t of_slab = size_of[class_of[(size + GRAIN - 1) / GRAIN]];
   return is_too_large(state, size, state->size + of_slab - before);
 }

@@ -194,9 +194,13 @@ void guard_calls(Context *);
 void learn_compiling(Context *);
 void guard_compiling(Context *);
 /* What is told in there: code of an app's is about to run. `spared_heaps`: how many are at it, so that others need not ask. */
-enum { TO_COMPILE = 1, TO_LINK = 2, TO_READ = 3 };
+enum { TO_COMPILE = 1, TO_LINK = 2, TO_READ = 3, TO_IMPORT = 4 };
 extern int spared_heaps;
 void spare_no_more(Context *, int purpose);
+/* What JS_EnqueueJob goes on with where it is asked for the engine's import(); any other is itself. */
+Job *job_in_use(Job *);
+/* What JS_EnqueueJob is led to but for builtins_awaits.c. */
+void *taker_of_jobs(void);
 /* builtins_entries.c tells what they are. */
 Entry *entry_of(Context *, Value prototype, const char *name);
 int is_made_of(Context *, Value prototype, const Entry *, int kind, int magic);

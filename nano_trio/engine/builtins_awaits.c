@@ -148,6 +148,7 @@ static Value run_job(Context *context, int count, Value *arguments) {
 static int enqueue(Context *context, Job *job, int count, Value *arguments) {
   Value all[MOST + 2], current = job == reaction_job ? kept_by(arguments[2]) : current_of(context);
   int result;
+  job = job_in_use(job);
   if (tag_of(current) != TAG_OBJECT || count > MOST) {
     result = engine.enqueue(context, job, count, arguments);
   } else {
@@ -240,7 +241,7 @@ Value run_with(Context *context, Value this, int count, Value *arguments) {
 
 /* The engine calls these of ours, or its own. 0: not all can be had. */
 static int lead(int to_ours) {
-  return detour((void *)engine.enqueue, "JS_EnqueueJob", to_ours ? (void *)enqueue : (void *)engine.enqueue) &&
+  return detour((void *)engine.enqueue, "JS_EnqueueJob", to_ours ? (void *)enqueue : taker_of_jobs()) &&
          detour((void *)engine.new_object_with, "JS_NewObjectProtoClass",
                 to_ours ? (void *)new_object_with : (void *)engine.new_object_with) &&
          detour((void *)engine.new_function_with, "JS_NewCFunctionData",
@@ -286,7 +287,7 @@ static int note_job(Context *context, Job *job, int count, Value *arguments) {
     }
     noted[lesson].class = class;
   }
-  return engine.enqueue(context, job, count, arguments);
+  return engine.enqueue(context, job_in_use(job), count, arguments);
 }
 
 /* What that context enqueues next is about that lesson. 0: nothing can be learned. */

@@ -15,10 +15,14 @@
  *
  *   compiling   is the function that a context keeps for it, which is ours here. It runs what it has compiled: by then it
  *               has made a function of that, which got its length (builtins_functions.c).
- *   linking     is JS_EvalFunction of a module, which is led here (detours.h). Before a module runs it has a promise
- *               (builtins_promises.c).
+ *   linking     is JS_EvalFunction of a module, which is led here (detours.h). Before a module runs it gets a promise
+ *               (builtins_promises.c), which is a part of that: the engine would take none for one.
  *   reading     is JS_ReadObject, which is led here, too. It is told nothing, for a module must be read to its end: what it
  *               takes is bounded by what the app's code is, and the next to compile, the line that import() runs, is told.
+ *   importing   is the job of an import(), whose function JS_EnqueueJob gets, which is led here as well. What it asks for
+ *               between the steps above are names: to find by them what a module imports. It is told nothing, either, for a
+ *               module counts as one of which all that was found before that has begun. A specifier that is longer than any
+ *               name is not spared; nothing is loaded by that name.
  *
  * The heaps in which apps' files are compiled (bytecode.py) have a limit as well, and all this but reading.
  *
@@ -36,12 +40,14 @@
 
 typedef Value Compile(Context *, Value this, const char *text, size_t length, const char *file, int flags, int scope);
 
-/* Words in which a place is looked for at most. */
-enum { MOST_WORDS = 1024 };
+/* MOST_WORDS: in which a place is looked for at most. LONGEST_NAME: in UTF-16's units; resolution.py has a lower limit. Of
+   what the job of an import() gets, the place of what is imported. */
+enum { MOST_WORDS = 1024, LONGEST_NAME = 4096, THE_SPECIFIER = 3, OF_IMPORT = 5 };
 
 int spared_heaps;
 
 static Compile *own_compile;
+static Job *own_import;
 static size_t compile_at, stack_at;
 
 static Heap *heap_of(Context *context) {
@@ -59,28 +65,48 @@ static void tell(Heap *heap) {
 
 static void say_nothing(Heap *heap) { (void)heap; }
 
-static void begin(Heap *heap, int purpose) {
-  heap->when_full = purpose == TO_READ ? say_nothing : tell;
+/* What a heap is at, and what it was at when that began: in the midst of an import() code is read, compiled and linked. */
+typedef struct {
+  void (*when_full)(Heap *);
+  int purpose;
+} Sparing;
+
+static Sparing begin(Heap *heap, int purpose) {
+  Sparing before = {heap->when_full, heap->purpose};
+  spared_heaps += before.when_full == NULL;
+  heap->when_full = purpose == TO_COMPILE || purpose == TO_LINK ? tell : say_nothing;
   heap->purpose = purpose;
-  spared_heaps++;
+  return before;
 }
 
-static void finish(Heap *heap) {
-  heap->when_full = NULL;
-  spared_heaps--;
+static void finish(Heap *heap, Sparing before) {
+  spared_heaps += (before.when_full != NULL) - (heap->when_full != NULL);
+  heap->when_full = before.when_full;
+  heap->purpose = before.purpose;
+}
+
+static inline int is_told(const Heap *heap) { return heap->when_full == tell; }
+
+/* Whether the engine was told, and its stack was not what it is again. */
+static int take_back(Heap *heap) {
+  if (heap->stack == 0) return 0;
+  engine.set_stack_size((Runtime *)heap->runtime, heap->stack);
+  heap->stack = 0;
+  return 1;
 }
 
 void spare_no_more(Context *context, int purpose) {
   Heap *heap = heap_of(context);
-  if (heap != NULL && heap->when_full != NULL && heap->purpose == purpose) finish(heap);
+  if (heap == NULL || heap->when_full == NULL || heap->purpose != purpose) return;
+  finish(heap, (Sparing){NULL, 0});
+  /* A module that was linked is not linked again, and one that then could not run would never: its promise would wait. */
+  if (purpose == TO_LINK) take_back(heap);
 }
 
 /* What has come of it. */
-static Value end(Context *context, Heap *heap, Value result) {
-  if (heap->when_full != NULL) finish(heap);
-  if (heap->stack == 0) return result;
-  engine.set_stack_size((Runtime *)heap->runtime, heap->stack);
-  heap->stack = 0;
+static Value end(Context *context, Heap *heap, Sparing before, Value result) {
+  finish(heap, before);
+  if (!take_back(heap)) return result;
   if (tag_of(result) != TAG_EXCEPTION) return result;
   release(context, engine.take_exception(context));
   return engine.throw_out_of_memory(context);
@@ -90,32 +116,49 @@ static Value end(Context *context, Heap *heap, Value result) {
 static Value compile(Context *context, Value this, const char *text, size_t length, const char *file, int flags, int scope) {
   Heap *heap = heap_of(context);
   /* Who compiles what is imported by what is compiled is spared with that. */
-  if (heap == NULL || heap->when_full != NULL) return own_compile(context, this, text, length, file, flags, scope);
-  begin(heap, TO_COMPILE);
-  return end(context, heap, own_compile(context, this, text, length, file, flags, scope));
+  if (heap == NULL || is_told(heap)) return own_compile(context, this, text, length, file, flags, scope);
+  Sparing before = begin(heap, TO_COMPILE);
+  return end(context, heap, before, own_compile(context, this, text, length, file, flags, scope));
 }
 
 /* In the place of JS_EvalFunction. */
 static Value evaluate(Context *context, Value function) {
   Heap *heap = tag_of(function) == TAG_MODULE ? heap_of(context) : NULL;
-  if (heap == NULL || heap->when_full != NULL) return engine.evaluate(context, function);
-  begin(heap, TO_LINK);
-  return end(context, heap, engine.evaluate(context, function));
+  if (heap == NULL || is_told(heap)) return engine.evaluate(context, function);
+  Sparing before = begin(heap, TO_LINK);
+  return end(context, heap, before, engine.evaluate(context, function));
 }
 
 /* In the place of JS_ReadObject. */
 static Value read_object(Context *context, const uint8_t *code, size_t size, int flags) {
   Heap *heap = heap_of(context);
-  void (*before)(Heap *) = heap == NULL ? NULL : heap->when_full;
   if (heap == NULL) return engine.read(context, code, size, flags);
-  /* In the midst of what compiles an import. */
-  if (before != NULL) heap->when_full = say_nothing;
-  else begin(heap, TO_READ);
+  Sparing before = begin(heap, TO_READ);
   Value result = engine.read(context, code, size, flags);
-  if (before != NULL) heap->when_full = before;
-  else finish(heap);
+  finish(heap, before);
   return result;
 }
+
+/* In the place of the job of an import(). */
+static Value import(Context *context, int count, Value *arguments) {
+  Value name = count > THE_SPECIFIER ? arguments[THE_SPECIFIER] : undefined;
+  Heap *heap = heap_of(context);
+  int is_name = (tag_of(name) == TAG_STRING || tag_of(name) == TAG_ROPE) && length_of_string(name) <= LONGEST_NAME;
+  if (heap == NULL || heap->when_full != NULL || !is_name) return own_import(context, count, arguments);
+  Sparing before = begin(heap, TO_IMPORT);
+  Value result = own_import(context, count, arguments);
+  finish(heap, before);
+  return result;
+}
+
+Job *job_in_use(Job *job) { return own_import != NULL && job == own_import ? import : job; }
+
+/* In the place of JS_EnqueueJob. */
+static int enqueue(Context *context, Job *job, int count, Value *arguments) {
+  return engine.enqueue(context, job_in_use(job), count, arguments);
+}
+
+void *taker_of_jobs(void) { return own_import != NULL ? (void *)enqueue : (void *)engine.enqueue; }
 
 /* The first word that differs, as an offset in bytes; 0: there is none. */
 static size_t first_change(const void *block, const uintptr_t *before, size_t words) {
@@ -163,12 +206,33 @@ static int find_stack(Context *context) {
   return stack_at != 0;
 }
 
+static const char lesson[] = "import('./lesson')";
+
+/* In the place of JS_EnqueueJob while the lesson is evaluated, in which nothing else is enqueued: its job is not run. */
+static int note_job(Context *context, Job *job, int count, Value *arguments) {
+  (void)context;
+  if (count != OF_IMPORT || tag_of(arguments[THE_SPECIFIER]) != TAG_STRING) return 0;
+  const char *name = octets_of_string(arguments[THE_SPECIFIER]);
+  if (name != NULL && strcmp(name, "./lesson") == 0) own_import = job;
+  return 0;
+}
+
+/* Which job is an import()'s. */
+static void find_import(Context *context) {
+  if (!detour((void *)engine.enqueue, "JS_EnqueueJob", (void *)note_job)) return;
+  Value promise = own_compile(context, undefined, lesson, sizeof lesson - 1, "lesson", 0, -1);
+  if (tag_of(promise) == TAG_EXCEPTION) release(context, engine.take_exception(context));
+  release(context, promise);
+  detour((void *)engine.enqueue, "JS_EnqueueJob", taker_of_jobs());
+}
+
 void learn_compiling(Context *context) {
   static int was_learned;
   if (was_learned) return;
   was_learned = 1;
   if (!find_stack(context) || !find_compile(context)) compile_at = 0;
   if (compile_at == 0) return;
+  find_import(context);
   detour((void *)engine.evaluate, "JS_EvalFunction", (void *)evaluate);
   detour((void *)engine.read, "JS_ReadObject", (void *)read_object);
 }

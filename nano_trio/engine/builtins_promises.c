@@ -23,9 +23,7 @@ typedef struct {
 /* Of the function that resolves; the one that rejects has the next. */
 static uint16_t resolving_class;
 
-/* In the place of JS_NewPromiseCapability. */
-static Value new_promise(Context *context, Value resolvers[2]) {
-  if (spared_heaps > 0) spare_no_more(context, TO_LINK);
+static Value make_promise(Context *context, Value resolvers[2]) {
   Value promise = engine.new_object_of(context, promise_class), functions[2] = {undefined, undefined};
   Promise *state = NULL;
   Resolved *resolved = NULL;
@@ -54,6 +52,13 @@ static Value new_promise(Context *context, Value resolvers[2]) {
     engine.set_opaque(functions[i], kept[i]);
     resolvers[i] = functions[i];
   }
+  return promise;
+}
+
+/* In the place of JS_NewPromiseCapability. */
+static Value new_promise(Context *context, Value resolvers[2]) {
+  Value promise = make_promise(context, resolvers);
+  if (spared_heaps > 0) spare_no_more(context, TO_LINK);
   return promise;
 }
 

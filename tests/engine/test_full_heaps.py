@@ -6,12 +6,15 @@ that did to the process depended on which block was refused; so each program run
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import quickjs
 
 from nano_trio.engine import builtins
 from nano_trio.engine.bytecode import BytecodeCache
@@ -106,6 +109,66 @@ def import_with(folder: Path, left: int) -> list[str]:
     return told[1:]
 
 
+# Room that only small blocks may take, beyond the limit, is filled as well; then so many of them go again, 24 bytes each.
+# Nothing in it asks for memory where none may be left, but what is caught.
+BRIM = f"""(left) => {{
+  const sizes = [120, 30, 5, 1], count = 4000, texts = sizes.map((size) => "x".repeat(size));
+  globalThis.small = sizes.map((size) => Array.from({{ length: size > 99 ? count : 60 }}, () => new Array(size).fill(0)));
+  ({FILL})(0);
+  for (let i = 0; i < sizes.length; i++) {{
+    for (let j = 0; j < small[i].length; j++) try {{ Object.assign(small[i][j], texts[i]) }} catch {{ break }}
+  }}
+  for (let j = 0; left > 0; j++) for (let k = 0; k < 120 && left > 0; k++, left--) small[0][j][k] = 0;
+}}"""
+EMPTY = "() => { kept.length = small[0].length = small[1].length = 0 }"
+
+
+def write_far_modules(folder: Path) -> None:
+    """One module whose name is short imports others whose names take more room than there may be."""
+    far = "/".join(2 * ["d" * 180])
+    (folder / far).mkdir(parents=True)
+    (folder / "index.mjs").write_text(
+        "globalThis.load = () => import('./l.mjs'); globalThis.find = () => import('app:/l.mjs')"
+    )
+    (folder / "l.mjs").write_text(
+        f"import {{ k }} from './{far}/k.mjs'; import * as m from './{far}/m.mjs'; export const l = () => k + m.m;"
+    )
+    (folder / far / "k.mjs").write_text("export const k = 1")
+    (folder / far / "m.mjs").write_text("export const m = 1")
+
+
+def find_with(folder: Path, left: int) -> list[str]:
+    """What becomes of a module that was read but not run, when it is imported with so little room; and afterwards."""
+    own = isolate()
+    context, told = own.context, list[str]()
+    code = load_app(folder, BytecodeCache(folder / "cache"))
+    code.preload(context)
+    context.set("tell", lambda text: told.append(str(text)))
+    context.eval("var attempt = (load) => { load().then((m) => tell(`${m.l?.()}`), (error) => tell(`${error}`)) }")
+    attempt, brim, empty = context.get("attempt"), context.eval(BRIM), context.eval(EMPTY)
+
+    def perform(function: Any, *arguments: Any) -> None:
+        # Where there is no memory for an error either, nothing is told.
+        with contextlib.suppress(quickjs.JSError):
+            function(*arguments)
+        for _ in range(50):
+            with contextlib.suppress(quickjs.JSError):
+                context.execute_pending_job()
+
+    perform(attempt, context.eval(f"() => import({json.dumps(code.main)})"))
+    load, find = context.get("load"), context.get("find")
+    told.clear()
+    for what, room in ((load, 110), (find, left)):
+        brim(room)
+        perform(attempt, what)
+        perform(empty)
+    told.append("at last")
+    perform(attempt, find)
+    del attempt, brim, empty, load, find
+    own.close()
+    return told
+
+
 def outcomes(call: str, *sizes: int) -> set[tuple[str, ...]]:
     """What calls of this module's functions come to, in a process of their own. ``call`` has ``left``, of ``range(*sizes)``."""
     program = (
@@ -131,6 +194,16 @@ def test_modules_that_are_imported_in_a_full_heap(tmp_path: Path) -> None:
         (FULL, FULL),
     }
     assert outcomes(f"here.import_with(Path({str(tmp_path)!r}), left)", 1_000_000, 1_000_001) == {(str(MANY),) * 2}
+
+
+def test_modules_that_are_found_in_a_heap_that_is_full_to_the_brim(tmp_path: Path) -> None:
+    """One of which something could not be found counted as one of which all was found: to import it ended the process, by
+    SIGSEGV. And one for whose promise there was no room rejected with what is no value."""
+    write_far_modules(tmp_path)
+    told = outcomes(f"here.find_with(Path({str(tmp_path)!r}), left)", 20, 140, 4)
+    assert len(told) > 2
+    assert {text for texts in told for text in texts} <= {"at last", "2", FULL, "null"}
+    assert ("2", "at last", "2") in {texts[-3:] for texts in told}
 
 
 @pytest.mark.parametrize(
