@@ -19,7 +19,7 @@ from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode, ModuleError, load_app
-from nano_trio.engine.preparation import LOAD_MS, Means, OutOfTime, Preparation
+from nano_trio.engine.preparation import LOAD_MS, Means, OutOfMeans, Preparation
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Limits, StopReason
 from nano_trio.engine.typescript import Tools
@@ -154,7 +154,7 @@ async def try_load(
             problem = _of_import(Path(settings.path), str(error))
         except JavaScriptError as error:
             problem = LoadProblem.of(error)
-        except OutOfTime as error:
+        except OutOfMeans as error:
             problem = LoadProblem(str(error), (error.file or "").removeprefix("./"))
         else:
             problem = await _load(settings, code, scheduler)

@@ -19,7 +19,7 @@ from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode, ModuleError, load_app
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import Stopped
-from nano_trio.engine.preparation import Means, OutOfTime, Preparation
+from nano_trio.engine.preparation import Means, OutOfMeans, Preparation
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.platform import BUILTIN_MODULES
 
@@ -132,6 +132,6 @@ class Source:
 def _outcome(reading: Preparation[AppCode]) -> AppCode:
     try:
         return reading.outcome()
-    except OutOfTime as error:
+    except OutOfMeans as error:
         where = "" if error.file is None else f'cannot load "{error.file.removeprefix("./")}": '
         raise NotLoaded(load_failure(f"{where}{error}")) from None

@@ -132,8 +132,8 @@ class _Scratch(threading.local):
 
     @enters
     def compile(self, source: str, filename: str, imports: list[str], key: bytes, *, module: bool = True) -> bytes:
-        if would_be_left(key):
-            raise Stopped(filename)
+        if (reason := would_be_left(key)) is not None:
+            raise Stopped(filename, for_memory=reason == "memory")
         kept, self._kept = self._kept, None
         if kept is None:
             runtime = quickjs.Runtime()
@@ -149,7 +149,7 @@ class _Scratch(threading.local):
             return ""
 
         context.set_module_loader(load)
-        compilation = Compilation(runtime, context, filename, key)
+        compilation = Compilation(runtime, context, filename, key, _SCRATCH_MEMORY)
         try:
             with compilation:
                 code: bytes = context.compile(source, filename, module=module).write_object()

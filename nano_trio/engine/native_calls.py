@@ -19,6 +19,7 @@ Nor is one in the one function of the engine that takes a lock of the process (:
 To compile an app's code is such a call, in a heap of its own that holds nothing else (:class:`Compilation`). That one
 can be told to end: the engine's parser looks at each token whether the stack has room left, and is told that it has
 none. Where the parser is done, and the engine makes bytecode of what it has read, nothing looks: then it is left, too.
+So is one that takes half more memory than it may, for nothing is refused to it (``builtins_compiling.c``).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from typing import Any, TypeVar
 import greenlet
 import quickjs
 
+from nano_trio.engine.heap_size import heap_size
 from nano_trio.engine.native import engine_functions
 from nano_trio.engine.polling import address_of, counter_offset
 
@@ -43,6 +45,7 @@ __all__ = [
     "Compilation",
     "begins",
     "code_range",
+    "compiles_beyond",
     "end_compilation",
     "enters",
     "keep_for_ever",
@@ -81,6 +84,7 @@ _BEFORE = "PyInit__quickjs"
 _LEAVES = ("memcpy", "memmove", "memset", "memchr", "memcmp")
 
 _IN_MIDST, _LEFT = -(2**31), 1 - 2**31
+_ALWAYS = 2**63
 # Where the binding's Value has the engine's, behind PyObject_HEAD; where a type of Python's has the function that ends
 # its objects (as in poll_timer_values.c); and how far before the engine's functions that of values lies at most.
 _VALUE_AT = object.__basicsize__
@@ -96,7 +100,8 @@ _entering: dict[int, CodeType] = {}
 _beginning: dict[int, CodeType] = {}
 _compilations: dict[greenlet.greenlet, Compilation] = {}
 _left_at: dict[bytes, int] = {}
-"""Limits, in ns of CPU time, at which compilations were left, by what tells the sources from others."""
+"""Limits, in ns of CPU time, at which compilations were left, by what tells the sources from others. More than any: for
+the memory that they took."""
 _python_collects = False
 # Python's collector works wherever it likes, also in a turn, and what it frees may be of another heap.
 
@@ -262,14 +267,19 @@ def turnstile_here(callers: int) -> Any | None:
 class Compilation:
     """That of a file's source in a runtime which is there for nothing else. It is one as long as it is entered.
 
-    ``key`` tells the source from others.
+    ``key`` tells the source from others; ``memory_bytes`` is what it may take.
     """
 
-    def __init__(self, runtime: quickjs.Runtime, context: quickjs.Context, file: str, key: bytes) -> None:
+    def __init__(
+        self, runtime: quickjs.Runtime, context: quickjs.Context, file: str, key: bytes, memory_bytes: int
+    ) -> None:
         self.runtime = runtime
         self.context = context
         self.file = file
         self.key = key
+        self.memory_bytes = memory_bytes
+        self.is_beyond = False
+        """It takes so much more memory than it may that it is left."""
         self.was_told_to_end = False
         """What it raises then means nothing else."""
 
@@ -290,22 +300,34 @@ def end_compilation() -> None:
         compilation.runtime.set_max_stack_size(1)
 
 
+def compiles_beyond() -> bool:
+    """Whether the compilation that goes on here, in whose midst this is called, takes half more memory than it may. If
+    there is one."""
+    compilation = _compilations.get(greenlet.getcurrent())
+    heap = None if compilation is None else heap_size(compilation.runtime)
+    if compilation is None or heap is None:
+        return False
+    compilation.is_beyond = heap.value > compilation.memory_bytes * 3 // 2
+    return compilation.is_beyond
+
+
 def left_compilation(runner: greenlet.greenlet | None, limit_ns: int) -> Compilation | None:
     """What this greenlet, which was left at this limit, was compiling. It must not be touched again, nor freed."""
     compilation = None if runner is None else _compilations.pop(runner, None)
     if compilation is not None:
         keep_for_ever(compilation.runtime, compilation.context)
-        _left_at[compilation.key] = limit_ns
+        _left_at[compilation.key] = _ALWAYS if compilation.is_beyond else limit_ns
     return compilation
 
 
-def would_be_left(key: bytes) -> bool:
-    """Whether a compilation of that source was left, and here would be again: each time some memory stays."""
+def would_be_left(key: bytes) -> str | None:
+    """For what a compilation of that source, which was left, here would be again: "memory", or "time". Each time some
+    memory stays."""
     limit_ns = _left_at.get(key)
-    if limit_ns is None:
-        return False
+    if limit_ns is None or limit_ns == _ALWAYS:
+        return None if limit_ns is None else "memory"
     turnstile = turnstile_here(2)
-    return turnstile is None or bool(turnstile.limit_ns <= limit_ns)
+    return "time" if turnstile is None or turnstile.limit_ns <= limit_ns else None
 
 
 def _collecting(phase: str, _info: dict[str, int]) -> None:

@@ -20,12 +20,13 @@ _due_ns = 0
 class Stopped(Exception):
     """The turn, or the preparation, is to end: what it was about is of no use to anybody.
 
-    ``file``: what was being compiled, if anything.
+    ``file``: what was being compiled, if anything. ``for_memory``: it took too much of that.
     """
 
-    def __init__(self, file: str | None = None) -> None:
-        super().__init__()
+    def __init__(self, file: str | None = None, *, for_memory: bool = False) -> None:
+        super().__init__("" if file is None else f"it takes too much {'memory' if for_memory else 'time'} to compile")
         self.file = file
+        self.for_memory = for_memory
 
 
 @enters

@@ -11,7 +11,8 @@ mark. It is suspended where it calls :func:`~nano_trio.engine.pauses.pause`, and
 
 One that is beyond its limit, or that nobody wants any more (:meth:`Preparation.stop`), is unwound: by an exception
 where it pauses, by an error of the engine where it compiles. Where that takes a second more it is left, as a turn is:
-its greenlet stays for ever, and of the heap in which it compiled the pages are given back.
+its greenlet stays for ever, and of the heap in which it compiled the pages are given back. One that takes far more
+memory to compile than it may is left at once.
 
 It has a place of its own in the scheduler's rotation, and is no part of the app's record of short turns: the app may be
 serving meanwhile, by the code that it had before.
@@ -35,24 +36,40 @@ from nano_trio.engine.pauses import Stopped, set_due
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, SHORT_TURN_SLICES, Account, CpuScheduler
 
-__all__ = ["LOAD_MS", "Means", "OutOfTime", "Preparation", "aside"]
+__all__ = ["LOAD_MS", "Means", "OutOfMeans", "OutOfMemory", "OutOfTime", "Preparation", "aside"]
 
 _Result = TypeVar("_Result")
 _Other = TypeVar("_Other")
 LOAD_MS = 5000
 """CPU time in ms that it may take to read and compile an app's code, at least: the cache keeps it for the next start,
 and ``timeout_ms`` may be as short as an app's turns are. Others do not wait for it meanwhile."""
+_ALONE_NS = 10_000_000
+"""Of CPU time, where nobody waits for it: then it is looked at what it takes."""
 _clock = time.perf_counter_ns
 _cpu_clock = time.thread_time_ns
 
 
-class OutOfTime(Exception):
-    """A preparation was beyond its limit. ``file``: what was being compiled then, if anything."""
+class OutOfMeans(Exception):
+    """A preparation was beyond a limit. ``file``: what was being compiled then, if anything."""
+
+    def __init__(self, problem: str, file: str | None) -> None:
+        super().__init__(problem)
+        self.file = file
+
+
+class OutOfTime(OutOfMeans):
+    """That of CPU time, in ms."""
 
     def __init__(self, limit_ms: float, file: str | None) -> None:
         what = "read the code" if file is None else "compile it"
-        super().__init__(f"to {what} took more than {limit_ms:g} ms of CPU time")
-        self.file = file
+        super().__init__(f"to {what} took more than {limit_ms:g} ms of CPU time", file)
+
+
+class OutOfMemory(OutOfMeans):
+    """That of what it may take to compile a file."""
+
+    def __init__(self, file: str | None) -> None:
+        super().__init__("to compile it took more memory than there is for that", file)
 
 
 class Means:
@@ -110,7 +127,7 @@ class Preparation(Generic[_Result]):
         self._runner = parked.greenlets.pop() if parked.greenlets else new_runner()
         ended = not scheduler.in_turn and self._switch(scheduler.slice_ns)
         while not ended and not scheduler.runs:
-            ended = self._switch(NEVER)
+            ended = self._switch(_ALONE_NS)
         if not ended:
             scheduler.ends.add(self._finish)
             self._request()
@@ -119,7 +136,7 @@ class Preparation(Generic[_Result]):
     def outcome(self) -> _Result:
         """What ``work`` returned, to be asked for once, when it has ended.
 
-        Raises what that raised, :class:`OutOfTime` or Stopped.
+        Raises what that raised, :class:`OutOfMeans` or Stopped.
         """
         error, self._error = self._error, None
         try:
@@ -213,14 +230,19 @@ class Preparation(Generic[_Result]):
             compilation = native_calls.left_compilation(self._runner, self.limit_ns)
             native_calls.keep_for_ever(self, self._runner)
             if not self._stopped:
-                self._error = OutOfTime(self._means.limit_ms, None if compilation is None else compilation.file)
+                file = None if compilation is None else compilation.file
+                is_beyond = compilation is not None and compilation.is_beyond
+                self._error = self._out_of_means(file, for_memory=is_beyond)
             if compilation is not None:
                 give_back_in_slices(self._means.scheduler, self._means.account, compilation.runtime)
             self._error = self._error or Stopped()
         elif isinstance(self._error, Stopped) and not self._stopped:
-            self._error = OutOfTime(self._means.limit_ms, self._error.file)
+            self._error = self._out_of_means(self._error.file, for_memory=self._error.for_memory)
         self._hub = self._runner = self._work = None
         self.ended = True
+
+    def _out_of_means(self, file: str | None, *, for_memory: bool) -> OutOfMeans:
+        return OutOfMemory(file) if for_memory else OutOfTime(self._means.limit_ms, file)
 
     # -- inside of it --------------------------------------------------------------------------------------------------
 
@@ -268,6 +290,7 @@ class Preparation(Generic[_Result]):
         if self._must_end:
             native_calls.end_compilation()
             self._is_left = self.cpu_ns >= self._patience_ns
+        self._is_left = self._is_left or native_calls.compiles_beyond()
         self._wait()
         if self._must_end:
             native_calls.end_compilation()

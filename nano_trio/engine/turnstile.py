@@ -19,7 +19,7 @@ from nano_trio.engine import poll_timer
 from nano_trio.engine.allocator import hold_names
 from nano_trio.engine.heap_size import heap_size, next_collection
 from nano_trio.engine.memory import outgrown
-from nano_trio.engine.native_calls import GRACE_NS, end_compilation, enters, leave
+from nano_trio.engine.native_calls import GRACE_NS, compiles_beyond, end_compilation, enters, leave
 from nano_trio.engine.pauses import Stopped
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.scheduler import NEVER
@@ -181,6 +181,7 @@ class Turnstile:
         # While it compiles the engine is refused nothing, and hears of a limit only from its parser, not where a few
         # million characters become gigabytes behind that (variables inside hundreds of `with`).
         is_beyond = self.heap is not None and self.heap.value > isolate.limits.hard_memory_bytes * 3 // 2
+        is_beyond = is_beyond or compiles_beyond()
         if is_beyond and self.stop in (None, StopReason.INTERRUPTED):
             self.stop = StopReason.MEMORY
         if self.stop is not None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from nano_trio.actors.messages import IncomingRequest
+from nano_trio.engine import bytecode
+
 from .conftest import HouseMaker
 from .test_starts import CALM, request
 
@@ -119,3 +122,35 @@ async def test_an_app_that_has_replaced_builtins_can_still_require(house: HouseM
     async with house({"app": source}) as home:
         answer = await home.ask("app")
         assert answer.body == b"1/node_modules/p/index.js", home.logged("app")
+
+
+LATE = """export default { fetch: async ({ url }) => new Response(url.endsWith("p") ? await import("p").then(String, String) : "hi") }"""
+
+
+@pytest.mark.parametrize("app", [IMPORTING, LATE], ids=["loaded", "imported late"])
+async def test_a_module_that_takes_too_much_memory_to_compile_is_left(
+    house: HouseMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: str
+) -> None:
+    """It is refused nothing (engine/builtins_compiling.c), and what is behind the parser is told nothing: 200 KB took 1.8 GB."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(bytecode, "_SCRATCH_MEMORY", 64 << 20)
+    monkeypatch.setattr(bytecode, "_scratch", bytecode._Scratch())
+    package(tmp_path, "p", index=f"/* {app} */ {'with ({}) ' * 400}{{ {'x;' * 100_000} }}")
+    answers = []
+    async with house({"app": {"source": app, "timeout_ms": 60_000}, "calm": CALM}) as home:
+        for _ in range(2):
+            exchange = home.app("app").begin(IncomingRequest("GET", "http://app/p", [], None, "192.0.2.7"))
+            while exchange.response is None:
+                assert (await home.ask("calm")).body == b"calm"
+            answers.append((exchange.response.status, exchange.response.body))
+            exchange.finish()
+        error = home.app("app").last_error
+    if app == IMPORTING:
+        assert {status for status, _ in answers} == {503}
+        assert error == 'cannot load "node_modules/p/index.js": to compile it took more memory than there is for that'
+    else:
+        # It is not compiled again.
+        assert answers == [
+            (503, b"the app outgrew its memory limit of 128 MB\n"),
+            (200, b"ReferenceError: module loader failed for 'p': it takes too much memory to compile"),
+        ]
