@@ -125,8 +125,9 @@ static Value compile(Context *context, Value this, const char *text, size_t leng
 static Value evaluate(Context *context, Value function) {
   Heap *heap = tag_of(function) == TAG_MODULE ? heap_of(context) : NULL;
   if (heap == NULL || is_told(heap)) return engine.evaluate(context, function);
-  Sparing before = begin(heap, TO_LINK);
-  return end(context, heap, before, engine.evaluate(context, function));
+  /* What an import() does behind this looks at the promise's constructor, which may be the app's. */
+  begin(heap, TO_LINK);
+  return end(context, heap, (Sparing){NULL, 0}, engine.evaluate(context, function));
 }
 
 /* In the place of JS_ReadObject. */

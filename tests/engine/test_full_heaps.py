@@ -229,6 +229,29 @@ def test_code_that_was_compiled_is_refused_what_is_beyond_the_limit(run: str) ->
     own.close()
 
 
+def test_so_is_code_that_an_import_runs_by_the_way(tmp_path: Path) -> None:
+    """What the engine does with the promise of the module that it has run looks at the promise's constructor."""
+    (tmp_path / "index.mjs").write_text("globalThis.load = () => import('./l.mjs')")
+    (tmp_path / "l.mjs").write_text("globalThis.is_run = true")
+    own = isolate()
+    code, told = load_app(tmp_path, BytecodeCache(tmp_path / "cache")), list[str]()
+    code.preload(own.context)
+    own.context.set("tell", told.append)
+    own.context.eval("(name) => { import(name) }", "./boot")(code.main)
+    while own.context.execute_pending_job():
+        pass
+    own.context.eval("""Object.defineProperty(Promise.prototype, "constructor", { get() {
+      if (globalThis.is_run) try { new ArrayBuffer(64 << 20); tell("made") } catch (error) { tell(`${error}`) }
+      return Promise;
+    } })""")
+    own.context.eval("load(); 0")
+    while own.context.execute_pending_job():
+        pass
+    assert told
+    assert set(told) == {FULL}
+    own.close()
+
+
 def test_so_is_a_module_that_was_imported(tmp_path: Path) -> None:
     (tmp_path / "index.mjs").write_text(
         f"globalThis.load = () => import('./l.mjs'); ({FILL})(40_000); await 1;"
