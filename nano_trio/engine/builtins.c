@@ -85,6 +85,9 @@ static int lazy_count;
 /* Where each context keeps what is called when one is accessed, and what finds members. */
 static uint32_t keeping_class, finding_class;
 
+/* Whether code that has been compiled does not run untold: builtins_compiling.c. */
+static int tells_of_code;
+
 /* Members of interfaces, and the file of each. Those of a file come together. */
 static Entry *members;
 static char **files;
@@ -366,9 +369,9 @@ int builtins_learn(const Engine *functions, Context *context) {
   if (ok) {
     learn_kept();
     cross_texts();
-    make_promises();
-    define_functions();
+    tells_of_code = make_promises() && define_functions();
     learn_compiling(context);
+    if (tells_of_code) lead_compiling();
   }
   return ok;
 }
@@ -381,7 +384,7 @@ static int put(Context *context, Value object, const char *name, Value value) {
    the stack. Out of memory, it has none of the name. */
 void builtins_give(Context *context, const char *place) {
   guard_calls(context);
-  guard_compiling(context);
+  if (tells_of_code) guard_compiling(context);
   Value global = engine.get_global(context);
   Value given = engine.new_object(context, null);
   Value statics = engine.new_object(context, null);

@@ -171,12 +171,13 @@ int proves_ours(Context *);
 int proves_arrays(Context *);
 int proves_strings(Context *);
 int proves_resolving(Context *);
-/* Have the engine take the promises that it makes for itself from us, from now on in each of its contexts. */
-void make_promises(void);
+/* Have the engine take the promises that it makes for itself from us, from now on in each of its contexts. 0: it does not. */
+int make_promises(void);
 /* Have the engine make and tell texts in ASCII by builtins_text.c, from now on in each of its contexts. */
 void cross_texts(void);
-/* Have functions get their length and name by builtins_functions.c, from now on in each context that keeps models of them. */
-void define_functions(void);
+/* Have functions get their length and name by builtins_functions.c, from now on in each context that keeps models of them. 0: the
+   engine does that itself. */
+int define_functions(void);
 /* Have a context keep them, where it can. 0: out of memory. */
 int keep_functions(Context *, Value some_function);
 /* Define a property of an object as the engine did it before, or have it do so. It takes the value. */
@@ -189,10 +190,12 @@ int mend_iterators(Context *);
 /* Once a process: whether the engine keeps its classes as builtins_calls.c knows them. Then, for each runtime, what it says. */
 int proves_classes(Context *);
 void guard_calls(Context *);
-/* Once a process, in a context in which no code has run: have modules be read and linked as builtins_compiling.c says, from now on in
-   all contexts. Then, for each context, that it compiles so. */
+/* Once a process, in a context in which no code has run, what builtins_compiling.c knows of the engine. Then, for each context, that
+   it compiles as that says. And, once the two above are had, which tell that an app's code is about to run: that modules are read
+   and linked so, from now on in all contexts. */
 void learn_compiling(Context *);
 void guard_compiling(Context *);
+void lead_compiling(void);
 /* What is told in there: code of an app's is about to run. `spared_heaps`: how many are at it, so that others need not ask. */
 enum { TO_COMPILE = 1, TO_LINK = 2, TO_READ = 3, TO_IMPORT = 4 };
 extern int spared_heaps;

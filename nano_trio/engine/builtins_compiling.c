@@ -224,7 +224,7 @@ static void find_import(Context *context) {
   Value promise = own_compile(context, undefined, lesson, sizeof lesson - 1, "lesson", 0, -1);
   if (tag_of(promise) == TAG_EXCEPTION) release(context, engine.take_exception(context));
   release(context, promise);
-  detour((void *)engine.enqueue, "JS_EnqueueJob", taker_of_jobs());
+  detour((void *)engine.enqueue, "JS_EnqueueJob", (void *)engine.enqueue);
 }
 
 void learn_compiling(Context *context) {
@@ -232,10 +232,14 @@ void learn_compiling(Context *context) {
   if (was_learned) return;
   was_learned = 1;
   if (!find_stack(context) || !find_compile(context)) compile_at = 0;
+  if (compile_at != 0) find_import(context);
+}
+
+void lead_compiling(void) {
   if (compile_at == 0) return;
-  find_import(context);
   detour((void *)engine.evaluate, "JS_EvalFunction", (void *)evaluate);
   detour((void *)engine.read, "JS_ReadObject", (void *)read_object);
+  detour((void *)engine.enqueue, "JS_EnqueueJob", taker_of_jobs());
 }
 
 void guard_compiling(Context *context) {
@@ -245,7 +249,7 @@ void guard_compiling(Context *context) {
   if (memcmp(place, &own_compile, sizeof own_compile) == 0) memcpy(place, &ours, sizeof ours);
 }
 
-/* The same for a context that has nothing else of ours, and in which no code has run. */
+/* The same for a context that has nothing else of ours, and in which no code runs but to compile. */
 void builtins_spare(const Engine *functions, Context *context) {
   engine = *functions;
   learn_compiling(context);

@@ -102,4 +102,4 @@ int keep_functions(Context *context, Value some_function) {
   return ok;
 }
 
-void define_functions(void) { detour((void *)engine.define, "JS_DefinePropertyValue", (void *)define); }
+int define_functions(void) { return detour((void *)engine.define, "JS_DefinePropertyValue", (void *)define); }

@@ -103,4 +103,4 @@ int proves_resolving(Context *context) {
   return proof;
 }
 
-void make_promises(void) { detour((void *)engine.new_promise, "JS_NewPromiseCapability", (void *)new_promise); }
+int make_promises(void) { return detour((void *)engine.new_promise, "JS_NewPromiseCapability", (void *)new_promise); }
