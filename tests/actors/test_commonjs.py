@@ -137,7 +137,7 @@ async def test_a_module_that_takes_too_much_memory_to_compile_is_left(
     monkeypatch.setattr(bytecode, "_scratch", bytecode._Scratch())
     package(tmp_path, "p", index=f"/* {app} */ {'with ({}) ' * 400}{{ {'x;' * 100_000} }}")
     answers = []
-    async with house({"app": {"source": app, "timeout_ms": 20_000}, "calm": CALM}) as home:
+    async with house({"app": {"source": app, "timeout_ms": 10_000}, "calm": CALM}) as home:
         for _ in range(2):
             exchange = home.app("app").begin(IncomingRequest("GET", "http://app/p", [], None, "192.0.2.7"))
             while exchange.response is None:
