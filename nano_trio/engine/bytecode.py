@@ -39,7 +39,7 @@ from nano_trio.engine.allocator import let_go, use_slabs
 from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.builtins import spare
 from nano_trio.engine.bytecode_debug import leave_out_debugging
-from nano_trio.engine.bytecode_module import ModuleHead, read_head, rewrite
+from nano_trio.engine.bytecode_module import ModuleHead, read_head, redirected, rewrite
 from nano_trio.engine.bytecode_variables import leave_out_variables
 from nano_trio.engine.files import read_file
 from nano_trio.engine.native_calls import Compilation, enters, would_be_left
@@ -58,7 +58,7 @@ __all__ = [
     "wrapped_commonjs",
 ]
 
-_MAGIC = b"nano-trio bytecode 4\n"
+_MAGIC = b"nano-trio bytecode 5\n"
 _DIGEST_SIZE = 32
 _UNFINISHED = ".new-"
 _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
@@ -179,7 +179,7 @@ def compile_module(source: str, filename: str, key: bytes = b"") -> Bytecode:
     Raises :class:`quickjs.JSError` where the source is no module, and :class:`Stopped` where it takes too long.
     """
     imports: list[str] = []
-    code = _scratch.compile(source, filename, imports, key)
+    code = redirected(_scratch.compile(source, filename, imports, key))
     head = read_head(code)
     # Those that the bytecode does not spell out are bare names, and the engine asked for each in its turn.
     written = {specifier for specifier, _, _ in head.requests}

@@ -9,6 +9,11 @@ The layout is the engine's own writer's (``JS_WriteObjectAtoms``, ``JS_WriteModu
 table of names that are not built in (``atoms``), then the module: its name, its requests (specifier and attributes),
 its exports. A name is written as twice its index; indexes of the table follow those of the built-in names. New names go
 to the end of the table, so that no other index changes.
+
+What a module imports and exports again (``import x from "a"; export { x }``) is to ECMA-262 an export of the other
+module's (ParseModule, step 10). The engine's parser makes an export of the variable of it, which has no cell before
+the module is linked; who imports it in a cycle finds none, and the process ends by SIGSEGV. :func:`redirected` writes
+such exports as what they are.
 """
 
 from __future__ import annotations
@@ -22,11 +27,11 @@ from nano_trio.engine.bytecode_format import FORMAT, Reader, UnknownBytecode, en
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import pause
 
-__all__ = ["ModuleHead", "UnknownBytecode", "read_head", "rewrite"]
+__all__ = ["ModuleHead", "UnknownBytecode", "read_head", "redirected", "rewrite"]
 
 _MODULE, _OBJECT, _STRING, _INTEGER = 13, 8, 7, 5
 _PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
-_LOCAL = 0
+_LOCAL, _INDIRECT = 0, 1
 _AT_ONCE = 256
 """Names, requests and exports, between two pauses."""
 
@@ -69,8 +74,18 @@ def _skip_attributes(reader: Reader) -> None:
         raise UnknownBytecode(f"a request's attributes have the tag {tag}")
 
 
+@attrs.frozen
+class _Bindings:
+    """What a module exports of its variables, and imports into them."""
+
+    exported: list[tuple[int, int, int]]
+    """The variable; where the export begins, and where its name does."""
+    imported: dict[int, tuple[int, bytes, bool]]
+    """By the variable: the request, the name there as it is written, and whether it is a namespace."""
+
+
 @enters
-def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
+def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings]:
     reader = Reader(code)
     if reader.byte() != FORMAT:
         raise UnknownBytecode(f"format version {code[0]}")
@@ -101,13 +116,17 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
     has_default = False
     exported = 0
     wanted: list[dict[int, None]] = [{} for _ in requests]
+    bindings = _Bindings([], {})
     exports = reader.leb128()
     for number in range(1, exports + 1):
         if number % _AT_ONCE == 0:
             pause()
+        begin = reader.at
         local = reader.byte() == _LOCAL
         source = reader.leb128()
-        if not local:
+        if local:
+            bindings.exported.append((source, begin, reader.at))
+        else:
             wanted[source][reader.leb128()] = None
         exported = reader.leb128()
         has_default = has_default or exported == default
@@ -117,10 +136,13 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
     for number in range(1, reader.leb128() + 1):
         if number % _AT_ONCE == 0:
             pause()
-        reader.leb128()
+        variable = reader.leb128()
         is_namespace = reader.byte()
+        begin = reader.at
         imported = reader.leb128()
+        after = reader.at
         source = reader.leb128()
+        bindings.imported[variable] = source, code[begin:after], is_namespace == 1
         if not is_namespace:
             wanted[source][imported] = None
     waits = reader.byte() == 1
@@ -133,7 +155,8 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int]:
 
     spelt = tuple(tuple(each for each in map(spelled, of) if each != "*") for of in wanted) if default else ()
     some = exports + stars > 0
-    return ModuleHead(atoms, first, end, builtin, name, tuple(requests), some, has_default, spelt, waits), exported
+    head = ModuleHead(atoms, first, end, builtin, name, tuple(requests), some, has_default, spelt, waits)
+    return head, exported, bindings
 
 
 @cache
@@ -163,6 +186,42 @@ def read_head(code: bytes) -> ModuleHead:
         return _read(code, _default_atom())[0]
     except IndexError:
         raise UnknownBytecode("it ends early") from None
+
+
+@cache
+def _namespace_atom() -> bytes:
+    """How the engine writes the name of an export that is a whole namespace, which is built in."""
+    source = 'import * as all from "./y"; export { all };'
+    context = quickjs.Context()
+    context.set_module_loader(lambda name: "")
+    bindings = _read(context.compile(source, "./x", module=True).write_object(), None)[2]
+    return next(name for _, name, _ in bindings.imported.values())
+
+
+@enters
+def redirected(code: bytes) -> bytes:
+    """The same module, where what it imports and exports again is an export of where that comes from.
+
+    Raises :class:`UnknownBytecode`.
+    """
+    try:
+        bindings = _read(code, None)[2]
+    except IndexError:
+        raise UnknownBytecode("it ends early") from None
+    if not any(variable in bindings.imported for variable, _, _ in bindings.exported):
+        return code
+    parts: list[bytes] = []
+    after = 0
+    for number, (variable, begin, end) in enumerate(bindings.exported, 1):
+        if number % _AT_ONCE == 0:
+            pause()
+        source, name, is_namespace = bindings.imported.get(variable, (0, b"", False))
+        # What is called "*" by a string is no namespace: such an export stays, as nothing else could be said of it.
+        if name and (is_namespace or name != _namespace_atom()):
+            parts += [code[after:begin], bytes([_INDIRECT]) + encode_number(source) + name]
+            after = end
+    parts.append(code[after:])
+    return b"".join(parts)
 
 
 @enters

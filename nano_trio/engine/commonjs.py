@@ -153,6 +153,9 @@ class CommonJS:
                 assert module.head is not None
                 if module.imports or module.head.exports or module.head.waits or folder.uses_meta(file):
                     return False
+                # `export {}` leaves nothing in it: what compilers make of a file of types alone.
+                if read_commonjs(text).is_module:
+                    return False
         return of_package or read_commonjs(text).is_commonjs
 
     @enters
