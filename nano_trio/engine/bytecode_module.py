@@ -202,7 +202,7 @@ def _namespace_atom() -> bytes:
 def redirected(code: bytes) -> bytes:
     """The same module, where what it imports and exports again is an export of where that comes from.
 
-    Raises :class:`UnknownBytecode`.
+    Raises :class:`UnknownBytecode`, and :class:`quickjs.JSError` where the engine cannot say it.
     """
     try:
         bindings = _read(code, None)[2]
@@ -216,8 +216,10 @@ def redirected(code: bytes) -> bytes:
         if number % _AT_ONCE == 0:
             pause()
         source, name, is_namespace = bindings.imported.get(variable, (0, b"", False))
-        # What is called "*" by a string is no namespace: such an export stays, as nothing else could be said of it.
-        if name and (is_namespace or name != _namespace_atom()):
+        if name and not is_namespace and name == _namespace_atom():
+            # The engine would take it for a namespace.
+            raise quickjs.JSError('SyntaxError: what another module calls "*" cannot be exported again')
+        if name:
             parts += [code[after:begin], bytes([_INDIRECT]) + encode_number(source) + name]
             after = end
     parts.append(code[after:])

@@ -137,26 +137,37 @@ class AppCode:
 
     def _missing_export(self, name: str, file: str) -> tuple[str, str]:
         """What is said of an import that names no export, and a frame at its place, which the engine does not tell."""
+        name, file = self._handed_on(name, file)
         text = f"SyntaxError: {file} has no export {name}"
         if file.endswith(".json"):
             text += "; a JSON module has a default export alone"
         imported = re.compile(rf"(?<![\w$.]){re.escape(name)}(?![\w$])")
         for importer, source in self.folder.sources():
-            for found in itertools.islice(_FROM.finditer(source, 0, _MOST_LOOKED_THROUGH), _MOST_STATEMENTS):
-                end = found.start()
-                begin = max(0, end - _LONGEST_CLAUSE)
-                # None of these stands between the statement's first word and this one.
-                begin = max(begin, *(source.rfind(mark, begin, end) for mark in ";'\"`("))
-                word = _IMPORT.search(source, begin, end)
-                place = word and imported.search(source, word.end(), end)
+            for specifier, begin, end in _clauses(source):
+                place = imported.search(source, begin, end)
                 if place is None:
                     continue
                 with contextlib.suppress(ModuleError):
-                    if self.folder.resolver.resolve(found["specifier"], importer) == file:
+                    if self.folder.resolver.resolve(specifier, importer) == file:
                         before = source[: place.start()]
                         row, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
                         return text, f"    at <anonymous> (./{importer}:{row}:{column})\n"
         return text, ""
+
+    def _handed_on(self, name: str, file: str) -> tuple[str, str]:
+        """Where the file exports by this name what it imports: what that is called there, and that file."""
+        source = next((source for each, source in self.folder.sources() if each == file), "")
+        called = re.escape(name)
+        clause = rf"\bexport\s*\{{[^}}]{{0,{_LONGEST_CLAUSE}}}?(?<![\w$])(?:([\w$]+)\s+as\s+)?{called}\s*[,}}]"
+        exported = re.compile(clause).search(source, 0, _MOST_LOOKED_THROUGH)
+        if exported is not None:
+            imported = re.compile(rf"(?<![\w$.])(?:([\w$]+)\s+as\s+)?{re.escape(exported[1] or name)}(?![\w$])")
+            for specifier, begin, end in _clauses(source):
+                found = imported.search(source, begin, end)
+                if found is not None:
+                    with contextlib.suppress(ModuleError):
+                        return found[1] or exported[1] or name, self.folder.resolver.resolve(specifier, file)
+        return name, file
 
     def _original(self, frame: Frame) -> tuple[Frame, str | None]:
         """Where the code of a frame was written, and the text there if another than that file's."""
@@ -180,6 +191,18 @@ class AppCode:
             with contextlib.suppress(ModuleError):
                 text = folder.text_of(file)
         return original, text or ""
+
+
+def _clauses(source: str) -> Iterator[tuple[str, int, int]]:
+    """Of each import, and export from elsewhere: the specifier, and between which places the names stand."""
+    for found in itertools.islice(_FROM.finditer(source, 0, _MOST_LOOKED_THROUGH), _MOST_STATEMENTS):
+        end = found.start()
+        begin = max(0, end - _LONGEST_CLAUSE)
+        # None of these stands between the statement's first word and this one.
+        begin = max(begin, *(source.rfind(mark, begin, end) for mark in ";'\"`("))
+        word = _IMPORT.search(source, begin, end)
+        if word is not None:
+            yield found["specifier"], word.end(), end
 
 
 def _throwing(text: str) -> str:

@@ -41,6 +41,8 @@ KINDS: dict[str, tuple[str, bool]] = {
     "node_modules/p/late.js": ("exports.a = () => import('x');", True),
     "node_modules/p/sloppy.js": ("with (x) y; // import export", True),
     "node_modules/p/es.js": ("import 'x'; require('y');", False),
+    "node_modules/p/types.js": ("export {};", False),
+    "node_modules/p/told.js": ("exports.a = 'export {}'; // export {};", True),
     "node_modules/m/x.js": ("exports.a = 1;", False),
     "node_modules/c/es.js": ("export const a = 1;", False),
 }

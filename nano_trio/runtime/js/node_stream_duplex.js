@@ -73,6 +73,24 @@ Duplex.fromWeb = (pair, options) => {
 };
 Duplex.toWeb = (duplex) => ({ readable: Readable.toWeb(duplex), writable: Writable.toWeb(duplex) });
 
+/** What is read of a transform ends when all is written: also where it, or its options, have a `_final` of their own. */
+function final(callback) {
+  const done = (error, value) => {
+    if (error) {
+      if (callback) callback(error);
+      else this.destroy(error);
+      return;
+    }
+    if (value !== undefined && value !== null) this.push(value);
+    this.push(null);
+    callback?.();
+  };
+  if (typeof this._flush === "function" && !this.destroyed) this._flush(done);
+  else done();
+}
+function prefinish() {
+  if (this._final !== final) final.call(this);
+}
 function Transform(options) {
   if (!(this instanceof Transform)) return new Transform(options);
   // What is written waits until what comes of it is read.
@@ -81,6 +99,7 @@ function Transform(options) {
   this._waiting = null;
   if (typeof options?.transform === "function") this._transform = options.transform;
   if (typeof options?.flush === "function") this._flush = options.flush;
+  this.on("prefinish", prefinish);
 }
 Object.setPrototypeOf(Transform.prototype, Duplex.prototype);
 Object.setPrototypeOf(Transform, Duplex);
@@ -106,19 +125,7 @@ const methods = {
     this._waiting = null;
     callback?.();
   },
-  _final(callback) {
-    const done = (error, value) => {
-      if (error) {
-        callback(error);
-        return;
-      }
-      if (value !== undefined && value !== null) this.push(value);
-      this.push(null);
-      callback();
-    };
-    if (typeof this._flush === "function" && !this.destroyed) this._flush(done);
-    else done();
-  },
+  _final: final,
 };
 for (const [name, value] of Object.entries(methods)) Object.defineProperty(Transform.prototype, name, { value, writable: true, configurable: true });
 

@@ -1,6 +1,6 @@
 // node:zlib by the Web's CompressionStream. Node.js API, Zlib: https://nodejs.org/api/zlib.html
 //
-// Levels and windows are the platform's. The synchronous functions are not provided: they would hold up the app.
+// Levels and windows are the platform's. The synchronous functions throw: they would hold up the app.
 const { Buffer } = require("node:buffer");
 const { Transform } = require("node:stream");
 
@@ -9,6 +9,7 @@ const constants = Object.freeze({
   Z_NEED_DICT: 2, Z_ERRNO: -1, Z_STREAM_ERROR: -2, Z_DATA_ERROR: -3, Z_MEM_ERROR: -4, Z_BUF_ERROR: -5, Z_VERSION_ERROR: -6,
   Z_NO_COMPRESSION: 0, Z_BEST_SPEED: 1, Z_BEST_COMPRESSION: 9, Z_DEFAULT_COMPRESSION: -1, Z_FILTERED: 1, Z_HUFFMAN_ONLY: 2, Z_RLE: 3,
   Z_FIXED: 4, Z_DEFAULT_STRATEGY: 0, BROTLI_OPERATION_PROCESS: 0, BROTLI_OPERATION_FLUSH: 1, BROTLI_OPERATION_FINISH: 2,
+  Z_MIN_CHUNK: 64, Z_MAX_CHUNK: Infinity, Z_DEFAULT_CHUNK: 16384,
   BROTLI_PARAM_MODE: 0, BROTLI_PARAM_QUALITY: 1, BROTLI_PARAM_LGWIN: 2, BROTLI_PARAM_SIZE_HINT: 5, BROTLI_MODE_GENERIC: 0,
   BROTLI_MODE_TEXT: 1, BROTLI_MODE_FONT: 2, BROTLI_MIN_QUALITY: 0, BROTLI_MAX_QUALITY: 11, BROTLI_DEFAULT_QUALITY: 11,
 });
@@ -103,25 +104,37 @@ function crc32(data, value = 0) {
   for (const byte of bytesOf(data)) sum = TABLE[(sum ^ byte) & 255] ^ (sum >>> 8);
   return ~sum >>> 0;
 }
-const stream = (make) => (options) => new Zlib(make, options);
-module.exports = {
-  constants,
-  crc32,
-  gzip: once(compress("gzip")),
-  gunzip: once(decompress("gzip")),
-  deflate: once(compress("deflate")),
-  inflate: once(decompress("deflate")),
-  deflateRaw: once(compress("deflate-raw")),
-  inflateRaw: once(decompress("deflate-raw")),
-  unzip: once(either),
-  brotliCompress: once(compress("brotli")),
-  brotliDecompress: once(decompress("brotli")),
-  createGzip: stream(compress("gzip")),
-  createGunzip: stream(decompress("gzip")),
-  createDeflate: stream(compress("deflate")),
-  createInflate: stream(decompress("deflate")),
-  createDeflateRaw: stream(compress("deflate-raw")),
-  createInflateRaw: stream(decompress("deflate-raw")),
-  createBrotliCompress: stream(compress("brotli")),
-  createBrotliDecompress: stream(decompress("brotli")),
+/** A class that can be called without `new`, as Node's. */
+function stream(name, make) {
+  function Class(options) {
+    if (new.target !== undefined) return Reflect.construct(Zlib, [make, options], new.target);
+    if (this instanceof Class) {
+      throw new TypeError(`node:zlib: ${name} is not provided to be called for another object: write class … extends zlib.${name}`);
+    }
+    return new Class(options);
+  }
+  Object.defineProperty(Class, "name", { value: name, configurable: true });
+  Object.setPrototypeOf(Class.prototype, Zlib.prototype);
+  return Object.setPrototypeOf(Class, Transform);
+}
+const MAKERS = {
+  Gzip: compress("gzip"),
+  Gunzip: decompress("gzip"),
+  Deflate: compress("deflate"),
+  Inflate: decompress("deflate"),
+  DeflateRaw: compress("deflate-raw"),
+  InflateRaw: decompress("deflate-raw"),
+  BrotliCompress: compress("brotli"),
+  BrotliDecompress: decompress("brotli"),
 };
+module.exports = { ...modules.refuse("zlib"), constants, crc32, unzip: once(either) };
+for (const [name, make] of Object.entries(MAKERS)) {
+  const Class = stream(name, make);
+  const lower = name[0].toLowerCase() + name.slice(1);
+  module.exports[name] = Class;
+  module.exports[lower] = once(make);
+  module.exports[`create${name}`] = (options) => new Class(options);
+}
+for (const [name, value] of Object.entries(constants)) {
+  if (name.startsWith("Z_")) Object.defineProperty(module.exports, name, { value });
+}

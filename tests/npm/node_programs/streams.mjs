@@ -210,3 +210,18 @@ webbed.end("two");
 await over(webbed);
 told("written", written.join());
 told("consumed", await json(Readable.from(['{"a":', "1}"])), (await buffer(Readable.from([Buffer.from("b")]))).toString(), (await arrayBuffer(Readable.from([Buffer.from("b")]))).byteLength);
+
+// -- transforms that write and finish by themselves ------------------------------------------------------------------------
+const own = (options) => new Transform({ read() {}, write(chunk, encoding, callback) { this.push(chunk), callback(); }, final: (callback) => callback(), ...options });
+told("own final", await text(Readable.from(["a", "b"]).pipe(own())));
+told("own final and flush", await text(Readable.from(["a"]).pipe(own({ flush(callback) { callback(null, "z"); } }))));
+told("own final fails to flush", await new Promise((resolve) => own({ flush: (callback) => callback(new Error("no")) }).on("error", (error) => resolve(error.message)).end("a")));
+class Finishing extends Transform {
+  _transform(chunk, encoding, callback) {
+    callback(null, chunk);
+  }
+  _final(callback) {
+    setTimeout(callback, 1);
+  }
+}
+told("a method", await text(Readable.from(["c"]).pipe(new Finishing())));

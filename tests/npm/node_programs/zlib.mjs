@@ -2,7 +2,7 @@ import zlib from "node:zlib";
 import { pipeline } from "node:stream/promises";
 import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { promisify } from "node:util";
+import { inherits, promisify } from "node:util";
 
 const data = Buffer.from("some text, again and again. ".repeat(1000));
 for (const [there, back] of [["gzip", "gunzip"], ["deflate", "inflate"], ["deflateRaw", "inflateRaw"], ["brotliCompress", "brotliDecompress"], ["gzip", "unzip"], ["deflate", "unzip"]]) {
@@ -27,3 +27,15 @@ broken.on("error", (error) => console.log(error.code));
 broken.end("no gzip");
 await new Promise((resolve) => broken.once("close", resolve));
 console.log(zlib.constants.Z_BEST_COMPRESSION, zlib.constants.BROTLI_PARAM_QUALITY);
+
+// -- classes: as functions, and inherited from as before there were classes ------------------------------------------------
+console.log(zlib.createInflate() instanceof zlib.Inflate, zlib.Gzip() instanceof zlib.Gzip, zlib.createGzip().constructor.name);
+class Counted extends zlib.Deflate {}
+const counted = new Counted();
+counted.end(data);
+console.log((await promisify(zlib.inflate)(await buffer(counted))).equals(data), counted instanceof zlib.Deflate, counted.bytesWritten);
+function Old(options) {
+  zlib.Inflate.call(this, options);
+}
+inherits(Old, zlib.Inflate);
+console.log(typeof Old.prototype.end, zlib.Z_BEST_SPEED, zlib.Z_MIN_CHUNK, typeof zlib.inflateSync);

@@ -1,0 +1,8 @@
+// packages: ["graphql", "graphql-yoga"]
+import { createYoga, createSchema, createPubSub, Repeater } from "graphql-yoga";
+const yoga = createYoga({ logging: false, schema: createSchema({ typeDefs: `type Query { hello(n: String): String fail: Int up(f: File): Int } scalar File type Mutation { up(f: File!): String } type Subscription { c(to: Int!): Int! }`, resolvers: { Query: { hello: (_, { n }, ctx) => `hi ${n} ${ctx.request.method}`, fail() { throw new Error("secret") } }, Mutation: { up: async (_, { f }) => `${f.name}:${await f.text()}` }, Subscription: { c: { async *subscribe(_, { to }) { for (let i = 0; i < to; i++) yield { c: i } } } } } }) });
+const q = async (query, variables) => { const r = await yoga.fetch("http://x/graphql", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ query, variables }) }); return [r.status, r.headers.get("content-type"), await r.text()] };
+console.log(await q("query($n:String){hello(n:$n)}", { n: "bob" }), await q("{fail}"), await q("{nope}"), await q("{"));
+const s = await yoga.fetch("http://x/graphql", { method: "POST", headers: { accept: "text/event-stream", "content-type": "application/json" }, body: JSON.stringify({ query: "subscription{c(to:3)}" }) }); console.log(s.headers.get("content-type"), (await s.text()).replaceAll(/: ?ping\n*/g, ""));
+const f = new FormData(); f.set("operations", JSON.stringify({ query: "mutation($f:File!){up(f:$f)}", variables: { f: null } })); f.set("map", '{"0":["variables.f"]}'); f.set("0", new File(["abc"], "a.txt"));
+const u = await yoga.fetch("http://x/graphql", { method: "POST", body: f }); console.log(await u.text());
