@@ -4,7 +4,8 @@ Theory of operation
 -------------------
 Folders are watched (not files: editors replace files by renaming others over them), each for itself and not what lies
 below: the folder of the configuration's file, and of each app that has its code loaded, the folders that its modules
-came from, its own folder and those below it, without ``node_modules`` and hidden ones, up to a limit. Where a path
+came from, its own folder and those below it, without ``node_modules`` and hidden ones, up to a limit, and those that
+hold its packages: who installs another version of one puts a new folder in the place of the old. Where a path
 leads through a symbolic link, the folder that holds the link is watched too: a deployment that swings ``current`` from
 one release to the next is a change. An app that is asleep is not watched; its next start reads its files anyway.
 
@@ -255,17 +256,31 @@ def folders_of(path: StrPath, files: Iterable[StrPath], ways: Ways | None = None
 
     ``ways`` keeps what was found out, for other apps.
     """
+    files = list(files)
     folders = _folders_on_the_way([path, *files], {} if ways is None else ways)
     if not os.path.isdir(path):
         return folders
-    below_it = set(folders)
-    most = len(folders) + _MOST_FOLDERS
+    below_it = set(folders | _folders_of_packages(path, files))
+    most = len(below_it) + _MOST_FOLDERS
     for folder, below, _ in os.walk(os.path.realpath(path)):
         below_it.add(folder)
         if len(below_it) >= most:
             break
         below[:] = sorted(name for name in below if name != "node_modules" and not name.startswith("."))
     return frozenset(folder for folder in below_it if os.path.isdir(folder))
+
+
+def _folders_of_packages(path: StrPath, files: Iterable[StrPath]) -> frozenset[str]:
+    """The folders that packages are put into: those above what was loaded of ``node_modules``, up to the app's own."""
+    root = os.path.abspath(path)
+    folders = {os.path.join(root, "node_modules")}
+    for file in files:
+        folder = os.path.dirname(os.path.abspath(file))
+        if "node_modules" in folder.split(os.sep):
+            while folder.startswith(root + os.sep) and folder not in folders:
+                folders.add(folder)
+                folder = os.path.dirname(folder)
+    return frozenset(os.path.realpath(folder) for folder in folders)
 
 
 def _folders_on_the_way(paths: Iterable[StrPath], ways: Ways) -> frozenset[str]:

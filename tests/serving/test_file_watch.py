@@ -147,6 +147,35 @@ async def test_a_symbolic_link_that_swings(place: Place) -> None:
         await becomes(place, "one", "release 2.1")
 
 
+async def test_a_package_that_is_taken_away_and_installed_anew(place: Place) -> None:
+    """As package managers do: the old folder goes, and later the new one, whole, takes its place."""
+    place.app("one", 'import text from "@scope/text"; export default () => new Response(text);')
+    packages = place.folder / "one" / "node_modules"
+
+    def install(version: str, folder: str) -> None:
+        fresh = packages.parent / ".fresh"
+        (fresh / folder).mkdir(parents=True)
+        (fresh / "package.json").write_text(f'{{"name": "@scope/text", "main": "{folder}/main.js"}}')
+        (fresh / folder / "main.js").write_text(f'module.exports = "{version}";')
+        (packages / "@scope").mkdir(parents=True, exist_ok=True)
+        fresh.rename(packages / "@scope" / "text")
+
+    install("first", "lib")
+    async with place.serve(watch=True):
+        assert await place.text("one") == "first"
+        for version, folder, gone in [
+            ("second", "dist", "@scope/text"),
+            ("third", "lib", "@scope"),
+            ("fourth", "lib", ""),
+        ]:
+            place.site.app("one").last_reload_error = None
+            (packages / gone).rename(place.folder / f"before-{version}")
+            with trio.fail_after(20):
+                await until(lambda: place.site.app("one").last_reload_error is not None)
+            install(version, folder)
+            await becomes(place, "one", version)
+
+
 async def test_what_changes_nothing_replaces_nothing(place: Place) -> None:
     place.app("one", "let n = 0; export default () => new Response(`${++n}`);")
     place.app("two", answers("first"))
@@ -179,13 +208,14 @@ def test_our_own_log_is_no_change(tmp_path: Path) -> None:
 
 def test_which_folders_are_watched(tmp_path: Path) -> None:
     app = tmp_path / "app"
-    for folder in ("lib/deep", "node_modules/hono/dist", ".git/objects"):
+    for folder in ("lib/deep", "node_modules/hono/dist", "node_modules/other", ".git/objects"):
         (app / folder).mkdir(parents=True)
-    assert folders_of(app, []) == {str(path) for path in (tmp_path, app, app / "lib", app / "lib" / "deep")}
-    # What is imported from there counts.
-    found = folders_of(app, [app / "node_modules" / "hono" / "dist" / "index.js"])
-    assert str(app / "node_modules" / "hono" / "dist") in found
-    assert str(app / "node_modules") not in found
+    packages = app / "node_modules"
+    own = {str(path) for path in (tmp_path, app, app / "lib", app / "lib" / "deep", packages)}
+    assert folders_of(app, []) == own
+    # What is imported from there counts, and where it would be put anew.
+    hono = packages / "hono"
+    assert folders_of(app, [hono / "dist" / "index.js"]) == {*own, str(hono), str(hono / "dist")}
     assert folders_of(app / "worker.js", []) == {str(app)}
 
 
