@@ -41,6 +41,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
 
 
+_behind: list[object] = []
+"""The module whose tests ran last."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What the module before has left is not looked through again, either."""
+    if _behind != [module := getattr(item, "module", None)]:
+        _behind[:] = [module]
+        gc.collect()
+        gc.freeze()
+
+
 @settings(max_examples=10, derandomize=True, database=None)
 @given(st.lists(st.integers(), min_size=100, max_size=100), st.text())
 def _generate(_numbers: list[int], _text: str) -> None:
