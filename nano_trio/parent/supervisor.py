@@ -38,7 +38,8 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 30.0
 _FAILED = 1
 _LATE_S = 1.0
-"""A parent that wakes up later than that was stopped itself (SIGSTOP, a paused container)."""
+"""A parent that wakes up, or comes to an end with what it does, later than that was stopped itself (SIGSTOP, a paused
+container)."""
 _RELOAD = "reload"
 """Holds the turn while the parent lets workers reload."""
 
@@ -107,9 +108,13 @@ class _Supervisor:
         self._selector.register(wakeup, selectors.EVENT_READ, partial(self._signals, wakeup))
         try:
             while self._stopping is None or any(worker.alive for worker in self._workers):
-                self._tick(time.monotonic())
+                began = time.monotonic()
+                self._tick(began)
                 self._watch_channels()
                 self._asleep_since = now = time.monotonic()
+                if now - began > _LATE_S:
+                    # Stopped in the midst of that: whoever was asked has had no time to answer, and was not heard.
+                    self._postpone(now - began)
                 pause = self._pause(now)
                 self._awake_by = math.inf if pause is None else now + pause
                 for key, _ in self._selector.select(pause):
@@ -135,9 +140,7 @@ class _Supervisor:
     def _tick(self, now: float) -> None:
         """Do what is due."""
         if now - self._awake_by > _LATE_S:
-            # Nobody heard the workers meanwhile, and they may have been stopped as well: that time does not count.
-            for worker in self._workers:
-                worker.postpone(now - self._asleep_since)
+            self._postpone(now - self._asleep_since)
         for worker in self._workers:
             if self._may_start(worker) and now >= worker.due:
                 self._start(worker)
@@ -151,6 +154,11 @@ class _Supervisor:
         if self._notify.watchdog_s is not None and now >= self._next_watchdog:
             self._next_watchdog = now + self._notify.watchdog_s
             self._notify("WATCHDOG=1")
+
+    def _postpone(self, seconds: float) -> None:
+        """Nobody heard the workers for so long, and they may have been stopped as well: that time does not count."""
+        for worker in self._workers:
+            worker.postpone(seconds)
 
     def _pause(self, now: float) -> float | None:
         """Seconds until something is due."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import sys
 from collections import deque
@@ -68,8 +69,23 @@ def say(*words: object) -> None:
     print(*words, flush=True)
 
 
+def stop_after_ping() -> None:
+    """Have this process stop itself in the midst of what it does: when it has asked a worker for the first time."""
+    send = Channel.send
+
+    def send_and_stop(channel: Channel, type_: str, *arguments: Any, **fields: Any) -> None:
+        send(channel, type_, *arguments, **fields)
+        if type_ == "ping":
+            Channel.send = send  # type: ignore[method-assign]
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    Channel.send = send_and_stop  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     supervisor._SILENT_START_S = float(os.environ.get("STUB_SILENT_START", supervisor._SILENT_START_S))
     supervisor._WHOLE_START_S = float(os.environ.get("STUB_WHOLE_START", supervisor._WHOLE_START_S))
     channels._RECEIVE = int(os.environ.get("STUB_RECEIVE", channels._RECEIVE))
+    if "STUB_STOPS_AT_WORK" in os.environ:
+        stop_after_ping()
     sys.exit(supervisor.supervise([sys.executable, sys.argv[2], "{}"], workers=int(sys.argv[1])))

@@ -290,26 +290,36 @@ while True:
     assert running.end().code == 0
 
 
-def test_while_the_parent_is_stopped_itself_nobody_s_silence_counts(play: Play, tmp_path: Path) -> None:
-    """A paused container, a SIGSTOP: when it went on, it ended workers that were well for not having answered."""
+@pytest.mark.parametrize("moment", ["asleep", "at work"])
+def test_while_the_parent_is_stopped_itself_nobody_s_silence_counts(play: Play, tmp_path: Path, moment: str) -> None:
+    """A paused container, a SIGSTOP: when it went on, it ended workers that were well for not having answered.
+
+    Also where it was stopped before it had gone to sleep: that was taken for time in which it had listened.
+    """
     running = play(
-        """
-worker.ready(unresponsive_timeout_s=0.5)
+        f"""
+def parent_is(state):
+    while open(f"/proc/{{parent}}/stat").read().rpartition(")")[2].split()[0] != state: time.sleep(0.01)
+
+worker.ready(unresponsive_timeout_s=2)
 worker.next("ping")
 parent = os.getppid()
-os.kill(parent, signal.SIGSTOP)
-while open(f"/proc/{parent}/stat").read().rpartition(")")[2].split()[0] != "T": time.sleep(0.01)
-time.sleep(2)  # what the parent's clock goes on by
+if {moment == "asleep"}:
+    parent_is("S")
+    os.kill(parent, signal.SIGSTOP)
+parent_is("T")
+time.sleep(4)  # what the parent's clock goes on by
 os.kill(parent, signal.SIGCONT)
+time.sleep(0.5)  # it goes on before it is answered
 worker.channel.send("pong")
 while True:
     match worker.next()["type"]:
         case "ping": worker.channel.send("pong"); say("pong")
         case "drain": sys.exit(0)
-"""
+""",
+        **({"STUB_STOPS_AT_WORK": "1"} if moment == "at work" else {}),
     )
-    for _ in range(3):
-        running.wait_for("pong")
+    running.wait_for("pong")
     running.signal(signal.SIGTERM)
     result = running.end()
     assert (result.code, result.err) == (0, "")
