@@ -546,27 +546,29 @@ async def test_an_idle_connection_with_a_websocket_stays(tmp_path: Path, mock_cl
         assert (await socket.frame()).payload == b"x"
 
 
-async def test_draining_says_1001(tmp_path: Path) -> None:
+async def test_draining_says_1001(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
     app = SocketApp()
     async with secured(app, tmp_path) as server, shared(server) as client, trio.open_nursery() as nursery:
         polite, rude = await client.open(), await client.open()
-        nursery.start_soon(server.drain, 1)
+        nursery.start_soon(server.drain, 3)
         assert code_of((await polite.frame()).payload) == 1001
         assert code_of((await rude.frame()).payload) == 1001
         await polite.send(masked(CLOSE, (1001).to_bytes(2, "big")))
         await stream_of(polite).send_eof()
-        with trio.fail_after(10):
-            await client.until(lambda: client.closed)
+        await app.sockets[0].over.wait()
+        assert not app.sockets[1].closings
+        await let(mock_clock, 4)
+        await client.until(lambda: client.closed)
     assert [recorder.closings for recorder in app.sockets] == [[(1001, "", True)], [(1006, "", False)]]
 
 
-async def test_a_draining_server_opens_none(tmp_path: Path) -> None:
-    """The client may not know yet."""
+async def test_a_draining_server_opens_none(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
+    """The client may not know yet. The clock stands still: its connection is there until it has its answer."""
     app = SocketApp()
     async with secured(app, tmp_path) as server, shared(server) as client, trio.open_nursery() as nursery:
         await client.open()
         client.pongs = False
-        nursery.start_soon(server.drain, 1)
+        nursery.start_soon(server.drain)
         await client.until(lambda: bool(client.goaways))
         refusal = await client.over(await client.ask())
         assert (refusal.status, refusal["retry-after"]) == (503, "1")

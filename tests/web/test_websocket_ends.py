@@ -227,13 +227,13 @@ async def test_a_closed_connection_needs_no_collector() -> None:
 # ---- draining ----
 
 
-async def test_draining_says_1001_and_waits_for_the_handshake() -> None:
+async def test_draining_says_1001_and_waits_for_the_handshake(mock_clock: trio.testing.MockClock) -> None:
     app = SocketApp()
     async with running(app) as server, opened(server) as polite, opened(server), trio.open_nursery() as nursery:
         done = trio.Event()
 
         async def drain() -> None:
-            await server.drain(1)
+            await server.drain(3)
             done.set()
 
         nursery.start_soon(drain)
@@ -242,10 +242,10 @@ async def test_draining_says_1001_and_waits_for_the_handshake() -> None:
         assert not done.is_set()
         await polite.send(masked(CLOSE, b"\x03\xe9"))
         assert await polite.closed()
-        with trio.fail_after(5):
-            await done.wait()  # the rude one is dropped at the deadline
-            for recorder in app.sockets:
-                await recorder.over.wait()
+        await let(mock_clock, 4)  # the rude one is dropped at the deadline
+        await done.wait()
+        for recorder in app.sockets:
+            await recorder.over.wait()
     assert [recorder.closings for recorder in app.sockets] == [[(1001, "", True)], [(1006, "", False)]]
 
 
