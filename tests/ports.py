@@ -6,22 +6,23 @@ import itertools
 import os
 import random
 import socket
-from collections.abc import Iterator
 
-__all__ = ["free_port"]
+__all__ = ["OURS", "free_port"]
 
 
-def _ours() -> Iterator[int]:
+def _ours() -> list[int]:
     """Those of this process, in any order, none twice: tests run in several processes at a time (pytest-xdist), of which
     none may choose what another has chosen and not yet used.
     """
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     ports = list(range(10_000 + number, 30_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
     random.Random(os.getpid()).shuffle(ports)
-    return itertools.cycle(ports)
+    return ports
 
 
-_candidates = _ours()
+OURS = _ours()
+"""The more processes, the fewer: of 64 each has 312."""
+_candidates = itertools.cycle(OURS)
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ from nano_trio.config import from_document
 from nano_trio.parent.sockets import bind_all
 from nano_trio.web.hosting import Hosting
 from nano_trio.web.startup import host
-from tests.ports import free_port
+from tests.ports import OURS, free_port
 
 from .conftest import SiteMaker
 from .places import answers
@@ -45,8 +45,8 @@ def system_gives(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_no_two_tests_are_given_the_same_port() -> None:
-    ports = [free_port() for _ in range(1000)]
-    assert len(set(ports)) == 1000
+    ports = [free_port() for _ in range(len(OURS) // 2)]  # the others may be taken
+    assert len(set(ports)) == len(ports) > 20
 
 
 async def test_any_port_is_none_that_another_listener_is_configured_for(
