@@ -20,7 +20,7 @@ from nano_trio.engine.turn import Entry, IsolateClosed, Limits, StopReason, Turn
 from .conftest import NewIsolate
 
 
-async def test_a_short_turn_runs_where_it_is_submitted(new_isolate: NewIsolate) -> None:
+async def test_a_short_turn_runs_where_it_is_submitted(even_clock: None, new_isolate: NewIsolate) -> None:
     isolate = new_isolate()
     turn = Turn(isolate.context.get("hi"), ("you",))
     isolate.submit(turn)
