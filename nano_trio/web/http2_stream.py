@@ -446,6 +446,7 @@ class Http2Stream:
                         return
                     self._respond(self._compressed(response))
                 if self._stream is not None:
+                    connection.wake()  # the head does not wait for content, which may be long in coming
                     await self._send_stream(self._stream)
         except BodyBroken as error:
             # A client that leaves is nobody's fault.

@@ -224,6 +224,32 @@ async def test_a_body_that_grows_beyond_the_limit(tmp_path: Path) -> None:
 # ---- bodies of responses ----
 
 
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_head_does_not_wait_for_content(tmp_path: Path, late: bool) -> None:
+    """Events of which the first comes in an hour: where the app took a moment to answer, nothing was sent until then."""
+    decide, proceed = trio.Event(), trio.Event()
+
+    async def events() -> AsyncIterator[bytes]:
+        await proceed.wait()
+        yield b"event"
+
+    async def decided() -> OutgoingResponse:
+        await decide.wait()
+        return OutgoingResponse(200, "", [], Stream(events()))
+
+    app = App(lambda incoming: decided if late else OutgoingResponse(200, "", [], Stream(events())))
+    async with secured(app, tmp_path) as server, h2_connected(server) as client:
+        number = await client.begin()
+        if late:
+            await client.ping()
+        decide.set()
+        with trio.fail_after(30):
+            await client.until(lambda: client.answer(number).status == 200)
+        assert client.answer(number).text == ""
+        proceed.set()
+        assert (await client.over(number)).text == "event"
+
+
 async def test_a_large_download_takes_no_memory(tmp_path: Path) -> None:
     app, _ = streaming(repeated(300))
     async with secured(app, tmp_path) as server, h2_connected(server) as client:
