@@ -83,6 +83,13 @@ async def begun(app: App, count: int = 1) -> None:
     await trio.testing.wait_all_tasks_blocked()
 
 
+async def accepted(server: Server, count: int = 1) -> None:
+    """Wait until the server has that many connections: the client has its own a moment before."""
+    with trio.fail_after(30):
+        while server.connections < count:
+            await trio.lowlevel.checkpoint()
+
+
 async def gone(server: Server) -> None:
     """Wait until the server has no connection any more."""
     with trio.fail_after(30):

@@ -243,7 +243,7 @@ async def test_messages_are_those_of_http1(tmp_path: Path) -> None:
 
 
 async def test_a_client_that_does_not_read_holds_up_no_other_stream(tmp_path: Path) -> None:
-    app = SocketApp(limits=SocketLimits(max_buffered=MB))
+    app = SocketApp(limits=SocketLimits(max_buffered=MB, ping_interval=0))
     async with secured(app, tmp_path) as server, shared(server, windows=False) as client:
         # All that the client has beyond the slow stream's window is for the others.
         await client.open_window(0, 8 * MB)
@@ -319,7 +319,7 @@ async def test_padding_is_given_back(tmp_path: Path) -> None:
 
 async def test_large_messages_have_a_larger_window_while_there_is_one(tmp_path: Path) -> None:
     """As uploads have: each gets half of what is left, so five of a connection at a time get any."""
-    app = SocketApp()
+    app = SocketApp(limits=SocketLimits(ping_interval=0))
     async with secured(app, tmp_path) as server, shared(server) as client:
         sockets = [await client.open() for _ in range(8)]
         for _ in range(3):
@@ -623,7 +623,10 @@ async def test_nothing_is_left_of_a_tunnel_and_it_needs_no_collector(tmp_path: P
         if number % 3 == 0:
             await socket.send(masked(CLOSE, BOTH))
             await socket.frames()
-        await (stream_of(socket).reset if number % 3 == 1 else stream_of(socket).send_eof)()
+        stream = stream_of(socket)
+        await (stream.reset if number % 3 == 1 else stream.send_eof)()
+        if number % 3 != 1:
+            await client.until(lambda: stream.answer.ended)
         await app.sockets.pop().over.wait()
         app.exchanges.clear()
         app.requests.clear()

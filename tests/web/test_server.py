@@ -21,7 +21,7 @@ from nano_trio.web.server import Server, serve
 from nano_trio.web.settings import ServerSettings
 from nano_trio.web.sockets import OwnSockets, Scheme, open_sockets
 from tests.ports import free_port
-from tests.web.apps import App, Client, begun, connected, echo_app, gone, running, text
+from tests.web.apps import App, Client, accepted, begun, connected, echo_app, gone, running, text
 
 
 class Given(OwnSockets):
@@ -208,6 +208,7 @@ async def test_a_request_that_arrives_whole_only_while_draining_is_served() -> N
         server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
         async with connected(server) as client:
             await client.send(b"GET /quick HTTP/1.1\r\n")
+            await accepted(server)
             await trio.testing.wait_all_tasks_blocked(0.05)
             nursery.start_soon(server.drain)
             await trio.testing.wait_all_tasks_blocked()
