@@ -13,7 +13,7 @@ import trio.testing
 
 from nano_trio.actors.messages import SharedMessage, SocketLimits, SocketPeer
 from nano_trio.web.server import Server
-from tests.web.apps import running
+from tests.web.apps import gone, running
 from tests.web.sockets import (
     CLOSE,
     DEFLATE,
@@ -66,8 +66,7 @@ async def test_the_app_closes(code: int | None, reason: str, sent: bytes) -> Non
         assert app.sockets[0].closings == [(4000, "so be it", True)]
         assert app.sockets[0].messages == ["x"]
         await client.stream.aclose()
-        await settled()
-        assert server.connections == 0
+        await gone(server)
 
 
 async def test_both_close_at_once() -> None:
