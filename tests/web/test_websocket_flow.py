@@ -77,7 +77,10 @@ async def test_who_is_cut_off_did_not_close() -> None:
         assert len(app.sockets[0].messages) < 10
 
 
-async def test_a_client_in_the_middle_of_a_large_message_learns_why_it_is_closed() -> None:
+async def test_a_client_in_the_middle_of_a_large_message_learns_why_it_is_closed(
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    """The clock stands still: however long the rest of that takes, nobody's patience ends."""
     async with running(SocketApp()) as server, opened(server) as client, trio.open_nursery() as nursery:
         nursery.start_soon(client.send, masked(0x82, bytes(17 * MB)))
         assert code_of((await client.frame()).payload) == 1009
