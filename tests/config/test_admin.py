@@ -114,9 +114,10 @@ def test_a_refused_token_is_not_shown(folder: Path) -> None:
     ],
 )
 def test_a_port_where_apps_are_served(folder: Path, document: dict[str, Any], taken: str) -> None:
-    app = {"name": "one", "path": "one", **document.pop("app", {})}
+    server = {key: value for key, value in document.items() if key != "app"}
+    app = {"name": "one", "path": "one", **document.get("app", {})}
     with pytest.raises(ConfigError) as caught:
-        from_document({**document, "admin": {"port": 9000}, "apps": [app]}, folder=folder, environ={})
+        from_document({**server, "admin": {"port": 9000}, "apps": [app]}, folder=folder, environ={})
     assert str(caught.value) == f"configuration: admin.port: port 9000 serves {taken}"
 
 
