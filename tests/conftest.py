@@ -10,8 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, is_hypothesis_test, settings
 from hypothesis import strategies as st
 
-# Hypothesis allows each input 200 ms of real time, of which a busy machine may take all for something else.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Hypothesis allows each input 200 ms of real time, of which a busy machine may take all for something else. What passes
+# shall pass again: the inputs are the same in each run. `pytest --hypothesis-profile=search` looks for others.
+_ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any machine", _ANY_MACHINE, derandomize=True, database=None)
+settings.register_profile("search", _ANY_MACHINE)
 settings.load_profile("any machine")
 
 

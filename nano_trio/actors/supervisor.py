@@ -122,14 +122,17 @@ class Supervisor:
         """Start a further child, as the last one; returns what it gave to ``started()``.
 
         Raises what the child raised where it ended before it had started; then it is forgotten. Raises ValueError for
-        an id that is taken. While the supervisor pauses, the child starts with the others after the pause: None.
+        an id that is taken. While the supervisor pauses, the child starts with the others after the pause: None. So it
+        does where one that it stands on, by the strategy, has ended and is not up again.
         """
         result: list[Any] = []
 
         async def start() -> None:
             self._check(spec)
+            alone = self._strategy is Strategy.ONE_FOR_ONE
+            complete = alone or not any(_is_due(other) for other in self._children.values())
             child = self._take(spec)
-            if self.state is not SupervisorState.RUNNING:
+            if self.state is not SupervisorState.RUNNING or not complete:
                 return
             life = await self._start(child)
             if life.ended and life.failure is not None and not life.ready:
@@ -497,6 +500,11 @@ class Supervisor:
         if self.state is SupervisorState.FAILED:
             self._enter(SupervisorState.RUNNING)
             await self._restart(list(self._children.values()))
+
+
+def _is_due(child: Child) -> bool:
+    """Between two messages: whether it waits, or has just failed to start."""
+    return child.state in (ChildState.WAITING, ChildState.STARTING)
 
 
 def _text(error: Exception) -> str:

@@ -13,7 +13,7 @@ import pytest
 import structlog
 import trio
 import trio.testing
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nano_trio.actors.child import ChildSpec, Restart
@@ -305,6 +305,13 @@ _ACTIONS = st.one_of(
     max_restarts=st.integers(0, 3),
     apart=st.booleans(),
     actions=st.lists(_ACTIONS, max_size=25),
+)
+@example(  # what is added while another one waits for those below it
+    strategy=Strategy.REST_FOR_ONE,
+    kinds=[Restart.TRANSIENT, Restart.PERMANENT],
+    max_restarts=1,
+    apart=False,
+    actions=[("crash", 1), ("unstartable", 1), ("add", 0), ("return", 0), ("add", 0)],
 )
 def test_whatever_happens(
     strategy: Strategy, kinds: list[Restart], max_restarts: int, apart: bool, actions: list[tuple[str, Any]]
