@@ -23,6 +23,10 @@ _MOST = 1 / 10
 """Of a call's CPU time, that others wait for in one piece."""
 
 _KEY = "crypto.subtle.importKey('raw', new Uint8Array(9), {0}, false, ['{1}'])"
+_CIPHERS = (
+    "const { createCipheriv, createDecipheriv } = WeakRef['nano:modules'].require('crypto');"
+    " const key = new Uint8Array(32), iv = new Uint8Array(16);"
+)
 _FORM = "new Response({0}, {{ headers: {{ 'content-type': 'application/x-www-form-urlencoded' }} }}).formData()"
 
 CASES = {
@@ -61,6 +65,22 @@ CASES = {
     "node:crypto's HMAC": (
         "const { begin, finish } = WeakRef['nano:modules'].node, own = {}, d = new Uint8Array(8e7).buffer;",
         "(begin(own, 'sha256', d), finish(own))",
+    ),
+    "node:crypto's ciphers": (
+        f"{_CIPHERS} const d = new Uint8Array(8e7);",
+        "createCipheriv('aes-256-cbc', key, iv).update(d)",
+    ),
+    "what a cipher authenticates": (
+        f"{_CIPHERS} const d = new Uint8Array(8e7);",
+        "createCipheriv('chacha20-poly1305', key, iv.subarray(4)).setAAD(d)",
+    ),
+    "a message of AES-CCM": (
+        f"{_CIPHERS} const d = new Uint8Array(16e6);",
+        "createDecipheriv('aes-256-ccm', key, iv.subarray(4), { authTagLength: 8 }).update(d)",
+    ),
+    "many ciphers": (
+        f"{_CIPHERS} const d = new Uint8Array(6e4);",
+        "for (let i = 0; i < 2e3; i++) createCipheriv('aes-256-cbc', key, iv).update(d)",
     ),
     "a URL's path": ("const d = 'http://a/' + 'xy z/'.repeat(1e6);", "new URL(d)"),
     "a URL's dot segments": ("const d = 'http://a/' + 'x/../'.repeat(1e5);", "new URL(d)"),

@@ -1,4 +1,4 @@
-// node:crypto: hashes, HMACs, randomness, and keys derived from passwords. Node.js API, Crypto: https://nodejs.org/api/crypto.html
+// node:crypto: hashes, HMACs, randomness, and keys derived from passwords; the others' doors. Node.js API, Crypto: https://nodejs.org/api/crypto.html
 const { Buffer } = require("node:buffer");
 
 const host = modules.node;
@@ -164,6 +164,28 @@ function scrypt(password, salt, keylen, options, callback = options) {
     (error) => queueMicrotask(() => callback(error)),
   );
 }
+/** Ciphers are streams: with the first of them their file is loaded, and node:stream. */
+let own;
+function ciphers() {
+  if (own === undefined) {
+    own = platform.load("node_crypto_ciphers");
+    for (const [door, itself] of [[Cipheriv, own.Cipheriv], [Decipheriv, own.Decipheriv]]) {
+      Object.setPrototypeOf(door, itself);
+      Object.setPrototypeOf(door.prototype, itself.prototype);
+    }
+  }
+  return own;
+}
+function Cipheriv(cipher, key, iv, options) {
+  return Reflect.construct(ciphers().Cipheriv, [cipher, key, iv, options], new.target ?? Cipheriv);
+}
+function Decipheriv(cipher, key, iv, options) {
+  return Reflect.construct(ciphers().Decipheriv, [cipher, key, iv, options], new.target ?? Decipheriv);
+}
+const createCipheriv = (cipher, key, iv, options) => new Cipheriv(cipher, key, iv, options);
+const createDecipheriv = (cipher, key, iv, options) => new Decipheriv(cipher, key, iv, options);
+const getCiphers = () => ciphers().getCiphers();
+const getCipherInfo = (nameOrNid, options) => ciphers().getCipherInfo(nameOrNid, options);
 const webcrypto = globalThis.crypto;
 const { subtle } = webcrypto;
 const getRandomValues = (array) => webcrypto.getRandomValues(array);
@@ -171,5 +193,5 @@ module.exports = {
   // Libraries ask whether these are there for what they call of the others.
   ...modules.refuse("crypto"),
   ...keys, Hash, Hmac, createHash, createHmac, hash, hkdf, scrypt, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
-  randomInt, timingSafeEqual, pbkdf2, webcrypto, subtle, getRandomValues,
+  Cipheriv, Decipheriv, createCipheriv, createDecipheriv, getCiphers, getCipherInfo, randomInt, timingSafeEqual, pbkdf2, webcrypto, subtle, getRandomValues,
 };
