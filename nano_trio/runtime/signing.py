@@ -1,4 +1,4 @@
-"""The host half of ``signing.js``: keys of RSA, ECDSA and EdDSA for ``node:crypto``, which answers at once.
+"""The host half of ``signing.js``: keys of RSA and of curves for ``node:crypto``, which answers at once.
 
 What is signed or verified is a digest, but with EdDSA, so a call takes as long as its key is large: a signature with
 4096 bits of RSA 1.5 ms, which is the most that is done here; ``crypto.subtle`` does others on a thread. A key that is
@@ -20,7 +20,7 @@ import quickjs
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, x448, x25519
 from cryptography.hazmat.primitives.asymmetric.utils import (
     Prehashed,
     decode_dss_signature,
@@ -79,19 +79,42 @@ _CURVES = {
     "secp521r1": "secp521r1",
     "secp256k1": "secp256k1",
 }
-_JWK_CURVES = {*(("EC", f"P-{bits}") for bits in (256, 384, 521)), ("OKP", "Ed25519"), ("OKP", "Ed448")}
+_JWK_CURVES = {
+    *(("EC", f"P-{bits}") for bits in (256, 384, 521)),
+    *(("OKP", name) for name in ("Ed25519", "Ed448", "X25519", "X448")),
+}
 _PSS_OF_DIGEST, _PSS_MOST = -1, -2
-_PKCS1, _PSS = 1, 6
+_PKCS1, _NONE, _OAEP, _PSS = 1, 3, 4, 6
 _ED = {
     ed25519.Ed25519PrivateKey: "ed25519",
     ed25519.Ed25519PublicKey: "ed25519",
     ed448.Ed448PrivateKey: "ed448",
     ed448.Ed448PublicKey: "ed448",
 }
+_X = {
+    x25519.X25519PrivateKey: "x25519",
+    x25519.X25519PublicKey: "x25519",
+    x448.X448PrivateKey: "x448",
+    x448.X448PublicKey: "x448",
+}
 _INVALID = (
-    "ERR_OSSL_UNSUPPORTED\nThe key cannot be read: it must be one of RSA, EC (P-256, P-384, P-521, secp256k1), Ed25519 "
-    "or Ed448"
+    "ERR_OSSL_UNSUPPORTED\nThe key cannot be read: it must be one of RSA, EC (P-256, P-384, P-521, secp256k1), "
+    "Ed25519, Ed448, X25519 or X448"
 )
+_NOT_OF_THIS_KEY = (
+    "ERR_OSSL_EVP_OPERATION_NOT_SUPPORTED_FOR_THIS_KEYTYPE\n"
+    "error:03000096:digital envelope routines::operation not supported for this keytype"
+)
+_UNPADDED = (
+    "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM\n"
+    "RSA_NO_PADDING is not supported: use RSA_PKCS1_OAEP_PADDING, or RSA_PKCS1_PADDING to encrypt"
+)
+_UNKNOWN_PADDING = "ERR_OSSL_RSA_UNKNOWN_PADDING_TYPE\nerror:02000076:rsa routines::unknown padding type"
+_TOO_LARGE = "ERR_OSSL_RSA_DATA_TOO_LARGE_FOR_KEY_SIZE\nerror:0200006E:rsa routines::data too large for key size"
+_TOO_LONG = "ERR_OSSL_RSA_DATA_GREATER_THAN_MOD_LEN\nerror:0200006C:rsa routines::data greater than mod len"
+_UNDECODABLE = "ERR_OSSL_RSA_OAEP_DECODING_ERROR\nerror:02000079:rsa routines::oaep decoding error"
+_OTHER_CURVE = "ERR_OSSL_MISMATCHING_DOMAIN_PARAMETERS\nerror:1C8000CB:Provider routines::mismatching domain parameters"
+_UNDERIVABLE = "ERR_OSSL_FAILED_DURING_DERIVATION\nerror:1C8000A4:Provider routines::failed during derivation"
 _ENCRYPTED = "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM\nEncrypted keys are not supported: decrypt the key beforehand"
 
 
@@ -148,13 +171,18 @@ def _checked(key: Any) -> Any:
     except HostError:
         raise _Refused(_INVALID) from None
     is_curve = isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
-    if not is_curve and _eddsa(key) is None:
+    if not is_curve and _eddsa(key) is None and _x(key) is None:
         raise _Refused(_INVALID)
     return key
 
 
 def _eddsa(key: Any) -> str | None:
     return next((name for kind, name in _ED.items() if isinstance(key, kind)), None)
+
+
+def _x(key: Any) -> str | None:
+    """The name of a key that only agrees on secrets (RFC 7748)."""
+    return next((name for kind, name in _X.items() if isinstance(key, kind)), None)
 
 
 def _from_jwk(text: str) -> Any:
@@ -200,7 +228,7 @@ def _facts(key: Any) -> list[Any]:
     if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
         public = key.public_key() if isinstance(key, rsa.RSAPrivateKey) else key
         return [_is_private(key), "rsa", public.key_size, str(public.public_numbers().e)]
-    name = _eddsa(key)
+    name = _eddsa(key) or _x(key)
     return [_is_private(key), "ec", _CURVES[key.curve.name]] if name is None else [_is_private(key), name]
 
 
@@ -259,12 +287,16 @@ def _hash_of(name: str) -> hashes.HashAlgorithm:
     return found
 
 
-def _scheme(key: rsa.RSAPublicKey, kind: hashes.HashAlgorithm, how: int, salt: int, *, verifies: bool) -> Any:
+def _check_size(key: rsa.RSAPublicKey) -> None:
     if key.key_size > _MOST_BITS or key.public_numbers().e > _MOST_EXPONENT:
         raise _Refused(
             f"ERR_CRYPTO_OPERATION_FAILED\nA key of RSA may have {_MOST_BITS} bits, and an exponent of 32, where the "
             "answer comes at once; crypto.subtle takes others"
         )
+
+
+def _scheme(key: rsa.RSAPublicKey, kind: hashes.HashAlgorithm, how: int, salt: int, *, verifies: bool) -> Any:
+    _check_size(key)
     if how == _PKCS1:
         return padding.PKCS1v15()
     if how != _PSS:
@@ -278,6 +310,8 @@ def _scheme(key: rsa.RSAPublicKey, kind: hashes.HashAlgorithm, how: int, salt: i
 
 def _sign(key: Any, digest: str, data: bytes, how: int, salt: int, is_raw: bool) -> bytes:
     signature: bytes
+    if _x(key) is not None:
+        raise _Refused(_NOT_OF_THIS_KEY)
     if _eddsa(key) is not None:
         signature = key.sign(data)
         return signature
@@ -296,6 +330,8 @@ def _sign(key: Any, digest: str, data: bytes, how: int, salt: int, is_raw: bool)
 
 
 def _verify(key: Any, digest: str, data: bytes, signature: bytes, how: int, salt: int, is_raw: bool) -> bool:
+    if _x(key) is not None:
+        raise _Refused(_NOT_OF_THIS_KEY)
     try:
         if _eddsa(key) is not None:
             key.verify(signature, data)
@@ -318,6 +354,66 @@ def _verify(key: Any, digest: str, data: bytes, signature: bytes, how: int, salt
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+# -- encryption, and secrets in common --------------------------------------------------------------------------------
+
+
+def _oaep(digest: str, label: bytes) -> padding.OAEP:
+    kind = _HASHES.get(digest)
+    if kind is None:
+        raise _Refused("ERR_OSSL_EVP_INVALID_DIGEST\nInvalid digest used")
+    return padding.OAEP(padding.MGF1(kind), kind, label or None)
+
+
+def _encrypt(key: Any, how: int, digest: str, label: bytes, data: bytes) -> bytes:
+    """RFC 8017 sections 7.1.1 and 7.2.1. With a private key as with its public one."""
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise _Refused(_NOT_OF_THIS_KEY)
+    _check_size(key)
+    if how == _PKCS1:
+        scheme: padding.PKCS1v15 | padding.OAEP = padding.PKCS1v15()
+        overhead = 11
+    elif how == _OAEP:
+        scheme = _oaep(digest, label)
+        overhead = 2 * _HASHES[digest].digest_size + 2
+    else:
+        raise _Refused(_UNPADDED if how == _NONE else _UNKNOWN_PADDING)
+    if len(data) > (key.key_size + 7) // 8 - overhead:
+        raise _Refused(_TOO_LARGE)
+    return key.encrypt(data, scheme)
+
+
+def _decrypt(key: Any, how: int, digest: str, label: bytes, data: bytes) -> bytes:
+    """RFC 8017 section 7.1.2. Nothing else: whoever may ask whether PKCS #1 v1.5 fails can read what is encrypted."""
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise _Refused(_NOT_OF_THIS_KEY)
+    _check_size(key.public_key())
+    if how != _OAEP:
+        raise _Refused(_UNPADDED if how == _NONE else _UNKNOWN_PADDING)
+    scheme = _oaep(digest, label)
+    if len(data) > (key.key_size + 7) // 8:
+        raise _Refused(_TOO_LONG)
+    try:
+        return key.decrypt(data, scheme)
+    except ValueError:
+        raise _Refused(_UNDECODABLE) from None
+
+
+def _agree(key: Any, other: Any) -> bytes:
+    """The secret that two keys have in common: SP 800-56A section 5.7.1.2, RFC 7748 section 6."""
+    public = other.public_key() if _is_private(other) else other
+    secret: bytes
+    try:
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            secret = key.exchange(public)
+        elif key.curve.name != public.curve.name:
+            raise _Refused(_OTHER_CURVE)
+        else:
+            secret = key.exchange(ec.ECDH(), public)
+    except (ValueError, AttributeError, TypeError):
+        raise _Refused(_UNDERIVABLE) from None
+    return secret
 
 
 def namespace(services: Services) -> Namespace:
@@ -382,6 +478,20 @@ def namespace(services: Services) -> Namespace:
         poll_after(data)
         return answer
 
+    def encrypt(number: int, how: int, digest: str, label: quickjs.Value, data: quickjs.Value) -> Any:
+        key = keys[number].public_key() if _is_private(keys[number]) else keys[number]
+        answer = told(lambda: _encrypt(key, how, text_of(digest), label.to_bytes(), data.to_bytes()))
+        poll_after(data)
+        return answer
+
+    def decrypt(number: int, how: int, digest: str, label: quickjs.Value, data: quickjs.Value) -> Any:
+        answer = told(lambda: _decrypt(keys[number], how, text_of(digest), label.to_bytes(), data.to_bytes()))
+        poll_after(data)
+        return answer
+
+    def agree(number: int, other: int) -> Any:
+        return told(lambda: _agree(keys[number], keys[other]))
+
     return {
         "from_text": from_text,
         "from_code": from_code,
@@ -390,4 +500,7 @@ def namespace(services: Services) -> Namespace:
         "export": export,
         "sign": sign,
         "verify": verify,
+        "encrypt": encrypt,
+        "decrypt": decrypt,
+        "agree": agree,
     }

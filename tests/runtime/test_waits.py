@@ -82,6 +82,15 @@ CASES = {
         f"{_CIPHERS} const d = new Uint8Array(6e4);",
         "for (let i = 0; i < 2e3; i++) createCipheriv('aes-256-cbc', key, iv).update(d)",
     ),
+    "many new keys": (
+        "const { generateKeyPairSync } = WeakRef['nano:modules'].require('crypto');",
+        "for (let i = 0; i < 300; i++) generateKeyPairSync('ec', { namedCurve: 'P-521' })",
+    ),
+    "secrets in common": (
+        "const { diffieHellman, generateKeyPairSync } = WeakRef['nano:modules'].require('crypto');"
+        " const pair = generateKeyPairSync('ec', { namedCurve: 'P-384' });",
+        "for (let i = 0; i < 500; i++) diffieHellman(pair)",
+    ),
     "a URL's path": ("const d = 'http://a/' + 'xy z/'.repeat(1e6);", "new URL(d)"),
     "a URL's dot segments": ("const d = 'http://a/' + 'x/../'.repeat(1e5);", "new URL(d)"),
     "a URL's query": ("const d = 'http://a/?' + '\u4e00'.repeat(2e6);", "new URL(d)"),

@@ -4,7 +4,7 @@ const { Buffer } = require("node:buffer");
 const host = modules.node;
 const MAX_AT_ONCE = 65536;
 const { Digest, bytesOf, answer, fail } = platform.load("node_crypto_digests");
-const keys = platform.load("node_crypto_keys");
+const { internals, ...keys } = platform.load("node_crypto_keys");
 const { KeyObject } = keys;
 
 const finalized = () => fail(Error, "ERR_CRYPTO_HASH_FINALIZED", "Digest already called");
@@ -186,6 +186,21 @@ const createCipheriv = (cipher, key, iv, options) => new Cipheriv(cipher, key, i
 const createDecipheriv = (cipher, key, iv, options) => new Decipheriv(cipher, key, iv, options);
 const getCiphers = () => ciphers().getCiphers();
 const getCipherInfo = (nameOrNid, options) => ciphers().getCipherInfo(nameOrNid, options);
+const pairs = () => platform.load("node_crypto_pairs");
+const generateKeyPairSync = (type, options) => pairs().generateKeyPairSync(type, options);
+const generateKeyPair = (type, options, callback) => pairs().generateKeyPair(type, options, callback);
+/** util.promisify() gives both keys in one. */
+Object.defineProperty(generateKeyPair, Symbol.for("nodejs.util.promisify.custom"), {
+  value: (type, options) =>
+    new Promise((resolve, reject) => {
+      generateKeyPair(type, options, (error, publicKey, privateKey) => (error ? reject(error) : resolve({ publicKey, privateKey })));
+    }),
+});
+const generateKeySync = (type, options) => pairs().generateKeySync(type, options);
+const generateKey = (type, options, callback) => pairs().generateKey(type, options, callback);
+const diffieHellman = (options) => pairs().diffieHellman(options);
+const publicEncrypt = (key, buffer) => pairs().publicEncrypt(key, buffer);
+const privateDecrypt = (privateKey, buffer) => pairs().privateDecrypt(privateKey, buffer);
 const webcrypto = globalThis.crypto;
 const { subtle } = webcrypto;
 const getRandomValues = (array) => webcrypto.getRandomValues(array);
@@ -193,5 +208,6 @@ module.exports = {
   // Libraries ask whether these are there for what they call of the others.
   ...modules.refuse("crypto"),
   ...keys, Hash, Hmac, createHash, createHmac, hash, hkdf, scrypt, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
-  Cipheriv, Decipheriv, createCipheriv, createDecipheriv, getCiphers, getCipherInfo, randomInt, timingSafeEqual, pbkdf2, webcrypto, subtle, getRandomValues,
+  Cipheriv, Decipheriv, createCipheriv, createDecipheriv, getCiphers, getCipherInfo, generateKeyPairSync, generateKeyPair,
+  generateKeySync, generateKey, diffieHellman, publicEncrypt, privateDecrypt, randomInt, timingSafeEqual, pbkdf2, webcrypto, subtle, getRandomValues,
 };

@@ -7,7 +7,7 @@ const { Transform } = require("node:stream");
 const { StringDecoder } = require("node:string_decoder");
 const ciphers = platform.load("ciphers");
 const { KeyObject } = platform.load("node_crypto_keys");
-const { bytesOf, fail } = platform.load("node_crypto_digests");
+const { bytesFrom, fail, octets, wrongOption, wrongType } = platform.load("node_crypto_arguments");
 
 const NONE = new Uint8Array(0);
 const TAG = 16;
@@ -32,19 +32,6 @@ KNOWN.set("chacha20-poly1305", { mode: "stream", name: "chacha20-poly1305", nid:
 const BY_NAME = new Map([...KNOWN, ...[...ALIASES].map(([alias, name]) => [alias.toLowerCase(), KNOWN.get(name)])]);
 const getCiphers = () => [...KNOWN.keys(), ...ALIASES.keys()].sort();
 
-function received(value) {
-  if (value === null || value === undefined) return String(value);
-  if (typeof value === "function") return `function ${value.name}`;
-  if (typeof value === "object") {
-    return value.constructor?.name ? `an instance of ${value.constructor.name}` : modules.node.inspect(value, { depth: -1 });
-  }
-  const told = modules.node.inspect(value);
-  return `type ${typeof value} (${told.length > 28 ? `${told.slice(0, 25)}...` : told})`;
-}
-const wrongType = (what, expected, value) =>
-  fail(TypeError, "ERR_INVALID_ARG_TYPE", `The ${what} must be ${expected}. Received ${received(value)}`);
-const wrongOption = (name, value) =>
-  fail(TypeError, "ERR_INVALID_ARG_VALUE", `The property 'options.${name}' is invalid. Received ${modules.node.inspect(value)}`);
 const wrongState = (operation) => fail(Error, "ERR_CRYPTO_INVALID_STATE", `Invalid state for operation ${operation}`);
 const wrongVector = () => fail(TypeError, "ERR_CRYPTO_INVALID_IV", "Invalid initialization vector");
 const wrongTag = (length) => fail(TypeError, "ERR_CRYPTO_INVALID_AUTH_TAG", `Invalid authentication tag length: ${length}`);
@@ -54,15 +41,6 @@ const plain = (message) => {
 };
 const noMore = () => plain("Trying to add data in unsupported state");
 const notAuthentic = () => plain("Unsupported state or unable to authenticate data");
-const isBuffer = (value) => value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
-const octets = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-
-/** The bytes of an argument, or those of a text. */
-function bytesFrom(value, name, encoding, more = "") {
-  if (typeof value === "string" || ArrayBuffer.isView(value) || isBuffer(value)) return octets(bytesOf(value, encoding));
-  const classes = `of type string or an instance of ArrayBuffer, Buffer, TypedArray, ${more === "" ? "or DataView" : `DataView, ${more}`}`;
-  return wrongType(`"${name}" argument`, classes, value);
-}
 function bytesOfKey(key, encoding) {
   if (KeyObject.isKey(key)) {
     if (key.type !== "secret") fail(TypeError, "ERR_CRYPTO_INVALID_KEY_OBJECT_TYPE", `Invalid key object type ${key.type}, expected secret.`);
@@ -71,7 +49,7 @@ function bytesOfKey(key, encoding) {
   if (key instanceof CryptoKey) {
     fail(Error, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "A CryptoKey is of use with crypto.subtle only: give a KeyObject, or bytes");
   }
-  return bytesFrom(key, "key", encoding, "KeyObject, or CryptoKey");
+  return bytesFrom(key, '"key" argument', encoding, "KeyObject, or CryptoKey");
 }
 function textOption(options, name) {
   const value = options?.[name] ?? undefined;
@@ -111,7 +89,7 @@ class Cipher extends Transform {
   constructor(cipher, key, iv, options, encrypts) {
     if (typeof cipher !== "string") wrongType('"cipher" argument', "of type string", cipher);
     const secret = bytesOfKey(key, textOption(options, "encoding"));
-    const vector = iv === null ? NONE : bytesFrom(iv, "iv");
+    const vector = iv === null ? NONE : bytesFrom(iv, '"iv" argument');
     const tagLength = sizeOption(options, "authTagLength");
     const known = BY_NAME.get(cipher.toLowerCase());
     if (known === undefined) fail(Error, "ERR_CRYPTO_UNKNOWN_CIPHER", "Unknown cipher");
@@ -191,7 +169,7 @@ class Cipher extends Transform {
   setAAD(data, options) {
     const encoding = textOption(options, "encoding");
     const length = sizeOption(options, "plaintextLength");
-    const bytes = bytesFrom(data, "aadbuf", encoding);
+    const bytes = bytesFrom(data, '"aadbuf" argument', encoding);
     if (this.#isFinished || !isAead(this.#mode)) wrongState("setAAD");
     if (this.#mode === "ccm") {
       if (length === undefined) fail(TypeError, "ERR_MISSING_ARGS", "options.plaintextLength required for CCM mode with AAD");
@@ -205,7 +183,7 @@ class Cipher extends Transform {
     return Buffer.from(cipher.#tag);
   }
   static setTag(cipher, tag, encoding) {
-    const bytes = bytesFrom(tag, "buffer", encoding);
+    const bytes = bytesFrom(tag, '"buffer" argument', encoding);
     if (cipher.#isFinished || !isAead(cipher.#mode) || cipher.#tag !== undefined) wrongState("setAuthTag");
     const { length } = bytes;
     const isOne = cipher.#tagLength === undefined ? isLengthOfGcm(length) : cipher.#tagLength === length;

@@ -7,7 +7,7 @@ const signing = platform.load("signing");
 const { Digest, bytesOf, answer, fail } = platform.load("node_crypto_digests");
 
 const MAKING = Symbol("a key of ours");
-const PKCS1 = 1, PSS = 6, OF_DIGEST = -1, MOST = -2;
+const PKCS1 = 1, OAEP = 4, PSS = 6, OF_DIGEST = -1, MOST = -2;
 const FORMS = { pkcs1: true, pkcs8: true, sec1: true, spki: true };
 const of = (value) => (typeof value === "string" ? `'${value}'` : value === null || typeof value !== "object" ? String(value) : `an instance of ${value.constructor?.name}`);
 const noKey = (name, value) =>
@@ -161,7 +161,7 @@ function keyAndOptions(argument, wantPrivate) {
   const options = isKey || typeof argument !== "object" || argument === null || isBytes(argument) ? {} : argument;
   const given = isKey ? argument : options.key;
   if (KeyObject.isKey(given)) {
-    if (given.type === "secret" || (wantPrivate && given.type !== "private")) wrongKind(given, wantPrivate ? "private" : "public or private");
+    if (given.type === "secret" || (wantPrivate && given.type !== "private")) wrongKind(given, wantPrivate ? "private" : "private or public");
     return [wantPrivate || given.type === "public" ? given : createPublicKey(given), options];
   }
   return [wantPrivate ? createPrivateKey(argument) : createPublicKey(argument), options];
@@ -266,7 +266,9 @@ function verify(algorithm, data, publicKey, signature, callback) {
 module.exports = {
   KeyObject, createSecretKey, createPublicKey, createPrivateKey, Sign, Verify, createSign, createVerify, sign, verify,
   constants: {
-    RSA_PKCS1_PADDING: PKCS1, RSA_PKCS1_PSS_PADDING: PSS, RSA_PSS_SALTLEN_DIGEST: OF_DIGEST, RSA_PSS_SALTLEN_MAX_SIGN: MOST,
+    RSA_PKCS1_PADDING: PKCS1, RSA_NO_PADDING: 3, RSA_PKCS1_OAEP_PADDING: OAEP, RSA_PKCS1_PSS_PADDING: PSS, RSA_PSS_SALTLEN_DIGEST: OF_DIGEST, RSA_PSS_SALTLEN_MAX_SIGN: MOST,
     RSA_PSS_SALTLEN_AUTO: MOST,
   },
+  /** For node_crypto_pairs.js: what node:crypto does not export. */
+  internals: { PrivateKeyObject, PublicKeyObject, keyAndOptions, plainName },
 };

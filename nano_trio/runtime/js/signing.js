@@ -59,6 +59,10 @@
     /** `digest` names how `data`, a digest, came to be; with EdDSA it is "", and `data` what is signed. */
     sign: (owner, digest, data, padding, salt, isRaw) =>
       unless(host.sign(numberOf(owner), DOMString(digest), bytes(data), padding | 0, salt | 0, !!isRaw)),
+    /** What two keys have in common, an ArrayBuffer. */
+    agree: (owner, other) => unless(host.agree(numberOf(owner), numberOf(other))),
+    encrypt: (owner, padding, digest, label, data) => unless(host.encrypt(numberOf(owner), padding | 0, DOMString(digest), bytes(label), bytes(data))),
+    decrypt: (owner, padding, digest, label, data) => unless(host.decrypt(numberOf(owner), padding | 0, DOMString(digest), bytes(label), bytes(data))),
     verify: (owner, digest, data, signature, padding, salt, isRaw) =>
       unless(host.verify(numberOf(owner), DOMString(digest), bytes(data), bytes(signature), padding | 0, salt | 0, !!isRaw)),
   };

@@ -1,0 +1,44 @@
+// New private keys for node:crypto, as PKCS#8. One of RSA the host makes beside the event loop, as scrypt.js has it.
+(platform) => {
+  "use strict";
+  const { promiseThen, withResolvers, uncurry } = platform;
+  const { Error, RangeError, TypeError } = platform.constructors;
+  const { DOMString } = platform.load("webidl_core");
+  const { defineProperty } = platform.statics.Object;
+  const indexOf = uncurry("String", "indexOf");
+  const slice = uncurry("String", "slice");
+  const host = platform.host("keypairs");
+  const CURVES = {
+    __proto__: null, prime256v1: true, secp384r1: true, secp521r1: true, secp256k1: true, ed25519: true, ed448: true, x25519: true, x448: true,
+  };
+
+  function failure(answer) {
+    const end = indexOf(answer, "\n");
+    const code = slice(answer, 0, end);
+    const error = new (code === "ERR_OUT_OF_RANGE" ? RangeError : Error)(slice(answer, end + 1));
+    defineProperty(error, "code", { __proto__: null, value: code, writable: true, enumerable: true, configurable: true });
+    return error;
+  }
+  function ofCurve(name) {
+    name = DOMString(name);
+    if (CURVES[name] !== true) throw new TypeError("There is no such curve.");
+    return host.of_curve(name);
+  }
+  /** A promise of the key. Both numbers are of 32 bits. */
+  function ofRsa(bits, exponent) {
+    const deferred = withResolvers();
+    const settle = (answer) => (typeof answer === "string" ? deferred.reject(failure(answer)) : deferred.resolve(answer));
+    const answer = host.of_rsa(bits >>> 0, exponent >>> 0);
+    if (answer !== null) settle(answer);
+    else {
+      let operation;
+      const done = platform.operation((id) => {
+        operation = id;
+        host.proceed(id);
+      });
+      promiseThen(done, () => settle(host.take(operation)));
+    }
+    return deferred.promise;
+  }
+  return { __proto__: null, ofCurve, ofRsa };
+}
