@@ -134,3 +134,27 @@ def test_a_point_that_is_on_no_curve_is_no_key(run_js: RunJS) -> None:
         """
     )
     assert told == "ERR_CRYPTO_INVALID_JWK Invalid JWK data"
+
+
+def test_what_is_no_point_is_no_key_of_ecdh(run_js: RunJS) -> None:
+    told = run_js(
+        f"""{ATTEMPT}
+        const own = crypto.createECDH("prime256v1"), other = crypto.createECDH("prime256v1");
+        other.generateKeys();
+        own.generateKeys();
+        return [
+          attempt(() => own.computeSecret(Buffer.alloc(1))),
+          attempt(() => own.computeSecret(new Uint8Array(1e8))),
+          attempt(() => own.setPrivateKey(new Uint8Array(1e8))),
+          attempt(() => own.computeSecret(other.getPublicKey()).length),
+        ];
+        """
+    )
+    wrong = "ERR_CRYPTO_ECDH_INVALID_PUBLIC_KEY Public key is not valid for specified curve"
+    # The point at infinity has nothing in common with anybody.
+    assert told == [
+        wrong,
+        wrong,
+        "ERR_CRYPTO_INVALID_KEYTYPE Private key is not valid for specified curve.",
+        32,
+    ]

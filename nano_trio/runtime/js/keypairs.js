@@ -1,4 +1,4 @@
-// New private keys for node:crypto, as PKCS#8. One of RSA the host makes beside the event loop, as scrypt.js has it.
+// New private keys for node:crypto, as PKCS#8, and ECDH of numbers and points. One of RSA the host makes beside the event loop, as scrypt.js has it.
 (platform) => {
   "use strict";
   const { promiseThen, withResolvers, uncurry } = platform;
@@ -8,6 +8,11 @@
   const indexOf = uncurry("String", "indexOf");
   const slice = uncurry("String", "slice");
   const host = platform.host("keypairs");
+  const { bytesForHost } = platform.load("webidl_buffers");
+  const { viewByteLength } = platform.buffers;
+  /** Bytes of the longest number and point that are looked at. */
+  const MOST = 256;
+  const NAMED = { __proto__: null, prime256v1: true, secp384r1: true, secp521r1: true, secp256k1: true };
   const CURVES = {
     __proto__: null, prime256v1: true, secp384r1: true, secp521r1: true, secp256k1: true, ed25519: true, ed448: true, x25519: true, x448: true,
   };
@@ -40,5 +45,21 @@
     }
     return deferred.promise;
   }
-  return { __proto__: null, ofCurve, ofRsa };
+  function named(curve) {
+    curve = DOMString(curve);
+    if (NAMED[curve] !== true) throw new TypeError("There is no such curve.");
+    return curve;
+  }
+  const fits = (bytes) => viewByteLength(bytes) <= MOST;
+  return {
+    __proto__: null,
+    ofCurve,
+    ofRsa,
+    newNumber: (curve) => host.new_number(named(curve)),
+    // Of Uint8Arrays; null where the number, or the point, is none of the curve's.
+    pointOfNumber: (curve, number) => (fits(number) ? host.point_of_number(named(curve), bytesForHost(number)) : null),
+    pointOf: (curve, point) => (fits(point) ? host.point_of(named(curve), bytesForHost(point)) : null),
+    secretOf: (curve, number, point) =>
+      fits(number) && fits(point) ? host.secret_of(named(curve), bytesForHost(number), bytesForHost(point)) : null,
+  };
 }

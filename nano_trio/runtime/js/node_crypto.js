@@ -4,7 +4,7 @@ const { Buffer } = require("node:buffer");
 const host = modules.node;
 const MAX_AT_ONCE = 65536;
 const { Digest, bytesOf, answer, fail } = platform.load("node_crypto_digests");
-const { internals, ...keys } = platform.load("node_crypto_keys");
+const { internals: _, ...keys } = platform.load("node_crypto_keys");
 const { KeyObject } = keys;
 
 const finalized = () => fail(Error, "ERR_CRYPTO_HASH_FINALIZED", "Digest already called");
@@ -164,24 +164,28 @@ function scrypt(password, salt, keylen, options, callback = options) {
     (error) => queueMicrotask(() => callback(error)),
   );
 }
-/** Ciphers are streams: with the first of them their file is loaded, and node:stream. */
-let own;
-function ciphers() {
-  if (own === undefined) {
-    own = platform.load("node_crypto_ciphers");
-    for (const [door, itself] of [[Cipheriv, own.Cipheriv], [Decipheriv, own.Decipheriv]]) {
-      Object.setPrototypeOf(door, itself);
-      Object.setPrototypeOf(door.prototype, itself.prototype);
-    }
+/** A class whose file is loaded with its first instance: for ciphers, that is node:stream as well. */
+function itself(door, file) {
+  const made = platform.load(file)[door.name];
+  if (Object.getPrototypeOf(door) !== made) {
+    Object.setPrototypeOf(door, made);
+    Object.setPrototypeOf(door.prototype, made.prototype);
   }
-  return own;
+  return made;
 }
 function Cipheriv(cipher, key, iv, options) {
-  return Reflect.construct(ciphers().Cipheriv, [cipher, key, iv, options], new.target ?? Cipheriv);
+  return Reflect.construct(itself(Cipheriv, "node_crypto_ciphers"), [cipher, key, iv, options], new.target ?? Cipheriv);
 }
 function Decipheriv(cipher, key, iv, options) {
-  return Reflect.construct(ciphers().Decipheriv, [cipher, key, iv, options], new.target ?? Decipheriv);
+  return Reflect.construct(itself(Decipheriv, "node_crypto_ciphers"), [cipher, key, iv, options], new.target ?? Decipheriv);
 }
+function ECDH(curve) {
+  return Reflect.construct(itself(ECDH, "node_crypto_ecdh"), [curve], new.target ?? ECDH);
+}
+ECDH.convertKey = (...args) => platform.load("node_crypto_ecdh").convertKey(...args);
+const createECDH = (curve) => new ECDH(curve);
+const getCurves = () => platform.load("node_crypto_ecdh").getCurves();
+const ciphers = () => platform.load("node_crypto_ciphers");
 const createCipheriv = (cipher, key, iv, options) => new Cipheriv(cipher, key, iv, options);
 const createDecipheriv = (cipher, key, iv, options) => new Decipheriv(cipher, key, iv, options);
 const getCiphers = () => ciphers().getCiphers();
@@ -208,6 +212,6 @@ module.exports = {
   // Libraries ask whether these are there for what they call of the others.
   ...modules.refuse("crypto"),
   ...keys, Hash, Hmac, createHash, createHmac, hash, hkdf, scrypt, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
-  Cipheriv, Decipheriv, createCipheriv, createDecipheriv, getCiphers, getCipherInfo, generateKeyPairSync, generateKeyPair,
+  Cipheriv, Decipheriv, ECDH, createECDH, getCurves, createCipheriv, createDecipheriv, getCiphers, getCipherInfo, generateKeyPairSync, generateKeyPair,
   generateKeySync, generateKey, diffieHellman, publicEncrypt, privateDecrypt, randomInt, timingSafeEqual, pbkdf2, webcrypto, subtle, getRandomValues,
 };
