@@ -30,12 +30,12 @@
  *
  * The limit: above it the engine gets NULL, which is an out-of-memory error of JavaScript. It takes that badly where it
  * is at work on an error: build_backtrace() writes to the pending exception, and the new error takes its place and frees
- * it. So a pending exception is held from there on (allocator_held.c). And small blocks may go
- * beyond the limit by a quarter, so that errors can be told of in a heap that large blocks have filled; turns that
- * go on are stopped at the next poll, for the limit that is ours lies far below. Held against it is what a block is in
- * the accounts: those of the C library are larger than asked, and given back where one turns out to be too large.
- * Where the engine compiles it takes no refusal at all, and gets none (builtins_compiling.c). A turn whose heap has grown by
- * half of its limit so is left there (turnstile.py); what is no turn is refused memory after all where it has MOST times as much.
+ * it. So a pending exception is held from there on (allocator_held.c). And small blocks may go beyond the limit by a
+ * quarter, so that errors can be told of in a heap that large blocks have filled; turns that go on are stopped at the next
+ * poll, for the limit that is ours lies far below. Held against it is what a block is in the accounts: those of the C
+ * library are larger than asked, and given back where one turns out to be too large. Where the engine compiles it takes no
+ * refusal, and gets none (builtins_compiling.c): a turn whose heap is half beyond its limit is left (turnstile.py), and
+ * what is no turn is refused memory after all where it has MOST times as much.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  *
@@ -157,10 +157,7 @@ static void link_large(Heap *heap, Large *large) {
 }
 
 static void unlink_large(Heap *heap, const Large *large) {
-  if (large->previous != NULL)
-    large->previous->next = large->next;
-  else
-    heap->large = large->next;
+  *(large->previous != NULL ? &large->previous->next : &heap->large) = large->next;
   if (large->next != NULL) large->next->previous = large->previous;
 }
 
@@ -529,10 +526,7 @@ static __attribute__((noinline)) void *resize_large(State *state, Large *large, 
   moved->size = (usable - sizeof *moved) | huge;
   state->size += usable - sizeof *moved - before;
   if (moved->next != NULL) moved->next->previous = moved;
-  if (moved->previous != NULL)
-    moved->previous->next = moved;
-  else
-    state->heap->large = moved;
+  *(moved->previous != NULL ? &moved->previous->next : &state->heap->large) = moved;
   return moved + 1;
 }
 
