@@ -9,9 +9,10 @@ import trio
 from h2.errors import ErrorCodes
 from hyperframe.frame import DataFrame, Frame, HeadersFrame
 
+from nano_trio.actors.messages import SocketPeer
 from nano_trio.web.server import Server
 from tests.web.http2_client import Answer, Fields, Http2Client, h2_connected
-from tests.web.sockets import SocketClient
+from tests.web.sockets import SocketApp, SocketClient
 
 FRAME = 16_384
 WINDOW = 65_535
@@ -153,3 +154,15 @@ async def shared(
     """A client of several streams, whose settings are exchanged."""
     async with h2_connected(server, settings=settings, windows=windows) as client, sharing(client) as sharer:
         yield sharer
+
+
+def peer_of(app: SocketApp, number: int = -1) -> SocketPeer:
+    peer = app.sockets[number].peer
+    assert peer is not None
+    return peer
+
+
+def stream_of(socket: SocketClient) -> TunnelStream:
+    """What a socket that was opened here is written to."""
+    assert isinstance(socket.stream, TunnelStream)
+    return socket.stream
