@@ -149,7 +149,7 @@ class Fetches:
             return self._whole(self._services.large.take())
         if kind == 3:
             upload = self._uploads[number] = _Upload(self._services, number)
-            return RequestBody(receive=upload.receive)
+            return RequestBody(receive=upload.receive, length=None if body is None else int(body))
         if kind == 4:
             return self._body_of_request(body)
         if kind == 6:

@@ -302,3 +302,31 @@ async def test_another_fetchs_body_is_sent_on() -> None:
         )
         assert result == [str(20 << 20), True]
         assert js.environment.isolate.account.turns - turns < 10
+
+
+async def test_a_stream_of_fixed_length_is_sent_with_its_length() -> None:
+    """As on Workers; other streams are sent in chunks. One that gives less fails the request."""
+    async with running() as upstream, fetching() as js:
+        result = await js.run(
+            """
+            const told = [];
+            for (const length of [3, 3n, null]) {
+              const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(length);
+              const sent = fetch(url, { method: "PUT", body: readable, duplex: "half" });
+              const writer = writable.getWriter();
+              await writer.write(new TextEncoder().encode("abc"));
+              await writer.close();
+              const { headers, body } = await (await sent).json();
+              told.push([headers["content-length"] ?? headers["transfer-encoding"], body]);
+            }
+            const { readable, writable } = new FixedLengthStream(3);
+            const sent = fetch(url, { method: "PUT", body: readable, duplex: "half" }).catch((error) => error.name);
+            const writer = writable.getWriter();
+            await writer.write(new Uint8Array(2));
+            await writer.close().catch(() => {});
+            writer.closed.catch(() => {});
+            return [...told, await sent];
+            """,
+            url=f"{upstream.url}/echo",
+        )
+        assert result == [["3", "abc"], ["3", "abc"], ["chunked", "abc"], "TypeError"]

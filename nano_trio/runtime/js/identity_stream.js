@@ -2,7 +2,7 @@
 // https://developers.cloudflare.com/workers/runtime-apis/streams/transformstream/
 //
 // Bytes that are written are read as they are, from a byte stream; a write waits until it is read. Through a
-// FixedLengthStream pass exactly as many as it was told, else its readable side fails; as the body of a response it gives
+// FixedLengthStream pass exactly as many as it was told, else its readable side fails; as the body of a response or a request it gives
 // that its content-length.
 (platform) => {
   "use strict";
@@ -131,6 +131,11 @@
     __proto__: null,
     IdentityTransformStream,
     FixedLengthStream,
+    /** How many bytes a stream gives, where that is known here; null. */
+    lengthOf(stream) {
+      const length = getLength(lengths, readables.slots(stream));
+      return length === undefined ? null : "" + length;
+    },
     /** A response's headers, names and values by turns in lines, with the length of its body where that is known here. */
     withLength(lines, stream) {
       const length = getLength(lengths, readables.slots(stream));
