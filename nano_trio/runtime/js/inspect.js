@@ -402,7 +402,8 @@
     while (i < length && output.length < ctx.maxArrayLength && ctx.length <= MAX_LENGTH) {
       const descriptor = getOwnPropertyDescriptor(array, i);
       if (descriptor !== undefined) {
-        const isSimple = !isObject(descriptor.value) && hasOwn(descriptor, "value");
+        // Of a long text the indentation says where its lines begin.
+        const isSimple = !isObject(descriptor.value) && typeof descriptor.value !== "string" && hasOwn(descriptor, "value");
         output[output.length] = isSimple
           ? formatPrimitive(ctx, descriptor.value)
           : formatProperty(ctx, array, depth, i, true);
