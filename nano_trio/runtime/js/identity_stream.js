@@ -2,8 +2,8 @@
 // https://developers.cloudflare.com/workers/runtime-apis/streams/transformstream/
 //
 // Bytes that are written are read as they are, from a byte stream; a write waits until it is read. Through a
-// FixedLengthStream pass exactly as many as it was told, else its readable side fails; as the body of a response or a request it gives
-// that its content-length.
+// FixedLengthStream pass exactly as many as it was told, else its readable side fails; as the body of a response or a
+// request it gives that its content-length.
 (platform) => {
   "use strict";
   const idl = platform.load("webidl");

@@ -1,5 +1,8 @@
-// node:http, refused but for its tables. Node.js API, HTTP: https://nodejs.org/api/http.html , RFC 9110 and the registries
-// of status codes and of methods (IANA).
+// node:http: its client, and its tables; servers are refused. Node.js API, HTTP: https://nodejs.org/api/http.html , RFC 9110
+// and the registries of status codes and of methods (IANA).
+const { IncomingMessage, OutgoingMessage, validateHeaderName, validateHeaderValue } = platform.load("node_http_messages");
+const { Agent, ClientRequest, http } = platform.load("node_http_client");
+
 const STATUS_CODES = {
   100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints", 200: "OK", 201: "Created", 202: "Accepted",
   203: "Non-Authoritative Information", 204: "No Content", 205: "Reset Content", 206: "Partial Content", 207: "Multi-Status",
@@ -21,4 +24,7 @@ const METHODS = [
   "MKCALENDAR", "MKCOL", "MOVE", "NOTIFY", "OPTIONS", "PATCH", "POST", "PROPFIND", "PROPPATCH", "PURGE", "PUT", "QUERY", "REBIND",
   "REPORT", "SEARCH", "SOURCE", "SUBSCRIBE", "TRACE", "UNBIND", "UNLINK", "UNLOCK", "UNSUBSCRIBE",
 ];
-module.exports = { ...modules.refuse("http"), METHODS, STATUS_CODES, maxHeaderSize: 16384 };
+module.exports = {
+  ...modules.refuse("http"), Agent, ClientRequest, IncomingMessage, METHODS, OutgoingMessage, STATUS_CODES, ...http,
+  globalAgent: new Agent({ keepAlive: true }), maxHeaderSize: 16384, validateHeaderName, validateHeaderValue,
+};
