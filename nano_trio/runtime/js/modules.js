@@ -6,13 +6,14 @@
 // such a file exports. What is refused can be had, and throws when it is called.
 (platform) => {
   "use strict";
-  const { uncurry } = platform;
+  const { uncurry, withResolvers } = platform;
   const { Error } = platform.constructors;
   const { defineProperty, freeze } = platform.statics.Object;
   const { DOMString } = platform.load("webidl_core");
   const split = uncurry("String", "split");
   const slice = uncurry("String", "slice");
   const startsWith = uncurry("String", "startsWith");
+  const endsWith = uncurry("String", "endsWith");
   const replaceAll = uncurry("String", "replaceAll");
   const host = platform.host("node_modules");
   /** Of the modules that have no file. */
@@ -22,14 +23,19 @@
     defineProperty(error, "code", { __proto__: null, value: code, writable: true, enumerable: true, configurable: true });
     return error;
   }
-  /** A function, or a class, that says that it is not provided. */
+  /** A function, or a class, that says that it is not provided; of a module of promises by one that is rejected. */
   function refusal(module, name, instead) {
+    const isLater = endsWith(module, "/promises");
     // No arrow function: it may be extended.
     const refused = function () {
-      throw coded(
+      const error = coded(
         new Error(`node:${module}: ${name}() is not provided${instead === "" ? "" : `: ${instead}`}`),
         "ERR_METHOD_NOT_IMPLEMENTED",
       );
+      if (!isLater || new.target !== undefined) throw error;
+      const { promise, reject } = withResolvers();
+      reject(error);
+      return promise;
     };
     defineProperty(refused, "name", { __proto__: null, value: name, configurable: true });
     return refused;
