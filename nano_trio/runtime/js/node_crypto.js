@@ -3,7 +3,7 @@ const { Buffer } = require("node:buffer");
 
 const host = modules.node;
 const MAX_AT_ONCE = 65536;
-const { Digest, bytesOf, answer, fail } = platform.load("node_crypto_digests");
+const { Digest, bytesOf, answer, fail, streamed } = platform.load("node_crypto_digests");
 const { internals: _, ...keys } = platform.load("node_crypto_keys");
 const { KeyObject } = keys;
 
@@ -43,6 +43,18 @@ class Hmac {
     // Asked again, Node gives nothing.
     return answer(this.#digest.finished ? new Uint8Array() : this.#digest.finish(), encoding);
   }
+}
+for (const Class of [Hash, Hmac]) {
+  streamed(Class, "Transform", {
+    _transform(chunk, encoding, callback) {
+      this.update(chunk, encoding);
+      callback();
+    },
+    _flush(callback) {
+      this.push(this.digest());
+      callback();
+    },
+  });
 }
 const createHash = (algorithm) => new Hash(algorithm);
 const createHmac = (algorithm, key) => new Hmac(algorithm, key);

@@ -48,4 +48,50 @@ class Digest {
   }
 }
 
-module.exports = { Digest, bytesOf, answer, fail };
+// What those call who take an object for a stream.
+const ASKED = (
+  "addListener cork destroy destroyed emit end eventNames listenerCount listeners off on once pause pipe prependListener " +
+  "push read readable removeListener resume setDefaultEncoding setEncoding toArray uncork unpipe unshift writable writableEnded " +
+  "writableFinished readableEnded write"
+).split(" ");
+/**
+ * The objects of a class are streams as well (`kind`: Transform or Writable), each from the moment that somebody asks for
+ * what a stream has. Most are only ever fed, and need none; nor need those be loaded for them.
+ */
+function streamed(Class, kind, methods) {
+  const { prototype } = Class;
+  const define = (name, value) => Object.defineProperty(prototype, name, { value, writable: true, configurable: true });
+  for (const [name, value] of Object.entries(methods)) define(name, value);
+  let Stream = null;
+  function inherit() {
+    if (Stream !== null) return;
+    for (const name of asked) delete prototype[name];
+    Stream = require("node:stream")[kind];
+    Object.setPrototypeOf(prototype, Stream.prototype);
+  }
+  const asked = [...ASKED, Symbol.asyncIterator];
+  for (const name of asked) {
+    Object.defineProperty(prototype, name, {
+      get() {
+        inherit();
+        return this[name];
+      },
+      configurable: true,
+    });
+  }
+  const states = kind === "Transform" ? ["_readableState", "_writableState"] : ["_writableState"];
+  for (const state of states) {
+    Object.defineProperty(prototype, state, {
+      get() {
+        if (!(this instanceof Class)) return undefined;
+        inherit();
+        for (const each of states) Object.defineProperty(this, each, { value: undefined, writable: true, configurable: true });
+        Stream.call(this);
+        return this[state];
+      },
+      configurable: true,
+    });
+  }
+}
+
+module.exports = { Digest, bytesOf, answer, fail, streamed };

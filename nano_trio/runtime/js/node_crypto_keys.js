@@ -4,7 +4,7 @@
 // comes, and then sign the digest: at once, as their callers want it.
 const { Buffer } = require("node:buffer");
 const signing = platform.load("signing");
-const { Digest, bytesOf, answer, fail } = platform.load("node_crypto_digests");
+const { Digest, bytesOf, answer, fail, streamed } = platform.load("node_crypto_digests");
 
 const MAKING = Symbol("a key of ours");
 const PKCS1 = 1, OAEP = 4, PSS = 6, OF_DIGEST = -1, MOST = -2;
@@ -200,6 +200,12 @@ class Signing {
     return [signing.#name, signing.#digest.finish()];
   }
 }
+streamed(Signing, "Writable", {
+  _write(chunk, encoding, callback) {
+    this.update(chunk, encoding);
+    callback();
+  },
+});
 class Sign extends Signing {
   constructor(algorithm, options) {
     super(algorithm, options);

@@ -39,8 +39,11 @@ function finished(stream, options, callback) {
   }
   const readable = stream._readableState;
   const writable = stream._writableState;
-  let needsEnd = options?.readable ?? (readable !== undefined && isReadable(stream));
-  let needsFinish = options?.writable ?? (writable !== undefined && isWritable(stream));
+  const reads = readable !== undefined && isReadable(stream);
+  const writes = writable !== undefined && isWritable(stream);
+  let needsEnd = options?.readable ?? reads;
+  let needsFinish = options?.writable ?? writes;
+  const isWhole = needsEnd === reads && needsFinish === writes;
   if (readable?.endEmitted) needsEnd = false;
   if (writable?.finished) needsFinish = false;
   let isTold = false;
@@ -51,8 +54,9 @@ function finished(stream, options, callback) {
     if (error) callback.call(stream, error);
     else callback.call(stream);
   };
-  // Where it destroys itself the end is told when it has.
-  const willClose = [readable, writable].some((state) => state?.autoDestroy && state.emitClose) && !readable?.closed && !writable?.closed;
+  // Where it destroys itself the end is told when it has; but one side may be over long before the other, of a transform at
+  // the end of a pipeline say, which its caller reads when all is written.
+  const willClose = isWhole && [readable, writable].some((state) => state?.autoDestroy && state.emitClose) && !readable?.closed && !writable?.closed;
   const check = () => {
     if (!needsEnd && !needsFinish && !willClose) tell();
   };

@@ -129,13 +129,11 @@ function finishIfDone(stream) {
     done();
     return;
   }
-  queueMicrotask(() => {
-    try {
-      stream._final(done);
-    } catch (error) {
-      done(error);
-    }
-  });
+  try {
+    stream._final(done);
+  } catch (error) {
+    done(error);
+  }
 }
 function failWaiting(state, error) {
   for (const callback of state.onFinish.splice(0)) callback(error);
