@@ -21,6 +21,23 @@ def test_bytes_and_text_pass_as_they_are(run_js: Run) -> None:
     ) == ["hellö", True, True]
 
 
+def test_what_is_written_stays_the_writers(run_js: Run) -> None:
+    """Other pieces of the same buffer are written next, as HTTP clients do with a body."""
+    assert run_js(
+        """const told = [];
+        for (const { readable, writable } of [new IdentityTransformStream(), new FixedLengthStream(4)]) {
+          const writer = writable.getWriter(), all = new TextEncoder().encode("abcd"), text = new Response(readable).text();
+          const first = writer.write(all.subarray(0, 2));
+          await first;
+          all[0] = 88;
+          await writer.write(all.subarray(2).buffer.slice(2));
+          await writer.close();
+          told.push(await text, all.length);
+        }
+        return told;"""
+    ) == ["abcd", 4, "abcd", 4]
+
+
 def test_a_write_waits_until_it_is_read(run_js: Run) -> None:
     assert run_js(
         """const { readable, writable } = new IdentityTransformStream();

@@ -12,7 +12,7 @@
   const readables = platform.load("streams_readable");
   const writables = platform.load("streams_writable");
   const { TransformStream, slots } = platform.load("streams_transform");
-  const { requireArguments, defineInterface, BufferSource, bytesForHost, viewInfo, isArrayBuffer } = idl;
+  const { requireArguments, defineInterface, BufferSource, copyBytes, viewInfo } = idl;
   const split = uncurry("String", "split");
   const getLength = uncurry("WeakMap", "get");
   const setLength = uncurry("WeakMap", "set");
@@ -67,8 +67,8 @@
           try {
             if (typeof chunk === "string") bytes = new Uint8Array(platform.load("utf8").encode(chunk));
             else {
-              const own = bytesForHost(BufferSource(chunk, "The chunk"));
-              bytes = isArrayBuffer(own) ? new Uint8Array(own) : own;
+              // A byte stream takes the buffer of what it is given; this one is the writer's.
+              bytes = copyBytes(BufferSource(chunk, "The chunk"));
             }
           } catch (error) {
             isOver = true;
