@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,19 @@ def test_as_node(port: str) -> None:
     told = output([sys.executable, "-m", "nano_trio", "run", program, port])
     assert told == output(["node", "--no-warnings", program, port])
     assert len(told) > 40
+
+
+def test_the_constants_of_http2(tmp_path: Path) -> None:
+    """Clients of HTTP/1.1 and 2 read them when they are imported."""
+    source = """
+      import http2, { constants } from "node:http2";
+      console.log(JSON.stringify(constants), http2.constants === constants);
+    """
+    ours, same = run(tmp_path, source)[0].rsplit(" ", 1)
+    nodes = output(["node", "-p", "JSON.stringify(require('http2').constants)"])[0]
+    assert same == "true"
+    assert len(json.loads(ours)) > 80
+    assert json.loads(ours).items() <= json.loads(nodes).items()
 
 
 def test_agents_that_connect_otherwise_are_refused(tmp_path: Path) -> None:
