@@ -53,7 +53,7 @@
  * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c. So do
  * the length and the name of functions: builtins_functions.c; what apps call of Map and Set, and of iterators, where the
  * engine's own is not safe: builtins_maps.c and builtins_iterators.c; and what answers for async generators that are done:
- * builtins_generators.c. And functions that have data are called with a look at the stack: builtins_calls.c;
+ * builtins_generators.c. And functions that have data, and `instanceof`, are called with a look at the stack: builtins_calls.c;
  * and where the heap is full code is compiled, and modules are read and linked, without a refusal: builtins_compiling.c.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
@@ -345,7 +345,9 @@ static int learn_members(Context *context, Value list) {
 int builtins_mend(const Engine *functions, Context *context) {
   if (methods != NULL) return 0;
   engine = *functions;
-  return mend_maps(context) && mend_iterators(context) && proves_classes(context);
+  if (!mend_maps(context) || !mend_iterators(context) || !proves_classes(context)) return 0;
+  guard_instances();
+  return 1;
 }
 
 /* Once a process, before all others but that: what the globals `listed`, `lazy` and `members` list. 0: something is not as it is

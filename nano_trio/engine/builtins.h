@@ -106,6 +106,7 @@ typedef struct {
   void (*set_stack_size)(Runtime *, size_t);
   Value (*evaluate)(Context *, Value function); /* takes the value */
   Value (*read)(Context *, const uint8_t *, size_t, int flags);
+  int (*is_instance)(Context *, Value, Value constructor); /* -1: an error is pending */
 } Engine;
 
 extern Engine engine;
@@ -190,6 +191,8 @@ int mend_iterators(Context *);
 /* Once a process: whether the engine keeps its classes as builtins_calls.c knows them. Then, for each runtime, what it says. */
 int proves_classes(Context *);
 void guard_calls(Context *);
+/* Have `instanceof` look at the stack, from now on in each of the engine's contexts. */
+void guard_instances(void);
 /* Once a process, in a context in which no code has run, what builtins_compiling.c knows of the engine. Then, for each context, that
    it compiles as that says. And, once the two above are had, which tell that an app's code is about to run: that modules are read
    and linked so, from now on in all contexts. */

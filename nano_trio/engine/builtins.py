@@ -81,6 +81,7 @@ _FUNCTIONS = (
     "JS_SetMaxStackSize",
     "JS_EvalFunction",
     "JS_ReadObject",
+    "JS_IsInstanceOf",
 )
 _PLACE = "given"
 _LARGE = 1 << 20

@@ -39,3 +39,27 @@ def test_a_chain_of_calls_may_be_longer_than_the_stack(above: str) -> None:
     return told;
     """
     assert outcome(program, "C") == [1, 0, "InternalError: stack overflow"]
+
+
+@pytest.mark.parametrize("how", ["Object.setPrototypeOf(bound, null)", "define(bound, Symbol.hasInstance, {})"])
+def test_instanceof_asks_more_bound_functions_than_the_stack_holds(how: str) -> None:
+    """Each has the next be asked, without a call in between: the process ended by SIGSEGV."""
+    program = f"""
+    const {{ apply, defineProperty: define }} = Reflect, {{ bind }} = Function.prototype;
+    class Kind {{}}
+    const told = [];
+    for (const height of [10, 150_000]) {{
+      let bound = Kind;
+      for (let i = 0; i < height; i++) {{
+        bound = apply(bind, bound, []);
+        define(bound, "name", {{ value: "" }});
+        {how};
+      }}
+      for (const value of [new Kind(), {{}}]) {{
+        try {{ told.push(value instanceof bound) }} catch (error) {{ told.push(String(error)) }}
+      }}
+    }}
+    return told;
+    """
+    error = "InternalError: stack overflow"
+    assert outcome(program, "C") == [True, False, error, error]
