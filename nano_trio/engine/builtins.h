@@ -217,6 +217,8 @@ Data_function *handler_in_use(Data_function *);
 void *maker_of_handlers(void);
 /* Whether an object has of its own a property whose value, or getter, is that object. -1: an error is pending. */
 int has_own(Context *, Value object, Value name, Value wanted, int as_getter);
+/* What a generator or an iterator that is done gives, { value: undefined, done: true }. */
+Value new_end(Context *);
 /* A list that takes the values, as many as they are. */
 Value new_list(Context *, const Value *values, uint32_t count);
 /* The array of a header list; NULL where it is not as all are, or longer than most. */

@@ -68,8 +68,7 @@ static void free_request(Context *context, Request *request) {
   engine.free(context, request);
 }
 
-/* What a generator that is done gives, { value: undefined, done: true }. */
-static Value new_end(Context *context) {
+Value new_end(Context *context) {
   Value end = engine.new_object_of(context, CLASS_OBJECT);
   if (tag_of(end) == TAG_EXCEPTION) return exception;
   if (engine.define_named(context, end, "value", undefined, CONFIGURABLE_WRITABLE_ENUMERABLE) >= 0 &&

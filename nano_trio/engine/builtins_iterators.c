@@ -1,7 +1,7 @@
 /*
  * Iterators that stand on other iterators (ECMA-262, 27.1.2 to 27.1.4: what map() of an iterator gives, Iterator.from and
- * Iterator.concat): next() and return() that look whether there is stack left, and a return() of the first that ends it as
- * it should; see builtins.c.
+ * Iterator.concat): next() and return() that look whether there is stack left, and a return() of the first and the last that
+ * ends it as it should; see builtins.c.
  *
  * Theory of operation. Who asks one of the engine's iterators for what comes next calls its C function as it is, without
  * the look at the stack that every other call begins with. Where that function asks the iterator below, and that one the
@@ -12,7 +12,8 @@
  * return(), whatever it gives, and the answer is { value: undefined, done: true }. The engine's fails where it has none, as
  * those of arrays, and answers what that gave. So the engine is left to mark ours as ended, or to refuse, with an iterator
  * in the place of that below which only notes that it was ended; and then that one is ended here, and before it the one of
- * flatMap()'s that is not done.
+ * flatMap()'s that is not done. The same goes for what Iterator.concat gives, whose own fails likewise, so that `break` behind
+ * an array's value threw, and gives nothing at all where no value was asked for.
  *
  * Ours take the engine's places in its lists: builtins_entries.c.
  */
@@ -30,9 +31,16 @@ typedef struct {
   Value below, next, callback, inner;
 } Helper;
 
+/* What one of the last kind has (JSIteratorConcatData), as far as is known here. It is below that one is in the midst of. */
+typedef struct {
+  int index, count, is_running;
+  Value below, next;
+} Concatenated;
+
 /* The engine's own. */
 static Step *own[KINDS];
-static uint16_t helper_class;
+static Generic *own_end;
+static uint16_t helper_class, concatenated_class;
 
 static Value step(Step *next, Context *context, Value this, int count, Value *arguments, int *is_done, int magic) {
   *is_done = 0;
@@ -116,6 +124,31 @@ static Value end_helper(Context *context, Value this, int count, Value *argument
   return ok ? undefined : exception;
 }
 
+/* In the place of return() of the last kind. */
+static Value end_concatenated(Context *context, Value this, int count, Value *arguments) {
+  Concatenated *all = tag_of(this) == TAG_OBJECT ? engine.opaque_of(this, concatenated_class) : NULL;
+  Value below = undefined, stand_in = undefined;
+  int is_ended = 0;
+  if (all != NULL && !all->is_running && tag_of(all->below) == TAG_OBJECT) {
+    stand_in = new_stand_in(context, &is_ended);
+    if (tag_of(stand_in) == TAG_EXCEPTION) return exception;
+    below = all->below;
+    all->below = duplicate(stand_in);
+  }
+  Value result = own_end(context, this, count, arguments);
+  if (tag_of(stand_in) == TAG_OBJECT && all->below.as.pointer == stand_in.as.pointer && tag_of(all->below) == TAG_OBJECT) {
+    /* The engine did not come to ask it. */
+    release(context, all->below);
+    all->below = duplicate(below);
+  }
+  release(context, stand_in);
+  int ok = tag_of(result) != TAG_EXCEPTION;
+  release(context, result);
+  if (ok && tag_of(below) == TAG_OBJECT) ok = end(context, below);
+  release(context, below);
+  return ok ? new_end(context) : exception;
+}
+
 /* What a method of an object gives for one argument, which it takes, or for none. */
 static Value call_method(Context *context, Value object, const char *name, int count, Value argument) {
   Value method = engine.get(context, object, name), result = engine.call(context, method, object, count, &argument);
@@ -173,6 +206,26 @@ static int are_known(Context *context) {
   return ok;
 }
 
+/* The same for the last kind: one that has given the first value of a list. */
+static int is_concatenated_known(Context *context) {
+  Value global = engine.get_global(context), constructor = engine.get(context, global, "Iterator");
+  Value list = new_single(context, (Value){{1}, TAG_INT}), iterator = call_method(context, constructor, "concat", 1, duplicate(list));
+  release(context, call_method(context, iterator, "next", 0, undefined));
+  Value below = call_method(context, list, "values", 0, undefined), next = engine.get(context, below, "next");
+  concatenated_class = engine.class_of(iterator);
+  const Concatenated *all = tag_of(iterator) == TAG_OBJECT ? engine.opaque_of(iterator, concatenated_class) : NULL;
+  int ok = all != NULL && engine.size_of(context, all) >= sizeof *all && all->index == 0 && all->count == 2 && !all->is_running &&
+           tag_of(all->below) == TAG_OBJECT && engine.class_of(all->below) == engine.class_of(below) &&
+           all->next.as.pointer == next.as.pointer;
+  release(context, next);
+  release(context, below);
+  release(context, iterator);
+  release(context, list);
+  release(context, constructor);
+  release(context, global);
+  return ok;
+}
+
 int mend_iterators(Context *context) {
   static Step *const ours[KINDS] = {[HELPER] = step_helper, [WRAPPED] = step_wrapped, [CONCATENATED] = step_concatenated};
   Entry *entries[KINDS][2] = {{NULL}};
@@ -183,22 +236,24 @@ int mend_iterators(Context *context) {
     if (tag_of(iterator) == TAG_OBJECT) prototype = engine.prototype_of(context, iterator);
     for (int what = NEXT; what <= RETURN && ok; what++) {
       /* That of Iterator.concat is called as all functions are. */
-      if (kind == CONCATENATED && what == RETURN) break;
+      int is_plain = kind == CONCATENATED && what == RETURN;
       Entry *entry = entry_of(context, prototype, what == NEXT ? "next" : "return");
-      ok = is_made_of(context, prototype, entry, ITERATOR_NEXT, what) && make_writable(entry) &&
-           (what == NEXT || (void *)own[kind] == entry->as.function.function);
-      if (ok) own[kind] = (Step *)entry->as.function.function;
+      ok = is_made_of(context, prototype, entry, is_plain ? GENERIC : ITERATOR_NEXT, is_plain ? 0 : what) && make_writable(entry) &&
+           (what == NEXT || is_plain || (void *)own[kind] == entry->as.function.function);
+      if (ok && is_plain) own_end = (Generic *)entry->as.function.function;
+      if (ok && !is_plain) own[kind] = (Step *)entry->as.function.function;
       entries[kind][what] = entry;
     }
     release(context, prototype);
     release(context, iterator);
   }
   /* Not sooner: to call what has an entry is to have the engine make it. */
-  ok = ok && are_known(context);
+  ok = ok && are_known(context) && is_concatenated_known(context);
   if (!ok) return 0;
   for (int kind = 0; kind < KINDS; kind++)
     for (int what = NEXT; what <= RETURN; what++)
-      if (entries[kind][what] != NULL) entries[kind][what]->as.function.function = (void *)ours[kind];
+      entries[kind][what]->as.function.function = (void *)ours[kind];
   entries[HELPER][RETURN]->as.function.function = (void *)end_helper;
+  entries[CONCATENATED][RETURN]->as.function.function = (void *)end_concatenated;
   return 1;
 }

@@ -154,3 +154,57 @@ def test_one_that_is_left_ends_the_one_below() -> None:
         ["RangeError: inner", over, ["inner 0", "outer 0"]],
         "TypeError: cannot invoke a running iterator",
     ]
+
+
+def test_a_concatenation_that_is_left_ends_the_one_that_it_is_in() -> None:
+    """The engine's return() threw where that has none, as those of arrays, and gave nothing where nobody had asked yet."""
+    program = """
+    const told = [], calls = [], attempt = (call) => { try { return call() } catch (error) { return String(error) } };
+    const below = (members) => ({ next: () => ({ done: false, value: 1 }), ...members });
+    const ends = (answer) => below({ return(...all) { calls.push(all.length); return answer() } });
+    const sources = {
+      array: () => [0, 1, 2, 3].values(), none: () => below(), null: () => below({ return: null }),
+      gives: () => ends(() => ({ done: false, value: 7 })), number: () => ends(() => 5),
+      throws: () => ends(() => { throw new RangeError("thrown") }),
+      asks: () => ends(() => { calls.push(JSON.stringify([asked.next(), asked.return()])); return {} }),
+      fails: () => Object.defineProperty(below(), "return", { get() { throw new RangeError("got") } }),
+    };
+    let asked;
+    for (const name in sources) {
+      const make = () => (asked = Iterator.concat({ [Symbol.iterator]: sources[name] }, [8]));
+      told.push([
+        name, attempt(() => { for (const value of make()) return typeof value }),
+        attempt(() => { const [value] = make(); return typeof value }),
+        attempt(() => { const made = make(); made.next(); return [made.return(7), made.return(8), made.next()] }),
+        asked.next(), calls.splice(0),
+      ]);
+    }
+    // Before the first and behind the last value nobody is asked.
+    for (const times of [0, 3]) {
+      const made = Iterator.concat({ [Symbol.iterator]: sources.gives }, [8]), short = Iterator.concat([1], [2]);
+      const [] = Iterator.concat([1]);
+      for (let i = 0; i < times; i++) short.next();
+      told.push([short.return(), short.next(), times || made.return(), calls.splice(0)]);
+    }
+    const running = Iterator.concat({ [Symbol.iterator]: () => below({ next: () => running.return() }) });
+    told.push(attempt(() => running.next()), attempt(() => running.return.call({})));
+    for (let i = 0; i < 2e4; i++) attempt(() => { for (const value of Iterator.concat([i], { [Symbol.iterator]: sources.throws })) if (value === 1) break });
+    return told;
+    """
+    over = {"done": True}
+    ended = ["number", "number", [over] * 3, over]
+    failed, thrown = "TypeError: iterator must return an object", "RangeError: thrown"
+    assert outcome(program, "C") == [
+        ["array", *ended, []],
+        ["none", *ended, []],
+        ["null", *ended, []],
+        ["gives", *ended, [0] * 3],
+        ["number", *[failed] * 3, over, [0] * 3],
+        ["throws", *[thrown] * 3, over, [0] * 3],
+        ["asks", *ended, [0, '[{"done":true},{"done":true}]'] * 3],
+        ["fails", *["RangeError: got"] * 3, over, []],
+        [over, over, over, []],
+        [over, over, 3, []],
+        "TypeError: already running",
+        "TypeError: Iterator Concat object expected",
+    ]
