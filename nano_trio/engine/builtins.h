@@ -107,6 +107,7 @@ typedef struct {
   Value (*evaluate)(Context *, Value function); /* takes the value */
   Value (*read)(Context *, const uint8_t *, size_t, int flags);
   int (*is_instance)(Context *, Value, Value constructor); /* -1: an error is pending */
+  Value (*throw_reference_error)(Context *, const char *format, ...);
 } Engine;
 
 extern Engine engine;

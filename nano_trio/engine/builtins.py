@@ -82,6 +82,7 @@ _FUNCTIONS = (
     "JS_EvalFunction",
     "JS_ReadObject",
     "JS_IsInstanceOf",
+    "JS_ThrowReferenceError",
 )
 _PLACE = "given"
 _LARGE = 1 << 20

@@ -22,7 +22,8 @@
  *   importing   is the job of an import(), whose function JS_EnqueueJob gets, which is led here as well. What it asks for
  *               between the steps above are names: to find by them what a module imports. It is told nothing, either, for a
  *               module counts as one of which all that was found before that has begun. A specifier that is longer than any
- *               name is not spared; nothing is loaded by that name.
+ *               name is refused here: the engine and the loader would each copy it, in one piece, and a module that only
+ *               says so would stay in the heap under that name.
  *
  * The heaps in which apps' files are compiled (bytecode.py) have a limit as well, and all this but reading.
  *
@@ -41,8 +42,8 @@
 typedef Value Compile(Context *, Value this, const char *text, size_t length, const char *file, int flags, int scope);
 
 /* MOST_WORDS: in which a place is looked for at most. LONGEST_NAME: in UTF-16's units; resolution.py has a lower limit. Of
-   what the job of an import() gets, the place of what is imported. */
-enum { MOST_WORDS = 1024, LONGEST_NAME = 4096, THE_SPECIFIER = 3, OF_IMPORT = 5 };
+   what the job of an import() gets, the places of what rejects its promise, and of what is imported. */
+enum { MOST_WORDS = 1024, LONGEST_NAME = 4096, MOST_TOLD = 60, REJECT = 1, THE_SPECIFIER = 3, OF_IMPORT = 5 };
 
 int spared_heaps;
 
@@ -140,11 +141,30 @@ static Value read_object(Context *context, const uint8_t *code, size_t size, int
   return result;
 }
 
+/* Reject the promise of an import(), in the words of resolution.py. Of the name is told what it begins with in ASCII. */
+static Value refuse(Context *context, Value reject, Value name) {
+  char told[MOST_TOLD + 1];
+  const uint8_t *octets = (const uint8_t *)octets_of_string(name);
+  int count = 0;
+  for (; tag_of(name) == TAG_STRING && count < MOST_TOLD; count++) {
+    uint16_t unit = octets != NULL ? octets[count] : units_of_string(name)[count];
+    if (unit == 0 || unit > 0x7f) break;
+    told[count] = (char)unit;
+  }
+  told[count] = 0;
+  engine.throw_reference_error(context, "cannot load \"%s…\" (%u characters): a module's name has at most 1000", told,
+                               (unsigned)length_of_string(name));
+  Value error = engine.take_exception(context), result = engine.call(context, reject, undefined, 1, &error);
+  release(context, error);
+  return result;
+}
+
 /* In the place of the job of an import(). */
 static Value import(Context *context, int count, Value *arguments) {
   Value name = count > THE_SPECIFIER ? arguments[THE_SPECIFIER] : undefined;
   Heap *heap = heap_of(context);
-  int is_name = (tag_of(name) == TAG_STRING || tag_of(name) == TAG_ROPE) && length_of_string(name) <= LONGEST_NAME;
+  int is_name = tag_of(name) == TAG_STRING || tag_of(name) == TAG_ROPE;
+  if (is_name && length_of_string(name) > LONGEST_NAME) return refuse(context, arguments[REJECT], name);
   if (heap == NULL || heap->when_full != NULL || !is_name) return own_import(context, count, arguments);
   Sparing before = begin(heap, TO_IMPORT);
   Value result = own_import(context, count, arguments);

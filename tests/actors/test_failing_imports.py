@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from .conftest import HouseMaker
+from .conftest import HouseMaker, pieces_of
 
 MODULES = {
     "throws.js": "throw new Error('of its own');",
@@ -98,3 +99,23 @@ async def test_an_app_that_does_not_load_is_told_of_once(house: HouseMaker, tmp_
         await home.settled()
         assert home.logged("app").count("Error: of its own") == 1
         assert "Uncaught" not in home.logged("app")
+
+
+async def test_of_a_name_beyond_any_nothing_stays(house: HouseMaker) -> None:
+    """Each left a module of that name in the heap, and held up all others while it was copied."""
+    source = """export default { async fetch() {
+      const told = new Set();
+      for (let i = 0; i < 8; i++) {
+        const name = `./${i % 2 ? "y" : "\\u00e9\\u65e5"}${"x".repeat(8e6)}`;
+        await import(name).catch((error) => told.add(String(error)));
+        try { await import(name); } catch (error) { told.add(String(error)); }
+      }
+      return Response.json([...told]);
+    } };"""
+    async with house({"app": {"source": source, "memory_mb": 40}}) as home:
+        response = await home.ask("app")
+        assert (response.status, home.logged("app")) == (200, "")
+        assert json.loads(b"".join(await pieces_of(response))) == [
+            'ReferenceError: cannot load "./…" (8000004 characters): a module\'s name has at most 1000',
+            f'ReferenceError: cannot load "./y{"x" * 57}…" (8000003 characters): a module\'s name has at most 1000',
+        ]
