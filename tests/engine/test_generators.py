@@ -196,13 +196,17 @@ async def test_whom_a_turn_that_was_stopped_has_not_answered_is_answered_with_th
         const it = (async function* () { yield 1 })();
         let asked = 0;
         function begin() {
-          Object.defineProperty(Object.prototype, "then", { configurable: true, get() { if (this.done === true && asked++ === 1) for (;;); } });
+          Object.defineProperty(Object.prototype, "then", { configurable: true, get() { if (this.done === true && asked++ === 1) { reached(); for (;;); } } });
           all("abcdef", it);
         }
         function end() { delete Object.prototype.then; told.length = 0; all("g", it); }""",
     )
+    reached: list[bool] = []
+    isolate.context.set("reached", lambda: reached.append(True))
     turn = Turn(isolate.context.get("begin"), ())
     isolate.submit(turn)
+    while not reached:
+        await trio.lowlevel.checkpoint()
     assert isolate.interrupt()
     assert turn.stopped is StopReason.INTERRUPTED
     isolate.submit(Turn(isolate.context.get("end"), ()))
