@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("compiled")
     [
         (f"const data = {SHUFFLED};", "() => data.sort().slice(0, 4).join()", "0,1,10,100"),
         ("const data = 'a,'.repeat(3e6);", "() => data.split(',').length", 3_000_001),
-        ("const data = {}; for (let i = 0; i < 3e5; i++) data['k' + i] = [i];", "() => JSON.stringify(data, null, 1).length", len(json.dumps({f"k{i}": [i] for i in range(300_000)}, indent=1))),
+        ("const data = {}; for (let i = 0; i < 3e5; i++) data['k' + i] = [i];", "() => JSON.stringify(data, null, 1).length", 7_877_782),
         ("const data = 3n ** 300000n;", "() => data.toString().length", 143_137),
         ("const data = { length: 1e7 };", "() => Array.prototype.lastIndexOf.call(data, 1)", -1),
         (
