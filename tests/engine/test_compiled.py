@@ -43,10 +43,16 @@ BUT_HEAPS = ["False", *ALL[1:]]
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the engine in which nothing is compiled yet."""
-    shutil.copytree(ROOT / "nano_trio", tmp_path / "nano_trio", ignore=shutil.ignore_patterns("lib*.so", "__pycache__"))
+    """A copy of the package with none of its libraries. Python's own bytecode is copied, without files half written."""
+    shutil.copytree(ROOT / "nano_trio", tmp_path / "nano_trio", ignore=shutil.ignore_patterns("lib*.so", "*.pyc.*"))
     shutil.copy(ROOT / "hatch_build.py", tmp_path)
     return tmp_path
+
+
+def bring_libraries(copy: Path) -> None:
+    """Those that the installation compiled, of the same source: what a build makes is the test's of the build."""
+    for library in (ROOT / "nano_trio/engine").glob("lib*.so"):
+        shutil.copy(library, copy / "nano_trio/engine")
 
 
 def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -78,7 +84,7 @@ def test_a_build_makes_what_was_not_there(copy: Path) -> None:
 
 
 def test_without_a_compiler_the_build_says_so_and_leaves_no_library_of_another_source(copy: Path) -> None:
-    assert run(copy, "hatch_build.py").returncode == 0
+    bring_libraries(copy)
     failed = run(copy, "hatch_build.py", CC="no-such-compiler")
     assert failed.returncode == 1
     assert "the allocator is not compiled, heaps use the C library's" in failed.stderr
@@ -112,7 +118,7 @@ def test_a_server_without_them_warns(copy: Path, tmp_path: Path) -> None:
         told := warnings_of_a_server(copy, tmp_path / "app.js")
     )
     assert f'missing="{names}"' in told
-    assert run(copy, "hatch_build.py").returncode == 0
+    bring_libraries(copy)
     assert "compiler" not in warnings_of_a_server(copy, tmp_path / "app.js")
 
 
@@ -125,7 +131,7 @@ def test_tests_without_them_say_so_and_do_not_begin(copy: Path) -> None:
     told = run(copy, *plain)
     assert (told.returncode, "1 passed" in told.stdout) == (1, False)
     assert "libpoll_timer.so, librejections.so: install a C compiler (apt install gcc)" in told.stdout + told.stderr
-    assert run(copy, "hatch_build.py").returncode == 0
+    bring_libraries(copy)
     assert run(copy, *plain).returncode == 0
 
 
