@@ -17,6 +17,8 @@ from pathlib import Path
 import attrs
 import pytest
 
+from tests.prefork import nano_trio
+
 COMMAND = [sys.executable, "-m", "nano_trio"]
 _PATIENCE_S = 30.0
 
@@ -109,15 +111,18 @@ def nano(tmp_path: Path) -> Nano:
     """Run the command in a fresh folder and wait for its end."""
 
     def run(*arguments: str, cwd: Path = tmp_path, **environ: str) -> Result:
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=cwd,
-            env=environment(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE_S,
-        )
+        if any(name.startswith(("LC_", "PYTHON")) for name in environ):  # read by Python when it starts
+            done = subprocess.run(
+                [*COMMAND, *arguments],
+                cwd=cwd,
+                env=environment(environ),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_PATIENCE_S,
+            )
+        else:
+            done = nano_trio(*arguments, cwd=cwd, environ=environment(environ), timeout=_PATIENCE_S)
         assert "Traceback" not in done.stderr, done.stderr
         return Result(done.returncode, done.stdout, done.stderr)
 

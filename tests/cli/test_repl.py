@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.prefork import nano_trio
+
 from .conftest import COMMAND, environment
 
 _PATIENCE_S = 30.0
@@ -25,15 +27,8 @@ Piped = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def piped(tmp_path: Path) -> Piped:
     def run(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, "repl", *arguments],
-            cwd=tmp_path,
-            env=environment({"XDG_STATE_HOME": str(tmp_path / "state")}),
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE_S,
-        )
+        environ = environment({"XDG_STATE_HOME": str(tmp_path / "state")})
+        return nano_trio("repl", *arguments, cwd=tmp_path, environ=environ, stdin=text, timeout=_PATIENCE_S)
 
     return run
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from nano_trio import __version__
+from nano_trio.cli.commands import main
 
-from .conftest import COMMAND, Nano
+from .conftest import COMMAND, Nano, Result
 
 
 @pytest.mark.parametrize(
@@ -110,3 +112,46 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path, arguments: list[str]) 
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(30) == 1
+
+
+COMMANDS = {
+    "admin": ["apps", "--url", "http://127.0.0.1:1"],
+    "certs": ["--dir", "certs"],
+    "check": ["app"],
+    "completion": ["bash"],
+    "dev": ["nowhere"],
+    "eval": ["await new Response('hi').text()"],
+    "init": ["new"],
+    "repl": [],
+    "run": ["app/index.js"],
+    "schema": [],
+    "serve": ["--config", "nowhere.json"],
+    "test": ["app"],
+    "top": ["--url", "http://127.0.0.1:1", "--once"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_does_by_itself_what_it_does_for_these_tests(nano: Nano, tmp_path: Path, command: str) -> None:
+    """With nothing imported before, and as ``nano`` runs it."""
+
+    def alone(*arguments: str, cwd: Path) -> Result:
+        done = subprocess.run(
+            [*COMMAND, *arguments], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    told = []
+    for run in (alone, nano):
+        folder = tmp_path / "here"
+        (folder / "app").mkdir(parents=True)
+        (folder / "app/index.js").write_text("console.log(1); export default () => new Response();")
+        (folder / "app/index.test.js").write_text("it('works', () => {});")
+        result = run(command, *COMMANDS[command], cwd=folder)
+        told.append((result.code, re.sub(r"in \d+\.\d+ s", "", result.out), result.err))
+        folder.rename(tmp_path / f"{len(told)}")
+    assert told[0] == told[1]
+
+
+def test_those_are_all_commands() -> None:
+    assert list(COMMANDS) == sorted(main.commands)

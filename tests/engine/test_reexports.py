@@ -6,12 +6,12 @@ By the engine alone it is one of a variable that has no cell yet, and who import
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from nano_trio.engine.bytecode import compile_module
+from tests.prefork import nano_trio
 
 HUB = """
   import kept, { n, inc,  "a b" as spaced, again as other } from "./values.js";
@@ -46,8 +46,7 @@ INDEX = """
 def run(folder: Path, **files: str) -> subprocess.CompletedProcess[str]:
     for name, text in files.items():
         (folder / f"{name}.js").write_text(text)
-    command = [sys.executable, "-m", "nano_trio", "run", str(folder / "index.js")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return nano_trio("run", str(folder / "index.js"))
 
 
 def test_in_a_cycle(tmp_path: Path) -> None:

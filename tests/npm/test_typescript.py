@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from nano_trio.config import from_document
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.modules import ModuleError, load_app
 from nano_trio.engine.typescript import Tools
+from tests.prefork import nano_trio
 
 MAIN = """import { greet, type Name } from "./lib/greet";
 import { late } from "./lib/late.js";
@@ -71,9 +71,7 @@ def run(folder: Path, path: str, *arguments: str) -> subprocess.CompletedProcess
         "const path: string = scriptArgs[0];\n"
         'console.log(await (await app.fetch(new Request("http://x/" + path), {})).text());'
     )
-    command = [sys.executable, "-m", "nano_trio", "run", str(folder / "ask.ts"), *arguments]
-    environment = {**os.environ, "PATH": path}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return nano_trio("run", str(folder / "ask.ts"), *arguments, environ={**os.environ, "PATH": path})
 
 
 def test_by_esbuild_with_errors_that_show_the_typescript(tmp_path: Path, esbuild: Path) -> None:
@@ -135,8 +133,7 @@ def test_a_server_runs_no_program_of_an_apps(tmp_path: Path, esbuild: Path, monk
 
     def check(**keys: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "nano.json").write_text(json.dumps({**keys, "apps": [{"name": "a", "path": "app"}]}))
-        command = [sys.executable, "-m", "nano_trio", "check", "--config", "nano.json"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        return nano_trio("check", "--config", "nano.json", cwd=tmp_path)
 
     refused = check()
     assert refused.returncode == 1
@@ -155,8 +152,7 @@ def test_a_server_runs_no_program_of_an_apps(tmp_path: Path, esbuild: Path, monk
     (app / "a.test.ts").write_text(
         "it('x', async () => expect(await (await app.fetch('/')).text()).toBe('ts' as string));"
     )
-    command = [sys.executable, "-m", "nano_trio", "test", "app"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = nano_trio("test", "app", cwd=tmp_path)
     assert (done.returncode, (tmp_path / "ran").exists()) == (0, True), done.stdout + done.stderr
 
 
@@ -199,10 +195,7 @@ def test_tests_in_typescript_and_of_typescript(tmp_path: Path, esbuild: Path) ->
     environment = {**os.environ, "PATH": f"{esbuild.parent}:{os.environ['PATH']}"}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "nano_trio", *arguments]
-        return subprocess.run(
-            command, cwd=app, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        return nano_trio(*arguments, cwd=app, environ=environment)
 
     done = run("test")
     assert "✓ b.test.js (1 passed)" in done.stdout, done.stdout

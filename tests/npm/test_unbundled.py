@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.prefork import nano_trio
 
 HERE = Path(__file__).parent
 
@@ -24,8 +24,7 @@ def app_folder(
 
 
 def run(folder: Path, entry: str = "index.js", code: int = 0) -> str:
-    command = [sys.executable, "-m", "nano_trio", "run", str(folder / entry)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = nano_trio("run", str(folder / entry))
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout if code == 0 else done.stderr
 
