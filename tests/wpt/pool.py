@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.wpt.execution import Outcome, execute, time_limit
 from tests.wpt.manifest import Test
 
-__all__ = ["run_all"]
+__all__ = ["Worker", "run_all"]
 
 _GRACE = 10.0
 """Seconds beyond a test's own limit before its process is killed."""
@@ -32,7 +32,7 @@ def _serve(root: Path, connection: Connection) -> None:
     os._exit(0)  # nothing here needs an orderly end, and extension modules print what they find alive at one
 
 
-class _Worker:
+class Worker:
     """One process, started when first needed and again after it was lost."""
 
     def __init__(self, root: Path) -> None:
@@ -76,7 +76,7 @@ def run_all(root: Path, tests: list[Test], jobs: int) -> Iterator[tuple[Test, Ou
     finished: queue.SimpleQueue[tuple[Test, Outcome]] = queue.SimpleQueue()
 
     def drive() -> None:
-        worker = _Worker(root)
+        worker = Worker(root)
         while True:
             try:
                 test = waiting.get_nowait()
