@@ -29,7 +29,8 @@ _PLACE = re.compile(r"In\s+`([^`]+)`,\s+(above|below|instead\s+of)\s+`([^`]+)`:$
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of what the examples touch, and of what their commands read."""
-    ignored = shutil.ignore_patterns("__pycache__", ".npm", "node_modules", "dist", ".astro")
+    # Python's bytecode as well, without files half written: else each command would compile all anew.
+    ignored = shutil.ignore_patterns("*.pyc.*", ".npm", "node_modules", "dist", ".astro")
     for name in ("nano_trio", "tests", "docs"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=ignored)
     for name in ("README.md", "pyproject.toml", "hatch_build.py", "Makefile"):
