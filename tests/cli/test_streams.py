@@ -41,6 +41,7 @@ def serve(app: Path, tmp_path: Path) -> Iterator[Serve]:
             with contextlib.suppress(OSError):
                 assert get(port) == (200, "hello")
                 return port
+            time.sleep(0.01)  # and not in the way of what starts
         raise AssertionError(f"it does not serve: {started[-1].poll()}")
 
     yield begin
