@@ -20,7 +20,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PORT ?=
 TLS_PORT ?=
-WORKERS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# One more than there are CPUs: a quarter of their time the tests wait, for a deadline, say, or for a process that ends.
+WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
 TESTS ?=
 ARGS ?=
 DOCS_PORT ?= 4321
