@@ -57,9 +57,6 @@
 #define STEP ((size_t)1 << 20) /* of what is made accessible */
 #define MOST_DIRTY 512          /* empty slabs whose memory is kept at hand: 8 MB */
 #define TRIMMED 64              /* of them, whose memory is given back at once */
-#define LARGEST 1024
-#define CLASSES 40
-#define GRAIN 8
 #define OWN_FROM ((size_t)1 << 20)
 #define HUGE_FROM ((size_t)2 << 20)
 #define PIECE ((size_t)1 << 20) /* of what is given back to the system while others wait */
@@ -67,7 +64,6 @@
 #define COPIED ((size_t)1 << 17) /* at once */
 #define RETURNED ((size_t)4 << 20) /* to the C library, before it is told to give it back */
 #define MOST 4                     /* limits that a heap may have where it should be refused nothing */
-#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* What the engine's own functions add to each block of the C library, and so must ours. */
 #define OVERHEAD 8
 /* The C library makes blocks larger than asked by less than this: by what is left of a page, of 64 KB at most. */
@@ -77,25 +73,6 @@
 struct Large {
   Large *next, *previous;
   size_t size; /* of the block, as whoever gave it rounds it; the lowest bit: it is of the system's pages */
-};
-
-typedef struct Slab {
-  struct Slab *next, *previous; /* with room, of the same class; or the next empty one */
-  Pool *pool;                   /* whose it is */
-  void *free;                   /* the block that came back last, which points to the one before */
-  char *fresh;                  /* the first block that was never handed out */
-  char *end;                    /* where no block fits any more */
-  uint32_t used;                /* blocks in use */
-  uint16_t size;                /* of a block */
-  uint8_t class;
-  uint8_t clean;                /* its memory was given back to the system */
-  uint64_t unused;              /* a cache line each */
-} Slab;
-
-/* Slabs that are handed out to the same heaps. */
-struct Pool {
-  Slab *with_room[CLASSES];
-  int ends; /* its heap does */
 };
 
 void (*pause_turn)(void);
@@ -112,7 +89,7 @@ static Slab *empty;       /* whose memory is still there */
 static size_t dirty;      /* how many those are */
 static Slab *clean;       /* empty, and their memory was given back */
 static uint16_t size_of[CLASSES];
-static uint8_t class_of[LARGEST / GRAIN + 1];
+uint8_t class_of[LARGEST / GRAIN + 1];
 
 static inline int is_ours(const void *block) { return (size_t)((const char *)block - region) < REGION; }
 
@@ -357,9 +334,6 @@ static inline void *allocate(State *state, size_t size, const void *replaced) {
   return block;
 }
 
-/* Whether so many bytes more are too many. */
-static inline int is_beyond(const State *state, size_t size) { return state->size + size > state->limit; }
-
 /* A block beyond the limit, in the place of one of `before` bytes: a small one may be had, as a slab's is counted. */
 static __attribute__((noinline)) int is_refused(const State *state, size_t size, size_t before) {
   if (size > LARGEST) return !is_spared(state, state->size + size - before);
@@ -411,27 +385,9 @@ static __attribute__((noinline)) void *allocate_otherwise(State *state, size_t s
   return UNLIKELY(block == NULL) ? heap_refuse(state) : block;
 }
 
-/* What most blocks are, small and not the last of their slab, without a register to be saved. */
 void *heap_malloc(State *state, size_t size) {
-  const Heap *heap = state->heap;
-  if (UNLIKELY(size > LARGEST || heap == NULL || is_beyond(state, size))) return allocate_otherwise(state, size);
-  Slab *slab = heap->pool->with_room[class_of[(size + GRAIN - 1) / GRAIN]];
-  if (UNLIKELY(slab == NULL)) return allocate_otherwise(state, size);
-  void *block = slab->free;
-  if (block != NULL) {
-    void *next = *(void **)block;
-    if (UNLIKELY(next == NULL && slab->fresh >= slab->end)) return allocate_otherwise(state, size);
-    slab->free = next;
-  } else {
-    char *next = slab->fresh + slab->size;
-    if (UNLIKELY(next >= slab->end)) return allocate_otherwise(state, size);
-    block = slab->fresh;
-    slab->fresh = next;
-  }
-  slab->used++;
-  state->count++;
-  state->size += slab->size;
-  return block;
+  void *block = take_small(state, size);
+  return UNLIKELY(block == NULL) ? allocate_otherwise(state, size) : block;
 }
 
 /* The runtime goes. `leaks`: blocks of the heap are left. */

@@ -7,8 +7,32 @@
 
 #include "values.h"
 
+#define LARGEST 1024
+#define CLASSES 40
+#define GRAIN 8
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
 typedef struct Pool Pool;
 typedef struct Large Large;
+
+typedef struct Slab {
+  struct Slab *next, *previous; /* with room, of the same class; or the next empty one */
+  Pool *pool;                   /* whose it is */
+  void *free;                   /* the block that came back last, which points to the one before */
+  char *fresh;                  /* the first block that was never handed out */
+  char *end;                    /* where no block fits any more */
+  uint32_t used;                /* blocks in use */
+  uint16_t size;                /* of a block */
+  uint8_t class;
+  uint8_t clean;                /* its memory was given back to the system */
+  uint64_t unused;              /* a cache line each */
+} Slab;
+
+/* Slabs that are handed out to the same heaps. */
+struct Pool {
+  Slab *with_room[CLASSES];
+  int ends; /* its heap does */
+};
 
 /* What is known about a heap. */
 typedef struct Heap {
@@ -46,5 +70,34 @@ extern void (*pause_turn)(void) __attribute__((visibility("hidden")));
 void *heap_refuse(State *state) __attribute__((visibility("hidden")));
 /* All that the heap has will be freed now. */
 void heap_ends(Heap *heap) __attribute__((visibility("hidden")));
+/* The class of a size, by GRAIN bytes. */
+extern uint8_t class_of[LARGEST / GRAIN + 1] __attribute__((visibility("hidden")));
+
+/* Whether so many bytes more are too many. */
+static inline int is_beyond(const State *state, size_t size) { return state->size + size > state->limit; }
+
+/* What most blocks are, small and not the last of their slab, without a register to be saved; NULL: it is none of them. */
+static inline void *take_small(State *state, size_t size) {
+  const Heap *heap = state->heap;
+  if (UNLIKELY(size > LARGEST || heap == NULL || is_beyond(state, size))) return NULL;
+  Slab *slab = heap->pool->with_room[class_of[(size + GRAIN - 1) / GRAIN]];
+  if (UNLIKELY(slab == NULL)) return NULL;
+  void *block = slab->free;
+  if (block != NULL) {
+    void *next = *(void **)block;
+    if (UNLIKELY(next == NULL && slab->fresh >= slab->end)) return NULL;
+    slab->free = next;
+  } else {
+    char *next = slab->fresh + slab->size;
+    if (UNLIKELY(next >= slab->end)) return NULL;
+    block = slab->fresh;
+    slab->fresh = next;
+  }
+  slab->used++;
+  state->count++;
+  state->size += slab->size;
+  return block;
+}
+
 void *heap_malloc(State *state, size_t size);
 void heap_free(State *state, void *block);

@@ -21,7 +21,7 @@ import quickjs
 
 from nano_trio.engine import poll_timer
 from nano_trio.engine.heap_size import account_offsets
-from nano_trio.engine.native import engine_functions, open_library
+from nano_trio.engine.native import engine_functions, lead, open_library
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.polling import address_of
 
@@ -102,6 +102,7 @@ def _library() -> ctypes.PyDLL | None:
     if library is None:
         return None
     library.heap_held.restype = ctypes.c_size_t
+    library.heap_lead.restype = ctypes.c_void_p
     for name in ("trim", "know", "let_go", "take_names", "hold_names", "pause_by"):
         library[f"heap_{name}"].restype = None
     library.heap_pause_by(poll_timer.pause())
@@ -120,11 +121,18 @@ def _functions() -> bytes | None:
         (ctypes.c_void_p * _WORDS)(*(ctypes.cast(library[name], ctypes.c_void_p).value for name in _FUNCTIONS))
     )
     exception_at, names_at = _measure_exception_at(), _measure_names_at()
-    free_value = engine_functions(["__JS_FreeValueRT"])
-    if exception_at is None or names_at is None or free_value is None:
+    engine = engine_functions(["__JS_FreeValueRT", "js_malloc"])
+    if exception_at is None or names_at is None or engine is None:
         return None
-    library.heap_know(ctypes.c_size_t(exception_at), ctypes.c_size_t(names_at), ctypes.c_void_p(free_value[0]))
-    return functions if _proves(functions, library) else None
+    library.heap_know(ctypes.c_size_t(exception_at), ctypes.c_size_t(names_at), ctypes.c_void_p(engine[0]))
+    if not _proves(functions, library):
+        return None
+    runtime = quickjs.Runtime()
+    context = runtime.new_context()
+    led = library.heap_lead(*map(ctypes.c_void_p, (engine[1], address_of(context), address_of(runtime))))
+    if led is not None:
+        lead("js_malloc", led)
+    return functions
 
 
 class _Value(ctypes.Structure):

@@ -15,10 +15,11 @@ import quickjs
 
 from nano_trio.engine.polling import layout_is_known
 
-__all__ = ["engine_functions", "missing_libraries", "open_library"]
+__all__ = ["engine_functions", "lead", "missing_libraries", "open_library"]
 
 _FOLDER = Path(__file__).parent
 _LIBRARIES = ("allocator", "binding_errors", "builtins", "json_builtins", "poll_timer", "rejections")
+_led: dict[str, int] = {}
 
 
 def open_library(name: str) -> ctypes.PyDLL | None:
@@ -37,13 +38,18 @@ def missing_libraries() -> list[str]:
     return [name for name in _LIBRARIES if open_library(name) is None]
 
 
+def lead(name: str, address: int) -> None:
+    """Have all that ask from now on for this function of the engine get ours, which does the same."""
+    _led[name] = address
+
+
 def engine_functions(names: Sequence[str]) -> ctypes.Array[ctypes.c_void_p] | None:
     """The addresses of these functions of the engine, in order; None where not all can be had."""
     if not layout_is_known():
         return None
     try:
         engine = ctypes.PyDLL(quickjs._quickjs.__file__)
-        addresses = [ctypes.cast(engine[name], ctypes.c_void_p) for name in names]
+        addresses = [ctypes.c_void_p(_led.get(name)) or ctypes.cast(engine[name], ctypes.c_void_p) for name in names]
     except (OSError, AttributeError):
         return None
     return (ctypes.c_void_p * len(addresses))(*addresses)

@@ -18,7 +18,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from nano_trio.engine import allocator
 from nano_trio.engine.calls import call
 from nano_trio.engine.isolate import Isolate
-from nano_trio.engine.native import open_library
+from nano_trio.engine.native import engine_functions, open_library
+from nano_trio.engine.polling import address_of
 from nano_trio.engine.scheduler import CpuScheduler
 
 from .conftest import NewIsolate, heaps_freed, held_at_first
@@ -418,3 +419,33 @@ async def test_heaps_that_come_and_go_leave_no_more_than_one_does(scheduler: Cpu
         isolate.close()
         await heaps_freed(scheduler)
         assert allocator.held() == before, round
+
+
+def test_a_context_asks_the_slabs_at_once_and_where_they_cannot_serve_the_engine() -> None:
+    """js_malloc is led to us, and is what it was: also in a heap of the C library's, and where an error is to be told."""
+    calls = functions()
+    found = engine_functions(["js_malloc", "js_free"])
+    assert found is not None
+    take = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(found[0] or 0)
+    give_back = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(found[1] or 0)
+    assert ctypes.cast(ctypes.PyDLL(quickjs._quickjs.__file__)["js_malloc"], ctypes.c_void_p).value != found[0]
+    for is_of_slabs in (True, False):
+        runtime = quickjs.Runtime()
+        if is_of_slabs:
+            allocator.use_slabs(runtime)
+        context = runtime.new_context()
+        state = State.from_address(address_of(runtime) + STATE_AT)
+        before, held = (state.count, state.size), calls.heap_held()
+        blocks = []
+        for size in (1, 8, 9, 72, 1000, 1024, 1025, 3 << 20):
+            blocks += [take(address_of(context), size) for _ in range(400 if size < 2000 else 1)]
+            assert calls.heap_usable_size(ctypes.c_void_p(blocks[-1])) >= size
+        assert state.count == before[0] + len(blocks)
+        assert state.size - before[1] >= sum(calls.heap_usable_size(ctypes.c_void_p(block)) for block in blocks)
+        assert (calls.heap_held() > held) == is_of_slabs
+        for block in blocks:
+            give_back(address_of(context), block)
+        assert (state.count, state.size) == before
+        runtime.set_memory_limit(state.size + (64 << 10))
+        with pytest.raises(quickjs.JSError, match="out of memory"):
+            context.eval("new ArrayBuffer(1 << 20)")
