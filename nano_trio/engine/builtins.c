@@ -350,8 +350,8 @@ int builtins_mend(const Engine *functions, Context *context) {
   return 1;
 }
 
-/* Once a process, before all others but that: what the globals `listed`, `lazy` and `members` list. 0: something is not as it is
-   known here. */
+/* Once a process, before all others but that: what the globals `listed`, `lazy` and `members` list; `plain` is any function of
+   JavaScript. 0: something is not as it is known here. */
 int builtins_learn(const Engine *functions, Context *context) {
   /* Functions that were made of others before are called by their places in the list, and properties point to it. */
   if (methods != NULL) return 0;
@@ -362,19 +362,21 @@ int builtins_learn(const Engine *functions, Context *context) {
   if (!proves_kept(context, &class) || !proves_ours(context)) return 0;
   Value global = engine.get_global(context);
   Value listed = engine.get(context, global, "listed"), names = engine.get(context, global, "lazy");
-  Value of_interfaces = engine.get(context, global, "members");
-  int ok = learn_builtins(context, listed, class) && learn_names(context, names) && learn_members(context, of_interfaces);
+  Value of_interfaces = engine.get(context, global, "members"), plain = engine.get(context, global, "plain");
+  int ok = learn_builtins(context, listed, class) && learn_names(context, names) && learn_members(context, of_interfaces) &&
+           tag_of(plain) == TAG_OBJECT;
+  if (ok) {
+    learn_kept();
+    cross_texts();
+    tells_of_code = make_promises() && define_functions(plain);
+    learn_compiling(context);
+    if (tells_of_code) lead_compiling();
+  }
+  release(context, plain);
   release(context, of_interfaces);
   release(context, names);
   release(context, listed);
   release(context, global);
-  if (ok) {
-    learn_kept();
-    cross_texts();
-    tells_of_code = make_promises() && define_functions();
-    learn_compiling(context);
-    if (tells_of_code) lead_compiling();
-  }
   return ok;
 }
 

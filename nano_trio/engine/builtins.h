@@ -177,9 +177,9 @@ int proves_resolving(Context *);
 int make_promises(void);
 /* Have the engine make and tell texts in ASCII by builtins_text.c, from now on in each of its contexts. */
 void cross_texts(void);
-/* Have functions get their length and name by builtins_functions.c, from now on in each context that keeps models of them. 0: the
-   engine does that itself. */
-int define_functions(void);
+/* Have functions get their length and name by builtins_functions.c, from now on in each context that keeps models of them: they
+   are like the plain one. 0: the engine does that itself. */
+int define_functions(Value plain);
 /* Have a context keep them, where it can. 0: out of memory. */
 int keep_functions(Context *, Value some_function);
 /* Define a property of an object as the engine did it before, or have it do so. It takes the value. */

@@ -202,7 +202,7 @@ def library(source: str) -> ctypes.PyDLL | None:
     scratch = quickjs.Runtime().new_context()
     # JSON's functions are ours, where they can be had.
     json_builtins.install(scratch)
-    scratch.eval(f"const own = ({source})(); var {{ listed, lazy, members }} = own")
+    scratch.eval(f"const own = ({source})(); var {{ listed, lazy, members }} = own, plain = () => 0")
     if not opened.builtins_learn(functions, ctypes.c_void_p(address_of(scratch))):
         return None
     # Another runtime: what was learned of the first must be true of all.

@@ -9,9 +9,12 @@
  * Theory of operation. Each context keeps three objects that nobody sees, models of what becomes of a function: without
  * properties, with a length, with a length and a name. So the three shapes are there as long as the context, and as others
  * hold them the engine changes none. A function of a model's shape is given the value and the next model's shape, which has
- * as much room, and one of the last model's another name; that is all that the engine would do. Nothing is allocated, so
+ * as much room, and one of the last model's another value; that is all that the engine would do. Nothing is allocated, so
  * nothing can fail. What is not as it mostly is (a function of another prototype, one that is a constructor already, a
  * context without models) is the engine's.
+ *
+ * A closure begins with the last model's shape: the engine asks for an object of the class of plain functions by
+ * JS_NewObjectClass where it makes one, and nowhere else, and defines the two at once, before anybody sees it.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
  */
@@ -43,7 +46,7 @@ static int define(Context *context, Value target, Atom atom, Value value, int fl
   int count = object->shape->count;
   const Object *models = count <= BOTH ? kept_object(context, MODELS) : NULL;
   if (models == NULL || !is_like(object, model_with(models, count))) return engine.define(context, target, atom, value, flags);
-  int slot = count < BOTH ? count : NAME;
+  int slot = count < BOTH ? count : models->shape->slots[NAME].atom == atom;
   if (models->shape->slots[slot].atom != atom) return engine.define(context, target, atom, value, flags);
   if (count == BOTH) {
     Value before = object->values[slot];
@@ -57,6 +60,25 @@ static int define(Context *context, Value target, Atom atom, Value value, int fl
   object->shape = next;
   next->references++;
   return 1;
+}
+
+/* The class of functions that are neither async nor generators. */
+static uint16_t plain_class;
+
+/* In the place of JS_NewObjectClass. */
+static Value new_object_of(Context *context, int class) {
+  const Object *models = class == plain_class ? kept_object(context, MODELS) : NULL;
+  if (models == NULL) return engine.new_object_of(context, class);
+  static const Value values[BOTH] = {{{0}, TAG_UNDEFINED}, {{0}, TAG_UNDEFINED}};
+  Object *function = engine.allocate(context, sizeof(Array));
+  Value *place = function == NULL ? NULL : engine.allocate(context, (size_t)models->shape->room * sizeof *place);
+  if (place == NULL) {
+    engine.free(context, function);
+    return exception;
+  }
+  Value made = complete_alike(models, function, place, values);
+  function->class = plain_class;
+  return made;
 }
 
 /* An object with so many of the two properties, of the values. */
@@ -102,4 +124,9 @@ int keep_functions(Context *context, Value some_function) {
   return ok;
 }
 
-int define_functions(void) { return detour((void *)engine.define, "JS_DefinePropertyValue", (void *)define); }
+int define_functions(Value plain) {
+  if (!detour((void *)engine.define, "JS_DefinePropertyValue", (void *)define)) return 0;
+  plain_class = engine.class_of(plain);
+  detour((void *)engine.new_object_of, "JS_NewObjectClass", (void *)new_object_of);
+  return 1;
+}
