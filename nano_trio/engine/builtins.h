@@ -184,6 +184,8 @@ int define_functions(Value plain);
 int keep_functions(Context *, Value some_function);
 /* Define a property of an object as the engine did it before, or have it do so. It takes the value. */
 int define_by_step(Context *, Value object, Atom, Value, int flags);
+/* A context begins, where another may have been. */
+void steps_begin(const Context *);
 /* Once a process, in a context in which no code has run: have the engine's Map and Set do what builtins_maps.c says, from
    now on in each of its contexts. 0: something is not as it is known here, and all is as it was. */
 int mend_maps(Context *);

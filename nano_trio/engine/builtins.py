@@ -209,7 +209,11 @@ def library(source: str) -> ctypes.PyDLL | None:
     proven = quickjs.Runtime().new_context()
     json_builtins.install(proven)
     opened.builtins_give(ctypes.c_void_p(address_of(proven)), _PLACE.encode())
-    return opened if _behaviour(proven, _PLACE) == _behaviour(scratch, "own") else None
+    if _behaviour(proven, _PLACE) != _behaviour(scratch, "own"):
+        return None
+    opened.builtins_define.restype = ctypes.c_void_p
+    json_builtins.define_by(opened.builtins_define())
+    return opened
 
 
 def _behaviour(context: quickjs.Context, place: str) -> str:

@@ -130,3 +130,6 @@ int define_functions(Value plain) {
   detour((void *)engine.new_object_of, "JS_NewObjectClass", (void *)new_object_of);
   return 1;
 }
+
+/* What stands for the engine's JS_DefinePropertyValue in other libraries of ours. */
+void *builtins_define(void) { return (void *)define; }

@@ -45,7 +45,9 @@ int keep_object(Context *context, int which, Value object) {
 /* In the place of JS_NewContextRaw. */
 static Context *new_context(Runtime *runtime) {
   remembered.context = NULL;
-  return engine.new_context(runtime);
+  Context *context = engine.new_context(runtime);
+  steps_begin(context);
+  return context;
 }
 
 void learn_kept(void) {

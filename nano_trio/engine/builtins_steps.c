@@ -13,16 +13,18 @@
  * was defined twice becomes a step.
  *
  * A shape holds its prototype, and that what an app made for one request, say. So all steps are let go of before garbage
- * is collected (builtins_forget), and nothing is held longer than garbage is. A context has steps from when garbage was first
- * collected of a heap that is large enough for them: most apps never have.
+ * is collected (builtins_forget), and nothing is held longer than garbage is. Most apps never have any: a context has room for a
+ * few once so many properties were defined in it as only requests again and again come to, and for more from when garbage was
+ * collected of a heap that is large enough for them.
  *
  * Threads: every call comes from the engine, or Python between turns, and the engine runs with Python's GIL held.
  */
 
 #include "builtins.h"
 
-/* PLACES: of steps. THROWS: of a definition's flags, whether the engine throws where it must not be. */
-enum { PLACES = 256, MOST_SLOTS = 64, THROWS = 1 << 14 };
+/* PLACES: of steps, in a large heap, and FEW_PLACES in others, once so MANY properties were defined. THROWS: of a definition's
+   flags, whether the engine throws where it must not be. */
+enum { PLACES = 256, FEW_PLACES = 64, MANY = 2000, MOST_SLOTS = 64, THROWS = 1 << 14 };
 
 /* The two models of a step. Where there is none: `before` is a number, of what was defined last; or undefined. */
 typedef struct {
@@ -34,10 +36,18 @@ static inline uint32_t key_of(const Object *object, Atom atom) {
   return (object->shape->hash ^ atom * 0x9e3779b1u) & 0x7fffffff;
 }
 
-/* The context's places; NULL: it has no steps. */
-static inline Step *places_of(Context *context) {
-  const Object *steps = kept_object(context, STEPS);
-  return steps == NULL ? NULL : (Step *)((const Array *)steps)->elements;
+/* How many properties were defined in contexts without steps; several may share a place. */
+static uint16_t defined[64];
+
+static inline uint16_t *defined_in(const Context *context) { return &defined[((uintptr_t)context >> 6) % 64]; }
+
+void steps_begin(const Context *context) { *defined_in(context) = 0; }
+
+/* The context's places, and how many; NULL: it has no steps. */
+static inline Step *places_of(Context *context, uint32_t *count) {
+  const Array *steps = (const Array *)kept_object(context, STEPS);
+  *count = steps == NULL ? 0 : steps->count / 2;
+  return steps == NULL ? NULL : (Step *)steps->elements;
 }
 
 static inline int was_last(const Step *step, uint32_t key) {
@@ -101,6 +111,18 @@ static int follows(const Object *object, const Object *before, Atom atom) {
   return is_so;
 }
 
+/* Have the context keep so many places, which are empty. */
+static void keep_places(Context *context, uint32_t count) {
+  Value none[2 * PLACES];
+  for (uint32_t i = 0; i < 2 * count; i++) none[i] = undefined;
+  Value steps = new_list(context, none, 2 * count);
+  if (tag_of(steps) == TAG_EXCEPTION)
+    release(context, engine.take_exception(context)); /* the app has not asked for it */
+  else
+    keep_object(context, STEPS, steps);
+  release(context, steps);
+}
+
 /* Have the engine define the property, and keep what it did. It takes the value. */
 static int define_and_keep(Context *context, Value target, Atom atom, Value value, int flags, uint32_t index) {
   Value before = new_model(context, object_of(target)), after = undefined;
@@ -111,8 +133,9 @@ static int define_and_keep(Context *context, Value target, Atom atom, Value valu
     after = new_model(context, object_of(target));
     if (tag_of(after) == TAG_EXCEPTION) release(context, engine.take_exception(context));
   }
-  Step *places = places_of(context);
-  if (tag_of(after) == TAG_OBJECT && places != NULL && tag_of(places[index].before) != TAG_OBJECT) {
+  uint32_t count;
+  Step *places = places_of(context, &count);
+  if (tag_of(after) == TAG_OBJECT && index < count && tag_of(places[index].before) != TAG_OBJECT) {
     places[index] = (Step){before, after};
   } else {
     release(context, before);
@@ -125,9 +148,13 @@ int define_by_step(Context *context, Value target, Atom atom, Value value, int f
   Object *object = object_of(target);
   if (object->class != CLASS_OBJECT || (flags & ~THROWS) != CONFIGURABLE_WRITABLE_ENUMERABLE || (atom & ATOM_OF_INDEX))
     return engine.define(context, target, atom, value, flags);
-  Step *places = places_of(context);
-  if (places == NULL) return engine.define(context, target, atom, value, flags);
-  uint32_t key = key_of(object, atom), index = (key ^ key >> 13) % PLACES;
+  uint32_t count;
+  Step *places = places_of(context, &count);
+  if (places == NULL) {
+    if (++*defined_in(context) == MANY) keep_places(context, FEW_PLACES);
+    return engine.define(context, target, atom, value, flags);
+  }
+  uint32_t key = key_of(object, atom), index = (key ^ key >> 13) & (count - 1);
   if (is_for(&places[index], object, atom)) return take(context, &places[index], object, value);
   /* Where another has its place it is beside that. */
   if (tag_of(places[index].before) != TAG_UNDEFINED && !was_last(&places[index], key)) index ^= 1;
@@ -137,26 +164,16 @@ int define_by_step(Context *context, Value target, Atom atom, Value value, int f
   return engine.define(context, target, atom, value, flags);
 }
 
-/* A context's places, which are empty. */
-static Value new_places(Context *context) {
-  Value none[2 * PLACES];
-  for (int i = 0; i < 2 * PLACES; i++) none[i] = undefined;
-  Value made = new_list(context, none, 2 * PLACES);
-  if (tag_of(made) == TAG_EXCEPTION) release(context, engine.take_exception(context));
-  return made;
-}
-
-/* Before garbage is collected: let go of all steps. `begins`: the context may have some from now on. */
-void builtins_forget(Context *context, int begins) {
+/* Before garbage is collected: let go of all steps. `is_large`: the context may have many from now on. */
+void builtins_forget(Context *context, int is_large) {
   if (!may_keep()) return;
-  Step *places = places_of(context);
-  if (places == NULL && begins) {
-    Value steps = new_places(context);
-    if (tag_of(steps) == TAG_OBJECT) keep_object(context, STEPS, steps);
-    release(context, steps);
+  uint32_t count;
+  Step *places = places_of(context, &count);
+  if (is_large && count < PLACES) {
+    keep_places(context, PLACES);
     return;
   }
-  for (int i = 0; i < PLACES && places != NULL; i++) {
+  for (uint32_t i = 0; i < count; i++) {
     Step gone = places[i];
     places[i] = (Step){undefined, undefined};
     release(context, gone.before);

@@ -191,3 +191,6 @@ int json_start(const Engine *functions, Context *context, long offset) {
   own_from_entries = own(context, "Object", "fromEntries", 1);
   return iterator_atom != 0 && own_parse != NULL && own_from_entries != NULL && is_kept_so(context);
 }
+
+/* Once a process, or never: what defines properties from now on, which does what the engine's function does. */
+void json_define_by(int (*define)(Context *, Value object, Atom, Value, int flags)) { engine.define = define; }

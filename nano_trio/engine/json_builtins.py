@@ -18,7 +18,7 @@ from nano_trio.engine import poll_timer
 from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of, counter_offset
 
-__all__ = ["in_use", "install"]
+__all__ = ["define_by", "in_use", "install"]
 
 # struct Engine of json_builtins.h, in its order.
 _FUNCTIONS = (
@@ -109,12 +109,19 @@ def install(context: quickjs.Context) -> None:
         library.json_install(ctypes.c_void_p(address_of(context)))
 
 
+def define_by(function: int) -> None:
+    """Have them define properties by the function at this address, which does what the engine's does."""
+    library = _library()
+    if library is not None:
+        library.json_define_by(ctypes.c_void_p(function))
+
+
 @cache
 def _library() -> ctypes.PyDLL | None:
     library, functions, offset = open_library("json_builtins"), engine_functions(_FUNCTIONS), counter_offset()
     if library is None or functions is None or offset is None:
         return None
-    library.json_install.restype = None
+    library.json_install.restype = library.json_define_by.restype = None
     scratch = quickjs.Runtime().new_context()
     if not library.json_start(functions, ctypes.c_void_p(address_of(scratch)), ctypes.c_long(offset)):
         return None

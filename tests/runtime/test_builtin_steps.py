@@ -8,7 +8,7 @@ from typing import Any
 
 import quickjs
 
-from nano_trio.engine import builtins
+from nano_trio.engine import builtins, json_builtins
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits
@@ -99,13 +99,40 @@ def test_few_objects_fail_to_be_made_so() -> None:
     assert made_so > 290
 
 
-def test_a_context_that_has_no_garbage_keeps_nothing() -> None:
-    runtime = quickjs.Runtime()
-    failing = Failing(runtime)
+def small(runtime: quickjs.Runtime) -> Any:
+    """A context whose heap is not large."""
     context = runtime.new_context()
+    json_builtins.install(context)
     builtins.give(context, platform.builtins_source(), "given")
+    return context
+
+
+def test_a_small_context_keeps_what_it_defines_again_and_again() -> None:
+    """By literals, and by JSON.parse."""
+    failing = Failing(runtime := quickjs.Runtime())
+    context = small(runtime)
     make = context.eval(LITERAL)
-    assert len({failing.taken(make) for _ in range(9)}) == 1
+    parse = context.eval("""() => JSON.parse('{"four": 4, "five": 5, "six": 6}').six""")
+    # Shapes that this leaves are not those of the literal.
+    define = context.eval("(count) => { for (let i = 0; i < count; i++) ({ first: i, second: i }) }")
+    first = {failing.taken(make) for _ in range(9)}
+    assert len(first) == 1
+    slowly = {failing.taken(parse) for _ in range(9)}
+    define(1000)
+    for _ in range(3):
+        make()
+        parse()
+    assert failing.taken(make) == 3 < min(first)
+    assert failing.taken(parse) < min(slowly)
+    builtins.forget(context, None)
+    assert failing.taken(make) > 3
+
+
+def test_a_context_that_begins_where_another_lay_keeps_nothing() -> None:
+    for _ in range(20):
+        failing = Failing(runtime := quickjs.Runtime())
+        make = small(runtime).eval(LITERAL)
+        assert len({failing.taken(make) for _ in range(99)}) == 1
 
 
 def objects(runtime: quickjs.Runtime) -> int:
