@@ -260,17 +260,8 @@ static int is_plain_name(Value name) {
   return octets == NULL || length_of_string(name) != 10 || octets[0] < '0' || octets[0] > '9';
 }
 
-static Outcome put_key(Writer *writer, Atom atom) {
-  WrittenKey *key = &writer->keys[atom % REMEMBERED_KEYS];
-  if (key->atom == atom) {
-    Outcome outcome = make_room(writer, key->length);
-    if (outcome != DONE) return outcome;
-    const char *from = writer->text + key->at;
-    /* Of the room behind it some is used, too. */
-    for (uint32_t i = 0; i < key->length; i += 8) memcpy(writer->to + i, from + i, 8);
-    writer->to += key->length;
-    return DONE;
-  }
+/* One that was not written last of those that share its place. */
+static __attribute__((noinline)) Outcome put_other_key(Writer *writer, WrittenKey *key, Atom atom) {
   uint32_t at = (uint32_t)(writer->to - writer->text);
   Value name = engine.value_of_atom(writer->context, atom);
   if (tag_of(name) != TAG_STRING) return FAILED;
@@ -283,7 +274,45 @@ static Outcome put_key(Writer *writer, Atom atom) {
   return DONE;
 }
 
-static Outcome put(Writer *writer, Value value, int depth);
+static inline Outcome put_key(Writer *writer, Atom atom) {
+  WrittenKey *key = &writer->keys[atom % REMEMBERED_KEYS];
+  if (key->atom != atom) return put_other_key(writer, key, atom);
+  Outcome outcome = make_room(writer, key->length);
+  if (outcome != DONE) return outcome;
+  const char *from = writer->text + key->at;
+  /* Of the room behind it some is used, too. */
+  for (uint32_t i = 0; i < key->length; i += 8) memcpy(writer->to + i, from + i, 8);
+  writer->to += key->length;
+  return DONE;
+}
+
+static Outcome put_container(Writer *writer, Value value, int depth);
+
+/* "SerializeJSONProperty" of a value that is no undefined and no symbol. */
+static inline __attribute__((always_inline)) Outcome put(Writer *writer, Value value, int depth) {
+  int tag = tag_of(value);
+  if (tag == TAG_STRING || tag == TAG_ROPE) return put_string(writer, value);
+  Outcome outcome = step(&writer->pace, 1);
+  if (outcome == DONE) outcome = make_room(writer, 0);
+  if (outcome != DONE) return outcome;
+  switch (tag) {
+    case TAG_INT:
+      put_integer(writer, value.as.integer);
+      return DONE;
+    case TAG_FLOAT:
+      return put_number(writer, value);
+    case TAG_BOOL:
+      put_word(writer, value.as.integer ? "true" : "false");
+      return DONE;
+    case TAG_NULL:
+      put_word(writer, "null");
+      return DONE;
+    case TAG_OBJECT:
+      return put_container(writer, value, depth);
+    default:
+      return NOT_OURS;
+  }
+}
 
 /* Of an object that has other names than plain ones: indices come first, and symbols are left out. */
 static Outcome put_sorted_object(Writer *writer, Value object, int depth) {
@@ -386,33 +415,13 @@ static Outcome put_array(Writer *writer, Value array, int depth) {
   return DONE;
 }
 
-/* "SerializeJSONProperty" of a value that is no undefined and no symbol. */
-static Outcome put(Writer *writer, Value value, int depth) {
-  int tag = tag_of(value);
-  if (tag == TAG_STRING || tag == TAG_ROPE) return put_string(writer, value);
-  Outcome outcome = step(&writer->pace, 1);
-  if (outcome == DONE) outcome = make_room(writer, 0);
-  if (outcome != DONE) return outcome;
-  switch (tag) {
-    case TAG_INT:
-      put_integer(writer, value.as.integer);
-      return DONE;
-    case TAG_FLOAT:
-      return put_number(writer, value);
-    case TAG_BOOL:
-      put_word(writer, value.as.integer ? "true" : "false");
-      return DONE;
-    case TAG_NULL:
-      put_word(writer, "null");
-      return DONE;
-    case TAG_OBJECT:
-      break;
-    default:
-      return NOT_OURS;
-  }
+static Outcome put_container(Writer *writer, Value value, int depth) {
   uint16_t class = object_of(value)->class;
   if (depth >= DEEPEST || (class != CLASS_OBJECT && class != CLASS_ARRAY)) return NOT_OURS;
-  if (object_of(value)->shape != writer->plain && (outcome = has_no_to_json(writer, value)) != DONE) return outcome;
+  if (object_of(value)->shape != writer->plain) {
+    Outcome outcome = has_no_to_json(writer, value);
+    if (outcome != DONE) return outcome;
+  }
   return class == CLASS_OBJECT ? put_object(writer, value, depth + 1) : put_array(writer, value, depth + 1);
 }
 
