@@ -11,6 +11,10 @@
  *   engine's error before what that says, or one that says nothing.
  *   A module is asked for by a name in UTF-8, which half of a surrogate pair has no place in.
  *
+ * The engine's own words for a stack that is used up are replaced as well: by a RangeError with the text that V8 and
+ * JavaScriptCore have for it, which no specification gives, and by which programs know it. React's server renderer does:
+ * it goes on from there on an empty stack.
+ *
  * Threads: every call comes from the engine or the binding, and they run with Python's GIL held.
  */
 
@@ -27,6 +31,7 @@ typedef struct {
   Throw *internal_error;
   Throw *reference_error;
   Throw *type_error;
+  Throw *range_error;
   Value (*out_of_memory)(Context *);
 } Engine;
 
@@ -34,6 +39,7 @@ static Engine engine;
 
 #define NO_ARGUMENT "quickjs-py: argument conversion failed"
 #define RAISED "%s"
+#define NO_STACK "stack overflow"
 #define NO_MODULE "module loader failed for '%s': %s"
 
 #define MALFORMED "a module's name is well-formed Unicode text, and half of a surrogate pair is none"
@@ -54,12 +60,14 @@ static Value throw_raised(Context *context, const char *text) {
   if (ends(text, "without setting an exception") || !strcmp(text, "error return without exception set") ||
       !strcmp(text, "<unknown JS error>"))
     return engine.out_of_memory(context);
+  if (ends(text, STACK_IS_USED_UP)) return engine.range_error(context, STACK_IS_USED_UP);
   const char *name = "InternalError: ";
   return engine.internal_error(context, "%s", begins(text, name) ? text + strlen(name) : text);
 }
 
 static Value throw_internal_error(Context *context, const char *format, ...) {
   if (!strcmp(format, NO_ARGUMENT)) return engine.out_of_memory(context);
+  if (!strcmp(format, NO_STACK)) return engine.range_error(context, STACK_IS_USED_UP);
   char text[LONGEST];
   va_list arguments;
   va_start(arguments, format);

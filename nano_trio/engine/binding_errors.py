@@ -14,7 +14,13 @@ from nano_trio.engine.native import engine_functions, open_library
 __all__ = ["translate"]
 
 # struct Engine of binding_errors.c, in its order.
-_FUNCTIONS = ("JS_ThrowInternalError", "JS_ThrowReferenceError", "JS_ThrowTypeError", "JS_ThrowOutOfMemory")
+_FUNCTIONS = (
+    "JS_ThrowInternalError",
+    "JS_ThrowReferenceError",
+    "JS_ThrowTypeError",
+    "JS_ThrowRangeError",
+    "JS_ThrowOutOfMemory",
+)
 
 
 @cache

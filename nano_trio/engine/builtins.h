@@ -97,7 +97,7 @@ typedef struct {
   int (*is_function)(Context *, Value);
   int (*is_c_function)(Context *, Value, void *function, int magic);
   int (*lacks_stack)(void *context, size_t); /* whether there is less than that */
-  Value (*throw_internal_error)(Context *, const char *format, ...);
+  Value (*throw_range_error)(Context *, const char *format, ...);
   Value (*take_exception)(Context *);
   Value (*throw)(Context *, Value); /* takes the value */
   Context *(*new_context)(Runtime *);

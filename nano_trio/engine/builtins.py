@@ -72,7 +72,7 @@ _FUNCTIONS = (
     "JS_IsFunction",
     "JS_IsCFunction",
     "lre_check_stack_overflow",
-    "JS_ThrowInternalError",
+    "JS_ThrowRangeError",
     "JS_GetException",
     "JS_Throw",
     "JS_NewContextRaw",

@@ -33,7 +33,7 @@ static uint16_t data_class;
 static Value (*own_call)(Context *, Value object, Value this, int count, Value *arguments, int flags);
 
 static Value call_with_data(Context *context, Value object, Value this, int count, Value *arguments, int flags) {
-  if (engine.lacks_stack(context, 0)) return engine.throw_internal_error(context, "stack overflow");
+  if (engine.lacks_stack(context, 0)) return engine.throw_range_error(context, STACK_IS_USED_UP);
   return own_call(context, object, this, count, arguments, flags);
 }
 
@@ -78,7 +78,7 @@ int proves_classes(Context *context) {
 /* In the place of JS_IsInstanceOf. */
 static int is_instance(Context *context, Value value, Value constructor) {
   if (!engine.lacks_stack(context, 0)) return engine.is_instance(context, value, constructor);
-  engine.throw_internal_error(context, "stack overflow");
+  engine.throw_range_error(context, STACK_IS_USED_UP);
   return -1;
 }
 

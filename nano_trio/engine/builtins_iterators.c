@@ -44,7 +44,7 @@ static uint16_t helper_class, concatenated_class;
 
 static Value step(Step *next, Context *context, Value this, int count, Value *arguments, int *is_done, int magic) {
   *is_done = 0;
-  if (engine.lacks_stack(context, 0)) return engine.throw_internal_error(context, "stack overflow");
+  if (engine.lacks_stack(context, 0)) return engine.throw_range_error(context, STACK_IS_USED_UP);
   return next(context, this, count, arguments, is_done, magic);
 }
 

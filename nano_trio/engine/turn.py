@@ -44,7 +44,7 @@ class Limits:
     memory_bytes: int = 128 << 20
     """Heap size in bytes above which the turn is stopped."""
     stack_bytes: int = 1 << 20
-    """C stack for JavaScript; beyond it JavaScript gets an InternalError (stack overflow) that it may catch."""
+    """C stack for JavaScript; beyond it JavaScript gets a RangeError that it may catch (``binding_errors.c``)."""
     hard_memory_bytes: int = attrs.field()
     """The engine's own limit, for single large allocations; small ones may go beyond it by a quarter."""
 

@@ -14,6 +14,9 @@ enum { TAG_SYMBOL = -8, TAG_STRING = -7, TAG_ROPE = -6, TAG_MODULE = -3, TAG_OBJ
 enum { TAG_UNDEFINED = 3, TAG_EXCEPTION = 6, TAG_FLOAT = 8 };
 enum { CONFIGURABLE = 1, CONFIGURABLE_WRITABLE = 3, CONFIGURABLE_ENUMERABLE = 5, CONFIGURABLE_WRITABLE_ENUMERABLE = 7, GETTER_OR_SETTER = 1 << 4 };
 
+/* What V8 and JavaScriptCore say, in a RangeError (binding_errors.c). */
+#define STACK_IS_USED_UP "Maximum call stack size exceeded"
+
 typedef struct Context Context;
 typedef struct Runtime Runtime;
 

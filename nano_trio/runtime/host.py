@@ -90,15 +90,18 @@ def poll_after(value: quickjs.Value) -> None:
 NO_ROOM = (quickjs.JSError, SystemError)
 """What the binding raises where the isolate's heap is full; the latter, of Python's, where it forgets to raise."""
 
+STACK_IS_USED_UP = "Maximum call stack size exceeded"
+"""The message of a RangeError (``binding_errors.c``)."""
+
 
 class Exhausted(Exception):
     """What a host function raises where the isolate's heap or stack has no room for what it does: JavaScript gets the
-    InternalError that the engine throws for that."""
+    error that the engine throws for that."""
 
     def __init__(self, error: Exception) -> None:
         # The engine may come out of reading bytecode without having said why.
         kind, _, why = str(error).partition(": ")
-        super().__init__(why if kind == "InternalError" else "out of memory")
+        super().__init__(why if kind == "InternalError" or why == STACK_IS_USED_UP else "out of memory")
 
 
 class HostError(Exception):

@@ -322,7 +322,7 @@ async def test_one_huge_allocation_is_an_error_that_the_app_may_catch(new_isolat
 async def test_a_stack_overflow_is_an_error_that_the_app_may_catch(new_isolate: NewIsolate) -> None:
     isolate = new_isolate()
     for _ in range(3):
-        assert await call(isolate, isolate.context.get("tryDeep")) == "InternalError: stack overflow"
+        assert await call(isolate, isolate.context.get("tryDeep")) == "RangeError: Maximum call stack size exceeded"
     assert await call(isolate, isolate.context.get("hi"), "you") == "hi you"
 
 

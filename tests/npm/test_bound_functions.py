@@ -35,4 +35,4 @@ def test_a_chain_of_bound_functions_ends_with_an_error_at_worst(tmp_path: Path, 
         try {{ console.log(f()); }} catch (error) {{ console.log(String(error)); }}
         """,
     )
-    assert lines == ["InternalError: stack overflow" if "between" in way else "0"]
+    assert lines == ["RangeError: Maximum call stack size exceeded" if "between" in way else "0"]

@@ -239,7 +239,7 @@ PLATFORM_PROGRAMS = [
     Program(
         "overflow",
         "async () => { const deep = () => new URL('https://e.test/' + deep()).href; return deep(); }",
-        expected=lambda: "!InternalError: stack overflow",
+        expected=lambda: "!RangeError: Maximum call stack size exceeded",
     ),
     Program(
         "endless_loop",

@@ -519,7 +519,9 @@
   // ------------------------------------------------------------------ ways in
 
   function isStackOverflow(error) {
-    return statics.Error.isError(error) && lookup(error, "name") === "InternalError";
+    if (!statics.Error.isError(error)) return false;
+    // Without our C library it is an InternalError, as other refusals of the engine are.
+    return lookup(error, "name") === "InternalError" || lookup(error, "message") === "Maximum call stack size exceeded";
   }
   let nesting = 0;
   /**
