@@ -67,10 +67,6 @@ class Server:
     """Ports by worker, where there are several."""
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
-    @property
     def pid(self) -> int:
         return self.process.pid
 

@@ -26,10 +26,6 @@ class Bus(Protocol):
     """One process's end."""
 
     @property
-    def me(self) -> int:
-        """This process's number, its own among those that live."""
-
-    @property
     def others(self) -> list[int]:
         """The processes that can be reached at this moment."""
 

@@ -65,7 +65,6 @@ class Repl(NoRequests):
     ) -> None:
         self._write = write
         self._colors = colors
-        self._app = app
         self._has_service = service is not None
         self._env = env
         cache = BytecodeCache(None)

@@ -16,7 +16,7 @@ import attrs
 __all__ = ["Span", "TraceContext", "new_trace", "parse"]
 
 _PARENT = re.compile(
-    r"(?!ff)(?P<version>[0-9a-f]{2})-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})(?P<parent>[0-9a-f]{16})"
+    r"(?!ff)(?P<version>[0-9a-f]{2})-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}"
     r"-(?P<flags>[0-9a-f]{2})(?P<rest>-.*)?"
 ).fullmatch
 _KEY = r"[a-z0-9][a-z0-9_\-*/]{0,255}(?:@[a-z][a-z0-9_\-*/]{0,13})?"
@@ -33,7 +33,6 @@ class TraceContext:
     traceparent: str
     """As it came."""
     trace_id: str
-    parent_id: str
     flags: int
     tracestate: str = ""
 
@@ -69,7 +68,7 @@ def parse(traceparents: Sequence[str], tracestates: Sequence[str]) -> TraceConte
     if match["version"] == "00" and match["rest"] is not None:
         return None
     flags = int(match["flags"], 16) & _KNOWN_FLAGS
-    return TraceContext(traceparents[0], match["trace"], match["parent"], flags, _state(tracestates))
+    return TraceContext(traceparents[0], match["trace"], flags, _state(tracestates))
 
 
 def _state(fields: Sequence[str]) -> str:
@@ -83,7 +82,7 @@ def _state(fields: Sequence[str]) -> str:
 
 def new_trace() -> Span:
     """The first span of a new trace, for a request that came without; not sampled by anybody yet."""
-    return Span(TraceContext("", _random_id(128), "", 0x02), _random_id(64))
+    return Span(TraceContext("", _random_id(128), 0x02), _random_id(64))
 
 
 def _random_id(bits: int) -> str:

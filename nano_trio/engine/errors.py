@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-__all__ = ["Frame", "JavaScriptError", "parse_stack", "render_error"]
+__all__ = ["Frame", "JavaScriptError", "render_error"]
 
 _FRAME = re.compile(r"^\s+at (?:(?P<function>.*?) \()?(?P<file>[^()]*?)(?::(?P<line>\d+))?(?::(?P<column>\d+))?\)?$")
 
@@ -71,12 +71,8 @@ def _parse(line: str) -> Frame | bool | None:
     return Frame(match["function"] or "", name, int(row) if row else None, int(column) if column else None)
 
 
-def parse_stack(stack: str) -> tuple[Frame, ...]:
-    """The app's frames of ``error.stack``, innermost first, up to the first line that is no frame."""
-    return _frames(map(_parse, stack.splitlines()))
-
-
 def _frames(parsed: Iterable[Frame | bool | None]) -> tuple[Frame, ...]:
+    """Of the lines of a stack, the app's frames up to the first line that is no frame."""
     until = itertools.takewhile(lambda frame: frame is not False, parsed)
     return tuple(frame for frame in until if isinstance(frame, Frame))
 

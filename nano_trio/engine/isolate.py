@@ -156,11 +156,6 @@ class Isolate:
         return turn is not None and turn.cpu_ns + _clock() - turnstile.wall_start < self._slice_ns // 2
 
     @property
-    def queued(self) -> int:
-        """How many turns wait behind the current one."""
-        return len(self._queue)
-
-    @property
     def turn_limit_ns(self) -> int:
         """CPU time that the turn in progress may use in all, in ns."""
         return self._turn_limit_ns + self._turnstile.allowance_ns

@@ -207,11 +207,6 @@ class Fetch:
         """The field's value, empty where there is none."""
         return ", ".join(value for name, value in self.headers if name == "content-encoding")
 
-    @property
-    def is_encoded(self) -> bool:
-        """Whether :meth:`receive` decodes."""
-        return bool(self._codings)
-
     async def receive(self) -> bytes:
         """The next non-empty piece of the body, decoded; ``b""`` at the end. Raises :class:`FetchError`."""
         if self._decoded is None:

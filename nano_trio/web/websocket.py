@@ -491,11 +491,6 @@ class WebSocket:
 
     # ---- the end ----
 
-    @property
-    def idle(self) -> bool:
-        """Never: a listener that stops says so by :meth:`drain`."""
-        return False
-
     def drain(self) -> None:
         """The server shuts down: say so, and wait for the client's Close."""
         self.close(GOING_AWAY, "the server is shutting down")

@@ -5,14 +5,12 @@ import quickjs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nano_trio.engine.errors import parse_stack, render_error
+from nano_trio.engine.errors import render_error
 
 
 def test_frames_have_function_file_line_and_column() -> None:
-    frames = parse_stack(
-        "    at inner (./lib/x.js:3:7)\n    at <anonymous> (./index.js:10:2)\n    at ./index.js:12:1\n"
-    )
-    assert [(f.function, f.place) for f in frames] == [
+    stack = "    at inner (./lib/x.js:3:7)\n    at <anonymous> (./index.js:10:2)\n    at ./index.js:12:1\n"
+    assert [(f.function, f.place) for f in render_error("Error", stack).frames] == [
         ("inner", "lib/x.js:3:7"),
         ("<anonymous>", "index.js:10:2"),
         ("", "index.js:12:1"),
@@ -21,7 +19,7 @@ def test_frames_have_function_file_line_and_column() -> None:
 
 def test_our_own_and_native_frames_are_left_out() -> None:
     stack = "    at map (native)\n    at fromHost\n    at touch (nano:bootstrap.js:3:1)\n    at <anonymous> (./nano:import:1:1)\n    at f (./a.js:1:2)\n"
-    assert [f.place for f in parse_stack(stack)] == ["a.js:1:2"]
+    assert [f.place for f in render_error("Error", stack).frames] == ["a.js:1:2"]
 
 
 def test_an_error_shows_its_line_with_a_caret() -> None:
