@@ -2,7 +2,7 @@
 
 Theory of operation. The beginning and the end of a turn (a greenlet there and back, clocks, accounts, limits) take
 more than an echo's JavaScript. So messages that come in one pass of the reactor, of several connections or of one, wait
-for each other (:meth:`nano_trio.actors.sockets.AppSocket.gather`) and share a turn. The app cannot see that: each
+for each other (:meth:`nano_trio.actors.app_socket.AppSocket.gather`) and share a turn. The app cannot see that: each
 message is an entry of its own, on behalf of its own connection, and begins when the microtasks of the last have run
 (:attr:`Entry.more`).
 
@@ -22,8 +22,9 @@ from nano_trio.runtime.large import Lent
 from nano_trio.runtime.pieces import LargeMessage
 
 if TYPE_CHECKING:
+    from nano_trio.actors.app_socket import AppSocket
     from nano_trio.actors.messages import SocketMessage
-    from nano_trio.actors.sockets import AppSocket, Sockets
+    from nano_trio.actors.sockets import Sockets
 
 __all__ = ["Messages"]
 
@@ -59,10 +60,10 @@ class Messages(Entry):
             self.cpu_ns = 0
         socket, data = self.more.pop()
         self.cause = socket
-        if socket.peer is None and socket._peer is not None:  # closing, by one that came together with this one
+        if socket.peer is None and socket.wire is not None:  # closing, by one that came together with this one
             return
         sockets = self._sockets
-        sockets._size = size = len(data)
+        sockets.message_size = size = len(data)
         entry = sockets.enter_message
         if size < 4096:
             entry(socket.number, data)
@@ -84,16 +85,16 @@ class Messages(Entry):
     def ended(self) -> None:
         """The turn is over."""
         sockets = self._sockets
-        if self.more and self.stopped is None and sockets._isolate.stopped is None:
+        if self.more and self.stopped is None and sockets.isolate.stopped is None:
             sockets.submit(self)
             return
         self.is_over = True
-        sockets._size = 0
+        sockets.message_size = 0
         if sockets.incarnation.settings.max_messages_per_s is None:
             used_ns = self._used_ns + self.cpu_ns
             sockets.together = min(len(self._messages) * _TOGETHER_NS // (used_ns or 1), _MOST_TOGETHER)
         if self._waited:
             for socket, data in self._messages:
                 socket.waited_for(len(data))
-        if sockets._isolate.stopped is not None:
+        if sockets.isolate.stopped is not None:
             sockets.turn_ended(self)

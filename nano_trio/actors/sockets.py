@@ -1,22 +1,6 @@
-"""An app's ends of the WebSockets that its clients opened.
+"""The WebSockets of one incarnation: what JavaScript calls, and the turns in which it is called.
 
-Theory of operation. :class:`AppSocket` is one connection as ``web`` sees it; :class:`Sockets` has all those of one
-incarnation and is what JavaScript calls. A connection's states:
-
-    WAITING ──opened──► OPEN ──close()──► CLOSING ──► CLOSED
-       └───────────────────closed()──────────────────────┘
-
-It is WAITING from the app's 101 response until that is on its way; what the app sends meanwhile is kept, and sent then.
-CLOSING: the app (or we) asked for the end, and messages that still come are dropped. Whatever ``web`` reports is a turn
-of the isolate: opened, each message, drained, and closed, which is always the last. Turns of one connection run in the
-order of arrival, in the one queue that the app's requests wait in.
-
-Back-pressure. ``web`` reads on while :meth:`AppSocket.message` says True. It says False where too many messages of
-this connection wait for their turn, or are with handlers that have not settled their promise, or where those of all
-the app's connections together take too many bytes; ``resume`` is called when a quarter is left.
-
-Messages that come in one pass, of several connections or of one, share a turn where they are small and those before
-them took little time: see ``socket_messages``.
+Each is an :class:`~nano_trio.actors.app_socket.AppSocket`, which says how one connection comes and goes.
 
 A connection never outlives its isolate: where that is stopped in a turn of this connection it is closed with 1011, and
 all others with 1012, "service restart"; where the app is drained or unloaded with 1001, "going away".
@@ -24,15 +8,15 @@ all others with 1012, "service restart"; where the app is drained or unloaded wi
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from nano_trio.actors.app_socket import AppSocket
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.incoming import Incoming
-from nano_trio.actors.messages import Origin, OutgoingResponse, SharedMessage, SocketLimits, SocketMessage, SocketPeer
+from nano_trio.actors.messages import OutgoingResponse, SocketLimits, SocketMessage
 from nano_trio.actors.pages import going_away, plain_response
 from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
 from nano_trio.actors.socket_messages import Messages
@@ -42,294 +26,18 @@ from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import headers_of, text_of
 from nano_trio.runtime.large import Large
 from nano_trio.runtime.pieces import LargeMessage
-from nano_trio.runtime.websocket_server import WANTS_DRAIN, WANTS_OPEN, message_of
+from nano_trio.runtime.websocket_server import message_of
 
 if TYPE_CHECKING:
     from nano_trio.actors.incarnation import Incarnation
     from nano_trio.actors.settings import AppSettings
 
-__all__ = ["AppSocket", "Sockets"]
+__all__ = ["Sockets"]
 
-MOST_WAITING = 64
-"""Messages of one connection that may wait for their turn."""
-MOST_WAITING_BYTES = 1 << 20
-MOST_UNSETTLED = 1000
-"""Messages of one connection that may be with asynchronous handlers."""
-MOST_UNSETTLED_BYTES = 16 << 20
-MOST_APP_BYTES = 32 << 20
-"""Bytes of all the app's messages that wait for their turn."""
-_MOST_EARLY_BYTES = 16 << 20
-"""What may be sent before the 101 response has left."""
 _ENDS_AT_ONCE = 32
 """Connections closed in one pass: each costs a system call or two."""
-_BURST_S = 1.0
-"""A client may use up the messages of so many seconds at once."""
 
 _OVERLOADED = plain_response(503, "Service Unavailable: the app has as many WebSockets as it may", ("retry-after", "1"))
-
-
-class _State(enum.Enum):
-    WAITING = enum.auto()
-    OPEN = enum.auto()
-    CLOSING = enum.auto()
-    CLOSED = enum.auto()
-
-
-_WAITING, _OPEN, _CLOSING, _CLOSED = _State.WAITING, _State.OPEN, _State.CLOSING, _State.CLOSED
-
-
-class AppSocket:
-    """Implements :class:`nano_trio.actors.messages.SocketHandler` and :class:`nano_trio.actors.rooms.Member`."""
-
-    __slots__ = (
-        "_allowance",
-        "_allowed_at",
-        "_early",
-        "_held",
-        "_peer",
-        "_sockets",
-        "_state",
-        "_unsettled",
-        "_unsettled_bytes",
-        "_waiting",
-        "_waiting_bytes",
-        "at_fault",
-        "flushed",
-        "number",
-        "origin",
-        "peer",
-        "remote_address",
-        "rooms",
-        "wants",
-    )
-
-    def __init__(self, sockets: Sockets, number: int, remote_address: str, wants: int) -> None:
-        self._sockets = sockets
-        self.number = number
-        self.remote_address = remote_address
-        self.origin: Origin | None = None
-        """The request that opened it: what its events lead to is logged and fetched on that one's behalf."""
-        self.wants = wants
-        self.rooms: dict[str, int] | None = None
-        self.flushed = 0
-        self.at_fault = False
-        """A limit stopped the isolate in a turn of this connection."""
-        self._state = _WAITING
-        self._peer: SocketPeer | None = None
-        """The wire's end, until the connection is over."""
-        self.peer: SocketPeer | None = None
-        """The same while it is OPEN."""
-        self._early: _Early | None = None
-        self._waiting = 0
-        self._waiting_bytes = 0
-        self._unsettled = 0
-        self._unsettled_bytes = 0
-        self._held = False
-        self._allowance = 0.0
-        self._allowed_at = 0.0
-
-    # -- what web says -----------------------------------------------------------------------------------------------
-
-    def opened(self, peer: SocketPeer) -> None:
-        """The 101 response is on its way."""
-        self._peer = peer
-        counts = self._sockets.counts
-        counts.sockets += 1
-        counts.sockets_opened += 1
-        if self._state is _WAITING:
-            self._state = _OPEN
-            self.peer = peer
-        early, self._early = self._early, None
-        if early is not None:
-            counts.messages_out += len(early.messages)
-            early.send(peer)
-        if self.wants & WANTS_OPEN:
-            sockets = self._sockets
-            sockets.submit(Turn(sockets.begin_open, (self,), sockets.turn_ended, self))
-
-    def message(self, data: SocketMessage) -> bool:
-        """A message arrived: a turn, here and now where the isolate is free. False: no more until ``resume``."""
-        if self._state is not _OPEN:
-            return True
-        sockets = self._sockets
-        sockets.counts.messages_in += 1
-        rate = sockets.incarnation.settings.max_messages_per_s
-        if rate is not None and not self._is_allowed(rate):
-            self.close(1008, "too many messages")
-            return True
-        sockets.flush()
-        message = Messages(sockets, [(self, data)])
-        sockets.submit(message)
-        if not message.is_over:
-            message.wait()
-        elif not (self._waiting or self._unsettled or sockets.incoming.waiting):
-            return True
-        if (
-            self._waiting < MOST_WAITING
-            and self._waiting_bytes < MOST_WAITING_BYTES
-            and self._unsettled < MOST_UNSETTLED
-            and self._unsettled_bytes < MOST_UNSETTLED_BYTES
-            and sockets.incoming.waiting < MOST_APP_BYTES
-        ):
-            return True
-        self._held = True
-        sockets.held.add(self)
-        return False
-
-    def gather(self, data: SocketMessage) -> Sockets | None:
-        """A message arrived that may wait for others (``Sockets.together``). None: :meth:`message` is to be called."""
-        sockets = self._sockets
-        if sockets.together < 2 or self._waiting or self._unsettled:
-            return None
-        gathered = sockets.gathered
-        gathered.append((self, data))
-        if len(gathered) >= sockets.together:
-            sockets.flush()
-        return sockets
-
-    def drained(self) -> None:
-        """There is room for more."""
-        if self.wants & WANTS_DRAIN and self._state is _OPEN:
-            sockets = self._sockets
-            sockets.submit(Turn(sockets.begin_drain, (self,), sockets.turn_ended, self))
-
-    def closed(self, code: int, reason: str, clean: bool) -> None:
-        """The connection is over."""
-        self._sockets.flush()
-        if self._state is not _CLOSED:
-            was_open = self._peer is not None
-            if was_open:
-                self._sockets.counts.sockets -= 1
-            self._state = _CLOSED
-            self._peer = self.peer = self._early = None
-            self._sockets.ended(self, code, reason, clean, was_open)
-
-    def _is_allowed(self, rate: float) -> bool:
-        """A bucket of tokens: ``rate`` a second flow in, each message takes one."""
-        now = trio.current_time()
-        full = max(rate * _BURST_S, 1.0)
-        if self._allowed_at:
-            self._allowance = min(full, self._allowance + (now - self._allowed_at) * rate)
-        else:
-            self._allowance = full
-        self._allowed_at = now
-        if self._allowance < 1:
-            return False
-        self._allowance -= 1
-        return True
-
-    # -- what the app does -------------------------------------------------------------------------------------------
-
-    def send(self, data: SocketMessage) -> int:
-        """Queue a message; the bytes that are buffered then."""
-        peer = self.peer
-        if peer is not None:
-            self._sockets.counts.messages_out += 1
-            return peer.send(data)
-        return self._keep(data, len(data)) if self._state is _WAITING else self.buffered
-
-    def deliver(self, message: SharedMessage) -> None:
-        """Queue a broadcast."""
-        peer = self.peer
-        if peer is not None:
-            self._sockets.counts.messages_out += 1
-            peer.send_shared(message)
-        elif self._state is _WAITING:
-            self._keep(message, len(message.data))
-
-    def _keep(self, message: SocketMessage | SharedMessage, size: int) -> int:
-        early = self._early = self._early or _Early()
-        if early.size + size > _MOST_EARLY_BYTES:
-            self.close(1008, "too much was sent before the connection was open")
-        elif early.end is None:
-            early.size += size
-            early.messages.append(message)
-        return early.size
-
-    def close(self, code: int | None, reason: str) -> None:
-        """Begin the closing handshake."""
-        peer = self.peer
-        if peer is not None:
-            self._state = _CLOSING
-            self.peer = None
-            peer.close(code, reason)
-        elif self._state is _WAITING:
-            self._state = _CLOSING
-            self._early = self._early or _Early()
-            self._early.end = (code, reason)
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that the socket has not taken yet."""
-        if self._peer is not None:
-            return self._peer.buffered
-        return 0 if self._early is None else self._early.size
-
-    # -- messages on their way through the app -----------------------------------------------------------------------
-
-    def awaits(self, size: int) -> None:
-        """An asynchronous handler has a message of ``size`` bytes."""
-        self._unsettled += 1
-        self._unsettled_bytes += size
-
-    def settled(self, size: int) -> None:
-        """It is done with it."""
-        self._unsettled -= 1
-        self._unsettled_bytes -= size
-        self.resume_if_ready()
-
-    def wait_for(self, size: int) -> None:
-        """The turn of a message of so many bytes could not be run at once, or not to its end."""
-        self._waiting += 1
-        self._waiting_bytes += size
-        self._sockets.incoming.waiting += size
-
-    def waited_for(self, size: int) -> None:
-        """Now it is over."""
-        sockets = self._sockets
-        was_full = sockets.incoming.waiting >= MOST_APP_BYTES // 4
-        self._waiting -= 1
-        self._waiting_bytes -= size
-        sockets.incoming.waiting -= size
-        self.resume_if_ready()
-        if was_full and sockets.incoming.waiting < MOST_APP_BYTES // 4 and sockets._isolate.stopped is None:
-            for held in list(sockets.held):
-                held.resume_if_ready()
-
-    def resume_if_ready(self) -> None:
-        """Tell ``web`` to read on, where it was told to stop and the app has caught up."""
-        if (
-            self._held
-            and self._waiting <= MOST_WAITING // 4
-            and self._waiting_bytes <= MOST_WAITING_BYTES // 4
-            and self._unsettled <= MOST_UNSETTLED // 4
-            and self._unsettled_bytes <= MOST_UNSETTLED_BYTES // 4
-            and self._sockets.incoming.waiting < MOST_APP_BYTES // 4
-        ):
-            self._held = False
-            self._sockets.held.discard(self)
-            if self._peer is not None:
-                self._peer.resume()
-
-
-class _Early:
-    """What the app did before the connection was open."""
-
-    __slots__ = ("end", "messages", "size")
-
-    def __init__(self) -> None:
-        self.messages: list[SocketMessage | SharedMessage] = []
-        self.size = 0
-        self.end: tuple[int | None, str] | None = None
-
-    def send(self, peer: SocketPeer) -> None:
-        for message in self.messages:
-            if isinstance(message, SharedMessage):
-                peer.send_shared(message)
-            else:
-                peer.send(message)
-        if self.end is not None:
-            peer.close(*self.end)
 
 
 class Sockets:
@@ -349,7 +57,7 @@ class Sockets:
     ) -> None:
         self.incarnation = incarnation
         self._environment = environment
-        self._isolate = environment.isolate
+        self.isolate = environment.isolate
         self._rooms = rooms
         self.counts = counts
         self._log = log
@@ -361,7 +69,8 @@ class Sockets:
         self._entries: Any = None
         self.enter_message: Any = None
         self.submit = environment.isolate.submit
-        self._size = 0
+        self.message_size = 0
+        """Bytes of the message whose turn it is."""
         self._limits_of: AppSettings | None = None
         self._known_limits = SocketLimits()
         self.incoming = Incoming(incarnation.settings.memory_mb * (1 << 20))
@@ -426,7 +135,7 @@ class Sockets:
 
     def turn_ended(self, turn: Entry) -> None:
         """A turn of a connection has ended; a limit that stopped the isolate in it is that connection's doing."""
-        if self._isolate.stopped is not None and turn.stopped is not StopReason.DISCARDED:
+        if self.isolate.stopped is not None and turn.stopped is not StopReason.DISCARDED:
             turn.cause.at_fault = True
 
     def ended(self, socket: AppSocket, code: int, reason: str, clean: bool, was_open: bool) -> None:
@@ -519,8 +228,8 @@ class Sockets:
         """The handler of this turn's message is not done."""
         socket = self._sockets.get(number)
         if socket is not None:
-            socket.awaits(self._size)
-        return self._size
+            socket.awaits(self.message_size)
+        return self.message_size
 
     def settled(self, number: int, size: int) -> None:
         """Such a handler is done."""
@@ -562,7 +271,7 @@ class Sockets:
         return [
             member.number
             for member in self._rooms.members(text_of(room))
-            if isinstance(member, AppSocket) and member._sockets is self
+            if isinstance(member, AppSocket) and self._sockets.get(member.number) is member
         ]
 
     def count(self, room: Any) -> int:

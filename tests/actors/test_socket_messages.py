@@ -8,7 +8,7 @@ import random
 import pytest
 import trio
 
-from nano_trio.actors import rooms, socket_messages, sockets
+from nano_trio.actors import app_socket, rooms, socket_messages
 
 from .conftest import House, HouseMaker, Wire
 
@@ -100,7 +100,7 @@ async def test_messages_that_came_together_and_must_wait_count_as_waiting(
         taken = 1
         while many.message("x"):
             taken += 1
-        assert taken == sockets.MOST_WAITING - 1
+        assert taken == app_socket.MOST_WAITING - 1
         for wire in (culprit, many, victim):
             await wire.told("close")
         assert culprit.closing == (1011, "the app exceeded a limit")

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from nano_trio.actors import sockets
+from nano_trio.actors import app_socket
 
 from .conftest import HouseMaker, Wire
 
@@ -231,12 +231,12 @@ async def test_a_client_that_is_not_followed_is_held_back(even_clock: None, hous
         while many.message("x"):
             taken += 1
             await home.settled()
-        assert taken == sockets.MOST_UNSETTLED
+        assert taken == app_socket.MOST_UNSETTLED
         taken = 1
         while large.message(b"x" * 1_000_000):
             taken += 1
             await home.settled()
-        assert taken == sockets.MOST_UNSETTLED_BYTES // 1_000_000 + 1
+        assert taken == app_socket.MOST_UNSETTLED_BYTES // 1_000_000 + 1
         assert other.message("x")
         assert many.events == large.events == []
         await home.ask("app", "/release")
@@ -258,8 +258,8 @@ async def test_messages_that_wait_for_their_turn_are_bounded(house: HouseMaker) 
         taken = 1
         while many.message("x"):
             taken += 1
-        assert taken == sockets.MOST_WAITING
-        assert not large.message(b"x" * sockets.MOST_WAITING_BYTES)
+        assert taken == app_socket.MOST_WAITING
+        assert not large.message(b"x" * app_socket.MOST_WAITING_BYTES)
         await many.told("resume")
         await large.told("resume")
         assert many.events == large.events == [("resume", None)]
