@@ -28,8 +28,9 @@ from nano_trio import logs
 from nano_trio.actors.app_state import AppState
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
 from nano_trio.actors.development import failure_page
+from nano_trio.actors.endings import NotLoaded
 from nano_trio.actors.exchange import AppExchange
-from nano_trio.actors.incarnation import Incarnation, NotLoaded
+from nano_trio.actors.incarnation import Incarnation
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.pages import going_away, mailbox_full, plain_response
 from nano_trio.actors.restarts import RestartIntensity

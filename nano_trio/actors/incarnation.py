@@ -26,6 +26,7 @@ import trio
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.crossing import NO_FIELDS, fields_of, known_fields
 from nano_trio.actors.development import failure_page
+from nano_trio.actors.endings import NotLoaded, load_failure, stop_cause
 from nano_trio.actors.exchange import AppExchange, ResponseStream
 from nano_trio.actors.messages import BodyStream, IncomingRequest, OutgoingResponse, Target
 from nano_trio.actors.origin import Origins
@@ -38,7 +39,6 @@ from nano_trio.actors.settings import AppSettings, limits, network
 from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode
-from nano_trio.engine.native_calls import LEFT
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import StopReason
 from nano_trio.runtime.dispatch import Client, WireBody
@@ -48,17 +48,7 @@ from nano_trio.runtime.host import text_of
 if TYPE_CHECKING:
     from nano_trio.runtime.cache import AppCache
 
-__all__ = ["Incarnation", "Life", "NotLoaded", "load_failure"]
-
-
-class NotLoaded(Exception):
-    """An incarnation ended before it could serve; the text says why."""
-
-
-def load_failure(why: object) -> str:
-    """What is told of an app that does not load. Errors of imports begin with these words already."""
-    text = str(why)
-    return text if text.startswith("cannot load") else f"cannot load: {text}"
+__all__ = ["Incarnation", "Life"]
 
 
 class Life(enum.Enum):
@@ -504,18 +494,8 @@ class Incarnation:
             return
         if self._load_error is not None:
             why = load_failure(self._load_error)
-        elif reason is StopReason.CPU:
-            where = LEFT if self._environment.isolate.left else ""
-            why = f"a turn used more than timeout_ms ({self.settings.timeout_ms:g} ms) of CPU time{where}"
-        elif reason is StopReason.MEMORY:
-            isolate = self._environment.isolate
-            is_heap = isolate.memory_used > isolate.limits.memory_bytes or isolate.outside == 0
-            what, used = (
-                ("its heap", isolate.memory_used) if is_heap else ("what the host holds for it", isolate.outside)
-            )
-            why = f"{what} ({used / (1 << 20):.1f} MB) outgrew memory_mb ({self.settings.memory_mb:g} MB)"
         else:
-            why = reason.value
+            why = stop_cause(reason, self._environment.isolate, self.settings)
         self.life = Life.CRASHED
         self.death = why
         self._close("the app was stopped" if self._load_error is None else "the app could not be loaded", why)

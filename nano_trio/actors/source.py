@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
-from nano_trio.actors.incarnation import NotLoaded, load_failure
+from nano_trio.actors.endings import NotLoaded, load_failure
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode, ModuleError, load_app

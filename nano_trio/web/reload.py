@@ -33,7 +33,7 @@ import structlog
 import trio
 
 from nano_trio.actors.app import App as RunningApp
-from nano_trio.actors.incarnation import NotLoaded
+from nano_trio.actors.endings import NotLoaded
 from nano_trio.actors.version import Version
 from nano_trio.config import App, Config, diff
 from nano_trio.web.assembly import app_ports, route, secure_facts, server_settings

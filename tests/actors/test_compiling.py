@@ -18,8 +18,8 @@ import quickjs
 import trio
 
 from nano_trio.actors import app as app_module
+from nano_trio.actors.endings import NotLoaded
 from nano_trio.actors.exchange import AppExchange
-from nano_trio.actors.incarnation import NotLoaded
 from nano_trio.actors.messages import IncomingRequest
 from nano_trio.actors.scratch import try_load
 from nano_trio.engine import poll_timer, preparation, runners, turnstile

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from nano_trio.actors import source
-from nano_trio.actors.incarnation import NotLoaded
+from nano_trio.actors.endings import NotLoaded
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.preparation import aside
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nano_trio import __version__, logs
 from nano_trio.actors.app import App, AppState
 from nano_trio.actors.counts import Snapshot
-from nano_trio.actors.incarnation import NotLoaded
+from nano_trio.actors.endings import NotLoaded
 from nano_trio.config import ConfigError
 from nano_trio.web.admin.errors import Conflict, NoSuchApp, Refused
 from nano_trio.web.admin.operations import AppStatus, ProcessFigures
