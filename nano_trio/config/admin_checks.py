@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from nano_trio.config.files import read_file
-from nano_trio.config.problems import KeyPath, Rejected, show
+from nano_trio.config.problems import Finding, Rejected, show
 from nano_trio.config.rules import Secret, is_loopback
 
 _LONGEST_FILE = 4096
 _LOOPBACK = "127.0.0.1"
 
 
-def check_admin(values: Mapping[str, Any], folder: Path, findings: list[tuple[KeyPath, str]]) -> dict[str, Any]:
+def check_admin(values: Mapping[str, Any], folder: Path, findings: list[Finding]) -> dict[str, Any]:
     """The values of `admin` with its token read and its file located; adds to the findings what is wrong.
 
     `values` are those that are present and valid, overrides included.
@@ -43,7 +43,7 @@ def check_admin(values: Mapping[str, Any], folder: Path, findings: list[tuple[Ke
 
 def check_admin_port(
     admin: Mapping[str, Any], host: str, apps: Sequence[Mapping[str, Any]], main_port: int | None, secure: int | None
-) -> Iterator[tuple[KeyPath, str]]:
+) -> Iterator[Finding]:
     """Whether apps are served where admin would be. `main_port` and `secure` are the server's; None: invalid, or none.
 
     The same port of different addresses is two ports.

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from nano_trio.config.files import check_file
-from nano_trio.config.problems import KeyPath, Rejected, did_you_mean, rejected, show
+from nano_trio.config.problems import Finding, KeyPath, Rejected, did_you_mean, rejected, show
 from nano_trio.config.rules import is_hostname
 
 Values = Mapping[str, Any]
 """An app's values by key: those that are present and valid."""
 
 
-def check_apps(
-    apps: Sequence[Values], present: Sequence[object], main_port: int | None
-) -> Iterator[tuple[KeyPath, str]]:
+def check_apps(apps: Sequence[Values], present: Sequence[object], main_port: int | None) -> Iterator[Finding]:
     """Clashes between apps. `present` holds the tables as written: a key in it that `apps` lacks was invalid.
 
     `main_port` is None where the server's own port was invalid: then only apps with ports of their own are compared.
@@ -63,7 +61,7 @@ def check_apps(
                 yield ("apps", index, "default"), f"port {port} can have one default app: {both}"
 
 
-def check_services(apps: Sequence[Values]) -> Iterator[tuple[KeyPath, str]]:
+def check_services(apps: Sequence[Values]) -> Iterator[Finding]:
     """Bindings to apps that do not exist, or under names that `env` has already."""
     binding_apps = [(index, app) for index, app in enumerate(apps) if "services" in app]
     names = dict.fromkeys(app["name"] for app in apps if "name" in app) if binding_apps else {}
@@ -76,7 +74,7 @@ def check_services(apps: Sequence[Values]) -> Iterator[tuple[KeyPath, str]]:
                 yield at, '"env" has this name too'
 
 
-def check_proxies(values: Values) -> Iterator[tuple[KeyPath, str]]:
+def check_proxies(values: Values) -> Iterator[Finding]:
     """The PROXY protocol without anybody who may speak it."""
     if values.get("proxy_protocol") and not values.get("trusted_proxies"):
         yield ("proxy_protocol",), 'set "trusted_proxies" too: nobody else may say whose connection it is'
@@ -120,7 +118,7 @@ def locate(written: str, folder: str) -> str:
 def locate_certificates(paths: Sequence[Path], folder: str | Path) -> tuple[Path, ...]:
     """The absolute paths of PEM files with certificates. Raises `Rejected` for those that are none."""
     located: list[Path] = []
-    findings: list[tuple[KeyPath, str]] = []
+    findings: list[Finding] = []
     for index, path in enumerate(paths):
         absolute = Path(os.path.normpath(os.path.join(folder, path)))
         located.append(absolute)
@@ -137,7 +135,7 @@ def locate_certificates(paths: Sequence[Path], folder: str | Path) -> tuple[Path
     return tuple(located)
 
 
-def locate_esbuild(path: Path | None, folder: Path, findings: list[tuple[KeyPath, str]]) -> Path | None:
+def locate_esbuild(path: Path | None, folder: Path, findings: list[Finding]) -> Path | None:
     """The absolute path of the program that the configuration names."""
     if path is None:
         return None

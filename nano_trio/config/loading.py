@@ -25,7 +25,7 @@ from nano_trio.config.checks import (
     locate_esbuild,
 )
 from nano_trio.config.model import Admin, Config, Tls
-from nano_trio.config.problems import ConfigError, KeyPath, Problem, Rejected, render, show
+from nano_trio.config.problems import ConfigError, Finding, Problem, Rejected, render, show
 from nano_trio.config.reading import read
 from nano_trio.config.rules import is_hostname
 from nano_trio.config.structure import check_value, sound_values, valid_values
@@ -88,7 +88,7 @@ def from_document(
     """
     problems: list[Problem] = []
     overriding = dict(_checked_overrides(os.environ if environ is None else environ, overrides or {}, problems))
-    findings: list[tuple[KeyPath, str]] = []
+    findings: list[Finding] = []
     values: dict[str, Any] | None = None
     if isinstance(document, dict):
         table = dict(document)
@@ -225,7 +225,7 @@ def app_name(path: str | os.PathLike[str]) -> str:
 _COMMAND_LINE = "command line"
 
 
-def _app_index(finding: tuple[KeyPath, str]) -> int:
+def _app_index(finding: Finding) -> int:
     """Sorts the general settings to the head, then app by app."""
     match finding[0]:
         case ("apps", int(index), *_):
@@ -257,7 +257,7 @@ _LOCATORS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-def _locate(apps: list[dict[str, Any]], folder: Path, findings: list[tuple[KeyPath, str]]) -> None:
+def _locate(apps: list[dict[str, Any]], folder: Path, findings: list[Finding]) -> None:
     """Say in the apps' values where each app and its certificates lie; adds to the findings what does not."""
     absolute = os.path.join(os.path.abspath(folder), "")
     for index, app in enumerate(apps):

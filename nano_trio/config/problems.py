@@ -12,6 +12,9 @@ from attrs import field, frozen
 KeyPath = tuple[str | int, ...]
 """The way to a value: table keys and list indices, from the top of the document."""
 
+Finding = tuple[KeyPath, str]
+"""Where something is wrong, and what: ``expected …, got …``."""
+
 _BARE_KEY = re.compile(r"[A-Za-z0-9_$-]+")
 _SHOWN_CHARACTERS = 60
 _SHOWN_DIGITS = 40
@@ -56,11 +59,11 @@ class ConfigError(Exception):
 class Rejected(Exception):
     """A value breaks its rule: one or more findings, each placed relative to that value."""
 
-    def __init__(self, findings: Sequence[tuple[KeyPath, str]]) -> None:
+    def __init__(self, findings: Sequence[Finding]) -> None:
         super().__init__(findings)
         self.findings = findings
 
-    def at(self, *place: str | int) -> list[tuple[KeyPath, str]]:
+    def at(self, *place: str | int) -> list[Finding]:
         """The findings as they are placed in what holds the value there."""
         return [((*place, *further), message) for further, message in self.findings]
 

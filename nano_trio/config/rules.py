@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 
 from attrs import frozen
 
-from nano_trio.config.problems import KeyPath, Rejected, did_you_mean, rejected, show
+from nano_trio.config.problems import Finding, KeyPath, Rejected, did_you_mean, rejected, show
 
 Schema = dict[str, Any]
 
@@ -72,7 +72,7 @@ class Several(Rule):
         if not isinstance(value, list):
             raise self.refuse(value)
         accepted: list[Any] = []
-        findings: list[tuple[KeyPath, str]] = []
+        findings: list[Finding] = []
         for index, item in enumerate(value):
             try:
                 kept = self.accept_item(item)
@@ -335,7 +335,7 @@ class Services(Rule):
     def accept(self, value: object) -> dict[str, str]:
         if not isinstance(value, dict):
             raise self.refuse(value)
-        findings: list[tuple[KeyPath, str]] = []
+        findings: list[Finding] = []
         for name, app in value.items():
             if not is_unicode(name) or not name:
                 findings.append(((name,), "the name is empty or not valid Unicode"))
@@ -389,13 +389,13 @@ class Env(Rule):
     def accept(self, value: object) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self.refuse(value)
-        findings: list[tuple[KeyPath, str]] = []
+        findings: list[Finding] = []
         copy = self._copy(value, (), findings)
         if findings:
             raise Rejected(findings)
         return copy  # type: ignore[no-any-return]  # a dict gives a dict
 
-    def _copy(self, value: object, at: KeyPath, findings: list[tuple[KeyPath, str]]) -> Any:
+    def _copy(self, value: object, at: KeyPath, findings: list[Finding]) -> Any:
         """A deep copy, for the model is frozen; adds what is wrong in it to `findings`."""
         match value:
             case dict() | list() if len(at) >= _MAX_ENV_DEPTH:

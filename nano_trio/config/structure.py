@@ -18,10 +18,9 @@ from cattrs.gen import make_dict_structure_fn, typeddicts
 
 from nano_trio.config.apps import App, AppTls, Limits
 from nano_trio.config.model import Admin, Compression, Config, Http, Log, Tls
-from nano_trio.config.problems import KeyPath, Rejected, did_you_mean, rejected, show
+from nano_trio.config.problems import Finding, KeyPath, Rejected, did_you_mean, rejected, show
 from nano_trio.config.rules import Rule
 
-Finding = tuple[KeyPath, str]
 Hook = Callable[[Any, Any], Any]
 
 TABLES: dict[str, type[attrs.AttrsInstance]] = {

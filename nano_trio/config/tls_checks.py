@@ -15,9 +15,7 @@ import attrs
 from nano_trio.config.apps import AppTls
 from nano_trio.config.checks import Values, locate_certificates
 from nano_trio.config.files import check_file
-from nano_trio.config.problems import KeyPath, Rejected, show
-
-Finding = tuple[KeyPath, str]
+from nano_trio.config.problems import Finding, Rejected, show
 
 
 def locate_pair(tls: AppTls, folder: str) -> AppTls:
