@@ -44,9 +44,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-import h2.errors
 import structlog
 import trio
+from h2.errors import ErrorCodes as Codes
 
 from nano_trio.actors.messages import IncomingRequest, Target
 from nano_trio.web.errors import new_request_id
@@ -69,8 +69,6 @@ if TYPE_CHECKING:
 __all__ = ["Http2Connection"]
 
 log = structlog.get_logger("nano_trio.web")
-
-Codes = h2.errors.ErrorCodes
 
 _RECEIVE = 64 * 1024
 _AHEAD = 64 * 1024

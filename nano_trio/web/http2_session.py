@@ -29,8 +29,8 @@ import struct
 from typing import Protocol
 
 import h2.config
-import h2.errors
 import h2.exceptions
+from h2.errors import ErrorCodes as Codes
 from h2.events import (
     DataReceived,
     PingAckReceived,
@@ -48,8 +48,6 @@ from nano_trio.web.http2_fields import Block, FieldDecoder, FieldEncoder, Respon
 from nano_trio.web.settings import Limits
 
 __all__ = ["FRAME", "MOST_STREAMS", "STREAM_WINDOW", "Session", "SessionHandler", "SessionOver"]
-
-Codes = h2.errors.ErrorCodes
 
 MOST_STREAMS = 100
 """Requests of one connection that are served at once."""

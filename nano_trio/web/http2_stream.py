@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 import can_ada
-import h2.errors
 import structlog
 import trio
+from h2.errors import ErrorCodes as Codes
 
 from nano_trio.actors import request_ids
 from nano_trio.actors.messages import (
@@ -42,7 +42,7 @@ from nano_trio.web.http2_session import FRAME
 from nano_trio.web.http2_tunnel import Tunnel, TunnelledWebSocket
 from nano_trio.web.identity import id_of, span_of
 from nano_trio.web.records import record
-from nano_trio.web.response_head import BadResponse
+from nano_trio.web.response_head import BadResponse, Truncated
 from nano_trio.web.websocket_handshake import Upgrade, agreed, read_connect
 
 if TYPE_CHECKING:
@@ -52,16 +52,10 @@ __all__ = ["VERSION", "Http2Stream"]
 
 log = structlog.get_logger("nano_trio.web")
 
-Codes = h2.errors.ErrorCodes
-
 VERSION = "HTTP/2.0"
 """As the access log calls it."""
 _PROGRESS = 4096
 """Bytes that a client must take within the stall time, or all that there are: a window of one byte buys none."""
-
-
-class _Truncated(Exception):
-    """The response cannot be completed."""
 
 
 class _Later(ProtocolError):
@@ -452,7 +446,7 @@ class Http2Stream:
             # A client that leaves is nobody's fault.
             tell = log.debug if self.over else log.warning
             tell("response broke off", reason=str(error), **self._about())
-        except _Truncated as error:
+        except Truncated as error:
             log.error("response cannot be completed", reason=str(error), **self._about())
         except Exception:
             log.exception("serving a response failed", **self._about())
@@ -470,12 +464,12 @@ class Http2Stream:
         while chunk := await stream.receive():
             taken += len(chunk)
             if promised is not None and taken > promised:
-                raise _Truncated(f"the stream is longer than its Content-Length of {promised} bytes")
+                raise Truncated(promised, taken)
             drained = self._drained = trio.Event()
             self._queue(chunk)
             await drained.wait()
         if promised is not None and taken < promised:
-            raise _Truncated(f"the stream ended after {taken} of {promised} bytes")
+            raise Truncated(promised, taken)
         self.last = True
         self._queue(b"")
 

@@ -36,9 +36,9 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import h2.errors
 import structlog
 import trio
+from h2.errors import ErrorCodes as Codes
 
 from nano_trio.web.http2_fields import Block, Malformed
 from nano_trio.web.http2_session import MOST_STREAMS, STREAM_WINDOW, Session
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["Tunnel", "TunnelledWebSocket", "Tunnels"]
 
 log = structlog.get_logger("nano_trio.web")
-
-Codes = h2.errors.ErrorCodes
 
 _BUFFER = 64 * 1024
 _MOST = 256

@@ -19,7 +19,7 @@ import attrs
 from nano_trio.actors.messages import OutgoingResponse
 from nano_trio.runtime.pieces import WHOLE
 
-__all__ = ["BadResponse", "Framing", "ResponseHead", "build", "date_line", "framing_of", "quick"]
+__all__ = ["BadResponse", "Framing", "ResponseHead", "Truncated", "build", "date_line", "framing_of", "quick"]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
@@ -52,6 +52,17 @@ _date_from = _date_until = 0.0
 
 class BadResponse(Exception):
     """The app's response cannot be sent: a field would break the message, or the status is not a final one."""
+
+
+class Truncated(Exception):
+    """A streamed response cannot be completed: its content has not the bytes that its Content-Length promised."""
+
+    def __init__(self, promised: int, taken: int) -> None:
+        super().__init__(
+            f"the stream is longer than its Content-Length of {promised} bytes"
+            if taken > promised
+            else f"the stream ended after {taken} of {promised} bytes"
+        )
 
 
 class Framing(enum.Enum):

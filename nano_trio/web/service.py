@@ -33,7 +33,7 @@ from nano_trio.web.errors import error_page, stack_of
 from nano_trio.web.http1 import Head, ProtocolError
 from nano_trio.web.records import record
 from nano_trio.web.request_body import WireBody
-from nano_trio.web.response_head import BadResponse, Framing, ResponseHead, build
+from nano_trio.web.response_head import BadResponse, Framing, ResponseHead, Truncated, build
 from nano_trio.web.websocket_handshake import UPGRADE_REQUIRED, accept, read_upgrade
 
 if TYPE_CHECKING:
@@ -45,10 +45,6 @@ log = structlog.get_logger("nano_trio.web")
 
 _NOW = 256 * 1024
 _JOIN = 16 * 1024
-
-
-class _Truncated(Exception):
-    """The response cannot be completed."""
 
 
 class Service:
@@ -163,7 +159,7 @@ class Service:
             # A client that leaves is nobody's fault.
             tell = log.debug if self._gone else log.warning
             tell("response broke off", reason=str(error), **self._about())
-        except _Truncated as error:
+        except Truncated as error:
             log.error("response cannot be completed", reason=str(error), **self._about())
         except OSError:
             self.hang_up("the client closed the connection")
@@ -219,14 +215,14 @@ class Service:
                 await self._send(b"%x\r\n" % size, *chunks, b"\r\n")
             elif promised is not None and self._sent > promised:
                 self._framing = Framing.CLOSE
-                raise _Truncated(f"the stream is longer than its Content-Length of {promised} bytes")
+                raise Truncated(promised, self._sent)
             else:
                 await self._send(*chunks)
             await self._connection.reactor.let_others()
         if chunked:
             await self._send(b"0\r\n\r\n")
         elif promised is not None and self._sent < promised:
-            raise _Truncated(f"the stream ended after {self._sent} of {promised} bytes")
+            raise Truncated(promised, self._sent)
 
     async def _send(self, *buffers: bytes) -> None:
         """Hand all bytes to the socket. Raises OSError when the client left."""
