@@ -8,6 +8,7 @@ import gc
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,17 +83,15 @@ def serve_here(
 
     # Nearly all that is made from here to the start stays, and the collector would look at it again and again.
     gc.disable()
-    fallback = None if link is None or link.configuration is None else kept(link.configuration)
-    fault: str | None = None
     watched = [] if config_path is None else [config_path]
     # Before they are read: what changes from here on is seen.
     seen = digests(watched)
+    fallback = None if link is None or link.configuration is None else kept(link.configuration)
+    fault: str | None = None
     try:
         config = read()
-        if developing and "port" not in overrides and (free := _free_port(config)) != config.port:
-            print(f"Port {config.port} is taken; {free} is used instead.", file=sys.stderr, flush=True)
-            overrides["port"] = free
-            config = read()
+        if developing and "port" not in overrides:
+            config = _with_a_free_port(config, overrides, read)
     except ConfigError as error:
         # This worker takes the place of one that ran with a sound configuration: so does it.
         if fallback is None:
@@ -132,24 +131,28 @@ def serve_here(
             seen=seen,
         )
 
-    failure: OSError | None = None
-    without_certificates: CertificateError | None = None
+    failure: OSError | CertificateError | None = None
     try:
         trio.run(run)
     except* CertificateError as certificates:
-        without_certificates = _first(certificates)
+        failure = _first(certificates)
     except* OSError as group:
         if serves:
             raise
-        failure = _first(group)
+        failure = failure or _first(group)
     except* KeyboardInterrupt:
         pass  # before the signals were in our hands: there is nothing to drain yet
-    if without_certificates is not None:
-        fail(str(without_certificates))
     if failure is not None:
-        places = failure.filename or " or ".join(f"{at.host}:{at.port}" for at in sorted(config.listeners))
-        advice = _ADVICE.get(failure.errno or 0, "")
-        fail(f"cannot listen on {places}: {failure.strerror or failure}{advice}")
+        fail(_told(failure, config))
+
+
+def _told(failure: OSError | CertificateError, config: Config) -> str:
+    """Why the server cannot start."""
+    if isinstance(failure, CertificateError):
+        return str(failure)
+    places = failure.filename or " or ".join(f"{at.host}:{at.port}" for at in sorted(config.listeners))
+    advice = _ADVICE.get(failure.errno or 0, "")
+    return f"cannot listen on {places}: {failure.strerror or failure}{advice}"
 
 
 def _tell_of_missing_libraries() -> None:
@@ -178,6 +181,16 @@ def _for_development(config: Config) -> Config:
     if len(apps) <= _LOADED_AT_ONCE:
         apps = tuple(attrs.evolve(app, preload=True) for app in apps)
     return attrs.evolve(config, apps=apps, watch=True)
+
+
+def _with_a_free_port(config: Config, overrides: dict[str, Any], read: Callable[[], Config]) -> Config:
+    """Where the configured port is taken: what ``read`` gives with the next, which ``overrides`` keep for reloads."""
+    free = _free_port(config)
+    if free == config.port:
+        return config
+    print(f"Port {config.port} is taken; {free} is used instead.", file=sys.stderr, flush=True)
+    overrides["port"] = free
+    return read()
 
 
 def _free_port(config: Config) -> int:
