@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nano_trio.actors.incarnation import Incarnation
-from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
+from nano_trio.actors.messages import IncomingRequest, OutgoingResponse, Target
 from nano_trio.engine.turn import Entry
 from nano_trio.web.answered import Answered
 from nano_trio.web.connection import Connection
@@ -70,6 +70,7 @@ class Echo:
 
     def __init__(self, connection: Connection, message: bytes) -> None:
         self.deadline = connection.deadline
+        self.target: Target | None = connection.target
         self._sock = connection.sock
         self._reactor = connection.reactor
         self._message = message
@@ -97,6 +98,7 @@ class Constant:
 
     name = "constant"
     max_body = None
+    prompt = True
 
     def __init__(self, responses: Sequence[OutgoingResponse]) -> None:
         self._next = itertools.cycle([Answered(response) for response in responses]).__next__

@@ -18,6 +18,7 @@ from bench.hot_path import Found
 from bench.hot_path_tables import rooms, table
 from bench.in_process import Clients, served
 from bench.servers import HANDLERS
+from nano_trio.web import reactor
 
 PUBLISHED: dict[str, Any] = json.loads(publish.DATA.read_text())
 ROOMS = ["kernel", "web", "actors", "engine", "runtime"]
@@ -66,6 +67,13 @@ def test_steps_wait_for_isolates_that_still_compute(monkeypatch: pytest.MonkeyPa
     )
     monkeypatch.setitem(hot_path.WORKLOADS, "late", hot_path.Workload(["GET /"] * 2, lambda _: module))
     assert trio.run(hot_path.measure, "late", 2).total > 0
+
+
+def test_what_stands_in_is_served_where_a_pass_does_not_reach_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine whose core others take: then the reactor asks of each connection whose it is."""
+    monkeypatch.setattr(reactor, "_HOLD", 0.0)
+    monkeypatch.setattr(reactor, "_PASS", 0.0)
+    assert trio.run(hot_path.measure, "hello", 2).total > 0
 
 
 def test_a_connections_steps_make_the_whole() -> None:
