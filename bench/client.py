@@ -75,7 +75,7 @@ def main() -> None:
             connection.socket.send(next(requests))
     us = (clock() - started) // 1000
     times.sort()
-    quantiles = [[share, times[min(len(times) - 1, int(len(times) * share))] // 1000] for share in SHARES if times]
+    quantiles = [(share, times[min(len(times) - 1, int(len(times) * share))] // 1000) for share in SHARES if times]
     at = dict(quantiles) if times else dict.fromkeys(SHARES, 0)
     seen = {"requests": len(times), "us": us, "p50": at[0.5], "p99": at[0.99], "max": at[1], "errors": errors}
     print(f"RESULT {json.dumps({**seen, 'quantiles': quantiles})}")

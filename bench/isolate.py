@@ -10,6 +10,7 @@ this thread, the median and the best of some hundred starts of apps with differe
 
 from __future__ import annotations
 
+import functools
 import gc
 import statistics
 import tempfile
@@ -138,10 +139,10 @@ def main() -> None:
     for name, size in trio.run(memory):
         print(f"  {name:32} {size:7.1f}")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        trio.run(lambda: starts(Path(folder), stored=False))  # what is compiled and imported once
+        trio.run(functools.partial(starts, Path(folder), stored=False))  # what is compiled and imported once
         for stored, label in ((False, "nothing in store"), (True, "from the store")):
             print(f"start of an app, {label}: median and best CPU time, µs")
-            spent = trio.run(lambda stored=stored: starts(Path(folder), stored=stored))
+            spent = trio.run(functools.partial(starts, Path(folder), stored=stored))
             for part, times in spent.items():
                 print(f"  {part:66} {statistics.median(times):7.0f} {min(times):7.0f}")
 

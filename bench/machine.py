@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,8 @@ import psutil
 
 __all__ = ["LOADER_CORES", "SERVER_CORE", "Disturbance", "cpu_s", "describe"]
 __all__ += ["on_cores", "pinned", "resident_bytes", "tree"]
+
+_IS_LINUX = platform.system() == "Linux"
 
 
 def _cores() -> tuple[int | None, list[int]]:
@@ -108,7 +109,7 @@ def cpu_s(pid: int) -> float:
     On Linux in nanoseconds; but some kernels bring the clock of another process that runs up to date at ticks alone.
     """
     try:
-        if sys.platform.startswith("linux"):
+        if _IS_LINUX:
             return time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3) for a process, as Linux encodes it
         times = psutil.Process(pid).cpu_times()
         return times.user + times.system

@@ -64,7 +64,7 @@ def main() -> None:
     free = deque(_connect(port, request) for _ in range(_CONNECTIONS))
     selector = selectors.DefaultSelector()
     for connection in free:
-        selector.register(connection, selectors.EVENT_READ)
+        selector.register(connection, selectors.EVENT_READ, connection)
     print("ready", flush=True)
     sys.stdin.readline()
     gc.disable()
@@ -83,7 +83,7 @@ def main() -> None:
             raise SystemExit("not all were answered")
         # Where none is free, one that is answered comes first.
         for key, _ in selector.select(max(0.0, due[0] - clock()) if due and free else 1.0):
-            connection = key.fileobj
+            connection = key.data
             part = connection.recv(65536)
             if not part or connection not in asked:
                 raise SystemExit("a connection was closed")

@@ -91,8 +91,8 @@ def _table(rounds: dict[str, list[dict[str, Any]]], rooms: tuple[int, ...], abse
 
 def _measure(server: Server, seconds: float, rooms: tuple[int, ...]) -> dict[str, float]:
     found: dict[str, float] = {}
-    tasks = [("echo", 1, ("echo", CONNECTIONS, seconds, MESSAGE_BYTES))]
-    tasks += [(f"room {size}", size, ("room", size, seconds)) for size in rooms]  # type: ignore[list-item]
+    tasks: list[tuple[str, int, tuple[object, ...]]] = [("echo", 1, ("echo", CONNECTIONS, seconds, MESSAGE_BYTES))]
+    tasks += [(f"room {size}", size, ("room", size, seconds)) for size in rooms]
     for name, members, arguments in tasks:
         seen = _load(server, *arguments)
         found[f"{name} per s"] = seen["messages"] / members * 1e6 / seen["us"]

@@ -4,20 +4,28 @@ One process, no reloader, no access log; connections may stay open for as many r
 closes them after 1,000, which the others do not).
 """
 
+from __future__ import annotations
+
 import json
 import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import trio
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 TEXT = [(b"content-type", b"text/plain;charset=UTF-8")]
 JSON = [(b"content-type", b"application/json")]
 
 
-async def hello(scope, receive, send):
+async def hello(scope: Message, receive: Receive, send: Send) -> None:
     await _answer(send, TEXT, b"Hello, world!\n")
 
 
-async def order(scope, receive, send):
+async def order(scope: Message, receive: Receive, send: Send) -> None:
     body = b""
     while True:
         message = await receive()
@@ -29,19 +37,19 @@ async def order(scope, receive, send):
     await _answer(send, JSON, json.dumps(order, separators=(",", ":")).encode())
 
 
-async def _answer(send, headers, body):
+async def _answer(send: Send, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": 200, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})
 
 
-def main():
+def main() -> None:
     from hypercorn.config import Config  # only in an environment of its own: see peers.py
     from hypercorn.trio import serve
 
     handler = {"hello": hello, "json": order}[sys.argv[1]]
 
-    async def app(scope, receive, send):
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await handler(scope, receive, send)
         elif scope["type"] == "lifespan":
