@@ -408,7 +408,7 @@ class App:
             self._current.take(settings)
 
     async def prepare(self, settings: SupervisedSettings) -> Version:
-        """Load a new version beside the one that serves; it is for :meth:`switch`, or for :meth:`discard`.
+        """Load a new version beside the one that serves; it is for :meth:`switch`, or for :meth:`Version.discard`.
 
         It may take as long as a request. Raises :class:`NotLoaded`.
         """
@@ -424,7 +424,7 @@ class App:
             if deadline.cancelled_caught:
                 raise NotLoaded(f"cannot load: it is not loaded after {settings.request_timeout_ms:g} ms")
         except BaseException:
-            version.incarnation.retire()
+            version.discard()
             raise
         return version
 

@@ -6,7 +6,7 @@ RFC 5652 section 6.3), and so are the two modes that the library has only for da
 ChaCha20-Poly1305 (RFC 8439 section 2.8) and CCM (SP 800-38C). JavaScript cuts what is large into pieces, and knows
 which lengths of keys, vectors and tags there are.
 
-What a cipher refuses is a string, ``"CODE\\nmessage"``; those of :data:`_OPENSSL` are what OpenSSL 3 says.
+What a cipher refuses is a string, ``"CODE\\nmessage"``; codes of ``ERR_OSSL`` have the words of OpenSSL 3.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class ParentLink:
         self.quarantined: dict[str, str] = welcome["quarantined"]
         """The apps that are not to be served, and why."""
         self.closed: frozenset[str] = frozenset(welcome["closed"])
-        """The apps that somebody drained, as of this worker's start."""
+        """The apps that somebody drained, in whichever worker."""
         self.configuration: str | None = welcome.get("configuration")
         """What :meth:`keep` was told last, by this worker's predecessor or another one."""
         self.on_drain: Callable[[str], None] = _nothing

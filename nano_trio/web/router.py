@@ -127,10 +127,6 @@ class Router:
             self.table(port).take(tables.get(port) or RouteTable())
         self._routes = routes
 
-    def add(self, route: Route) -> None:
-        """Add one route."""
-        self.replace((*self._routes, route))
-
     def remove(self, target: Target) -> None:
         """Remove every route to an app."""
         self.replace(route for route in self._routes if route.target is not target)

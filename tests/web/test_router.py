@@ -74,7 +74,7 @@ def test_two_apps_on_one_port_are_told_apart_by_host() -> None:
 def test_conflicts_are_named_and_change_nothing() -> None:
     router = Router([Route(EXACT, ("a",))])
     with pytest.raises(ValueError, match=r"hostname A\.: claimed by exact and wild"):
-        router.add(Route(WILD, ("A.",)))
+        router.replace([*router.routes, Route(WILD, ("A.",))])
     with pytest.raises(ValueError, match="two default apps: exact and wild"):
         router.replace([Route(EXACT, default=True), Route(WILD, default=True)])
     assert router.table().find("a") is EXACT
