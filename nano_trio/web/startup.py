@@ -25,6 +25,7 @@ from nano_trio.web.load import Load
 from nano_trio.web.parent_link import ParentLink
 from nano_trio.web.router import Router
 from nano_trio.web.server import Server
+from nano_trio.web.settings import ServerSettings
 from nano_trio.web.sockets import kept_free
 from nano_trio.web.workers.calls import Calls
 from nano_trio.web.workers.mesh import FIRST, Mesh
@@ -62,16 +63,7 @@ async def host(
         config, dropped = await trio.to_thread.run_sync(overlay.apply, base)
         report_overlay(overlay, dropped)
     live = LiveReload() if dev else None
-    registry = Registry(
-        config.apps,
-        state_dir=config.state_dir,
-        dev=dev,
-        esbuild=config.esbuild,
-        drain_timeout_s=config.drain_timeout_s,
-        turns=None if link is None else link.turns,
-        quarantined=None if link is None else link.quarantined,
-        closed=frozenset() if link is None else link.closed,
-    )
+    registry = _registry(config, dev, link)
     router = Router(route(app, registry.apps[app.name], live) for app in config.apps)
     settings = await trio.to_thread.run_sync(
         functools.partial(server_settings, config, dev=dev, access_log=access_log, live=live)
@@ -79,9 +71,7 @@ async def host(
     if link is not None:
         link.on_quarantine = registry.quarantine
         link.on_doors = registry.close_doors
-        # Among several, one that is busy leaves the next connection to one that is not.
-        at_once = settings.accepted_at_once if link.workers == 1 else 1
-        settings = attrs.evolve(settings, sockets=link, accepted_at_once=at_once, shares=link.shares)
+        settings = _supervised(settings, link)
     server = Server(settings, router)
     load = Load()
     hosting = Hosting(
@@ -124,6 +114,27 @@ async def host(
             task_status.started(hosting)
     finally:
         server.close()
+
+
+def _registry(config: Config, dev: bool, link: ParentLink | None) -> Registry:
+    """The apps, with what the parent remembers of them: which are quarantined, and which were drained."""
+    return Registry(
+        config.apps,
+        state_dir=config.state_dir,
+        dev=dev,
+        esbuild=config.esbuild,
+        drain_timeout_s=config.drain_timeout_s,
+        turns=None if link is None else link.turns,
+        quarantined=None if link is None else link.quarantined,
+        closed=frozenset() if link is None else link.closed,
+    )
+
+
+def _supervised(settings: ServerSettings, link: ParentLink) -> ServerSettings:
+    """The same for a worker: the parent has the sockets, and each worker its share of the connections."""
+    # Among several, one that is busy leaves the next connection to one that is not.
+    at_once = settings.accepted_at_once if link.workers == 1 else 1
+    return attrs.evolve(settings, sockets=link, accepted_at_once=at_once, shares=link.shares)
 
 
 async def _admin(hosting: Hosting, *, task_status: trio.TaskStatus[AdminServer]) -> None:
