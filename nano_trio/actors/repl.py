@@ -45,7 +45,7 @@ class Answer:
 
 
 class Repl(NoRequests):
-    """Implements AppHost and LogSink. ``write`` is called with a console level and a line, at any time, and
+    """Implements AppHost, LogSink and ReplHost. ``write`` is called with a console level and a line, at any time, and
     with ``value`` and an input's value.
 
     ``app``: its modules can be imported, and its namespace is the global ``module``. ``service`` answers

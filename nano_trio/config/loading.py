@@ -288,7 +288,8 @@ def _app_values(values: Mapping[str, Any] | None, tables: Any) -> list[dict[str,
 
 def _main_port(table: Mapping[str, Any], top: Mapping[str, Any], overriding: Mapping[str, Any]) -> int | None:
     if "port" in overriding:
-        return overriding["port"]  # type: ignore[no-any-return]  # checked by its rule
+        port: int = overriding["port"]
+        return port
     if "port" in table:
         return top.get("port")
     return attrs.fields(Config).port.default

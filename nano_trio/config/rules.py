@@ -390,10 +390,10 @@ class Env(Rule):
         if not isinstance(value, dict):
             raise self.refuse(value)
         findings: list[Finding] = []
-        copy = self._copy(value, (), findings)
+        copy: dict[str, Any] = self._copy(value, (), findings)
         if findings:
             raise Rejected(findings)
-        return copy  # type: ignore[no-any-return]  # a dict gives a dict
+        return copy
 
     def _copy(self, value: object, at: KeyPath, findings: list[Finding]) -> Any:
         """A deep copy, for the model is frozen; adds what is wrong in it to `findings`."""

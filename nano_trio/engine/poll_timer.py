@@ -45,10 +45,11 @@ class _Timer:
         self.tick_after: Callable[[int], object] = bool
         library = _library()
         suspends_native_calls()
-        self._thread = None if library is None else library.poll_timer_start(_PERIOD_NS)
-        if self._thread is not None:
-            self.tick_after = partial(library.poll_timer_tick_after, self._thread)  # type: ignore[union-attr]
-            self.running = memoryview(ctypes.c_uint64.from_address(self._thread)).cast("B").cast("Q")
+        self._thread: int | None = None
+        if library is not None and (thread := library.poll_timer_start(_PERIOD_NS)) is not None:
+            self._thread = thread
+            self.tick_after = partial(library.poll_timer_tick_after, thread)
+            self.running = memoryview(ctypes.c_uint64.from_address(thread)).cast("B").cast("Q")
 
     @property
     def ticks(self) -> bool:
