@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from nano_trio.actors.scratch import LoadProblem
     from nano_trio.config import App, Config, Problem
 
-__all__ = ["Trouble", "check", "find_troubles"]
+__all__ = ["check"]
 
 
 @attrs.frozen(kw_only=True)
-class Trouble:
+class _Trouble:
     """One thing to mend. What is not known is None, or empty."""
 
     file: str
@@ -69,7 +69,7 @@ def check(app_path: Path | None, config_path: Path | None, as_json: bool) -> Non
     if config_path is not None:
         app_path = None
     with progress("Loading the apps"):
-        apps, troubles = find_troubles(app_path, config_path)
+        apps, troubles = _find_troubles(app_path, config_path)
     if as_json:
         problems = [attrs.asdict(trouble) for trouble in troubles]
         click.echo(json.dumps({"ok": not problems, "apps": apps, "problems": problems}, indent=2, ensure_ascii=False))
@@ -84,7 +84,7 @@ def check(app_path: Path | None, config_path: Path | None, as_json: bool) -> Non
     sys.exit(1 if troubles else 0)
 
 
-def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list[str], list[Trouble]]:
+def _find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list[str], list[_Trouble]]:
     """The names of the apps that load, and whatever is wrong with the rest. One of the two paths is given."""
     import structlog
 
@@ -92,7 +92,7 @@ def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list
 
     # What is logged meanwhile is nobody's concern.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[])
-    troubles: list[Trouble] = []
+    troubles: list[_Trouble] = []
     apps: Iterable[App]
     esbuild: Path | None = None
     if config_path is not None:
@@ -108,7 +108,7 @@ def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list
         try:
             apps = single_app(app_path).apps
         except ConfigError as error:
-            troubles = [Trouble(file=str(app_path), message=one.message) for one in error.problems]
+            troubles = [_Trouble(file=str(app_path), message=one.message) for one in error.problems]
             apps = []
     loaded: list[str] = []
     for app, problem in _load_all(list(apps), esbuild):
@@ -119,7 +119,7 @@ def find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list
     return loaded, troubles
 
 
-def _of_state_folder(file: Path, config: Config) -> Iterable[Trouble]:
+def _of_state_folder(file: Path, config: Config) -> Iterable[_Trouble]:
     """Of one that the file names: the default is another user's, or on another machine, where the server runs."""
     from nano_trio.actors.state_folder import state_folder_problem
     from nano_trio.config.positions import positions
@@ -128,7 +128,7 @@ def _of_state_folder(file: Path, config: Config) -> Iterable[Trouble]:
     places = positions(file)
     if path in places and (problem := state_folder_problem(config.state_dir, [app.name for app in config.apps])):
         line, column = places.find(path)
-        yield Trouble(
+        yield _Trouble(
             file=str(file), line=line, column=column, key="state_dir", message=problem, source=_line(file, line)
         )
 
@@ -146,10 +146,10 @@ def _load_all(apps: list[App], esbuild: Path | None) -> list[tuple[App, LoadProb
     return trio.run(work) if apps else []
 
 
-def _of_config(file: Path, problems: Iterable[Problem]) -> Iterable[Trouble]:
+def _of_config(file: Path, problems: Iterable[Problem]) -> Iterable[_Trouble]:
     for problem in problems:
         here = problem.source == file.name
-        yield Trouble(
+        yield _Trouble(
             file=str(file) if here else problem.source,
             line=problem.line,
             column=problem.column,
@@ -159,16 +159,16 @@ def _of_config(file: Path, problems: Iterable[Problem]) -> Iterable[Trouble]:
         )
 
 
-def _place(trouble: Trouble) -> tuple[bool, int, int]:
+def _place(trouble: _Trouble) -> tuple[bool, int, int]:
     """In the order of the file; what stands nowhere in it first."""
     return trouble.line is not None, trouble.line or 0, trouble.column or 0
 
 
-def _of_app(app: App, problem: LoadProblem) -> Trouble:
+def _of_app(app: App, problem: LoadProblem) -> _Trouble:
     path = Path(app.path)
     folder = path if path.is_dir() else path.parent
     file = folder / problem.file if problem.file else path
-    return Trouble(
+    return _Trouble(
         file=os.path.relpath(file),
         line=problem.line,
         column=problem.column,
@@ -189,7 +189,7 @@ def _line(file: Path, line: int | None) -> str:
     return lines[line - 1].rstrip("\r") if 0 < line <= len(lines) else ""
 
 
-def _shown(trouble: Trouble, colored: bool) -> str:
+def _shown(trouble: _Trouble, colored: bool) -> str:
     def style(text: str, **styles: Any) -> str:
         text = _printable(text)
         return click.style(text, **styles) if colored else text

@@ -55,7 +55,6 @@ __all__ = [
     "compile_module",
     "compile_script",
     "default_cache_folder",
-    "wrapped_commonjs",
 ]
 
 _MAGIC = b"nano-trio bytecode 5\n"
@@ -99,7 +98,7 @@ class Bytecode:
     """Of a CommonJS module."""
 
 
-def wrapped_commonjs(source: str) -> str:
+def _wrapped_commonjs(source: str) -> str:
     """A CommonJS module as the script that is compiled of it."""
     if source.startswith("#!"):
         source = "//" + source
@@ -193,7 +192,7 @@ def _compile_commonjs(source: str, filename: str, key: bytes) -> Bytecode:
     # Its regular expressions take 0.1 s to compile, and many servers need none of them.
     from nano_trio.engine.commonjs_reader import read_commonjs
 
-    code = _scratch.compile(wrapped_commonjs(source), filename, [], key, module=False)
+    code = _scratch.compile(_wrapped_commonjs(source), filename, [], key, module=False)
     return Bytecode(code, reading=read_commonjs(source))
 
 

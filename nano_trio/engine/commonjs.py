@@ -1,7 +1,7 @@
 """CommonJS modules of an app's folder: which files are, what they export, and their code.
 
 Theory of operation. To the engine there are ES modules only. So for a CommonJS module that is imported there is a
-*stand-in*, an ES module of a few lines under its name: it has the platform require the file (:data:`STAND_IN`), and
+*stand-in*, an ES module of a few lines under its name: it has the platform require the file (:data:`_STAND_IN`), and
 exports ``module.exports`` as ``default`` and what was read in the source (see ``commonjs_reader``) by its names. Node
 knows no other names. Here whoever imports further ones by name (``import { debounce } from "lodash"``, which assigns
 them where nobody can read it) gets a stand-in of its own, that looks for them when it is evaluated: a *view*.
@@ -40,9 +40,9 @@ from nano_trio.engine.resolution import TYPESCRIPT, ModuleError
 if TYPE_CHECKING:
     from nano_trio.engine.commonjs_reader import Reading
 
-__all__ = ["STAND_IN", "STAND_IN_FILE", "CommonJS", "file_name", "is_ours", "name_of", "view_of", "viewed"]
+__all__ = ["STAND_IN_FILE", "CommonJS", "file_name", "is_ours", "name_of", "view_of", "viewed"]
 
-STAND_IN: Final = "WeakRef['nano:modules'].commonjs"
+_STAND_IN: Final = "WeakRef['nano:modules'].commonjs"
 """What stand-ins call; the platform has it. ``(file, namespaces, names, known)`` gives an object: at 0
 ``module.exports``, then what that has by the names, of which the first ``known`` may be absent. ``namespaces``: of the
 ES modules that are required, behind their files, by turns."""
@@ -249,7 +249,7 @@ class CommonJS:
         names = [*known, *further]
         parts = [f"import * as m{at} from {json.dumps(name_of(each))};" for at, each in enumerate(modules)]
         given = ",".join(f"{json.dumps(each)},m{at}" for at, each in enumerate(modules))
-        parts.append(f"const v={STAND_IN}({json.dumps(target)},[{given}],{json.dumps(names)},{len(known)}),v0=v[0]")
+        parts.append(f"const v={_STAND_IN}({json.dumps(target)},[{given}],{json.dumps(names)},{len(known)}),v0=v[0]")
         parts += [f",v{at}=v[{at}]" for at in range(1, len(names) + 1)]
         parts.append(";export{v0 as default")
         parts += [f",v{at} as {json.dumps(name)}" for at, name in enumerate(names, 1)]

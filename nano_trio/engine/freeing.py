@@ -1,7 +1,7 @@
 """What is left to do of an isolate that was closed: a turn to unwind, a heap to free. It is done in slices.
 
 Theory of operation. The engine frees a heap object by object, in a few native calls: 128 MB of small ones take 0.2 s,
-for which all apps would wait whenever one is restarted. So a heap larger than ``AT_ONCE`` is freed in a greenlet of its
+for which all apps would wait whenever one is restarted. So a heap above ``_AT_ONCE`` is freed in a greenlet of its
 own, which a timer suspends in the midst of these calls like a turn's (:mod:`nano_trio.engine.native_calls`). Nobody can
 enter a heap any more that has come so far. The scheduler grants a slice each pass, beside those who compute: to have
 memory free soon is worth more to all than their share.
@@ -31,9 +31,9 @@ from nano_trio.engine.allocator import give_back, let_go
 from nano_trio.engine.polling import poll_counter
 from nano_trio.engine.scheduler import NEVER, Account, CpuScheduler
 
-__all__ = ["AT_ONCE", "HeapToFree", "empty_in_slices", "give_back_in_slices", "in_slices"]
+__all__ = ["HeapToFree", "empty_in_slices", "give_back_in_slices", "in_slices"]
 
-AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 20
 """A heap of so many bytes is freed in about a millisecond."""
 _Collection = list[Any] | deque[Any] | dict[Any, Any]
 _cpu_clock = time.thread_time_ns
@@ -135,7 +135,7 @@ class HeapToFree:
 
     def begin(self) -> None:
         """Free it, in slices where it is large."""
-        if self._size > AT_ONCE and poll_timer.suspends_native_calls():
+        if self._size > _AT_ONCE and poll_timer.suspends_native_calls():
             self._runner = greenlet.greenlet(self._free)
             self._runner.gr_context = contextvars.copy_context()
             in_slices(self._scheduler, self._account, self._free_some, self._freed)

@@ -403,7 +403,7 @@ def _begun(commonjs: CommonJS, target: str, importer: str) -> tuple[str, str, By
         file, further = viewed(target)
         bytecode, targets = _standing_in(commonjs, target, file, further)
         return target, file_name(file), bytecode, targets, iter(targets)
-    bytecode, targets = _compiled(commonjs, target, importer)
+    bytecode, targets = _compiled(commonjs, target)
     return target, file_name(target), bytecode, targets, iter(targets + _literal_imports(commonjs.folder, target))
 
 
@@ -420,7 +420,7 @@ def _standing_in(commonjs: CommonJS, target: str, file: str, further: Sequence[s
 
 
 @enters
-def _compiled(commonjs: CommonJS, target: str, importer: str) -> tuple[Bytecode, list[str]]:
+def _compiled(commonjs: CommonJS, target: str) -> tuple[Bytecode, list[str]]:
     """An ES module's bytecode, and what it imports, resolved, one for each import."""
     folder, file = commonjs.folder, file_name(target)
     source = folder.read(file)

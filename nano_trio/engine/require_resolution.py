@@ -16,9 +16,9 @@ import attrs
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.resolution import Resolver, refuse_long
 
-__all__ = ["REQUIRE_CONDITIONS", "RequireResolver"]
+__all__ = ["RequireResolver"]
 
-REQUIRE_CONDITIONS: Final = frozenset({"workerd", "worker", "browser", "require", "default"})
+_REQUIRE_CONDITIONS: Final = frozenset({"workerd", "worker", "browser", "require", "default"})
 _SUFFIXES = (".js", ".json")
 
 
@@ -26,7 +26,7 @@ _SUFFIXES = (".js", ".json")
 class RequireResolver(Resolver):
     """Resolves what is required in one app's folder. Blocking, but only for looking at local files."""
 
-    conditions: ClassVar[frozenset[str]] = REQUIRE_CONDITIONS
+    conditions: ClassVar[frozenset[str]] = _REQUIRE_CONDITIONS
 
     @classmethod
     def beside(cls, resolver: Resolver) -> RequireResolver:

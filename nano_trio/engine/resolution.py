@@ -12,7 +12,7 @@ Theory of operation. Files are named by their path below the app's folder: ``lib
    (and nothing else where there is any), or ``module``, ``main``, ``index.js``.
 
 ``exports`` and ``imports`` follow Node's "Resolution and loading algorithm" (Node.js API, ECMAScript modules), under
-the conditions of :data:`CONDITIONS`. Nothing that lies outside the app's folder, symbolic links resolved, is ever
+the conditions of :data:`_CONDITIONS`. Nothing that lies outside the app's folder, symbolic links resolved, is ever
 found. A file within ``node_modules`` is named by its real path, so that pnpm's many links to one file are one module.
 """
 
@@ -34,7 +34,6 @@ from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import pause
 
 __all__ = [
-    "CONDITIONS",
     "TYPESCRIPT",
     "ModuleError",
     "Resolver",
@@ -44,7 +43,7 @@ __all__ = [
     "refuse_long",
 ]
 
-CONDITIONS: Final = frozenset({"workerd", "worker", "browser", "module", "import", "default"})
+_CONDITIONS: Final = frozenset({"workerd", "worker", "browser", "module", "import", "default"})
 TYPESCRIPT: Final = (".ts", ".mts", ".tsx")
 """Suffixes of files that are transformed."""
 
@@ -140,7 +139,7 @@ class Resolver:
     manifests: dict[str, bytes | None] = attrs.field(factory=dict)
     """What was read of each folder's ``package.json``; None where there is none."""
     _parsed: dict[str, dict[str, Any] | None] = attrs.field(factory=dict)
-    conditions: ClassVar[frozenset[str]] = CONDITIONS
+    conditions: ClassVar[frozenset[str]] = _CONDITIONS
 
     def entry(self) -> str:
         """The file that an app's folder begins with.

@@ -35,7 +35,7 @@ from nano_trio.engine.preparation import aside
 from nano_trio.engine.resolution import ModuleError
 from nano_trio.engine.sourcemap import find_url, from_data_url
 
-__all__ = ["Tool", "Tools", "Transform", "Transformer", "find_tool"]
+__all__ = ["Tool", "Tools", "Transform", "Transformer"]
 
 Transform = Callable[[str, str], tuple[str, str | None]]
 """A module's name and its text to JavaScript and a source map's JSON. Raises ModuleError."""
@@ -93,7 +93,7 @@ def _strips(path: str, version: str) -> bool:
     return done.returncode == 0
 
 
-def find_tool(folder: Path, tools: Tools) -> Tool:
+def _find_tool(folder: Path, tools: Tools) -> Tool:
     """The tool for the app in ``folder``. Raises :class:`ModuleError` that says what was looked for."""
     if tools.esbuild is not None:
         path = str(tools.esbuild)
@@ -155,7 +155,7 @@ class Transformer:
 
     def _made(self, name: str, text: str) -> tuple[str, str | None]:
         if self._tool is None:
-            self._tool = find_tool(self.folder, self.tools)
+            self._tool = _find_tool(self.folder, self.tools)
         key = _digest(self._tool, name, text)
         found = self._read(key)
         if found is None:

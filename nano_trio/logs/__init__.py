@@ -27,7 +27,6 @@ from nano_trio.logs.tap import Tap, lifecycle, listening, offer, tap
 from nano_trio.logs.writer import Writer
 
 __all__ = [
-    "MAX_VALUE_BYTES",
     "Rates",
     "Tap",
     "access_line",
@@ -40,7 +39,7 @@ __all__ = [
     "tap",
 ]
 
-MAX_VALUE_BYTES = 16 << 10
+_MAX_VALUE_BYTES = 16 << 10
 
 _writer: Writer | None = None
 
@@ -50,7 +49,7 @@ def configure(
     format_: str = "text",
     *,
     colors: bool | None = None,
-    max_value_bytes: int = MAX_VALUE_BYTES,
+    max_value_bytes: int = _MAX_VALUE_BYTES,
 ) -> None:
     """Send log lines of at least ``level`` to standard error as ``json``, ``text`` or ``apache``.
 

@@ -49,11 +49,11 @@ from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import HostError, Namespace, Services, in_pairs, text_of
 from nano_trio.runtime.large import Lent, deliver, gather, too_large
 
-__all__ = ["DEFAULT_MAX_BYTES", "AppCache", "CacheSession", "CachedBody", "cache_file", "namespace"]
+__all__ = ["AppCache", "CacheSession", "CachedBody", "cache_file", "namespace"]
 
 T = TypeVar("T")
 
-DEFAULT_MAX_BYTES = 256 << 20
+_DEFAULT_MAX_BYTES = 256 << 20
 _IGNORE_SEARCH = 1
 _IGNORE_VARY = 2
 _CHUNKS_AT_ONCE = 4
@@ -75,7 +75,7 @@ class AppCache:
     def __init__(
         self,
         path: Path | None = None,
-        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_bytes: int = _DEFAULT_MAX_BYTES,
         *,
         log: Any = None,
         clock: Callable[[], float] = time.time,

@@ -6,10 +6,10 @@ import os
 
 from nano_trio.runtime.host import Namespace, Services
 
-__all__ = ["namespace", "random_uuid"]
+__all__ = ["namespace"]
 
 
-def random_uuid() -> str:
+def _random_uuid() -> str:
     """A version 4 UUID (RFC 9562 section 5.4)."""
     random = bytearray(os.urandom(16))
     random[6] = random[6] & 0x0F | 0x40
@@ -19,4 +19,4 @@ def random_uuid() -> str:
 
 
 def namespace(services: Services) -> Namespace:
-    return {"random": os.urandom, "uuid": random_uuid}
+    return {"random": os.urandom, "uuid": _random_uuid}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from nano_trio import __version__
 from nano_trio.runtime.host import Namespace, Services
 
-__all__ = ["USER_AGENT", "namespace"]
+__all__ = ["namespace"]
 
-USER_AGENT = "nano-trio/" + ".".join(__version__.split(".")[:2])
+_USER_AGENT = "nano-trio/" + ".".join(__version__.split(".")[:2])
 
 
 def namespace(services: Services) -> Namespace:
-    return {"userAgent": lambda: USER_AGENT}
+    return {"userAgent": lambda: _USER_AGENT}

@@ -24,9 +24,9 @@ from nano_trio.engine.rejections import watch
 from nano_trio.runtime import node_modules
 from nano_trio.runtime.host import NO_ROOM, Exhausted, Namespace, Services
 
-__all__ = ["BUILTIN_MODULES", "FILE_PREFIX", "LAZY_GLOBALS", "Owner", "builtins_source", "install", "read"]
+__all__ = ["BUILTIN_MODULES", "LAZY_GLOBALS", "Owner", "builtins_source", "install", "read"]
 
-FILE_PREFIX = "nano:"
+_FILE_PREFIX = "nano:"
 """Begins the file names of the platform's own code in stack traces."""
 
 LAZY_GLOBALS: dict[str, str] = {
@@ -120,7 +120,7 @@ def _source(name: str) -> str:
 
 def _compiled(source: str, name: str) -> Bytecode:
     # In Python's development mode (-X dev) the platform's own frames in stack traces have their lines.
-    return _cache().script(source, FILE_PREFIX + name, debug=sys.flags.dev_mode)
+    return _cache().script(source, _FILE_PREFIX + name, debug=sys.flags.dev_mode)
 
 
 @cache

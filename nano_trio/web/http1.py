@@ -47,7 +47,6 @@ __all__ = [
     "as_sent",
     "make_head",
     "refuse",
-    "split_head",
 ]
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
@@ -171,11 +170,11 @@ def refuse(block: bytes) -> NoReturn:
             raise ProtocolError(400, "malformed header name")
         if any((octet < 32 and octet != 9) or octet == 127 for octet in value):
             raise ProtocolError(400, "control character in a header value")
-    make_head(*split_head(block))
+    make_head(*_split_head(block))
     raise ProtocolError(400, "malformed request head")
 
 
-def split_head(block: bytes) -> tuple[str, str, int, list[tuple[str, str]]]:
+def _split_head(block: bytes) -> tuple[str, str, int, list[tuple[str, str]]]:
     """Take apart a head that passed the gate, in plain Python: method, target, minor version, fields."""
     lines = block[:-4].decode("latin-1").split("\r\n")
     method, target, version = lines[0].split(" ")

@@ -26,7 +26,6 @@ __all__ = [
     "Param",
     "Subscription",
     "accept",
-    "app_json",
     "rank",
 ]
 
@@ -110,7 +109,7 @@ def accept(params: tuple[Param, ...], given: Mapping[str, Any]) -> dict[str, Any
     return values
 
 
-def app_json(status: AppStatus) -> dict[str, Any]:
+def _app_json(status: AppStatus) -> dict[str, Any]:
     """An app as JSON says it."""
     return attrs.asdict(status, recurse=False)
 
@@ -120,18 +119,18 @@ async def _list(operations: Operations, params: dict[str, Any]) -> Any:
     found: list[dict[str, Any]] = []
     for number, status in enumerate(await operations.apps(), 1):
         if state is None or status.state == state:
-            found.append(app_json(status))
+            found.append(_app_json(status))
         if number % _PIECE == 0:
             await trio.lowlevel.checkpoint()
     return {"apps": found}
 
 
 async def _get(operations: Operations, params: dict[str, Any]) -> Any:
-    return app_json(await operations.app(params["name"]))
+    return _app_json(await operations.app(params["name"]))
 
 
 async def _add(operations: Operations, params: dict[str, Any]) -> Any:
-    return app_json(await operations.add_app(params))
+    return _app_json(await operations.add_app(params))
 
 
 async def _remove(operations: Operations, params: dict[str, Any]) -> Any:
@@ -140,15 +139,15 @@ async def _remove(operations: Operations, params: dict[str, Any]) -> Any:
 
 
 async def _restart(operations: Operations, params: dict[str, Any]) -> Any:
-    return app_json(await operations.restart_app(params["name"]))
+    return _app_json(await operations.restart_app(params["name"]))
 
 
 async def _drain(operations: Operations, params: dict[str, Any]) -> Any:
-    return app_json(await operations.drain_app(params["name"]))
+    return _app_json(await operations.drain_app(params["name"]))
 
 
 async def _lift(operations: Operations, params: dict[str, Any]) -> Any:
-    return app_json(await operations.lift_quarantine(params["name"]))
+    return _app_json(await operations.lift_quarantine(params["name"]))
 
 
 async def _reload(operations: Operations, params: dict[str, Any]) -> Any:
