@@ -104,8 +104,8 @@ WHERE = {
     'import ms, { seconds } from "ms";': "index.js:1:14: app {app}: SyntaxError: node_modules/ms/index.js has no export seconds",
     'import "ms/broken.js";': "node_modules/ms/broken.js:2:9: app {app}: SyntaxError: unexpected token",
     'import "ms/throws.js";': "node_modules/ms/throws.js:2:15: app {app}: TypeError: cannot read property",
-    '\nimport cluster from "node:cluster";': 'index.js:2:21: app {app}: cannot load "node:cluster" (imported by '
-    "index.js): nano-trio serve has --workers",
+    '\nimport test from "node:test";': 'index.js:2:18: app {app}: cannot load "node:test" (imported by '
+    'index.js): nano-trio test has "nano:test"',
     'import "./lib/deep.js";': 'lib/deep.js:1:8: app {app}: cannot load "lib/gone.js" (imported by lib/deep.js): no such file',
     'import {\n  there, nope as n,\n} from "./lib/some.js";': "index.js:2:10: app {app}: SyntaxError: lib/some.js has no "
     "export nope",
