@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ async def test_requests_in_flight_finish_on_the_old_version(place: Place) -> Non
       let release; const gate = new Promise((resolve) => { release = resolve; });
       export default async (request) => {
         if (new URL(request.url).pathname === "/slow") {
+          await request.text();
           await new Promise((resolve) => setTimeout(resolve, 150));
           const { readable, writable } = new TransformStream();
           (async () => {
@@ -84,9 +86,14 @@ async def test_requests_in_flight_finish_on_the_old_version(place: Place) -> Non
     async with place.serve():
         assert await place.text("one") == "old"
         got: list[str] = []
+        looked = trio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"not yet"
+            await looked.wait()
 
         async def ask() -> None:
-            got.append(await place.text("one", "/slow"))
+            got.append((await place.site.get("one", "/slow", method="POST", body=body())).text)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
@@ -96,6 +103,7 @@ async def test_requests_in_flight_finish_on_the_old_version(place: Place) -> Non
             assert await place.text("one") == "new"
             states = [child["id"] for child in app_in(place.hosting.tree(), "one")["children"]]
             assert states == ["isolate", "isolate, draining"]
+            looked.set()
         assert got == ["old old old "]
         with trio.fail_after(5):
             while len(app_in(place.hosting.tree(), "one")["children"]) > 1:
