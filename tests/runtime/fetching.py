@@ -50,6 +50,10 @@ class Fetching(_Bench):
         client = self.environment.fetches._client
         return 0 if client is None else client.pool.size
 
+    def wait_for_responses(self, timeout_s: float) -> None:
+        """The longest wait for the head of a response, of fetches that begin from now on."""
+        self.environment.take_limits(turn_ms=Limits().turn_ms, response_timeout_s=timeout_s)
+
     async def run(self, source: str, **values: Any) -> Any:
         """``values`` become constants of the code."""
         number = len(self._over)

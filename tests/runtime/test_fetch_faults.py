@@ -45,8 +45,9 @@ FAULTS = [
 
 @pytest.mark.parametrize(("fault", "code"), FAULTS)
 async def test_faults(fault: str, code: str) -> None:
-    network = attrs.evolve(OPEN, timeout_s=0.4) if code == "ETIMEDOUT" else OPEN
-    async with running() as upstream, fetching(network) as js:
+    async with running() as upstream, fetching() as js:
+        if code == "ETIMEDOUT":
+            js.wait_for_responses(0.4)
         with trio.fail_after(3):
             failure = await js.failure("return await (await fetch(url)).text()", url=f"{upstream.url}/{fault}")
         assert (failure[0], failure[2]) == ("TypeError", code)
@@ -56,6 +57,7 @@ async def test_faults(fault: str, code: str) -> None:
             await upstream.settled()
             assert js.connections == 0
         # The app goes on.
+        js.wait_for_responses(OPEN.timeout_s)
         assert await js.run("return (await fetch(url)).status", url=f"{upstream.url}/text") == 200
 
 

@@ -22,7 +22,7 @@ async def pair(tmp_path: Path) -> AsyncIterator[tuple[Fetching, Http2Upstream]]:
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     ca.issue_cert("localhost").configure_cert(context)
-    network = attrs.evolve(OPEN, extra_ca_certs=(tmp_path / "ca.pem",), timeout_s=3)
+    network = attrs.evolve(OPEN, extra_ca_certs=(tmp_path / "ca.pem",))
     async with running_http2(context) as upstream:
         async with fetching(network) as js:
             yield js, upstream
@@ -125,18 +125,19 @@ async def test_nothing_more_is_sent_than_is_read_and_others_go_on(pair: tuple[Fe
 
 async def test_an_aborted_request_resets_its_stream_alone(pair: tuple[Fetching, Http2Upstream]) -> None:
     js, upstream = pair
-    result = await js.run(
+    await js.run(
         """
         await (await fetch(url)).text();
-        const slow = fetch(url + "/slow");
-        const controller = new AbortController();
-        setTimeout(() => controller.abort(), 20);
-        let name;
-        try { await fetch(url + "/never", { signal: controller.signal }); } catch (error) { name = error.name; }
-        return [name, (await slow).status];
+        globalThis.slow = fetch(url + "/slow");
+        globalThis.controller = new AbortController();
+        globalThis.never = fetch(url + "/never", { signal: controller.signal }).catch((error) => error.name);
         """,
         url=upstream.url,
     )
+    with trio.fail_after(30):
+        while upstream.streams < 3:  # or there is nothing to be reset
+            await trio.lowlevel.checkpoint()
+    result = await js.run("controller.abort(); return [await never, (await slow).status];")
     assert result == ["AbortError", 200]
     await given_up(upstream, 1)
     assert (await js.run("return (await (await fetch(url)).json()).size", url=upstream.url)) == 0
@@ -157,9 +158,12 @@ async def test_an_aborted_request_resets_its_stream_alone(pair: tuple[Fetching, 
 )
 async def test_faults(pair: tuple[Fetching, Http2Upstream], path: str, code: str) -> None:
     js, upstream = pair
+    if code == "ETIMEDOUT":
+        js.wait_for_responses(1)
     failure = await js.failure("await (await fetch(url)).text()", url=f"{upstream.url}{path}")
     assert (failure[0], failure[2]) == ("TypeError", code)
     assert js.open_fetches == 0
+    js.wait_for_responses(OPEN.timeout_s)
     assert (await js.run("return (await fetch(url)).status", url=upstream.url)) == 200
 
 
