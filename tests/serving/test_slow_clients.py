@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import trio
 
@@ -127,7 +129,8 @@ async def rest(stream: trio.SocketStream) -> int:
     return size
 
 
-async def test_whole_bodies_that_wait_are_bounded_together(serve: SiteMaker) -> None:
+async def test_whole_bodies_that_wait_are_bounded_together(serve: SiteMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing, "PATIENCE_S", math.inf)
     apps = {"app": {"source": LARGE, "memory_mb": 32}, "neighbour": NEIGHBOUR}
     async with serve(apps) as site, unnoticed(site):
         streams = []
@@ -166,7 +169,10 @@ async def test_who_takes_nothing_for_long_makes_room(
         assert (counts.outgoing.size, counts.crashes) == (0, 0)
 
 
-async def test_a_streams_chunk_that_finds_no_room_breaks_it_off(serve: SiteMaker) -> None:
+async def test_a_streams_chunk_that_finds_no_room_breaks_it_off(
+    serve: SiteMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "PATIENCE_S", math.inf)
     async with serve({"app": {"source": LARGE, "memory_mb": 32}, "neighbour": NEIGHBOUR}) as site, unnoticed(site):
         answers = [await unread(site, "/stream") for _ in range(MOST)]
         sizes = [await rest(stream) for stream, _ in answers]
