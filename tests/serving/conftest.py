@@ -17,6 +17,9 @@ from nano_trio.config import from_document
 from nano_trio.web.hosting import Hosting
 from nano_trio.web.startup import host
 
+PATIENCE_MS = 600_000
+"""How long requests may take that do not say so: 5 s of CPU time are more than 30 s where others have the machine."""
+
 
 @attrs.define
 class Answer:
@@ -102,7 +105,7 @@ class SiteMaker:
             folder = self._folder / name
             folder.mkdir(exist_ok=True)
             (folder / "index.js").write_text(document.pop("source"))
-            documents.append({"name": name, "path": str(folder), **document})
+            documents.append({"name": name, "path": str(folder), "request_timeout_ms": PATIENCE_MS, **document})
         state = str(self._folder / "state")
         config = from_document({"port": 0, "state_dir": state, "apps": documents, **settings}, environ={})
         with structlog.testing.capture_logs() as logs:
