@@ -63,10 +63,9 @@ async def test_an_app_dies_again_and_again(serve: SiteMaker, way: str) -> None:
                 answer = await site.get("dying")
                 assert answer.status in (500, 503, 504)
         await site.hosting.remove_app("dying")
-        for _ in range(100):
-            if all(now <= then for now, then in zip(held(), before, strict=True)):
-                break
-            await trio.sleep(0.02)
-        else:
-            raise AssertionError(f"isolates, descriptors, tasks: {before} before, {held()} after")
+        with trio.move_on_after(30):
+            while any(now > then for now, then in zip(held(), before, strict=True)):
+                await trio.testing.wait_all_tasks_blocked(0.02)
+        after = held()
+        assert all(now <= then for now, then in zip(after, before, strict=True)), "isolates, descriptors, tasks"
         assert (await site.get("neighbour")).status == 200

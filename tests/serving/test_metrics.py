@@ -217,6 +217,8 @@ async def test_restarts_and_evictions(serve: SiteMaker) -> None:
         with trio.fail_after(10):
             while (await settled(site)).state != "asleep":
                 await trio.testing.wait_all_tasks_blocked(0.02)
+        app = site.app("app")
+        app.take(attrs.evolve(app.settings, idle_timeout_s=600))
         assert (await site.get("app")).status == 200
         snapshot = await settled(site)
         assert (snapshot.starts, snapshot.crashes, snapshot.restarts, snapshot.evictions) == (3, 1, 1, 1)
