@@ -6,10 +6,11 @@ import contextlib
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ export default { async fetch(request) {
     const text = "x".repeat(15000);
     for (let i = 0; i < Number(searchParams.get("times")); i++) console.log(text);
   }
-  if (pathname === "/slow") await new Promise((resolve) => setTimeout(resolve, 1000));
+  if (pathname === "/held") await request.text();
   if (pathname === "/throw") throw new Error("thrown on purpose");
   return new Response("hello from " + new URL(request.url).hostname);
 } };
@@ -60,14 +61,21 @@ class Server:
     """A running ``nano-trio serve``."""
 
     def __init__(
-        self, folder: Path, *, admin: dict[str, Any], apps: dict[str, str], workers: int = 1, **environ: str
+        self,
+        folder: Path,
+        *,
+        admin: dict[str, Any],
+        apps: dict[str, str],
+        workers: int = 1,
+        drain_timeout_s: float = 5,
+        **environ: str,
     ) -> None:
         self.folder = folder
         self.token: str | None = admin.get("token") or environ.get("NANO_ADMIN_TOKEN")
         document = {
             "port": 0,
             "state_dir": "state",
-            "drain_timeout_s": 5,
+            "drain_timeout_s": drain_timeout_s,
             "watch": False,
             "log": {"format": "json"},
             "admin": {"port": 0, **admin},
@@ -127,6 +135,18 @@ class Server:
                     return line
             time.sleep(0.02)
         raise AssertionError(f"no {fields} in:\n{self.err()}")
+
+    @contextlib.contextmanager
+    def held(self, app: str) -> Iterator[Callable[[], None]]:
+        """A request in flight (``GREETER``) until it is let go, which waits for its answer."""
+        with socket.create_connection(("127.0.0.1", self.port)) as client:
+            client.sendall(f"POST /held HTTP/1.1\r\nHost: {app}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+
+            def let_go() -> None:
+                client.sendall(b"0\r\n\r\n")
+                assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+
+            yield let_go
 
     def ask(self, verb: str, path: str, body: Any = None, **headers: str | None) -> Answer:
         """A request to the admin listener; with the right token, and JSON, unless ``headers`` say otherwise."""

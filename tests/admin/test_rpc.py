@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from nano_trio.web.admin.client import AdminClient, AdminError
 from nano_trio.web.admin.methods import METHODS, SUBSCRIPTIONS
 from nano_trio.web.admin.rpc import Call, Malformed, parse
 
-from .conftest import Server
+from .conftest import GREETER, Server
 
 
 async def test_everything_that_rest_does(server: Server) -> None:
@@ -154,24 +155,27 @@ async def test_a_batch(server: Server) -> None:
     assert [answer["id"] for answer in answers] == [1, None, None, "x"]
 
 
-async def test_a_slow_operation_holds_up_no_other(server: Server) -> None:
+async def test_a_slow_operation_holds_up_no_other(tmp_path: Path) -> None:
     """The drain waits for the request that is in progress."""
-    async with server.client() as client, trio.open_nursery() as nursery:
-        order: list[str] = []
+    server = Server(tmp_path, admin={}, apps={"two": GREETER}, drain_timeout_s=600)
+    order: list[str] = []
+    try:
+        with server.held("two") as let_go:
+            async with server.client() as client, trio.open_nursery() as nursery:
 
-        async def drain() -> None:
-            await client.call("apps.drain", name="two")
-            order.append("drained")
+                async def drain() -> None:
+                    await client.call("apps.drain", name="two")
+                    order.append("drained")
 
-        nursery.start_soon(trio.to_thread.run_sync, server.get, "two", "/slow")
-        await until_busy(client)
-        nursery.start_soon(drain)
-        while not order:
-            if (await client.call("apps.get", name="two"))["state"] == "draining" and "asked" not in order:
+                await until_busy(client)
+                nursery.start_soon(drain)
+                while (await client.call("apps.get", name="two"))["state"] != "draining":
+                    pass
                 order.append("asked")
+                let_go()
+    finally:
+        server.end()
     assert order == ["asked", "drained"]
-    async with server.client() as client:
-        await client.call("apps.restart", name="two")
 
 
 async def until_busy(client: AdminClient) -> None:

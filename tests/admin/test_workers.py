@@ -95,17 +95,16 @@ def test_of_several_workers_all_follow(tmp_path: Path) -> None:
 
 def test_while_the_server_drains_it_says_so(tmp_path: Path) -> None:
     """Admin outlives the listeners: it tells how the end goes."""
-    server = Server(tmp_path, admin={}, apps={"one": GREETER})
+    server = Server(tmp_path, admin={}, apps={"one": GREETER}, drain_timeout_s=600)
     try:
-        asking = threading.Thread(target=lambda: server.get("one", "/slow"))
-        asking.start()
-        until(lambda: server.ask("GET", "/admin/apps/one").json["state"] == "awake")
-        server.process.send_signal(signal.SIGTERM)
-        until(lambda: server.ask("GET", "/ready").status == 503)
-        assert server.ask("GET", "/healthz").status == 200
-        health = server.ask("GET", "/health")
-        assert (health.status, health.json["status"]) == (503, "draining")
-        asking.join()
+        with server.held("one") as let_go:
+            until(lambda: server.ask("GET", "/admin/apps/one").json["state"] == "awake")
+            server.process.send_signal(signal.SIGTERM)
+            until(lambda: server.ask("GET", "/ready").status == 503)
+            assert server.ask("GET", "/healthz").status == 200
+            health = server.ask("GET", "/health")
+            assert (health.status, health.json["status"]) == (503, "draining")
+            let_go()
         assert server.process.wait(PATIENCE_S) == 0
     finally:
         server.end()
