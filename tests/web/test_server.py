@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -228,8 +229,11 @@ async def test_a_request_that_has_arrived_when_the_drain_begins_is_served() -> N
         async with connected(server) as silent, connected(server) as client:
             await silent.get("/quick")
             await client.get("/quick")
-            # In one step of this task: the server has no chance to read.
+            ours = client.stream.socket.getsockname()
+            [theirs] = [one for one in server._all()[0].connections if one.sock.getpeername() == ours]
+            # In one step of this task, however late the system delivers it: the server has no chance to read.
             os.write(client.stream.socket.fileno(), b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert select.select([theirs.sock], [], [], 30)[0]
             server.stop()
             nursery.start_soon(server.drain)
             reply = await client.reply()

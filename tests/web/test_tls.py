@@ -22,7 +22,7 @@ from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web.certificates import Certificates, TLSSettings
 from nano_trio.web.server import Server
 from nano_trio.web.settings import Limits
-from tests.web.apps import App, Stream, connected, counting_app, echo_app, read_body, text
+from tests.web.apps import App, Stream, connected, counting_app, echo_app, gone, read_body, text
 from tests.web.secure import authority, client_context, encrypted, port_of, secured, written
 from tests.web.test_deadlines import let
 from tests.web.test_server import Pausing
@@ -113,8 +113,7 @@ async def test_a_client_that_leaves_in_the_middle_of_such_a_chain(tmp_path: Path
             await raw.send_all(outgoing.read())
             await raw.receive_some(100)
             assert server.connections == 1
-        await trio.testing.wait_all_tasks_blocked(0.01)
-        assert server.connections == 0
+        await gone(server)
 
 
 async def test_a_request_that_comes_with_the_end_of_the_handshake(tmp_path: Path) -> None:
@@ -142,8 +141,7 @@ async def test_plain_http_on_the_tls_port_is_told_so(tmp_path: Path) -> None:
         assert reply["connection"] == "close"
         await client.stream.send_eof()
         assert await client.closed()
-        await trio.testing.wait_all_tasks_blocked(0.01)
-        assert server.connections == 0
+        await gone(server)
     assert app.requests == []
 
 
@@ -156,8 +154,7 @@ async def test_tls_on_the_plain_port_is_refused(tmp_path: Path) -> None:
             await stream.do_handshake()
         assert "WRONG_VERSION_NUMBER" in str(caught.value.__cause__)
         await trio.aclose_forcefully(raw)
-        await trio.testing.wait_all_tasks_blocked(0.01)
-        assert server.connections == 0
+        await gone(server)
     assert app.requests == []
 
 
@@ -431,8 +428,7 @@ async def test_the_client_leaves_while_the_app_works(tmp_path: Path, how: str) -
                 transport.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 transport.socket.close()
             await app.exchanges[0].disconnected.wait()
-        await trio.testing.wait_all_tasks_blocked(0.01)
-        assert server.connections == 0
+        await gone(server)
         assert app.exchanges[0].finished == 1
 
 
@@ -454,8 +450,7 @@ async def test_a_request_and_close_notify_in_one_segment(tmp_path: Path) -> None
                         received += tls.read(65536)
                     except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
                         break
-        await trio.testing.wait_all_tasks_blocked(0.02)
-        assert server.connections == 0
+        await gone(server)
 
 
 async def test_a_response_that_ends_with_the_connection_ends_with_close_notify(tmp_path: Path) -> None:
@@ -569,8 +564,7 @@ async def test_handshakes_in_a_crowd(tmp_path: Path) -> None:
             for _ in range(100):
                 nursery.start_soon(visit)
         assert done == 100
-        await trio.testing.wait_all_tasks_blocked(0.01)
-        assert server.connections == 0
+        await gone(server)
 
 
 async def test_rsa_certificates_do_as_well(tmp_path: Path) -> None:
