@@ -267,7 +267,7 @@ async def test_draining_says_goodbye(serve: SiteMaker) -> None:
 
 
 async def test_limits(serve: SiteMaker) -> None:
-    app = {"source": PAIR, "max_connections": 2, "max_messages_per_s": 10}
+    app = {"source": PAIR, "max_connections": 2, "max_messages_per_s": 10, "websocket_close_timeout_s": 600}
     async with serve({"app": app}) as site:
         protocols: Any = {"subprotocols": ["chat"]}
         async with client(site, "app", **protocols) as one, client(site, "app", **protocols):

@@ -230,7 +230,7 @@ async def test_a_draining_server_opens_none(tmp_path: Path, mock_clock: trio.tes
 
 
 async def test_websockets_take_no_requests_place(tmp_path: Path) -> None:
-    app = SocketApp()
+    app = SocketApp(limits=SocketLimits(ping_interval=0))
     async with secured(app, tmp_path) as server, shared(server) as client:
         sockets = []
         for number in range(256):
