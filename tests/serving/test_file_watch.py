@@ -199,11 +199,11 @@ def test_our_own_log_is_no_change(tmp_path: Path) -> None:
         file.touch()
     code = (
         "import sys; from nano_trio.web.file_watch import _places; "
-        f"print(*sorted(_places({{(2, {str(own)!r}), (2, {str(other)!r})}})))"
+        f"print(*sorted(_places({{(2, {str(own)!r}), (2, {str(other)!r})}})), sep='\\n')"
     )
     with own.open("w") as log:
         subprocess.run([sys.executable, "-c", code], stdout=log, check=True, timeout=30)
-    assert own.read_text().split() == [str(other.parent), str(other)]
+    assert own.read_text().splitlines() == [str(other.parent), str(other)]
 
 
 def test_which_folders_are_watched(tmp_path: Path) -> None:
