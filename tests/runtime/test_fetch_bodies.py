@@ -218,14 +218,17 @@ async def test_an_upload_is_pulled_as_the_server_reads() -> None:
     async with running() as upstream, fetching() as js:
         pulled = await js.run(
             """
-            globalThis.pulled = 0;
+            let pulled = 0, begun;
+            const beginning = new Promise((resolve) => { begun = resolve; });
             const body = new ReadableStream({ pull(controller) {
               pulled++;
+              begun();
               controller.enqueue(new Uint8Array(1 << 20));
             } }, { highWaterMark: 0 });
             const controller = new AbortController();
             const promise = fetch(url, { method: "POST", body, duplex: "half", signal: controller.signal });
             promise.catch(() => {});
+            await beginning;
             await new Promise((resolve) => setTimeout(resolve, 200));
             const after = pulled;
             controller.abort();

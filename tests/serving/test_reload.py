@@ -257,7 +257,7 @@ async def test_hostnames_move_between_apps_and_defaults_and_limits_change(place:
 
 
 async def test_the_request_timeout_is_in_force_at_once(place: Place) -> None:
-    place.app("one", "export default () => new Promise((r) => setTimeout(() => r(new Response('late')), 1000));")
+    place.app("one", "export default () => new Promise((r) => setTimeout(() => r(new Response('late')), 600_000));")
     async with place.serve():
         place.site.app("one").start()
         place.app("one", request_timeout_ms=20)
