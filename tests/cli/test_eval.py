@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 
 import pytest
 
@@ -136,9 +135,7 @@ def test_memory_has_a_limit(nano: Nano) -> None:
 def test_ctrl_c_ends_it_quietly(start: Start, code: str) -> None:
     running = start("eval", code)
     running.wait_for("on")
-    began = time.monotonic()
     running.signal(signal.SIGINT)
     result = running.end()
-    assert time.monotonic() - began < 5
     assert result.code == 130
     assert result.err == ""

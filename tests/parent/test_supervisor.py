@@ -141,7 +141,7 @@ def test_a_worker_that_outlasts_its_deadline_is_killed(play: Play) -> None:
     assert result.code == 137
     assert "does not end and is killed" in result.err
     assert "SIGKILL" not in result.err, "once is enough"
-    assert 2 <= time.monotonic() - began < 20
+    assert time.monotonic() - began >= 2
 
 
 def test_a_worker_that_dies_while_it_drains_is_told_of(play: Play) -> None:
