@@ -305,8 +305,14 @@ async def test_ids_traces_and_counts_are_those_of_any_request(serve: SiteMaker, 
         (failed,) = [line for line in site.logs if line.get("event") == "the handler failed"]
         assert (failed["request_id"], failed["trace_id"]) == (ids[3], trace)
         await curl("/dies")
-        await curl("/hangs", "-m", "0.3")
-        snapshot = site.hosting.metrics.snapshots()["app"]
+        async with await raw_h2(int(re.sub(r".*:", "", url)), ca) as stream:
+            client = Http2Client(stream)
+            await client.greet()
+            await client.begin("/hangs", authority="localhost")
+            await site.begun("app")
+        with trio.fail_after(30):
+            while (snapshot := site.hosting.metrics.snapshots()["app"]).in_flight:
+                await trio.lowlevel.checkpoint()
         assert (snapshot.requests, snapshot.answered, snapshot.abandoned, snapshot.in_flight) == (6, 4, 2, 0)
         assert snapshot.errors == {"exception": 1, "stream": 1}
         assert site.hosting.server.counts.versions == [0, 0, 6]

@@ -14,6 +14,7 @@ from h2.settings import SettingCodes
 from hyperframe.frame import DataFrame
 
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
+from nano_trio.web import http2_unwanted
 from nano_trio.web.settings import Limits
 from tests.web.apps import App, Stream, echo_app, holding, read_body, text
 from tests.web.http2_client import client_settings, h2_connected
@@ -56,7 +57,10 @@ async def test_expect_continue(tmp_path: Path, size: int) -> None:
         assert (answer.text, answer.informed) == (f"got {size}", [100])
 
 
-async def test_a_bearable_body_that_nobody_reads_is_let_in_whole(tmp_path: Path) -> None:
+async def test_a_bearable_body_that_nobody_reads_is_let_in_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http2_unwanted, "_PATIENCE_S", 600.0)
     app = App(lambda incoming: text("no", 403))
     async with secured(app, tmp_path) as server, h2_connected(server) as client:
         size = 3_000_000
