@@ -19,7 +19,7 @@ from nano_trio.runtime.net_policy import NetPolicy
 
 from .harness import _Bench
 
-OPEN = Network(NetPolicy(["loopback"]), timeout_s=10)
+OPEN = Network(NetPolicy(["loopback"]), timeout_s=120)
 
 
 class Fetching(_Bench):
