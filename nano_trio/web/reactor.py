@@ -344,15 +344,19 @@ class Reactor:
             await trio.sleep(1)
             self.now = now = trio.current_time()
             self.date = date_line()
-            for index, connection in enumerate(list(self.connections.values())):
-                if connection.deadline <= now:
-                    connection.deadline = math.inf
-                    try:
-                        connection.expire()
-                    except Exception:
-                        self._failed(connection)
-                if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
-                    await trio.lowlevel.checkpoint()
+            await self._expire_until(now)
+
+    async def _expire_until(self, now: float) -> None:
+        # A call of its own: what it looked at last, it would hold until the next connection comes, closed or not.
+        for index, connection in enumerate(list(self.connections.values())):
+            if connection.deadline <= now:
+                connection.deadline = math.inf
+                try:
+                    connection.expire()
+                except Exception:
+                    self._failed(connection)
+            if index % _SWEEP_CHUNK == _SWEEP_CHUNK - 1:
+                await trio.lowlevel.checkpoint()
 
     def _failed(self, connection: Watched | Flushed | None) -> None:
         """A bug, ours or an app's, must cost no more than its connection. To be called while handling the exception."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,7 +10,8 @@ import trio
 import trio.testing
 
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
-from tests.web.apps import App, Stream, connected, echo_app, running, text
+from nano_trio.web.connection import Connection
+from tests.web.apps import App, Stream, connected, echo_app, gone, running, text
 
 
 async def let(clock: trio.testing.MockClock, seconds: float) -> None:
@@ -137,3 +139,19 @@ async def test_a_client_that_stops_in_the_middle_of_its_body_is_cut_off(mock_clo
             await let(mock_clock, 63)
             assert server.connections == 0
         assert seen == ["the client stalled"]
+
+
+async def test_a_connection_whose_deadline_was_looked_at_is_not_kept(mock_clock: trio.testing.MockClock) -> None:
+    """Not even by the sweeper, which has no other to look at."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with running(echo_app()) as server:
+            async with connected(server) as client:
+                assert (await client.get()).status == 200
+                await let(mock_clock, 2)
+            await gone(server)
+            await trio.testing.wait_all_tasks_blocked()
+            assert not [thing for thing in gc.get_objects() if type(thing) is Connection]
+    finally:
+        gc.enable()

@@ -217,6 +217,7 @@ async def test_a_closed_connection_needs_no_collector() -> None:
                     await client.frame()
                 await app.sockets.pop().over.wait()
                 app.exchanges.clear()
+            await gone(server)
             await settled()
             assert not [thing for thing in gc.get_objects() if type(thing) is WebSocket]
         finally:
