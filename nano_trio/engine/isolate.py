@@ -6,7 +6,8 @@ say) that one waits for the pass's end. The states of an isolate:
 
     IDLE ──submit──► RUNNING ──slice used up──► SUSPENDED ──granted──► RUNNING ──► IDLE
       └─ no room in this pass ─► QUEUED ──granted──► RUNNING
-    RUNNING or SUSPENDED ──limit exceeded, stop()──► STOPPED ──close()──► CLOSED
+    RUNNING ──a host function waits──► WAITING ──done: queued──► SUSPENDED
+    RUNNING, SUSPENDED or WAITING ──limit exceeded, stop()──► STOPPED ──close()──► CLOSED
 
 A turn runs in a greenlet. QuickJS calls :meth:`Turnstile.on_interrupt` every ~10,000 branches and calls. Where the
 slice is over, because it is used up or somebody calls (:meth:`CpuScheduler.is_called`), the handler charges the turn's
@@ -17,6 +18,9 @@ promise, or an iterator's user, makes one of it that can be caught. So from then
 how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterwards in a stopped heap cannot be trusted
 (an interrupted async function has rejected its promise), so no job runs after a stop and the isolate is only good for
 closing.
+
+A host function may have its turn wait for what others do (:meth:`Isolate.wait`): it is suspended there as at a poll, in
+a place where JavaScript has called Python, and gets no slice until they are done.
 
 In a native call of the engine no poll comes. There a timer's signal takes its place, and a turn that is to stop, but
 does not come out of the call, is left where it is (:mod:`nano_trio.engine.native_calls`). What closing an isolate has
@@ -164,6 +168,11 @@ class Isolate:
         """The turn in progress may use so much CPU time beyond its limit, for what is not the app's doing."""
         self._turnstile.allowance_ns = int(cpu_ms * 1e6)
 
+    def wait(self, begin: Callable[[int, Callable[[int], None]], object]) -> None:
+        """Suspend the turn, in a host function that it calls, until others have done something for it
+        (:meth:`Turnstile.wait`)."""
+        self._turnstile.wait(begin)
+
     def count_from_here(self) -> None:
         """What the turn in progress has used so far does not count against its limit."""
         turn = self._turnstile.turn
@@ -189,7 +198,7 @@ class Isolate:
             self._busy = True
             if self._begin(turn, self._slice_ns):
                 self._proceed()
-            else:
+            elif self._turnstile.waits_for is None:
                 self._scheduler.expire(self.account)
         else:
             self._wait(turn)
@@ -390,9 +399,13 @@ class Isolate:
             self._free_values()
 
     def _suspend(self) -> None:
-        self.account.slices += 1
         turn = self._turn
         assert turn is not None
+        if self._turnstile.waits_for is not None:
+            self._turnstile.slice_ends = NEVER
+            turn.suspended()
+            return
+        self.account.slices += 1
         short = turn.cpu_ns <= self._short_turn_ns
         if not short and not self._turnstile.collecting:
             self.account.trust = 0
@@ -522,7 +535,8 @@ class Isolate:
                 self._request(suspended=False)
                 return
             if not self._begin(self._queue.popleft(), self._slice_ns):
-                self._scheduler.expire(self.account)
+                if turnstile.waits_for is None:
+                    self._scheduler.expire(self.account)
                 return
 
     def _stopped_by_turn(self, reason: StopReason) -> None:

@@ -11,7 +11,7 @@ import time
 
 from nano_trio.engine.native_calls import enters, turnstile_here
 
-__all__ = ["Stopped", "pause", "set_due"]
+__all__ = ["CannotWait", "Stopped", "pause", "set_due"]
 
 _clock = time.perf_counter_ns
 _due_ns = 0
@@ -27,6 +27,10 @@ class Stopped(Exception):
         super().__init__("" if file is None else f"it takes too much {'memory' if for_memory else 'time'} to compile")
         self.file = file
         self.for_memory = for_memory
+
+
+class CannotWait(Exception):
+    """What works here is no turn: nobody can be let on meanwhile."""
 
 
 @enters

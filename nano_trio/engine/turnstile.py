@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import greenlet
@@ -20,7 +21,7 @@ from nano_trio.engine.allocator import hold_names
 from nano_trio.engine.heap_size import heap_size, next_collection
 from nano_trio.engine.memory import outgrown
 from nano_trio.engine.native_calls import GRACE_NS, compiles_beyond, end_compilation, enters, leave
-from nano_trio.engine.pauses import Stopped
+from nano_trio.engine.pauses import CannotWait, Stopped
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
 from nano_trio.engine.scheduler import NEVER
 from nano_trio.engine.turn import Entry, Limits, StopReason
@@ -51,7 +52,7 @@ class Turnstile:
     __slots__ = (
         "_interval", "_longest", "_scheduler", "allowance_ns", "collecting", "counter", "counter_at", "cpu_start",
         "heap", "heap_trigger", "hub", "in_native_call", "isolate", "left", "look_at", "outgrown", "patience_ns",
-        "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "wall_start",
+        "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "waits_for", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
@@ -82,6 +83,8 @@ class Turnstile:
         """The CPU time at which a turn is left that was stopped while it was suspended; None: at its limit's."""
         self.left = False
         """The turn was left in the midst of a native call: the heap must not be touched again."""
+        self.waits_for: object | None = None
+        """What the turn, suspended in a host function, waits for: it needs no slices until that is over."""
 
     def take(self, limits: Limits) -> None:
         """Before the first turn: what the heap may grow to."""
@@ -161,6 +164,45 @@ class Turnstile:
         slice where this one is used up. Raises Stopped where the turn must stop."""
         if (_clock() >= self.slice_ends or self.stop is not None) and self.look():
             raise Stopped
+
+    def wait(self, begin: Callable[[int, Callable[[int], None]], object]) -> None:
+        """Called by a host function that has others work for it: suspend the turn until they have.
+
+        ``begin`` is told the CPU time in ns that the turn may still use, and a function to call in this thread, once,
+        outside of any turn, with the CPU time that it took them: it is the turn's. Raises Stopped where the turn must
+        stop, be they done or not, and CannotWait outside of a turn.
+        """
+        turn, isolate = self.turn, self.isolate()
+        if turn is None or isolate is None or self.hub is None or greenlet.getcurrent() is not isolate._greenlet:
+            raise CannotWait
+        if self.stop is None:
+            isolate._charge(turn)
+            waits_for = self.waits_for = object()
+            try:
+                begin(max(isolate.turn_limit_ns - turn.cpu_ns, 1), partial(self._is_over, waits_for))
+            except BaseException:
+                self.waits_for = None
+                raise
+            del isolate
+            self.suspended = True
+            while self.waits_for is waits_for and self.stop is None:
+                self.hub.switch()
+            self.suspended = False
+            self.polled = self.wall_start
+            self.waits_for = None
+            if turn.cpu_ns >= self.limit_ns:
+                self.stop = self.stop or StopReason.CPU
+        if self._ends():
+            raise Stopped
+
+    def _is_over(self, what: object, cpu_ns: int) -> None:
+        turn, isolate = self.turn, self.isolate()
+        if turn is None or isolate is None or self.waits_for is not what or self.stop is not None:
+            return  # it was stopped meanwhile, and unwinds
+        self.waits_for = None
+        turn.cpu_ns += cpu_ns
+        isolate.account.cpu_ns += cpu_ns
+        isolate._request(suspended=True, short=True)
 
     def _ends(self) -> bool:
         """Whether the turn must stop: then what a builtin swallows that for goes on to its next branch or call only."""

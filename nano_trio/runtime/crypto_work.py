@@ -14,6 +14,11 @@ Theory of operation. A host function says what is to be computed and how heavy i
 :meth:`Work.run` answers with the result, with a string ``"Name\\nmessage"`` for an error, or with None: the work has
 been put aside and JavaScript starts it as an operation, :meth:`Work.proceed`. The operation settles without a value;
 :meth:`Work.take` then hands out the result, which so never passes through a promise that app code could look into.
+
+Where an app wants the result at once (``scryptSync``), :meth:`Work.wait` has its turn wait, suspended, for the same
+thread or process. That one's CPU time is the turn's: it is looked at while a thread works, and a process has a timer of
+its own that ends it. A thread that nobody waits for any more goes on to its end, which what is ``HEAVY`` soon comes to,
+and keeps its place among those that all apps may have. A turn waits for no other work of its app: that may be endless.
 """
 
 from __future__ import annotations
@@ -23,15 +28,18 @@ import enum
 import functools
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sized
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import trio
 
+from nano_trio.engine.pauses import CannotWait
 from nano_trio.runtime.host import HostError, Services
 from nano_trio.runtime.large import Lent
 from nano_trio.runtime.pieces import LARGE, Pieces
@@ -49,6 +57,8 @@ _ALLOWANCE = 4 << 20
 _FAILED = "The operation failed for an operation-specific reason."
 
 _threads = functools.cache(lambda: trio.CapacityLimiter(max(2, os.cpu_count() or 2)))
+_processors = functools.cache(lambda: trio.CapacityLimiter(max(2, os.cpu_count() or 2)))
+"""For processes that turns wait for."""
 _pass = functools.cache(trio.Lock)
 """Held by the one piece of light work of this pass."""
 
@@ -134,6 +144,23 @@ class Work:
         self._next = _Job(weight, size, compute, present)
         return None
 
+    def wait(
+        self,
+        weight: Weight,
+        compute: Callable[[], Any],
+        present: Callable[[Any], Any] = lambda result: result,
+    ) -> Any:
+        """Compute, while the turn waits where that takes long. The answer is as that of :meth:`take`.
+
+        Raises :class:`~nano_trio.engine.pauses.Stopped` where the turn must stop: its caller only lets that through.
+        """
+        if weight is Weight.LIGHT:
+            return self._present(present, _guard(compute))
+        try:
+            return self._present(present, self._services.wait(functools.partial(_for_turn, weight, compute)))
+        except CannotWait:
+            return "InvalidStateError\nNothing can be waited for here."
+
     def proceed(self, operation: int) -> int:
         """Start what :meth:`run` has put aside; how many bytes it is to count for in the app's heap meanwhile."""
         job, self._next = self._next, None
@@ -168,7 +195,7 @@ class Work:
                 job.result = _guard(job.compute)
         elif job.weight is Weight.ENDLESS:
             async with self._processes:
-                job.result = await _in_process(job.compute)
+                job.result, _ = await _in_process(job.compute)
         else:
             async with self._threads:
                 job.result = await trio.to_thread.run_sync(
@@ -179,9 +206,65 @@ class Work:
         self._spent = 0.0
 
 
-async def _in_process(compute: Callable[[], Any]) -> Any:
-    """Compute in a process that is killed on cancellation. ``compute`` and its result must be picklable."""
-    with await trio.to_thread.run_sync(_write_down, compute) as file:
+class _Clock:
+    """The CPU time that a thread takes for something, for others to read."""
+
+    def __init__(self) -> None:
+        self._thread: int | None = None
+        self._began = 0
+        self._used: int | None = None
+
+    def time(self, compute: Callable[[], Any]) -> Any:
+        """Do it. Called in the thread."""
+        self._began = time.thread_time_ns()
+        # Where systems have no such clock it is known at the end.
+        find: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
+        self._thread = None if find is None else find(threading.get_ident())
+        try:
+            return _guard(compute)
+        finally:
+            self._used = time.thread_time_ns() - self._began
+
+    @property
+    def used_ns(self) -> int:
+        """So far."""
+        if self._used is not None or self._thread is None:
+            return self._used or 0
+        return time.clock_gettime_ns(self._thread) - self._began
+
+
+_MOMENT_S: Final = 0.001
+
+
+async def _for_turn(weight: Weight, compute: Callable[[], Any], limit_ns: int) -> tuple[Any, int]:
+    """The result, and the CPU time in ns that it took; where that is the limit there is no result."""
+    if weight is Weight.ENDLESS:
+        async with _processors():
+            return await _in_process(compute, limit_ns)
+    clock = _Clock()
+    outcome: tuple[Any, int] = None, limit_ns
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_until, clock, limit_ns, nursery.cancel_scope)
+        result = await trio.to_thread.run_sync(clock.time, compute, limiter=_threads(), abandon_on_cancel=True)
+        outcome = result, clock.used_ns
+        nursery.cancel_scope.cancel()
+    return outcome
+
+
+async def _until(clock: _Clock, limit_ns: int, scope: trio.CancelScope) -> None:
+    """Cancel it when so much CPU time is used."""
+    while (left_ns := limit_ns - clock.used_ns) > 0:  # noqa: ASYNC110
+        await trio.sleep(max(left_ns / 1e9, _MOMENT_S))
+    scope.cancel()
+
+
+async def _in_process(compute: Callable[[], Any], limit_ns: int = 0) -> tuple[Any, int]:
+    """Compute in a process that is killed on cancellation: the result, and the CPU time in ns that it took.
+
+    ``compute`` and its result must be picklable. Of ``limit_ns`` of CPU time, where that is not 0, it takes no more:
+    then there is no result.
+    """
+    with await trio.to_thread.run_sync(_write_down, (compute, limit_ns)) as file:
         done = await trio.run_process(
             [sys.executable, "-P", "-m", "nano_trio.runtime.crypto_work"],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -191,12 +274,15 @@ async def _in_process(compute: Callable[[], Any]) -> Any:
             check=False,
             deliver_cancel=_kill,
         )
+    if limit_ns and done.returncode == -signal.SIGPROF:
+        return None, limit_ns
     if done.returncode != 0:
-        return f"OperationError\n{_FAILED}"
-    return pickle.loads(done.stdout)
+        return f"OperationError\n{_FAILED}", 0
+    result, used_ns = pickle.loads(done.stdout)
+    return result, used_ns
 
 
-def _write_down(compute: Callable[[], Any]) -> IO[bytes]:
+def _write_down(job: tuple[Callable[[], Any], int]) -> IO[bytes]:
     """For the process to read. The pieces of what is large are written one by one, without Python's lock.
 
     Where the system has files in memory it is one: there are keys in it.
@@ -206,7 +292,7 @@ def _write_down(compute: Callable[[], Any]) -> IO[bytes]:
         file = os.fdopen(os.memfd_create("nano-trio-work"), "w+b")
     else:
         file = tempfile.TemporaryFile()  # noqa: SIM115
-    pickle.dump(compute, file)
+    pickle.dump(job, file)
     file.seek(0)
     return file
 
@@ -219,8 +305,13 @@ def _main() -> None:
     # Others' turns come first, where the system lets a process say so.
     with contextlib.suppress(OSError):
         os.nice(5)
-    compute = pickle.load(sys.stdin.buffer)
-    sys.stdout.buffer.write(pickle.dumps(_guard(compute)))
+    compute, limit_ns = pickle.load(sys.stdin.buffer)
+    began = time.process_time_ns()
+    if limit_ns:
+        signal.setitimer(signal.ITIMER_PROF, limit_ns / 1e9)
+    result = _guard(compute)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    sys.stdout.buffer.write(pickle.dumps((result, time.process_time_ns() - began)))
 
 
 if __name__ == "__main__":

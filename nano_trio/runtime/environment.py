@@ -43,6 +43,7 @@ from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.operations import Operations
 from nano_trio.runtime.service import Service
 from nano_trio.runtime.timers import Timers
+from nano_trio.runtime.waits import Waits
 
 if TYPE_CHECKING:
     from nano_trio.runtime.cache import AppCache, CacheSession
@@ -68,7 +69,7 @@ class LogSink(Protocol):
         """An exception that nothing in the app caught."""
 
 
-class _Host(Operations, Timers):
+class _Host(Operations, Timers, Waits):
     """What host functions hold: implements :class:`nano_trio.runtime.host.Services`."""
 
     def __init__(self, scheduler: CpuScheduler) -> None:

@@ -6,7 +6,7 @@ Host functions are the Python side of the specifications in ``runtime/js``. Each
 function never blocks, never awaits, never raises (but for :class:`Exhausted`, and what the binding raises itself where
 it is asked for a copy, :data:`NO_ROOM`: JavaScript gets the same), and holds no strong reference to the context. What
 failed is said in the return value; work that takes time is handed to :meth:`Services.operation` and answers in a later
-turn.
+turn. Where an app cannot wait for that its turn can, suspended: :meth:`Services.wait`.
 """
 
 from __future__ import annotations
@@ -154,6 +154,14 @@ class Services(Protocol):
 
     def background(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run ``await work()`` in the app's nursery until the app ends. Nobody waits for it."""
+
+    def wait(self, work: Callable[[int], Awaitable[tuple[Any, int]]]) -> Any:
+        """Suspend the turn that calls this until ``await work(limit_ns)`` has ended in the app's nursery; the first of
+        what that gives. ``limit_ns`` is the CPU time that the turn may still use, and the second what the work took.
+
+        Raises :class:`~nano_trio.engine.pauses.Stopped` where the turn must stop, and
+        :class:`~nano_trio.engine.pauses.CannotWait` where there is none.
+        """
 
     def enter(self, entry: str, *args: Any) -> None:
         """Submit a turn that calls an entry."""

@@ -2,7 +2,7 @@
 points (SEC 1, sections 2.3 and 3.3.1), of which nothing stays here.
 
 One on a curve is made at once, in less than a millisecond. One of RSA takes up to seconds of native code, which nothing
-interrupts: it is made on a thread (:mod:`nano_trio.runtime.crypto_work`), and never at once.
+interrupts: it is made on a thread (:mod:`nano_trio.runtime.crypto_work`), and the turn that wants it at once waits.
 """
 
 from __future__ import annotations
@@ -75,14 +75,16 @@ def namespace(services: Services) -> Namespace:
         code: bytes = _CURVES[text_of(name)]().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return code
 
-    def of_rsa(bits: int, exponent: int) -> Any:
-        """Why there is no such key, or None: it is made, and taken, as others' work is."""
+    def of_rsa(waits: bool, bits: int, exponent: int) -> Any:
+        """The key where the turn ``waits`` for it, or None: it is made, and taken, as others' work is. Or why there is
+        no such key."""
         if not 1024 <= bits <= _MOST_BITS:
             return f"ERR_OUT_OF_RANGE\nThe modulus of an RSA key must have from 1024 to {_MOST_BITS} bits."
         problem = crypto_rsa.problem_of(bits, exponent)
         if problem is not None:
             return f"ERR_OUT_OF_RANGE\n{problem}"
-        return work.run(crypto_rsa.generate_weight(bits), 0, partial(crypto_rsa.generate, bits, exponent))
+        weight, compute = crypto_rsa.generate_weight(bits), partial(crypto_rsa.generate, bits, exponent)
+        return work.wait(weight, compute) if waits else work.run(weight, 0, compute)
 
     def new_number(curve: str) -> bytes:
         """A private key and its point, one behind the other."""

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from functools import partial
 from typing import Any
 
 import quickjs
 
-from nano_trio.runtime.crypto_work import Weight, Work
-from nano_trio.runtime.host import Namespace, Services, text_of
+from nano_trio.runtime.host import Namespace, Services, poll_after, text_of
 
-__all__ = ["namespace", "scrypt", "scrypt_weight"]
-
-_SCRYPT_BYTES = 1 << 30
-"""The most that scrypt may take. As much is held in the app's own heap meanwhile, which as a rule allows less."""
+__all__ = ["hash_name", "namespace"]
 
 _HASHES = (
     *("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3-224", "sha3-256", "sha3-384", "sha3-512"),
     *("sha512-224", "sha512-256", "ripemd160", "blake2b512", "blake2s256"),
 )
+_MOST_BLOCKS = 255
+_MOST_INFO = 1024
+"""Bytes, as in Node."""
 _OPENSSL = {"sha512-224": "sha512_224", "sha512-256": "sha512_256", "blake2b512": "blake2b", "blake2s256": "blake2s"}
 
 
-def _name(algorithm: str) -> str | None:
+def hash_name(algorithm: str) -> str | None:
+    """What hashlib calls a hash of Node's; None where there is none."""
     plain = algorithm.lower().removeprefix("rsa-")
     if plain.startswith("sha-"):
         plain = "sha" + plain[4:]
@@ -32,30 +31,6 @@ def _name(algorithm: str) -> str | None:
         return None
     own = _OPENSSL.get(plain, plain.replace("-", "_"))
     return own if own in hashlib.algorithms_available else None
-
-
-def scrypt_weight(password: int, salt: int, n: int, r: int, p: int, size: int) -> Weight:
-    """Of so many bytes of a password, of a salt and of the key (RFC 7914, section 6).
-
-    By N times r times p: 16,384 times 8 takes some tens of milliseconds. And by what PBKDF2 hashes before and after
-    that, which is more where salt or key are long: some 128 bytes take as long as one of that product.
-    """
-    blocks = 128 * r * p
-    hashed = password + salt * (blocks // 32) + blocks * (size // 32 + 1)
-    work = n * r * p + hashed // 128
-    return Weight.LIGHT if work <= 256 else Weight.HEAVY if work <= 1 << 22 else Weight.ENDLESS
-
-
-def scrypt(services: Services) -> Namespace:
-    """What ``scrypt.js`` calls: RFC 7914, on a thread."""
-    work = Work(services)
-
-    def run(password: quickjs.Value, salt: quickjs.Value, n: int, r: int, p: int, size: int) -> Any:
-        secret, grains = password.to_bytes(), salt.to_bytes()
-        compute = partial(hashlib.scrypt, secret, salt=grains, n=n, r=r, p=p, dklen=size, maxmem=_SCRYPT_BYTES)
-        return work.run(scrypt_weight(len(secret), len(grains), n, r, p, size), 0, compute)
-
-    return {"run": run, "proceed": work.proceed, "take": work.take}
 
 
 def namespace(services: Services) -> Namespace:
@@ -69,7 +44,7 @@ def namespace(services: Services) -> Namespace:
         return last
 
     def begin(algorithm: str | quickjs.Value, key: quickjs.Value | None) -> int:
-        name = _name(text_of(algorithm))
+        name = hash_name(text_of(algorithm))
         if name is None:
             return -1
         try:
@@ -90,10 +65,31 @@ def namespace(services: Services) -> Namespace:
         digest: bytes = states.pop(number).digest()
         return digest
 
+    def expand(algorithm: str | quickjs.Value, key: quickjs.Value, info: quickjs.Value, size: int) -> bytes | None:
+        """HKDF's second step (RFC 5869, section 2.3), of what is a fraction of a megabyte; None where that is too much
+        for the hash."""
+        name, secret, about = hash_name(text_of(algorithm)) or "", key.to_bytes(), info.to_bytes()
+        count = -(-size // hashlib.new(name, usedforsecurity=False).digest_size)
+        if count > _MOST_BLOCKS or len(about) > _MOST_INFO:
+            return None
+        blocks = [b""]
+        for number in range(1, count + 1):
+            blocks.append(hmac.digest(secret, blocks[-1] + about + bytes([number]), name))
+        poll_after(key)
+        return b"".join(blocks)[:size]
+
     def drop(number: int) -> None:
         states.pop(number, None)
 
     def algorithms() -> str:
-        return " ".join(name for name in _HASHES if _name(name) is not None)
+        return " ".join(name for name in _HASHES if hash_name(name) is not None)
 
-    return {"begin": begin, "update": update, "copy": copy, "finish": finish, "drop": drop, "algorithms": algorithms}
+    return {
+        "begin": begin,
+        "update": update,
+        "copy": copy,
+        "finish": finish,
+        "expand": expand,
+        "drop": drop,
+        "algorithms": algorithms,
+    }

@@ -201,7 +201,7 @@ def test_a_process_that_may_not_let_others_go_first_computes_all_the_same() -> N
         os.nice = refuse
         crypto_work._main()
     """
-    work = pickle.dumps(functools.partial(pow, 2, 10))
+    work = pickle.dumps((functools.partial(pow, 2, 10), 0))
     done = subprocess.run([sys.executable, "-c", program], input=work, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert pickle.loads(done.stdout) == 1024

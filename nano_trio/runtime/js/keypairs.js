@@ -29,11 +29,16 @@
     if (CURVES[name] !== true) throw new TypeError("There is no such curve.");
     return host.of_curve(name);
   }
-  /** A promise of the key. Both numbers are of 32 bits. */
-  function ofRsa(bits, exponent) {
+  /** The key where the turn `waits` for it, else a promise of it. Both numbers are of 32 bits. */
+  function ofRsa(waits, bits, exponent) {
+    if (waits) {
+      const made = host.of_rsa(true, bits >>> 0, exponent >>> 0);
+      if (typeof made === "string") throw failure(made);
+      return made;
+    }
     const deferred = withResolvers();
     const settle = (answer) => (typeof answer === "string" ? deferred.reject(failure(answer)) : deferred.resolve(answer));
-    const answer = host.of_rsa(bits >>> 0, exponent >>> 0);
+    const answer = host.of_rsa(false, bits >>> 0, exponent >>> 0);
     if (answer !== null) settle(answer);
     else {
       let operation;

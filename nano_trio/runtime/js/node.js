@@ -49,6 +49,27 @@
     feed(number, new Uint8Array(key));
     return host.finish(number);
   }
+  /** What stands for the key of an HMAC, given as a view: itself where it is short. null: there is no such digest. */
+  function shortKey(algorithm, view) {
+    const number = host.begin(algorithm, null);
+    if (number < 0) return null;
+    if (viewInfo(view).byteLength <= PART) {
+      host.drop(number);
+      return bytesForHost(view);
+    }
+    feed(number, view);
+    return host.finish(number);
+  }
+  function saltOf(view) {
+    const { byteLength } = viewInfo(view);
+    if (byteLength > MOST_SALT) throw new RangeError(`A salt may have ${MOST_SALT} bytes, and this one has ${byteLength}.`);
+    return bytesForHost(view);
+  }
+  function checkNumbers(numbers) {
+    for (let i = 0; i < numbers.length; i++) {
+      if (!(numbers[i] >= 0 && numbers[i] <= 0x7fffffff && floor(numbers[i]) === numbers[i])) throw new TypeError("These are no parameters.");
+    }
+  }
   function feed(number, view) {
     const { buffer, byteOffset, byteLength } = viewInfo(view);
     for (let at = 0; at < byteLength; at += PART) {
@@ -68,15 +89,30 @@
       return host.finish(number);
     },
     algorithms: () => host.algorithms(),
-    /** `password` and `salt` are ArrayBuffers; the numbers are positive, and what they take the app may have. */
-    scrypt(password, salt, n, r, p, size) {
-      const numbers = [n, r, p, size];
-      for (let i = 0; i < 4; i++) {
-        if (!(numbers[i] >= 0 && numbers[i] <= 0x7fffffff && floor(numbers[i]) === numbers[i])) throw new TypeError("These are no parameters of scrypt.");
-      }
-      if (byteLength(salt) > MOST_SALT) throw new RangeError(`A salt may have ${MOST_SALT} bytes, and this one has ${byteLength(salt)}.`);
-      const secret = byteLength(password) > PART ? hashOf("sha256", password) : bytesForHost(password);
-      return platform.load("scrypt").scrypt(secret, bytesForHost(salt), n | 0, r | 0, p | 0, size | 0);
+    /**
+     * Keys from passwords, as a promise or where the turn `waits` as they are. `password` and `salt` are views; the numbers are
+     * positive, and what they take the app may have. undefined: there is no such digest.
+     */
+    scrypt(waits, password, salt, n, r, p, size) {
+      checkNumbers([n, r, p, size]);
+      return platform.load("derivation").scrypt(!!waits, shortKey("sha256", password), saltOf(salt), n | 0, r | 0, p | 0, size | 0);
+    },
+    pbkdf2(waits, digest, password, salt, iterations, size) {
+      checkNumbers([iterations, size]);
+      digest = DOMString(digest);
+      const secret = shortKey(digest, password);
+      if (secret === null) return undefined;
+      return platform.load("derivation").pbkdf2(!!waits, digest, secret, saltOf(salt), iterations | 0, size | 0);
+    },
+    /** HKDF, an ArrayBuffer. undefined: there is no such digest; null: it gives no so long key. */
+    hkdf(digest, key, salt, info, size) {
+      checkNumbers([size]);
+      digest = DOMString(digest);
+      const grains = shortKey(digest, salt);
+      const number = grains === null ? -1 : host.begin(digest, grains);
+      if (number < 0) return undefined;
+      feed(number, key);
+      return host.expand(digest, host.finish(number), bytesForHost(info), size | 0);
     },
   });
 }

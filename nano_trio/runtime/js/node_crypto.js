@@ -123,59 +123,13 @@ function timingSafeEqual(a, b) {
   for (let i = 0; i < x.length; i++) difference |= x[i] ^ y[i];
   return difference === 0;
 }
-const NAMES = { sha1: "SHA-1", sha256: "SHA-256", sha384: "SHA-384", sha512: "SHA-512" };
-/** By crypto.subtle, so that it holds up nobody; there is no pbkdf2Sync for that reason. */
-function pbkdf2(password, salt, iterations, keylen, digest, callback) {
-  const name = NAMES[`${digest}`.toLowerCase().replace("-", "")];
-  if (name === undefined) fail(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${digest}`);
-  const { subtle } = webcrypto;
-  const derive = async () => {
-    if (keylen === 0) return Buffer.alloc(0);
-    const key = await subtle.importKey("raw", bytesOf(password, undefined, "password"), "PBKDF2", false, ["deriveBits"]);
-    return Buffer.from(await subtle.deriveBits({ name: "PBKDF2", hash: name, salt: bytesOf(salt, undefined, "salt"), iterations }, key, keylen * 8));
-  };
-  derive().then(
-    (bits) => queueMicrotask(() => callback(null, bits)),
-    (error) => queueMicrotask(() => callback(error)),
-  );
-}
-/** By crypto.subtle as well. */
-function hkdf(digest, key, salt, info, length, callback) {
-  const name = NAMES[`${digest}`.toLowerCase().replace("-", "")];
-  if (name === undefined) fail(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${digest}`);
-  const derive = async () => {
-    const bytes = KeyObject.isKey(key) ? key.export() : bytesOf(key, undefined, "ikm");
-    const own = await subtle.importKey("raw", bytes, "HKDF", false, ["deriveBits"]);
-    const algorithm = { name: "HKDF", hash: name, salt: bytesOf(salt, undefined, "salt"), info: bytesOf(info, undefined, "info") };
-    return subtle.deriveBits(algorithm, own, length * 8);
-  };
-  derive().then(
-    (bits) => queueMicrotask(() => callback(null, bits)),
-    (error) => queueMicrotask(() => callback(error)),
-  );
-}
-/** RFC 7914, in a thread of the server's. */
-function scrypt(password, salt, keylen, options, callback = options) {
-  if (typeof callback !== "function") fail(TypeError, "ERR_INVALID_ARG_TYPE", 'The "callback" argument must be of type function.');
-  const own = typeof options === "object" && options !== null ? options : {};
-  const N = own.N ?? own.cost ?? 16384;
-  const r = own.r ?? own.blockSize ?? 8;
-  const p = own.p ?? own.parallelization ?? 1;
-  const most = own.maxmem ?? 32 << 20;
-  const isWrong = [N, r, p, keylen, most].some((number) => !Number.isSafeInteger(number) || number < 0);
-  // As OpenSSL counts what it takes.
-  if (isWrong || N < 2 || !Number.isInteger(Math.log2(N)) || r < 1 || p < 1 || 128 * r * (N + p + 2) > most) {
-    fail(RangeError, "ERR_CRYPTO_INVALID_SCRYPT_PARAMS", "Invalid scrypt params: memory limit exceeded, or N is no power of two");
-  }
-  const copy = (data, name) => {
-    const bytes = bytesOf(data, undefined, name);
-    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength).slice().buffer;
-  };
-  host.scrypt(copy(password, "password"), copy(salt, "salt"), N, r, p, keylen).then(
-    (bytes) => queueMicrotask(() => callback(null, Buffer.from(bytes))),
-    (error) => queueMicrotask(() => callback(error)),
-  );
-}
+const derivation = () => platform.load("node_crypto_derivation");
+const pbkdf2 = (password, salt, iterations, keylen, digest, callback) => derivation().pbkdf2(password, salt, iterations, keylen, digest, callback);
+const pbkdf2Sync = (password, salt, iterations, keylen, digest) => derivation().pbkdf2Sync(password, salt, iterations, keylen, digest);
+const hkdf = (digest, key, salt, info, length, callback) => derivation().hkdf(digest, key, salt, info, length, callback);
+const hkdfSync = (digest, key, salt, info, length) => derivation().hkdfSync(digest, key, salt, info, length);
+const scrypt = (password, salt, keylen, options, callback) => derivation().scrypt(password, salt, keylen, options, callback);
+const scryptSync = (password, salt, keylen, options) => derivation().scryptSync(password, salt, keylen, options);
 /** A class whose file is loaded with its first instance: for ciphers, that is node:stream as well. */
 function itself(door, file) {
   const made = platform.load(file)[door.name];
@@ -223,7 +177,7 @@ const getRandomValues = (array) => webcrypto.getRandomValues(array);
 module.exports = {
   // Libraries ask whether these are there for what they call of the others.
   ...modules.refuse("crypto"),
-  ...keys, Hash, Hmac, createHash, createHmac, hash, hkdf, scrypt, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
+  ...keys, Hash, Hmac, createHash, createHmac, hash, hkdf, hkdfSync, scrypt, scryptSync, getHashes, randomBytes, pseudoRandomBytes, randomFillSync, randomFill, randomUUID,
   Cipheriv, Decipheriv, ECDH, createECDH, getCurves, createCipheriv, createDecipheriv, getCiphers, getCipherInfo, generateKeyPairSync, generateKeyPair,
-  generateKeySync, generateKey, diffieHellman, publicEncrypt, privateDecrypt, randomInt, timingSafeEqual, pbkdf2, webcrypto, subtle, getRandomValues,
+  generateKeySync, generateKey, diffieHellman, publicEncrypt, privateDecrypt, randomInt, timingSafeEqual, pbkdf2, pbkdf2Sync, webcrypto, subtle, getRandomValues,
 };

@@ -24,4 +24,12 @@ function bytesFrom(value, what, encoding, more = "") {
   const classes = `of type string or an instance of ArrayBuffer, Buffer, TypedArray, ${more === "" ? "or DataView" : `DataView, ${more}`}`;
   return wrongType(what, classes, value);
 }
-module.exports = { bytesFrom, fail, inspect, octets, wrongOption, wrongType };
+/** From 2 ** 32 on, as Node writes it. */
+const spaced = (number) => (Number.isInteger(number) && Math.abs(number) > 2 ** 32 ? String(number).replace(/\B(?=(\d{3})+$)/g, "_") : String(number));
+function checkInteger(value, name, least, most) {
+  if (typeof value !== "number") wrongType(`"${name}" argument`, "of type number", value);
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  const limits = Number.isInteger(value) ? `>= ${least} && <= ${most}` : "an integer";
+  fail(RangeError, "ERR_OUT_OF_RANGE", `The value of "${name}" is out of range. It must be ${limits}. Received ${spaced(value)}`);
+}
+module.exports = { bytesFrom, checkInteger, fail, inspect, octets, wrongOption, wrongType };

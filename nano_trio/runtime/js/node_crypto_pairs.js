@@ -1,7 +1,7 @@
 // node:crypto's new keys, and what keys do beside signing: encryption by RSA and Diffie-Hellman. Node.js API, Crypto:
 // https://nodejs.org/api/crypto.html
 //
-// A key of RSA takes long to make, all of it native code: there is only the form with a callback.
+// A key of RSA takes long to make, all of it native code: it is made beside the turn, which the form without a callback has wait.
 const { Buffer } = require("node:buffer");
 const keypairs = platform.load("keypairs");
 const signing = platform.load("signing");
@@ -44,7 +44,7 @@ function encodingOf(options, name, isPublic, keyType) {
   if (cipher !== undefined && cipher !== null) unavailable("Encrypted keys are not supported: encrypt what is exported");
   return { format, type };
 }
-/** [what makes the private key, or a promise of it; the encodings of the public key and of the private one]. */
+/** [what makes the private key, told whether the turn waits for it, or a promise of it; the encodings of the public key and of the private one]. */
 function pairOf(type, options) {
   checkText(type, '"type" argument');
   const given = options === undefined ? {} : options;
@@ -66,7 +66,7 @@ function pairOf(type, options) {
     const { modulusLength, publicExponent = 65537 } = options;
     checkNumber(modulusLength, "modulusLength", 0, 2 ** 32 - 1);
     checkNumber(publicExponent, "publicExponent", 0, 2 ** 32 - 1);
-    return [() => keypairs.ofRsa(modulusLength, publicExponent), ...encodings];
+    return [(waits) => keypairs.ofRsa(waits, modulusLength, publicExponent), ...encodings];
   }
   if (type === "rsa-pss") unavailable("Keys for RSA-PSS alone are not supported: one of RSA signs with RSA_PKCS1_PSS_PADDING");
   if (type === "dsa" || type === "dh") unavailable(`Keys of the type '${type}' are not supported`);
@@ -80,16 +80,13 @@ function madeOf(code, [publicEncoding, privateEncoding]) {
 }
 function generateKeyPairSync(type, options) {
   const [make, ...encodings] = pairOf(type, options);
-  if (type === "rsa") {
-    unavailable("generateKeyPairSync() makes no keys of RSA, for that would hold up all apps; generateKeyPair() does, and calls back");
-  }
-  return madeOf(make(), encodings);
+  return madeOf(make(true), encodings);
 }
 function generateKeyPair(type, options, callback) {
   if (typeof options === "function") [options, callback] = [undefined, options];
   checkCallback(callback);
   const [make, ...encodings] = pairOf(type, options);
-  const pair = async () => madeOf(await make(), encodings);
+  const pair = async () => madeOf(await make(false), encodings);
   pair().then(
     ({ publicKey, privateKey }) => queueMicrotask(() => callback(null, publicKey, privateKey)),
     (error) => queueMicrotask(() => callback(error)),
