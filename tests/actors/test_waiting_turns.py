@@ -135,7 +135,7 @@ async def test_its_end_is_the_end_of_the_process(house: HouseMaker) -> None:
     async with house({"app": app(IN_A_PROCESS, timeout_ms=1_000_000)}) as home:
         exchange = begin(home)
         with trio.fail_after(60):
-            while not children():
+            while not children():  # noqa: ASYNC110
                 await trio.sleep(0.001)
         assert exchange.response is None
     assert children() == 0

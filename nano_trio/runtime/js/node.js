@@ -19,6 +19,7 @@
   // Bytes that one call of the host may take: a few tenths of a millisecond, of the slowest hash.
   const PART = 1 << 16;
   const MOST_SALT = 1 << 20;
+  const MOST_KEY = 1 << 22;
   /** The host's numbers of hashes by the objects that have them. */
   const numbers = new WeakMap();
   const abandoned = new FinalizationRegistry((number) => host.drop(number));
@@ -70,6 +71,9 @@
       if (!(numbers[i] >= 0 && numbers[i] <= 0x7fffffff && floor(numbers[i]) === numbers[i])) throw new TypeError("These are no parameters.");
     }
   }
+  function checkSize(size) {
+    if (size > MOST_KEY) throw new RangeError(`A key that is derived may have ${MOST_KEY} bytes, and this one has ${size}.`);
+  }
   function feed(number, view) {
     const { buffer, byteOffset, byteLength } = viewInfo(view);
     for (let at = 0; at < byteLength; at += PART) {
@@ -95,10 +99,12 @@
      */
     scrypt(waits, password, salt, n, r, p, size) {
       checkNumbers([n, r, p, size]);
+      checkSize(size);
       return platform.load("derivation").scrypt(!!waits, shortKey("sha256", password), saltOf(salt), n | 0, r | 0, p | 0, size | 0);
     },
     pbkdf2(waits, digest, password, salt, iterations, size) {
       checkNumbers([iterations, size]);
+      checkSize(size);
       digest = DOMString(digest);
       const secret = shortKey(digest, password);
       if (secret === null) return undefined;

@@ -76,13 +76,38 @@ function randomBytes(size, callback) {
   return callback === undefined ? make() : later(callback, make);
 }
 const pseudoRandomBytes = randomBytes;
-function randomFillSync(buffer, offset = 0, size = buffer.byteLength - offset) {
-  fillRandomly(new Uint8Array(buffer.buffer ?? buffer, (buffer.byteOffset ?? 0) + offset, size));
+/** The part of a buffer that is to be filled: in its elements, or in bytes. */
+function partOf(buf, offset = 0, size = undefined) {
+  const { wrongType } = platform.load("node_crypto_arguments");
+  const isView = ArrayBuffer.isView(buf);
+  if (!isView && !(buf instanceof ArrayBuffer) && !(buf instanceof SharedArrayBuffer)) wrongType('"buf" argument', "an instance of ArrayBuffer or ArrayBufferView", buf);
+  const width = buf.BYTES_PER_ELEMENT ?? 1;
+  const most = 2 ** 31 - 1;
+  const inBytes = (value, name, least, limit) => {
+    if (typeof value !== "number") wrongType(`"${name}" argument`, "of type number", value);
+    const bytes = value * width;
+    if (Number.isNaN(bytes) || bytes > limit || bytes < least) {
+      fail(RangeError, "ERR_OUT_OF_RANGE", `The value of "${name}" is out of range. It must be >= ${least} && <= ${limit}. Received ${bytes}`);
+    }
+    return Math.floor(bytes);
+  };
+  const begins = inBytes(offset, "offset", 0, Math.min(buf.byteLength, most));
+  const bytes = size === undefined ? buf.byteLength - begins : inBytes(size, "size", 0, most);
+  if (begins + bytes > buf.byteLength) {
+    fail(RangeError, "ERR_OUT_OF_RANGE", `The value of "size + offset" is out of range. It must be <= ${buf.byteLength}. Received ${begins + bytes}`);
+  }
+  return isView ? new Uint8Array(buf.buffer, buf.byteOffset + begins, bytes) : new Uint8Array(buf, begins, bytes);
+}
+function randomFillSync(buffer, offset, size) {
+  fillRandomly(partOf(buffer, offset, size));
   return buffer;
 }
-function randomFill(buffer, ...rest) {
-  const callback = rest.pop();
-  later(callback, () => randomFillSync(buffer, ...rest));
+function randomFill(buffer, offset, size, callback) {
+  if (typeof offset === "function") [callback, offset, size] = [offset];
+  else if (typeof size === "function") [callback, size] = [size];
+  else if (typeof callback !== "function") platform.load("node_crypto_arguments").wrongType('"callback" argument', "of type function", callback);
+  const part = partOf(buffer, offset, size);
+  later(callback, () => (fillRandomly(part), buffer));
 }
 function randomUUID() {
   return webcrypto.randomUUID();

@@ -102,9 +102,10 @@ function scryptArguments(password, salt, keylen, options) {
   return [...given, numbers, keylen];
 }
 function beginScrypt(waits, [password, salt, { N, r, p, maxmem }, keylen]) {
-  // RFC 7914, section 2; and as OpenSSL counts what it takes.
-  if (N < 2 || !Number.isInteger(Math.log2(N)) || p > (2 ** 30 - 1) / r || (16 * r <= 31 && N >= 2 ** (16 * r))) wrongScrypt();
-  if (128 * r * (N + p + 2) > maxmem) wrongScrypt(": error:030000AC:digital envelope routines::memory limit exceeded");
+  if (N < 2 || !Number.isInteger(Math.log2(N))) wrongScrypt();
+  // RFC 7914, section 2; and as OpenSSL counts what it takes, and says so of both.
+  const isTooMuch = p > (2 ** 30 - 1) / r || (16 * r <= 31 && N >= 2 ** (16 * r)) || 128 * r * (N + p + 2) > maxmem;
+  if (isTooMuch) wrongScrypt(": error:030000AC:digital envelope routines::memory limit exceeded");
   const made = host.scrypt(waits, password, salt, N, r, p, Math.max(keylen, 1));
   return keylen > 0 ? made : waits ? new ArrayBuffer(0) : made.then(() => new ArrayBuffer(0));
 }
