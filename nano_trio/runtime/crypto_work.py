@@ -35,7 +35,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sized
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import trio
 
@@ -56,10 +56,31 @@ _ALLOWANCE = 4 << 20
 """Bytes that the work of an app may hold outside its heap before they count as the app's memory."""
 _FAILED = "The operation failed for an operation-specific reason."
 
-_threads = functools.cache(lambda: trio.CapacityLimiter(max(2, os.cpu_count() or 2)))
-_processors = functools.cache(lambda: trio.CapacityLimiter(max(2, os.cpu_count() or 2)))
+_Own = TypeVar("_Own")
+
+
+def _of_loop(make: Callable[[], _Own]) -> Callable[[], _Own]:
+    """One for each event loop: a process may have several, and none gets back what a thread had when its loop ended."""
+    kept: trio.lowlevel.RunVar[_Own] = trio.lowlevel.RunVar("cryptographic work")
+
+    def find() -> _Own:
+        try:
+            return kept.get()
+        except LookupError:
+            kept.set(make())
+            return kept.get()
+
+    return find
+
+
+def _limiter() -> trio.CapacityLimiter:
+    return trio.CapacityLimiter(max(2, os.cpu_count() or 2))
+
+
+_threads = _of_loop(_limiter)
+_processors = _of_loop(_limiter)
 """For processes that turns wait for."""
-_pass = functools.cache(trio.Lock)
+_pass = _of_loop(trio.Lock)
 """Held by the one piece of light work of this pass."""
 
 

@@ -13,6 +13,7 @@ import trio
 
 from nano_trio.actors.exchange import AppExchange
 from nano_trio.actors.messages import IncomingRequest
+from nano_trio.runtime import crypto_work
 from nano_trio.runtime.crypto_work import Weight
 from nano_trio.runtime.derivation import pbkdf2_weight, scrypt_weight
 
@@ -152,3 +153,32 @@ async def test_a_drains_deadline_reaches_it(house: HouseMaker, gate: Gate) -> No
         gate.opened.set()
         await home.settled()
         assert "went on" not in home.logged("app")
+
+
+def test_a_loop_that_ends_leaves_the_next_its_threads() -> None:
+    """What is at work on a thread when its event loop ends has none to come back to."""
+    opened, reached = threading.Event(), threading.Semaphore(0)
+
+    def compute() -> bytes:
+        reached.release()
+        assert opened.wait(60)
+        return b"done"
+
+    async def leave() -> None:
+        async with trio.open_nursery() as nursery:
+            count = int(crypto_work._threads().total_tokens)
+            for _ in range(count):
+                nursery.start_soon(crypto_work._for_turn, Weight.HEAVY, compute, 10**12)
+            for _ in range(count):
+                assert await trio.to_thread.run_sync(reached.acquire, True, 60)
+            nursery.cancel_scope.cancel()
+
+    async def go_on() -> tuple[Any, int]:
+        with trio.fail_after(60):
+            return await crypto_work._for_turn(Weight.HEAVY, bytes, 10**12)
+
+    trio.run(leave)
+    try:
+        assert trio.run(go_on)[0] == b""
+    finally:
+        opened.set()

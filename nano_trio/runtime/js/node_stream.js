@@ -1,7 +1,8 @@
 // node:stream: its classes, pipeline and finished. Node.js API, Stream: https://nodejs.org/api/stream.html
 const common = platform.load("node_stream_common");
-const { Readable, Writable, Duplex, Transform, PassThrough } = platform.load("node_stream_duplex");
-const { Stream, coded, prematureClose, abortError, isNodeStream, isReadable, isWritable, addAbortSignal } = common;
+const { Readable, Writable, Duplex, Transform, PassThrough, checkBody, isIterable } = platform.load("node_stream_duplex");
+const { checkFunction, checkOptions, checkSignal, fail, wrongType } = platform.load("node_arguments");
+const { Stream, NO_STREAM, coded, prematureClose, abortError, isNodeStream, isReadable, isWritable, addAbortSignal } = common;
 
 Stream.prototype.pipe = function (destination, options) {
   const data = (chunk) => {
@@ -29,14 +30,15 @@ Stream.prototype.pipe = function (destination, options) {
 
 /** Call back once, when a stream has ended, finished or failed; returns what undoes that. */
 function finished(stream, options, callback) {
-  if (typeof options === "function") [options, callback] = [{}, options];
+  if (arguments.length === 2) [options, callback] = [undefined, options];
+  else if (options !== undefined && options !== null) checkOptions(options);
+  checkFunction(callback, "callback");
+  if (options?.signal !== undefined) checkSignal(options.signal, "options.signal");
   if (stream instanceof ReadableStream || stream instanceof WritableStream) {
     const node = stream instanceof ReadableStream ? Readable.fromWeb(stream) : Writable.fromWeb(stream);
     return finished(node, options, callback);
   }
-  if (!isNodeStream(stream)) {
-    throw coded(new TypeError('The "stream" argument must be an instance of Stream.'), "ERR_INVALID_ARG_TYPE");
-  }
+  if (!isNodeStream(stream)) wrongType('"stream" argument', NO_STREAM, stream);
   const readable = stream._readableState;
   const writable = stream._writableState;
   const reads = readable !== undefined && isReadable(stream);
@@ -95,7 +97,6 @@ function finished(stream, options, callback) {
   return stop;
 }
 
-const isIterable = (value) => typeof value?.[Symbol.asyncIterator] === "function" || typeof value?.[Symbol.iterator] === "function";
 /** A part of a pipeline as a stream of Node's. */
 function asStream(part, isLast) {
   if (isNodeStream(part)) return part;
@@ -103,17 +104,15 @@ function asStream(part, isLast) {
   if (part instanceof WritableStream) return Writable.fromWeb(part);
   if (part?.readable instanceof ReadableStream && part.writable instanceof WritableStream) return Duplex.fromWeb(part);
   if (isIterable(part) && !isLast) return Readable.from(part);
-  throw coded(new TypeError("The arguments of pipeline() must be streams, iterables or functions."), "ERR_INVALID_ARG_TYPE");
+  return Duplex.from(part);
 }
 function pipeline(...parts) {
   const callback = parts.pop();
-  if (typeof callback !== "function") {
-    throw coded(new TypeError('The "streams[stream.length - 1]" property must be of type function.'), "ERR_INVALID_ARG_TYPE");
-  }
+  if (typeof callback !== "function") wrongType('"streams[stream.length - 1]" property', "of type function", callback);
   return run(parts.length === 1 && Array.isArray(parts[0]) ? parts[0] : parts, callback, {});
 }
 function run(parts, callback, options) {
-  if (parts.length < 2) throw coded(new TypeError('The "streams" argument must be specified'), "ERR_MISSING_ARGS");
+  if (parts.length < 2) fail(TypeError, "ERR_MISSING_ARGS", 'The "streams" argument must be specified');
   const controller = new AbortController();
   const streams = [];
   let left = 1;
@@ -197,15 +196,25 @@ function compose(...parts) {
   return duplex;
 }
 
+function composed(stream, options) {
+  if (options !== undefined && options !== null) checkOptions(options);
+  if (options?.signal !== undefined) checkSignal(options.signal, "options.signal");
+  if (typeof stream !== "function") checkBody(stream);
+  const duplex = compose(this, stream);
+  if (options?.signal) addAbortSignal(options.signal, duplex);
+  return duplex;
+}
+Object.defineProperty(Readable.prototype, "compose", { value: composed, writable: true, configurable: true });
+
 const promises = {
-  pipeline(...parts) {
-    const last = parts.at(-1);
-    const hasOptions = last !== null && typeof last === "object" && !isNodeStream(last) && !isIterable(last) && !(last instanceof WritableStream) && last.writable === undefined;
-    const options = hasOptions ? parts.pop() : {};
-    return new Promise((resolve, reject) => {
+  pipeline: (...parts) =>
+    new Promise((resolve, reject) => {
+      const last = parts.at(-1);
+      const hasOptions = last !== null && typeof last === "object" && !isNodeStream(last) && !isIterable(last) && !(last instanceof WritableStream) && last.writable === undefined;
+      const options = hasOptions ? parts.pop() : {};
+      if (options.signal !== undefined) checkSignal(options.signal, "options.signal");
       run(parts.length === 1 && Array.isArray(parts[0]) ? parts[0] : parts, (error, value) => (error ? reject(error) : resolve(value)), options);
-    });
-  },
+    }),
   finished: (stream, options) =>
     new Promise((resolve, reject) => {
       finished(stream, options ?? {}, (error) => (error ? reject(error) : resolve()));
@@ -217,11 +226,15 @@ Object.defineProperty(finished, custom, { value: promises.finished });
 
 module.exports = Object.assign(Stream, {
   Stream, Readable, Writable, Duplex, Transform, PassThrough, pipeline, finished, addAbortSignal, compose, promises,
-  destroy: (stream, error) => stream.destroy(error),
+  destroy(stream, error) {
+    if (!isNodeStream(stream) || stream.destroyed) return;
+    stream.destroy(error || (stream.readable || stream.writable ? abortError() : null));
+  },
   isDisturbed: (stream) => !!(stream?._readableState?.dataEmitted || stream?._readableState?.errored || stream?.locked),
   isErrored: (stream) => !!(stream?._readableState?.errored ?? stream?._writableState?.errored),
-  isReadable: (stream) => isReadable(stream) && stream.readable && !stream.destroyed,
-  isWritable: (stream) => isWritable(stream) && stream.writable && !stream.destroyed,
+  // null: it has no such side.
+  isReadable: (stream) => (typeof stream?.readable === "boolean" ? isReadable(stream) && stream.readable && !stream.destroyed : null),
+  isWritable: (stream) => (typeof stream?.writable === "boolean" ? isWritable(stream) && stream.writable && !stream.destroyed : null),
   getDefaultHighWaterMark: common.getDefaultHighWaterMark,
   setDefaultHighWaterMark: common.setDefaultHighWaterMark,
 });

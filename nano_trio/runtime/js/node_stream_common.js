@@ -4,6 +4,8 @@
 // A stream has a state for each side that it has, `_readableState` and `_writableState`; `destroyed`, `errored` and `closed`
 // are the same in both. What is told is told in a microtask of its own, as process.nextTick does in Node.
 const EventEmitter = require("node:events");
+const { Buffer } = require("node:buffer");
+const { checkInteger, checkSignal, fail: refuse, received, wrongOption, wrongType } = platform.load("node_arguments");
 
 /** The oldest interface, of which all streams are. A function, as in Node, so that `Stream.call(this)` works. */
 function Stream(options) {
@@ -16,17 +18,19 @@ let smallHighWaterMark = 65536;
 let objectHighWaterMark = 16;
 const getDefaultHighWaterMark = (objectMode) => (objectMode ? objectHighWaterMark : smallHighWaterMark);
 function setDefaultHighWaterMark(objectMode, value) {
+  checkInteger(value, "value", 0);
   if (objectMode) objectHighWaterMark = value;
   else smallHighWaterMark = value;
 }
-/** The high-water mark that options ask for: of one side (`readableHighWaterMark`), of both, or the default. */
-function highWaterMarkOf(options, side, objectMode) {
-  const value = options?.highWaterMark ?? options?.[`${side}HighWaterMark`];
+/** The high-water mark that options ask for: of both sides, of one of a duplex (`readableHighWaterMark`), or the default. */
+function highWaterMarkOf(options, side, objectMode, isDuplex) {
+  const value = options?.highWaterMark ?? (isDuplex ? options?.[`${side}HighWaterMark`] : undefined);
   if (value === undefined || value === null) return getDefaultHighWaterMark(objectMode);
-  if (!Number.isInteger(value) || value < 0) {
-    throw coded(new TypeError(`The property 'options.highWaterMark' is invalid. Received ${String(value)}`), "ERR_INVALID_ARG_VALUE");
-  }
+  if (!Number.isInteger(value) || value < 0) wrongOption(isDuplex ? `${side}HighWaterMark` : "highWaterMark", value);
   return value;
+}
+function checkEncoding(encoding) {
+  if (!Buffer.isEncoding(encoding)) refuse(TypeError, "ERR_UNKNOWN_ENCODING", modules.node.formatLog(["Unknown encoding: %s", encoding]));
 }
 function coded(error, code) {
   error.code = code;
@@ -34,10 +38,7 @@ function coded(error, code) {
 }
 const invalidChunk = (chunk) =>
   coded(
-    new TypeError(
-      'The "chunk" argument must be of type string or an instance of Buffer, TypedArray, or DataView. Received ' +
-        (chunk === null || typeof chunk !== "object" ? `type ${typeof chunk}` : `an instance of ${chunk.constructor?.name}`),
-    ),
+    new TypeError(`The "chunk" argument must be of type string or an instance of Buffer, TypedArray, or DataView. Received ${received(chunk)}`),
     "ERR_INVALID_ARG_TYPE",
   );
 const notImplemented = (name) => coded(new Error(`The ${name} method is not implemented`), "ERR_METHOD_NOT_IMPLEMENTED");
@@ -138,7 +139,10 @@ function fail(stream, error) {
   queueMicrotask(() => tellError(stream, error));
 }
 
+const NO_STREAM = "an instance of ReadableStream, WritableStream, or Stream";
 function addAbortSignal(signal, stream) {
+  checkSignal(signal, "signal");
+  if (!isNodeStream(stream)) wrongType('"stream" argument', NO_STREAM, stream);
   const abort = () => stream.destroy(abortError(signal));
   if (signal.aborted) abort();
   else {
@@ -156,6 +160,6 @@ const isReadable = (value) => isNodeStream(value) && value.readable !== undefine
 const isWritable = (value) => isNodeStream(value) && typeof value.write === "function";
 
 module.exports = {
-  Stream, EventEmitter, getDefaultHighWaterMark, setDefaultHighWaterMark, highWaterMarkOf, coded, invalidChunk, notImplemented,
+  Stream, EventEmitter, NO_STREAM, checkEncoding, getDefaultHighWaterMark, setDefaultHighWaterMark, highWaterMarkOf, coded, invalidChunk, notImplemented,
   prematureClose, abortError, commonState, begin, destroy, fail, addAbortSignal, isNodeStream, isReadable, isWritable,
 };

@@ -2,6 +2,7 @@
 const { Readable } = platform.load("node_stream_sources");
 const { begun: readableBegun } = platform.load("node_stream_readable");
 const { Writable, begun: writableBegun } = platform.load("node_stream_writable");
+const { checkOptions, wrongType } = platform.load("node_arguments");
 const { Stream, notImplemented, begin } = platform.load("node_stream_common");
 
 function Duplex(options) {
@@ -34,8 +35,19 @@ Object.defineProperty(Duplex.prototype, "destroyed", {
   },
   configurable: true,
 });
+const isIterable = (value) => typeof value?.[Symbol.asyncIterator] === "function" || typeof value?.[Symbol.iterator] === "function";
+/** What a stream is made of. */
+function checkBody(value) {
+  if (isIterable(value) || (typeof value === "object" && value !== null && (typeof value.readable === "object" || typeof value.writable === "object"))) return;
+  wrongType(
+    '"body" argument',
+    "of type function or an instance of Blob, ReadableStream, WritableStream, Stream, Iterable, AsyncIterable, or Promise or { readable, writable } pair",
+    value,
+  );
+}
 Duplex.from = (source) => {
   if (source instanceof Duplex) return source;
+  checkBody(source);
   const parts = source?.readable !== undefined || source?.writable !== undefined ? source : { readable: Readable.from(source) };
   const readable = parts.readable instanceof ReadableStream ? Readable.fromWeb(parts.readable) : parts.readable;
   const writable = parts.writable instanceof WritableStream ? Writable.fromWeb(parts.writable) : parts.writable;
@@ -67,7 +79,12 @@ Duplex.from = (source) => {
   return duplex;
 };
 Duplex.fromWeb = (pair, options) => {
-  const duplex = Duplex.from({ readable: pair.readable, writable: pair.writable });
+  if (pair !== undefined) checkOptions(pair, "pair");
+  const { readable, writable } = pair ?? {};
+  if (!(readable instanceof ReadableStream)) wrongType('"pair.readable" property', "an instance of ReadableStream", readable);
+  if (!(writable instanceof WritableStream)) wrongType('"pair.writable" property', "an instance of WritableStream", writable);
+  if (options !== undefined) checkOptions(options);
+  const duplex = Duplex.from({ readable, writable });
   if (options?.encoding) duplex.setEncoding(options.encoding);
   return duplex;
 };
@@ -137,4 +154,4 @@ Object.setPrototypeOf(PassThrough.prototype, Transform.prototype);
 Object.setPrototypeOf(PassThrough, Transform);
 PassThrough.prototype._transform = (chunk, encoding, callback) => callback(null, chunk);
 
-module.exports = { Readable, Writable, Duplex, Transform, PassThrough };
+module.exports = { Readable, Writable, Duplex, Transform, PassThrough, checkBody, isIterable };

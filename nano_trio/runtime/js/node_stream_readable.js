@@ -3,19 +3,24 @@
 // A stream is paused (`flowing` false or, before anything asked, null) or flows. What `_read` pushes is kept up to the
 // high-water mark, or goes to `data` listeners at once where the stream flows and nothing is kept.
 const { Buffer } = require("node:buffer");
+const { checkOptions } = platform.load("node_arguments");
 const { StringDecoder } = require("node:string_decoder");
-const { Stream, EventEmitter, highWaterMarkOf, coded, invalidChunk, notImplemented, abortError, commonState, begin, destroy, fail } =
+const { Stream, EventEmitter, checkEncoding, highWaterMarkOf, coded, invalidChunk, notImplemented, abortError, commonState, begin, destroy, fail } =
   platform.load("node_stream_common");
 
+function decoderOf(encoding) {
+  if (encoding) checkEncoding(encoding);
+  return new StringDecoder(encoding);
+}
 function begun(stream, options, isDuplex) {
   const objectMode = !!(options?.objectMode || (isDuplex && options?.readableObjectMode));
-  const encoding = options?.encoding ?? null;
+  const encoding = options?.encoding || null;
   stream._readableState = {
     ...commonState(options),
     objectMode,
-    highWaterMark: highWaterMarkOf(options, "readable", objectMode),
+    highWaterMark: highWaterMarkOf(options, "readable", objectMode, isDuplex),
     encoding,
-    decoder: encoding === null ? null : new StringDecoder(encoding),
+    decoder: encoding === null ? null : decoderOf(encoding),
     buffer: [],
     length: 0,
     flowing: null,
@@ -50,7 +55,7 @@ function add(stream, chunk, encoding, atFront) {
   const state = stream._readableState;
   if (!state.objectMode) {
     if (typeof chunk === "string") {
-      encoding = encoding || "utf8";
+      if (typeof encoding !== "string" || encoding === "") encoding = "utf8";
       if (state.encoding === null || atFront) chunk = Buffer.from(chunk, encoding);
       else if (encoding !== state.encoding) chunk = Buffer.from(chunk, encoding);
     } else if (ArrayBuffer.isView(chunk)) {
@@ -307,7 +312,7 @@ const methods = {
   },
   setEncoding(encoding) {
     const state = this._readableState;
-    state.decoder = new StringDecoder(encoding);
+    state.decoder = decoderOf(encoding);
     state.encoding = state.decoder.encoding;
     const text = state.buffer.map((chunk) => state.decoder.write(chunk)).join("");
     state.buffer = text === "" ? [] : [text];
@@ -398,6 +403,7 @@ const methods = {
     return this;
   },
   iterator(options) {
+    if (options !== undefined) checkOptions(options);
     return iterate(this, options);
   },
 };

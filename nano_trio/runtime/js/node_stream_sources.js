@@ -3,6 +3,7 @@
 const { Buffer } = require("node:buffer");
 const { Readable } = platform.load("node_stream_readable");
 const { coded, abortError } = platform.load("node_stream_common");
+const { checkInteger, checkOptions, checkSignal, fail, outOfRange, wrongType } = platform.load("node_arguments");
 
 Readable.from = (iterable, options) => {
   if (typeof iterable === "string" || iterable instanceof Buffer) {
@@ -19,7 +20,7 @@ Readable.from = (iterable, options) => {
   }
   const method = iterable?.[Symbol.asyncIterator] ?? iterable?.[Symbol.iterator];
   if (typeof method !== "function") {
-    throw coded(new TypeError('The "iterable" argument must be an instance of Iterable.'), "ERR_INVALID_ARG_TYPE");
+    wrongType('"iterable" argument', "an instance of Iterable", iterable);
   }
   const iterator = Reflect.apply(method, iterable, []);
   let isReading = false;
@@ -71,6 +72,8 @@ Readable.from = (iterable, options) => {
 
 /** A stream of Node's that reads one of the Web's. */
 Readable.fromWeb = (stream, options) => {
+  if (!(stream instanceof ReadableStream)) wrongType('"readableStream" argument', "an instance of ReadableStream", stream);
+  if (options !== undefined) checkOptions(options);
   const reader = stream.getReader();
   let isClosed = false;
   reader.closed.then(
@@ -99,6 +102,7 @@ Readable.fromWeb = (stream, options) => {
 };
 /** A stream of the Web's that reads one of Node's. */
 Readable.toWeb = (readable, options) => {
+  if (readable?._readableState === undefined) wrongType('"streamReadable" argument', "an stream.Readable", readable);
   const { objectMode, highWaterMark } = readable._readableState;
   const strategy = options?.strategy ?? (objectMode ? new CountQueuingStrategy({ highWaterMark }) : { highWaterMark: 1 });
   readable.pause();
@@ -140,59 +144,112 @@ Readable.toWeb = (readable, options) => {
 
 // -- as the helpers of iterators ----------------------------------------------------------------------------------------
 
-const later = (make) =>
-  function (...args) {
-    return Readable.from(make(this, ...args));
-  };
+function checkHelper(value, name = "fn") {
+  if (typeof value !== "function") wrongType(`"${name}" argument`, "of type function or an instance of AsyncFunction", value);
+}
+function checkHelperOptions(options) {
+  if (options === undefined || options === null) return;
+  checkOptions(options);
+  if (options.signal !== undefined && options.signal !== null) checkSignal(options.signal, "options.signal");
+}
+function checkMapping(fn, options) {
+  checkHelper(fn);
+  checkHelperOptions(options);
+  const concurrency = options?.concurrency ?? 1;
+  checkInteger(Math.floor(concurrency), "options.concurrency", 1);
+  const highWaterMark = options?.highWaterMark ?? concurrency;
+  checkInteger(Math.floor(highWaterMark), "options.highWaterMark", 0);
+}
+/** How many chunks: a number, as ToIntegerOrInfinity has it. */
+function countOf(value) {
+  const count = Number(value);
+  if (Number.isNaN(count)) return 0;
+  if (count < 0) outOfRange("number", ">= 0", count);
+  return Math.trunc(count);
+}
+async function* mapped(stream, map) {
+  for await (const chunk of stream) yield map(chunk, {});
+}
+async function* filtered(stream, test) {
+  for await (const chunk of stream) if (await test(chunk, {})) yield chunk;
+}
+async function* flatMapped(stream, map) {
+  for await (const chunk of stream) yield* await map(chunk, {});
+}
+async function* taken(stream, count) {
+  if (count <= 0) return;
+  for await (const chunk of stream) {
+    yield chunk;
+    if (--count <= 0) return;
+  }
+}
+async function* behind(stream, count) {
+  for await (const chunk of stream) if (count-- <= 0) yield chunk;
+}
+async function* indexed(stream) {
+  let index = 0;
+  for await (const chunk of stream) yield [index++, chunk];
+}
 const helpers = {
-  map: later(async function* (stream, map) {
-    for await (const chunk of stream) yield map(chunk, {});
-  }),
-  filter: later(async function* (stream, test) {
-    for await (const chunk of stream) if (await test(chunk, {})) yield chunk;
-  }),
-  flatMap: later(async function* (stream, map) {
-    for await (const chunk of stream) yield* await map(chunk, {});
-  }),
-  take: later(async function* (stream, count) {
-    if (count <= 0) return;
-    for await (const chunk of stream) {
-      yield chunk;
-      if (--count <= 0) return;
-    }
-  }),
-  drop: later(async function* (stream, count) {
-    for await (const chunk of stream) if (count-- <= 0) yield chunk;
-  }),
-  async toArray() {
+  map(fn, options) {
+    checkMapping(fn, options);
+    return Readable.from(mapped(this, fn));
+  },
+  filter(fn, options) {
+    checkMapping(fn, options);
+    return Readable.from(filtered(this, fn));
+  },
+  flatMap(fn, options) {
+    checkMapping(fn, options);
+    return Readable.from(flatMapped(this, fn));
+  },
+  take(number, options = undefined) {
+    checkHelperOptions(options);
+    return Readable.from(taken(this, countOf(number)));
+  },
+  drop(number, options = undefined) {
+    checkHelperOptions(options);
+    return Readable.from(behind(this, countOf(number)));
+  },
+  asIndexedPairs(options = undefined) {
+    checkHelperOptions(options);
+    return Readable.from(indexed(this));
+  },
+  async toArray(options) {
+    checkHelperOptions(options);
     const all = [];
     for await (const chunk of this) all.push(chunk);
     return all;
   },
-  async forEach(act) {
-    for await (const chunk of this) await act(chunk, {});
+  async forEach(fn, options) {
+    checkMapping(fn, options);
+    for await (const chunk of this) await fn(chunk, {});
   },
-  async some(test) {
-    for await (const chunk of this) if (await test(chunk, {})) return true;
+  async some(fn, options = undefined) {
+    checkMapping(fn, options);
+    for await (const chunk of this) if (await fn(chunk, {})) return true;
     return false;
   },
-  async every(test) {
-    for await (const chunk of this) if (!(await test(chunk, {}))) return false;
+  async every(fn, options = undefined) {
+    checkMapping(fn, options);
+    for await (const chunk of this) if (!(await fn(chunk, {}))) return false;
     return true;
   },
-  async find(test) {
-    for await (const chunk of this) if (await test(chunk, {})) return chunk;
+  async find(fn, options) {
+    checkMapping(fn, options);
+    for await (const chunk of this) if (await fn(chunk, {})) return chunk;
     return undefined;
   },
-  async reduce(...args) {
-    const [combine] = args;
-    let isBegun = args.length > 1;
-    let result = args[1];
+  async reduce(reducer, initialValue, options) {
+    checkHelper(reducer, "reducer");
+    checkHelperOptions(options);
+    let isBegun = arguments.length > 1;
+    let result = initialValue;
     for await (const chunk of this) {
-      result = isBegun ? await combine(result, chunk, {}) : chunk;
+      result = isBegun ? await reducer(result, chunk, {}) : chunk;
       isBegun = true;
     }
-    if (!isBegun) throw coded(new TypeError("Reduce of an empty stream requires an initial value"), "ERR_MISSING_ARGS");
+    if (!isBegun) fail(TypeError, "ERR_MISSING_ARGS", "Reduce of an empty stream requires an initial value");
     return result;
   },
 };

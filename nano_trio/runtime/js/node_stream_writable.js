@@ -1,18 +1,22 @@
 // node:stream, its Writable. Node.js API: https://nodejs.org/api/stream.html#writable-streams
 const { Buffer } = require("node:buffer");
-const { Stream, highWaterMarkOf, coded, invalidChunk, notImplemented, abortError, commonState, begin, destroy, fail } =
+const { Stream, checkEncoding, highWaterMarkOf, coded, invalidChunk, notImplemented, abortError, commonState, begin, destroy, fail } =
   platform.load("node_stream_common");
+
+const { checkOptions, wrongType } = platform.load("node_arguments");
 
 const nothing = () => {};
 
 function begun(stream, options, isDuplex) {
   const objectMode = !!(options?.objectMode || (isDuplex && options?.writableObjectMode));
+  const defaultEncoding = options?.defaultEncoding ?? "utf8";
+  checkEncoding(defaultEncoding);
   stream._writableState = {
     ...commonState(options),
     objectMode,
-    highWaterMark: highWaterMarkOf(options, "writable", objectMode),
+    highWaterMark: highWaterMarkOf(options, "writable", objectMode, isDuplex),
     decodeStrings: options?.decodeStrings !== false,
-    defaultEncoding: options?.defaultEncoding ?? "utf8",
+    defaultEncoding,
     length: 0,
     buffered: [],
     corked: 0,
@@ -143,7 +147,8 @@ const methods = {
   write(chunk, encoding, callback) {
     const state = this._writableState;
     if (typeof encoding === "function") [encoding, callback] = [undefined, encoding];
-    callback ??= nothing;
+    if (typeof callback !== "function") callback = nothing;
+    if (encoding && encoding !== "buffer") checkEncoding(encoding);
     encoding = encoding || state.defaultEncoding;
     if (chunk === null) throw coded(new TypeError("May not write null values to stream"), "ERR_STREAM_NULL_VALUES");
     if (!state.objectMode) {
@@ -208,7 +213,9 @@ const methods = {
     }
   },
   setDefaultEncoding(encoding) {
-    this._writableState.defaultEncoding = `${encoding}`.toLowerCase();
+    if (typeof encoding === "string") encoding = encoding.toLowerCase();
+    checkEncoding(encoding);
+    this._writableState.defaultEncoding = encoding;
     return this;
   },
   destroy(error, callback) {
@@ -303,6 +310,8 @@ Writable.prototype[Symbol.asyncDispose] = function () {
 
 /** A stream of Node's that writes to one of the Web's. */
 Writable.fromWeb = (stream, options) => {
+  if (!(stream instanceof WritableStream)) wrongType('"writableStream" argument', "an instance of WritableStream", stream);
+  if (options !== undefined) checkOptions(options);
   const writer = stream.getWriter();
   const writable = new Writable({
     ...options,
@@ -322,6 +331,7 @@ Writable.fromWeb = (stream, options) => {
 };
 /** A stream of the Web's that writes to one of Node's. */
 Writable.toWeb = (writable) => {
+  if (writable?._writableState === undefined) wrongType('"streamWritable" argument', "an stream.Writable", writable);
   let failed = null;
   let stop;
   writable.on("error", (error) => {
