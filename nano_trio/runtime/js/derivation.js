@@ -17,10 +17,10 @@
   /** The bytes, an ArrayBuffer: as a promise, or where the turn `waits` as they are. `begin` calls the host; `size`: bytes that it takes. */
   function derive(waits, size, begin) {
     // What the host takes meanwhile counts as the app's memory: this fails where the app may not have it.
-    let held = new ArrayBuffer(size);
+    const taken = { __proto__: null, bytes: new ArrayBuffer(size) };
     if (waits) {
       const answer = begin();
-      held = undefined;
+      taken.bytes = undefined;
       let result;
       settle({ __proto__: null, resolve: (value) => void (result = value), reject: (error) => { throw error; } }, answer);
       return result;
@@ -35,7 +35,7 @@
         host.proceed(id);
       });
       promiseThen(done, () => {
-        held = undefined;
+        taken.bytes = undefined;
         settle(deferred, host.take(operation));
       });
     }
