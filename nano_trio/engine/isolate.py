@@ -351,6 +351,7 @@ class Isolate:
         self.account.turns += 1
         self._greenlet = runner = self._parked.pop() if self._parked else new_runner()
         turnstile.cpu_start = -1
+        turnstile.elsewhere_ns = 0
         turnstile.slice_left = slice_ns
         # Time between turns is not time between polls.
         turnstile.wall_start = turnstile.polled = start = _clock()
@@ -401,17 +402,18 @@ class Isolate:
     def _suspend(self) -> None:
         turn = self._turn
         assert turn is not None
-        if self._turnstile.waits_for is not None:
-            self._turnstile.slice_ends = NEVER
-            turn.suspended()
-            return
-        self.account.slices += 1
-        short = turn.cpu_ns <= self._short_turn_ns
-        if not short and not self._turnstile.collecting:
+        turnstile, short = self._turnstile, self.is_short(turn)
+        if not short and not turnstile.collecting:
             self.account.trust = 0
-        self._turnstile.slice_ends = NEVER
+        turnstile.slice_ends = NEVER
         turn.suspended()
-        self._request(suspended=True, short=short)
+        if turnstile.waits_for is None:
+            self.account.slices += 1
+            self._request(suspended=True, short=short)
+
+    def is_short(self, turn: Entry) -> bool:
+        """Whether the turn in progress has taken no more of the scheduler's slices than a short one does."""
+        return turn.cpu_ns - self._turnstile.elsewhere_ns <= self._short_turn_ns
 
     def _request(self, *, suspended: bool, short: bool = False) -> None:
         if not self._requested:

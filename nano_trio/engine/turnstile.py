@@ -51,8 +51,8 @@ class Turnstile:
 
     __slots__ = (
         "_interval", "_longest", "_scheduler", "allowance_ns", "collecting", "counter", "counter_at", "cpu_start",
-        "heap", "heap_trigger", "hub", "in_native_call", "isolate", "left", "look_at", "outgrown", "patience_ns",
-        "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "waits_for", "wall_start",
+        "elsewhere_ns", "heap", "heap_trigger", "hub", "in_native_call", "isolate", "left", "look_at", "outgrown",
+        "patience_ns", "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "waits_for", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate) -> None:
@@ -85,6 +85,8 @@ class Turnstile:
         """The turn was left in the midst of a native call: the heap must not be touched again."""
         self.waits_for: object | None = None
         """What the turn, suspended in a host function, waits for: it needs no slices until that is over."""
+        self.elsewhere_ns = 0
+        """Of the turn's CPU time, that of others for whom it waited: it took nobody's slices."""
 
     def take(self, limits: Limits) -> None:
         """Before the first turn: what the heap may grow to."""
@@ -177,9 +179,13 @@ class Turnstile:
             raise CannotWait
         if self.stop is None:
             isolate._charge(turn)
-            waits_for = self.waits_for = object()
+            if turn.cpu_ns >= isolate.turn_limit_ns:
+                self.stop = StopReason.CPU
+        if self.stop is None:
+            waits_for, left_ns = object(), isolate.turn_limit_ns - turn.cpu_ns
+            self.waits_for = waits_for
             try:
-                begin(max(isolate.turn_limit_ns - turn.cpu_ns, 1), partial(self._is_over, waits_for))
+                begin(left_ns, partial(self._is_over, waits_for, left_ns))
             except BaseException:
                 self.waits_for = None
                 raise
@@ -195,14 +201,18 @@ class Turnstile:
         if self._ends():
             raise Stopped
 
-    def _is_over(self, what: object, cpu_ns: int) -> None:
+    def _is_over(self, what: object, limit_ns: int, cpu_ns: int) -> None:
         turn, isolate = self.turn, self.isolate()
         if turn is None or isolate is None or self.waits_for is not what or self.stop is not None:
             return  # it was stopped meanwhile, and unwinds
         self.waits_for = None
         turn.cpu_ns += cpu_ns
+        self.elsewhere_ns += cpu_ns
         isolate.account.cpu_ns += cpu_ns
-        isolate._request(suspended=True, short=True)
+        if cpu_ns >= limit_ns:
+            # They gave up at what they were told, also where the turn may use more by now.
+            self.stop = StopReason.CPU
+        isolate._request(suspended=True, short=isolate.is_short(turn))
 
     def _ends(self) -> bool:
         """Whether the turn must stop: then what a builtin swallows that for goes on to its next branch or call only."""

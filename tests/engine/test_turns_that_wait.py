@@ -14,7 +14,7 @@ import trio
 
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.pauses import CannotWait, Stopped
-from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.scheduler import PROVEN_TURNS, CpuScheduler
 from nano_trio.engine.turn import StopReason, Turn
 
 from .conftest import NewIsolate
@@ -30,6 +30,7 @@ function waits() {
 function among() { return [3, 1, 2].sort((a, b) => (wait(), a - b)).join() + JSON.stringify({ toJSON: () => wait() }) + "x".replace("x", wait); }
 function twice() { wait(); for (let i = 0; i < 1e9; i++); }
 function uncaught() { wait(); }
+function computesAndWaits(n) { for (;;) { for (let i = 0; i < n; i++); wait(); } }
 async function later() { await null; log.push(wait()); await null; log.push("then"); }
 """
 
@@ -128,6 +129,63 @@ async def test_the_cpu_time_of_others_is_the_turns(new_isolate: NewIsolate) -> N
     await until(isolate)
     assert (beyond.stopped, isolate.stopped) == (StopReason.CPU, StopReason.CPU)
     assert others.stopped == 1
+
+
+async def test_who_gives_up_at_the_limit_has_no_answer_though_the_limit_was_raised_meanwhile(
+    new_isolate: NewIsolate,
+) -> None:
+    isolate = new_isolate(source=SOURCE, turn_ms=1000)
+    others = Others(isolate)
+    turn = Turn(isolate.context.get("waits"), ())
+    isolate.submit(turn)
+    isolate.limit_turns(60_000)
+    others.over[0](others.limits_ns[0])
+    await until(isolate)
+    assert turn.stopped is StopReason.CPU
+    assert others.stopped == 1
+
+
+async def test_at_its_limit_a_turn_has_others_begin_nothing(new_isolate: NewIsolate) -> None:
+    isolate = new_isolate(source=SOURCE, turn_ms=0.01)
+    others = Others(isolate)
+    turn = Turn(isolate.context.get("waits"), ())
+    isolate.submit(turn)
+    assert (turn.stopped, others.over) == (StopReason.CPU, [])
+
+
+async def test_it_comes_back_with_those_that_may_still_be_short(
+    new_isolate: NewIsolate, scheduler: CpuScheduler
+) -> None:
+    """Where it has computed no more than that: what others have is not its own."""
+    isolate, neighbour = new_isolate(source=SOURCE), new_isolate()
+    others = Others(isolate)
+    isolate.submit(Turn(isolate.context.get("computesAndWaits"), (0,)))
+    await trio.lowlevel.checkpoint()
+    assert scheduler.may_begin(neighbour.account)
+    others.over.pop()(1_000_000_000)
+    # Those go first.
+    assert not scheduler.may_begin(neighbour.account)
+
+
+async def test_who_computes_between_waits_is_one_of_those_who_compute(
+    new_isolate: NewIsolate, scheduler: CpuScheduler
+) -> None:
+    isolate, neighbour = new_isolate(source=SOURCE), new_isolate()
+    others = Others(isolate)
+    for _ in range(PROVEN_TURNS):
+        isolate.submit(Turn(int, ()))
+        await until(isolate)
+    assert isolate.account.proven
+    isolate.submit(Turn(isolate.context.get("computesAndWaits"), (500,)))
+    for _ in range(100):
+        while not others.over:
+            await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        others.over.pop()(0)
+    # It came out of no slice's end, only out of waits.
+    assert isolate.account.slices == 0
+    assert not isolate.account.proven
+    assert scheduler.may_begin(neighbour.account)
 
 
 async def test_it_is_stopped_while_it_waits(new_isolate: NewIsolate) -> None:
