@@ -28,6 +28,7 @@ import enum
 import functools
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -294,6 +295,8 @@ async def _in_process(compute: Callable[[], Any], limit_ns: int = 0) -> tuple[An
             stderr=subprocess.DEVNULL,
             check=False,
             deliver_cancel=_kill,
+            # Ctrl-C goes to the whole group at the terminal. The server drains then, and this is a part of what it has.
+            process_group=0,
         )
     if limit_ns and done.returncode == -signal.SIGPROF:
         return None, limit_ns
@@ -322,10 +325,19 @@ async def _kill(process: trio.Process) -> None:
     process.kill()
 
 
+def _end_with_server() -> None:
+    """A server that is killed cannot kill this: end where nobody is left to read the result."""
+    result = select.poll()
+    result.register(sys.stdout.fileno(), 0)  # of no events: an error is told all the same
+    result.poll()
+    os._exit(1)
+
+
 def _main() -> None:
     # Others' turns come first, where the system lets a process say so.
     with contextlib.suppress(OSError):
         os.nice(5)
+    threading.Thread(target=_end_with_server, daemon=True).start()
     compute, limit_ns = pickle.load(sys.stdin.buffer)
     began = time.process_time_ns()
     if limit_ns:

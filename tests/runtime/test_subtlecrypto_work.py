@@ -207,6 +207,46 @@ def test_a_process_that_may_not_let_others_go_first_computes_all_the_same() -> N
     assert pickle.loads(done.stdout)[0] == 1024
 
 
+def _with_a_process(iterations: int, then: str) -> subprocess.CompletedProcess[str]:
+    """What a server says that has so much computed in a process, and then does something to itself or its group."""
+    program = f"""if True:
+        import functools, hashlib, os, psutil, signal, trio
+        from nano_trio.runtime import crypto_work
+        signal.signal(signal.SIGINT, lambda *_: None)
+
+        async def compute():
+            result, _ = await crypto_work._in_process(functools.partial(hashlib.pbkdf2_hmac, "sha1", b"p", b"s", {iterations}))
+            print(type(result).__name__)
+
+        async def main():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(compute)
+                while not psutil.Process().children():
+                    await trio.sleep(0.001)
+                child = psutil.Process().children()[0].pid
+                {then}
+
+        trio.run(main)
+    """
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, start_new_session=True
+    )
+
+
+def test_it_ends_with_a_server_that_is_killed() -> None:
+    done = _with_a_process(2**31 - 1, "print(child, flush=True); os.kill(os.getpid(), signal.SIGKILL)")
+    number, deadline = int(done.stdout), time.monotonic() + 60
+    while psutil.pid_exists(number) and psutil.Process(number).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "it computes on, for nobody"
+        time.sleep(0.01)
+
+
+def test_ctrl_c_is_for_the_server_to_answer() -> None:
+    """It drains: what apps wait for is a part of that."""
+    done = _with_a_process(1000, "os.killpg(0, signal.SIGINT)")
+    assert (done.stdout, done.returncode) == ("bytes\n", 0), done.stderr
+
+
 # -- memory -----------------------------------------------------------------------------------------------------------
 
 
