@@ -1,7 +1,7 @@
 // node:stream: its classes, pipeline and finished. Node.js API, Stream: https://nodejs.org/api/stream.html
 const common = platform.load("node_stream_common");
 const { Readable, Writable, Duplex, Transform, PassThrough, checkBody, isIterable } = platform.load("node_stream_duplex");
-const { checkFunction, checkOptions, checkSignal, fail, wrongType } = platform.load("node_arguments");
+const { checkFunction, checkOptions, checkSignal, fail, inspect, wrongType } = platform.load("node_arguments");
 const { Stream, NO_STREAM, coded, prematureClose, abortError, isNodeStream, isReadable, isWritable, addAbortSignal } = common;
 
 Stream.prototype.pipe = function (destination, options) {
@@ -186,20 +186,29 @@ function run(parts, callback, options) {
   return current;
 }
 
+/** Whether a part of what is composed has that side. A function has both. */
+function isSide(part, isOf, side) {
+  if (isNodeStream(part)) return isOf(part);
+  if (part instanceof ReadableStream || part instanceof WritableStream) return (part instanceof ReadableStream) === (side === "readable");
+  return typeof part === "function" || (isIterable(part) ? side === "readable" : part?.[side] !== undefined);
+}
 /** Several streams as one duplex. */
 function compose(...parts) {
   if (parts.length === 1) return Duplex.from(asStream(parts[0], false));
-  const entrance = new PassThrough({ objectMode: true });
-  const exit = new PassThrough({ objectMode: true });
-  const duplex = Duplex.from({ writable: entrance, readable: exit });
-  run([entrance, ...parts, exit], (error) => error && duplex.destroy(error), {});
+  // What the first is not written to, or the last not read from, the duplex is not either.
+  const entrance = isSide(parts[0], isWritable, "writable") ? new PassThrough({ objectMode: true }) : undefined;
+  const exit = isSide(parts.at(-1), isReadable, "readable") ? new PassThrough({ objectMode: true }) : undefined;
+  const duplex = entrance || exit ? Duplex.from({ writable: entrance, readable: exit }) : new Duplex({ readable: false, writable: false });
+  run([entrance, ...parts, exit].filter((part) => part !== undefined), (error) => error && duplex.destroy(error), {});
   return duplex;
 }
 
 function composed(stream, options) {
   if (options !== undefined && options !== null) checkOptions(options);
   if (options?.signal !== undefined) checkSignal(options.signal, "options.signal");
-  if (typeof stream !== "function") checkBody(stream);
+  if (isNodeStream(stream)) {
+    if (!isWritable(stream)) fail(TypeError, "ERR_INVALID_ARG_VALUE", `The argument 'stream' must be writable. Received ${inspect(stream)}`);
+  } else if (typeof stream !== "function" && !(stream instanceof WritableStream)) checkBody(stream);
   const duplex = compose(this, stream);
   if (options?.signal) addAbortSignal(options.signal, duplex);
   return duplex;

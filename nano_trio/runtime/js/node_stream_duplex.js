@@ -47,6 +47,7 @@ function checkBody(value) {
 }
 Duplex.from = (source) => {
   if (source instanceof Duplex) return source;
+  if (source instanceof Writable || source instanceof WritableStream) return Duplex.from({ writable: source });
   checkBody(source);
   const parts = source?.readable !== undefined || source?.writable !== undefined ? source : { readable: Readable.from(source) };
   const readable = parts.readable instanceof ReadableStream ? Readable.fromWeb(parts.readable) : parts.readable;

@@ -148,7 +148,7 @@ const methods = {
     const state = this._writableState;
     if (typeof encoding === "function") [encoding, callback] = [undefined, encoding];
     if (typeof callback !== "function") callback = nothing;
-    if (encoding && encoding !== "buffer") checkEncoding(encoding);
+    if (encoding && encoding !== "buffer" && !state.objectMode) checkEncoding(encoding);
     encoding = encoding || state.defaultEncoding;
     if (chunk === null) throw coded(new TypeError("May not write null values to stream"), "ERR_STREAM_NULL_VALUES");
     if (!state.objectMode) {
