@@ -6,7 +6,7 @@
   "use strict";
   const { inspect } = platform.load("inspect");
   const { DOMString } = platform.load("webidl_core");
-  const { bytesForHost, viewInfo } = platform.load("webidl_buffers");
+  const { bytesForHost, copyBytes, isArrayBuffer, viewInfo } = platform.load("webidl_buffers");
   const { freeze } = platform.statics.Object;
   const { floor, min } = platform.statics.Math;
   const host = platform.host("node");
@@ -76,8 +76,11 @@
   }
   function feed(number, view) {
     const { buffer, byteOffset, byteLength } = viewInfo(view);
+    const isOwn = isArrayBuffer(buffer); // else it is shared
     for (let at = 0; at < byteLength; at += PART) {
-      host.update(number, slice(buffer, byteOffset + at, byteOffset + min(byteLength, at + PART)));
+      const start = byteOffset + at;
+      const size = min(byteLength - at, PART);
+      host.update(number, isOwn ? slice(buffer, start, start + size) : copyBytes(new Uint8Array(buffer, start, size)));
     }
   }
   return freeze({

@@ -57,3 +57,12 @@ attempt("no callback", () => randomFill(Buffer.alloc(1)));
 attempt("no callback", () => randomFill(Buffer.alloc(1), 0, 1, 5));
 attempt("fill", () => randomFill("x", () => {}));
 console.log(await promisify(randomFill)(new Uint8Array(0)), (await promisify(randomFill)(new Uint8Array(9), 1)).length);
+// Memory that is shared, also where it is hashed in parts.
+for (const size of [5, 70_000]) {
+  const shared = new Uint8Array(new SharedArrayBuffer(size + 1), 1).fill(7);
+  attempt("shared", () => crypto.createHash("md5").update(shared).digest());
+  attempt("shared", () => crypto.createHmac("md5", shared).update(shared).digest());
+  attempt("shared", () => pbkdf2Sync(shared, shared, 1, 8, "sha1"));
+  attempt("shared", () => scryptSync(shared, shared, 8, { N: 2 }));
+  attempt("shared", () => hkdfSync("sha1", shared, shared, "", 8));
+}
