@@ -9,7 +9,7 @@ Theory of operation. A host function says what is to be computed and how heavy i
 - ``HEAVY`` work runs on one of Trio's worker threads. An app has two at a time, and all apps as many as there are
   cores, so an app that asks for a thousand keys delays its neighbour's signature by no more than its share.
 - ``ENDLESS`` work (PBKDF2 with billions of iterations) cannot be stopped on a thread; it runs in a process that is
-  killed when the app no longer waits, one at a time for an app.
+  killed when the app no longer waits, one at a time for an app. Where the server is killed it ends itself.
 
 :meth:`Work.run` answers with the result, with a string ``"Name\\nmessage"`` for an error, or with None: the work has
 been put aside and JavaScript starts it as an operation, :meth:`Work.proceed`. The operation settles without a value;
