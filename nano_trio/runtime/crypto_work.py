@@ -232,6 +232,9 @@ class _Clock:
     """The CPU time that a thread takes for something, for others to read."""
 
     def __init__(self) -> None:
+        self.runs = trio.Event()
+        """There is something to read: before, others may have the threads for long."""
+        self._loop = trio.lowlevel.current_trio_token()
         self._thread: int | None = None
         self._began = 0
         self._used: int | None = None
@@ -242,6 +245,8 @@ class _Clock:
         # Where systems have no such clock it is known at the end.
         find: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
         self._thread = None if find is None else find(threading.get_ident())
+        with contextlib.suppress(trio.RunFinishedError):
+            self._loop.run_sync_soon(self.runs.set)
         try:
             return _guard(compute)
         finally:
@@ -275,6 +280,7 @@ async def _for_turn(weight: Weight, compute: Callable[[], Any], limit_ns: int) -
 
 async def _until(clock: _Clock, limit_ns: int, scope: trio.CancelScope) -> None:
     """Cancel it when so much CPU time is used."""
+    await clock.runs.wait()
     while (left_ns := limit_ns - clock.used_ns) > 0:  # noqa: ASYNC110
         await trio.sleep(max(left_ns / 1e9, _MOMENT_S))
     scope.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 import trio
+import trio.testing
 
 from nano_trio.actors.exchange import AppExchange
 from nano_trio.actors.messages import IncomingRequest
@@ -159,6 +161,29 @@ async def test_a_drains_deadline_reaches_it(house: HouseMaker, gate: Gate) -> No
         gate.opened.set()
         await home.settled()
         assert "went on" not in home.logged("app")
+
+
+def test_nobody_looks_at_the_clock_of_what_waits_for_a_thread() -> None:
+    """Hundreds of apps may, each with little CPU time left."""
+
+    async def begin_later() -> tuple[Any, int]:
+        threads, others = crypto_work._threads(), [object() for _ in range(int(crypto_work._threads().total_tokens))]
+        for other in others:
+            await threads.acquire_on_behalf_of(other)
+        done: list[tuple[Any, int]] = []
+        async with trio.open_nursery() as nursery:
+
+            async def compute() -> None:
+                done.append(await crypto_work._for_turn(Weight.HEAVY, bytes, 10**12))
+
+            nursery.start_soon(compute)
+            await trio.testing.wait_all_tasks_blocked()
+            assert trio.lowlevel.current_statistics().seconds_to_next_deadline == math.inf
+            for other in others:
+                threads.release_on_behalf_of(other)
+        return done[0]
+
+    assert trio.run(begin_later)[0] == b""
 
 
 def test_a_loop_that_ends_leaves_the_next_its_threads() -> None:
