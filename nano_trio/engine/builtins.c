@@ -53,7 +53,8 @@
  * The promises that the engine makes for itself, for async functions, come from us as well: builtins_promises.c. So do
  * the length and the name of functions: builtins_functions.c; what apps call of Map and Set, and of iterators, where the
  * engine's own is not safe: builtins_maps.c and builtins_iterators.c; and what answers for async generators that are done:
- * builtins_generators.c. And functions that have data, and `instanceof`, are called with a look at the stack: builtins_calls.c;
+ * builtins_generators.c. And functions that have data, and `instanceof`, are called with a look at the stack:
+ * builtins_calls.c; weak maps do not keep what only their values refer to: builtins_weak.c;
  * and where the heap is full code is compiled, and modules are read and linked, without a refusal: builtins_compiling.c.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
@@ -347,6 +348,7 @@ int builtins_mend(const Engine *functions, Context *context) {
   engine = *functions;
   if (!mend_maps(context) || !mend_iterators(context) || !proves_classes(context)) return 0;
   guard_instances();
+  learn_weak_maps(context);
   return 1;
 }
 
@@ -384,10 +386,11 @@ static int put(Context *context, Value object, const char *name, Value value) {
   return tag_of(value) == TAG_OBJECT && engine.define_named(context, object, name, value, CONFIGURABLE_WRITABLE) >= 0;
 }
 
-/* Give a context { uncurry, statics, defineLazy, defineMembers } as the global of this name, and its runtime calls with a look at
-   the stack. Out of memory, it has none of the name. */
+/* Give a context { uncurry, statics, defineLazy, defineMembers } as the global of this name, and have its runtime call with a look at
+   the stack and collect weak maps' values. Out of memory, it has none of the name. */
 void builtins_give(Context *context, const char *place) {
   guard_calls(context);
+  guard_weak_maps(context);
   if (tells_of_code) guard_compiling(context);
   Value global = engine.get_global(context);
   Value given = engine.new_object(context, null);

@@ -9,6 +9,7 @@
 typedef Value Generic(Context *, Value this, int count, Value *arguments);
 typedef Value GenericMagic(Context *, Value this, int count, Value *arguments, int magic);
 typedef Value Job(Context *, int count, Value *arguments);
+typedef void Told(Runtime *, void *object); /* by builtins_weak.c */
 typedef Value Data_function(Context *, Value this, int count, Value *arguments, int magic, Value *kept);
 
 /* What a list of properties holds (JS_DEF_CFUNC, JS_DEF_CGETSET_MAGIC, JS_DEF_OBJECT). */
@@ -108,6 +109,10 @@ typedef struct {
   Value (*read)(Context *, const uint8_t *, size_t, int flags);
   int (*is_instance)(Context *, Value, Value constructor); /* -1: an error is pending */
   Value (*throw_reference_error)(Context *, const char *format, ...);
+  Value (*construct)(Context *, Value constructor, int count, Value *arguments);
+  void (*collect_garbage)(Runtime *);
+  void (*mark_value)(Runtime *, Value, Told *);
+  void (*free_in_runtime)(Runtime *, void *);
 } Engine;
 
 extern Engine engine;
@@ -196,6 +201,19 @@ int proves_classes(Context *);
 void guard_calls(Context *);
 /* Have `instanceof` look at the stack, from now on in each of the engine's contexts. */
 void guard_instances(void);
+/* What the engine keeps of a class (quickjs.c, JSClass). */
+typedef struct {
+  uint32_t number, name;
+  void (*finalizer)(void), (*mark)(void);
+  Value (*call)(Context *, Value object, Value this, int count, Value *arguments, int flags);
+  void *exotic;
+} Class;
+/* NULL: there is none of that number. */
+Class *class_of_runtime(Runtime *, uint32_t number);
+/* Once a process, after these, in a context in which no code has run, what builtins_weak.c knows of the engine. Then, for each
+   runtime, what that says. */
+void learn_weak_maps(Context *);
+void guard_weak_maps(Context *);
 /* Once a process, in a context in which no code has run, what builtins_compiling.c knows of the engine. Then, for each context, that
    it compiles as that says. And, once the two above are had, which tell that an app's code is about to run: that modules are read
    and linked so, from now on in all contexts. */

@@ -83,6 +83,10 @@ _FUNCTIONS = (
     "JS_ReadObject",
     "JS_IsInstanceOf",
     "JS_ThrowReferenceError",
+    "JS_CallConstructor",
+    "JS_RunGC",
+    "JS_MarkValue",
+    "js_free_rt",
 )
 _PLACE = "given"
 _LARGE = 1 << 20

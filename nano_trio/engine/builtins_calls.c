@@ -20,13 +20,7 @@
 
 #include "builtins.h"
 
-/* What the engine keeps of a class (quickjs.c, JSClass), and where a runtime has how many there may be, and them. */
-typedef struct {
-  uint32_t number, name;
-  void (*finalizer)(void), (*mark)(void);
-  Value (*call)(Context *, Value object, Value this, int count, Value *arguments, int flags);
-  void *exotic;
-} Class;
+/* Where a runtime has how many classes there may be, and them. */
 enum { COUNT_AT = 108, CLASSES_AT = 112 };
 
 static uint16_t data_class;
@@ -42,8 +36,7 @@ static Value nothing(Context *context, Value this, int count, Value *arguments, 
   return undefined;
 }
 
-/* NULL: there is none of that number. */
-static Class *class_of_runtime(Runtime *runtime, uint32_t number) {
+Class *class_of_runtime(Runtime *runtime, uint32_t number) {
   int32_t count;
   Class *classes;
   memcpy(&count, (char *)runtime + COUNT_AT, sizeof count);
