@@ -1,27 +1,30 @@
 /*
  * WeakMap (ECMA-262, 24.3): what a key's value refers to does not keep the key; see builtins.c.
  *
- * Theory of operation. To the engine's collector a weak map refers to the values of all its keys. Where a value refers to its
- * key, as the proxies do that Vue keeps for their targets, the key lives as long as the map, and a module's map lives as long
- * as the app. By the language a value counts as referred to by a map only while both the map and its key live.
+ * Theory of operation. To the engine's collector a weak map refers to the values of all its keys. Where a value
+ * refers to its key, as the proxies do that Vue keeps for their targets, the key lives as long as the map, and a
+ * module's map lives as long as the app. By the language a value counts as referred to by a map only while both the
+ * map and its key live.
  *
- * The collector has three passes over its objects. The first takes from each object's count of references what other objects
- * refer to it by; those with none left wait in a list of their own. The second goes through a list of the others, and gives
- * them back what each of these refers to: who had none before comes from the waiting ones to the end of that list. The third
- * gives back what those refer to that still wait; then they are freed. A class has a function that tells the collector what
- * an object of it refers to, and the collector gives that a function of its own for each pass. That of weak maps is ours:
+ * The collector has three passes over its objects. The first takes from each object's count of references what
+ * other objects refer to it by; those with none left wait in a list of their own. The second goes through a list of
+ * the others, and gives them back what each of these refers to: who had none before comes from the waiting ones to
+ * the end of that list. The third gives back what those refer to that still wait; then they are freed. A class has
+ * a function that tells the collector what an object of it refers to, and the collector gives that a function of
+ * its own for each pass. That of weak maps is ours:
  *
- *   In the second pass it tells of the values of keys that are known to live. The others are put off.
- *   Two objects of ours, the watchers, are sent to the end of the list by turns, until the pass comes to one that is the
- *   last. Then whose key has come to live meanwhile has its value told of, and the pass goes on. Where there is none of
- *   these, the keys of all that is put off are garbage, and the map loses their values: nobody can ask for them any more.
+ *   In the second pass it tells of the values of keys that are known to live. The others are put off. Two objects
+ *   of ours, the watchers, are sent to the end of the list by turns, until the pass comes to one that is the last.
+ *   Then whose key has come to live meanwhile has its value told of, and the pass goes on. Where there is none of
+ *   these, the keys of all that is put off are garbage, and the map loses their values: nobody can ask for them any
+ *   more.
  *
- * An app can make of n keys a chain of which each visit finds one. The collector cannot be suspended, so there is an end to
- * the looks at what is put off: then all of that is told of, and stays until the next time. So it is where there is no memory
- * to put off.
+ * An app can make of n keys a chain of which each visit finds one, and looks at all. So there is an end to the looks at
+ * what is put off: then all of that is told of, and stays until the next time. So it is where there is no memory to put
+ * off.
  *
- * Threads: every call comes from the engine, which runs with Python's GIL held; and what is put off is a runtime's own, for a
- * turn may be suspended anywhere.
+ * Threads: every call comes from the engine, which runs with Python's GIL held; and what is put off is a runtime's
+ * own, for a turn may be suspended anywhere.
  */
 
 #include <stdlib.h>
@@ -79,7 +82,7 @@ static Owner *owner_of(Value value) { return value.as.pointer; }
 
 static Link *link_of(Object *object) { return (Link *)object->links; }
 
-/* Whoever calls a watcher would have to have one: so its class has the runtime's watch in the place of what calls it. */
+/* Nobody who could call a watcher has one: so its class has the runtime's watch in the place of what calls it. */
 static Watch *watch_of(Runtime *runtime) {
   Class *class = class_of_runtime(runtime, watcher_class);
   return class == NULL ? NULL : (Watch *)class->call;
@@ -281,8 +284,9 @@ static int proves_loss(Context *context, Value map) {
     guard_weak_maps(context);
     release(context, lost);
     engine.collect_garbage(engine.get_runtime(context));
-    proof = last_record(map, 2) == dying && tag_of(dying->value) == TAG_UNDEFINED && tag_of(living->value) == TAG_OBJECT &&
-            object_of(living->value)->references == 1 && object_of(kept)->references == 2;
+    proof = last_record(map, 2) == dying && tag_of(dying->value) == TAG_UNDEFINED &&
+            tag_of(living->value) == TAG_OBJECT && object_of(living->value)->references == 1 &&
+            object_of(kept)->references == 2;
   }
   release(context, kept);
   return proof;
