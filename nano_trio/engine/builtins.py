@@ -15,7 +15,7 @@ from typing import Any
 
 import quickjs
 
-from nano_trio.engine import generators, json_builtins
+from nano_trio.engine import generators, json_builtins, poll_timer
 from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of
 
@@ -187,7 +187,8 @@ def _functions() -> ctypes.Array[ctypes.c_void_p] | None:
 def _opened() -> ctypes.PyDLL | None:
     opened = open_library("builtins")
     if opened is not None:
-        opened.builtins_forget.restype = opened.builtins_spare.restype = None
+        opened.builtins_forget.restype = opened.builtins_spare.restype = opened.builtins_pause_by.restype = None
+        opened.builtins_pause_by(poll_timer.pause())
     return opened
 
 

@@ -24,7 +24,8 @@
  * off.
  *
  * Threads: every call comes from the engine, which runs with Python's GIL held; and what is put off is a runtime's
- * own, for a turn may be suspended anywhere.
+ * own, for a turn may be suspended anywhere. The timer of polls (poll_timer.c) suspends the collector where it is in the
+ * engine, and a map may have a million entries of which the engine is told nothing: so we ask every now and then.
  */
 
 #include <stdlib.h>
@@ -61,6 +62,8 @@ enum { FIRST, SECOND, WATCHERS };
 enum { LIST_AT = 0x88 };
 /* How often what was put off is looked at, on average. */
 enum { LOOKS = 8 };
+/* After so many entries the turn may be suspended. */
+enum { STRETCH = 1024 };
 
 /* Of a runtime. */
 typedef struct {
@@ -77,6 +80,12 @@ static uint16_t map_class;
 static uint32_t watcher_class;
 /* What the collector gives in the first and the second pass: what a watcher without a watch was last given. */
 static Told *takes, *gives;
+
+static void no_pause(void) {}
+static void (*pause_turn)(void) = no_pause;
+
+/* Once a process: what is called every now and then where the turn may be suspended. NULL: nothing. */
+void builtins_pause_by(void (*function)(void)) { pause_turn = function != NULL ? function : no_pause; }
 
 static Owner *owner_of(Value value) { return value.as.pointer; }
 
@@ -120,8 +129,9 @@ static void mark_map(Runtime *runtime, Value value, Told *told) {
     own_mark(runtime, value, told);
     return;
   }
-  size_t before = watch->count;
+  size_t before = watch->count, gone = 0;
   for (Link *link = map->records.next; link != &map->records; link = link->next) {
+    if (++gone % STRETCH == 0) pause_turn();
     Record *record = (Record *)((char *)link - offsetof(Record, link));
     if (tag_of(record->value) != TAG_OBJECT || is_alive(record->key) || !put_off(watch, record))
       engine.mark_value(runtime, record->value, told);
@@ -135,6 +145,7 @@ static int look_again(Runtime *runtime, Watch *watch) {
   int has_looks = watch->looks >= count;
   watch->looks -= has_looks ? count : watch->looks;
   for (size_t i = 0; i < count; i++) {
+    if ((i + 1) % STRETCH == 0) pause_turn();
     Record *record = watch->put_off[i];
     if (has_looks && !is_alive(record->key))
       watch->put_off[left++] = record;
@@ -158,7 +169,10 @@ static void visit(Runtime *runtime, Watch *watch, int which) {
     send_next(runtime, watch);
     return;
   }
-  while (watch->count > 0) watch->put_off[--watch->count]->value = undefined;
+  while (watch->count > 0) {
+    watch->put_off[--watch->count]->value = undefined;
+    if (watch->count % STRETCH == 0) pause_turn();
+  }
   free(watch->put_off);
   watch->put_off = NULL;
   watch->room = 0;

@@ -3,6 +3,7 @@ a value that refers to its key keeps it as long as the map is there."""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nano_trio.engine import builtins
+from nano_trio.engine import builtins, poll_timer
 from nano_trio.runtime import platform
 from tests.runtime.harness import Bench
 
@@ -147,6 +148,33 @@ def test_chains_that_take_too_many_looks_live_on(bench: Bench) -> None:
     bench.run("kept.key = undefined")
     collect(bench)
     assert bench.run(TELL) == 0
+
+
+@pytest.mark.parametrize(
+    ("times", "program"),
+    [
+        # Put off, looked at and lost.
+        (3, "kept.map.set(key, { key })"),
+        (1, "kept.keys.push(key); kept.map.set(key, i)"),
+    ],
+)
+def test_the_collector_can_be_suspended_in_a_large_map(bench: Bench, times: int, program: str) -> None:
+    """The timer of polls suspends it where it is in the engine; of such entries the engine is told nothing for long."""
+    library = builtins.library(platform.builtins_source())
+    assert library is not None
+    asked: list[None] = []
+    ask = ctypes.PYFUNCTYPE(None)(lambda: asked.append(None))
+    library.builtins_pause_by(ask)
+    try:
+        # Some of it may be collected before this has come to its end.
+        bench.run(
+            f"{BEGIN} kept.map = new WeakMap(); kept.keys = [];"
+            f"for (let i = 0; i < 50000; i++) {{ const key = {{}}; {program} }}"
+        )
+        collect(bench)
+    finally:
+        library.builtins_pause_by(poll_timer.pause())
+    assert len(asked) >= 30 * times, "it asks every 1,024 entries"
 
 
 # Blocks that are freed are filled and never handed out again: whoever uses one afterwards ends the process.
