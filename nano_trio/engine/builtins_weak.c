@@ -20,12 +20,13 @@
  *   more.
  *
  * An app can make of n keys a chain of which each visit finds one, and looks at all. So there is an end to the looks at
- * what is put off: then all of that is told of, and stays until the next time. So it is where there is no memory to put
- * off.
+ * what is put off: then all of that is told of, and stays until the next time. It is not to come soon, for a list whose
+ * private fields were compiled to weak maps is such a chain, and would keep all garbage of other maps. Where there is no
+ * memory to put a value off it is told of, too.
  *
  * Threads: every call comes from the engine, which runs with Python's GIL held; and what is put off is a runtime's
  * own, for a turn may be suspended anywhere. The timer of polls (poll_timer.c) suspends the collector where it is in the
- * engine, and a map may have a million entries of which the engine is told nothing: so we ask every now and then.
+ * engine, and a map may have a million entries of which it is told nothing: so we ask every now and then.
  */
 
 #include <stdlib.h>
@@ -60,8 +61,8 @@ typedef struct {
 enum { FIRST, SECOND, WATCHERS };
 /* Where a runtime has the list of the second pass. */
 enum { LIST_AT = 0x88 };
-/* How often what was put off is looked at, on average. */
-enum { LOOKS = 8 };
+/* How often what was put off is looked at, on average; and looks that a collection may take beyond that: some ms. */
+enum { LOOKS = 8, MORE_LOOKS = 1 << 20 };
 /* After so many entries the turn may be suspended. */
 enum { STRETCH = 1024 };
 
@@ -184,7 +185,8 @@ static void mark_watcher(Runtime *runtime, Value value, Told *told) {
   int which = object_of(value) == watch->watchers[FIRST] ? FIRST : SECOND;
   if (told == takes) {
     watch->was_seen[which] = 0;
-    watch->count = watch->looks = 0;
+    watch->count = 0;
+    watch->looks = MORE_LOOKS;
   } else if (told == gives) {
     visit(runtime, watch, which);
   }

@@ -150,6 +150,18 @@ def test_chains_that_take_too_many_looks_live_on(bench: Bench) -> None:
     assert bench.run(TELL) == 0
 
 
+def test_a_chain_that_lives_keeps_nothing_else(bench: Bench) -> None:
+    """A list whose private fields were compiled to weak maps is one. What other maps lose is lost nevertheless."""
+    bench.run(
+        f"{BEGIN} kept.map = new WeakMap(); const next = kept.next = new WeakMap(), all = [];"
+        "for (let i = 0; i < 1000; i++) { const key = ref({}); kept.map.set(key, { key }) }"
+        "for (let i = 0; i < 200; i++) all.push(ref({}));"
+        "for (let i = all.length - 1; i > 0; i--) next.set(all[i - 1], { next: all[i] }); kept.key = all[0]"
+    )
+    collect(bench)
+    assert bench.run(TELL) == 200
+
+
 @pytest.mark.parametrize(
     ("times", "program"),
     [
