@@ -189,19 +189,12 @@ def test_the_collector_can_be_suspended_in_a_large_map(bench: Bench, times: int,
     assert len(asked) >= 30 * times, "it asks every 1,024 entries"
 
 
-# Blocks that are freed are filled and never handed out again: whoever uses one afterwards ends the process.
 SPOILED = """
-import ctypes, json, sys
-from nano_trio.engine.polling import address_of
+import json, os, sys
 from tests.runtime.harness import Bench
+from tests.spoiled import spoil_what_is_freed
 bench = Bench()
-functions = (ctypes.c_void_p * 4).from_address(address_of(bench.context.runtime))
-size_of = ctypes.PYFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p)(functions[3])
-def free(state, block):
-    if block:
-        ctypes.memset(block, 0xFF, size_of(block))
-freeing = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(free)
-functions[1] = ctypes.cast(freeing, ctypes.c_void_p).value
+spoil_what_is_freed(bench.context.runtime)
 told = []
 for program in json.load(sys.stdin):
     bench.run(program)
@@ -209,7 +202,6 @@ for program in json.load(sys.stdin):
         bench.context.runtime.run_gc()
     told.append(bench.run("return refs.filter((each) => each.deref() !== undefined).length"))
 print(json.dumps(told), flush=True)
-import os
 os._exit(0)
 """
 

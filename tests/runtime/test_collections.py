@@ -12,27 +12,19 @@ import pytest
 from nano_trio.engine import builtins
 from nano_trio.runtime import platform
 
-# Blocks that are freed are filled and never handed out again: whoever uses one afterwards ends the process.
 RUN = """
-import ctypes, json, sys
+import json, os, sys
 from nano_trio.engine import builtins
-from nano_trio.engine.polling import address_of
 from nano_trio.runtime import platform
 if sys.argv[1] == "JavaScript":
     builtins.library = lambda source: None
 assert builtins.in_use(platform.builtins_source()) == (sys.argv[1] == "C")
 from tests.runtime.harness import Bench
+from tests.spoiled import spoil_what_is_freed
 bench = Bench()
 if "spoil" in sys.argv:
-    functions = (ctypes.c_void_p * 4).from_address(address_of(bench.context.runtime))
-    size_of = ctypes.PYFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p)(functions[3])
-    def free(state, block):
-        if block:
-            ctypes.memset(block, 0xFF, size_of(block))
-    freeing = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(free)
-    functions[1] = ctypes.cast(freeing, ctypes.c_void_p).value
+    spoil_what_is_freed(bench.context.runtime)
 print(json.dumps(bench.run(sys.stdin.read())), flush=True)
-import os
 os._exit(0)
 """
 
