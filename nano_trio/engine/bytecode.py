@@ -39,7 +39,9 @@ from nano_trio.engine.allocator import let_go, use_slabs
 from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.builtins import spare
 from nano_trio.engine.bytecode_debug import leave_out_debugging
-from nano_trio.engine.bytecode_module import ModuleHead, read_head, redirected, rewrite
+from nano_trio.engine.bytecode_functions import value_at
+from nano_trio.engine.bytecode_loops import awaits_ends, may_have_loops
+from nano_trio.engine.bytecode_module import ModuleHead, body_at, read_head, redirected, rewrite
 from nano_trio.engine.bytecode_variables import leave_out_variables
 from nano_trio.engine.files import read_file
 from nano_trio.engine.native_calls import Compilation, enters, would_be_left
@@ -57,7 +59,7 @@ __all__ = [
     "default_cache_folder",
 ]
 
-_MAGIC = b"nano-trio bytecode 5\n"
+_MAGIC = b"nano-trio bytecode 6\n"
 _DIGEST_SIZE = 32
 _UNFINISHED = ".new-"
 _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
@@ -115,6 +117,8 @@ def compile_script(source: str, filename: str, *, debug: bool = True) -> Bytecod
     if not debug:
         leave_out_debugging(runtime)
     code: bytes = runtime.new_context().compile(source, filename).write_object()
+    if may_have_loops(source):
+        code = awaits_ends(code, value_at(code))
     return Bytecode(code if debug else leave_out_variables(code))
 
 
@@ -179,6 +183,8 @@ def compile_module(source: str, filename: str, key: bytes = b"") -> Bytecode:
     """
     imports: list[str] = []
     code = redirected(_scratch.compile(source, filename, imports, key))
+    if may_have_loops(source):
+        code = awaits_ends(code, body_at(code))
     head = read_head(code)
     # Those that the bytecode does not spell out are bare names, and the engine asked for each in its turn.
     written = {specifier for specifier, _, _ in head.requests}
@@ -193,6 +199,8 @@ def _compile_commonjs(source: str, filename: str, key: bytes) -> Bytecode:
     from nano_trio.engine.commonjs_reader import read_commonjs
 
     code = _scratch.compile(_wrapped_commonjs(source), filename, [], key, module=False)
+    if may_have_loops(source):
+        code = awaits_ends(code, value_at(code))
     return Bytecode(code, reading=read_commonjs(source))
 
 

@@ -35,6 +35,11 @@ class Reader:
                 return value
             shift += 7
 
+    def skip_bytes(self) -> None:
+        """As many as the number that comes first says."""
+        size = self.leb128()
+        self.at += size
+
     def skip_string(self) -> None:
         header = self.leb128()
         self.at += (header >> 1) * (2 if header & 1 else 1)

@@ -25,15 +25,13 @@ import quickjs
 
 from nano_trio.engine.bytecode_format import FORMAT, Reader, UnknownBytecode, encode_number, encode_string
 from nano_trio.engine.native_calls import enters
-from nano_trio.engine.pauses import pause
+from nano_trio.engine.pauses import in_pieces
 
-__all__ = ["ModuleHead", "UnknownBytecode", "read_head", "redirected", "rewrite"]
+__all__ = ["ModuleHead", "UnknownBytecode", "body_at", "read_head", "redirected", "rewrite"]
 
 _MODULE, _OBJECT, _STRING, _INTEGER = 13, 8, 7, 5
 _PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
 _LOCAL, _INDIRECT = 0, 1
-_AT_ONCE = 256
-"""Names, requests and exports, between two pauses."""
 
 
 @attrs.frozen
@@ -85,16 +83,14 @@ class _Bindings:
 
 
 @enters
-def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings]:
+def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings, int]:
     reader = Reader(code)
     if reader.byte() != FORMAT:
         raise UnknownBytecode(f"format version {code[0]}")
     atoms = reader.leb128()
     first = reader.at
     places = []
-    for number in range(1, atoms + 1):
-        if number % _AT_ONCE == 0:
-            pause()
+    for _ in in_pieces(range(atoms)):
         places.append(reader.at)
         reader.skip_string()
     end = reader.at
@@ -105,9 +101,7 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings]
     builtin = reader.leb128() >> 1
     name = (begin, reader.at)
     requests: list[tuple[str | None, int, int]] = []
-    for number in range(1, reader.leb128() + 1):
-        if number % _AT_ONCE == 0:
-            pause()
+    for _ in in_pieces(range(reader.leb128())):
         begin = reader.at
         index = (reader.leb128() >> 1) - builtin
         after = reader.at
@@ -118,9 +112,7 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings]
     wanted: list[dict[int, None]] = [{} for _ in requests]
     bindings = _Bindings([], {})
     exports = reader.leb128()
-    for number in range(1, exports + 1):
-        if number % _AT_ONCE == 0:
-            pause()
+    for _ in in_pieces(range(exports)):
         begin = reader.at
         local = reader.byte() == _LOCAL
         source = reader.leb128()
@@ -131,11 +123,9 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings]
         exported = reader.leb128()
         has_default = has_default or exported == default
     stars = reader.leb128()
-    for _ in range(stars):
+    for _ in in_pieces(range(stars)):
         reader.leb128()
-    for number in range(1, reader.leb128() + 1):
-        if number % _AT_ONCE == 0:
-            pause()
+    for _ in in_pieces(range(reader.leb128())):
         variable = reader.leb128()
         is_namespace = reader.byte()
         begin = reader.at
@@ -156,7 +146,7 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings]
     spelt = tuple(tuple(each for each in map(spelled, of) if each != "*") for of in wanted) if default else ()
     some = exports + stars > 0
     head = ModuleHead(atoms, first, end, builtin, name, tuple(requests), some, has_default, spelt, waits)
-    return head, exported, bindings
+    return head, exported, bindings, reader.at
 
 
 @cache
@@ -188,6 +178,15 @@ def read_head(code: bytes) -> ModuleHead:
         raise UnknownBytecode("it ends early") from None
 
 
+@enters
+def body_at(code: bytes) -> int:
+    """Where the function that is a module's body begins. Raises :class:`UnknownBytecode`."""
+    try:
+        return _read(code, None)[3]
+    except IndexError:
+        raise UnknownBytecode("it ends early") from None
+
+
 @cache
 def _namespace_atom() -> bytes:
     """How the engine writes the name of an export that is a whole namespace, which is built in."""
@@ -212,9 +211,7 @@ def redirected(code: bytes) -> bytes:
         return code
     parts: list[bytes] = []
     after = 0
-    for number, (variable, begin, end) in enumerate(bindings.exported, 1):
-        if number % _AT_ONCE == 0:
-            pause()
+    for variable, begin, end in in_pieces(bindings.exported):
         source, name, is_namespace = bindings.imported.get(variable, (0, b"", False))
         if name and not is_namespace and name == _namespace_atom():
             # The engine would take it for a namespace.
@@ -241,9 +238,7 @@ def rewrite(code: bytes, head: ModuleHead, name: str, targets: list[str]) -> byt
         written[name],
     ]
     after = head.name[1]
-    for number, ((_, begin, end), target) in enumerate(zip(head.requests, targets, strict=True), 1):
-        if number % _AT_ONCE == 0:
-            pause()
+    for (_, begin, end), target in in_pieces(zip(head.requests, targets, strict=True)):
         parts += [view[after:begin], written[target]]
         after = end
     parts.append(view[after:])

@@ -8,11 +8,17 @@ be suspended (:func:`nano_trio.engine.native_calls.enters`): nothing that others
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from nano_trio.engine.native_calls import enters, turnstile_here
 
-__all__ = ["CannotWait", "Stopped", "pause", "set_due"]
+__all__ = ["CannotWait", "Stopped", "in_pieces", "pause", "set_due"]
 
+_Item = TypeVar("_Item")
+
+_AT_ONCE = 64
+"""Items between two pauses."""
 _clock = time.perf_counter_ns
 _due_ns = 0
 
@@ -41,6 +47,16 @@ def pause() -> None:
     turnstile = turnstile_here(2)
     if turnstile is not None:
         turnstile.pause()
+
+
+@enters
+def in_pieces(items: Iterable[_Item]) -> Iterator[_Item]:
+    """The same items; before some of them others are let on, as by :func:`pause`. What is done with one takes some
+    microseconds at most. For ``for`` statements: what runs in a comprehension is not suspended."""
+    for number, item in enumerate(items, 1):
+        if number % _AT_ONCE == 0:
+            pause()
+        yield item
 
 
 def set_due(clock_ns: int) -> None:

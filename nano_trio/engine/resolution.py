@@ -31,7 +31,7 @@ import attrs
 
 from nano_trio.engine.advice import instead_of
 from nano_trio.engine.native_calls import enters
-from nano_trio.engine.pauses import pause
+from nano_trio.engine.pauses import in_pieces
 
 __all__ = [
     "TYPESCRIPT",
@@ -56,8 +56,6 @@ _MAX_MANIFEST_BYTES = 1 << 20
 _LONGEST_NAME = 1000
 """Characters of what may be imported, as builtins_compiling.c says, too. To look for a file of 50,000 folders takes
 half a minute."""
-_AT_ONCE = 256
-"""Patterns of ``exports`` and ``imports`` that are compared between two pauses."""
 _OF_NODE = (
     "assert async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel dns domain "
     "events fs http http2 https inspector module net os path perf_hooks process punycode querystring readline repl "
@@ -444,9 +442,7 @@ class Resolver:
             target = table[key]
         else:
             best = ""
-            for number, pattern in enumerate(table, 1):
-                if number % _AT_ONCE == 0:
-                    pause()
+            for pattern in in_pieces(table):
                 before, star, after = pattern.partition("*")
                 if not star or "*" in after or not key.startswith(before) or key == before:
                     continue

@@ -1,0 +1,144 @@
+"""Where in bytecode its functions stand, and what of each.
+
+The layout is the engine's own writer's (``JS_WriteFunctionTag``, format version 5): flags, numbers, variables, the
+instructions, what debugging needs, and then the constants, among them the functions within this one.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import attrs
+
+from nano_trio.engine.bytecode_format import FORMAT, Reader, UnknownBytecode
+from nano_trio.engine.native_calls import enters
+from nano_trio.engine.pauses import in_pieces
+
+__all__ = ["Function", "Place", "functions_of", "value_at"]
+
+Place = tuple[int, int]
+"""Where something begins and ends, in bytes from the start of the bytecode."""
+
+_INTEGER, _NUMBER, _STRING, _OBJECT, _ARRAY, _BIG_INTEGER, _TEMPLATE, _FUNCTION = range(5, 13)
+_PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
+_KIND_AT, _KINDS = 4, 3
+_HAS_DEBUG = 1 << 10
+
+
+@attrs.frozen
+class Function:
+    """A function's record."""
+
+    kind: int
+    """0: a plain one; 1: a generator; 2: an async function; 3: an async generator."""
+    captured: int
+    """How many of its variables inner functions use."""
+    stack_size: Place
+    """Where it says how many values its stack holds."""
+    code_size: Place
+    variables: Place
+    """The descriptions of its variables, with their number."""
+    code: Place
+    """The instructions."""
+    lines: tuple[Place, Place] | None
+    """The size of the table of lines, and the table; None where it is not for debugging."""
+
+
+@enters
+def value_at(code: bytes) -> int:
+    """Where the value of bytecode begins, behind the table of names. Raises :class:`UnknownBytecode`."""
+    reader = Reader(code)
+    try:
+        if reader.byte() != FORMAT:
+            raise UnknownBytecode(f"format version {code[0]}")
+        for _ in in_pieces(range(reader.leb128())):
+            reader.skip_string()
+    except IndexError:
+        raise UnknownBytecode("it ends early") from None
+    return reader.at
+
+
+@enters
+def functions_of(code: bytes, at: int) -> list[Function]:
+    """Those of the value that begins at ``at``, and ends with ``code``, in their order.
+
+    Raises :class:`UnknownBytecode`.
+    """
+    reader = Reader(code, at)
+    found: list[Function] = []
+    # Values still to come, of what holds them, and whether each has a name before it.
+    left = [(1, False)]
+    try:
+        for _ in in_pieces(itertools.count()):
+            if not left:
+                break
+            values, named = left.pop()
+            if values == 0:
+                continue
+            left.append((values - 1, named))
+            if named:
+                reader.leb128()
+            tag = reader.byte()
+            if tag == _FUNCTION:
+                function, constants = _read_function(reader)
+                found.append(function)
+                left.append((constants, False))
+            elif tag == _STRING:
+                reader.skip_string()
+            elif tag == _INTEGER:
+                reader.leb128()
+            elif tag == _NUMBER:
+                reader.at += 8
+            elif tag == _BIG_INTEGER:
+                reader.skip_bytes()
+            elif tag in (_ARRAY, _TEMPLATE):
+                # Behind a template's strings is the array of those as they are written.
+                left.append((reader.leb128() + (tag == _TEMPLATE), False))
+            elif tag == _OBJECT:
+                left.append((reader.leb128(), True))
+            elif tag not in _PLAIN_TAGS:
+                raise UnknownBytecode(f"a value has the tag {tag}")
+    except IndexError:
+        raise UnknownBytecode("it ends early") from None
+    if reader.at != len(code):
+        raise UnknownBytecode("it goes on behind its value")
+    return found
+
+
+@enters
+def _read_function(reader: Reader) -> tuple[Function, int]:
+    """It, and how many constants follow."""
+    flags = reader.byte() | reader.byte() << 8
+    reader.at += 1  # its mode
+    # Its name, arguments, variables, arguments that count.
+    for _ in range(4):
+        reader.leb128()
+    begin = reader.at
+    reader.leb128()
+    stack_size = begin, reader.at
+    captured, outer, constants = (reader.leb128() for _ in range(3))
+    begin = reader.at
+    size = reader.leb128()
+    code_size = begin, reader.at
+    begin = reader.at
+    for _ in in_pieces(range(reader.leb128())):
+        for _ in range(3):
+            reader.leb128()
+        reader.at += 1
+    variables = begin, reader.at
+    for _ in in_pieces(range(outer)):
+        reader.leb128()
+        reader.leb128()
+        reader.at += 2
+    code = reader.at, reader.at + size
+    reader.at += size
+    lines = None
+    if flags & _HAS_DEBUG:
+        reader.leb128()  # its file's name
+        begin = reader.at
+        length = reader.leb128()
+        lines = (begin, reader.at), (reader.at, reader.at + length)
+        reader.at += length
+        reader.skip_bytes()  # its source
+    kind = flags >> _KIND_AT & _KINDS
+    return Function(kind, captured, stack_size, code_size, variables, code, lines), constants
