@@ -60,11 +60,13 @@ def run(file: Path, arguments: tuple[str, ...]) -> None:
     import trio
 
     from nano_trio.actors.script import ScriptError, run_module
+    from nano_trio.engine import freed_memory
     from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
     from nano_trio.engine.errors import JavaScriptError
     from nano_trio.engine.modules import ModuleError
 
     async def work() -> None:
+        freed_memory.keep_some()
         await run_module(file, list(arguments), _console, BytecodeCache(default_cache_folder()))
 
     try:

@@ -55,7 +55,8 @@ def closed(heap_bytes: int) -> None:
 
 
 def keep_some() -> None:
-    """Once a process that serves: glibc keeps a few megabytes at its arena's end, whatever was freed there before.
+    """Once a process, before it serves or runs a script: glibc keeps a few megabytes at its arena's end, whatever was
+    freed there before.
 
     What it would keep otherwise is twice the largest block that was ever freed, and so is a matter of chance.
     """
