@@ -60,22 +60,6 @@ static Value step_concatenated(Context *context, Value this, int count, Value *a
   return step(own[CONCATENATED], context, this, count, arguments, is_done, magic);
 }
 
-/* return() of what stands in for the iterator below; a number is kept, which is of no use but for the place it is. */
-static Value note_end(Context *context, Value this, int count, Value *arguments, int magic, Value *kept) {
-  *(int *)kept[0].as.pointer = 1;
-  return engine.new_object(context, null);
-}
-
-static Value new_stand_in(Context *context, int *is_ended) {
-  Value place = {.as.pointer = is_ended, .tag = TAG_FLOAT}, object = engine.new_object(context, null);
-  if (tag_of(object) == TAG_EXCEPTION) return exception;
-  Value end = engine.new_function_with(context, note_end, 0, 0, 1, &place);
-  int ok = tag_of(end) != TAG_EXCEPTION && engine.define_named(context, object, "return", end, CONFIGURABLE) >= 0;
-  if (ok) return object;
-  release(context, object);
-  return exception;
-}
-
 /* IteratorClose (7.4.11) where nothing went wrong before. 0: an error is pending. */
 static int end(Context *context, Value iterator) {
   Value method = engine.get(context, iterator, "return");
@@ -90,12 +74,44 @@ static int end(Context *context, Value iterator) {
   return is_object;
 }
 
+/* What the stand-in for the iterator below has: whether it was asked (a number is kept, which is of no use but for the
+   place it is), that iterator, and the one of flatMap()'s that is not done. */
+enum { ASKED = 0, BELOW = 1, INNER = 2, END_KEEPS = 3 };
+
+/* Its return(). Where this fails the engine asks it again. */
+static Value end_below(Context *context, Value this, int count, Value *arguments, int magic, Value *kept) {
+  int *is_asked = kept[ASKED].as.pointer, ok = 1;
+  if (!*is_asked) {
+    *is_asked = 1;
+    if (tag_of(kept[INNER]) == TAG_OBJECT) ok = end(context, kept[INNER]);
+    if (ok) {
+      ok = end(context, kept[BELOW]);
+    } else {
+      Value error = engine.take_exception(context);
+      if (!end(context, kept[BELOW])) release(context, engine.take_exception(context));
+      engine.throw(context, error);
+    }
+  }
+  return ok ? engine.new_object(context, null) : exception;
+}
+
+static Value new_stand_in(Context *context, int *is_asked, Value below, Value inner) {
+  Value kept[END_KEEPS] = {[ASKED] = {.as.pointer = is_asked, .tag = TAG_FLOAT}, [BELOW] = below, [INNER] = inner};
+  Value object = engine.new_object(context, null);
+  if (tag_of(object) == TAG_EXCEPTION) return exception;
+  Value end = engine.new_function_with(context, end_below, 0, 0, END_KEEPS, kept);
+  int ok = tag_of(end) != TAG_EXCEPTION && engine.define_named(context, object, "return", end, CONFIGURABLE) >= 0;
+  if (ok) return object;
+  release(context, object);
+  return exception;
+}
+
 /* In the place of return() of the first kind. */
 static Value end_helper(Context *context, Value this, int count, Value *arguments, int *is_done, int magic) {
   Helper *helper = tag_of(this) == TAG_OBJECT ? engine.opaque_of(this, helper_class) : NULL;
   if (helper == NULL) return step_helper(context, this, count, arguments, is_done, magic);
-  int is_ended = 0;
-  Value stand_in = new_stand_in(context, &is_ended), below = helper->below, inner = helper->inner;
+  int is_asked = 0;
+  Value below = helper->below, inner = helper->inner, stand_in = new_stand_in(context, &is_asked, below, inner);
   if (tag_of(stand_in) == TAG_EXCEPTION) return exception;
   helper->below = duplicate(stand_in);
   helper->inner = undefined;
@@ -104,33 +120,24 @@ static Value end_helper(Context *context, Value this, int count, Value *argument
   release(context, helper->below);
   helper->below = below;
   release(context, stand_in);
-  if (!is_ended || tag_of(result) == TAG_EXCEPTION) {
+  if (is_asked) {
+    release(context, inner);
+  } else {
     helper->inner = inner;
-    return result;
   }
+  if (!is_asked || tag_of(result) == TAG_EXCEPTION) return result;
   release(context, result);
   *is_done = 1;
-  below = duplicate(below);
-  int ok = tag_of(inner) != TAG_OBJECT || end(context, inner);
-  release(context, inner);
-  if (ok) {
-    ok = end(context, below);
-  } else {
-    Value error = engine.take_exception(context);
-    if (!end(context, below)) release(context, engine.take_exception(context));
-    engine.throw(context, error);
-  }
-  release(context, below);
-  return ok ? undefined : exception;
+  return undefined;
 }
 
 /* In the place of return() of the last kind. */
 static Value end_concatenated(Context *context, Value this, int count, Value *arguments) {
   Concatenated *all = tag_of(this) == TAG_OBJECT ? engine.opaque_of(this, concatenated_class) : NULL;
   Value below = undefined, stand_in = undefined;
-  int is_ended = 0;
+  int is_asked = 0;
   if (all != NULL && !all->is_running && tag_of(all->below) == TAG_OBJECT) {
-    stand_in = new_stand_in(context, &is_ended);
+    stand_in = new_stand_in(context, &is_asked, all->below, undefined);
     if (tag_of(stand_in) == TAG_EXCEPTION) return exception;
     below = all->below;
     all->below = duplicate(stand_in);
@@ -142,10 +149,9 @@ static Value end_concatenated(Context *context, Value this, int count, Value *ar
     all->below = duplicate(below);
   }
   release(context, stand_in);
+  release(context, below);
   int ok = tag_of(result) != TAG_EXCEPTION;
   release(context, result);
-  if (ok && tag_of(below) == TAG_OBJECT) ok = end(context, below);
-  release(context, below);
   return ok ? new_end(context) : exception;
 }
 

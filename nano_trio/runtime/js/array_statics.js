@@ -2,9 +2,9 @@
 (platform) => {
   "use strict";
   const { statics, constructors } = platform;
-  const { Array, Object, TypeError } = constructors;
+  const { Array, Object, Symbol, TypeError } = constructors;
   const { defineProperty } = statics.Object;
-  const { construct } = statics.Reflect;
+  const { apply, construct } = statics.Reflect;
   const { asyncIterator, iterator } = Symbol;
   const MOST = 2 ** 53 - 1;
 
@@ -29,17 +29,18 @@
   }
   async function fill(Constructor, items, map, receiver) {
     const isList = isConstructor(Constructor);
-    const isAsync = methodOf(items, asyncIterator) !== undefined;
+    let symbol = asyncIterator, method = methodOf(items, symbol);
+    if (method === undefined) method = methodOf(items, (symbol = iterator));
     let index = 0;
-    if (isAsync || methodOf(items, iterator) !== undefined) {
+    if (method !== undefined) {
+      const source = apply(method, items, []);
       const result = isList ? new Constructor() : [];
-      const add = async (value) => {
+      // `for await` awaits what a synchronous iterator gives, and closes either; it would look for the method again.
+      for await (let value of { __proto__: null, [symbol]: () => source }) {
         if (index >= MOST) throw new TypeError("Array.fromAsync: too many items");
-        if (map !== undefined) value = await statics.Reflect.apply(map, receiver, [value, index]);
+        if (map !== undefined) value = await apply(map, receiver, [value, index]);
         set(result, index++, value);
-      };
-      // An iterator of values is one of promises; `for await` awaits what a synchronous one gives, and closes either.
-      for await (const value of items) await add(value);
+      }
       result.length = index;
       return result;
     }
@@ -48,7 +49,7 @@
     const result = isList ? new Constructor(length) : new Array(length);
     for (; index < length; index++) {
       let value = await list[index];
-      if (map !== undefined) value = await statics.Reflect.apply(map, receiver, [value, index]);
+      if (map !== undefined) value = await apply(map, receiver, [value, index]);
       set(result, index, value);
     }
     result.length = length;
