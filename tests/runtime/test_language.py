@@ -38,6 +38,23 @@ def test_array_from_async_fails_by_its_promise_and_closes_the_iterator(run_js: R
     ) == [["closed", "RangeError", "TypeError", "TypeError", "SyntaxError"], True, 2, [], 1]
 
 
+def test_array_from_async_looks_for_each_iterator_once_and_by_its_own_symbol(run_js: Run) -> None:
+    """GetMethod of the proposal's steps 3.c and 3.d: what an app may see by a getter, and not by a `Symbol` of its own."""
+    assert run_js(
+        """const told = [], { asyncIterator, iterator } = Symbol;
+        globalThis.Symbol = { asyncIterator: "async", iterator: "sync" };
+        const items = (given) => ({
+          get [asyncIterator]() { told.push("async"); return given[asyncIterator] },
+          get [iterator]() { told.push("sync"); return given[iterator] },
+        });
+        const lists = [
+          { [iterator]: () => [1, Promise.resolve(2)].values() }, { async *[asyncIterator]() { yield 3 } }, { [asyncIterator]: null },
+        ];
+        for (const list of lists) told.push(await Array.fromAsync(items(list)));
+        return told;"""
+    ) == ["async", "sync", [1, 2], "async", [3], "async", "sync", []]
+
+
 def test_what_compilers_make_of_using_finds_its_symbols(run_js: Run) -> None:
     assert run_js(
         """const { writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(Symbol, "dispose");
