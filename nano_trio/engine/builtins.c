@@ -370,6 +370,7 @@ int builtins_learn(const Engine *functions, Context *context) {
   if (ok) {
     learn_kept();
     cross_texts();
+    learn_templates(context);
     tells_of_code = make_promises() && define_functions(plain);
     learn_compiling(context);
     if (tells_of_code) lead_compiling();

@@ -189,6 +189,11 @@ int define_functions(Value plain);
 int keep_functions(Context *, Value some_function);
 /* Define a property of an object as the engine did it before, or have it do so. It takes the value. */
 int define_by_step(Context *, Value object, Atom, Value, int flags);
+/* Define a template's `raw`, as builtins_templates.c does. It takes the value. -1: an error is pending. */
+extern Atom raw_atom;
+int define_raw(Context *, Value object, Value);
+/* Once a process, before the above. */
+void learn_templates(Context *);
 /* A context begins, where another may have been. */
 void steps_begin(const Context *);
 /* Once a process, in a context in which no code has run: have the engine's Map and Set do what builtins_maps.c says, from

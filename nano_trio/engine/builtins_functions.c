@@ -40,7 +40,10 @@ static inline int is_like(const Object *object, const Object *model) {
 /* In the place of JS_DefinePropertyValue. It takes the value. */
 static int define(Context *context, Value target, Atom atom, Value value, int flags) {
   if (tag_of(target) != TAG_OBJECT) return engine.define(context, target, atom, value, flags);
-  if (flags != CONFIGURABLE) return define_by_step(context, target, atom, value, flags);
+  if (flags != CONFIGURABLE) {
+    if (flags == 0 && atom == raw_atom) return define_raw(context, target, value);
+    return define_by_step(context, target, atom, value, flags);
+  }
   if (spared_heaps > 0) spare_no_more(context, TO_COMPILE);
   Object *object = object_of(target);
   int count = object->shape->count;

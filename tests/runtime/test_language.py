@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from nano_trio.engine.bytecode import compile_script
+
+from .harness import Bench
 
 Run = Callable[[str], Any]
 
@@ -53,6 +58,23 @@ def test_array_from_async_looks_for_each_iterator_once_and_by_its_own_symbol(run
         for (const list of lists) told.push(await Array.fromAsync(items(list)));
         return told;"""
     ) == ["async", "sync", [1, 2], "async", [3], "async", "sync", []]
+
+
+def test_the_texts_of_a_template_are_frozen_in_code_that_was_compiled_before(bench: Bench) -> None:
+    """GetTemplateObject (ECMA-262, 13.2.8.4): the engine, where it reads an app's bytecode, leaves two lengths writable."""
+    program = """
+    const keep = (texts) => texts, made = [keep`a${1}b`, keep``, keep`\\unicode${1}`];
+    const list = ["c"];
+    list.raw = ["c"];
+    Object.defineProperty(list, "raw", { value: [] }).length = 0;
+    JSON.stringify([made.map((each) => [each, each.raw, ...[each, each.raw].map(Object.isFrozen)]), list]);
+    """
+    context = bench.context
+    told = context.eval_function(context.read_object(compile_script(program, "app.js").code))
+    assert json.loads(told) == [
+        [[["a", "b"], ["a", "b"], True, True], [[""], [""], True, True], [[None, ""], ["\\unicode", ""], True, True]],
+        [],
+    ]
 
 
 def test_what_compilers_make_of_using_finds_its_symbols(run_js: Run) -> None:
