@@ -76,12 +76,13 @@ LAZY_GLOBALS: dict[str, str] = {
     "subtlecrypto": "SubtleCrypto",
     "cryptokey": "CryptoKey",
     "identity_stream": "IdentityTransformStream FixedLengthStream",
+    "disposable": "DisposableStack AsyncDisposableStack SuppressedError",
     "node_buffer": "Buffer",
     "node_process": "process",
 }
 """The globals each specification file defines, installed when first touched."""
 
-_INHERITED: Final = ("identity_stream", "node_buffer", "node_process")
+_INHERITED: Final = ("identity_stream", "disposable", "node_buffer", "node_process")
 """Files whose globals the prototype of the global object has until then. Its own table is full: one more global and it
 grows by 2 KB."""
 

@@ -103,6 +103,16 @@ SCENARIOS = {
         const p = new URLPattern({ pathname: "/a/:b(\\\\d+)/*" });
         p.exec("https://e.com/a/1/2").pathname.groups.b; p.test({ pathname: "/x" });
     """,
+    "disposables": """
+        const s = new DisposableStack(), a = new AsyncDisposableStack(), fail = () => { throw 1; };
+        s.use({ [Symbol.dispose]: fail }); s.adopt(1, fail); s.defer(fail);
+        try { s.move().dispose(); } catch {}
+        a.use({ [Symbol.dispose]() {} }); a.use(null); a.adopt(1, fail); a.defer(async () => {});
+        await a.move().disposeAsync().catch(() => {});
+        new SuppressedError(1, 2, "text");
+        try { s.use(s); } catch {}
+        await Array.fromAsync([1], (x) => x); await Array.fromAsync({ length: 1, 0: 2 });
+    """,
     "encoding": """
         new TextDecoder().decode(new TextEncoder().encode("hé"));
         new TextEncoder().encodeInto("x", new Uint8Array(3));
