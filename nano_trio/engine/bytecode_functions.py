@@ -7,6 +7,7 @@ instructions, what debugging needs, and then the constants, among them the funct
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import attrs
 
@@ -33,8 +34,8 @@ class Function:
     """0: a plain one; 1: a generator; 2: an async function; 3: an async generator."""
     captured: int
     """How many of its variables inner functions use."""
-    stack_size: Place
-    """Where it says how many values its stack holds."""
+    stack_size: int
+    """How many values its stack holds at most."""
     code_size: Place
     variables: Place
     """The descriptions of its variables, with their number."""
@@ -59,13 +60,12 @@ def value_at(code: bytes) -> int:
 
 
 @enters
-def functions_of(code: bytes, at: int) -> list[Function]:
+def functions_of(code: bytes, at: int) -> Iterator[Function]:
     """Those of the value that begins at ``at``, and ends with ``code``, in their order.
 
     Raises :class:`UnknownBytecode`.
     """
     reader = Reader(code, at)
-    found: list[Function] = []
     # Values still to come, of what holds them, and whether each has a name before it.
     left = [(1, False)]
     try:
@@ -81,7 +81,7 @@ def functions_of(code: bytes, at: int) -> list[Function]:
             tag = reader.byte()
             if tag == _FUNCTION:
                 function, constants = _read_function(reader)
-                found.append(function)
+                yield function
                 left.append((constants, False))
             elif tag == _STRING:
                 reader.skip_string()
@@ -102,7 +102,6 @@ def functions_of(code: bytes, at: int) -> list[Function]:
         raise UnknownBytecode("it ends early") from None
     if reader.at != len(code):
         raise UnknownBytecode("it goes on behind its value")
-    return found
 
 
 @enters
@@ -113,10 +112,7 @@ def _read_function(reader: Reader) -> tuple[Function, int]:
     # Its name, arguments, variables, arguments that count.
     for _ in range(4):
         reader.leb128()
-    begin = reader.at
-    reader.leb128()
-    stack_size = begin, reader.at
-    captured, outer, constants = (reader.leb128() for _ in range(3))
+    stack_size, captured, outer, constants = (reader.leb128() for _ in range(4))
     begin = reader.at
     size = reader.leb128()
     code_size = begin, reader.at

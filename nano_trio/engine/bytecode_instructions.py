@@ -24,9 +24,9 @@ __all__ = [
     "Operation",
     "assemble",
     "encode_lines",
-    "handlers_of",
     "read_instructions",
     "read_lines",
+    "reckon",
 ]
 
 
@@ -160,8 +160,13 @@ def read_instructions(code: bytes) -> list[Instruction]:
 
 @enters
 def assemble(instructions: Sequence[Instruction]) -> tuple[bytes, dict[Instruction, int]]:
-    """Their code, and their offsets in it. Jumps that are too short are made longer ones."""
-    while True:
+    """Their code, and their offsets in it. Jumps that are too short are made longer ones.
+
+    One that becomes longer may make another too short, and so on through all of a function: each round is generous with
+    twice as many bytes as the one before, so there are few.
+    """
+    for rounds in itertools.count():
+        spare = (1 << rounds) - 1
         offsets: dict[Instruction, int] = {}
         at = 0
         for instruction in in_pieces(instructions):
@@ -173,7 +178,7 @@ def assemble(instructions: Sequence[Instruction]) -> tuple[bytes, dict[Instructi
                 continue
             width, longer = _NEAR[instruction.operation]
             far = offsets[instruction.target] - offsets[instruction] - 1
-            if not -(1 << 8 * width - 1) <= far < 1 << 8 * width - 1:
+            if not spare - (1 << 8 * width - 1) <= far < (1 << 8 * width - 1) - spare:
                 instruction.operation = longer
                 has_changed = True
         if not has_changed:
@@ -249,8 +254,9 @@ further out."""
 
 
 @enters
-def handlers_of(instructions: Sequence[Instruction]) -> dict[Instruction, Handlers]:
-    """What is there before each instruction that can be reached, as the engine reckons it (``compute_stack_size``).
+def reckon(instructions: Sequence[Instruction]) -> tuple[dict[Instruction, Handlers], int]:
+    """What is there before each instruction that can be reached, and how many values the stack holds at most, as the
+    engine reckons it (``compute_stack_size``).
 
     Raises :class:`UnknownBytecode` where two ways to an instruction leave different stacks.
     """
@@ -260,8 +266,11 @@ def handlers_of(instructions: Sequence[Instruction]) -> dict[Instruction, Handle
     depths = {instructions[0]: 0}
     known: dict[Instruction, Handlers] = {instructions[0]: None}
     waiting = [instructions[0]]
+    deepest = 0
 
     def reach(instruction: Instruction | None, depth: int, handlers: Handlers) -> None:
+        nonlocal deepest
+        deepest = max(deepest, depth)
         if instruction is None:
             raise UnknownBytecode("it goes on behind its end")
         if instruction not in known:
@@ -284,6 +293,7 @@ def handlers_of(instructions: Sequence[Instruction]) -> dict[Instruction, Handle
         if depth < taken:
             raise UnknownBytecode(f"at {instruction.at} the stack has less than is taken from it")
         after = depth + _LEFT[operation] - taken
+        deepest = max(deepest, after)
         if operation in _LAST:
             continue
         if target is not None and operation not in _GOTOS:
@@ -292,6 +302,8 @@ def handlers_of(instructions: Sequence[Instruction]) -> dict[Instruction, Handle
                 more = 1
             elif operation in _WITH:
                 more = _MORE_OF_WITH[operation - Operation.WITH_GET_VAR]
+            elif operation == Operation.CATCH and _is_swap(following.get(instruction)):
+                more = -1  # What is below the handler then will be above it, and so gone.
             reach(target, after + more, handlers)
         if operation == Operation.CATCH or operation in _STARTS:
             handlers = instruction, after - 1, handlers
@@ -304,7 +316,11 @@ def handlers_of(instructions: Sequence[Instruction]) -> dict[Instruction, Handle
         elif handlers is not None and _takes_handler(operation, after, handlers[1]):
             handlers = handlers[2]
         reach(target if operation in _GOTOS else following.get(instruction), after, handlers)
-    return known
+    return known, deepest
+
+
+def _is_swap(instruction: Instruction | None) -> bool:
+    return instruction is not None and instruction.operation == Operation.SWAP
 
 
 def _lie_alike(some: Handlers, others: Handlers) -> bool:

@@ -29,40 +29,37 @@ here, or too long, stays as it is. What the engine does with the result, a proof
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import quickjs
 
-from nano_trio.engine.bytecode_format import Reader, UnknownBytecode, encode_number
+from nano_trio.engine.bytecode_format import UnknownBytecode, encode_number
 from nano_trio.engine.bytecode_functions import Function, Place, functions_of, value_at
 from nano_trio.engine.bytecode_instructions import (
     Handlers,
     Instruction,
+    Line,
     Operation,
     assemble,
     encode_lines,
-    handlers_of,
     read_instructions,
     read_lines,
+    reckon,
 )
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import in_pieces, pause
 
-__all__ = ["awaits_ends", "may_have_loops"]
+__all__ = ["awaits_ends"]
 
 _VERSION = "2025-09-13"
 _ASYNC = (2, 3)
 _LONGEST = 128 << 10
 """Bytes of a function's instructions, beyond which it stays as it is: one by one they take some hundred times as much
 memory."""
-_FOR = re.compile(r"\bfor(?=[\s/])[^();{}]*\Z")
-_BETWEEN = 200
-"""Characters of blanks and comments that may stand between ``for`` and ``await``."""
-_PIECE = 1 << 20
-"""Characters of source that are looked through between two pauses."""
-_MORE_ON_STACK = 2
+_PIECE = 1 << 18
+"""Bytes that are looked through between two pauses."""
 
 _NEXT = (
     Operation.FOR_AWAIT_OF_NEXT,
@@ -72,6 +69,8 @@ _NEXT = (
     Operation.DROP,
     Operation.ITERATOR_CLOSE,
 )
+_LOOP = bytes(_NEXT[:3])
+"""What every loop has, and little else."""
 _RETURN = (Operation.NIP_CATCH, Operation.ROT3R, Operation.UNDEFINED, Operation.ITERATOR_CLOSE)
 _RETURN_OF_GENERATOR = (
     Operation.NIP_CATCH,
@@ -117,27 +116,24 @@ _SAID = "1,2,b,(,),c,c,(,),c,d,(,),e,(,),f,(,),1,1,2,g,g,(,),end"
 
 
 @enters
-def may_have_loops(source: str) -> bool:
-    """Whether source text may have a ``for await``."""
-    for begin in range(0, len(source), _PIECE):
-        pause()
-        at = begin
-        while (at := source.find("await", at, begin + _PIECE + len("await"))) >= 0:
-            if _FOR.search(source, max(0, at - _BETWEEN), at):
-                return True
-            pause()
-            at += 1
-    return False
+def awaits_ends(code: bytes, value_at: Callable[[bytes], int]) -> bytes:
+    """The same bytecode, with loops that wait for their iterators' ends. ``value_at``: tells where its value begins."""
+    if not _has_loops(code) or not _is_proved():
+        return code
+    try:
+        return _changed(code, value_at(code))
+    except UnknownBytecode:
+        return code
 
 
 @enters
-def awaits_ends(code: bytes, at: int) -> bytes:
-    """The same bytecode, with loops that wait for their iterators' ends. ``at``: where its value begins."""
-    try:
-        changed = _changed(code, at)
-    except UnknownBytecode:
-        return code
-    return changed if changed != code and _is_proved() else code
+def _has_loops(code: bytes) -> bool:
+    """Whether bytecode may have a ``for await``."""
+    for begin in range(0, len(code), _PIECE):
+        if code.find(_LOOP, begin, begin + _PIECE + len(_LOOP) - 1) >= 0:
+            return True
+        pause()
+    return False
 
 
 @enters
@@ -146,48 +142,57 @@ def _changed(code: bytes, at: int) -> bytes:
     parts: list[bytes] = []
     after = 0
     for function in functions_of(code, at):
+        begin, end = function.code
+        if function.kind not in _ASYNC or end - begin > _LONGEST or code.find(_LOOP, begin, end) < 0:
+            continue
         for (begin, end), new in _changes(code, function):
             parts += [code[after:begin], new]
             after = end
-    return b"".join([*parts, code[after:]]) if parts else code
+    return b"".join([*parts, code[after:]])
 
 
 @enters
 def _changes(code: bytes, function: Function) -> list[tuple[Place, bytes]]:
     """What is to stand in a function where something else does. Raises :class:`UnknownBytecode`."""
-    begin, end = function.code
-    if end - begin > _LONGEST or function.kind not in _ASYNC or code.find(Operation.FOR_AWAIT_OF_START, begin, end) < 0:
-        return []
-    instructions = read_instructions(code[begin:end])
-    changed = _mended(instructions)
-    if changed is None:
-        return []
-    handlers_of(changed)  # Raises where the stack does not come out.
+    instructions = read_instructions(code[slice(*function.code)])
+    handlers, deepest = reckon(instructions)
+    if deepest != function.stack_size:
+        raise UnknownBytecode(f"its stack would hold {deepest} values, not {function.stack_size}")
+    changed, loops = _mended(instructions, handlers)
+    if reckon(changed)[1] > deepest:
+        # What is put in takes no more than was there: the next result, with the loop's three values, is five.
+        raise UnknownBytecode("its stack would be too small")
     new, offsets = assemble(changed)
-    changes = [
-        (function.stack_size, encode_number(Reader(code, function.stack_size[0]).leb128() + _MORE_ON_STACK)),
-        (function.code_size, encode_number(len(new))),
-        (function.code, new),
-    ]
+    changes = [(function.code_size, encode_number(len(new))), (function.code, new)]
     if function.lines is not None:
         size, table = function.lines
         moved: dict[int, int] = {}
         for instruction, at in in_pieces(offsets.items()):
             moved[instruction.at] = at
-        first, *lines = read_lines(code[slice(*table)])
+        lines = read_lines(code[slice(*table)])
+        # Who is called at an exception is called from where the loop begins.
+        after = [(offsets[handler], *lines[bisect_right(lines, loop.at, key=_at) - 1][1:]) for handler, loop in loops]
         for number, (at, line, column) in in_pieces(enumerate(lines)):
             if at not in moved:
                 raise UnknownBytecode("a line begins within an instruction")
             lines[number] = moved[at], line, column
-        written = encode_lines([first, *lines])
+        written = encode_lines([*lines, *after])
         changes += [(size, encode_number(len(written))), (table, written)]
     return changes
 
 
+def _at(line: Line) -> int:
+    return line[0]
+
+
 @enters
-def _mended(instructions: list[Instruction]) -> list[Instruction] | None:
-    """Those of a function whose loops close as they should; None where it has no such loops."""
-    handlers = handlers_of(instructions)
+def _mended(
+    instructions: list[Instruction], handlers: dict[Instruction, Handlers]
+) -> tuple[list[Instruction], list[tuple[Instruction, Instruction]]]:
+    """Those of a function whose loops close as they should; and where they go at an exception, with the loop's start.
+
+    Raises :class:`UnknownBytecode`.
+    """
     targets: set[Instruction | None] = set()
     for instruction in in_pieces(instructions):
         targets.add(instruction.target)
@@ -195,8 +200,9 @@ def _mended(instructions: list[Instruction]) -> list[Instruction] | None:
     before: dict[Instruction, list[Instruction]] = {}
     behind: dict[Instruction, list[Instruction]] = {}
     end: list[Instruction] = []
+    loops: list[tuple[Instruction, Instruction]] = []
     for index, instruction in in_pieces(enumerate(instructions)):
-        if instruction.operation == Operation.FOR_AWAIT_OF_NEXT:
+        if instruction.operation == Operation.FOR_AWAIT_OF_NEXT and (around := handlers.get(instruction)) is not None:
             sequence = instructions[index : index + len(_NEXT)]
             if not _is(sequence, _NEXT):
                 raise UnknownBytecode("a loop goes on otherwise")
@@ -204,6 +210,7 @@ def _mended(instructions: list[Instruction]) -> list[Instruction] | None:
             assert again.target is not None
             handler = _handler()
             end += handler
+            loops.append((handler[0], around[0]))
             prologue = [
                 Instruction(Operation.NIP),
                 Instruction(Operation.CATCH, target=handler[0]),
@@ -234,12 +241,10 @@ def _mended(instructions: list[Instruction]) -> list[Instruction] | None:
             if _is(sequence, _RETURN_OF_GENERATOR):
                 check, wait = sequence[-2:]
                 check.operation, wait.operation = wait.operation, check.operation
-    if not end:
-        return None
     changed: list[Instruction] = []
     for instruction in in_pieces(instructions):
         changed += [*before.get(instruction, ()), instruction, *behind.get(instruction, ())]
-    return changed + end
+    return changed + end, loops
 
 
 def _is(instructions: Sequence[Instruction], operations: Sequence[int]) -> bool:
@@ -300,7 +305,7 @@ def _handler() -> list[Instruction]:
 def _return_name() -> bytes:
     """How instructions write the name ``return``, which is built in. Raises :class:`UnknownBytecode`."""
     code = quickjs.Context().compile("(a) => a.return()", "a.js").write_object()
-    function = functions_of(code, value_at(code))[-1]
+    *_, function = functions_of(code, value_at(code))
     for instruction in read_instructions(code[slice(*function.code)]):
         if instruction.operation == Operation.GET_FIELD2:
             return instruction.operand

@@ -22,7 +22,7 @@ __all__ = ["leave_out_variables"]
 def leave_out_variables(code: bytes) -> bytes:
     """The same script without them; ``code`` itself where it is not as it is known here."""
     try:
-        functions = functions_of(code, value_at(code))
+        functions = list(functions_of(code, value_at(code)))
     except UnknownBytecode:
         return code
     if any(function.lines is not None for function in functions):

@@ -11,17 +11,18 @@ import quickjs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nano_trio.engine import bytecode_loops
+from nano_trio.engine import bytecode_instructions, bytecode_loops
 from nano_trio.engine.bytecode import BytecodeCache, compile_module, compile_script
 from nano_trio.engine.bytecode_functions import functions_of, value_at
 from nano_trio.engine.bytecode_instructions import (
+    Instruction,
+    Operation,
     assemble,
     encode_lines,
-    handlers_of,
     read_instructions,
     read_lines,
+    reckon,
 )
-from nano_trio.engine.bytecode_loops import may_have_loops
 from nano_trio.engine.bytecode_module import body_at
 
 ROOT = Path(__file__).parents[2]
@@ -308,7 +309,7 @@ def test_instructions_are_read_and_put_together_again() -> None:
             table = code[slice(*function.lines[1])]
             assert assemble(instructions)[0] == code[slice(*function.code)], file
             assert encode_lines(read_lines(table)) == table, file
-            handlers_of(instructions)
+            assert reckon(instructions)[1] == function.stack_size, file
             seen += 1
     assert seen > 1000
 
@@ -334,9 +335,55 @@ def test_an_engine_of_another_version_keeps_its_loops(monkeypatch: pytest.Monkey
     assert ours(source) != of_the_engine(source)
 
 
-@pytest.mark.parametrize("between", [" ", "", "\n\t", " /* each of them */ ", " // all\n"])
+@pytest.mark.parametrize("between", [" ", "\n\t", "/* each (of them); */", " // all\n", f"/* {'all ' * 1000}*/"])
 def test_loops_are_found_however_they_are_written(between: str) -> None:
-    before = "let a = 'for'; await_(a); " * 50_000
-    source = f"{before} async function f(y) {{ for{between}await (const x of y) break; }}"
-    assert may_have_loops(source) is (between != "")
-    assert not may_have_loops(before)
+    source = f"async function f(y) {{ for{between}await (const x of y) break; }}"
+    assert ours(source) != of_the_engine(source)
+
+
+def test_loops_are_found_wherever_their_bytecode_is_cut_for_looking_through_it() -> None:
+    for size in range(bytecode_loops._PIECE - 200, bytecode_loops._PIECE):
+        source = f"'{'a' * size}'; async function f(y) {{ for await (const x of y) break; }}"
+        assert ours(source) != of_the_engine(source), size
+
+
+@pytest.mark.parametrize("count", [65_531, 65_533])
+def test_a_stack_that_is_as_deep_as_the_engine_can_say(count: int) -> None:
+    leave = "for await (const x of many('a', 3, 'ends', 'closes')) break;"
+    program = FUNCTION.format(body=f"{leave} return ((...all) => all.length)({','.join('0' * count)});")
+    code = ours(program)
+    assert 65_000 < max(each.stack_size for each in functions_of(code, value_at(code))) < 1 << 16
+    said = [line.split(" ", 1)[1] for line in ran(program, ours)]
+    assert said == ["a begins", "a next 0", "a closes", "a is closed", f"gave {count}"]
+
+
+def test_who_is_called_at_an_exception_is_called_from_the_loop() -> None:
+    program = """
+async function outer() {
+  const end = { next: async () => ({ done: false }), return: () => say(new Error("end").stack) };
+  for await (const x of { [Symbol.asyncIterator]: () => end }) {
+    throw 1;
+  }
+  say("never");
+}
+outer().catch(() => {});
+"""
+    (said,) = ran(program, ours)
+    assert f"outer (loops.js:{(PRELUDE + program).split('for await')[0].count(chr(10)) + 1}:" in said
+
+
+def test_jumps_that_make_each_other_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+    in_pieces = bytecode_instructions.in_pieces
+    monkeypatch.setattr(bytecode_instructions, "in_pieces", lambda items: looked.append(0) or in_pieces(items))
+    # Each goes as far as a short one can, over the next; the last further.
+    jumps = [Instruction(Operation.GOTO8) for _ in range(300)]
+    gaps = [[Instruction(Operation.UNDEFINED) for _ in range(62)] for _ in jumps]
+    last = [Instruction(Operation.UNDEFINED) for _ in range(200)]
+    for jump, over in zip(jumps, [*jumps[2:], last[0], last[100]], strict=True):
+        jump.target = over
+    instructions = [each for jump, gap in zip(jumps, gaps, strict=True) for each in (jump, *gap)] + last
+    code, _ = assemble(instructions)
+    assert {jump.operation for jump in jumps} == {Operation.GOTO16}
+    assert len(looked) < 40
+    assert [each.operation for each in read_instructions(code)] == [each.operation for each in instructions]
