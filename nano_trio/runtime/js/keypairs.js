@@ -1,13 +1,14 @@
-// New private keys for node:crypto, as PKCS#8, and ECDH of numbers and points. One of RSA the host makes beside the event loop, as scrypt.js has it.
+// New private keys for node:crypto, as PKCS#8, and ECDH of numbers and points. One of RSA the host makes beside the event loop.
 (platform) => {
   "use strict";
-  const { promiseThen, withResolvers, uncurry } = platform;
+  const { uncurry } = platform;
   const { Error, RangeError, TypeError } = platform.constructors;
   const { DOMString } = platform.load("webidl_core");
   const { defineProperty } = platform.statics.Object;
   const indexOf = uncurry("String", "indexOf");
   const slice = uncurry("String", "slice");
   const host = platform.host("keypairs");
+  const { valueOf, promised } = platform.load("host_work");
   const { bytesForHost } = platform.load("webidl_buffers");
   const { viewByteLength } = platform.buffers;
   /** Bytes of the longest number and point that are looked at. */
@@ -31,24 +32,8 @@
   }
   /** The key where the turn `waits` for it, else a promise of it. Both numbers are of 32 bits. */
   function ofRsa(waits, bits, exponent) {
-    if (waits) {
-      const made = host.of_rsa(true, bits >>> 0, exponent >>> 0);
-      if (typeof made === "string") throw failure(made);
-      return made;
-    }
-    const deferred = withResolvers();
-    const settle = (answer) => (typeof answer === "string" ? deferred.reject(failure(answer)) : deferred.resolve(answer));
-    const answer = host.of_rsa(false, bits >>> 0, exponent >>> 0);
-    if (answer !== null) settle(answer);
-    else {
-      let operation;
-      const done = platform.operation((id) => {
-        operation = id;
-        host.proceed(id);
-      });
-      promiseThen(done, () => settle(host.take(operation)));
-    }
-    return deferred.promise;
+    const answer = host.of_rsa(!!waits, bits >>> 0, exponent >>> 0);
+    return waits ? valueOf(answer, failure) : promised(host, answer, failure);
   }
   function named(curve) {
     curve = DOMString(curve);

@@ -12,13 +12,11 @@
   const { keyType, makeKey, USAGES, usageList, put } = platform.load("cryptokey");
   const { normalize, identifier } = platform.load("subtle_algorithms");
   const { pass } = platform.load("ahead");
-  const { Promise, ArrayBuffer, TypeError, Uint8Array } = platform.constructors;
+  const work = platform.load("host_work");
+  const { Promise, TypeError, Uint8Array } = platform.constructors;
   const { isView, viewBuffer, viewByteOffset, viewByteLength, byteLength } = platform.buffers;
-  const { promiseThen } = platform;
   const { apply } = platform.statics.Reflect;
   const indexOf = platform.uncurry("Array", "indexOf");
-  const stringIndexOf = platform.uncurry("String", "indexOf");
-  const slice = platform.uncurry("String", "slice");
   const host = platform.host("subtlecrypto");
   const TOKEN = {};
   /** Bytes that are compared at once. */
@@ -39,31 +37,9 @@
     lastReject = reject;
   };
 
-  /** An answer of the host that is no error; errors are strings "Name\nmessage", and numbers stand for large answers. */
-  function check(answer) {
-    if (typeof answer === "number") return platform.load("large").take(answer, false);
-    if (typeof answer !== "string") return answer;
-    const end = stringIndexOf(answer, "\n");
-    throw platform.makeError(slice(answer, 0, end), slice(answer, end + 1));
-  }
   /** Hand the answer of the host to `finish`, now, or when the work that it stands for is done. */
   function complete(deferred, answer, finish) {
-    if (answer !== null) return finish(check(answer));
-    let operation, held;
-    const done = platform.operation((id) => {
-      operation = id;
-      // What the host holds meanwhile counts as the app's memory.
-      held = host.proceed(id);
-      if (held > 0) held = new ArrayBuffer(held);
-    });
-    promiseThen(done, () => {
-      held = undefined;
-      try {
-        finish(check(host.take(operation)));
-      } catch (error) {
-        deferred.reject(error);
-      }
-    });
+    return work.complete(host, answer, finish, deferred.reject);
   }
 
   function error(name, message) {
