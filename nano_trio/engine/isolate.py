@@ -341,6 +341,15 @@ class Isolate:
         """Whether so many bytes more may be held outside of the heap."""
         return self.outside + size <= self.limits.memory_bytes
 
+    def heap_room(self, *, collected: bool) -> int:
+        """Bytes by which the heap may grow until its limit; ``collected``: once its garbage is. Only in the midst of a
+        turn, in a host function of which nothing is suspended."""
+        if collected:
+            collect_garbage(self)
+        heap = self._turnstile.heap
+        used = heap.value if heap is not None else self._runtime.compute_memory_usage()["malloc_size"]
+        return int(self.limits.memory_bytes - used)
+
     # -- the inside of a turn ----------------------------------------------------------------------------------------
 
     def _begin(self, turn: Entry, slice_ns: int) -> bool:

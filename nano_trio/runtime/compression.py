@@ -10,7 +10,7 @@ A step takes at most ``PIECE`` bytes of input when compressing and gives about `
 decompressing, so a large chunk or a decompression bomb is many short calls, and the caller may pause between them.
 
 What a codec has of its data lies outside of the app's heap, and is counted (:class:`nano_trio.runtime.held.Held`). The
-libraries do not tell how much that is; :data:`_ENCODER_STATES` and :data:`_DECODER_STATES` are what was measured.
+libraries do not tell how much that is; :data:`_ENCODER_STATES` and :data:`DECODER_STATES` are what was measured.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["PIECE", "namespace"]
+__all__ = ["DECODER_STATES", "PIECE", "BrotliDecoder", "Step", "namespace"]
 
 PIECE = 65536
 """Bytes of input (compressing) or output (decompressing) that one step deals with."""
@@ -62,7 +62,7 @@ class _State:
 
 _ZLIB_ENCODER, _ZLIB_DECODER = _State(264 << 10, 0, 0), _State(8 << 10, 32 << 10, 0)
 _ENCODER_STATES: Final = {"brotli": _State(8 << 10, 1536 << 10, 26 << 20), "zstd": _State(8 << 10, 1 << 20, 3 << 20)}
-_DECODER_STATES: Final = {"brotli": _State(8 << 10, 64 << 10, 17 << 20), "zstd": _State(96 << 10, 128 << 10, 128 << 20)}
+DECODER_STATES: Final = {"brotli": _State(8 << 10, 64 << 10, 17 << 20), "zstd": _State(96 << 10, 128 << 10, 128 << 20)}
 
 
 class _Encoder(Protocol):
@@ -144,7 +144,7 @@ class _ZstdDecoder:
         return bool(self._decoder.unused_data)
 
 
-class _BrotliDecoder:
+class BrotliDecoder:
     """Brotli, whose binding fails without the last output where data follows the end of the stream.
 
     To give that output first, the input of a short stream is kept; when decoding fails, it is decoded once more, and
@@ -194,17 +194,24 @@ class _BrotliDecoder:
         for step in (self._SEARCHED, 1):
             self._decoder = brotli.Decompressor()
             for piece in earlier:
-                self._decoder.process(piece)
-            output = [self._decoder.process(last[:at])]
+                self._drain(piece)
+            output = [self._drain(last[:at])]
             for start in range(at, len(last), step):
                 try:
-                    output.append(self._decoder.process(last[start : start + step]))
+                    output.append(self._drain(last[start : start + step]))
                 except brotli.error:
                     at = start
                     break
                 if self._decoder.is_finished():
                     return b"".join(output)[self._given :]
         return None
+
+    def _drain(self, piece: bytes) -> bytes:
+        """All that comes out of it: some of that may come in further pieces, however large the first may be."""
+        output = [self._decoder.process(piece)]
+        while output[-1] and not self._decoder.is_finished():
+            output.append(self._decoder.process(b""))
+        return b"".join(output)
 
     def wants_input(self) -> bool:
         # An empty piece says so; can_accept_more_data() is true once all input is taken, whatever is to come of it.
@@ -247,12 +254,12 @@ def _compressor(services: Services, kind: str) -> Step:
 def _decompressor(services: Services, kind: str) -> Step:
     decoder: _Decoder
     if kind == "brotli":
-        decoder = _BrotliDecoder()
+        decoder = BrotliDecoder()
     elif kind == "zstd":
         decoder = _ZstdDecoder()
     else:
         decoder = _ZlibDecoder(_ZLIB_WINDOW[kind])
-    state = _DECODER_STATES.get(kind, _ZLIB_DECODER)
+    state = DECODER_STATES.get(kind, _ZLIB_DECODER)
     held = Held(services, state.after(0))
     pending = b""
     at = volume = 0

@@ -45,7 +45,7 @@ from nano_trio.runtime.host import HostError, Services
 from nano_trio.runtime.large import Lent
 from nano_trio.runtime.pieces import LARGE, Pieces
 
-__all__ = ["BIG", "Operations", "Weight", "Work", "by_data", "light"]
+__all__ = ["BIG", "Operations", "Weight", "Work", "by_data", "light", "threads"]
 
 BIG = 65536
 """From how many bytes of data work is heavy."""
@@ -78,7 +78,8 @@ def _limiter() -> trio.CapacityLimiter:
     return trio.CapacityLimiter(max(2, os.cpu_count() or 2))
 
 
-_threads = _of_loop(_limiter)
+threads = _of_loop(_limiter)
+"""For what takes long, of all apps."""
 _processors = _of_loop(_limiter)
 """For processes that turns wait for."""
 _pass = _of_loop(trio.Lock)
@@ -221,7 +222,7 @@ class Work:
         else:
             async with self._threads:
                 job.result = await trio.to_thread.run_sync(
-                    _guard, job.compute, limiter=_threads(), abandon_on_cancel=True
+                    _guard, job.compute, limiter=threads(), abandon_on_cancel=True
                 )
         self._finished[operation] = job
         # Another turn has begun or will: what it computes at once counts anew.
@@ -272,7 +273,7 @@ async def _for_turn(weight: Weight, compute: Callable[[], Any], limit_ns: int) -
     outcome: tuple[Any, int] = None, limit_ns
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_until, clock, limit_ns, nursery.cancel_scope)
-        result = await trio.to_thread.run_sync(clock.time, compute, limiter=_threads(), abandon_on_cancel=True)
+        result = await trio.to_thread.run_sync(clock.time, compute, limiter=threads(), abandon_on_cancel=True)
         outcome = result, clock.used_ns
         nursery.cancel_scope.cancel()
     return outcome

@@ -172,6 +172,10 @@ class _Host(Operations, Timers, Waits):
         environment = self._environment()
         return environment is not None and environment.isolate.may_hold(size)
 
+    def heap_room(self, *, collected: bool) -> int:
+        environment = self._environment()
+        return 0 if environment is None else environment.isolate.heap_room(collected=collected)
+
     def collect_garbage(self) -> None:
         environment = self._environment()
         if environment is not None:

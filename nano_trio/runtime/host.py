@@ -188,6 +188,9 @@ class Services(Protocol):
     def may_hold(self, size: int) -> bool:
         """Whether so many bytes more may be held."""
 
+    def heap_room(self, *, collected: bool) -> int:
+        """Bytes by which the app's heap may grow yet. ``collected``: the garbage in it first. Only in a turn."""
+
     def collect_garbage(self) -> None:
         """Submit a turn that runs the collector, and what it finds to finalize."""
 

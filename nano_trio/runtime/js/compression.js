@@ -15,8 +15,11 @@
   /** Bytes of a chunk that are handed over at once: the host copies them. */
   const HANDED = 262144;
 
-  /** A transform stream around a step function of the host. `costOf` is the work of a step, in bytes compressed. */
-  function createCodec(step, costOf) {
+  /**
+   * A transform stream around a step function of the host. `costOf` is the work of a step, in bytes compressed; `toError` makes an error
+   * of what the host says is wrong.
+   */
+  function createCodec(step, costOf, toError = (text) => new TypeError(text)) {
     let spent = 0;
     let isFirst, inputLeft;
     /** What is left of a long chunk that is handed over in parts; null where there is none. */
@@ -36,7 +39,7 @@
       for (;;) {
         while (output === null && rest !== null) output = handOver();
         if (output === null) return undefined;
-        if (typeof output === "string") throw new TypeError(output);
+        if (typeof output === "string") throw toError(output);
         const size = buffers.byteLength(output);
         spent += costOf(inputLeft, size);
         inputLeft -= PIECE;
@@ -79,7 +82,7 @@
         isFirst = true;
         inputLeft = 0;
         const output = step(null);
-        if (typeof output === "string") throw new TypeError(output);
+        if (typeof output === "string") throw toError(output);
         for (let at = 0; output !== null && at < buffers.byteLength(output); at += PIECE) {
           const size = buffers.byteLength(output) - at;
           controller.enqueue(new Uint8Array(output, at, size < PIECE ? size : PIECE));
@@ -125,5 +128,5 @@
   }
   defineInterface(DecompressionStream);
 
-  return { __proto__: null, CompressionStream, DecompressionStream };
+  return { __proto__: null, CompressionStream, DecompressionStream, createCodec };
 }

@@ -113,6 +113,10 @@
       if (secret === null) return undefined;
       return platform.load("derivation").pbkdf2(!!waits, digest, secret, saltOf(salt), iterations | 0, size | 0);
     },
+    /** What node:zlib compresses and decompresses. */
+    get packing() {
+      return platform.load("packing");
+    },
     /** HKDF, an ArrayBuffer. undefined: there is no such digest; null: it gives no so long key. */
     hkdf(digest, key, salt, info, size) {
       checkNumbers([size]);

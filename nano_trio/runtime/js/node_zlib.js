@@ -1,58 +1,204 @@
-// node:zlib by the Web's CompressionStream. Node.js API, Zlib: https://nodejs.org/api/zlib.html
+// node:zlib, by the platform's packing.js. Node.js API, Zlib: https://nodejs.org/api/zlib.html
 //
-// Levels and windows are the platform's. The synchronous functions throw: they would hold up the app.
+// What is checked of options, and in which order, is as in Node. The forms without a callback have the turn wait, suspended, for what
+// the others have done beside it. Streams are the Web's within; what Brotli compresses in one has
+// CompressionStream's quality.
 const { Buffer } = require("node:buffer");
 const { Transform } = require("node:stream");
+const { checkFunction, checkInteger, fail, outOfRange, wrongType } = platform.load("node_arguments");
+const host = modules.node.packing;
 
 const constants = Object.freeze({
   Z_NO_FLUSH: 0, Z_PARTIAL_FLUSH: 1, Z_SYNC_FLUSH: 2, Z_FULL_FLUSH: 3, Z_FINISH: 4, Z_BLOCK: 5, Z_OK: 0, Z_STREAM_END: 1,
   Z_NEED_DICT: 2, Z_ERRNO: -1, Z_STREAM_ERROR: -2, Z_DATA_ERROR: -3, Z_MEM_ERROR: -4, Z_BUF_ERROR: -5, Z_VERSION_ERROR: -6,
-  Z_NO_COMPRESSION: 0, Z_BEST_SPEED: 1, Z_BEST_COMPRESSION: 9, Z_DEFAULT_COMPRESSION: -1, Z_FILTERED: 1, Z_HUFFMAN_ONLY: 2, Z_RLE: 3,
-  Z_FIXED: 4, Z_DEFAULT_STRATEGY: 0, BROTLI_OPERATION_PROCESS: 0, BROTLI_OPERATION_FLUSH: 1, BROTLI_OPERATION_FINISH: 2,
-  Z_MIN_CHUNK: 64, Z_MAX_CHUNK: Infinity, Z_DEFAULT_CHUNK: 16384,
-  BROTLI_PARAM_MODE: 0, BROTLI_PARAM_QUALITY: 1, BROTLI_PARAM_LGWIN: 2, BROTLI_PARAM_SIZE_HINT: 5, BROTLI_MODE_GENERIC: 0,
-  BROTLI_MODE_TEXT: 1, BROTLI_MODE_FONT: 2, BROTLI_MIN_QUALITY: 0, BROTLI_MAX_QUALITY: 11, BROTLI_DEFAULT_QUALITY: 11,
+  Z_NO_COMPRESSION: 0, Z_BEST_SPEED: 1, Z_BEST_COMPRESSION: 9, Z_DEFAULT_COMPRESSION: -1, Z_FILTERED: 1, Z_HUFFMAN_ONLY: 2,
+  Z_RLE: 3, Z_FIXED: 4, Z_DEFAULT_STRATEGY: 0, DEFLATE: 1, INFLATE: 2, GZIP: 3, GUNZIP: 4, DEFLATERAW: 5,
+  INFLATERAW: 6, UNZIP: 7, BROTLI_DECODE: 8, BROTLI_ENCODE: 9, Z_MIN_WINDOWBITS: 8, Z_MAX_WINDOWBITS: 15,
+  Z_DEFAULT_WINDOWBITS: 15, Z_MIN_CHUNK: 64, Z_MAX_CHUNK: Infinity, Z_DEFAULT_CHUNK: 16384, Z_MIN_MEMLEVEL: 1, Z_MAX_MEMLEVEL: 9,
+  Z_DEFAULT_MEMLEVEL: 8, Z_MIN_LEVEL: -1, Z_MAX_LEVEL: 9, Z_DEFAULT_LEVEL: -1, BROTLI_OPERATION_PROCESS: 0,
+  BROTLI_OPERATION_FLUSH: 1, BROTLI_OPERATION_FINISH: 2, BROTLI_OPERATION_EMIT_METADATA: 3, BROTLI_PARAM_MODE: 0,
+  BROTLI_MODE_GENERIC: 0, BROTLI_MODE_TEXT: 1, BROTLI_MODE_FONT: 2, BROTLI_DEFAULT_MODE: 0, BROTLI_PARAM_QUALITY: 1,
+  BROTLI_MIN_QUALITY: 0, BROTLI_MAX_QUALITY: 11, BROTLI_DEFAULT_QUALITY: 11, BROTLI_PARAM_LGWIN: 2, BROTLI_MIN_WINDOW_BITS: 10,
+  BROTLI_MAX_WINDOW_BITS: 24, BROTLI_LARGE_MAX_WINDOW_BITS: 30, BROTLI_DEFAULT_WINDOW: 22, BROTLI_PARAM_LGBLOCK: 3,
+  BROTLI_MIN_INPUT_BLOCK_BITS: 16, BROTLI_MAX_INPUT_BLOCK_BITS: 24, BROTLI_PARAM_DISABLE_LITERAL_CONTEXT_MODELING: 4,
+  BROTLI_PARAM_SIZE_HINT: 5, BROTLI_PARAM_LARGE_WINDOW: 6, BROTLI_PARAM_NPOSTFIX: 7, BROTLI_PARAM_NDIRECT: 8,
+  BROTLI_DECODER_RESULT_ERROR: 0, BROTLI_DECODER_RESULT_SUCCESS: 1, BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT: 2,
+  BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT: 3, BROTLI_DECODER_PARAM_DISABLE_RING_BUFFER_REALLOCATION: 0,
+  BROTLI_DECODER_PARAM_LARGE_WINDOW: 1, BROTLI_DECODER_NO_ERROR: 0, BROTLI_DECODER_SUCCESS: 1,
+  BROTLI_DECODER_NEEDS_MORE_INPUT: 2, BROTLI_DECODER_NEEDS_MORE_OUTPUT: 3, BROTLI_DECODER_ERROR_FORMAT_EXUBERANT_NIBBLE: -1,
+  BROTLI_DECODER_ERROR_FORMAT_RESERVED: -2, BROTLI_DECODER_ERROR_FORMAT_EXUBERANT_META_NIBBLE: -3,
+  BROTLI_DECODER_ERROR_FORMAT_SIMPLE_HUFFMAN_ALPHABET: -4, BROTLI_DECODER_ERROR_FORMAT_SIMPLE_HUFFMAN_SAME: -5,
+  BROTLI_DECODER_ERROR_FORMAT_CL_SPACE: -6, BROTLI_DECODER_ERROR_FORMAT_HUFFMAN_SPACE: -7,
+  BROTLI_DECODER_ERROR_FORMAT_CONTEXT_MAP_REPEAT: -8, BROTLI_DECODER_ERROR_FORMAT_BLOCK_LENGTH_1: -9,
+  BROTLI_DECODER_ERROR_FORMAT_BLOCK_LENGTH_2: -10, BROTLI_DECODER_ERROR_FORMAT_TRANSFORM: -11,
+  BROTLI_DECODER_ERROR_FORMAT_DICTIONARY: -12, BROTLI_DECODER_ERROR_FORMAT_WINDOW_BITS: -13,
+  BROTLI_DECODER_ERROR_FORMAT_PADDING_1: -14, BROTLI_DECODER_ERROR_FORMAT_PADDING_2: -15,
+  BROTLI_DECODER_ERROR_FORMAT_DISTANCE: -16, BROTLI_DECODER_ERROR_DICTIONARY_NOT_SET: -19,
+  BROTLI_DECODER_ERROR_INVALID_ARGUMENTS: -20, BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES: -21,
+  BROTLI_DECODER_ERROR_ALLOC_TREE_GROUPS: -22, BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MAP: -25,
+  BROTLI_DECODER_ERROR_ALLOC_RING_BUFFER_1: -26, BROTLI_DECODER_ERROR_ALLOC_RING_BUFFER_2: -27,
+  BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES: -30, BROTLI_DECODER_ERROR_UNREACHABLE: -31,
 });
-const bytesOf = (data) => {
-  if (typeof data === "string") return Buffer.from(data);
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  const error = new TypeError('The "buffer" argument must be of type string or an instance of Buffer, TypedArray, DataView, or ArrayBuffer.');
-  error.code = "ERR_INVALID_ARG_TYPE";
-  throw error;
-};
-/** What the platform says of bad data as Node would. */
-function failed(error) {
-  const own = new Error(error?.message ?? String(error), { cause: error });
-  own.code = "Z_DATA_ERROR";
-  own.errno = -3;
-  return own;
+const codes = {};
+for (const name of ["Z_OK", "Z_STREAM_END", "Z_NEED_DICT", "Z_ERRNO", "Z_STREAM_ERROR", "Z_DATA_ERROR", "Z_MEM_ERROR", "Z_BUF_ERROR", "Z_VERSION_ERROR"]) {
+  codes[name] = constants[name];
+  codes[constants[name]] = name;
 }
-const once = (make) =>
-  function (data, options, callback = options) {
-    if (typeof callback !== "function") {
-      const error = new TypeError('The "callback" argument must be of type function.');
-      error.code = "ERR_INVALID_ARG_TYPE";
-      throw error;
+Object.freeze(codes);
+const LAST_PARAMETER = constants.BROTLI_PARAM_NDIRECT;
+
+// -- options ----------------------------------------------------------------------------------------------------------
+
+const LARGEST = 2 ** 32;
+const CLASSES = "an instance of Buffer, TypedArray, DataView, or ArrayBuffer";
+const isBuffer = (value) => value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
+function isNumber(value, name) {
+  if (value === undefined || Number.isNaN(value)) return false;
+  if (typeof value !== "number") wrongType(`"${name}" property`, "of type number", value);
+  if (!Number.isFinite(value)) outOfRange(name, "a finite number", value);
+  return true;
+}
+function numberOf(options, key, least, most, otherwise) {
+  const value = options?.[key];
+  const name = `options.${key}`;
+  if (!isNumber(value, name)) return otherwise;
+  if (value < least || value > most) outOfRange(name, `>= ${least} and <= ${most}`, value);
+  return value;
+}
+/** What zlib and Brotli have in common. `most`: the last of the flush operations; `finish`: the one at the end. */
+function checkCommon(options, most, finish) {
+  const chunkSize = options?.chunkSize;
+  const hasChunk = isNumber(chunkSize, "options.chunkSize");
+  if (hasChunk && chunkSize < constants.Z_MIN_CHUNK) outOfRange("options.chunkSize", `>= ${constants.Z_MIN_CHUNK}`, chunkSize);
+  numberOf(options, "flush", 0, most, 0);
+  return {
+    finishFlush: numberOf(options, "finishFlush", 0, most, finish),
+    chunk: hasChunk ? chunkSize : constants.Z_DEFAULT_CHUNK,
+    most: numberOf(options, "maxOutputLength", 1, LARGEST, LARGEST),
+  };
+}
+function bitsOf(options, kind) {
+  const given = options?.windowBits;
+  // A narrower window than zlib has: it compresses with 9, and Node says nothing.
+  if (kind === "deflateRaw" && given === 8) return 9;
+  if ((given === undefined || given === null || given === 0) && (kind === "inflate" || kind === "gunzip" || kind === "unzip")) return 0;
+  return numberOf(options, "windowBits", kind === "gzip" ? 9 : 8, 15, 15);
+}
+function dictionaryOf(options) {
+  const dictionary = options?.dictionary;
+  if (dictionary === undefined) return null;
+  if (!ArrayBuffer.isView(dictionary) && !isBuffer(dictionary)) wrongType('"options.dictionary" property', CLASSES, dictionary);
+  return dictionary;
+}
+/** What makes of data what is asked for, and a stream that does. */
+function zlibOf(kind, options) {
+  const bits = bitsOf(options, kind);
+  const level = numberOf(options, "level", -1, 9, -1);
+  const memory = numberOf(options, "memLevel", 1, 9, 8);
+  const strategy = numberOf(options, "strategy", 0, 4, 0);
+  const dictionary = dictionaryOf(options);
+  const { finishFlush, chunk, most } = checkCommon(options, constants.Z_BLOCK, constants.Z_FINISH);
+  return {
+    begin: (waits, data) => host.zlib(waits, kind, data, dictionary, level, memory, strategy, bits, finishFlush, chunk, most),
+    open: () => host.stream(kind, dictionary, level, memory, strategy, bits, finishFlush),
+  };
+}
+const notInitialized = () => fail(Error, "ERR_ZLIB_INITIALIZATION_FAILED", "Initialization failed");
+const unavailable = (what) => fail(Error, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", `${what} is not available here`);
+/** Parameters of Brotli by their numbers. */
+function parametersOf(options) {
+  const found = {};
+  const params = options?.params;
+  for (const key of params ? Object.keys(params) : []) {
+    const number = +key;
+    if (!Number.isInteger(number) || number < 0 || number > LAST_PARAMETER || found[number] !== undefined) {
+      fail(RangeError, "ERR_BROTLI_INVALID_PARAM", `${key} is not a valid Brotli parameter`);
     }
-    const bytes = bytesOf(data);
-    new Response(new Blob([bytes]).stream().pipeThrough(make(bytes))).arrayBuffer().then(
-      (result) => queueMicrotask(() => callback(null, Buffer.from(result))),
-      (error) => queueMicrotask(() => callback(failed(error))),
+    const value = params[key];
+    if (typeof value !== "number" && typeof value !== "boolean") wrongType('"options.params[key]" property', "of type number", value);
+    // Of 32 bits; one that has them all is as none.
+    found[number] = value >>> 0 === 0xffffffff ? undefined : value >>> 0;
+  }
+  return found;
+}
+/** Of what only says how well is to be compressed there is the quality, the mode, the window and the block. */
+function brotliOf(kind, options) {
+  const found = parametersOf(options);
+  if (kind === "brotliCompress") {
+    if (found[constants.BROTLI_PARAM_DISABLE_LITERAL_CONTEXT_MODELING] > 1) notInitialized();
+    if (found[constants.BROTLI_PARAM_LARGE_WINDOW]) unavailable("Brotli's large window");
+  } else if (Object.keys(found).some((number) => number > constants.BROTLI_DECODER_PARAM_LARGE_WINDOW && found[number] !== undefined)) {
+    notInitialized();
+  }
+  const { finishFlush, chunk, most } = checkCommon(options, constants.BROTLI_OPERATION_EMIT_METADATA, constants.BROTLI_OPERATION_FINISH);
+  if (finishFlush === constants.BROTLI_OPERATION_EMIT_METADATA) unavailable("BROTLI_OPERATION_EMIT_METADATA");
+  const quality = found[constants.BROTLI_PARAM_QUALITY] ?? constants.BROTLI_DEFAULT_QUALITY;
+  const window = found[constants.BROTLI_PARAM_LGWIN] ?? constants.BROTLI_DEFAULT_WINDOW;
+  const [mode, block] = [found[constants.BROTLI_PARAM_MODE] ?? 0, found[constants.BROTLI_PARAM_LGBLOCK] ?? 0];
+  return {
+    begin: (waits, data) => host.brotli(waits, kind, data, quality, mode, window, block, finishFlush, chunk, most),
+    open: () => (kind === "brotliCompress" ? new CompressionStream("brotli") : host.brotliStream(finishFlush)),
+  };
+}
+const codecOf = (kind, options) => (kind.startsWith("brotli") ? brotliOf(kind, options) : zlibOf(kind, options));
+
+// -- in one go --------------------------------------------------------------------------------------------------------
+
+const nameOf = (kind) => kind[0].toUpperCase() + kind.slice(1);
+const isBytes = (data) => ArrayBuffer.isView(data) || isBuffer(data);
+function bytesOf(data, what, classes) {
+  if (typeof data === "string") return Buffer.from(data);
+  if (!isBytes(data)) wrongType(what, `of type string or ${classes}`, data);
+  return data;
+}
+/** With `info` there is an engine, which has nothing more to do. */
+function given(kind, options, { bytes, read }) {
+  const buffer = Buffer.from(bytes);
+  if (!options?.info) return buffer;
+  const engine = new module.exports[nameOf(kind)](options);
+  engine.bytesWritten = read;
+  engine.close();
+  return { buffer, engine };
+}
+const atOnce = (kind) => (data, options) => {
+  const codec = codecOf(kind, options);
+  return given(kind, options, codec.begin(true, bytesOf(data, '"buffer" argument', CLASSES)));
+};
+const later = (kind) =>
+  function (data, options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    const codec = codecOf(kind, options);
+    checkFunction(callback, "callback");
+    // Nothing is no data, as for a stream that is ended.
+    const bytes = data === undefined || data === null ? new Uint8Array(0) : bytesOf(data, '"chunk" argument', "an instance of Buffer, TypedArray, or DataView");
+    codec.begin(false, bytes).then(
+      (result) => queueMicrotask(() => callback(null, given(kind, options, result))),
+      (error) => queueMicrotask(() => callback(error)),
     );
   };
+function crc32(data, value = 0) {
+  if (typeof data !== "string" && !ArrayBuffer.isView(data)) {
+    wrongType('"data" argument', "of type string or an instance of Buffer, TypedArray, or DataView", data);
+  }
+  checkInteger(value, "value", 0, 2 ** 32 - 1);
+  return host.crc32(typeof data === "string" ? Buffer.from(data) : data, value);
+}
+
+// -- streams ----------------------------------------------------------------------------------------------------------
+
 /** A stream of Node's around one of the Web's. */
 class Zlib extends Transform {
   #writer;
   #read;
   bytesWritten = 0;
-  constructor(make, options) {
+  constructor(kind, options) {
+    const codec = codecOf(kind, options);
     super(options);
-    const { readable, writable } = make();
+    const { readable, writable } = codec.open();
     this.#writer = writable.getWriter();
     this.#writer.closed.catch(() => {});
     this.#read = this.#pump(readable.getReader());
-    this.#read.catch((error) => this.destroy(failed(error)));
+    this.#read.catch((error) => this.destroy(error));
   }
   async #pump(reader) {
     for (;;) {
@@ -74,10 +220,10 @@ class Zlib extends Transform {
   }
   _transform(chunk, encoding, callback) {
     this.bytesWritten += chunk.length;
-    this.#writer.write(chunk).then(() => callback(), (error) => callback(failed(error)));
+    this.#writer.write(chunk).then(() => callback(), callback);
   }
   _flush(callback) {
-    this.#writer.close().then(() => this.#read).then(() => callback(), (error) => callback(failed(error)));
+    this.#writer.close().then(() => this.#read).then(() => callback(), callback);
   }
   _destroy(error, callback) {
     this.#writer.abort(error).catch(() => {});
@@ -89,25 +235,10 @@ class Zlib extends Transform {
     this.destroy();
   }
 }
-const compress = (format) => () => new CompressionStream(format);
-const decompress = (format) => () => new DecompressionStream(format);
-/** Which of both it is the first bytes say (RFC 1952, section 2.3.1). */
-const either = (bytes) => new DecompressionStream(bytes[0] === 0x1f && bytes[1] === 0x8b ? "gzip" : "deflate");
-
-const TABLE = Array.from({ length: 256 }, (_, byte) => {
-  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
-  return byte;
-});
-/** RFC 1952, section 8. */
-function crc32(data, value = 0) {
-  let sum = ~value;
-  for (const byte of bytesOf(data)) sum = TABLE[(sum ^ byte) & 255] ^ (sum >>> 8);
-  return ~sum >>> 0;
-}
 /** A class that can be called without `new`, as Node's. */
-function stream(name, make) {
+function stream(name, kind) {
   function Class(options) {
-    if (new.target !== undefined) return Reflect.construct(Zlib, [make, options], new.target);
+    if (new.target !== undefined) return Reflect.construct(Zlib, [kind, options], new.target);
     if (this instanceof Class) {
       throw new TypeError(`node:zlib: ${name} is not provided to be called for another object: write class … extends zlib.${name}`);
     }
@@ -117,22 +248,13 @@ function stream(name, make) {
   Object.setPrototypeOf(Class.prototype, Zlib.prototype);
   return Object.setPrototypeOf(Class, Transform);
 }
-const MAKERS = {
-  Gzip: compress("gzip"),
-  Gunzip: decompress("gzip"),
-  Deflate: compress("deflate"),
-  Inflate: decompress("deflate"),
-  DeflateRaw: compress("deflate-raw"),
-  InflateRaw: decompress("deflate-raw"),
-  BrotliCompress: compress("brotli"),
-  BrotliDecompress: decompress("brotli"),
-};
-module.exports = { ...modules.refuse("zlib"), constants, crc32, unzip: once(either) };
-for (const [name, make] of Object.entries(MAKERS)) {
-  const Class = stream(name, make);
-  const lower = name[0].toLowerCase() + name.slice(1);
+module.exports = { ...modules.refuse("zlib"), constants, codes, crc32 };
+for (const kind of ["gzip", "gunzip", "deflate", "inflate", "deflateRaw", "inflateRaw", "unzip", "brotliCompress", "brotliDecompress"]) {
+  const name = nameOf(kind);
+  const Class = stream(name, kind);
   module.exports[name] = Class;
-  module.exports[lower] = once(make);
+  module.exports[kind] = later(kind);
+  module.exports[`${kind}Sync`] = atOnce(kind);
   module.exports[`create${name}`] = (options) => new Class(options);
 }
 for (const [name, value] of Object.entries(constants)) {

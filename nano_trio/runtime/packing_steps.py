@@ -1,0 +1,329 @@
+"""The steps in which ``node:zlib`` compresses and decompresses: zlib (RFC 1950 to 1952) and Brotli (RFC 7932).
+
+Each format is a generator: a step takes at most some :data:`PIECE` of input when compressing, and gives at most as much
+output when decompressing. It gives output, perhaps empty, or None where it wants more input. It ends with the bytes of
+input that were used, or raises one of :data:`ERRORS` where the input is wrong (:func:`answer_of`).
+
+What is told of wrong input is what Node tells, and in the same order, which depends on how it calls zlib: after the end
+of a text of gzip's another one may follow, or zeros; all else that follows an end is nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from functools import partial
+from typing import Any, Final
+
+import brotli
+
+from nano_trio.runtime.compression import BrotliDecoder
+
+__all__ = [
+    "ERRORS", "PIECE", "Input", "Output", "Steps", "answer_of", "brotli_compressed", "brotli_decompressed",
+    "brotli_streamed", "deflated", "inflated", "too_large",
+]  # fmt: skip
+
+PIECE: Final = 65536
+_MAGIC: Final = b"\x1f\x8b"
+# zlib.h
+_Z_NO_FLUSH, _Z_FINISH = 0, 4
+_Z_NEED_DICT, _Z_DATA_ERROR, _Z_BUF_ERROR = 2, -3, -5
+_CODES: Final = {
+    2: "Z_NEED_DICT", -1: "Z_ERRNO", -2: "Z_STREAM_ERROR", -3: "Z_DATA_ERROR", -4: "Z_MEM_ERROR", -5: "Z_BUF_ERROR",
+    -6: "Z_VERSION_ERROR",
+}  # fmt: skip
+_ZLIB_ERROR: Final = re.compile(r"Error (-?\d+) (.*?)(?:: (.*))?", re.DOTALL)
+# brotli/encode.h
+_FLUSH, _FINISH = 1, 2
+_FAST_WINDOW: Final = 18
+"""Bits of the least window of Brotli's qualities 0 and 1."""
+_SEARCHED: Final = 256
+"""Bytes in which the end of what Brotli has compressed is looked for first."""
+
+Steps = Generator[bytes | None, None, int]
+
+
+# -- what comes in, what goes out, what is wrong ----------------------------------------------------------------------
+
+
+class Input:
+    """What there is to be read so far. ``is_over``: nothing will be added."""
+
+    def __init__(self, pieces: Iterable[bytes] = (), *, is_over: bool = False) -> None:
+        self._pieces = deque(pieces)
+        self._at = 0
+        self.is_over = is_over
+
+    def add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+
+    def next(self, most: int) -> bytes | None:
+        """At most so many bytes of the next piece, or None: there is none."""
+        while self._pieces:
+            piece = self._pieces[0]
+            part = piece[self._at : self._at + most]
+            self._at += len(part)
+            if self._at >= len(piece):
+                self._pieces.popleft()
+                self._at = 0
+            if part:
+                return part
+        return None
+
+    def joined(self, size: int) -> bytes | None:
+        """So many bytes, a power of two that the pieces are parts of, or have; or what is left, or None."""
+        parts: list[bytes] = []
+        left = size
+        while left > 0 and (part := self.next(left)) is not None:
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts) if parts else None
+
+    def copy(self) -> Input:
+        """Another reader, from where this one is."""
+        other = Input(self._pieces, is_over=self.is_over)
+        other._at = self._at
+        return other
+
+
+class Output:
+    """What has been given so far, and how much may be."""
+
+    def __init__(self, most: int, chunk: int) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+        self.most = most
+        self.room = 0
+        """Bytes that the app may have, as far as is known."""
+        self._ends = (most // chunk + 1) * chunk
+        """Node has looked by then: whatever is wrong within the chunk is told before."""
+
+    @property
+    def wanted(self) -> int:
+        """Bytes that the next step is to give at most."""
+        return max(min(PIECE, self._ends - self.size, self.room + 1 - self.size), 1)
+
+    def add(self, piece: bytes) -> None:
+        if piece:
+            self.pieces.append(piece)
+            self.size += len(piece)
+
+    @property
+    def is_too_large(self) -> bool:
+        return self.size >= self._ends
+
+    @property
+    def has_no_room(self) -> bool:
+        return self.size > self.room
+
+
+class _Failure(Exception):
+    """What is wrong with the input: ``str()`` is the answer."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(f"{_CODES[number]}\n{number}\n{message}")
+
+
+_TOO_EARLY: Final = partial(_Failure, _Z_BUF_ERROR, "unexpected end of file")
+ERRORS: Final = (_Failure, zlib.error, brotli.error, MemoryError, ValueError)
+
+
+def answer_of(error: Exception) -> str:
+    """What JavaScript is told: ``code\\nerrno\\nmessage``, in Node's words."""
+    if isinstance(error, zlib.error):
+        error = _of_zlib(error)
+    elif isinstance(error, brotli.error):
+        error = _Failure(_Z_DATA_ERROR, "Decompression failed")
+    return str(error) if isinstance(error, _Failure) else "ERR_ZLIB_INITIALIZATION_FAILED\n0\nInitialization failed"
+
+
+def _of_zlib(error: zlib.error) -> _Failure:
+    """Python tells, say, "Error -3 while decompressing data: incorrect header check"."""
+    told = _ZLIB_ERROR.fullmatch(str(error))
+    if told is None or int(told[1]) not in _CODES:
+        return _Failure(_Z_DATA_ERROR, str(error))
+    if "zdict" in told[2]:
+        return _Failure(_Z_NEED_DICT, "Bad dictionary")
+    number = int(told[1])
+    return _Failure(number, "Missing dictionary" if number == _Z_NEED_DICT else told[3] or "Zlib error")
+
+
+def too_large(most: int, why: str = "") -> str:
+    """What JavaScript is told where more than ``most`` bytes would come out."""
+    return f"ERR_BUFFER_TOO_LARGE\n0\nCannot create a Buffer larger than {most} bytes{why}"
+
+
+# -- zlib -------------------------------------------------------------------------------------------------------------
+
+
+def deflated(
+    source: Input,
+    window: int,
+    level: int,
+    memory: int,
+    strategy: int,
+    dictionary: bytes,
+    flush: int,
+    piece: int = PIECE,
+) -> Steps:
+    """``window`` and the rest are zlib's; ``flush`` is how it ends."""
+    # gzip's format has no dictionary, and zlib refuses one.
+    own = (dictionary,) if dictionary and window < 16 else ()
+    encoder = zlib.compressobj(level, zlib.DEFLATED, window, memory, strategy, *own)
+    read = 0
+    while (part := source.next(piece)) is not None or not source.is_over:
+        if part is None:
+            yield None
+        else:
+            read += len(part)
+            yield encoder.compress(part)
+    yield encoder.flush(flush) if flush != _Z_NO_FLUSH else b""
+    return read
+
+
+def inflated(source: Input, output: Output, window: int, dictionary: bytes, flush: int) -> Steps:
+    """``window``: more than 15 where there is more than one compressed text, as gzip's may have it (RFC 1952, section
+    2.2); more than 31 where that depends on how the first one begins."""
+    own = (dictionary,) if dictionary else ()
+    decoder = zlib.decompressobj(window, *own)
+    head = b"" if window > 31 else _MAGIC
+    read = 0
+    while (part := source.next(PIECE)) is not None or not source.is_over:
+        if part is None:
+            yield None
+            continue
+        if len(head) < len(_MAGIC):
+            head += part[: len(_MAGIC) - len(head)]
+        rest = part
+        while True:
+            if decoder.eof:
+                # Zeros are padding.
+                if window < 16 or head != _MAGIC or not rest or rest[0] == 0:
+                    break
+                decoder = zlib.decompressobj(window, *own)
+            wanted = output.wanted
+            given = decoder.decompress(rest, wanted)
+            rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+            yield given
+            # A full piece may leave output inside zlib though all the input is taken.
+            if not rest and (decoder.eof or len(given) < wanted):
+                break
+        read += len(part) - len(rest)
+        if rest:
+            yield from _passed_over(source)
+            return read
+    if not decoder.eof and flush == _Z_FINISH:
+        raise _TOO_EARLY()
+    return read
+
+
+def _passed_over(source: Input) -> Iterator[None]:
+    """What follows the end."""
+    while source.next(PIECE) is not None or not source.is_over:
+        yield None
+
+
+# -- Brotli -----------------------------------------------------------------------------------------------------------
+
+
+def brotli_compressed(source: Input, quality: int, mode: int, window: int, block: int, flush: int) -> Steps:
+    """Of a source that is over."""
+    encoder = brotli.Compressor(mode=mode, quality=quality, lgwin=window, lgblock=block)
+    read = 0
+    # The fast ones compress whatever they are given at a time by itself, up to a window.
+    while part := source.next(PIECE) if quality > 1 else source.joined(1 << max(window, _FAST_WINDOW)):
+        read += len(part)
+        yield encoder.process(part)
+    yield encoder.finish() if flush == _FINISH else encoder.flush() if flush == _FLUSH else b""
+    return read
+
+
+def brotli_decompressed(source: Input, output: Output, flush: int) -> Steps:
+    """Of a source that is over."""
+    decoder, whole = brotli.Decompressor(), source.copy()
+    read = 0
+    while part := source.next(PIECE):
+        try:
+            yield from _fed(decoder, part, output)
+        except brotli.error:
+            return (yield from _up_to_the_end(whole, read, part, output))
+        read += len(part)
+        if decoder.is_finished():
+            return read
+    if flush == _FINISH:
+        raise _TOO_EARLY()
+    return read
+
+
+def brotli_streamed(source: Input, flush: int) -> Steps:
+    """The same, of a source that may be longer than anybody can keep. What follows the end is told from what is wrong
+    where the whole is short."""
+    decoder = BrotliDecoder()
+    read = 0
+    while (part := source.next(PIECE)) is not None or not source.is_over:
+        if part is None:
+            yield None
+            continue
+        read += len(part)
+        yield decoder.decompress(part)
+        while not decoder.is_finished and not decoder.wants_input():
+            yield decoder.decompress(b"")
+        if decoder.is_finished:
+            yield from _passed_over(source)
+            return read
+    if flush == _FINISH:
+        raise _TOO_EARLY()
+    return read
+
+
+def _fed(decoder: Any, part: bytes, output: Output) -> Iterator[bytes]:
+    """What comes out of a part. An empty piece is the last."""
+    given = decoder.process(part, output_buffer_limit=output.wanted)
+    while given:
+        yield given
+        if decoder.is_finished():
+            break
+        given = decoder.process(b"", output_buffer_limit=output.wanted)
+
+
+def _up_to_the_end(whole: Input, start: int, last: bytes, output: Output) -> Steps:
+    """The rest, where something follows the end: the binding refuses the part that has both, and gives nothing of its
+    last output. All is decompressed once more, and that part bit by bit.
+
+    Raises ``brotli.error`` where what is compressed does not end in that part, which is at ``start``: it is wrong.
+    """
+    at = 0
+    for step in (_SEARCHED, 1):
+        decoder, passed, before = brotli.Decompressor(), 0, whole.copy()
+        parts = [(part, 0) for part in _first(before, start)]
+        if at:
+            parts.append((last[:at], 0))
+        parts += [(last[here : here + step], here) for here in range(at, len(last), step)]
+        for part, here in parts:
+            try:
+                for given in _fed(decoder, part, output):
+                    passed += len(given)
+                    new = passed - output.size
+                    yield given[-new:] if new > 0 else b""
+            except brotli.error:
+                if step == 1:
+                    raise
+                at = here
+                break
+            if decoder.is_finished():
+                return start + here + len(part)
+        else:
+            break
+    raise brotli.error
+
+
+def _first(source: Input, size: int) -> list[bytes]:
+    found: list[bytes] = []
+    while size > 0:
+        part = source.next(PIECE) or b""
+        found.append(part)
+        size -= len(part)
+    return found
