@@ -126,7 +126,7 @@ class _Job:
         if self._failure is not None:
             return self._failure
         output = self.output
-        if output.has_no_room:
+        if output.has_no_room or not self._is_over:
             return too_large(output.room, _NO_ROOM)
         return b"".join(output.pieces) if output.size <= LARGE else Pieces(output.pieces)
 
@@ -248,7 +248,7 @@ class _Jobs:
         return max(room - room // 16, 0)
 
     def _answer(self, job: _Job) -> Any:
-        self._read = job.read
+        self._read, job.memory = job.read, None
         answer = job.answer()
         return self._services.large.tell(Lent(answer, text=False)) if isinstance(answer, Pieces) else answer
 
@@ -288,7 +288,9 @@ class _Jobs:
     def take(self, operation: int) -> Any:
         """The answer of an operation that has settled. Once."""
         job = self._finished.pop(operation)
-        job.output.room = self._room(collected=job.output.size > self._room())
+        if not job.needs_room:
+            # It is all there; what the app has may have grown meanwhile.
+            job.output.room = self._room(collected=job.output.size > self._room())
         return self._answer(job)
 
     def read(self) -> int:

@@ -167,7 +167,7 @@ def test_nobody_looks_at_the_clock_of_what_waits_for_a_thread() -> None:
     """Hundreds of apps may, each with little CPU time left."""
 
     async def begin_later() -> tuple[Any, int]:
-        threads, others = crypto_work._threads(), [object() for _ in range(int(crypto_work._threads().total_tokens))]
+        threads, others = crypto_work.threads(), [object() for _ in range(int(crypto_work.threads().total_tokens))]
         for other in others:
             await threads.acquire_on_behalf_of(other)
         done: list[tuple[Any, int]] = []
@@ -197,7 +197,7 @@ def test_a_loop_that_ends_leaves_the_next_its_threads() -> None:
 
     async def leave() -> None:
         async with trio.open_nursery() as nursery:
-            count = int(crypto_work._threads().total_tokens)
+            count = int(crypto_work.threads().total_tokens)
             for _ in range(count):
                 nursery.start_soon(crypto_work._for_turn, Weight.HEAVY, compute, 10**12)
             for _ in range(count):

@@ -42,8 +42,8 @@ const constants = Object.freeze({
 const codes = {};
 for (const name of ["Z_OK", "Z_STREAM_END", "Z_NEED_DICT", "Z_ERRNO", "Z_STREAM_ERROR", "Z_DATA_ERROR", "Z_MEM_ERROR", "Z_BUF_ERROR", "Z_VERSION_ERROR"]) {
   codes[name] = constants[name];
-  codes[constants[name]] = name;
 }
+for (const name of Object.keys(codes)) codes[codes[name]] = name;
 Object.freeze(codes);
 const LAST_PARAMETER = constants.BROTLI_PARAM_NDIRECT;
 
