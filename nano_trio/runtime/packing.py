@@ -51,8 +51,8 @@ from nano_trio.runtime.pieces import LARGE, Pieces
 
 __all__ = ["namespace"]
 
-_AT_ONCE: Final = 16384
-"""Bytes that zlib compresses in a fraction of a slice, by a level of up to 6."""
+_AT_ONCE: Final = 8192
+"""Bytes that zlib compresses in some tenths of a millisecond, by a level of up to 6."""
 _STEPS_AT_ONCE: Final = 3
 _ROUND_NS: Final = 8_000_000
 _PER_APP: Final = 2
@@ -190,7 +190,7 @@ class _Jobs:
         source, size, output = Input(given, is_over=True), sum(map(len, given)), Output(int(most), int(chunk))
         if text_of(kind) == "brotliCompress":
             steps = brotli_compressed(source, quality, mode, window, block, flush)
-            cost = 1 if quality < 5 else 4 if quality < 10 else 40
+            cost = 1 if quality < 5 else 2 if quality < 8 else 16 if quality < 10 else 40
             state, at_once = _brotli_state(quality, window, size), size * cost <= _AT_ONCE
         else:
             steps = brotli_decompressed(source, output, flush)
