@@ -34,7 +34,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["DECODER_STATES", "PIECE", "BrotliDecoder", "Step", "namespace"]
+__all__ = ["DECODER_STATES", "PIECE", "Step", "namespace"]
 
 PIECE = 65536
 """Bytes of input (compressing) or output (decompressing) that one step deals with."""
@@ -144,7 +144,7 @@ class _ZstdDecoder:
         return bool(self._decoder.unused_data)
 
 
-class BrotliDecoder:
+class _BrotliDecoder:
     """Brotli, whose binding fails without the last output where data follows the end of the stream.
 
     To give that output first, the input of a short stream is kept; when decoding fails, it is decoded once more, and
@@ -254,7 +254,7 @@ def _compressor(services: Services, kind: str) -> Step:
 def _decompressor(services: Services, kind: str) -> Step:
     decoder: _Decoder
     if kind == "brotli":
-        decoder = BrotliDecoder()
+        decoder = _BrotliDecoder()
     elif kind == "zstd":
         decoder = _ZstdDecoder()
     else:

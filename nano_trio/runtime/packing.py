@@ -42,7 +42,6 @@ from nano_trio.runtime.packing_steps import (
     answer_of,
     brotli_compressed,
     brotli_decompressed,
-    brotli_streamed,
     deflated,
     inflated,
     too_large,
@@ -75,11 +74,12 @@ _UNLIMITED: Final = 1 << 62
 
 
 class _Job:
-    """``held``: bytes that it takes besides its output."""
+    """``held``: bytes that it takes besides its output. ``waits``: a turn waits for it."""
 
-    def __init__(self, steps: Steps, output: Output, held: int) -> None:
+    def __init__(self, steps: Steps, output: Output, held: int, waits: bool) -> None:
         self.output = output
         self.held = held
+        self.waits = waits
         self.memory: Held | None = None
         self.read = 0
         """Bytes of the input that were used, once it is over."""
@@ -104,7 +104,10 @@ class _Job:
             self.read = end.value
             self._end(too_large(output.most) if output.size > output.most else None)
         except ERRORS as error:
-            self._end(answer_of(error))
+            told = answer_of(error)
+            # The form with a callback is a stream in Node, and looks at what came before it hears that there is no end.
+            is_too_much = not self.waits and told.startswith("Z_BUF_ERROR") and output.size > output.most
+            self._end(too_large(output.most) if is_too_much else told)
         else:
             if output.is_too_large:
                 self._end(too_large(output.most))
@@ -180,7 +183,7 @@ class _Jobs:
         else:
             steps = inflated(source, output, window, words, flush)
             state, at_once = _INFLATER_STATE, size <= PIECE
-        return self._begin(waits, _Job(steps, output, size + len(words) + state), at_once, data)
+        return self._begin(_Job(steps, output, size + len(words) + state, waits), at_once, data)
 
     def brotli(
         self, waits: bool, kind: str, data: Any, quality: int, mode: int, window: int, block: int, flush: int,
@@ -195,29 +198,28 @@ class _Jobs:
         else:
             steps = brotli_decompressed(source, output, flush)
             state, at_once = _BROTLI_DECODER_STATE, size <= PIECE
-        return self._begin(waits, _Job(steps, output, size + state), at_once, data)
+        return self._begin(_Job(steps, output, size + state, waits), at_once, data)
 
     def stream(self, kind: str, dictionary: Any, level: int, memory: int, strategy: int, bits: int, flush: int) -> Step:
         """A stream's step function, of zlib's formats."""
         kind, words = text_of(kind), b"" if dictionary is None else b"".join(self._given(dictionary))
-        source, window = Input(), _window(kind, bits)
+        source, output, window = Input(), _unlimited(), _window(kind, bits)
         if kind in _COMPRESSES:
             piece = PIECE if level <= 6 else PIECE // 4
             steps = deflated(source, window, level, memory, strategy, words, flush, piece)
             state = _deflater_state(bits, memory)
         else:
-            output = Output(_UNLIMITED, PIECE)
-            output.room = _UNLIMITED
             steps, state = inflated(source, output, window, words, flush), _INFLATER_STATE
         size = state + len(words)
-        return _stepper(steps, source, Held(self._services, size), lambda _: size)
+        return _stepper(steps, source, output, Held(self._services, size), lambda _: size)
 
     def brotli_stream(self, flush: int) -> Step:
         """The same, for what Brotli has compressed."""
-        source, state = Input(), DECODER_STATES["brotli"].after
-        return _stepper(brotli_streamed(source, flush), source, Held(self._services, state(0)), state)
+        source, output, state = Input(), _unlimited(), DECODER_STATES["brotli"].after
+        steps = brotli_decompressed(source, output, flush)
+        return _stepper(steps, source, output, Held(self._services, state(0)), state)
 
-    def _begin(self, waits: bool, job: _Job, at_once: bool, data: Any) -> Any:
+    def _begin(self, job: _Job, at_once: bool, data: Any) -> Any:
         job.output.room = self._room()
         if at_once:
             poll_after(data)
@@ -230,7 +232,7 @@ class _Jobs:
                 told = f"this takes {job.held} bytes{_NO_ROOM}"
                 return f"ERR_MEMORY_ALLOCATION_FAILED\n0\nFailed to allocate memory: {told}"
             job.memory.resize(job.held)
-            if not waits:
+            if not job.waits:
                 self._next = job
                 return None
         try:
@@ -298,12 +300,18 @@ class _Jobs:
         return self._read
 
 
-def _stepper(steps: Steps, source: Input, held: Held, state: Callable[[int], int]) -> Step:
+def _unlimited() -> Output:
+    output = Output(_UNLIMITED, PIECE)
+    output.room = _UNLIMITED
+    return output
+
+
+def _stepper(steps: Steps, source: Input, output: Output, held: Held, state: Callable[[int], int]) -> Step:
     """``state``: bytes that it takes besides its input, once so many came out."""
-    volume = left = 0
+    left = 0
 
     def step(given: Any = quickjs.Undefined) -> bytes | str | None:
-        nonlocal volume, left
+        nonlocal left
         try:
             if given is None:
                 source.is_over = True
@@ -312,15 +320,15 @@ def _stepper(steps: Steps, source: Input, held: Held, state: Callable[[int], int
                 data = given.to_bytes()
                 source.add(data)
                 left = len(data)
-            output = next(steps, None)
+            piece = next(steps, None)
         except ERRORS as error:
             return answer_of(error)
-        if output is None:
+        if piece is None:
             left = 0
         else:
-            volume += len(output)
-        held.resize(state(volume) + left)
-        return output
+            output.size += len(piece)
+        held.resize(state(output.size) + left)
+        return piece
 
     return step
 

@@ -19,11 +19,9 @@ from typing import Any, Final
 
 import brotli
 
-from nano_trio.runtime.compression import BrotliDecoder
-
 __all__ = [
-    "ERRORS", "PIECE", "Input", "Output", "Steps", "answer_of", "brotli_compressed", "brotli_decompressed",
-    "brotli_streamed", "deflated", "inflated", "too_large",
+    "ERRORS", "PIECE", "Input", "Output", "Steps", "answer_of", "brotli_compressed", "brotli_decompressed", "deflated",
+    "inflated", "too_large",
 ]  # fmt: skip
 
 PIECE: Final = 65536
@@ -40,6 +38,7 @@ _ZLIB_ERROR: Final = re.compile(r"Error (-?\d+) (.*?)(?:: (.*))?", re.DOTALL)
 _FLUSH, _FINISH = 1, 2
 _FAST_WINDOW: Final = 18
 """Bits of the least window of Brotli's qualities 0 and 1."""
+_KEPT: Final = 4 * PIECE
 _SEARCHED: Final = 256
 """Bytes in which the end of what Brotli has compressed is looked for first."""
 
@@ -221,8 +220,10 @@ def inflated(source: Input, output: Output, window: int, dictionary: bytes, flus
 
 
 def _passed_over(source: Input) -> Iterator[None]:
-    """What follows the end."""
-    while source.next(PIECE) is not None or not source.is_over:
+    """What follows the end, of a stream."""
+    while not source.is_over:
+        while source.next(PIECE) is not None:
+            pass
         yield None
 
 
@@ -242,36 +243,29 @@ def brotli_compressed(source: Input, quality: int, mode: int, window: int, block
 
 
 def brotli_decompressed(source: Input, output: Output, flush: int) -> Steps:
-    """Of a source that is over."""
-    decoder, whole = brotli.Decompressor(), source.copy()
-    read = 0
-    while part := source.next(PIECE):
-        try:
-            yield from _fed(decoder, part, output)
-        except brotli.error:
-            return (yield from _up_to_the_end(whole, read, part, output))
-        read += len(part)
-        if decoder.is_finished():
-            return read
-    if flush == _FINISH:
-        raise _TOO_EARLY()
-    return read
+    """``output`` has what was given before the next step.
 
-
-def brotli_streamed(source: Input, flush: int) -> Steps:
-    """The same, of a source that may be longer than anybody can keep. What follows the end is told from what is wrong
-    where the whole is short."""
-    decoder = BrotliDecoder()
+    Of a source that is not over not all can be kept: what follows the end of a long one is told as what is wrong."""
+    decoder = brotli.Decompressor()
+    is_stream = not source.is_over
+    kept = Input(is_over=True) if is_stream else source.copy()
     read = 0
     while (part := source.next(PIECE)) is not None or not source.is_over:
         if part is None:
             yield None
             continue
+        if is_stream and read <= _KEPT:
+            kept.add(part)
+        try:
+            yield from _fed(decoder, part, output)
+        except brotli.error:
+            if is_stream and read > _KEPT:
+                raise
+            read = yield from _up_to_the_end(kept, read, part, output)
+            yield from _passed_over(source)
+            return read
         read += len(part)
-        yield decoder.decompress(part)
-        while not decoder.is_finished and not decoder.wants_input():
-            yield decoder.decompress(b"")
-        if decoder.is_finished:
+        if decoder.is_finished():
             yield from _passed_over(source)
             return read
     if flush == _FINISH:
@@ -322,8 +316,7 @@ def _up_to_the_end(whole: Input, start: int, last: bytes, output: Output) -> Ste
 
 def _first(source: Input, size: int) -> list[bytes]:
     found: list[bytes] = []
-    while size > 0:
-        part = source.next(PIECE) or b""
+    while size > 0 and (part := source.next(PIECE)):
         found.append(part)
         size -= len(part)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import random
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -113,6 +114,25 @@ def test_trailing_data_is_a_type_error_after_the_output(run_js: RunJs, kind: str
     )
     assert bytes(got[0]) == TEXT
     assert got[1:] == ["TypeError", "TypeError", "rejected"]
+
+
+def test_output_before_trailing_data_comes_once(run_js: RunJs) -> None:
+    """Of what Brotli cannot compress no piece gives all of its output at a time."""
+    data = random.Random(3).randbytes(65_537)
+    packed = brotli.compress(data, quality=3)
+    assert len(packed) > len(data)
+    chunks = [base64.b64encode(each).decode() for each in (packed[:65_536], packed[65_536:] + b"garbage")]
+    size, same, error = run_js(
+        HELPERS
+        + f"""const [first, second] = {chunks}.map((text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
+        const stream = new DecompressionStream("brotli"), got = [];
+        feed(stream, first, second);
+        const error = await (async () => {{ for await (const chunk of stream.readable) got.push(...chunk) }})().catch((error) => error.name);
+        const text = got.map((byte) => String.fromCharCode(byte)).join("");
+        return [got.length, btoa(text), error]"""
+    )
+    assert (size, error) == (len(data), "TypeError")
+    assert base64.b64decode(same) == data
 
 
 def test_a_second_gzip_member_is_trailing_data(run_js: RunJs) -> None:
