@@ -45,7 +45,7 @@ from nano_trio.engine.bytecode_module import ModuleHead, body_at, read_head, red
 from nano_trio.engine.bytecode_variables import leave_out_variables
 from nano_trio.engine.files import read_file
 from nano_trio.engine.native_calls import Compilation, enters, would_be_left
-from nano_trio.engine.pauses import Stopped, pause
+from nano_trio.engine.pauses import Stopped, in_pieces, pause
 
 if TYPE_CHECKING:
     from nano_trio.engine.commonjs_reader import Reading
@@ -182,6 +182,7 @@ def compile_module(source: str, filename: str, key: bytes = b"") -> Bytecode:
     imports: list[str] = []
     code = awaits_ends(redirected(_scratch.compile(source, filename, imports, key)), body_at)
     head = read_head(code)
+    pause()
     # Those that the bytecode does not spell out are bare names, and the engine asked for each in its turn.
     written = {specifier for specifier, _, _ in head.requests}
     unwritten = iter([name for name in imports if not name.startswith(".") and name not in written])
@@ -266,6 +267,7 @@ class BytecodeCache:
             self._remember(key, found)
         return found is not None
 
+    @enters
     def linked(self, module: Bytecode, name: str, targets: list[str]) -> Bytecode:
         """What :meth:`module` gave for this ``name``, importing ``targets``, one for each of its ``imports``.
 
@@ -276,7 +278,7 @@ class BytecodeCache:
         if not module.imports:
             return module
         digest = hashlib.sha256(module.key)
-        for part in (name, *targets):
+        for part in in_pieces((name, *targets)):
             data = part.encode("utf-8", "surrogatepass")
             digest.update(len(data).to_bytes(8, "little") + data)
         key = digest.digest()

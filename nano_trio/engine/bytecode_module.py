@@ -58,6 +58,12 @@ class ModuleHead:
     """For each request the names that it imports, or exports from there; namespaces are none."""
     waits: bool = False
     """Whether it has a top-level ``await``."""
+    has_star: bool = False
+    """Whether it has an ``export *`` that gives no name."""
+    hands_on: tuple[int, ...] = ()
+    """The requests of which it exports something again, by their numbers."""
+    renamed: tuple[tuple[str, str], ...] = ()
+    """What it exports again under another name: that name, and the one there."""
 
 
 def _skip_attributes(reader: Reader) -> None:
@@ -111,6 +117,8 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings,
     exported = 0
     wanted: list[dict[int, None]] = [{} for _ in requests]
     bindings = _Bindings([], {})
+    handed_on: dict[int, None] = {}
+    renamed: list[tuple[int, int]] = []
     exports = reader.leb128()
     for _ in in_pieces(range(exports)):
         begin = reader.at
@@ -119,12 +127,15 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings,
         if local:
             bindings.exported.append((source, begin, reader.at))
         else:
-            wanted[source][reader.leb128()] = None
+            imported = reader.leb128()
+            wanted[source][imported] = handed_on[source] = None
         exported = reader.leb128()
+        if not local and exported != imported:
+            renamed.append((exported, imported))
         has_default = has_default or exported == default
     stars = reader.leb128()
     for _ in in_pieces(range(stars)):
-        reader.leb128()
+        handed_on[reader.leb128()] = None
     for _ in in_pieces(range(reader.leb128())):
         variable = reader.leb128()
         is_namespace = reader.byte()
@@ -143,9 +154,32 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings,
         index = (written >> 1) - builtin
         return Reader(code, places[index]).string() if index >= 0 else _builtin_names(builtin)[written >> 1]
 
-    spelt = tuple(tuple(each for each in map(spelled, of) if each != "*") for of in wanted) if default else ()
-    some = exports + stars > 0
-    head = ModuleHead(atoms, first, end, builtin, name, tuple(requests), some, has_default, spelt, waits)
+    spelt: list[tuple[str, ...]] = []
+    again: list[tuple[str, str]] = []
+    if default is not None:
+        for of in in_pieces(wanted):
+            names = []
+            for each in in_pieces(of):
+                names.append(spelled(each))
+            spelt.append(tuple(name for name in names if name != "*"))
+        for new, old in in_pieces(renamed):
+            if (there := spelled(old)) != "*":
+                again.append((spelled(new), there))
+    head = ModuleHead(
+        atoms,
+        first,
+        end,
+        builtin,
+        name,
+        tuple(requests),
+        exports + stars > 0,
+        has_default,
+        tuple(spelt),
+        waits,
+        has_star=stars > 0,
+        hands_on=tuple(handed_on),
+        renamed=tuple(again),
+    )
     return head, exported, bindings, reader.at
 
 
@@ -228,12 +262,15 @@ def rewrite(code: bytes, head: ModuleHead, name: str, targets: list[str]) -> byt
     """The same module under another name, asking for ``targets`` in place of what it requests, in that order."""
     names = list(dict.fromkeys([name, *targets]))
     view = memoryview(code)
-    written = {each: encode_number((head.builtin + head.atoms + number) << 1) for number, each in enumerate(names)}
+    written, spelt = {}, []
+    for number, each in in_pieces(enumerate(names)):
+        written[each] = encode_number((head.builtin + head.atoms + number) << 1)
+        spelt.append(encode_string(each))
     parts: list[bytes | memoryview] = [
         view[:1],
         encode_number(head.atoms + len(names)),
         view[head.first : head.end],
-        *map(encode_string, names),
+        *spelt,
         view[head.end : head.name[0]],
         written[name],
     ]

@@ -17,19 +17,24 @@ from urllib.parse import quote, unquote
 import attrs
 
 from nano_trio.engine.files import read_file
+from nano_trio.engine.handed_on import Handing
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import pause
 from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver, is_below, real_path_below
 from nano_trio.engine.sourcemap import SourceMap, find_url, from_data_url
 from nano_trio.engine.typescript import Transform, Transformer
 
-__all__ = ["ModuleFolder", "file_of"]
+__all__ = ["MOST_MODULES", "ModuleFolder", "file_of"]
 
 _MAX_MODULE_BYTES = 64 << 20
 _MOST_CHARACTERS = 128 << 20
 """Of all modules of an app."""
+MOST_MODULES = 20_000
+"""Of an app. The largest packages of icons have 11,000, one for each. The engine's functions that go through all of
+them call themselves, and do not look at the stack."""
 _AT_ONCE = 256 << 10
 """So much text, or less, is read and looked through without a pause in between."""
+_NOTHING: Mapping[str, Handing] = MappingProxyType({})
 _URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 # Begins with plain text, which is found fast.
 _USES_META = re.compile(r"import(?<=\bimport)\s*\.\s*meta\b")
@@ -64,6 +69,8 @@ class ModuleFolder:
         self._typescript = typescript
         self._sources: dict[str, _Source] = {}
         self._room = _MOST_CHARACTERS
+        self.handed_on: Mapping[str, Handing] = _NOTHING
+        """What modules that were read export of others."""
 
     @enters
     def read(self, name: str) -> str:
@@ -71,6 +78,7 @@ class ModuleFolder:
         found = self._sources.get(name)
         if found is None:
             pause()
+            self.refuse_many(len(self._sources) + 1, name)
             found = self._read(name)
             self._room -= len(found.text)
             if self._room < 0:
@@ -80,6 +88,12 @@ class ModuleFolder:
                 )
             self._sources[name] = found
         return found.text
+
+    @staticmethod
+    def refuse_many(count: int, name: str) -> None:
+        """Raises :class:`ModuleError` where that is more modules than an app may have, with the one of this name."""
+        if count > MOST_MODULES:
+            raise ModuleError(f'cannot load "{file_of(name)}": with it the app has more than {MOST_MODULES} modules')
 
     @enters
     def shown(self, name: str) -> str:

@@ -44,6 +44,7 @@ from nano_trio.engine.advice import what_is_missing
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, compile_module
 from nano_trio.engine.commonjs import STAND_IN_FILE, CommonJS, file_name, is_ours, name_of, view_of, viewed
 from nano_trio.engine.errors import Frame, JavaScriptError, render_error
+from nano_trio.engine.handed_on import Handing, refuse_deep
 from nano_trio.engine.module_folder import ModuleFolder, file_of
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import pause
@@ -75,6 +76,11 @@ _VIEWED = re.compile(view_of("", ["NAMES"]).replace("NAMES", r"[^/\s]*"))
 _UNLINKED = re.compile(r"SyntaxError: Could not find export '(?P<name>[^']+)' in module '(?P<file>[^']+)'")
 _FROM = re.compile(r"from\s*(?P<mark>['\"])(?P<specifier>[^'\"\n]+)(?P=mark)")
 _IMPORT = re.compile(r"\b(?:import|export)\b")
+LONGEST_CHAIN = 4000
+"""Of modules that import each the next. The engine calls itself for each, and has stack for 7000 in our build; where
+that ends it cannot say which it was at."""
+_READ_AT_ONCE = 16
+"""Modules that are read into a context between two pauses."""
 _LONGEST_CLAUSE, _MOST_STATEMENTS, _MOST_LOOKED_THROUGH = 4000, 500, 4 << 20
 """Of import statements, in which one is looked for only to tell its place."""
 
@@ -125,8 +131,7 @@ class AppCode:
         late = _LateImports(self, reach or (lambda: context))
         context.set_module_loader(late.load)
         context.read_object(_take())
-        for module in self.modules:
-            context.read_object(module.code)
+        _read_into(context, self.modules)
 
     def render(self, text: str, stack: str) -> JavaScriptError:
         """The error with its place in the app's own source."""
@@ -214,7 +219,7 @@ def _throwing(text: str) -> str:
 class _LateImports:
     """The module loader of one context: what ``import()`` asks for."""
 
-    _had: frozenset[str] = frozenset()  # shared as long as it is empty: each takes 216 bytes
+    _had: frozenset[str] | set[str] = frozenset()  # shared as long as it is empty: each takes 216 bytes
 
     def __init__(self, code: AppCode, reach: Callable[[], Any]) -> None:
         self._code = code
@@ -245,9 +250,10 @@ class _LateImports:
         if called not in code.names and called not in self._had:
             context = self._reach()
             # All of it compiles, or none of it is in the context.
-            modules, names = _graph(code.commonjs, target, code.names | self._had, name)
-            for module in modules:
-                context.read_object(module.code)
+            modules, names = _graph(code.commonjs, target, (code.names, self._had), name)
+            _read_into(context, modules)
+            if not self._had:
+                self._had = set()
             self._had |= names
         return _handing_on(code.commonjs, target)
 
@@ -353,7 +359,7 @@ def load_module(
 
 @enters
 def _load(commonjs: CommonJS, main: str) -> AppCode:
-    modules, names = _graph(commonjs, main, frozenset())
+    modules, names = _graph(commonjs, main)
     return AppCode(name_of(main), commonjs, tuple(modules), names)
 
 
@@ -371,40 +377,84 @@ def _handing_on(commonjs: CommonJS, target: str) -> str:
 
 
 @enters
-def _graph(commonjs: CommonJS, main: str, had: Set[str], asked: str = "") -> tuple[list[Bytecode], frozenset[str]]:
-    """The module and all it imports but what the engine ``had``: bytecode in dependency order, and their names.
-
-    ``asked``: the name under which the engine is about to have the line that stands for the first.
-    """
-    folder, cache = commonjs.folder, commonjs.cache
-    order: list[Bytecode] = []
-    seen = {main}
-    # An explicit stack instead of recursion: import chains may be long.
-    stack = [_begun(commonjs, main, "")]
-    while stack:
-        target, file, bytecode, targets, imports = stack[-1]
-        for each in imports:
-            if each not in seen and name_of(each) not in had:
-                seen.add(each)
-                stack.append(_begun(commonjs, each, target))
-                break
-        else:
-            order.append(cache.linked(bytecode, name_of(target), [name_of(each) for each in targets]))
-            if folder.uses_meta(file) and file != asked:
-                order.append(cache.module(_handing_on(commonjs, target), file))
-            stack.pop()
-    return order, frozenset(map(name_of, seen))
+def _read_into(context: Any, modules: Sequence[Bytecode]) -> None:
+    for number, module in enumerate(modules, 1):
+        if number % _READ_AT_ONCE == 0:
+            pause()
+        context.read_object(module.code)
 
 
 @enters
-def _begun(commonjs: CommonJS, target: str, importer: str) -> tuple[str, str, Bytecode, list[str], Iterator[str]]:
-    """A module, its file, its bytecode, what it imports, and what of that has not been looked at."""
+def _graph(
+    commonjs: CommonJS, main: str, had: Sequence[Set[str]] = (), asked: str = ""
+) -> tuple[list[Bytecode], frozenset[str]]:
+    """The module and all it imports but what the engine ``had``: bytecode in dependency order, and their names.
+
+    ``asked``: the name under which the engine is about to have the line that stands for the first. Raises
+    :class:`ModuleError` also for what the engine could not cope with: too many, too long a chain of them, or exports
+    that are handed on too often.
+    """
+    folder, cache = commonjs.folder, commonjs.cache
+    order: list[Bytecode] = []
+    names: set[str] = set()
+    handed_on: dict[str, Handing] = {}
+    count = sum(map(len, had))
+    # What import() may ask for comes behind all else, so this goes the engine's own way through what is imported. An
+    # explicit stack instead of recursion: import chains may be long.
+    roots = [main]
+    stack: list[_Begun] = []
+    while stack or roots:
+        pause()
+        each = next(stack[-1].further, None) if stack else roots.pop()
+        if each is None:
+            module = stack.pop()
+            target, bytecode = module.target, module.bytecode
+            order.append(cache.linked(bytecode, name_of(target), [name_of(each) for each in module.imports]))
+            if folder.uses_meta(module.file) and module.file != asked:
+                order.append(cache.module(_handing_on(commonjs, target), module.file))
+            if bytecode.head is not None and bytecode.head.hands_on:
+                handed_on[target] = Handing.of(bytecode.head, module.imports)
+            roots += module.late
+        elif (called := name_of(each)) not in names and not any(called in others for others in had):
+            names.add(called)
+            folder.refuse_many(count + len(names), viewed(each)[0])
+            if len(stack) >= LONGEST_CHAIN:
+                raise ModuleError(
+                    f'cannot load "{viewed(each)[0]}" (imported by {viewed(stack[-1].target)[0]}): it ends a chain of '
+                    f"more than {LONGEST_CHAIN} modules that import each the next"
+                )
+            stack.append(_begun(commonjs, each))
+    if handed_on:
+        handed_on = {**folder.handed_on, **handed_on}
+        refuse_deep(handed_on)
+        folder.handed_on = handed_on
+    return order, frozenset(names)
+
+
+@attrs.frozen
+class _Begun:
+    """A module on the way through what is imported."""
+
+    target: str
+    file: str
+    bytecode: Bytecode
+    imports: list[str]
+    """What it imports, for each of its requests."""
+    further: Iterator[str]
+    """What of that has not been looked at."""
+    late: Sequence[str] = ()
+    """What else must be read with it."""
+
+
+@enters
+def _begun(commonjs: CommonJS, target: str) -> _Begun:
     if commonjs.is_one(target):
         file, further = viewed(target)
         bytecode, targets = _standing_in(commonjs, target, file, further)
-        return target, file_name(file), bytecode, targets, iter(targets)
+        return _Begun(target, file_name(file), bytecode, targets, iter(targets))
     bytecode, targets = _compiled(commonjs, target)
-    return target, file_name(target), bytecode, targets, iter(targets + _literal_imports(commonjs.folder, target))
+    late = _literal_imports(commonjs.folder, target)
+    return _Begun(target, file_name(target), bytecode, targets, iter(targets), late)
 
 
 @enters
