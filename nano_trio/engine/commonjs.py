@@ -55,6 +55,8 @@ _VIEW = "commonjs://"
 """Begins a view: then the further names, a slash, and the file. No path within a folder has two slashes."""
 _NEVER: Final = (".mjs", ".json", *TYPESCRIPT)
 _ES_WORDS = re.compile(r"\b(?:import|export|await)\b")
+_AT_ONCE = 256
+"""Modules that are written into a stand-in between two pauses."""
 _MOST_RESOLVED = 10_000
 """Specifiers that are remembered."""
 
@@ -232,6 +234,7 @@ class CommonJS:
             for file in self._files(reading.requires, each) if reading is not None else []:
                 if file in seen:
                     continue
+                pause()
                 seen.add(file)
                 with contextlib.suppress(ModuleError):
                     if file.endswith(".json"):
@@ -247,9 +250,15 @@ class CommonJS:
         """The source of the ES module for a CommonJS one that requires these ES modules."""
         known = self.exports(target)
         names = [*known, *further]
-        parts = [f"import * as m{at} from {json.dumps(name_of(each))};" for at, each in enumerate(modules)]
-        given = ",".join(f"{json.dumps(each)},m{at}" for at, each in enumerate(modules))
-        parts.append(f"const v={_STAND_IN}({json.dumps(target)},[{given}],{json.dumps(names)},{len(known)}),v0=v[0]")
+        parts, given = [], []
+        for at, each in enumerate(modules):
+            if at % _AT_ONCE == 0:
+                pause()
+            parts.append(f"import * as m{at} from {json.dumps(name_of(each))};")
+            given.append(f"{json.dumps(each)},m{at}")
+        parts.append(
+            f"const v={_STAND_IN}({json.dumps(target)},[{','.join(given)}],{json.dumps(names)},{len(known)}),v0=v[0]"
+        )
         parts += [f",v{at}=v[{at}]" for at in range(1, len(names) + 1)]
         parts.append(";export{v0 as default")
         parts += [f",v{at} as {json.dumps(name)}" for at, name in enumerate(names, 1)]

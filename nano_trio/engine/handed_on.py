@@ -64,8 +64,8 @@ def refuse_deep(modules: Mapping[str, Handing]) -> None:
     most_modules, file = _longest(leads_to, lambda each: each in modules and modules[each].has_star)
     if most_modules * most_names > MOST_STEPS:
         raise ModuleError(
-            f'cannot load "{file}": to find what it exports may take {most_modules} modules with "export *", for each of '
-            f'{most_names} names ("{name}" is the first): these are more than {MOST_STEPS} steps'
+            f'cannot load "{file}": to find what it exports may take {most_modules} modules with "export *", for each '
+            f'of {most_names} names ("{name}" is the first): these are more than {MOST_STEPS} steps'
         )
 
 

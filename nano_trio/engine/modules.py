@@ -425,9 +425,9 @@ def _graph(
                 )
             stack.append(_begun(commonjs, each))
     if handed_on:
-        handed_on = {**folder.handed_on, **handed_on}
-        refuse_deep(handed_on)
-        folder.handed_on = handed_on
+        refuse_deep({**folder.handed_on, **handed_on})
+        # Another isolate may have read more meanwhile.
+        folder.handed_on = {**folder.handed_on, **handed_on}
     return order, frozenset(names)
 
 
