@@ -51,6 +51,8 @@ class JavaScriptError(Exception):
     """The line of the innermost frame and a caret below it, where the source is known."""
     trace: str = ""
     """The stack without the platform's frames, a line each; the stacks of causes follow below their heads."""
+    engine: tuple[str, str] = ("", "")
+    """Of code that does not compile: the text and the stack as the engine has them."""
 
     def __str__(self) -> str:
         head = f"{self.frames[0].place}: {self.text}" if self.frames else self.text

@@ -79,6 +79,8 @@ _IMPORT = re.compile(r"\b(?:import|export)\b")
 LONGEST_CHAIN = 4000
 """Of modules that import each the next. The engine calls itself for each, and has stack for 7000 in our build; where
 that ends it cannot say which it was at."""
+_KINDS: Final = frozenset({"SyntaxError", "RangeError", "TypeError", "ReferenceError", "InternalError"})
+"""Of errors that the engine has where it compiles."""
 _READ_AT_ONCE = 16
 """Modules that are read into a context between two pauses."""
 _LONGEST_CLAUSE, _MOST_STATEMENTS, _MOST_LOOKED_THROUGH = 4000, 500, 4 << 20
@@ -210,10 +212,10 @@ def _clauses(source: str) -> Iterator[tuple[str, int, int]]:
             yield found["specifier"], word.end(), end
 
 
-def _throwing(text: str) -> str:
+def _throwing(text: str, stack: str = "", kind: str = "ReferenceError") -> str:
     """The source of a module that says so to whoever imports it: what a loader raises the engine cuts off after 255
     bytes."""
-    return f"const error = new ReferenceError({json.dumps(text)}); error.stack = ''; throw error;"
+    return f"const error = new {kind}({json.dumps(text)}); error.stack = {json.dumps(stack)}; throw error;"
 
 
 class _LateImports:
@@ -232,9 +234,11 @@ class _LateImports:
             return self._load(name)
         except ModuleError as error:
             return _throwing(str(error))
-        except JavaScriptError:
-            # The engine says itself what is wrong with the text, to whoever imports it.
-            return self._code.folder.read(file_name(self._resolve(name)))
+        except JavaScriptError as error:
+            # It may be far below what is imported: the engine would ask for each module on the way there.
+            text, stack = error.engine
+            kind, _, message = text.partition(": ")
+            return _throwing(message, stack, kind) if kind in _KINDS else _throwing(text, stack, "SyntaxError")
         except (OSError, ValueError):
             # No file system has such a name.
             return _throwing(f'cannot load "{file_of(name)}": no such file in the app\'s folder')
@@ -495,7 +499,9 @@ def _not_compiled(commonjs: CommonJS, target: str, error: quickjs.JSError) -> Ex
     if str(error) == "InternalError: out of memory":
         return ModuleError(f'cannot load "{target}": to compile it takes more memory than there is for that')
     stack = getattr(error, "js_stack", "") or f"    at <anonymous> ({file_name(target)})"
-    return AppCode(name_of(target), commonjs).render(str(error), stack)
+    rendered = AppCode(name_of(target), commonjs).render(str(error), stack)
+    rendered.engine = str(error), stack
+    return rendered
 
 
 @enters
