@@ -18,6 +18,10 @@ A CommonJS module has a stand-in among the ES modules (see ``commonjs``). What i
 Files in TypeScript are transformed when the app is loaded (see ``typescript``), which takes long, and is left to a
 worker thread. ``import()`` finds those that are named by a literal.
 
+How many modules there are (:data:`~nano_trio.engine.module_folder.MOST_MODULES`), how long the chains of them
+(:data:`LONGEST_CHAIN`), and how often exports are handed on (see ``handed_on``) is bounded: the engine calls itself for
+each, and does not look at its stack everywhere.
+
 How long all that takes is for the app to say. So the functions on the way to where the engine compiles may be suspended
 and stopped, in a preparation (see ``preparation``) as in the turn that calls ``import()``, and each file is a piece.
 """
@@ -52,6 +56,7 @@ from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver, real_
 from nano_trio.engine.typescript import Tools, Transform, Transformer
 
 __all__ = [
+    "LONGEST_CHAIN",
     "TAKE_MODULE",
     "TAKE_NAMESPACE",
     "AppCode",
