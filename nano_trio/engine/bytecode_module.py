@@ -25,7 +25,7 @@ import quickjs
 
 from nano_trio.engine.bytecode_format import FORMAT, Reader, UnknownBytecode, encode_number, encode_string
 from nano_trio.engine.native_calls import enters
-from nano_trio.engine.pauses import in_pieces
+from nano_trio.engine.pauses import in_pieces, pause
 
 __all__ = ["ModuleHead", "UnknownBytecode", "body_at", "read_head", "redirected", "rewrite"]
 
@@ -157,11 +157,12 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings,
     spelt: list[tuple[str, ...]] = []
     again: list[tuple[str, str]] = []
     if default is not None:
-        for of in in_pieces(wanted):
+        for of in wanted:
+            pause()
             names = []
             for each in in_pieces(of):
                 names.append(spelled(each))
-            spelt.append(tuple(name for name in names if name != "*"))
+            spelt.append(tuple(each for each in names if each != "*"))
         for new, old in in_pieces(renamed):
             if (there := spelled(old)) != "*":
                 again.append((spelled(new), there))

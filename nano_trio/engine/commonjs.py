@@ -33,7 +33,7 @@ from nano_trio.engine.bytecode import COMMONJS_PROLOGUE, Bytecode, BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.module_folder import ModuleFolder
 from nano_trio.engine.native_calls import enters
-from nano_trio.engine.pauses import pause
+from nano_trio.engine.pauses import in_pieces, pause
 from nano_trio.engine.require_resolution import RequireResolver
 from nano_trio.engine.resolution import TYPESCRIPT, ModuleError
 
@@ -55,8 +55,6 @@ _VIEW = "commonjs://"
 """Begins a view: then the further names, a slash, and the file. No path within a folder has two slashes."""
 _NEVER: Final = (".mjs", ".json", *TYPESCRIPT)
 _ES_WORDS = re.compile(r"\b(?:import|export|await)\b")
-_AT_ONCE = 256
-"""Modules that are written into a stand-in between two pauses."""
 _MOST_RESOLVED = 10_000
 """Specifiers that are remembered."""
 
@@ -251,9 +249,7 @@ class CommonJS:
         known = self.exports(target)
         names = [*known, *further]
         parts, given = [], []
-        for at, each in enumerate(modules):
-            if at % _AT_ONCE == 0:
-                pause()
+        for at, each in in_pieces(enumerate(modules)):
             parts.append(f"import * as m{at} from {json.dumps(name_of(each))};")
             given.append(f"{json.dumps(each)},m{at}")
         parts.append(

@@ -51,7 +51,7 @@ from nano_trio.engine.errors import Frame, JavaScriptError, render_error
 from nano_trio.engine.handed_on import Handing, refuse_deep
 from nano_trio.engine.module_folder import ModuleFolder, file_of
 from nano_trio.engine.native_calls import enters
-from nano_trio.engine.pauses import pause
+from nano_trio.engine.pauses import in_pieces, pause
 from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver, real_path, refuse_long
 from nano_trio.engine.typescript import Tools, Transform, Transformer
 
@@ -86,8 +86,6 @@ LONGEST_CHAIN = 4000
 that ends it cannot say which it was at."""
 _KINDS: Final = frozenset({"SyntaxError", "RangeError", "TypeError", "ReferenceError", "InternalError"})
 """Of errors that the engine has where it compiles."""
-_READ_AT_ONCE = 16
-"""Modules that are read into a context between two pauses."""
 _LONGEST_CLAUSE, _MOST_STATEMENTS, _MOST_LOOKED_THROUGH = 4000, 500, 4 << 20
 """Of import statements, in which one is looked for only to tell its place."""
 
@@ -387,9 +385,7 @@ def _handing_on(commonjs: CommonJS, target: str) -> str:
 
 @enters
 def _read_into(context: Any, modules: Sequence[Bytecode]) -> None:
-    for number, module in enumerate(modules, 1):
-        if number % _READ_AT_ONCE == 0:
-            pause()
+    for module in in_pieces(modules):
         context.read_object(module.code)
 
 
