@@ -436,19 +436,23 @@ def _graph(
     return order, frozenset(names)
 
 
-@attrs.frozen
 class _Begun:
     """A module on the way through what is imported."""
 
-    target: str
-    file: str
-    bytecode: Bytecode
-    imports: list[str]
-    """What it imports, for each of its requests."""
-    further: Iterator[str]
-    """What of that has not been looked at."""
-    late: Sequence[str] = ()
-    """What else must be read with it."""
+    __slots__ = ("bytecode", "file", "further", "imports", "late", "target")
+
+    def __init__(
+        self, target: str, file: str, bytecode: Bytecode, imports: list[str], late: Sequence[str] = ()
+    ) -> None:
+        self.target = target
+        self.file = file
+        self.bytecode = bytecode
+        self.imports = imports
+        """What it imports, for each of its requests."""
+        self.further = iter(imports)
+        """What of that has not been looked at."""
+        self.late = late
+        """What else must be read with it."""
 
 
 @enters
@@ -456,10 +460,10 @@ def _begun(commonjs: CommonJS, target: str) -> _Begun:
     if commonjs.is_one(target):
         file, further = viewed(target)
         bytecode, targets = _standing_in(commonjs, target, file, further)
-        return _Begun(target, file_name(file), bytecode, targets, iter(targets))
+        return _Begun(target, file_name(file), bytecode, targets)
     bytecode, targets = _compiled(commonjs, target)
     late = _literal_imports(commonjs.folder, target)
-    return _Begun(target, file_name(target), bytecode, targets, iter(targets), late)
+    return _Begun(target, file_name(target), bytecode, targets, late)
 
 
 @enters
