@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import quote, unquote
@@ -106,9 +106,14 @@ class ModuleFolder:
         found = self._sources[name]
         found.text, found.prologue, found.uses_meta = found.shown, prologue, False
 
-    def sources(self) -> list[tuple[str, str]]:
-        """The files that were read, and what is compiled of each."""
-        return [(file_of(name), source.text) for name, source in self._sources.items()]
+    def sources(self) -> Iterator[tuple[str, str]]:
+        """The files that were read, and what is compiled of each. Read none meanwhile."""
+        return ((file_of(name), source.text) for name, source in self._sources.items())
+
+    def compiled(self, file: str) -> str:
+        """What is compiled of a file that was read; nothing of others."""
+        found = self._sources.get("./" + file)
+        return "" if found is None else found.text
 
     def finish(self) -> None:
         """From now on nothing may take long: there is no TypeScript any more."""
@@ -171,10 +176,16 @@ class ModuleFolder:
         """Whether a module that was read uses ``import.meta``."""
         return self._sources[name].uses_meta
 
+    @enters
     def mentions(self, specifier: str) -> list[str]:
         """The files that were read and that have ``specifier`` between quotation marks."""
         quoted = [mark + specifier + mark for mark in "\"'`"]
-        return [name[2:] for name, source in self._sources.items() if any(each in source.text for each in quoted)]
+        found = []
+        # A copy, for others may read on meanwhile.
+        for name, source in list(self._sources.items()):
+            if _has(source.text, quoted):
+                found.append(name[2:])
+        return found
 
     @enters
     def _read(self, name: str) -> _Source:
@@ -233,6 +244,18 @@ class ModuleFolder:
             except ModuleError:
                 return False
         return SourceMap.parse(encoded) or False
+
+
+@enters
+def _has(text: str, parts: list[str]) -> bool:
+    """Whether any of these is in it: they are equally long."""
+    for at in range(0, len(text), _AT_ONCE):
+        pause()
+        end = at + _AT_ONCE + len(parts[0])
+        for part in parts:
+            if text.find(part, at, end) >= 0:
+                return True
+    return False
 
 
 def file_of(name: str) -> str:

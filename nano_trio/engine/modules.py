@@ -86,8 +86,9 @@ LONGEST_CHAIN = 4000
 that ends it cannot say which it was at."""
 _KINDS: Final = frozenset({"SyntaxError", "RangeError", "TypeError", "ReferenceError", "InternalError"})
 """Of errors that the engine has where it compiles."""
-_LONGEST_CLAUSE, _MOST_STATEMENTS, _MOST_LOOKED_THROUGH = 4000, 500, 4 << 20
-"""Of import statements, in which one is looked for only to tell its place."""
+_LONGEST_CLAUSE, _MOST_STATEMENTS, _MOST_LOOKED_THROUGH = 4000, 500, 8 << 20
+"""Of import statements, and of the text of all files, in which one is looked for only to tell its place: nobody else
+goes on meanwhile."""
 
 
 @cache
@@ -152,21 +153,31 @@ class AppCode:
         if file.endswith(".json"):
             text += "; a JSON module has a default export alone"
         imported = re.compile(rf"(?<![\w$.]){re.escape(name)}(?![\w$])")
-        for importer, source in self.folder.sources():
-            for specifier, begin, end in _clauses(source):
-                place = imported.search(source, begin, end)
-                if place is None:
-                    continue
-                with contextlib.suppress(ModuleError):
-                    if self.folder.resolver.resolve(specifier, importer) == file:
-                        before = source[: place.start()]
-                        row, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-                        return text, f"    at <anonymous> (./{importer}:{row}:{column})\n"
+        for importer, source, specifier, begin, end in itertools.islice(self._clauses_of(name), _MOST_STATEMENTS):
+            place = imported.search(source, begin, end)
+            if place is None:
+                continue
+            with contextlib.suppress(ModuleError):
+                if self.folder.resolver.resolve(specifier, importer) == file:
+                    before = source[: place.start()]
+                    row, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+                    return text, f"    at <anonymous> (./{importer}:{row}:{column})\n"
         return text, ""
+
+    def _clauses_of(self, name: str) -> Iterator[tuple[str, str, str, int, int]]:
+        """Of the files that have the name: their imports, and exports from elsewhere, as by :func:`_clauses`."""
+        room = _MOST_LOOKED_THROUGH
+        for file, source in self.folder.sources():
+            room -= len(source)
+            if room < 0:
+                return
+            if name in source:
+                for specifier, begin, end in _clauses(source):
+                    yield file, source, specifier, begin, end
 
     def _handed_on(self, name: str, file: str) -> tuple[str, str]:
         """Where the file exports by this name what it imports: what that is called there, and that file."""
-        source = next((source for each, source in self.folder.sources() if each == file), "")
+        source = self.folder.compiled(file)
         called = re.escape(name)
         clause = rf"\bexport\s*\{{[^}}]{{0,{_LONGEST_CLAUSE}}}?(?<![\w$])(?:([\w$]+)\s+as\s+)?{called}\s*[,}}]"
         exported = re.compile(clause).search(source, 0, _MOST_LOOKED_THROUGH)
@@ -274,6 +285,7 @@ class _LateImports:
         found: dict[str, str] = {}
         problem: ModuleError | None = None
         for importer in importers or [""]:
+            pause()
             try:
                 found.setdefault(resolver.resolve(name, importer), importer)
             except ModuleError as error:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import quickjs
-import trio
 
 from nano_trio.engine import bytecode_module, handed_on, module_folder, modules
 from nano_trio.engine.bytecode import BytecodeCache
@@ -18,6 +17,7 @@ from nano_trio.engine.commonjs import CommonJS
 from nano_trio.engine.handed_on import Handing, refuse_deep
 from nano_trio.engine.modules import LONGEST_CHAIN, ModuleError, load_app
 from nano_trio.engine.preparation import Means, Preparation
+from nano_trio.engine.resolution import Resolver
 from nano_trio.engine.scheduler import Account, CpuScheduler
 
 from .test_modules import run
@@ -327,4 +327,47 @@ async def test_others_go_on_while_modules_are_read_into_a_heap(tmp_path: Path, c
     counted = pieces(modules.enters(lambda: code.preload(context)), count)
     assert sum(counted) == 102
     assert max(counted) < 70
-    await trio.lowlevel.checkpoint()
+
+
+async def test_others_go_on_while_it_is_looked_for_who_asks_for_a_package(
+    tmp_path: Path, cache: BytecodeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be another package for each file in which its name stands."""
+    text = "// " + "lorem ipsum " * 50_000 + "'pkg'"
+    write(tmp_path, {**fan(20, "/m.js", f"{KINDS['.js']} {text}")})
+    code = load_app(tmp_path, cache)
+    count = [0]
+    resolve = Resolver.resolve
+
+    def counting(resolver: Resolver, *arguments: Any, **named: Any) -> str:
+        count[0] += 1
+        return resolve(resolver, *arguments, **named)
+
+    monkeypatch.setattr(Resolver, "resolve", counting)
+    late = modules._LateImports(code, quickjs.Context)
+    counted = pieces(modules.enters(lambda: late.load("pkg")), count)
+    assert (sum(counted), max(counted)) == (20, 1)
+    # Nor does it wait for the end of a long file.
+    assert len(counted) > 3 * 20
+
+
+def test_the_place_of_an_import_is_looked_for_among_some(
+    tmp_path: Path, cache: BytecodeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the midst of which nobody else goes on, nor can it be stopped."""
+    many = "".join(f"import {{ nothing as a{number} }} from 'pkg{number}';" for number in range(400))
+    write(tmp_path, fan(20, ".js", f"/* {many} */ {KINDS['.js']}"))
+    code = load_app(tmp_path, cache)
+    looked = 0
+    clauses = modules._clauses
+
+    def counting(source: str) -> Any:
+        nonlocal looked
+        for each in clauses(source):
+            looked += 1
+            yield each
+
+    monkeypatch.setattr(modules, "_clauses", counting)
+    told = code.render("SyntaxError: Could not find export 'nothing' in module 'app:/f0.js'", "")
+    assert told.text == "SyntaxError: f0.js has no export nothing"
+    assert 400 < looked <= 1000
