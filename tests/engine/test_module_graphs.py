@@ -334,7 +334,7 @@ async def test_others_go_on_while_it_is_looked_for_who_asks_for_a_package(
 ) -> None:
     """It may be another package for each file in which its name stands."""
     text = "// " + "lorem ipsum " * 50_000 + "'pkg'"
-    write(tmp_path, {**fan(20, "/m.js", f"{KINDS['.js']} {text}")})
+    write(tmp_path, fan(20, "/m.js", f"{KINDS['.js']} {text}"))
     code = load_app(tmp_path, cache)
     count = [0]
     resolve = Resolver.resolve
