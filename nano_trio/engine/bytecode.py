@@ -40,7 +40,7 @@ from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.builtins import spare
 from nano_trio.engine.bytecode_debug import leave_out_debugging
 from nano_trio.engine.bytecode_functions import value_at
-from nano_trio.engine.bytecode_loops import awaits_ends
+from nano_trio.engine.bytecode_mends import mended
 from nano_trio.engine.bytecode_module import ModuleHead, body_at, read_head, redirected, rewrite
 from nano_trio.engine.bytecode_variables import leave_out_variables
 from nano_trio.engine.files import read_file
@@ -59,7 +59,7 @@ __all__ = [
     "default_cache_folder",
 ]
 
-_MAGIC = b"nano-trio bytecode 7\n"
+_MAGIC = b"nano-trio bytecode 9\n"
 _DIGEST_SIZE = 32
 _UNFINISHED = ".new-"
 _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE
@@ -116,7 +116,7 @@ def compile_script(source: str, filename: str, *, debug: bool = True) -> Bytecod
     runtime = quickjs.Runtime()
     if not debug:
         leave_out_debugging(runtime)
-    code = awaits_ends(runtime.new_context().compile(source, filename).write_object(), value_at)
+    code = mended(runtime.new_context().compile(source, filename).write_object(), value_at)
     return Bytecode(code if debug else leave_out_variables(code))
 
 
@@ -180,7 +180,7 @@ def compile_module(source: str, filename: str, key: bytes = b"") -> Bytecode:
     Raises :class:`quickjs.JSError` where the source is no module, and :class:`Stopped` where it takes too long.
     """
     imports: list[str] = []
-    code = awaits_ends(redirected(_scratch.compile(source, filename, imports, key)), body_at)
+    code = mended(redirected(_scratch.compile(source, filename, imports, key)), body_at)
     head = read_head(code)
     pause()
     # Those that the bytecode does not spell out are bare names, and the engine asked for each in its turn.
@@ -195,7 +195,7 @@ def _compile_commonjs(source: str, filename: str, key: bytes) -> Bytecode:
     # Its regular expressions take 0.1 s to compile, and many servers need none of them.
     from nano_trio.engine.commonjs_reader import read_commonjs
 
-    code = awaits_ends(_scratch.compile(_wrapped_commonjs(source), filename, [], key, module=False), value_at)
+    code = mended(_scratch.compile(_wrapped_commonjs(source), filename, [], key, module=False), value_at)
     return Bytecode(code, reading=read_commonjs(source))
 
 

@@ -15,7 +15,7 @@ from nano_trio.engine.bytecode_format import FORMAT, Reader, UnknownBytecode
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import in_pieces
 
-__all__ = ["Function", "Place", "functions_of", "value_at"]
+__all__ = ["Function", "Place", "captured_variables", "functions_of", "value_at"]
 
 Place = tuple[int, int]
 """Where something begins and ends, in bytes from the start of the bytecode."""
@@ -24,6 +24,7 @@ _INTEGER, _NUMBER, _STRING, _OBJECT, _ARRAY, _BIG_INTEGER, _TEMPLATE, _FUNCTION 
 _PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
 _KIND_AT, _KINDS = 4, 3
 _HAS_DEBUG = 1 << 10
+_IS_CAPTURED = 1 << 6
 
 
 @attrs.frozen
@@ -32,6 +33,7 @@ class Function:
 
     kind: int
     """0: a plain one; 1: a generator; 2: an async function; 3: an async generator."""
+    arguments: int
     captured: int
     """How many of its variables inner functions use."""
     stack_size: int
@@ -105,12 +107,27 @@ def functions_of(code: bytes, at: int) -> Iterator[Function]:
 
 
 @enters
+def captured_variables(code: bytes, function: Function) -> set[int]:
+    """The numbers of a function's variables, arguments left out, that inner functions use."""
+    reader = Reader(code, function.variables[0])
+    found = set()
+    for number in in_pieces(range(-function.arguments, reader.leb128() - function.arguments)):
+        for _ in range(3):
+            reader.leb128()
+        if reader.byte() & _IS_CAPTURED and number >= 0:
+            found.add(number)
+    return found
+
+
+@enters
 def _read_function(reader: Reader) -> tuple[Function, int]:
     """It, and how many constants follow."""
     flags = reader.byte() | reader.byte() << 8
     reader.at += 1  # its mode
-    # Its name, arguments, variables, arguments that count.
-    for _ in range(4):
+    reader.leb128()  # its name
+    arguments = reader.leb128()
+    # Its variables, arguments that count.
+    for _ in range(2):
         reader.leb128()
     stack_size, captured, outer, constants = (reader.leb128() for _ in range(4))
     begin = reader.at
@@ -137,4 +154,4 @@ def _read_function(reader: Reader) -> tuple[Function, int]:
         reader.at += length
         reader.skip_bytes()  # its source
     kind = flags >> _KIND_AT & _KINDS
-    return Function(kind, captured, stack_size, code_size, variables, code, lines), constants
+    return Function(kind, arguments, captured, stack_size, code_size, variables, code, lines), constants

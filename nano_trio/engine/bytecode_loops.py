@@ -6,8 +6,8 @@ The engine's parser makes of ``break``, ``return`` and exceptions in a ``for awa
 ``for of``: a plain call of the iterator's ``return``, whose promise nobody awaits (AsyncIteratorClose, ECMA-262
 7.4.13, steps 4 to 8). What comes behind the loop so runs before a generator's ``finally`` is done, and what is thrown
 there is an unhandled rejection. It calls ``return`` also where the iterator has come to its own end, which nothing does
-elsewhere. So code that has such loops is changed when it has been compiled, before it is kept; code that apps make of
-text (``eval``, ``new Function``) stays the engine's.
+elsewhere. So functions that have such loops are changed when they have been compiled
+(:mod:`nano_trio.engine.bytecode_mends`).
 
 A loop's three values on the stack are the iterator, its ``next``, and a *handler*, a number that says where an
 exception goes. The engine's ``iterator_close`` takes them away and closes; the handler of a loop is 0, which has the
@@ -23,41 +23,30 @@ engine do the same where an exception passes. What is put in their places, with 
 - At H, behind the function's end, [iterator next exception]: the same, but whatever goes wrong in it is forgotten, and
   the exception goes on.
 
-Which ``iterator_close`` is whose, the handlers say that are on the stack there. A function that is not as it is known
-here, or too long, stays as it is. What the engine does with the result, a proof has shown once in each process.
+Which ``iterator_close`` is whose, the handlers say that are on the stack there.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import quickjs
 
-from nano_trio.engine.bytecode_format import UnknownBytecode, encode_number
-from nano_trio.engine.bytecode_functions import Function, Place, functions_of, value_at
+from nano_trio.engine.bytecode_format import UnknownBytecode
+from nano_trio.engine.bytecode_functions import Function, functions_of, value_at
 from nano_trio.engine.bytecode_instructions import (
     Handlers,
     Instruction,
-    Line,
     Operation,
-    assemble,
-    encode_lines,
     read_instructions,
-    read_lines,
-    reckon,
 )
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import in_pieces, pause
 
-__all__ = ["awaits_ends"]
+__all__ = ["PROOF", "SAID", "awaiting", "has_loops", "may_await"]
 
-_VERSION = "2025-09-13"
 _ASYNC = (2, 3)
-_LONGEST = 128 << 10
-"""Bytes of a function's instructions, beyond which it stays as it is: one by one they take some hundred times as much
-memory."""
 _PIECE = 1 << 18
 """Bytes that are looked through between two pauses."""
 
@@ -87,7 +76,7 @@ _RETURN_OF_GENERATOR = (
 _LONG = {Operation.IF_FALSE8: Operation.IF_FALSE, Operation.IF_TRUE8: Operation.IF_TRUE}
 
 # Of the proof: who comes to its end, and who leaves, in each way.
-_PROOF = """
+PROOF = """
 (() => {
   const said = [];
   const many = (name) => ({
@@ -112,22 +101,11 @@ _PROOF = """
   return said;
 })()
 """
-_SAID = "1,2,b,(,),c,c,(,),c,d,(,),e,(,),f,(,),1,1,2,g,g,(,),end"
+SAID = "1,2,b,(,),c,c,(,),c,d,(,),e,(,),f,(,),1,1,2,g,g,(,),end"
 
 
 @enters
-def awaits_ends(code: bytes, value_at: Callable[[bytes], int]) -> bytes:
-    """The same bytecode, with loops that wait for their iterators' ends. ``value_at``: tells where its value begins."""
-    if not _has_loops(code) or not _is_proved():
-        return code
-    try:
-        return _changed(code, value_at(code))
-    except UnknownBytecode:
-        return code
-
-
-@enters
-def _has_loops(code: bytes) -> bool:
+def may_await(code: bytes) -> bool:
     """Whether bytecode may have a ``for await``."""
     for begin in range(0, len(code), _PIECE):
         if code.find(_LOOP, begin, begin + _PIECE + len(_LOOP) - 1) >= 0:
@@ -136,57 +114,13 @@ def _has_loops(code: bytes) -> bool:
     return False
 
 
-@enters
-def _changed(code: bytes, at: int) -> bytes:
-    """As :func:`awaits_ends`, without a proof. Raises :class:`UnknownBytecode`."""
-    parts: list[bytes] = []
-    after = 0
-    for function in functions_of(code, at):
-        begin, end = function.code
-        if function.kind not in _ASYNC or end - begin > _LONGEST or code.find(_LOOP, begin, end) < 0:
-            continue
-        for (begin, end), new in _changes(code, function):
-            parts += [code[after:begin], new]
-            after = end
-    return b"".join([*parts, code[after:]])
+def has_loops(code: bytes, function: Function) -> bool:
+    """Whether a function may have a ``for await``."""
+    return function.kind in _ASYNC and code.find(_LOOP, *function.code) >= 0
 
 
 @enters
-def _changes(code: bytes, function: Function) -> list[tuple[Place, bytes]]:
-    """What is to stand in a function where something else does. Raises :class:`UnknownBytecode`."""
-    instructions = read_instructions(code[slice(*function.code)])
-    handlers, deepest = reckon(instructions)
-    if deepest != function.stack_size:
-        raise UnknownBytecode(f"its stack would hold {deepest} values, not {function.stack_size}")
-    changed, loops = _mended(instructions, handlers)
-    if reckon(changed)[1] > deepest:
-        # What is put in takes no more than was there: the next result, with the loop's three values, is five.
-        raise UnknownBytecode("its stack would be too small")
-    new, offsets = assemble(changed)
-    changes = [(function.code_size, encode_number(len(new))), (function.code, new)]
-    if function.lines is not None:
-        size, table = function.lines
-        moved: dict[int, int] = {}
-        for instruction, at in in_pieces(offsets.items()):
-            moved[instruction.at] = at
-        lines = read_lines(code[slice(*table)])
-        # Who is called at an exception is called from where the loop begins.
-        after = [(offsets[handler], *lines[bisect_right(lines, loop.at, key=_at) - 1][1:]) for handler, loop in loops]
-        for number, (at, line, column) in in_pieces(enumerate(lines)):
-            if at not in moved:
-                raise UnknownBytecode("a line begins within an instruction")
-            lines[number] = moved[at], line, column
-        written = encode_lines([*lines, *after])
-        changes += [(size, encode_number(len(written))), (table, written)]
-    return changes
-
-
-def _at(line: Line) -> int:
-    return line[0]
-
-
-@enters
-def _mended(
+def awaiting(
     instructions: list[Instruction], handlers: dict[Instruction, Handlers]
 ) -> tuple[list[Instruction], list[tuple[Instruction, Instruction]]]:
     """Those of a function whose loops close as they should; and where they go at an exception, with the loop's start.
@@ -310,20 +244,3 @@ def _return_name() -> bytes:
         if instruction.operation == Operation.GET_FIELD2:
             return instruction.operand
     raise UnknownBytecode("a method is got otherwise")
-
-
-@cache
-def _is_proved() -> bool:
-    """Whether loops that are changed do what they should, in an engine of the version that this was written for."""
-    if quickjs.quickjs_version != _VERSION:
-        return False
-    context = quickjs.Context()
-    code = context.compile(_PROOF, "a.js").write_object()
-    try:
-        changed = _changed(code, value_at(code))
-    except UnknownBytecode:
-        return False
-    said = context.eval_function(context.read_object(changed))
-    while context.execute_pending_job():
-        pass
-    return [str(each) for each in said.to_python()] == _SAID.split(",")
