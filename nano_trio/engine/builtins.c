@@ -36,6 +36,8 @@
  *                         and to answer it.
  *   uncurry("String", "utf8")(text), uncurry("TypedArray", "ascii")(bytes, length)
  *                         are an ArrayBuffer with the text's UTF-8, and the text that bytes in ASCII are, or undefined.
+ *   uncurry("Error", "keepStack")(object, frames)
+ *                         gives an object a `stack` as errors have it, with these frames.
  *   uncurry("Await", "begin")(Promise.prototype.then), and "current", "change", "run", "bind"
  *                         keep an object across `await`: builtins_awaits.c. Only where awaits.py has learned how.
  *
@@ -54,7 +56,8 @@
  * the length and the name of functions: builtins_functions.c; what apps call of Map and Set, and of iterators, where the
  * engine's own is not safe: builtins_maps.c and builtins_iterators.c; and what answers for async generators that are done:
  * builtins_generators.c. And functions that have data, and `instanceof`, are called with a look at the stack:
- * builtins_calls.c; weak maps do not keep what only their values refer to: builtins_weak.c;
+ * builtins_calls.c; weak maps do not keep what only their values refer to: builtins_weak.c; the stack of an error begins with
+ * what that says: builtins_errors.c;
  * and where the heap is full code is compiled, and modules are read and linked, without a refusal: builtins_compiling.c.
  *
  * Threads: every call comes from the engine, and the engine runs with Python's GIL held.
@@ -273,7 +276,7 @@ static uint32_t length_of(Context *context, Value list) {
 static int learn_builtins(Context *context, Value list, uint16_t class) {
   uint32_t count = length_of(context, list) / 4;
   Entry *entries = calloc(count, sizeof *entries);
-  methods = calloc(count + 15, sizeof *methods);
+  methods = calloc(count + 16, sizeof *methods);
   types = calloc(count, sizeof *types);
   int ok = entries != NULL && methods != NULL && types != NULL;
   for (uint32_t i = 0; ok && i < count; i++) {
@@ -295,6 +298,7 @@ static int learn_builtins(Context *context, Value list, uint16_t class) {
        add_method("Object", "quickResponses", (Kept){.function = (void *)quick_responses, .length = 2, .kind = GENERIC}) &&
        add_method("String", "utf8", (Kept){.function = (void *)utf8_of, .kind = GENERIC}) &&
        add_method("TypedArray", "ascii", (Kept){.function = (void *)ascii_of, .length = 1, .kind = GENERIC}) &&
+       add_method("Error", "keepStack", (Kept){.function = (void *)keep_stack, .length = 1, .kind = GENERIC}) &&
        add_method("Await", "begin", (Kept){.function = (void *)begin_awaits, .kind = GENERIC}) &&
        add_method("Await", "current", (Kept){.function = (void *)get_current, .kind = GENERIC}) &&
        add_method("Await", "change", (Kept){.function = (void *)set_current, .kind = GENERIC}) &&
@@ -372,6 +376,7 @@ int builtins_learn(const Engine *functions, Context *context) {
     cross_texts();
     learn_templates(context);
     tells_of_code = make_promises() && define_functions(plain);
+    learn_errors(context);
     learn_compiling(context);
     if (tells_of_code) lead_compiling();
   }

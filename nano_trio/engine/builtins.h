@@ -6,6 +6,7 @@
 
 #pragma GCC visibility push(hidden)
 
+struct Heap;
 typedef Value Generic(Context *, Value this, int count, Value *arguments);
 typedef Value GenericMagic(Context *, Value this, int count, Value *arguments, int magic);
 typedef Value Job(Context *, int count, Value *arguments);
@@ -14,6 +15,9 @@ typedef Value Data_function(Context *, Value this, int count, Value *arguments, 
 
 /* What a list of properties holds (JS_DEF_CFUNC, JS_DEF_CGETSET_MAGIC, JS_DEF_OBJECT). */
 enum { A_FUNCTION = 0, A_GETTER = 2, AN_OBJECT = 8 };
+
+/* Of a definition's flags: the engine throws where it must not be. */
+enum { THROWS = 1 << 14 };
 
 /* A property as quickjs.h lists them (JSCFunctionListEntry). */
 typedef struct Entry {
@@ -168,7 +172,7 @@ void learn_kept(void);
 
 /* builtins.c tells what they are. */
 Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers, quick_responses, utf8_of, ascii_of;
-Generic begin_awaits, get_current, set_current, run_with, bind_to_current, soon;
+Generic begin_awaits, get_current, set_current, run_with, bind_to_current, soon, keep_stack;
 /* What the engine keeps of a method that is listed; whether there is one. */
 int find_kept(const char *type, const char *name, Kept *);
 /* All contexts' functions for it call that from now on, which is as the engine's. */
@@ -194,6 +198,10 @@ extern Atom raw_atom;
 int define_raw(Context *, Value object, Value);
 /* Once a process, before the above. */
 void learn_templates(Context *);
+/* What builtins_errors.c defines for errors in the engine's place; 0: nothing. */
+extern Atom atom_of_stack;
+int define_stack(Context *, Value error, Value frames); /* takes the frames */
+void learn_errors(Context *);
 /* A context begins, where another may have been. */
 void steps_begin(const Context *);
 /* Once a process, in a context in which no code has run: have the engine's Map and Set do what builtins_maps.c says, from
@@ -225,8 +233,15 @@ void guard_weak_maps(Context *);
 void learn_compiling(Context *);
 void guard_compiling(Context *);
 void lead_compiling(void);
+/* Have a heap be refused nothing, for a few small blocks; then what it was at goes on. */
+typedef struct {
+  void (*when_full)(struct Heap *);
+  int purpose;
+} Sparing;
+Sparing begin_telling(Context *);
+void end_telling(Context *, Sparing before);
 /* What is told in there: code of an app's is about to run. `spared_heaps`: how many are at it, so that others need not ask. */
-enum { TO_COMPILE = 1, TO_LINK = 2, TO_READ = 3, TO_IMPORT = 4 };
+enum { TO_COMPILE = 1, TO_LINK = 2, TO_READ = 3, TO_IMPORT = 4, TO_TELL = 5 };
 extern int spared_heaps;
 void spare_no_more(Context *, int purpose);
 /* What JS_EnqueueJob goes on with where it is asked for the engine's import(); any other is itself. */

@@ -138,6 +138,30 @@ _PROOF = r"""({ uncurry, statics, defineLazy, defineMembers }) => {
 }"""
 
 
+_STACKS = """() => {
+  class Named extends TypeError {
+    constructor(message) { super(message); this.name = "Named" }
+  }
+  const told = [];
+  for (const make of [() => new Error("a\\nb"), () => new Named("c"), () => null.d, () => { throw new AggregateError([]) }]) {
+    let error;
+    try { error = make() } catch (thrown) { error = thrown }
+    const other = Object.create(error, { name: { value: "Other" } });
+    told.push(other.stack.slice(0, 5), error.stack.replace(/(\\n    at .*)+$/, " @"));
+    error.name = "Late";
+    told.push(error.stack.endsWith(")"), error.stack.includes("Late"), Object.hasOwn(error, "stack"));
+    error.stack = 7;
+    told.push(error.stack);
+  }
+  return told.join();
+}"""
+_TOLD = ",".join(
+    f"{told[:5]},{told} @,true,false,true,7"
+    for told in ("Error: a\nb", "Named: c", "TypeError: cannot read property 'd' of null", "AggregateError")
+)
+"""What that comes to: whatever the error says, and its frames, and that it does not change again."""
+
+
 def in_use(source: str) -> bool:
     """Whether contexts of this process can have what ``source`` stands for, as :func:`give` gives it."""
     return library(source) is not None
@@ -216,6 +240,8 @@ def library(source: str) -> ctypes.PyDLL | None:
     opened.builtins_give(ctypes.c_void_p(address_of(proven)), _PLACE.encode())
     if _behaviour(proven, _PLACE) != _behaviour(scratch, "own"):
         return None
+    if proven.eval(f"({_STACKS})()") != _TOLD:
+        opened.builtins_leave_stacks()
     opened.builtins_define.restype = ctypes.c_void_p
     json_builtins.define_by(opened.builtins_define())
     return opened

@@ -66,12 +66,7 @@ static void tell(Heap *heap) {
 
 static void say_nothing(Heap *heap) { (void)heap; }
 
-/* What a heap is at, and what it was at when that began: in the midst of an import() code is read, compiled and linked. */
-typedef struct {
-  void (*when_full)(Heap *);
-  int purpose;
-} Sparing;
-
+/* A Sparing is what a heap was at when that began: in the midst of an import() code is read, compiled and linked. */
 static Sparing begin(Heap *heap, int purpose) {
   Sparing before = {heap->when_full, heap->purpose};
   spared_heaps += before.when_full == NULL;
@@ -102,6 +97,16 @@ void spare_no_more(Context *context, int purpose) {
   finish(heap, (Sparing){NULL, 0});
   /* A module that was linked is not linked again, and one that then could not run would never: its promise would wait. */
   if (purpose == TO_LINK) take_back(heap);
+}
+
+Sparing begin_telling(Context *context) {
+  Heap *heap = heap_of(context);
+  return heap == NULL ? (Sparing){NULL, 0} : begin(heap, TO_TELL);
+}
+
+void end_telling(Context *context, Sparing before) {
+  Heap *heap = heap_of(context);
+  if (heap != NULL) finish(heap, before);
 }
 
 /* What has come of it. */

@@ -22,9 +22,8 @@
 
 #include "builtins.h"
 
-/* PLACES: of steps, in a large heap, and FEW_PLACES in others, once so MANY properties were defined. THROWS: of a definition's
-   flags, whether the engine throws where it must not be. */
-enum { PLACES = 256, FEW_PLACES = 64, MANY = 2000, MOST_SLOTS = 64, THROWS = 1 << 14 };
+/* PLACES: of steps, in a large heap, and FEW_PLACES in others, once so MANY properties were defined. */
+enum { PLACES = 256, FEW_PLACES = 64, MANY = 2000, MOST_SLOTS = 64 };
 
 /* The two models of a step. Where there is none: `before` is a number, of what was defined last; or undefined. */
 typedef struct {
@@ -146,8 +145,10 @@ static int define_and_keep(Context *context, Value target, Atom atom, Value valu
 
 int define_by_step(Context *context, Value target, Atom atom, Value value, int flags) {
   Object *object = object_of(target);
-  if (object->class != CLASS_OBJECT || (flags & ~THROWS) != CONFIGURABLE_WRITABLE_ENUMERABLE || (atom & ATOM_OF_INDEX))
+  if (object->class != CLASS_OBJECT || (flags & ~THROWS) != CONFIGURABLE_WRITABLE_ENUMERABLE || (atom & ATOM_OF_INDEX)) {
+    if (flags == CONFIGURABLE_WRITABLE && atom == atom_of_stack) return define_stack(context, target, value);
     return engine.define(context, target, atom, value, flags);
+  }
   uint32_t count;
   Step *places = places_of(context, &count);
   if (places == NULL) {

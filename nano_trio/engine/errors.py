@@ -1,6 +1,7 @@
 """JavaScript errors for the person who must act: message, place, the source line with a caret, the app's own frames.
 
-QuickJS writes a stack as lines of ``    at function (file:line:column)``; lines and columns count from 1. Frames of the
+A stack begins with what the error says, in the contexts that have ``builtins_errors.c``, and else with the frames, which
+QuickJS writes as lines of ``    at function (file:line:column)``; lines and columns count from 1. Frames of the
 platform's own code (without a place, or in files that begin with ``nano:``, ``node:`` or ``cloudflare:``) and of native
 functions are left out.
 """
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-__all__ = ["Frame", "JavaScriptError", "render_error"]
+__all__ = ["Frame", "JavaScriptError", "below", "render_error"]
 
 _FRAME = re.compile(r"^\s+at (?:(?P<function>.*?) \()?(?P<file>[^()]*?)(?::(?P<line>\d+))?(?::(?P<column>\d+))?\)?$")
 
@@ -73,9 +74,15 @@ def _parse(line: str) -> Frame | bool | None:
     return Frame(match["function"] or "", name, int(row) if row else None, int(column) if column else None)
 
 
+def below(text: str, stack: str) -> str:
+    """Of an error's stack what stands below ``text``, which is what the error says; without it all of the stack."""
+    return stack[len(text) + 1 :] if text and f"{stack}\n".startswith(f"{text}\n") else stack
+
+
 def _frames(parsed: Iterable[Frame | bool | None]) -> tuple[Frame, ...]:
-    """Of the lines of a stack, the app's frames up to the first line that is no frame."""
-    until = itertools.takewhile(lambda frame: frame is not False, parsed)
+    """Of the lines of a stack, the app's frames from the first frame to the next line that is none."""
+    from_first = itertools.dropwhile(lambda frame: frame is False, parsed)
+    until = itertools.takewhile(lambda frame: frame is not False, from_first)
     return tuple(frame for frame in until if isinstance(frame, Frame))
 
 
@@ -86,7 +93,7 @@ def render_error(
 
     ``original`` puts frames of generated code where that came from.
     """
-    lines = stack.splitlines()
+    lines = below(text, stack).splitlines()
     parsed = [_parse(line) for line in lines]
     frames = _frames(parsed)
     if text.startswith("SyntaxError: ") and text.endswith(": ''"):

@@ -47,7 +47,7 @@ import quickjs
 from nano_trio.engine.advice import what_is_missing
 from nano_trio.engine.bytecode import Bytecode, BytecodeCache, compile_module
 from nano_trio.engine.commonjs import STAND_IN_FILE, CommonJS, file_name, is_ours, name_of, view_of, viewed
-from nano_trio.engine.errors import Frame, JavaScriptError, render_error
+from nano_trio.engine.errors import Frame, JavaScriptError, below, render_error
 from nano_trio.engine.handed_on import Handing, refuse_deep
 from nano_trio.engine.module_folder import ModuleFolder, file_of
 from nano_trio.engine.native_calls import enters
@@ -141,6 +141,7 @@ class AppCode:
 
     def render(self, text: str, stack: str) -> JavaScriptError:
         """The error with its place in the app's own source."""
+        stack = below(text, stack)
         text = what_is_missing(_VIEWED.sub("", text).replace(_PREFIX, ""))
         if (unlinked := _UNLINKED.fullmatch(text)) is not None and not stack:
             text, stack = self._missing_export(unlinked["name"], unlinked["file"])
@@ -229,7 +230,10 @@ def _clauses(source: str) -> Iterator[tuple[str, int, int]]:
 def _throwing(text: str, stack: str = "", kind: str = "ReferenceError") -> str:
     """The source of a module that says so to whoever imports it: what a loader raises the engine cuts off after 255
     bytes."""
-    return f"const error = new {kind}({json.dumps(text)}); error.stack = {json.dumps(stack)}; throw error;"
+    said = f"{kind}: {text}"
+    frames = below(said, stack).rstrip("\n")
+    told = json.dumps(f"{said}\n{frames}" if frames else said)
+    return f"const error = new {kind}({json.dumps(text)}); error.stack = {told}; throw error;"
 
 
 class _LateImports:

@@ -70,7 +70,7 @@ def namespace(services: Services) -> Namespace:
             return f"{_NOT_FOUND}{_line(str(error))}\n"
         except quickjs.JSError as error:
             name, _, message = str(error).partition(": ")
-            stack = getattr(error, "js_stack", "") or f"    at <anonymous> ({file_name(target)})\n"
+            stack = getattr(error, "js_stack", "").rstrip() or f"    at <anonymous> ({file_name(target)})"
             return f"!{name or 'SyntaxError'} \n{_line(message)}\n{stack}"
         try:
             context = here.context

@@ -6,6 +6,7 @@ import unicodedata
 
 import quickjs
 
+from nano_trio.engine.errors import below
 from nano_trio.engine.native_calls import enters
 from nano_trio.runtime.host import Namespace, Services, array_of
 
@@ -26,8 +27,9 @@ def _promise_state(promise: quickjs.Value) -> quickjs.Value | None:
     try:
         told = promise.result()
     except quickjs.QuickJSError as error:
-        stack = getattr(error, "js_stack", "").rstrip()
-        told = f"{error}\n{stack}" if stack else str(error)
+        text = str(error)
+        stack = below(text, getattr(error, "js_stack", "")).rstrip()
+        told = f"{text}\n{stack}" if stack else text
     return array_of(promise.context, [state, told])
 
 

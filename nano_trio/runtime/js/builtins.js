@@ -32,7 +32,7 @@
     Set: "add has delete forEach values size",
     SharedArrayBuffer: "byteLength",
     String:
-      "charCodeAt codePointAt slice substring indexOf lastIndexOf includes startsWith endsWith split trim toLowerCase " +
+      "charCodeAt codePointAt concat slice substring indexOf lastIndexOf includes startsWith endsWith split trim toLowerCase " +
       "toUpperCase replaceAll padStart padEnd repeat normalize toWellFormed isWellFormed valueOf",
     Symbol: "toString valueOf",
     TypedArray: "set slice fill buffer byteOffset byteLength [Symbol.toStringTag]",
@@ -122,6 +122,7 @@
     "Object.quickResponses": null,
     "String.utf8": () => undefined,
     "TypedArray.ascii": () => undefined,
+    "Error.keepStack": null,
     "Await.begin": null,
     "Await.current": null,
     "Await.change": null,

@@ -43,10 +43,8 @@
     const second = indexOf(told, "\n", first + 1);
     const name = slice(told, 1, space);
     const error = new (platform.constructors[name] ?? Error)(slice(told, first + 1, second));
-    const stack = slice(told, second + 1);
-    if (stack !== "") {
-      defineProperty(error, "stack", { __proto__: null, value: stack, writable: true, enumerable: false, configurable: true });
-    }
+    const frames = slice(told, second + 1);
+    if (frames !== "") platform.load("stack").keep(error, frames);
     return coded(error, slice(told, space + 1, first));
   }
   function check(specifier) {
@@ -212,7 +210,7 @@
         given[i + 1] = exports[name];
       } else {
         const error = new SyntaxError(`Could not find export '${name}' in module '${target}'`);
-        defineProperty(error, "stack", { __proto__: null, value: "", writable: true, enumerable: false, configurable: true });
+        platform.load("stack").keep(error, "");
         throw error;
       }
     }

@@ -119,7 +119,7 @@
       );
     },
     trace(...data) {
-      const frames = platform.load("inspect").cleanStack(new platform.constructors.Error().stack);
+      const frames = platform.load("inspect").cleanStack(platform.load("stack").frames());
       print("log", `Trace${data.length > 0 ? ": " : ""}${format(data)}${frames && "\n"}${frames}`);
     },
     warn(...data) {

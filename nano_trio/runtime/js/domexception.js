@@ -2,11 +2,9 @@
 (platform) => {
   "use strict";
   const { DOMString, defineInterface, isObject } = platform.load("webidl");
+  const { framesOf, keep, silent } = platform.load("stack");
   const { defineProperty, setPrototypeOf } = platform.statics.Object;
-  const { construct } = platform.statics.Reflect;
   const { Error } = platform.constructors;
-  const indexOf = platform.uncurry("String", "indexOf");
-  const slice = platform.uncurry("String", "slice");
   const split = platform.uncurry("String", "split");
 
   // 2.8.1 The errors that have a legacy code, which is the index here plus 1; "-" where only the constant exists.
@@ -31,11 +29,6 @@
     constants[`${CONSTANTS[i]}_ERR`] = i + 1;
   }
 
-  /** Give `exception` the own property `stack` that every error of the engine has. */
-  function setStack(exception, stack) {
-    defineProperty(exception, "stack", { __proto__: null, value: stack, writable: true, configurable: true });
-  }
-
   let messageOf, nameOf, isDOMException;
   /** Adds to an object what makes it a DOMException: the object is what the base constructor returns. */
   class Fields extends function (object) { return object; } {
@@ -57,11 +50,14 @@
     constructor() {
       const message = arguments[0] === undefined ? "" : DOMString(arguments[0]);
       const name = arguments[1] === undefined ? "Error" : DOMString(arguments[1]);
-      // An error of the engine's, with [[ErrorData]]. The first frames of its stack are construct's and this constructor's.
-      const error = construct(Error, [], new.target);
-      const { stack } = error;
-      setStack(error, slice(stack, indexOf(stack, "\n", indexOf(stack, "\n") + 1) + 1));
-      return new Fields(error, message, name);
+      const { prototype } = new.target;
+      // An error of the engine's, with [[ErrorData]].
+      const error = silent();
+      const frames = framesOf(error);
+      setPrototypeOf(error, isObject(prototype) ? prototype : DOMException.prototype);
+      const exception = new Fields(error, message, name);
+      keep(exception, frames);
+      return exception;
     }
 
     get name() {
@@ -83,7 +79,9 @@
         serialize: (value) => [messageOf(value), nameOf(value), value.stack],
         deserialize(data) {
           const copy = new DOMException(data[0], data[1]);
-          if (typeof data[2] === "string") setStack(copy, data[2]);
+          if (typeof data[2] === "string") {
+            defineProperty(copy, "stack", { __proto__: null, value: data[2], writable: true, configurable: true });
+          }
           return copy;
         },
       };

@@ -2,11 +2,10 @@
 (platform) => {
   "use strict";
   const { statics, uncurry, constructors } = platform;
-  const { defineProperty, getOwnPropertyDescriptor } = statics.Object;
-  const { Error, TypeError } = constructors;
+  const { getOwnPropertyDescriptor } = statics.Object;
+  const { TypeError } = constructors;
+  const { afterLine, frames, keep } = platform.load("stack");
   const indexOf = uncurry("String", "indexOf");
-  const slice = uncurry("String", "slice");
-  const afterLine = (stack, from) => slice(stack, indexOf(stack, "\n", from) + 1);
 
   return {
     __proto__: null,
@@ -15,16 +14,16 @@
       if ((typeof object !== "object" || object === null) && typeof object !== "function") {
         throw new TypeError("Error.captureStackTrace: argument 1 must be an object");
       }
-      const { stack } = new Error("");
       // The first two frames are this function's and the one's that an app sees.
-      let value = afterLine(stack, indexOf(stack, "\n") + 1);
+      let value = frames();
+      value = afterLine(value, indexOf(value, "\n") + 1);
       const name = typeof limit === "function" ? getOwnPropertyDescriptor(limit, "name")?.value : undefined;
       if (typeof name === "string" && name !== "") {
         // A line's beginning that is found in `\n` + value is where that line begins in `value`.
         const at = indexOf(`\n${value}`, `\n    at ${name} (`);
         if (at >= 0) value = afterLine(value, at);
       }
-      defineProperty(object, "stack", { __proto__: null, value, writable: true, enumerable: false, configurable: true });
+      keep(object, value);
     },
   };
 }

@@ -150,7 +150,10 @@
   function isError(value) {
     return statics.Error.isError(value) || inherits(value, constructors.Error.prototype);
   }
-  /** "Class: message" and the frames below it; the engine's stacks have no first line of their own. */
+  /**
+   * "Class: message" and what its stack has below what the error says; or a stack that tells something else, as it is.
+   * What has no frames is in brackets.
+   */
   function errorText(ctx, error, names) {
     const text = (key, fallback) => {
       const value = lookup(error, key);
@@ -158,17 +161,19 @@
       return isObject(value) ? inspect(value, { depth: 0 }) : String(value);
     };
     let title = text("name", "Error");
+    const message = text("message", "");
+    const say = (name) => (message === "" ? name : name === "" ? message : `${name}: ${message}`);
+    const told = say(title);
     if (names.name === null || names.name === "DOMException" || (endsWith(title, "Error") && title !== names.name)) {
       const label = slice(prefix(names, title), 0, -1);
       title = contains(label, title) ? label : `${label} [${title}]`;
     }
-    const message = text("message", "");
-    if (message !== "") title = title === "" ? message : `${title}: ${message}`;
     const own = lookup(error, "stack");
-    const stack = typeof own === "string" ? cleanStack(own) : "";
+    const below = typeof own === "string" ? platform.load("stack").below(told, own) : "";
+    const stack = cleanStack(below);
     let result = stack;
-    if (stack === "") result = `[${title}]`;
-    else if (exec(/^\s+at /, stack) !== null) result = `${title}\n${stack}`;
+    if (stack === "" || below !== own || exec(/^\s+at /, stack) !== null) result = `${say(title)}${stack && "\n"}${stack}`;
+    if (exec(/\n\s+at /, result) === null) result = `[${result}]`;
     if (result.length > ctx.maxStringLength) {
       result = `${slice(result, 0, ctx.maxStringLength)}... ${more(result.length - ctx.maxStringLength, "character")}`;
     }

@@ -9,6 +9,7 @@
   const exec = platform.uncurry("RegExp", "exec");
   const repeat = platform.uncurry("String", "repeat");
   const slice = platform.uncurry("String", "slice");
+  const endsWith = platform.uncurry("String", "endsWith");
   const lastIndexOf = platform.uncurry("String", "lastIndexOf");
   const host = platform.host("report");
 
@@ -42,9 +43,12 @@
   function describeValue(value) {
     return cut(guarded(() => platform.load("console").inspect(value), `[${typeof value}]`));
   }
+  /** What an error's stack has below what the error says; each line with a break behind it. */
   function stackOf(value) {
     const stack = isError(value) ? guarded(() => value.stack) : undefined;
-    return typeof stack === "string" ? stack : "";
+    if (typeof stack !== "string") return "";
+    const frames = platform.load("stack").below(headOf(value), stack);
+    return frames === "" || endsWith(frames, "\n") ? frames : `${frames}\n`;
   }
 
   /** An error's stack, followed by its causes' stacks. */

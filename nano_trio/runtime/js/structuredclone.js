@@ -336,11 +336,11 @@
   function cloneError(value) {
     const { name } = value;
     const message = getOwnPropertyDescriptor(value, "message");
-    const stack = getOwnPropertyDescriptor(value, "stack");
+    const stack = hasOwn(value, "stack") ? value.stack : undefined;
     const copy = new ((typeof name === "string" ? errorNames[name] : undefined) ?? Error)();
     set(memory, value, copy);
     if (message !== undefined && "value" in message) hide(copy, "message", idl.DOMString(message.value));
-    if (stack !== undefined && typeof stack.value === "string") hide(copy, "stack", stack.value);
+    if (typeof stack === "string") hide(copy, "stack", stack);
     if (!hasOwn(value, "cause")) return;
     const cause = clone(value.cause);
     hide(copy, "cause", cause);

@@ -153,7 +153,21 @@ const MATCHERS = {
 };
 MATCHERS.toThrowError = MATCHERS.toThrow;
 
-function check(name, not, value, args, frame) {
+/** The frames of now, for an error that is made when they are gone. */
+export function framesOfNow() {
+  const error = new Error();
+  // The stack of an error that says nothing is its frames.
+  error.name = "";
+  return error.stack;
+}
+
+/** Have an error tell of these. */
+export function giveFrames(error, frames) {
+  const value = `${Error.prototype.toString.call(error)}\n${frames}`;
+  Object.defineProperty(error, "stack", { value, configurable: true, writable: true });
+}
+
+function check(name, not, value, args, frames) {
   const { pass, diff, hint, note } = MATCHERS[name](value, ...args);
   if (pass !== not) return;
   const shown = args.filter((each) => typeof each !== "boolean" || name !== "toThrow").map(brief).join(", ");
@@ -163,7 +177,7 @@ function check(name, not, value, args, frame) {
   const sides = diff && !not ? { expected: long(args[0]), actual: long(value) } : undefined;
   const error = new AssertionError(message, sides);
   // What was awaited has lost the frames of the test.
-  if (frame !== undefined) Object.defineProperty(error, "stack", { value: frame, configurable: true });
+  if (frames !== undefined) giveFrames(error, frames);
   throw error;
 }
 
@@ -189,7 +203,7 @@ export function expect(value) {
     const made = {};
     for (const name in MATCHERS) {
       made[name] = async (...args) => {
-        const frame = new Error().stack;
+        const frames = framesOfNow();
         const promise = typeof value === "function" ? value() : value;
         let outcome;
         try {
@@ -200,11 +214,11 @@ export function expect(value) {
         if (!(kind in outcome)) {
           const told = kind === "resolved" ? `rejected with ${brief(outcome.rejected)}` : `resolved to ${brief(outcome.resolved)}`;
           const error = new AssertionError(`expect(promise).${kind === "resolved" ? "resolves" : "rejects"}: it ${told}`);
-          Object.defineProperty(error, "stack", { value: frame, configurable: true });
+          giveFrames(error, frames);
           throw error;
         }
         const isThrow = name === "toThrow" || name === "toThrowError";
-        check(name, not, outcome[kind], isThrow ? [args[0], true] : args, frame);
+        check(name, not, outcome[kind], isThrow ? [args[0], true] : args, frames);
       };
     }
     return made;

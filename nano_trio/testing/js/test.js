@@ -1,5 +1,5 @@
 // nano:test — describe, it, hooks and the runner. `nano-trio test` gives it to test files, as a module and as globals.
-import { expect, fn } from "nano:test/expect";
+import { expect, fn, framesOfNow, giveFrames } from "nano:test/expect";
 import { open } from "nano:test/websocket";
 
 const platform = globalThis["nano:testing"];
@@ -75,12 +75,12 @@ let opened = null;
 export const app = {
   async fetch(input, init) {
     if (typeof input === "string") input = new URL(input, "http://localhost/").href;
-    const { stack } = new Error();
+    const frames = framesOfNow();
     try {
       return await fetcher.fetch(input, init);
     } catch (error) {
       // Its own names no place of the test, which did not run when it was made.
-      if (Error.isError(error)) Object.defineProperty(error, "stack", { value: stack, configurable: true, writable: true });
+      if (Error.isError(error)) giveFrames(error, frames);
       throw error;
     }
   },

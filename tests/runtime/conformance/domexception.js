@@ -36,7 +36,10 @@ test("DOMException: its stack begins where it was made", async () => {
   function makes() {
     return new DOMException("m");
   }
-  ok(/^ *at makes /.test(makes().stack), makes().stack);
+  ok(/^Error: m\n {4}at makes \(test\.js:/.test(makes().stack), makes().stack);
+  ok(/^AbortError: gone\n {4}at /.test(new DOMException("gone", "AbortError").stack));
+  ok(/^AbortError\n {4}at /.test(new DOMException("", "AbortError").stack));
+  ok(/^AbortError: /.test(AbortSignal.abort().reason.stack), AbortSignal.abort().reason.stack);
 });
 
 test("DOMException: message and name default and are converted", async () => {

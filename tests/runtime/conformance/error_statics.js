@@ -11,8 +11,8 @@ test("captureStackTrace: an object gets the stack of the place of the call, as e
   equal(result, undefined);
   equal(functionsIn(object.stack)[0], "caller");
   equal(functionsIn(object.stack), functionsIn(error.stack));
-  const { value, writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(object, "stack");
-  equal([typeof value, writable, enumerable, configurable], ["string", true, false, true]);
+  const { enumerable, configurable } = Object.getOwnPropertyDescriptor(object, "stack");
+  equal([typeof object.stack, enumerable, configurable], ["string", false, true]);
 });
 
 test("captureStackTrace: an error's own stack is replaced, and the error is told of with it", async () => {
@@ -37,6 +37,27 @@ test("captureStackTrace: frames down to that of a given function are left out, a
   ok(!/ at [ab] /.test(object.stack) && object.stack !== "");
   (function a() { Error.captureStackTrace(object, not); })();
   equal(functionsIn(object.stack)[0], "a");
+});
+
+test("captureStackTrace: what the object says comes first, as it is when the stack is first read", async () => {
+  const firstOf = (object) => {
+    Error.captureStackTrace(object);
+    return object.stack.slice(0, object.stack.indexOf("\n    at "));
+  };
+  equal([{}, { name: "N", message: "m" }, { message: "m" }, [1], function named() {}].map(firstOf), [
+    "Error", "N: m", "Error: m", "Error", "named",
+  ]);
+  class NotFound extends Error {
+    constructor(what) {
+      super(`no ${what}`);
+      Error.captureStackTrace(this, NotFound);
+      this.name = "NotFound";
+    }
+  }
+  const error = (function finder() { return new NotFound("user"); })();
+  ok(/^NotFound: no user\n {4}at finder \(/.test(error.stack), error.stack);
+  equal(firstOf(error), "NotFound: no user");
+  throws(TypeError, () => Error.captureStackTrace(Object.freeze({})));
 });
 
 test("captureStackTrace: what cannot have a stack is a TypeError", async () => {
