@@ -38,6 +38,8 @@
  *                         are an ArrayBuffer with the text's UTF-8, and the text that bytes in ASCII are, or undefined.
  *   uncurry("Error", "keepStack")(object, frames)
  *                         gives an object a `stack` as errors have it, with these frames.
+ *   uncurry("Error", "framesOf")(error)
+ *                         are those of an error's stack, whatever it says by now; undefined of a stack that others made.
  *   uncurry("Await", "begin")(Promise.prototype.then), and "current", "change", "run", "bind"
  *                         keep an object across `await`: builtins_awaits.c. Only where awaits.py has learned how.
  *
@@ -276,7 +278,7 @@ static uint32_t length_of(Context *context, Value list) {
 static int learn_builtins(Context *context, Value list, uint16_t class) {
   uint32_t count = length_of(context, list) / 4;
   Entry *entries = calloc(count, sizeof *entries);
-  methods = calloc(count + 16, sizeof *methods);
+  methods = calloc(count + 17, sizeof *methods);
   types = calloc(count, sizeof *types);
   int ok = entries != NULL && methods != NULL && types != NULL;
   for (uint32_t i = 0; ok && i < count; i++) {
@@ -299,6 +301,7 @@ static int learn_builtins(Context *context, Value list, uint16_t class) {
        add_method("String", "utf8", (Kept){.function = (void *)utf8_of, .kind = GENERIC}) &&
        add_method("TypedArray", "ascii", (Kept){.function = (void *)ascii_of, .length = 1, .kind = GENERIC}) &&
        add_method("Error", "keepStack", (Kept){.function = (void *)keep_stack, .length = 1, .kind = GENERIC}) &&
+       add_method("Error", "framesOf", (Kept){.function = (void *)frames_of, .kind = GENERIC}) &&
        add_method("Await", "begin", (Kept){.function = (void *)begin_awaits, .kind = GENERIC}) &&
        add_method("Await", "current", (Kept){.function = (void *)get_current, .kind = GENERIC}) &&
        add_method("Await", "change", (Kept){.function = (void *)set_current, .kind = GENERIC}) &&

@@ -172,7 +172,7 @@ void learn_kept(void);
 
 /* builtins.c tells what they are. */
 Generic fulfilled, model_of, make_alike, subscribe, list_headers, quick_headers, quick_responses, utf8_of, ascii_of;
-Generic begin_awaits, get_current, set_current, run_with, bind_to_current, soon, keep_stack;
+Generic begin_awaits, get_current, set_current, run_with, bind_to_current, soon, keep_stack, frames_of;
 /* What the engine keeps of a method that is listed; whether there is one. */
 int find_kept(const char *type, const char *name, Kept *);
 /* All contexts' functions for it call that from now on, which is as the engine's. */

@@ -123,6 +123,7 @@
     "String.utf8": () => undefined,
     "TypedArray.ascii": () => undefined,
     "Error.keepStack": null,
+    "Error.framesOf": () => undefined,
     "Await.begin": null,
     "Await.current": null,
     "Await.change": null,

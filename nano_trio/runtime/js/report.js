@@ -5,6 +5,8 @@
   const { isError } = platform.statics.Error;
   const errorToString = platform.uncurry("Error", "toString");
   const indexOf = platform.uncurry("Array", "indexOf");
+  const framesOf = platform.uncurry("Error", "framesOf");
+  const find = platform.uncurry("String", "indexOf");
   const split = platform.uncurry("String", "split");
   const exec = platform.uncurry("RegExp", "exec");
   const repeat = platform.uncurry("String", "repeat");
@@ -43,12 +45,15 @@
   function describeValue(value) {
     return cut(guarded(() => platform.load("console").inspect(value), `[${typeof value}]`));
   }
-  /** What an error's stack has below what the error says; each line with a break behind it. */
+  /** What an error's stack has beside what the error says; each line with a break behind it. */
   function stackOf(value) {
-    const stack = isError(value) ? guarded(() => value.stack) : undefined;
-    if (typeof stack !== "string") return "";
-    const frames = platform.load("stack").below(headOf(value), stack);
-    return frames === "" || endsWith(frames, "\n") ? frames : `${frames}\n`;
+    if (!isError(value)) return "";
+    const stack = framesOf(value) ?? guarded(() => value.stack);
+    if (typeof stack !== "string" || stack === "") return "";
+    const lines = endsWith(stack, "\n") ? stack : `${stack}\n`;
+    const head = headOf(value);
+    const at = head === "" ? -1 : find(`\n${lines}`, `\n${head}\n`);
+    return at < 0 ? lines : `${slice(lines, 0, at)}${slice(lines, at + head.length + 1)}`;
   }
 
   /** An error's stack, followed by its causes' stacks. */
