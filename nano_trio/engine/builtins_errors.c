@@ -47,12 +47,15 @@ static Object *owner_of(Value object, int32_t number) {
 static Value tell(Context *context, Value object, Value frames) {
   Value told = to_string(context, object, 0, NULL);
   if (tag_of(told) == TAG_EXCEPTION || tag_of(frames) == TAG_UNDEFINED) return told;
-  Value all = exception, parts[2] = {undefined, frames};
+  Value all = exception, parts[] = {told, engine.new_string(context, "\n", 1), frames};
+  /* What it is the method of is copied, and a message may be long. */
+  Value empty = tag_of(parts[1]) == TAG_EXCEPTION ? exception : engine.new_string(context, "", 0);
   if (length_of_string(told) == 0)
     all = duplicate(frames);
-  else if (tag_of(parts[0] = engine.new_string(context, "\n", 1)) != TAG_EXCEPTION)
-    all = concat(context, told, 2, parts);
-  release(context, parts[0]);
+  else if (tag_of(empty) != TAG_EXCEPTION)
+    all = concat(context, empty, 3, parts);
+  release(context, empty);
+  release(context, parts[1]);
   release(context, told);
   return all;
 }

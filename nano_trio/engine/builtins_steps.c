@@ -147,6 +147,8 @@ int define_by_step(Context *context, Value target, Atom atom, Value value, int f
   Object *object = object_of(target);
   if (object->class != CLASS_OBJECT || (flags & ~THROWS) != CONFIGURABLE_WRITABLE_ENUMERABLE || (atom & ATOM_OF_INDEX)) {
     if (flags == CONFIGURABLE_WRITABLE && atom == atom_of_stack) return define_stack(context, target, value);
+    /* Of the message of an error for which there was no memory: the engine would make a property of that. */
+    if (tag_of(value) == TAG_EXCEPTION) return -1;
     return engine.define(context, target, atom, value, flags);
   }
   uint32_t count;
