@@ -143,7 +143,8 @@ _STACKS = """() => {
     constructor(message) { super(message); this.name = "Named" }
   }
   const told = [];
-  for (const make of [() => new Error("a\\nb"), () => new Named("c"), () => null.d, () => { throw new AggregateError([]) }]) {
+  const makers = [() => new Error("a\\nb"), () => new Named("c"), () => null.d, () => { throw new AggregateError([]) }];
+  for (const make of makers) {
     let error;
     try { error = make() } catch (thrown) { error = thrown }
     const other = Object.create(error, { name: { value: "Other" } });

@@ -1,6 +1,6 @@
 """JavaScript errors for the person who must act: message, place, the source line with a caret, the app's own frames.
 
-A stack begins with what the error says, in the contexts that have ``builtins_errors.c``, and else with the frames, which
+A stack begins with what the error says, in contexts that have ``builtins_errors.c``, and else with the frames, which
 QuickJS writes as lines of ``    at function (file:line:column)``; lines and columns count from 1. Frames of the
 platform's own code (without a place, or in files that begin with ``nano:``, ``node:`` or ``cloudflare:``) and of native
 functions are left out.

@@ -32,6 +32,14 @@ const nested = (n) => (n ? { n, c: nested(n - 1) } : 'end');
 const narr = (n) => (n ? [n, narr(n - 1)] : []);
 const range = (length, f) => Array.from({ length }, (_, i) => f(i));
 const noStack = (e) => Object.defineProperty(e, 'stack', { value: undefined, enumerable: false });
+// As the stack was when it was first read, but for the frames.
+const framed = (e) => (
+  (e.stack = e.stack.replace(/\\n    at [^]*$/, '\\n    at f (x.js:1:1)')),
+  Object.defineProperty(e, 'stack', { enumerable: false })
+);
+class Assigned extends Error { constructor(m, o) { super(m, o); this.name = 'Assigned'; } }
+class Captured extends Error { constructor(m) { super(m); Error.captureStackTrace(this, Captured); this.name = 'CapturedError'; } }
+class Asked extends Error { get name() { return 'Got'; } }
 // A string is logged as it is; inside the console.dir it is a value like others.
 globalThis.show = (value) => (typeof value === 'string' ? console.dir(value) : console.log(value));
 """
