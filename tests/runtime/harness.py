@@ -8,7 +8,7 @@ from typing import Any
 import trio
 import trio.testing
 
-from nano_trio.engine.errors import JavaScriptError
+from nano_trio.engine.errors import JavaScriptError, below
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits, Turn
 from nano_trio.runtime.dispatch import NoRequests
@@ -100,11 +100,13 @@ class Bench(App):
             isolate.on_idle = None
             nursery.cancel_scope.cancel()
         if isinstance(turn.result, Exception):
-            raise AssertionError(f"{turn.result}\n{getattr(turn.result, 'js_stack', '')}")
+            text = str(turn.result)
+            raise AssertionError(f"{text}\n{below(text, getattr(turn.result, 'js_stack', ''))}")
         if not outcome:
             raise AssertionError(f"the promise never settles ({isolate.stopped}); exceptions: {self.exceptions!r}")
         if not outcome[0][0]:
-            raise AssertionError(f"{outcome[0][1]}\n{outcome[0][2]}")
+            _, text, stack = outcome[0]
+            raise AssertionError(f"{text}\n{below(text, stack)}")
         return json.loads(outcome[0][1]).get("v")
 
     def heap(self) -> int:
