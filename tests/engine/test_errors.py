@@ -22,6 +22,16 @@ def test_our_own_and_native_frames_are_left_out() -> None:
     assert [f.place for f in render_error("Error", stack).frames] == ["a.js:1:2"]
 
 
+def test_what_the_error_says_is_left_out_of_its_stack() -> None:
+    for text in ("Error", "TypeError: no\nway", ""):
+        error = render_error(text, f"{text}\n    at f (./a.js:1:2)")
+        assert (error.text, error.trace, [f.place for f in error.frames]) == (text, "    at f (a.js:1:2)", ["a.js:1:2"])
+    assert render_error("Error: no", "Error: no").trace == ""
+    # What does not say the same stays, and the error its place.
+    error = render_error("Error: no", "Error: node\n    at f (./a.js:1:2)")
+    assert str(error) == "a.js:1:2: Error: no\nError: node\n    at f (a.js:1:2)"
+
+
 def test_an_error_shows_its_line_with_a_caret() -> None:
     error = render_error("TypeError: no", "    at f (./a.js:2:9)\n", lambda file: "one\n\tconst x = y;\nthree")
     assert str(error) == ("a.js:2:9: TypeError: no\n    \tconst x = y;\n    \t       ^\n    at f (a.js:2:9)")

@@ -206,3 +206,29 @@ def test_thousands_of_dependents_of_one_long_lived_signal_leave_nothing_behind(b
     before = used()
     run_js(make)
     assert used() - before < 20_000
+
+
+def test_what_an_error_says_is_told_once_whatever_its_stack_begins_with(bench: Bench, run_js: Run) -> None:
+    run_js("""
+        function read() { const error = new Error("a\\nb"); error.stack; return error; }
+        const changed = Object.assign(read(), { name: "Later", message: "c" });
+        const enhanced = read(); enhanced.stack = `at once:\\n${enhanced.stack}`;
+        const copied = structuredClone(read());
+        const told = read(); told.stack = String(told);
+        for (const error of [read(), changed, enhanced, copied, told]) reportError(error);
+        reportError(new Error("outer", { cause: changed }));
+    """)
+    stacks = [stack.splitlines() for _, stack in bench.exceptions]
+    assert [stack[0].split(" (")[0] for stack in stacks[:5]] == [
+        "    at read",
+        "    at read",
+        "at once:",
+        "    at read",
+        "",
+    ]
+    assert stacks[2][1].startswith("    at read (test.js:")
+    first, second, *_, last = texts(bench)
+    assert (first, second) == ("Error: a\nb", "Later: c")
+    assert last == "Error: outer\n  [cause] Later: c"
+    assert bench.exceptions[-1][1].count("Later: c") == 1
+    assert "Error: a" not in "".join(stack for _, stack in bench.exceptions)
