@@ -2,29 +2,29 @@
  * The stack of errors as other engines tell it: what the error says, and below it the frames; see builtins.c.
  *
  * The engine's `stack` has the frames only, so whoever logged nothing else lost the message. In V8 it begins with what
- * Error.prototype.toString makes of the error when the property is first read, and stays so; before that it is an accessor
- * of the error's own. Thus the name is told that a constructor assigns behind super().
+ * Error.prototype.toString makes of the error when the property is first read, and stays so; before that it is an
+ * accessor of the error's own. Thus the name is told that a constructor assigns behind super().
  *
  * Theory of operation. Where an error is made, or thrown without one, the engine defines its `stack` by
- * JS_DefinePropertyValue, which is led to us (builtins_functions.c). In contexts of the platform's the error gets an accessor
- * in its place: a function that has the frames as its data, and answers to reading and to assigning. So no code of an app's
- * runs where the engine is at work on an error, and nothing is made of the message: that is when somebody reads it, as with
- * any getter. What it comes to then has its place in the function.
+ * JS_DefinePropertyValue, which is led to us (builtins_functions.c). In contexts of the platform's the error gets an
+ * accessor in its place: a function that has the frames as its data, and answers to reading and to assigning. So no code
+ * of an app's runs where the engine is at work on an error, and nothing is made of the message: that is when somebody
+ * reads it, as with any getter. What it comes to then has its place in the function.
  *
- * The function is not given the error, which would keep itself by it, but a number by which to find it where it is read, or
- * among what that inherits from. Of others, a proxy say, the text is told as they are asked, and not kept.
+ * The function is not given the error, which would keep itself by it, but a number by which to find it where it is read,
+ * or among what that inherits from. Of others, a proxy say, the text is told as they are asked, and not kept.
  *
- * Two small blocks are all that it takes, and they are not refused (builtins_compiling.c): a refusal here would take the
- * place of the error that is thrown.
+ * A few small blocks are all that it takes, and they are not refused (builtins_compiling.c): a refusal here would take
+ * the place of the error that is thrown.
  *
- * Threads: every call comes from the engine, and the engine runs with Python's GIL held. A turn may be suspended in the midst
- * of it: all is the heap's.
+ * Threads: every call comes from the engine, and the engine runs with Python's GIL held. A turn may be suspended in the
+ * midst of it: all is the heap's.
  */
 
 #include "builtins.h"
 
-/* What the function has: the frames, or all once it was read; of whom, or undefined from then on; the frames. And where it has
-   that, behind itself (quickjs.c, JSCFunctionDataRecord). */
+/* What the function has: the frames, or all once it was read; of whom, or undefined from then on; the frames. And where
+   that lies in what the engine keeps of the function (quickjs.c, JSCFunctionDataRecord). */
 enum { TEXT = 0, OWNER, FRAMES, DATA, DATA_AT = 16 };
 
 Atom atom_of_stack;
@@ -112,8 +112,9 @@ static int define(Context *context, Value object, Value frames, int flags) {
 }
 
 int define_stack(Context *context, Value object, Value frames) {
-  if (object_of(object)->class == error_class && kept_object(context, MODELS) != NULL) return define(context, object, frames, 0);
-  return engine.define(context, object, stack_atom, frames, CONFIGURABLE_WRITABLE);
+  if (object_of(object)->class != error_class || kept_object(context, MODELS) == NULL)
+    return engine.define(context, object, stack_atom, frames, CONFIGURABLE_WRITABLE);
+  return define(context, object, frames, 0);
 }
 
 /* keepStack(object, frames) */
@@ -167,7 +168,8 @@ void learn_errors(Context *context) {
   Property property;
   stack_atom = engine.new_atom(context, "stack", 5);
   to_string = method_of("Error", "toString");
-  if (proves_data(context) && tag_of(error) == TAG_OBJECT && to_string != NULL && engine.get_own(context, &property, error, stack_atom) > 0) {
+  int proof = proves_data(context) && tag_of(error) == TAG_OBJECT && to_string != NULL;
+  if (proof && engine.get_own(context, &property, error, stack_atom) > 0) {
     error_class = engine.class_of(error);
     Value prototype = engine.prototype_of(context, error);
     if (tag_of(property.value) == TAG_STRING && object_of(error)->shape->prototype == prototype.as.pointer)
