@@ -7,12 +7,12 @@
  *
  * Theory of operation. Where an error is made, or thrown without one, the engine defines its `stack` by
  * JS_DefinePropertyValue, which is led to us (builtins_functions.c). In contexts of the platform's the error gets an
- * accessor in its place: a function that has the frames as its data, and answers to reading and to assigning. So no code
- * of an app's runs where the engine is at work on an error, and nothing is made of the message: that is when somebody
- * reads it, as with any getter. What it comes to then has its place in the function.
+ * accessor in its place: a function that has the frames as its data, and answers to reading and to assigning. So no
+ * code of an app's runs where the engine is at work on an error, and nothing is made of the message: that is when
+ * somebody reads it, as with any getter. What it comes to then has its place in the function.
  *
- * The function is not given the error, which would keep itself by it, but a number by which to find it where it is read,
- * or among what that inherits from. Of others, a proxy say, the text is told as they are asked, and not kept.
+ * The function is not given the error, which would keep itself by it, but a number by which to find it where it is
+ * read, or among what that inherits from. Of others, a proxy say, the text is told as they are asked, and not kept.
  *
  * A few small blocks are all that it takes, and they are not refused (builtins_compiling.c): a refusal here would take
  * the place of the error that is thrown.
