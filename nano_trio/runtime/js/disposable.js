@@ -7,11 +7,10 @@
   const { statics, uncurry } = platform;
   const { Error, ReferenceError, String, Symbol, TypeError } = platform.constructors;
   const { defineProperty, setPrototypeOf } = statics.Object;
+  const { framesOf, keep, silent } = platform.load("stack");
   const { apply } = statics.Reflect;
   const { dispose, asyncDispose, toStringTag } = Symbol;
   const push = uncurry("Array", "push");
-  const indexOf = uncurry("String", "indexOf");
-  const slice = uncurry("String", "slice");
 
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
   function hide(object, name, value) {
@@ -28,13 +27,13 @@
   // 20.5.8 SuppressedError
   function SuppressedError(error, suppressed, message) {
     const given = new.target === undefined ? SuppressedError.prototype : new.target.prototype;
-    const object = setPrototypeOf(new Error(), isObject(given) ? given : SuppressedError.prototype);
-    // The first frame of its stack is this function's.
-    const { stack } = object;
-    hide(object, "stack", slice(stack, indexOf(stack, "\n") + 1));
+    const object = silent();
+    const frames = framesOf(object);
+    setPrototypeOf(object, isObject(given) ? given : SuppressedError.prototype);
     if (message !== undefined) hide(object, "message", `${message}`);
     hide(object, "error", error);
     hide(object, "suppressed", suppressed);
+    keep(object, frames);
     return object;
   }
   setPrototypeOf(SuppressedError, Error);

@@ -26,6 +26,7 @@ test("stack: of all kinds of errors that are made", async () => {
   equal([() => new Error(), () => Error("x"), () => new Error(""), () => new Error(5)].map(said), ["Error", "Error: x", "Error", "Error: 5"]);
   equal(said(() => new Sub("x")), "TypeError: x");
   equal(said(() => new AggregateError([new Error("inner")], "all")), "AggregateError: all");
+  equal(said(() => new SuppressedError(1, 2, "both")), "SuppressedError: both");
   equal(said(() => new Error("a\nb\n\n  at c")), "Error: a\nb\n\n  at c");
   equal(said(() => new Error("\ud800 \u4e00 \ud83d\ude00")), "Error: \ud800 \u4e00 \ud83d\ude00");
   equal(said(() => Reflect.construct(Error, ["x"], Sub)), "TypeError: x");
