@@ -4,6 +4,12 @@ attrs writes the methods of a class as text when the class is made, and has Pyth
 texts, and a tenth of a worker's start. Of modules Python keeps the compiled code in ``__pycache__``. There this is kept
 as well, in a file named after this module, by whoever may write there. It serves where the text is the same to the last
 character, and Python's bytecode is of the same kind.
+
+One number is not compared: that with which the hash of a class's objects begins. It is the hash of a name, which Python
+makes another in each process. Whichever a class has, its equal objects have the same hash.
+
+What one command has made another may not make, so what is kept becomes more, until it is too much: what other versions
+of attrs and of ours had written is among it.
 """
 
 from __future__ import annotations
@@ -11,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
+import re
 import sys
 from collections.abc import Iterator
 from importlib.util import MAGIC_NUMBER, cache_from_source
@@ -22,7 +29,9 @@ import attr._make
 __all__ = ["kept_code"]
 
 _Codes = dict[tuple[str, str], CodeType]
-"""By the text, and the name that it has in stack traces."""
+"""By the text without such a number, and the name that it has in stack traces."""
+_MOST = 500
+_OF_THIS_PROCESS = re.compile(r"(hash\(\(\n\s*)-?\d+(?=,\n)")
 
 
 @contextlib.contextmanager
@@ -36,7 +45,8 @@ def kept_code() -> Iterator[None]:
     used: _Codes = {}
 
     def compile_once(text: str, name: str, mode: str) -> CodeType:
-        code = used[text, name] = kept.get((text, name)) or compile(text, name, mode)
+        key = _OF_THIS_PROCESS.sub(r"\1", text), name
+        code = used[key] = kept.get(key) or compile(text, name, mode)
         return code
 
     # A name of the module is found before the builtin.
@@ -47,7 +57,7 @@ def kept_code() -> Iterator[None]:
     finally:
         del module.compile
     if not used.keys() <= kept.keys() and not sys.dont_write_bytecode:
-        _write(path, used)
+        _write(path, {**kept, **used} if len(kept) < _MOST else used)
 
 
 def _read(path: str) -> _Codes:

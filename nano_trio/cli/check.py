@@ -13,6 +13,7 @@ import attrs
 import click
 
 from nano_trio.cli.places import config_of, has_app, nothing_here
+from nano_trio.cli.quick_imports import quick_imports
 from nano_trio.cli.terminal import colors, progress
 
 if TYPE_CHECKING:
@@ -86,9 +87,10 @@ def check(app_path: Path | None, config_path: Path | None, as_json: bool) -> Non
 
 def _find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[list[str], list[_Trouble]]:
     """The names of the apps that load, and whatever is wrong with the rest. One of the two paths is given."""
-    import structlog
+    with quick_imports():
+        import structlog
 
-    from nano_trio.config import ConfigError, load, single_app, sound_apps
+        from nano_trio.config import ConfigError, load, single_app, sound_apps
 
     # What is logged meanwhile is nobody's concern.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nano_trio.cli.outcome import fail
+from nano_trio.cli.quick_imports import quick_imports
 from nano_trio.cli.terminal import colors
 
 if TYPE_CHECKING:
@@ -43,11 +44,12 @@ def repl(app_path: Path | None) -> None:
       nano-trio repl --app examples/hello
       echo "1 + 1" | nano-trio repl
     """
-    import trio
+    with quick_imports():
+        import trio
 
-    from nano_trio.config import ConfigError
-    from nano_trio.engine.errors import JavaScriptError
-    from nano_trio.engine.modules import ModuleError
+        from nano_trio.config import ConfigError
+        from nano_trio.engine.errors import JavaScriptError
+        from nano_trio.engine.modules import ModuleError
 
     try:
         code = trio.run(_main, app_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from nano_trio.cli.outcome import fail, until_interrupted
+from nano_trio.cli.quick_imports import quick_imports
 
 __all__ = ["eval_", "run"]
 
@@ -24,10 +25,10 @@ def eval_(code: str) -> None:
       nano-trio eval "await new Response('hi').text()"
       nano-trio eval -- "-1"      (code that begins with a dash)
     """
+    with quick_imports():
+        import trio
 
-    import trio
-
-    from nano_trio.actors.script import ScriptError, evaluate
+        from nano_trio.actors.script import ScriptError, evaluate
 
     try:
         code.encode()
@@ -56,14 +57,14 @@ def run(file: Path, arguments: tuple[str, ...]) -> None:
     Example:
       nano-trio run script.js one two
     """
+    with quick_imports():
+        import trio
 
-    import trio
-
-    from nano_trio.actors.script import ScriptError, run_module
-    from nano_trio.engine import freed_memory
-    from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
-    from nano_trio.engine.errors import JavaScriptError
-    from nano_trio.engine.modules import ModuleError
+        from nano_trio.actors.script import ScriptError, run_module
+        from nano_trio.engine import freed_memory
+        from nano_trio.engine.bytecode import BytecodeCache, default_cache_folder
+        from nano_trio.engine.errors import JavaScriptError
+        from nano_trio.engine.modules import ModuleError
 
     async def work() -> None:
         freed_memory.keep_some()

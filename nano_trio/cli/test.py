@@ -16,6 +16,7 @@ import click
 from nano_trio.cli.arguments import Choice, Number
 from nano_trio.cli.outcome import fail
 from nano_trio.cli.places import config_of, usual_config
+from nano_trio.cli.quick_imports import quick_imports
 from nano_trio.cli.terminal import colors, progress
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ def test(path: Path, config_path: Path | None, wanted: str, reporter: str, timeo
 def _suites(path: Path, config_path: Path | None) -> list[_Suite]:
     """The tests that a folder, a test or a configuration stands for, by app. Without any, or with a faulty
     configuration, it is over."""
-    from nano_trio.config import ConfigError
-    from nano_trio.testing.javascript import find_tests
+    with quick_imports():
+        from nano_trio.config import ConfigError
+        from nano_trio.testing.javascript import find_tests
 
     try:
         if path.is_dir():

@@ -59,6 +59,41 @@ def test_the_same_text_is_compiled_once(kept: Path, compiled: list[str]) -> None
     assert not compiled
 
 
+def test_so_it_is_where_python_hashes_otherwise(
+    kept: Path, compiled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does in each process: the text has the hash of a name."""
+    with monkeypatch.context() as other:
+        other.setattr(attr._make, "hash", lambda name: -12345, raising=False)
+        first = _make("a", "b")
+    compiled.clear()
+    second = _make("a", "b")
+    assert not compiled
+    for made in (first, second):
+        _works(made)
+        assert hash(made(1, 2)) == hash(made(1, 2)) != hash(made(1, 3))
+
+
+def test_what_others_make_stays_kept(kept: Path, compiled: list[str]) -> None:
+    """Commands do not make the same classes."""
+    for _ in range(2):
+        compiled.clear()
+        _make("a", "b")
+        _make("c")
+    assert not compiled
+
+
+def test_not_without_end(kept: Path, compiled: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attrs_code, "_MOST", 1)
+    _make("c")
+    _make("a", "b")
+    compiled.clear()
+    _make("a", "b")
+    assert not compiled
+    _make("c")
+    assert compiled
+
+
 def test_another_text_is_compiled(kept: Path, compiled: list[str]) -> None:
     _make("a")
     compiled.clear()

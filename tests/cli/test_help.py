@@ -88,8 +88,8 @@ def test_what_only_tells_loads_little(arguments: str) -> None:
 
 def test_a_start_loads_no_more_than_every_server_needs() -> None:
     code = (
-        "import sys\nfrom nano_trio.cli import worker\nworker._import_structlog_alone()\n"
-        "import nano_trio.cli.serving\nprint(*sys.modules)"
+        "import sys\nfrom nano_trio.cli.quick_imports import quick_imports\n"
+        "with quick_imports(): import nano_trio.cli.serving\nprint(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
@@ -108,6 +108,21 @@ def test_a_start_loads_no_more_than_every_server_needs() -> None:
         "h11",
     }
     assert not loaded & of_some
+
+
+@pytest.mark.parametrize("arguments", [["eval", "1"], ["check", "app"], ["run", "app/index.js"], ["test", "app"]])
+def test_what_runs_javascript_loads_nothing_for_other_ways_to_log(app: Path, arguments: list[str]) -> None:
+    """structlog would load rich, a quarter of what eval imports, and asyncio."""
+    (app / "index.test.js").write_text("it('loads', () => {});")
+    code = (
+        "import sys\nfrom nano_trio.cli import main\n"
+        f"try: main({arguments})\nexcept SystemExit as end: assert not end.code\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=app.parent, capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert {"trio", "structlog"} <= loaded
+    assert not loaded & {"rich", "asyncio", "cryptography", "h2", "sqlite3"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
