@@ -75,6 +75,13 @@ def no_collections() -> Iterator[None]:
 
 
 @pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A native call that does not end is left after 0.2 s of CPU time behind its limit, and not after a second."""
+    for module in ("preparation", "turnstile"):
+        monkeypatch.setattr(f"nano_trio.engine.{module}.GRACE_NS", 200_000_000)
+
+
+@pytest.fixture
 def even_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clocks of isolates and of the scheduler go on by 20 µs whenever one is read: at each poll, that is.
 

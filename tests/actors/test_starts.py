@@ -140,6 +140,7 @@ def tasks_of(app: str) -> list[str]:
     return found
 
 
+@pytest.mark.usefixtures("short_grace")
 async def test_an_app_that_does_not_come_to_its_end_of_loading_may_be_stopped(house: HouseMaker) -> None:
     """Its turn is suspended in its module: what comes behind that in the turn must not ask for what is gone."""
     loops = {

@@ -123,6 +123,7 @@ async def test_one_that_does_not_end_is_left(new_isolate: NewIsolate) -> None:
     assert one.result == other.result
 
 
+@pytest.mark.usefixtures("short_grace")
 @pytest.mark.parametrize(
     "held",
     ["new Uint8Array(100 << 20).fill(1)", "Array.from({ length: 1e6 }, (_, i) => ({ i }))"],
@@ -168,9 +169,12 @@ async def test_a_host_function_is_not_suspended_in_its_midst(new_isolate: NewIso
 def test_a_process_that_left_some_ends_as_any_other() -> None:
     code = f"""
 import trio
+from nano_trio.engine import turnstile
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits, Turn
+
+turnstile.GRACE_NS //= 5
 
 async def main():
     async with trio.open_nursery() as nursery:

@@ -164,6 +164,7 @@ def test_where_the_engine_has_a_lock_is_known() -> None:
     assert locking[1] - locking[0] < 4096
 
 
+@pytest.mark.usefixtures("short_grace")
 async def test_values_of_a_heap_that_was_left_may_go_at_any_time(new_isolate: NewIsolate) -> None:
     isolate = new_isolate(source="const held = [];", turn_ms=10)
     functions = [isolate.context.eval(f"() => {i}") for i in range(500)]

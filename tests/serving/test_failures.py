@@ -219,6 +219,7 @@ async def test_a_turn_exceeds_its_cpu_limit(serve: SiteMaker, loop: str) -> None
         assert await goes_on(site) == 1  # a fresh isolate
 
 
+@pytest.mark.usefixtures("short_grace")
 @pytest.mark.parametrize(
     "call",
     [
