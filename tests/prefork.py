@@ -1,9 +1,9 @@
-"""Processes of the command line that need not import it anew: they are forked off one that has, and has done nothing else.
+"""Processes that need not import nano-trio anew: they are forked off one that has, and has done nothing else.
 
-Importing is two thirds of what a short command takes, and the same each time. All the rest is as when the command is
-started: a process with its own arguments, folder, environment, standard streams and exit code, which Python ends as any
-other. What is shown of a start itself, of signals and terminals needs the command as users start it, and
-``tests/cli/test_usage.py`` starts each command so as well.
+Importing is two thirds of what a short command takes, and the same each time; of a program that runs some JavaScript, and
+may crash, it is more. All the rest is as when that is started: a process with its own arguments, folder, environment,
+standard streams and exit code, which Python ends as any other. What is shown of a start itself, of signals and terminals
+needs the command as users start it, and ``tests/cli/test_usage.py`` starts each command so as well.
 
 This file is also the program that forks. It imports nothing of the tests.
 """
@@ -32,14 +32,15 @@ _IMPORTED = (
     "nano_trio.testing.javascript",
     "nano_trio.web.admin.client",
     "structlog",
-    "trio",
+    "trio.testing",
 )
+_COMMAND = "from nano_trio.cli import main; main(prog_name='nano-trio')"
 _MOST_BYTES = 128 << 10
 """Of a request, which is one datagram."""
 
 
 class Prefork:
-    """Runs commands, one at a time."""
+    """Runs commands and programs, one at a time."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -52,10 +53,10 @@ class Prefork:
             )
 
     def run(
-        self, arguments: Sequence[str], cwd: Path, environ: Mapping[str, str], stdin: bytes, timeout: float
+        self, argv: Sequence[str], program: str, cwd: Path, environ: Mapping[str, str], stdin: bytes, timeout: float
     ) -> subprocess.CompletedProcess[str]:
         ours, theirs = zip(*(os.pipe() for _ in range(2)), strict=True)
-        request = json.dumps([[*arguments], str(cwd), {**environ}]).encode()
+        request = json.dumps([[*argv], program, str(cwd), {**environ}]).encode()
         assert len(request) <= _MOST_BYTES
         source = _source(stdin)
         socket.send_fds(self._socket, [request], [source, *theirs])
@@ -76,7 +77,7 @@ class Prefork:
         late.cancel()
         for reader in readers:
             reader.join(timeout)
-        return subprocess.CompletedProcess(arguments, code, *texts)
+        return subprocess.CompletedProcess(argv, code, *texts)
 
     def end(self) -> None:
         """Its process ends with the connection to it."""
@@ -95,7 +96,13 @@ def nano_trio(
 
     Variables that Python reads when it starts have no effect.
     """
-    return _prefork().run(arguments, cwd or Path.cwd(), environ, stdin.encode(), timeout)
+    argv = ["nano-trio", *arguments]
+    return _prefork().run(argv, _COMMAND, cwd or Path.cwd(), environ, stdin.encode(), timeout)
+
+
+def python(code: str, *arguments: str, stdin: str = "", timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run a program as ``python -c`` does, beside what is imported; killed after ``timeout`` seconds."""
+    return _prefork().run(["-c", *arguments], code, Path.cwd(), os.environ, stdin.encode(), timeout)
 
 
 @functools.cache
@@ -134,22 +141,20 @@ def _serve(fd: int) -> None:
                 os.close(stream)
             requests.send(str(pid).encode())
             requests.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
-    _command(request, streams)
+    _run(request, streams)
 
 
-def _command(request: bytes, streams: Sequence[int]) -> None:
-    arguments, cwd, environ = json.loads(request)
+def _run(request: bytes, streams: Sequence[int]) -> None:
+    argv, program, cwd, environ = json.loads(request)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environ)
-    sys.argv = ["nano-trio", *arguments]
+    sys.argv = argv
     sys.path[0] = os.getcwd()
-    from nano_trio.cli import main
-
-    main(prog_name="nano-trio")
+    exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
 
 
 if __name__ == "__main__":

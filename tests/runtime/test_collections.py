@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from nano_trio.engine import builtins
 from nano_trio.runtime import platform
+from tests.prefork import python
 
 RUN = """
 import json, os, sys
@@ -37,8 +36,7 @@ def language(request: pytest.FixtureRequest) -> Any:
 
 
 def outcome(program: str, *arguments: str) -> Any:
-    command = [sys.executable, "-c", RUN, *arguments]
-    process = subprocess.run(command, input=program, capture_output=True, text=True, timeout=100)
+    process = python(RUN, *arguments, stdin=program, timeout=100)
     assert process.returncode == 0, f"{process.returncode}: {process.stderr}"
     return json.loads(process.stdout)
 
