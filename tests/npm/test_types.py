@@ -6,12 +6,12 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from nano_trio.cli.init import TEMPLATES
+from tests.prefork import nano_trio
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -132,9 +132,14 @@ def project(folder: Path, node_modules: Path, files: dict[str, str]) -> list[str
 
 
 def mistakes(folder: Path, node_modules: Path, configuration: str, *options: str) -> list[str]:
+    return [line for line in typescript(folder, node_modules, configuration, *options) if "error TS" in line]
+
+
+def typescript(folder: Path, node_modules: Path, configuration: str, *options: str) -> list[str]:
+    """The lines that tsc prints."""
     command = ["node", str(node_modules / "typescript/bin/tsc"), "-p", configuration, "--pretty", "false", *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    return [line for line in done.stdout.splitlines() if "error TS" in line]
+    return done.stdout.splitlines()
 
 
 def test_what_is_right_is_accepted(tmp_path: Path, node_modules: Path) -> None:
@@ -148,19 +153,37 @@ def test_each_mistake_is_found(tmp_path: Path, node_modules: Path) -> None:
     assert found == set(files)
 
 
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory, node_modules: Path) -> list[str]:
+    """What tsc says of all templates, each in a folder of its name, with the options that they bring; and its files.
+
+    As one project, see test_the_examples: what init makes beside an app's code is the same for all.
+    """
+    folder = tmp_path_factory.mktemp("templates")
+    for template in TEMPLATES:
+        assert nano_trio("init", template, "--template", template, cwd=folder).returncode == 0
+        types = [(file.name, file.read_text()) for file in sorted((folder / template / ".nano-trio").iterdir())]
+        options = (folder / template / "jsconfig.json").read_text()
+        if not (folder / "jsconfig.json").exists():
+            (folder / template / ".nano-trio").rename(folder / ".nano-trio")
+            (folder / template / "jsconfig.json").rename(folder / "jsconfig.json")
+            first = types, options
+        assert (types, options) == first
+    shutil.copytree(node_modules / "hono", folder / "hono/node_modules/hono")
+    return typescript(folder, node_modules, "jsconfig.json", "--skipLibCheck", "false", "--listFiles")
+
+
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_editors_find_nothing_to_complain_of_in_a_template(tmp_path: Path, node_modules: Path, template: str) -> None:
+def test_editors_find_nothing_to_complain_of_in_a_template(templates: list[str], template: str) -> None:
     """Neither in its code nor in its test, with the options that it brings; and the types agree with TypeScript's own."""
-    command = [sys.executable, "-m", "nano_trio", "init", "app", "--template", template]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=30)
-    if template == "hono":
-        shutil.copytree(node_modules / "hono", tmp_path / "app/node_modules/hono")
-    assert mistakes(tmp_path / "app", node_modules, "jsconfig.json", "--skipLibCheck", "false") == []
+    for name in ("index.js", "index.test.js"):
+        assert any(line.endswith(f"/{template}/{name}") for line in templates)
+    elsewhere = tuple(f"{other}/" for other in TEMPLATES if other != template)
+    assert [line for line in templates if "error TS" in line and not line.startswith(elsewhere)] == []
 
 
 def test_editors_know_the_language_and_the_files_that_apps_may_have(tmp_path: Path, node_modules: Path) -> None:
-    command = [sys.executable, "-m", "nano_trio", "init", "app"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=30)
+    assert nano_trio("init", "app", cwd=tmp_path).returncode == 0
     (tmp_path / "app/es2024.js").write_text("export const groups = Map.groupBy([1, 2], (n) => n % 2);\n")
     (tmp_path / "app/wrong.ts").write_text("export const n: number = 'text';\n")
     (found,) = mistakes(tmp_path / "app", node_modules, "jsconfig.json")
