@@ -19,10 +19,10 @@ import psutil
 import pytest
 
 from nano_trio.web.admin.client import AdminClient, connect
-from tests.browser.fixture import browser
+from tests.browser.fixture import browser, kept_browser
 from tests.cli.conftest import COMMAND, Nano, environment, nano
 
-__all__ = ["Nano", "browser", "nano"]
+__all__ = ["Nano", "browser", "kept_browser", "nano"]
 
 PATIENCE_S = 30.0
 TOKEN = "correct-horse-battery-staple"

@@ -28,7 +28,7 @@ from typing import Any
 
 import trio
 
-__all__ = ["Chromium", "Page", "PageError", "launch"]
+__all__ = ["Browser", "Chromium", "Page", "PageError", "begin", "steered"]
 
 PATIENCE_S = 30.0
 """For whatever is asked of the browser; it starts in about a second on an idle machine."""
@@ -129,12 +129,13 @@ class Page:
 
 
 class Chromium:
-    """A running browser; :func:`launch` makes it."""
+    """A browser that is steered; :func:`steered` makes it."""
 
-    def __init__(self, commands: trio.lowlevel.FdStream, events: trio.lowlevel.FdStream) -> None:
+    def __init__(self, browser: Browser, commands: trio.lowlevel.FdStream, events: trio.lowlevel.FdStream) -> None:
+        self._browser = browser
         self._commands = commands
         self._events = events
-        self._last = 0
+        self._contexts: list[str] = []
         self._answers: dict[int, dict[str, Any]] = {}
         self._waiting: dict[int, trio.Event] = {}
         self._pages: dict[str, Page] = {}
@@ -143,6 +144,7 @@ class Chromium:
     async def open(self, url: str) -> Page:
         """A new tab with a page that has been loaded. Raises :class:`PageError`."""
         context = (await self.ask("Target.createBrowserContext"))["browserContextId"]
+        self._contexts.append(context)
         target = (await self.ask("Target.createTarget", url="about:blank", browserContextId=context))["targetId"]
         session = (await self.ask("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         page = self._pages[session] = Page(self, session)
@@ -153,9 +155,14 @@ class Chromium:
         await page.until("document.readyState === 'complete'")
         return page
 
+    async def close_all(self) -> None:
+        """Close all tabs, with whatever they kept. Raises :class:`PageError`."""
+        for context in self._contexts:
+            await self.ask("Target.disposeBrowserContext", browserContextId=context)
+
     async def ask(self, method: str, session: str | None = None, **parameters: Any) -> Any:
         """A command of the DevTools protocol, for the browser or a page's session. Raises :class:`PageError`."""
-        self._last = number = self._last + 1
+        self._browser.asked = number = self._browser.asked + 1
         done = self._waiting[number] = trio.Event()
         message = {"id": number, "method": method, "params": parameters}
         if session is not None:
@@ -172,10 +179,9 @@ class Chromium:
 
     async def read(self) -> None:
         """Hand out what the browser says, until it ends."""
-        rest = b""
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while data := await self._events.receive_some():
-                *messages, rest = (rest + data).split(b"\0")
+                *messages, self._browser.heard = (self._browser.heard + data).split(b"\0")
                 for message in map(json.loads, messages):
                     self._take(message)
         self._gone = True
@@ -202,21 +208,45 @@ def _exception_text(details: dict[str, Any]) -> str:
     return str(exception.get("description") or exception.get("value") or details["text"])
 
 
-@contextlib.asynccontextmanager
-async def launch(folder: Path, *, trust: Sequence[Path] = (), flags: Sequence[str] = ()) -> AsyncIterator[Chromium]:
-    """A browser with an empty profile in ``folder``, killed at the end. ``trust``: PEM files of authorities."""
+class Browser:
+    """The process of a browser; :func:`begin` makes it. Its tabs know nothing of each other (browser contexts)."""
+
+    def __init__(self, process: subprocess.Popen[bytes], commands: int, events: int) -> None:
+        self._process = process
+        self.commands, self.events = commands, events
+        """Descriptors."""
+        self.asked = 0
+        """Commands so far: each has a number of its own."""
+        self.heard = b""
+        """Of a message whose end has not come."""
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """Kill it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(self.commands)
+        os.close(self.events)
+
+
+def begin(folder: Path, *, trust: Sequence[Path] = ()) -> Browser:
+    """Start a browser with an empty profile in ``folder``. ``trust``: PEM files of authorities."""
     program = shutil.which("chromium")
     assert program is not None, "these tests need Debian's package chromium"
     home = folder / "home"
     home.mkdir(parents=True)
     if trust:
-        await trio.to_thread.run_sync(_trust, home, trust)
+        _trust(home, trust)
     command_out, command_in = os.pipe()
     event_out, event_in = os.pipe()
     # The shell (not any: some know no descriptor beyond 9) moves the descriptors to where Chromium expects them.
     moving = ("bash", "-c", f'exec "$@" 3<&{command_out} 4>&{event_in}', "bash")
-    process = await trio.lowlevel.open_process(
-        [*moving, program, *_FLAGS, f"--user-data-dir={folder / 'profile'}", *flags, "about:blank"],
+    process = subprocess.Popen(
+        [*moving, program, *_FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"],
         env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_CACHE_HOME": str(home)},
         pass_fds=(command_out, event_in),
         stdin=subprocess.DEVNULL,
@@ -226,18 +256,19 @@ async def launch(folder: Path, *, trust: Sequence[Path] = (), flags: Sequence[st
     )
     os.close(command_out)
     os.close(event_in)
-    async with trio.lowlevel.FdStream(command_in) as commands, trio.lowlevel.FdStream(event_out) as events:
-        try:
-            async with trio.open_nursery() as nursery:
-                chromium = Chromium(commands, events)
-                nursery.start_soon(chromium.read)
-                yield chromium
-                nursery.cancel_scope.cancel()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            with trio.CancelScope(shield=True):
-                await process.wait()
+    return Browser(process, command_in, event_out)
+
+
+@contextlib.asynccontextmanager
+async def steered(browser: Browser) -> AsyncIterator[Chromium]:
+    """By one at a time."""
+    commands = trio.lowlevel.FdStream(os.dup(browser.commands))
+    events = trio.lowlevel.FdStream(os.dup(browser.events))
+    async with commands, events, trio.open_nursery() as nursery:
+        chromium = Chromium(browser, commands, events)
+        nursery.start_soon(chromium.read)
+        yield chromium
+        nursery.cancel_scope.cancel()
 
 
 def _trust(home: Path, authorities: Sequence[Path]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.fixture import browser  # noqa: F401
+from tests.browser.fixture import browser, kept_browser  # noqa: F401
 
 from .pages import REPOSITORY, SITE
 

@@ -16,10 +16,10 @@ import trustme
 from cryptography import x509
 
 from nano_trio.runtime.client_certificate import describe
-from tests.browser.fixture import Launch, browser
+from tests.browser.fixture import Launch, browser, kept_browser
 from tests.serving.conftest import Site, SiteMaker
 
-__all__ = ["browser"]
+__all__ = ["browser", "kept_browser"]
 
 FACTS = """
 let late;
