@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import http.server
 import json
 import signal
 import socket
@@ -145,25 +146,61 @@ def test_another_host_on_the_same_port(start: Start, tmp_path: Path) -> None:
     site.end()
 
 
-SLOW = """
-console.log("loading");
-await new Promise((resolve) => setTimeout(resolve, 1500));
-export default () => new Response("two");
-"""
+class Gate(http.server.ThreadingHTTPServer):
+    """Holds a version of the app, which asks it for leave as it is loaded, until it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Leave)
+        self.opened = threading.Event()
+
+    def held(self, site: Site) -> list[dict[str, Any]]:
+        """The apps of a configuration with that version."""
+        (site.folder / "two.js").write_text(
+            f"""
+            console.log("loading");
+            await fetch("http://127.0.0.1:{self.server_port}/");
+            export default () => new Response("two");
+            """
+        )
+        return [{"name": "app", "path": "two.js", "preload": True, "allow_net": ["127.0.0.1"]}]
+
+
+class _Leave(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Gate)
+        self.server.opened.wait(60)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    with Gate() as gate:
+        thread = threading.Thread(target=gate.serve_forever)
+        thread.start()
+        yield gate
+        gate.opened.set()
+        gate.shutdown()
+        thread.join()
 
 
 @pytest.mark.parametrize("watch", [False, True])
-def test_a_file_that_breaks_between_two_workers_leaves_one_version(start: Start, tmp_path: Path, watch: bool) -> None:
+def test_a_file_that_breaks_between_two_workers_leaves_one_version(
+    start: Start, tmp_path: Path, gate: Gate, watch: bool
+) -> None:
     """The second worker has its turn while the file is broken that the first has read."""
     site = Site(start, tmp_path, watch=watch)
-    (tmp_path / "two.js").write_text(SLOW)
     with load(site.port) as got:
         until(lambda: len(got) > 20)
-        site.write(apps=[{"name": "app", "path": "two.js", "preload": True}])
+        site.write(apps=gate.held(site))
         if not watch:
             site.reload()
         site.running.wait_for("loading")
         (tmp_path / "nano.json").write_text("{ broken")
+        gate.opened.set()
         until(lambda: got[-60:].count((200, "two")) == 60)
         # Who is replaced now runs with it, too.
         site.kill_workers()
@@ -174,15 +211,17 @@ def test_a_file_that_breaks_between_two_workers_leaves_one_version(start: Start,
     site.end()
 
 
-def test_a_worker_that_dies_in_the_middle_of_a_reload_of_all_leaves_one_version(start: Start, tmp_path: Path) -> None:
+def test_a_worker_that_dies_in_the_middle_of_a_reload_of_all_leaves_one_version(
+    start: Start, tmp_path: Path, gate: Gate
+) -> None:
     site = Site(start, tmp_path, admin={"port": free_port()})
-    (tmp_path / "two.js").write_text(SLOW)
     first = min(workers_of(site.running), key=lambda worker: worker.create_time())
-    site.write(apps=[{"name": "app", "path": "two.js", "preload": True}])
+    site.write(apps=gate.held(site))
     reloading = threading.Thread(target=lambda: reload_by_admin(site.document["admin"]["port"]))
     reloading.start()
     site.running.wait_for("loading")
     first.kill()
+    gate.opened.set()
     reloading.join()
     with load(site.port) as got:
         until(lambda: got[-60:].count((200, "two")) == 60)
