@@ -97,14 +97,15 @@ def serve_here(
         if fallback is None:
             fail(str(error))
         config, fallback, fault = fallback, None, str(error)
+    settled = config if link is None else link.as_started(config)
     logs.configure(
-        config.log.level, config.log.format, colors=colors(sys.stderr), max_value_bytes=config.log.max_value_bytes
+        settled.log.level, settled.log.format, colors=colors(sys.stderr), max_value_bytes=settled.log.max_value_bytes
     )
     if link is not None and link.workers > 1:
         structlog.contextvars.bind_contextvars(worker=link.worker)
     _tell_of_missing_libraries()
     if access_log is None:
-        access_log = dev or config.log.format == "apache"
+        access_log = dev or settled.log.format == "apache"
 
     serves = False
 
@@ -126,7 +127,7 @@ def serve_here(
             fallback=fallback,
             fault=fault,
             source=read,
-            overlay=None if developing else Overlay.beside(config, path),
+            overlay=None if developing else Overlay.beside(settled, path),
             watched=watched,
             seen=seen,
         )

@@ -8,7 +8,7 @@ values), `loading` (all of these), `difference`; `schema` describes it all.
 
 from nano_trio.config.about import Reload
 from nano_trio.config.apps import App, AppTls, Limits
-from nano_trio.config.difference import AppChange, ConfigDiff, diff
+from nano_trio.config.difference import AppChange, ConfigDiff, as_started, diff
 from nano_trio.config.keeping import keep, kept
 from nano_trio.config.loading import (
     app_name,
@@ -71,6 +71,7 @@ __all__ = [
     "Tls",
     "TlsVersion",
     "app_name",
+    "as_started",
     "describe_keys",
     "diff",
     "from_document",

@@ -17,7 +17,7 @@ class Reload(enum.Enum):
     LISTENER = "listeners"
     """Close and open listeners."""
     RESTART = "restart"
-    """Only a restart of the process brings it into force."""
+    """Only a restart of the server brings it into force: a worker that takes another's place keeps the old value."""
 
 
 @frozen

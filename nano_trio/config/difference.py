@@ -13,6 +13,7 @@ from attrs import frozen
 from nano_trio.config.about import ABOUT, About, Reload
 from nano_trio.config.apps import App
 from nano_trio.config.model import Config, Listener
+from nano_trio.config.rules import is_loopback
 
 
 @frozen
@@ -57,7 +58,7 @@ class ConfigDiff:
     live_keys: tuple[str, ...] = ()
     """Changed settings of the server itself, such as `http.max_headers`, that it takes as it runs."""
     restart_keys: tuple[str, ...] = ()
-    """Changed settings, such as `http.parser`, that only a restart of the process brings into force."""
+    """Changed settings, such as `http.parser`, that only a restart of the server brings into force."""
 
     def __bool__(self) -> bool:
         return self != ConfigDiff()
@@ -80,6 +81,30 @@ def diff(old: Config, new: Config) -> ConfigDiff:
         live_keys=tuple(_keys(old, new, Reload.LIVE)),
         restart_keys=tuple(_keys(old, new, Reload.RESTART)),
     )
+
+
+def as_started(config: Config, started: Config) -> Config:
+    """`config` as a process runs it that takes the place of another one of a server that was started with `started`.
+
+    What only a restart of the server brings into force is that of `started`; so is all of `admin` where its present
+    values would leave it without a token beyond loopback.
+    """
+    settled: Config = _as_started(config, started)
+    if settled.admin.token is None and not is_loopback(settled.admin.host):
+        settled = attrs.evolve(settled, admin=started.admin)
+    return settled
+
+
+def _as_started(config: Any, started: Any) -> Any:
+    values: dict[str, Any] = {}
+    for key in _differing(config, started):
+        if key in ("apps", "defaults"):
+            continue
+        if attrs.has(type(getattr(config, key))):
+            values[key] = _as_started(getattr(config, key), getattr(started, key))
+        elif _about(type(config), key).reload is Reload.RESTART:
+            values[key] = getattr(started, key)
+    return attrs.evolve(config, **values) if values else config
 
 
 def _keys(old: Any, new: Any, reload: Reload, table: str = "") -> list[str]:

@@ -9,7 +9,7 @@ Worker to parent:
 open         id, scheme, host, port, addresses, backlog              answered by ``opened``
 close        scheme, host, port                                      this worker listens there no longer
 ready        drain_timeout_s, quarantine_window_s, unresponsive_timeout_s, it serves; again after a reload
-             log_level, log_format
+             log_level, log_format, started_with                     (for ``welcome``, or null where that had it)
 reloaded     ok                                                      the answer to ``reload``
 keep         configuration                                           for ``welcome``, where the file cannot be used
 kept         id                                                      what was kept last? Answered by ``kept``
@@ -27,7 +27,8 @@ Parent to worker:
 
 ===========  ======================================================  =================================================
 welcome      version, worker, workers, announce, quarantined,        the first message; ``configuration`` is what was
-             closed, configuration                                   kept last, or null; with several workers, the
+             closed, configuration, started_with                     kept last, ``started_with`` what the first worker
+                                                                     to serve said, or null; with several workers, the
                                                                      descriptor of their ``shares``
 opened       id, and descriptors; or errno, message                  the answer to ``open``
 quarantined  apps: reasons by name                                   the quarantine has changed
@@ -59,7 +60,7 @@ from typing import Any
 
 __all__ = ["VERSION", "Channel", "ChannelClosed", "Message"]
 
-VERSION = 5
+VERSION = 6
 """Of the messages: a package that is upgraded under a running parent brings workers that may speak otherwise."""
 
 Message = dict[str, Any]

@@ -88,6 +88,9 @@ class _Supervisor:
         self._reload_again = False
         self._configuration: str | None = None
         """The last that a worker could use; only workers can read it."""
+        self._started_with: str | None = None
+        """The settings with which the first worker served, so that its successors keep to those that wait for a restart
+        of the server."""
         self._reload_waits = False
         self._reload_the_late = False
         self._turns = Turns()
@@ -235,6 +238,7 @@ class _Supervisor:
             quarantined=self._quarantine.reasons,
             closed=sorted(self._closed),
             configuration=self._configuration,
+            started_with=self._started_with,
         )
         self._introduce_to_others(worker, worker.channel)
 
@@ -471,6 +475,7 @@ class _Supervisor:
 
     def _ready(self, worker: Worker, message: Message) -> None:
         self._log.level, self._log.format = message["log_level"], message["log_format"]
+        self._started_with = self._started_with or message["started_with"]
         self._drain_timeout_s = message["drain_timeout_s"]
         self._quarantine.window_s = message["quarantine_window_s"]
         timeout_s = message["unresponsive_timeout_s"]

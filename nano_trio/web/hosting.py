@@ -72,6 +72,7 @@ class Hosting:
         self.config = config
         """What runs now: the file's configuration with what was added and removed since."""
         self.started_with = config
+        """What of it waits for a restart is what the server was started with, also where this worker came later."""
         self.registry = registry
         self.server = server
         self.load = load
@@ -356,11 +357,12 @@ class Hosting:
         """What the parent process must know of the configuration: the worker serves under it."""
         if self.link is not None:
             self.link.ready(
+                self.started_with,
                 drain_timeout_s=self.config.drain_timeout_s,
                 quarantine_window_s=self.config.quarantine_window_s,
                 unresponsive_timeout_s=self.config.unresponsive_timeout_s,
-                log_level=self.config.log.level,
-                log_format=self.config.log.format,
+                log_level=self.started_with.log.level,
+                log_format=self.started_with.log.format,
             )
 
     async def keep(self) -> None:

@@ -94,7 +94,7 @@ async def serve_until_signal(
             await hosting.keep()
             nursery.start_soon(_do_the_rest, hosting)
             await trio.lowlevel.checkpoint_if_cancelled()
-            if config.watch:
+            if hosting.started_with.watch:
                 hosting.operations.add(ChildSpec(id="file watch", run=FileWatch(hosting, watched, seen).run))
             await trio.sleep_forever()
 

@@ -14,9 +14,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import asynccontextmanager
 from typing import Any
 
+import attrs
 import structlog
 import trio
 
+from nano_trio.config import Config, as_started, keep, kept
 from nano_trio.parent.channel import VERSION, Channel, ChannelClosed, Message
 from nano_trio.parent.shares import Shares
 from nano_trio.parent.turn_record import TurnRecord
@@ -65,6 +67,9 @@ class ParentLink:
         """The apps that somebody drained, in whichever worker."""
         self.configuration: str | None = welcome.get("configuration")
         """What :meth:`keep` was told last, by this worker's predecessor or another one."""
+        self.started_with: str | None = welcome.get("started_with")
+        """The settings with which the first worker of all began, as :func:`nano_trio.config.keep` puts it; None in that
+        one."""
         self.on_drain: Callable[[str], None] = _nothing
         """Called when the server is to stop, with the signal's name or what else is the cause. Idempotent."""
         self.on_end: Callable[[str], None] = _nothing
@@ -222,9 +227,17 @@ class ParentLink:
         finally:
             self._answers.pop(number, None)
 
-    def ready(self, **settings: Any) -> None:
+    def as_started(self, config: Config) -> Config:
+        """The configuration for this worker, which may take another one's place: what waits for a restart of the server
+        waits on, or one worker would log, say, or keep added apps otherwise than the next."""
+        first = None if self.started_with is None else kept(self.started_with)
+        return config if first is None else as_started(config, first)
+
+    def ready(self, started_with: Config, **settings: Any) -> None:
         """The worker serves, under these settings (see :mod:`nano_trio.parent.channel`); again where they change."""
-        self._send("ready", **settings)
+        first = keep(attrs.evolve(started_with, apps=())) if self.started_with is None else None
+        self.started_with = self.started_with or first
+        self._send("ready", **settings, started_with=first)
 
     def reloaded(self, ok: bool) -> None:
         """The answer to a reload that the parent asked for: with False other workers are spared the attempt."""

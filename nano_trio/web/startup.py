@@ -59,8 +59,10 @@ async def host(
     Raises OSError where a port cannot be had, and :class:`CertificateError` for certificates that cannot serve.
     """
     base = config
+    if link is not None:
+        config = link.as_started(config)
     if overlay is not None:
-        config, dropped = await trio.to_thread.run_sync(overlay.apply, base)
+        config, dropped = await trio.to_thread.run_sync(overlay.apply, config)
         report_overlay(overlay, dropped)
     live = LiveReload() if dev else None
     registry = _registry(config, dev, link)

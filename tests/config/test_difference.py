@@ -7,7 +7,19 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from nano_trio.config import App, Config, ConfigDiff, Http, Limits, Listener, Log, diff, from_document
+from nano_trio.config import (
+    Admin,
+    App,
+    Config,
+    ConfigDiff,
+    Http,
+    Limits,
+    Listener,
+    Log,
+    as_started,
+    diff,
+    from_document,
+)
 from tests.config.documents import documents
 
 ONE = App(name="one", path="/one")
@@ -106,6 +118,33 @@ def test_what_needs_a_restart() -> None:
     assert diff(BASE, new) == ConfigDiff(
         live_keys=("drain_timeout_s", "http.max_headers"), restart_keys=("state_dir", "http.parser", "log.level")
     )
+
+
+def test_a_process_that_comes_later_keeps_to_what_waits_for_a_restart() -> None:
+    new = attrs.evolve(
+        BASE,
+        drain_timeout_s=1,
+        state_dir=Path("/elsewhere"),
+        http=Http(parser="h11", max_headers=1),
+        log=Log(level="debug"),
+        admin=Admin(port=1, hostnames=("one.example",)),
+    )
+    late = as_started(new, BASE)
+    assert late == attrs.evolve(
+        BASE, drain_timeout_s=1, http=Http(max_headers=1), admin=Admin(hostnames=new.admin.hostnames)
+    )
+    assert diff(BASE, late).restart_keys == ()
+    assert diff(BASE, late).live_keys == diff(BASE, new).live_keys
+    assert as_started(BASE, BASE) == BASE
+
+
+def test_admin_is_not_left_without_a_token_where_others_reach_it() -> None:
+    started = attrs.evolve(BASE, admin=Admin(port=9000, host="0.0.0.0", token="x" * 16))
+    # Sound as it stands in the file, but not together with the address that is kept.
+    alone = attrs.evolve(BASE, admin=Admin(port=9000))
+    assert as_started(alone, started).admin == started.admin
+    other = attrs.evolve(BASE, admin=Admin(port=9001, token="y" * 16))
+    assert as_started(other, started).admin == Admin(port=9000, host="0.0.0.0", token="y" * 16)
 
 
 def test_changed_defaults_show_only_in_the_apps_that_they_reach(folder: Path) -> None:

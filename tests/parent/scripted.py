@@ -22,6 +22,7 @@ SETTINGS: dict[str, Any] = {
     "unresponsive_timeout_s": None,
     "log_level": "info",
     "log_format": "text",
+    "started_with": None,
 }
 
 

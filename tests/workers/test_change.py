@@ -38,7 +38,11 @@ class Site:
         self.code("one")
         self.write()
         self.running: Running = start("serve", "--config", "nano.json", "--workers", "2")
-        until(lambda: sum(f":{self.port} " in line for line in self.running.err) == 2)
+        self.wait_for_listeners(2)
+
+    def wait_for_listeners(self, number: int) -> None:
+        """Until so many workers, of those that ever were, have said that they listen."""
+        until(lambda: sum("listening" in line and f":{self.port}" in line for line in self.running.err) == number)
 
     def write(self, **changes: Any) -> None:
         self.document.update(changes)
@@ -231,6 +235,34 @@ def test_a_worker_that_dies_in_the_middle_of_a_reload_of_all_leaves_one_version(
 
 def reload_by_admin(port: int) -> None:
     with contextlib.suppress(OSError, http.client.HTTPException):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request("POST", "/admin/reload", "{}", {"Content-Type": "application/json"})
-        connection.getresponse().read()
+        post(port, "/admin/reload", {})
+
+
+def post(port: int, path: str, document: object) -> Any:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("POST", path, json.dumps(document), {"Content-Type": "application/json"})
+        return json.loads(connection.getresponse().read())
+
+
+def test_a_worker_that_takes_the_place_of_another_keeps_to_what_waits_for_a_restart(
+    start: Start, tmp_path: Path
+) -> None:
+    admin = free_port()
+    started = {"admin": {"port": admin}, "state_dir": "state", "log": {"format": "json"}}
+    site = Site(start, tmp_path, **started)
+    site.write(admin={"port": free_port()}, state_dir="elsewhere", log={"format": "text"})
+    waits = ["state_dir", "log.format", "admin.port"]
+    assert post(admin, "/admin/reload", {})["needs_restart"] == waits
+    post(admin, "/admin/apps", {"name": "added", "path": "app.js"})
+    site.kill_workers()
+    site.wait_for_listeners(4)
+    # Both have the folder in which it was kept that the app was added, and both say so where they did before.
+    assert [get(site.port, host="added") for _ in range(20)] == [(200, "one")] * 20
+    assert post(admin, "/admin/reload", {})["needs_restart"] == waits
+    # With another restart all that is as the file has it.
+    site.write(**started, drain_timeout_s=1)
+    assert post(admin, "/admin/reload", {})["needs_restart"] == []
+    site.end()
+    lines = [json.loads(line) for line in site.running.err]
+    assert "a worker process was killed by SIGKILL" in [line["event"] for line in lines]

@@ -70,7 +70,7 @@ _SCHEMAS: dict[str, Schema] = {
                 "description": "apps whose new version did not load, and why; the old one serves",
             },
             "settings": {**_NAMES, "description": "settings of the server itself that have other values now"},
-            "needs_restart": {**_NAMES, "description": "changed settings that wait for a restart of the process"},
+            "needs_restart": {**_NAMES, "description": "changed settings that wait for a restart of the server"},
         }
     ),
     "node": _object(
