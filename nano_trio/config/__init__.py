@@ -45,6 +45,7 @@ from nano_trio.config.schema import (
     schema_text,
     to_document,
 )
+from nano_trio.config.tls_checks import pair_problem
 
 __all__ = [
     "SCHEMA_FILE",
@@ -81,6 +82,7 @@ __all__ = [
     "load",
     "load_admin",
     "markdown_table",
+    "pair_problem",
     "parse_app_name",
     "parse_hostnames",
     "schema_text",

@@ -26,14 +26,22 @@ def locate_pair(tls: AppTls, folder: str) -> AppTls:
         missing, given = ("key", "cert") if tls.key is None else ("cert", "key")
         raise Rejected([((missing,), f'required beside "{given}"')])
     cert, key = (Path(os.path.normpath(os.path.join(folder, path))) for path in (tls.cert, tls.key))
-    findings: list[Finding] = [
-        ((name,), problem) for name, path in (("cert", cert), ("key", key)) if (problem := _unreadable(path))
-    ]
-    if not findings:
-        findings = list(_unusable(cert, key))
+    findings = _findings(cert, key)
     if findings:
         raise Rejected(findings)
     return attrs.evolve(tls, cert=cert, key=key)
+
+
+def pair_problem(cert: Path, key: Path) -> str | None:
+    """Why a certificate and its key cannot serve today, and which file it is; None where they can. Blocks."""
+    return next((message for _, message in _findings(cert, key)), None)
+
+
+def _findings(cert: Path, key: Path) -> list[Finding]:
+    findings: list[Finding] = [
+        ((name,), problem) for name, path in (("cert", cert), ("key", key)) if (problem := _unreadable(path))
+    ]
+    return findings or list(_unusable(cert, key))
 
 
 def locate_tls(values: Values, folder: Path, findings: list[Finding]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ import attrs
 import structlog
 import trio
 
+from nano_trio.config import pair_problem
+
 __all__ = ["CertificateError", "Certificates", "ClientAuth", "Pair", "ServerObject", "TLSSettings", "server_context"]
 
 log = structlog.get_logger("nano_trio.web")
@@ -152,8 +154,9 @@ class _Names:
             try:
                 loaded = self.loaded[pair] = self.load(pair)
             except OSError as error:
-                self.refused[pair] = stamp, _reason(error)
-                log.error("a certificate cannot be loaded", cert=str(pair.cert), reason=_reason(error))
+                reason = _reason(pair, error)
+                self.refused[pair] = stamp, reason
+                log.error("a certificate cannot be loaded", cert=str(pair.cert), reason=reason)
                 return
             self.refused.pop(pair, None)
         connection.context = loaded.context
@@ -255,9 +258,8 @@ class Certificates:
         before = dict(self._in_use())
         for pair, found in (await trio.to_thread.run_sync(self._look, before, list(names.refused))).items():
             if not isinstance(found, _Loaded):
-                stamp, error = found
-                names.refused[pair] = stamp, _reason(error)
-                log.error("a changed certificate cannot be loaded", cert=str(pair.cert), reason=_reason(error))
+                names.refused[pair] = _, reason = found
+                log.error("a changed certificate cannot be loaded", cert=str(pair.cert), reason=reason)
                 continue
             if pair == self._default:
                 self._loaded = found
@@ -268,9 +270,9 @@ class Certificates:
 
     def _look(
         self, loaded: Mapping[Pair, _Loaded], refused: Collection[Pair]
-    ) -> dict[Pair, _Loaded | tuple[Stamp, OSError]]:
+    ) -> dict[Pair, _Loaded | tuple[Stamp, str]]:
         """In a thread: the changed pairs, loaded or with what kept them from it."""
-        found: dict[Pair, _Loaded | tuple[Stamp, OSError]] = {}
+        found: dict[Pair, _Loaded | tuple[Stamp, str]] = {}
         for pair in {*loaded, *refused}:
             old, stamp = loaded.get(pair), self._names.stamp(pair)
             if old is not None and stamp == old.stamp:
@@ -282,7 +284,7 @@ class Certificates:
             try:
                 found[pair] = self._load(pair)
             except OSError as error:
-                found[pair] = (stamp, error)
+                found[pair] = (stamp, _reason(pair, error))
         return found
 
 
@@ -313,7 +315,10 @@ def _file_stamp(file: Path) -> tuple[int, int, int]:
     return (facts.st_mtime_ns, facts.st_ino, facts.st_size)
 
 
-def _reason(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
-    return (error.strerror or str(error)).lower()
+def _reason(pair: Pair, error: OSError) -> str:
+    """Which file will not do, and why, in the words that the configuration has for it. Blocks."""
+    problem = pair_problem(pair.cert, pair.key)
+    if problem is None:
+        # Sound by now, or at odds with the rest: it is for the system to say.
+        problem = (error.reason or str(error)) if isinstance(error, ssl.SSLError) else (error.strerror or str(error))
+    return problem

@@ -112,9 +112,21 @@ async def test_a_certificate_that_breaks_is_told_by_health(serve: SiteMaker, tmp
             health = await operations.health()
             assert (health["status"], health["problems"]) == (
                 "degraded",
-                [f"the certificate {cert} cannot be loaded: {certificates.faults[str(cert)]}"],
+                [f"the certificate {cert} cannot be loaded: no PEM file with certificates (looked at {cert})"],
             )
             assert await shown() == before
+            # Of the two files that one is named which will not do.
+            mine.cert_chain_pems[0].write_to_path(cert)
+            key.unlink()
+            await certificates.refresh()
+            assert certificates.faults == {str(cert): f"cannot be read: no such file or directory (looked for {key})"}
+            trustme.CA().issue_cert("app").private_key_pem.write_to_path(key)
+            await certificates.refresh()
+            assert certificates.faults == {
+                str(cert): f"not the key of the first certificate in {cert} (looked at {key})"
+            }
+            assert await shown() == before
+            mine.private_key_pem.write_to_path(key)
             mine.cert_chain_pems[0].write_to_path(cert)
             await certificates.refresh()
             assert (await operations.health())["status"] == "ok"

@@ -45,6 +45,10 @@ async def test_sni(tmp_path: Path, name: str | None, expected: str) -> None:
     assert certificates.pair_for(name).cert.stem == expected
 
 
+def _missing(pair: Pair) -> str:
+    return f"cannot be read: no such file or directory (looked for {pair.cert})"
+
+
 async def names_for(server: Server, host: str | None) -> list[str]:
     """The names in the certificate that a client gets."""
     context = client_context()
@@ -111,8 +115,8 @@ async def test_a_pair_that_cannot_be_loaded_is_stood_in_for(tmp_path: Path) -> N
             for _ in range(3):
                 assert await names_for(server, "a.example") == ["default"]
         errors = [entry for entry in logs if entry["log_level"] == "error"]
-        assert [entry["reason"] for entry in errors] == ["no such file or directory"]
-        assert certificates.faults == server.certificate_faults == {str(broken.cert): "no such file or directory"}
+        assert [entry["reason"] for entry in errors] == [_missing(broken)]
+        assert certificates.faults == server.certificate_faults == {str(broken.cert): _missing(broken)}
         written(tmp_path, "a.example")
         for old, new in (("a.example.pem", broken.cert), ("a.example.key", broken.key)):
             os.replace(tmp_path / old, new)
@@ -239,7 +243,7 @@ async def test_old_files_that_are_put_back_are_no_fault(tmp_path: Path) -> None:
     certificates = Certificates(default)
     kept = default.cert.rename(tmp_path / "kept")
     await certificates.refresh()
-    assert certificates.faults == {str(default.cert): "no such file or directory"}
+    assert certificates.faults == {str(default.cert): _missing(default)}
     kept.rename(default.cert)
     await certificates.refresh()
     assert certificates.faults == {}
