@@ -299,7 +299,7 @@ def _print_line(line: dict[str, Any], as_json: bool) -> None:
         if as_json:
             print(json.dumps(line, ensure_ascii=False), flush=True)
             return
-        fields = "".join(f" {key}={_one_line(value)}" for key, value in line.items() if key not in _OWN_FIELDS)
+        fields = "".join(f" {key}={_one_line(_listed(value))}" for key, value in line.items() if key not in _OWN_FIELDS)
         name = f"{_one_line(line['app'])}: " if line.get("app") else ""
         stamp, level = str(line.get("timestamp", ""))[11:23], f"{line.get('level', 'info')!s:<7}"
         level = click.style(level, fg={"warning": "yellow", "error": "red", "info": "green"}.get(level.strip()))
@@ -310,6 +310,10 @@ def _print_line(line: dict[str, Any], as_json: bool) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os._exit(1)  # the reader has gone (`| head`): nobody is left to tell
+
+
+def _listed(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _one_line(value: object) -> str:

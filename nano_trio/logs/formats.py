@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from structlog.typing import EventDict, Processor
@@ -41,23 +42,41 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def cut_long_values(most: int) -> Processor:
-    """A processor for structlog that cuts texts beyond ``most`` bytes of UTF-8, and says how long they were."""
+    """A processor for structlog that cuts texts beyond ``most`` bytes of UTF-8, and says how long they were.
+
+    Of a list beyond that the last entries are left out. What is neither text, number nor list becomes text.
+    """
 
     def cut(_: Any, __: str, event: EventDict) -> EventDict:
         for key, value in event.items():
             if value is None or isinstance(value, bool | int | float):
                 continue
-            text = value if isinstance(value, str) else str(value)
-            # No character takes more than four bytes: short texts need no second look.
-            if len(text) * 4 > most:
-                data = text.encode("utf-8", "surrogatepass")
-                if len(data) > most:
-                    head = data[:most].decode("utf-8", "ignore")
-                    text = f"{head}… (cut: {len(data)} bytes)"
-            event[key] = text
+            event[key] = _cut_list(value, most) if isinstance(value, list | tuple) else _cut_text(value, most)
         return event
 
     return cut
+
+
+def _cut_text(value: object, most: int) -> str:
+    text = value if isinstance(value, str) else str(value)
+    # No character takes more than four bytes: short texts need no second look.
+    if len(text) * 4 > most:
+        data = text.encode("utf-8", "surrogatepass")
+        if len(data) > most:
+            head = data[:most].decode("utf-8", "ignore")
+            text = f"{head}… (cut: {len(data)} bytes)"
+    return text
+
+
+def _cut_list(values: Sequence[object], most: int) -> list[str]:
+    texts: list[str] = []
+    for value in values:
+        text = _cut_text(value, most)
+        most -= len(text.encode("utf-8", "surrogatepass"))
+        if texts and most < 0:
+            return [*texts, f"… (cut: {len(values) - len(texts)} more)"]
+        texts.append(text)
+    return texts
 
 
 class JsonFormat:
@@ -99,7 +118,7 @@ class TextFormat:
 
 
 def _value(value: object) -> str:
-    text = str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return escaped(text if _PLAIN(text) else json.dumps(text, ensure_ascii=False))
 
 

@@ -82,9 +82,10 @@ class Rates:
         for (app, console), bucket in list(self._buckets.items()):
             dropped, bucket.dropped = bucket.dropped, 0
             if dropped:
-                rate = self._rates.get(app)
                 what = "console lines" if console else "log lines"
-                log.warning(f"{dropped} {what} dropped", app=app, dropped=dropped, lines_per_s=rate, unlimited=True)
+                # An app that was removed meanwhile has no rate any more.
+                rate = {"lines_per_s": self._rates[app]} if app in self._rates else {}
+                log.warning(f"{dropped} {what} dropped", app=app, dropped=dropped, **rate, unlimited=True)
             elif now - bucket.at > max(_BURST_S, 1.0 / self._rates.get(app, 1.0)):
                 del self._buckets[app, console]
 

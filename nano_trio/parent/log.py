@@ -65,7 +65,7 @@ class Log:
         now = time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06}Z"
         if self.format == "json":
-            line = json.dumps({**fields, "event": event, "level": level, "timestamp": stamp}, ensure_ascii=False)
+            line = json.dumps({"timestamp": stamp, "level": level, "event": event, **fields}, ensure_ascii=False)
         else:
             app = fields.pop("app", None)
             rest = "".join(f" {key}={value}" for key, value in fields.items())

@@ -143,7 +143,9 @@ class Change:
         for name, why in self._failed.items():
             log.error(f"the new version of an app does not load{still}", app=name, error=why)
         if report.changed:
-            log.info("reloaded", **{key: value for key, value in report.document().items() if value})
+            # Why some failed is told above, in a line of each.
+            told = {**report.document(), "failed": tuple(self._failed)}
+            log.info("reloaded", **{key: value for key, value in told.items() if value})
         return report
 
     async def _renewed(self, files: bool | Collection[str]) -> set[str]:

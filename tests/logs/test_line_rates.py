@@ -54,6 +54,18 @@ def test_an_app_may_log_so_much_and_is_told_what_was_dropped(clock: Clock) -> No
     assert passed(rates, 1000, app="app", console="log") == 50
 
 
+def test_what_a_removed_app_dropped_is_told_without_a_rate(clock: Clock) -> None:
+    rates = Rates()
+    rates.limit("app", 1)
+    passed(rates, 100, app="app", console="log")
+    with structlog.testing.capture_logs() as lines:
+        rates.report()
+        passed(rates, 10, app="app", console="log")
+        rates.forget("app")
+        rates.report()
+    assert [line.get("lines_per_s", "none") for line in lines] == [1, "none"]
+
+
 def test_a_flood_of_console_lines_does_not_hide_what_is_said_of_the_app(clock: Clock) -> None:
     rates = Rates()
     rates.limit("app", 1)

@@ -3,6 +3,8 @@
 const MOST = 1000;
 const OWN = new Set(["kind", "timestamp", "level", "event", "app", "console", "error", "exception", "stack", "raw"]);
 
+const shown = (value) => (Array.isArray(value) ? value.join(", ") : value);
+
 const span = (name, text) => {
   const element = document.createElement("span");
   element.className = name;
@@ -18,7 +20,7 @@ function item(line, withApp) {
   if (withApp && line.app) element.append(span("app", `${line.app}: `));
   element.append(String(line.event ?? ""));
   const more = Object.entries(line).filter(([key]) => !OWN.has(key));
-  if (more.length) element.append(span("more", ` ${more.map(([key, value]) => `${key}=${value}`).join(" ")}`));
+  if (more.length) element.append(span("more", ` ${more.map(([key, value]) => `${key}=${shown(value)}`).join(" ")}`));
   for (const key of ["error", "exception", "stack"]) if (line[key]) element.append(span("below", String(line[key])));
   return element;
 }
