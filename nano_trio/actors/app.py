@@ -66,7 +66,6 @@ class App:
         "_crashed_last",
         "_current",
         "_idle_since",
-        "_leaving",
         "_registry",
         "_restarts",
         "_rooms",
@@ -74,6 +73,7 @@ class App:
         "_unstarted",
         "last_error",
         "last_reload_error",
+        "leaving",
         "name",
         "replacements",
         "settings",
@@ -103,7 +103,7 @@ class App:
         self._blank: Blank | None = None
         """An isolate that is being built for the next start."""
         self._current: Incarnation | None = None
-        self._leaving: dict[Incarnation, None] = {}
+        self.leaving: dict[Incarnation, None] = {}
         """Replaced versions that drain."""
         self._unstarted: list[AppExchange] = []
         self._begun_all: trio.Event | None = None  # set when a drain that waits for those may look again
@@ -186,7 +186,7 @@ class App:
     def begin(self, request: IncomingRequest) -> AppExchange:
         """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""
         exchange = AppExchange(request, self._counts or self.counts)
-        if self.state is _DRAINING:
+        if self.state is _DRAINING and not self._registry.lets_in(self, request):
             exchange.answer(going_away(), ErrorKind.DRAINING)
         elif (current := self._current) is not None:
             current.accept(exchange)
@@ -339,7 +339,7 @@ class App:
     def _crashed(self, incarnation: Incarnation | None, why: str) -> None:
         if incarnation is not None and incarnation is not self._current:
             # An older version, or one that was to become the next: the app as it serves is not concerned.
-            if incarnation in self._leaving:
+            if incarnation in self.leaving:
                 self._log.warning("the old version crashed while it drained", error=why)
             return
         self.last_error = why
@@ -469,7 +469,7 @@ class App:
             self._enter(AppState.ASLEEP)
 
     def _leave(self, old: Incarnation) -> None:
-        self._leaving[old] = None
+        self.leaving[old] = None
         self._registry.supervise(f"{self.name}: draining", functools.partial(self._drain_old, old))
 
     async def _drain_old(self, old: Incarnation) -> None:
@@ -477,7 +477,7 @@ class App:
             with trio.move_on_after(self._registry.drain_timeout_s):
                 await old.drain()
         finally:
-            del self._leaving[old]
+            del self.leaving[old]
             old.retire()
 
     def sweep(self, now: float) -> None:
@@ -505,29 +505,29 @@ class App:
         """
         self.close_doors()
         try:
-            while self.state is _DRAINING and (self._unstarted or any(life.serves for life in self._lives())):
+            while self.state is _DRAINING and (self._unstarted or any(life.serves for life in self.lives())):
                 if self._unstarted:
                     if self._begun_all is None or self._begun_all.is_set():
                         self._begun_all = trio.Event()
                     await self._begun_all.wait()
                 else:
                     async with trio.open_nursery() as nursery:
-                        for incarnation in self._lives():
+                        for incarnation in self.lives():
                             nursery.start_soon(incarnation.drain)
         finally:
             if self.state is _DRAINING:
                 self._refuse_unstarted()
-                for incarnation in self._lives():
+                for incarnation in self.lives():
                     incarnation.retire()
                 self._current = None
 
-    def _lives(self) -> list[Incarnation]:
-        return [*self._leaving] if self._current is None else [self._current, *self._leaving]
+    def lives(self) -> list[Incarnation]:
+        return [*self.leaving] if self._current is None else [self._current, *self.leaving]
 
     @property
     def busy(self) -> bool:
         """Requests, or what they or the app's module began, are in progress."""
-        return bool(self._unstarted) or any(incarnation.busy for incarnation in self._lives())
+        return bool(self._unstarted) or any(incarnation.busy for incarnation in self.lives())
 
     def close_doors(self, *, gone: bool = False) -> None:
         """Answer further requests with 503; where the app is not to come back those that wait for its start, too."""
@@ -578,7 +578,7 @@ class App:
             self._account or Account(),
             state=self.state.value,
             memory=self.memory_used,
-            isolates=(self._current is not None) + len(self._leaving),
+            isolates=(self._current is not None) + len(self.leaving),
             mailbox=self.mailbox,
             last_error=self.last_error,
         )
@@ -586,7 +586,7 @@ class App:
     def tree(self) -> dict[str, Any]:
         """The app's place in the supervision tree (:meth:`nano_trio.actors.supervisor.Supervisor.tree`)."""
         lives = [("isolate", self._current)] if self._current is not None else []
-        lives += [("isolate, draining", old) for old in self._leaving]
+        lives += [("isolate, draining", old) for old in self.leaving]
         return {
             "id": self.name,
             "kind": "supervisor",

@@ -88,6 +88,8 @@ class Incarnation:
         blank: Blank | None = None,
     ) -> None:
         self.settings = settings
+        self.calls = frozenset(settings.services.values())
+        """The apps that it was made to call; what is in :attr:`settings` is the newest version's."""
         self.life = Life.LOADING
         self._counts = counts
         counts.outgoing.most = settings.memory_mb * (TIMES << 20)

@@ -18,6 +18,8 @@ from nano_trio.actors.app import App, AppState
 from nano_trio.actors.blanks import Blanks
 from nano_trio.actors.child import ChildSpec, Restart
 from nano_trio.actors.counts import Snapshot
+from nano_trio.actors.incarnation import Incarnation
+from nano_trio.actors.messages import IncomingRequest
 from nano_trio.actors.rooms import RoomBus, Rooms
 from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.supervisor import Supervisor
@@ -96,6 +98,7 @@ class Registry:
             self.add(settings)
         self.leaving: list[App] = []
         """Apps that were removed and still drain."""
+        self._ends = False
         self._stirring: dict[App, None] = {}
         self._closed: frozenset[str] = frozenset()
         self.close_doors(closed)
@@ -103,7 +106,13 @@ class Registry:
     # -- what apps ask for (nano_trio.actors.surroundings.Registry) --------------------------------------------------
 
     def find(self, name: str) -> App | None:
-        return self.apps.get(name)
+        if (app := self.apps.get(name)) is None and self.leaving:
+            return next((app for app in reversed(self.leaving) if app.name == name), None)
+        return app
+
+    def lets_in(self, app: App, request: IncomingRequest) -> bool:
+        # Where it goes for good, others that go as well may still need it for what they have begun.
+        return bool(request.chain) and (self._ends or app in self.leaving)
 
     def number_of(self, app: str) -> int:
         return 0 if self._turns is None else self._turns.number(app)
@@ -224,10 +233,24 @@ class Registry:
         app.close_doors(gone=True)
         return app
 
+    @property
+    def _ending(self) -> Iterator[Incarnation]:
+        """All that drains: replaced versions, and what removed apps run."""
+        for app in self._stirring:
+            yield from app.lives() if app in self.leaving else app.leaving
+
     async def let_go(self, app: App) -> None:
-        """Wait for what a released app still has, at most ``drain_timeout_s``, and forget it."""
+        """Wait for what a released app still has, at most ``drain_timeout_s``, and forget it.
+
+        It is there for those that call it as long as they have something in progress and end, too: whoever gives an app
+        another name in one change with those that call it loses no request of theirs.
+        """
         try:
             with trio.move_on_after(self.drain_timeout_s):
+                async with trio.open_nursery() as nursery:
+                    for caller in self._ending:
+                        if app.name in caller.calls:
+                            nursery.start_soon(caller.drain)
                 await app.drain()
         finally:
             self.leaving.remove(app)
@@ -238,6 +261,7 @@ class Registry:
 
     async def drain(self, timeout_s: float) -> None:
         """Let all apps finish what they have, for at most ``timeout_s`` seconds; then everything in them is stopped."""
+        self._ends = True
         with trio.move_on_after(timeout_s):
             async with trio.open_nursery() as nursery:
                 for app in self.apps.values():

@@ -14,6 +14,7 @@ from nano_trio.engine.typescript import Tools
 
 if TYPE_CHECKING:
     from nano_trio.actors.app import App
+    from nano_trio.actors.messages import IncomingRequest
 
 __all__ = ["Registry"]
 
@@ -36,6 +37,9 @@ class Registry(Protocol):
 
     def find(self, name: str) -> App | None:
         """Another app, for service bindings."""
+
+    def lets_in(self, app: App, request: IncomingRequest) -> bool:
+        """Whether an app that drains takes this request all the same."""
 
     def number_of(self, app: str) -> int:
         """What stands in the scheduler's mark while one of the app's turns runs."""

@@ -18,7 +18,8 @@ What goes wrong:
 - an app that is asleep is not loaded: it takes the new settings, and the next request finds the new code.
 
 A removed app answers 503 with ``Connection: close`` until its last request is finished; then its hosts are unknown:
-404. Where another app has taken one of its hostnames, that one answers at once.
+404. Where another app has taken one of its hostnames, that one answers at once. Apps and versions that call it as a
+service, and end by the same change, have it until they have: or whoever renames it would lose their last requests.
 """
 
 from __future__ import annotations

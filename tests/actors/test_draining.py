@@ -7,6 +7,7 @@ import trio
 from nano_trio.actors.app import AppState
 from nano_trio.actors.exchange import AppExchange
 from nano_trio.actors.messages import IncomingRequest
+from nano_trio.actors.piped import PipedBody
 
 from .conftest import House, HouseMaker
 
@@ -146,3 +147,42 @@ async def test_what_waits_for_a_version_that_hangs_is_served_by_the_next(house: 
             await home.settled()
             assert [each["id"] for each in app.tree()["children"]] == ["isolate"], "the old version waits for nobody"
             assert (app.mailbox, app.counts.abandoned) == (0, 1)
+
+
+class Upload:
+    """A body that ends when it is told to: implements :class:`nano_trio.actors.messages.BodySource`."""
+
+    length = None
+
+    def __init__(self) -> None:
+        self.over = trio.Event()
+
+    async def receive(self) -> bytes:
+        await self.over.wait()
+        return b""
+
+
+async def test_when_all_ends_what_has_begun_may_still_call_others(house: HouseMaker) -> None:
+    source = "export default async (request, env) => { await request.text(); return env.BACK.fetch('http://back/'); };"
+    with trio.fail_after(20):
+        async with house({"app": {"source": source, "services": {"BACK": "back"}}, "back": CALM}) as home:
+            body = Upload()
+            exchange = home.app("app").begin(IncomingRequest("POST", "http://app/", [], body, "192.0.2.7"))
+            await home.settled()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(home.registry.drain, 20)
+                await home.settled()
+                assert (await home.ask("back")).status == 503
+                body.over.set()
+                response = await exchange.wait()
+                assert isinstance(response.body, PipedBody)
+                assert (response.status, await response.body.receive()) == (200, b"calm")
+                exchange.finish()
+
+
+async def test_what_somebody_drained_is_not_called_either(house: HouseMaker) -> None:
+    source = "export default async (request, env) => env.BACK.fetch('http://back/');"
+    with trio.fail_after(20):
+        async with house({"app": {"source": source, "services": {"BACK": "back"}}, "back": CALM}) as home:
+            await home.app("back").drain()
+            assert (await home.ask("app")).status == 503

@@ -469,4 +469,4 @@ async def test_a_new_version_takes_over_and_the_old_one_says_goodbye(house: Hous
         assert two.take() == [("message", "x"), ("message", "new")]
         old.end(1001, clean=True)
         await home.settled()
-        assert not app._leaving
+        assert not app.leaving

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import trio
@@ -10,6 +12,7 @@ import trio
 from nano_trio.config import ConfigError, from_document
 
 from .conftest import NEIGHBOUR, SiteMaker, unnoticed
+from .places import Place, answers
 
 BACK = """
 let aborted = "no";
@@ -165,7 +168,7 @@ async def test_what_a_binding_is(serve: SiteMaker) -> None:
         }  # fmt: skip
 
 
-def test_a_binding_to_nowhere_is_a_problem_of_the_configuration(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_binding_to_nowhere_is_a_problem_of_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "a.js").write_text("")
     app = {"name": "front", "path": str(tmp_path / "a.js"), "env": {"B": 1}, "services": {"A": "bakc", "B": "back"}}
     with pytest.raises(ConfigError) as caught:
@@ -190,3 +193,66 @@ async def test_a_chain_of_apps_has_an_end(serve: SiteMaker, apps: int, status: i
         logs = str([dict(line) for line in site.logs])
         assert len(answer.text) == 1000 or "through more than 32 apps: a0 → a1 → a2 → … → a32" in logs
         assert "RecursionError" not in logs
+
+
+async def test_what_is_renamed_with_its_callers_answers_what_they_have_begun(tmp_path: Path) -> None:
+    """A deployment that renames an app loses no request, in whichever order its parts end."""
+    place = Place(tmp_path)
+    front = "export default async (request, env) => { await request.text(); return env.BACK.fetch('http://back/'); };"
+    place.app("front", front, services={"BACK": "back"})
+    place.app("back", answers("the old one"))
+    async with place.serve():
+        got: list[str] = []
+        renamed = trio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"not yet"
+            await renamed.wait()
+
+        async def ask() -> None:
+            got.append((await place.site.get("front", method="POST", body=body())).text)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await place.site.begun("front")
+            place.document["apps"] = []
+            place.app("fore", front, hostname="front", services={"BACK": "rear"})
+            place.app("rear", answers("the new one"))
+            report = await place.hosting.reload()
+            assert (report.error, report.removed) == (None, ("front", "back"))
+            assert (await place.site.get("front", method="POST")).text == "the new one"
+            # For clients it is gone; and it has never been asked by then.
+            assert (await place.site.get("back")).status == 503
+            renamed.set()
+        assert got == ["the old one"]
+        with trio.fail_after(5):
+            while (await place.site.get("back")).status != 404:
+                await trio.lowlevel.checkpoint()
+        assert place.hosting.registry.leaving == []
+
+
+async def test_a_new_version_s_predecessor_still_finds_what_was_removed_with_it(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    front = "export default async (request, env) => { await request.text(); return env.BACK.fetch('http://back/'); };"
+    place.app("front", front, services={"BACK": "back"})
+    place.app("back", answers("the old one"))
+    async with place.serve():
+        got: list[str] = []
+        replaced = trio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"not yet"
+            await replaced.wait()
+
+        async def ask() -> None:
+            got.append((await place.site.get("front", method="POST", body=body())).text)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await place.site.begun("front")
+            place.drop("back")
+            place.app("rear", answers("the new one"))
+            place.app("front", services={"BACK": "rear"})
+            assert (await place.hosting.reload()).replaced == ("front",)
+            replaced.set()
+        assert got == ["the old one"]
