@@ -277,6 +277,8 @@ def logs(place: Place, app: str | None, follow: bool, level: str, lines: int, as
         last: list[Any] = (await client.call("logs", **chosen, limit=lines))["lines"] if lines else []
         for line in last:
             _print_line(line, as_json)
+        if app and lines and not last:
+            await _look_for(client, app, follow)
         if stream is None:
             return
         seen = [json.dumps(line, sort_keys=True) for line in last]
@@ -292,6 +294,18 @@ def logs(place: Place, app: str | None, follow: bool, level: str, lines: int, as
         fail("the server closed the connection")
 
     run_with(place, work)
+
+
+async def _look_for(client: AdminClient, app: str, follow: bool) -> None:
+    """Say so where there is no app of which nothing is logged. Whoever follows may wait for one that comes."""
+    from nano_trio.web.admin.client import AdminError
+
+    try:
+        await client.call("apps.get", name=app)
+    except AdminError as error:
+        if not follow:
+            raise
+        click.echo(str(error), err=True)
 
 
 def _print_line(line: dict[str, Any], as_json: bool) -> None:
@@ -341,7 +355,9 @@ def health(place: Place, as_json: bool) -> None:
             f"{found['status']}: nano-trio {found['version']}, up {_duration(found['uptime_s'])}, apps: {states}"
         )
         for problem in found["problems"]:
-            click.echo(f"  {_one_line(problem)}")
+            first, *below = problem.splitlines()
+            for line in (f"  {first}", *(f"      {line}" for line in below)):
+                click.echo(_one_line(line))
     if found["status"] != "ok":
         sys.exit(1)
 

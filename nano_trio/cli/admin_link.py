@@ -43,7 +43,12 @@ class Place:
         try:
             admin = load_admin(file)
         except ConfigError as error:
-            fail(str(error))
+            hint = (
+                ""
+                if self.url is not None
+                else "\nOr say where the server's admin listener is, with --url http://HOST:PORT"
+            )
+            fail(f"{error}{hint}")
         token = self.token or admin.token
         if self.url is not None:
             return self.url, token

@@ -127,16 +127,18 @@ class Overlay:
         """Write the file beside the one in force, until :meth:`put` or :meth:`drop`. Blocks; raises OSError."""
         if self.file is None:
             return
-        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = json.dumps({"added": list(self.added.values()), "removed": sorted(self.removed)}, indent=1)
         try:
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # `env` may hold secrets.
             handle = os.open(self._new(self.file), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text + "\n")
-        except OSError:
+        except OSError as error:
             self.drop()
-            raise
+            reason = (error.strerror or str(error)).lower()
+            what = f"what is added and removed at run time cannot be kept in {self.file.parent}"
+            raise OSError(f"{what}: {reason}") from error
 
     def put(self) -> None:
         """Bring what was written into force, in one step; one that could not be read stays beside it.

@@ -88,7 +88,10 @@ def test_a_version_that_does_not_load(admin: Any, server: Server) -> None:
     (server.folder / "two.js").write_text("export default (")
     result = admin("reload", code=1)
     assert result.err.startswith("two goes on with its old version: cannot load")
-    assert "new version" in admin("health", code=1).out
+    # Code and place are shown below what is said of them.
+    told = admin("health", code=1).out.splitlines()
+    assert told[1].startswith("  two: its new version does not load: cannot load: two.js:1:17: SyntaxError")
+    assert told[2] == "          export default ("
     (server.folder / "two.js").write_text(before)
     admin("reload")
     assert server.get("two").status == 200
@@ -112,6 +115,14 @@ def test_the_last_lines_of_the_log(admin: Any, server: Server) -> None:
     ]
     assert "error   two: second 0" in admin("logs", "--level", "error").out.splitlines()[-1]
     assert json.loads(admin("logs", "two", "-n", "1", "--json").out)["event"] == "second 0"
+
+
+def test_lines_of_an_app_that_is_not_there(admin: Any, server: Server) -> None:
+    assert admin("logs", "on", code=1).err == "there is no app 'on'; did you mean 'one'?\n"
+    admin("add", str(server.folder / "one.js"), "--name", "quiet")
+    quiet = admin("logs", "quiet")
+    assert (quiet.out, quiet.err) == ("", "")
+    admin("remove", "quiet")
 
 
 def test_what_an_app_logs_does_not_command_the_terminal(admin: Any, server: Server) -> None:
@@ -183,6 +194,7 @@ def test_the_configuration_says_where_it_is(nano: Nano, guarded: Server, tmp_pat
         (["--config", "off.toml"], "off.toml configures no admin listener: set port = … in its table [admin] there"),
         (["--config", "any.json"], "any.json configures any free port (0) for the admin listener"),
         (["--config", "bad.json"], 'bad.json:1:12: admin.port: expected a port number from 0 to 65535, got "x"'),
+        (["--config", "no.json"], "no.json:1:1: invalid JSON"),
         (["--url", "http://127.0.0.1:9"], "nothing listens at http://127.0.0.1:9."),
         (["--url", "ftp://x"], "expected a URL such as http://127.0.0.1:9000, got 'ftp://x'"),
     ],
@@ -195,9 +207,11 @@ def test_help_where_nothing_listens(
     (tmp_path / "off.toml").write_text("apps = []")
     (tmp_path / "any.json").write_text('{"admin": {"port": 0}}')
     (tmp_path / "bad.json").write_text('{"admin": {"port": "x"}}')
+    (tmp_path / "no.json").write_text("broken")
     result = nano(command[0], *arguments, *command[1:])
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith(message)
+    assert ("--url" in result.err) == (arguments[1:] != ["ftp://x"])
 
 
 def test_something_else_listens_there(nano: Nano, server: Server) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import PATIENCE_S, Server
+from tests.parent.conftest import until
+
+from .conftest import APPS, PATIENCE_S, Server
 
 
 def problem(server: Server, verb: str, path: str, body: Any = None, **headers: str | None) -> tuple[int, str]:
@@ -72,8 +76,9 @@ def test_what_cannot_be_kept_is_not_done(server: Server) -> None:
     aside = kept.rename(kept.with_name("aside"))
     kept.write_text("no folder")
     try:
-        assert problem(server, "POST", "/admin/apps", {"name": "four", "path": "four.js"})[0] == 422
-        assert problem(server, "DELETE", "/admin/apps/one")[0] == 422
+        why = f"what is added and removed at run time cannot be kept in {kept}: file exists"
+        assert problem(server, "POST", "/admin/apps", {"name": "four", "path": "four.js"}) == (422, why)
+        assert problem(server, "DELETE", "/admin/apps/one") == (422, why)
     finally:
         kept.unlink()
         aside.rename(kept)
@@ -176,7 +181,7 @@ def test_metrics(server: Server) -> None:
 @pytest.mark.parametrize(
     ("verb", "path", "status", "detail"),
     [
-        ("GET", "/nothing", 404, "there is no '/nothing'; there are /admin/apps, "),
+        ("GET", "/nothing", 404, "there is no '/nothing'; there are /, /admin/apps, "),
         ("PUT", "/admin/apps", 405, "PUT is not possible here; accepted: GET, HEAD, POST"),
         ("GET", "/admin/reload", 405, "GET is not possible here; accepted: POST"),
         ("GET", "/admin/ws", 426, "/admin/ws speaks JSON-RPC 2.0 over WebSocket"),
@@ -313,3 +318,29 @@ def test_looking_is_not_audited(server: Server) -> None:
     server.logged(event="admin", target="after")
     targets = [line.get("target") for line in server.lines() if line["event"] == "admin"]
     assert targets[-2:] == ["before", "after"]
+
+
+def test_nothing_is_changed_while_the_server_shuts_down(tmp_path: Path) -> None:
+    """What was said to be served, then, nobody could reach."""
+    server = Server(tmp_path, admin={}, apps=APPS, drain_timeout_s=600)
+    try:
+        with server.held("one") as let_go:
+            until(lambda: b'requests_in_flight{app="one"} 1\n' in server.ask("GET", "/metrics").body)
+            server.process.send_signal(signal.SIGTERM)
+            server.logged(event="draining")
+            for verb, path, body in (
+                ("POST", "/admin/apps", {"name": "late", "path": "one.js"}),
+                ("POST", "/admin/reload", {}),
+                ("POST", "/admin/apps/one/restart", {}),
+                ("DELETE", "/admin/apps/two", None),
+            ):
+                assert problem(server, verb, path, body) == (
+                    503,
+                    "the server is shutting down, and changes nothing any more; ask the next one",
+                )
+            assert server.ask("GET", "/health").json["status"] == "draining"
+            let_go()
+        assert server.process.wait(PATIENCE_S) == 0
+        server.logged(event="admin", action="apps.add", target="late", result="refused")
+    finally:
+        server.end()

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 import trio
 
-from nano_trio.web.admin.errors import Invalid, OperationError
+from nano_trio.web.admin.errors import Invalid, OperationError, Unavailable
 from nano_trio.web.admin.methods import Method, accept
 from nano_trio.web.admin.operations import Operations
 from nano_trio.web.admin.security import Caller
@@ -44,6 +44,8 @@ async def perform(operations: Operations, method: Method, given: Any, caller: Ca
 
 
 async def _run(operations: Operations, method: Method, given: Any) -> Any:
+    if method.changes and not operations.ready:
+        raise Unavailable("the server is shutting down, and changes nothing any more; ask the next one")
     if method.document:
         if not isinstance(given, dict) or not given:
             raise Invalid([f"expected an object: {_article(method.document)} as in the configuration"])

@@ -127,7 +127,7 @@ class TooManyAttempts(OperationError):
 
 
 class Unavailable(OperationError):
-    """Not now: the server drains, or is full."""
+    """Not now: the server drains."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     kind = "unavailable"

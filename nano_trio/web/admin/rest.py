@@ -141,7 +141,8 @@ class Rest:
             if request.path == self.WEBSOCKET_PATH:
                 detail = f"{self.WEBSOCKET_PATH} speaks JSON-RPC 2.0 over WebSocket"
                 raise _Http(426, "upgrade-required", "Upgrade required", detail, ("upgrade", "websocket"))
-            known = ", ".join(sorted({method.path for method in METHODS}))
+            paths = {method.path for method in METHODS} | {"/", self.WEBSOCKET_PATH, self.OPENAPI_PATH}
+            known = ", ".join(sorted(paths))
             raise _Http(404, "not-found", "Nothing here", f"there is no {request.path[:200]!r}; there are {known}")
         _, route, match = max(found, key=lambda each: each[0])
         if verb not in route.methods:

@@ -6,7 +6,8 @@ Parameters are by name only: a list of them is answered with -32602. A batch hol
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from typing import Any, NoReturn
 
 import attrs
 
@@ -41,7 +42,7 @@ class Malformed:
 def parse(text: str | bytes) -> tuple[list[Call | Malformed], bool]:
     """The calls of a message, and whether it was a batch (section 6), to be answered by a list."""
     try:
-        message = json.loads(text)
+        message = json.loads(text, parse_constant=_no_json)
     except (ValueError, RecursionError) as error:
         return [Malformed(-32700, "Parse error", str(error))], False
     if not isinstance(message, list):
@@ -65,7 +66,14 @@ def _call(message: object) -> Call | Malformed:
         return _invalid('"params" must be an object')
     if isinstance(number, bool) or not isinstance(number, str | int | float | None):
         return _invalid('"id" must be a string or a number')
+    if isinstance(number, float) and not math.isfinite(number):
+        return _invalid('"id" is a number beyond any that JSON can be answered with')
     return Call(method, params if isinstance(params, dict) else None, number, "id" in message)
+
+
+def _no_json(constant: str) -> NoReturn:
+    """Python reads and writes NaN and Infinity as JSON, and nobody else does."""
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _invalid(detail: str) -> Malformed:
