@@ -104,7 +104,7 @@ def _find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[lis
             troubles = list(_of_state_folder(config_path, config))
         except ConfigError as error:
             troubles = sorted(_of_config(config_path, error.problems), key=_place)
-            apps = sound_apps(config_path)
+            apps, esbuild = sound_apps(config_path)
     else:
         assert app_path is not None
         try:

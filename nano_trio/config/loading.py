@@ -146,13 +146,15 @@ def load_admin(path: str | os.PathLike[str], environ: Mapping[str, str] | None =
     return Admin(**{**values, **located, **token})
 
 
-def sound_apps(path: str | os.PathLike[str]) -> list[App]:
-    """The apps of a faulty file whose own tables are sound, so that these can be looked at all the same."""
+def sound_apps(path: str | os.PathLike[str]) -> tuple[list[App], Path | None]:
+    """The apps of a faulty file whose own tables are sound, so that these can be looked at all the same; and the
+    esbuild that it names, where there is one.
+    """
     file = Path(path)
     try:
         document = read(file)
     except ConfigError:
-        return []
+        return [], None
     table = document if isinstance(document, dict) else {}
     tables = _with_defaults(table.get("apps"), table.get("defaults"))
     apps: list[App] = []
@@ -162,7 +164,10 @@ def sound_apps(path: str | os.PathLike[str]) -> list[App]:
             _locate([values], file.absolute().parent, findings)
             if not findings:
                 apps.append(App(**values))
-    return apps
+    faults: list[Finding] = []
+    named = valid_values({"esbuild": table.get("esbuild")}, Config).get("esbuild")
+    esbuild = locate_esbuild(named, file.absolute().parent, faults)
+    return apps, None if faults else esbuild
 
 
 def single_app(

@@ -231,6 +231,8 @@ class Hosting:
         config, dropped = await trio.to_thread.run_sync(self.overlay.apply, base)
         report_overlay(self.overlay, dropped)
         report = await self._change(config, files=True)
+        if self.fault is not None and not (report.error or fault or report.changed):
+            log.info("the configuration on disk is sound again, and the one that runs")
         self.fault = report.error or fault
         if report.error is None:
             self._base = base

@@ -142,6 +142,10 @@ def test_a_server_runs_no_program_of_an_apps(tmp_path: Path, esbuild: Path, monk
     assert not (tmp_path / "ran").exists()
     assert check(esbuild="app/node_modules/.bin/esbuild").returncode == 0
     assert (tmp_path / "ran").exists()
+    # A mistake elsewhere in the file is one, and does not make more of what is sound.
+    elsewhere = check(esbuild="app/node_modules/.bin/esbuild", wrong="x")
+    assert "wrong: unknown key" in elsewhere.stdout
+    assert elsewhere.stderr == "1 problem; 1 app loaded\n"
     wrong = check(esbuild="app/index.ts")
     assert 'nano.json:1:2: esbuild: "app/index.ts" cannot be run: permission denied' in wrong.stdout
     assert 'esbuild: "nowhere" does not exist' in check(esbuild="nowhere").stdout

@@ -182,6 +182,10 @@ async def test_a_broken_configuration_keeps_the_running_one(place: Place, text: 
         assert await place.text("one") == "fine"
         place.write()
         assert (await place.hosting.reload()).error is None
+        assert (await place.hosting.reload()).error is None
+        # Who was told that something is wrong is told, once, that it is no longer.
+        events = [entry["event"] for entry in place.site.logs]
+        assert events.count("the configuration on disk is sound again, and the one that runs") == 1
 
 
 async def test_apps_come_go_and_are_renamed(place: Place) -> None:
@@ -511,3 +515,25 @@ async def test_what_was_added_and_cannot_be_read_is_told_and_kept(place: Place) 
     assert added.with_suffix(".unreadable").read_text() == '{"added": ['
     async with place.serve():
         assert await place.text("two") == "two"
+
+
+async def test_what_does_not_load_is_told_by_health_until_it_does(place: Place) -> None:
+    """Whatever else is changed meanwhile: with the next restart the app would be gone."""
+    for name in ("one", "two"):
+        place.app(name, answers("first"))
+    async with place.serve():
+        for name in ("one", "two"):
+            assert await place.text(name) == "first"
+        with HostedOperations(place.hosting) as operations:
+            place.app("one", "export default (")
+            assert (await place.hosting.refresh({"one"})).failed.keys() == {"one"}
+            [problem] = (await operations.health())["problems"]
+            assert problem.startswith("one: its new version does not load: cannot load: index.js:1:")
+            place.app("two", answers("second"))
+            assert (await place.hosting.refresh({"two"})).replaced == ("two",)
+            await place.hosting.add_app({"name": "three", "path": "two"})
+            health = await operations.health()
+            assert (health["status"], health["problems"]) == ("degraded", [problem])
+            place.app("one", answers("second"))
+            await place.hosting.refresh({"one"})
+            assert (await operations.health())["status"] == "ok"

@@ -169,7 +169,6 @@ class HostedOperations:
             if app.state in _TROUBLED and app.name not in quarantined
         ]
         problems += [f"{name}: quarantined: {why}" for name, why in quarantined.items()]
-        report = hosting.last_reload
         if hosting.fault is not None:
             problems.append(f"the configuration was not reloaded: {hosting.fault}")
         if hosting.overlay.fault is not None:
@@ -179,8 +178,11 @@ class HostedOperations:
             f"the certificate {cert} cannot be loaded: {why}" for cert, why in server.certificate_faults.items()
         ]
         problems += [f"the certificate {cert} {expiry}" for cert, expiry in server.certificate_expiries.items()]
-        if report is not None:
-            problems += [f"{name}: its new version does not load: {why}" for name, why in report.failed.items()]
+        problems += [
+            f"{app.name}: its new version does not load: {app.last_reload_error}"
+            for app in self._stirring()
+            if app.last_reload_error is not None
+        ]
         if len(problems) > _TOLD:
             problems[_TOLD:] = [f"… and {len(problems) - _TOLD} more"]
         return {
