@@ -62,9 +62,7 @@ class Overlay:
 
     def apply(self, base: Config) -> tuple[Config, dict[str, str]]:
         """The base with this over it, and the added apps that cannot be served, with the reasons."""
-        names = {app.name for app in base.apps}
-        self.removed &= names
-        removed = set(self.removed)
+        removed = self.removed & {app.name for app in base.apps}
         if not self.added:
             return _without(base, removed), {}
         added = list(self.added.values())
@@ -80,6 +78,18 @@ class Overlay:
                 except ConfigError as error:
                     dropped[document["name"]] = str(error)
         return _without(config, removed - self.added.keys()), dropped
+
+    def forget(self, base: Config) -> None:
+        """Forget the removals of apps that the base no longer has: who configures one of that name later wants it.
+
+        Also in the file. Blocks; raises OSError.
+        """
+        removed = self.removed & {app.name for app in base.apps}
+        if removed == self.removed or self.fault is not None:
+            return
+        self.removed = removed
+        self.write()
+        self.put()
 
     def check(self, base: Config, document: Mapping[str, Any]) -> App:
         """The app that is to be added. Raises `ConfigError` where it is none, or clashes with those that there are."""

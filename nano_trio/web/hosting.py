@@ -236,8 +236,18 @@ class Hosting:
         self.fault = report.error or fault
         if report.error is None:
             self._base = base
+            await self.forget_removals()
             await self._keep()
         return report
+
+    async def forget_removals(self) -> None:
+        """Forget that apps were removed which the configuration's file no longer has."""
+        if not self.overlay.removed:
+            return
+        try:
+            await trio.to_thread.run_sync(self.overlay.forget, self._base)
+        except OSError as error:
+            log.error("the apps that were added and removed at run time cannot be kept", reason=str(error))
 
     def _refused(self, why: str) -> ReloadReport:
         log.error("the configuration was not reloaded; the running one stays", reason=why)

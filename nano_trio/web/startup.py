@@ -64,6 +64,8 @@ async def host(
     if overlay is not None:
         config, dropped = await trio.to_thread.run_sync(overlay.apply, config)
         report_overlay(overlay, dropped)
+        if (removed := overlay.removed & {app.name for app in base.apps}) and (link is None or link.worker == FIRST):
+            log.info("configured apps that were removed at run time", apps=sorted(removed), kept_in=str(overlay.file))
     live = LiveReload() if dev else None
     registry = _registry(config, dev, link)
     router = Router(route(app, registry.apps[app.name], live) for app in config.apps)
@@ -113,6 +115,7 @@ async def host(
             if hosting.mesh is not None:
                 # What was added or removed before the others knew this worker.
                 hosting.spawn("follow", hosting.follow)
+            await hosting.forget_removals()
             task_status.started(hosting)
     finally:
         server.close()

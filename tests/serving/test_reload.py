@@ -456,8 +456,32 @@ async def test_a_configured_app_removed_at_run_time_stays_away(place: Place) -> 
         assert (await place.site.get("one")).status == 404
         assert await place.text("two") == "two"
     async with place.serve():
+        # Who looks for it in the configuration finds it there.
+        [told] = [entry for entry in place.site.logs if "removed at run time" in entry["event"]]
+        assert (told["apps"], told["kept_in"]) == (["one"], str(place.hosting.overlay.file))
         assert (await place.site.get("one")).status == 404
         await place.hosting.add_app({"name": "one", "path": "one"})
+        assert await place.text("one") == "one"
+
+
+@pytest.mark.parametrize("runs", [True, False])
+async def test_who_configures_a_removed_app_anew_has_it(place: Place, runs: bool) -> None:
+    """The removal is forgotten with the app, whether the server runs when the file loses it or not."""
+    place.app("one", answers("one"))
+    place.app("two", answers("two"))
+    async with place.serve():
+        await place.hosting.remove_app("one")
+        if runs:
+            place.drop("one")
+            await place.hosting.reload()
+            place.app("one")
+            assert (await place.hosting.reload()).added == ("one",)
+            assert await place.text("one") == "one"
+    if not runs:
+        place.drop("one")
+    async with place.serve():
+        place.app("one")
+        await place.hosting.reload()
         assert await place.text("one") == "one"
 
 
