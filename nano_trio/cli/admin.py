@@ -114,17 +114,22 @@ def add(
     """
     from nano_trio.config import app_name
 
-    document: dict[str, Any] = {"name": name or app_name(path), "path": os.path.abspath(path)}
+    document: dict[str, Any] = {"path": os.path.abspath(path)}
+    if name:
+        document["name"] = name
     if hostnames:
         document["hostname"] = list(hostnames)
     if variables:
         document["env"] = dict(_pair(text, "--env") for text in variables)
     for text in settings:
         key, value = _pair(text, "--set")
+        if key in document:
+            raise click.UsageError(f"--set {key}=…: {key} is given already")
         try:
             document[key] = json.loads(value)
         except ValueError:
             document[key] = value
+    document.setdefault("name", app_name(path))
     app = _ask(place, "apps.add", **document)
     click.echo(f"{app['name']} is served: {', '.join(app['urls'])}")
 

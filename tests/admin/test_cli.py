@@ -237,6 +237,11 @@ def test_the_token_is_missing_or_wrong(nano: Nano, guarded: Server) -> None:
         (["admin", "aps"], "Did you mean 'apps'?"),
         (["admin", "restart"], "Missing argument 'NAME'"),
         (["admin", "--url", "http://x", "add", "x", "--env", "novalue"], "--env: expected NAME=VALUE, got 'novalue'"),
+        (["admin", "add", "x", "--env", "A=1", "--set", 'env={"B":2}'], "--set env=…: env is given already"),
+        (
+            ["admin", "add", "x", "--set", "memory_mb=1", "--set", "memory_mb=2"],
+            "--set memory_mb=…: memory_mb is given",
+        ),
         (["top", "--sort", "size"], "'requests_per_s'"),
         (["top", "--interval", "0"], "0.25"),
     ],
