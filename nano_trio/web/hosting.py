@@ -358,6 +358,9 @@ class Hosting:
             self.link.doors(apps, closed=closed)
 
     async def _change(self, config: Config, *, files: bool | set[str]) -> ReloadReport:
+        if self.draining:
+            # Nobody would be served by it; and what it opens would be open to new connections.
+            return ReloadReport(error="the server is shutting down, and changes nothing any more")
         change = Change(self, config)
         self.last_reload = report = await change.run(files)
         if self.live is not None and (report.changed or report.failed or change.mended):

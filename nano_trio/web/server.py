@@ -108,6 +108,7 @@ class Server:
         self._places: dict[Key, Place] = {}
         self._groups: dict[Key, list[Listener]] = {}
         self._leaving: list[Listener] = []
+        self._stopped = False
         self._watching: dict[int, trio.CancelScope] = {}
         self._numbered = 0
         self.supervisors = (
@@ -271,6 +272,9 @@ class Server:
             )
         )
         self._accepting.add(ChildSpec(id=id, run=listener.accept, restart=Restart.TRANSIENT))
+        if self._stopped:
+            listener.stop()  # by a change that had begun before
+            return listener
         log.info("listening", address=listener.address, **({"tls": True} if certificates else {}))
         return listener
 
@@ -322,6 +326,7 @@ class Server:
 
     def stop(self) -> None:
         """Accept no further connection, and no further request than those that have begun to arrive. Idempotent."""
+        self._stopped = True
         for listener in self._all():
             listener.stop()
 

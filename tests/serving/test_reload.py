@@ -561,3 +561,32 @@ async def test_what_does_not_load_is_told_by_health_until_it_does(place: Place) 
             place.app("one", answers("second"))
             await place.hosting.refresh({"one"})
             assert (await operations.health())["status"] == "ok"
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_no_port_opens_once_the_server_ends(place: Place, begun: bool) -> None:
+    """Neither by a change that comes then, nor by one that waits for an app's new version by then."""
+    place.app("one", answers("one"))
+    async with place.serve():
+        assert await place.text("one") == "one"
+        port = free_port()
+        slow = "console.log('loading'); await new Promise((resolve) => setTimeout(resolve, 200));"
+        place.app("one", slow + answers("later"))
+        place.app("two", answers("two"), port=port)
+        reports = []
+
+        async def reload() -> None:
+            reports.append(await place.hosting.reload())
+
+        async with trio.open_nursery() as nursery:
+            if begun:
+                nursery.start_soon(reload)
+                with trio.fail_after(20):
+                    while "loading" not in place.site.logged("one"):
+                        await trio.lowlevel.checkpoint()
+            place.hosting.stop()
+            if not begun:
+                nursery.start_soon(reload)
+        assert reports[0].error == (None if begun else "the server is shutting down, and changes nothing any more")
+        with pytest.raises(OSError, match="connect"):
+            await trio.open_tcp_stream("127.0.0.1", port)
