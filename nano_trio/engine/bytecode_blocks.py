@@ -37,9 +37,11 @@ from nano_trio.engine.pauses import in_pieces, pause
 __all__ = ["PROOF", "SAID", "begun_anew", "goes_on_anew", "may_close", "may_have_closures", "variables_of_blocks"]
 
 _CATCH = re.compile(bytes([Operation.CATCH]) + rb"..[\0\1]\0", re.DOTALL)
-_MAY_HAVE = re.compile(
-    bytes([Operation.CATCH]) + rb"..[\0\1]\0|" + bytes([Operation.CLOSE_LOC]) + rb".[\0-\x0f]", re.DOTALL
+_CLOSE, _BEGIN = (
+    re.compile(re.escape(bytes([operation])) + rb"(?=(..))", re.DOTALL)
+    for operation in (Operation.CLOSE_LOC, Operation.SET_LOC_UNINITIALIZED)
 )
+_MAY_HAVE = re.compile(_CATCH.pattern + b"|" + bytes([Operation.CLOSE_LOC]) + rb".[\0-\x0f]", re.DOTALL)
 _SIZE = 5
 _PIECE = 1 << 18
 """Bytes that are looked through between two pauses."""
@@ -85,25 +87,20 @@ def may_have_closures(code: bytes) -> bool:
 
 @enters
 def may_close(code: bytes, function: Function) -> bool:
-    """Whether it may have blocks in loops whose variables closures use."""
-    begin, end = function.code
-    for variable in in_pieces(captured_variables(code, function) if function.captured else ()):
-        if code.find(bytes([Operation.CLOSE_LOC]) + variable.to_bytes(2, "little"), begin, end) >= 0:
-            return True
-    return False
+    """Whether it may have blocks whose variables closures use, and that are left otherwise than by exceptions."""
+    if function.captured == 0 or not _CLOSE.search(code, *function.code):
+        return False
+    return bool(_named(code, function, _CLOSE, captured_variables(code, function)))
 
 
 @enters
 def variables_of_blocks(code: bytes, function: Function) -> set[int]:
     """The variables of its blocks that closures use, of a function that may catch."""
     begin, end = function.code
-    found: set[int] = set()
     if function.captured == 0 or not _CATCH.search(code, begin, end):
-        return found
+        return set()
     captured = captured_variables(code, function)
-    for variable in in_pieces(captured):
-        if code.find(bytes([Operation.SET_LOC_UNINITIALIZED]) + variable.to_bytes(2, "little"), begin, end) >= 0:
-            found.add(variable)
+    found = _named(code, function, _BEGIN, captured)
     for catch in in_pieces(_CATCH.finditer(code, begin, end)):
         at = catch.start() + 1
         target = at + int.from_bytes(code[at : at + 4], "little")
@@ -114,6 +111,17 @@ def variables_of_blocks(code: bytes, function: Function) -> set[int]:
             and (put := _variable(code[target], code[target + 1 : target + 3])) in captured
         ):
             found.add(put)
+    return found
+
+
+@enters
+def _named(code: bytes, function: Function, written: re.Pattern[bytes], captured: Collection[int]) -> set[int]:
+    """Which of the variables some operation may be about."""
+    found = set()
+    for match in in_pieces(written.finditer(code, *function.code)):
+        variable = int.from_bytes(match[1], "little")
+        if variable in captured:
+            found.add(variable)
     return found
 
 
