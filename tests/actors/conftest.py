@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 from nano_trio.actors.app import App
+from nano_trio.actors.exchange import AppExchange
 from nano_trio.actors.messages import Gathering, IncomingRequest, OutgoingResponse, SharedMessage, SocketHandler
 from nano_trio.actors.registry import Registry
 from nano_trio.config import from_document
@@ -108,10 +109,13 @@ class House:
         """Change the file of an app."""
         Path(self.app(name).settings.path).write_text(source)
 
+    def begin(self, app: str = "app", path: str = "/", fields: Iterable[tuple[str, str]] = ()) -> AppExchange:
+        """Make a request, and do not wait for its response."""
+        return self.app(app).begin(IncomingRequest("GET", f"http://{app}{path}", list(fields), None, "192.0.2.7"))
+
     async def ask(self, app: str, path: str = "/", **headers: str) -> OutgoingResponse:
         """Make a request, of which the head is in no hurry to be sent."""
-        fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
-        exchange = self.app(app).begin(IncomingRequest("GET", f"http://{app}{path}", fields, None, "192.0.2.7"))
+        exchange = self.begin(app, path, [(name.replace("_", "-"), value) for name, value in headers.items()])
         response = await exchange.wait()
         exchange.finish()
         return response
@@ -156,6 +160,14 @@ class HouseMaker:
 @pytest.fixture
 def house(tmp_path: Path) -> HouseMaker:
     return HouseMaker(tmp_path)
+
+
+async def answer(exchange: AppExchange) -> tuple[int, Any]:
+    """The status and the body of what was begun."""
+    with trio.fail_after(60):
+        response = await exchange.wait()
+    exchange.finish()
+    return response.status, response.body
 
 
 async def pieces_of(response: OutgoingResponse) -> list[bytes]:

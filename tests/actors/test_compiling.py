@@ -20,7 +20,6 @@ import trio
 from nano_trio.actors import app as app_module
 from nano_trio.actors.endings import NotLoaded
 from nano_trio.actors.exchange import AppExchange
-from nano_trio.actors.messages import IncomingRequest
 from nano_trio.actors.scratch import try_load
 from nano_trio.engine import poll_timer, preparation, runners, turnstile
 from nano_trio.engine.bytecode import BytecodeCache
@@ -110,14 +109,10 @@ async def served_meanwhile(home: House, *exchanges: AppExchange, least: int = 10
     assert served >= least
 
 
-def begin(home: House, name: str, path: str = "/") -> AppExchange:
-    return home.app(name).begin(IncomingRequest("GET", f"http://{name}{path}", [], None, "192.0.2.7"))
-
-
 async def test_neighbours_are_served_while_an_app_is_compiled(house: HouseMaker) -> None:
     async with house({"long": LONG, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
-        exchanges = [begin(home, "long") for _ in range(3)]
+        exchanges = [home.begin("long") for _ in range(3)]
         await served_meanwhile(home, *exchanges)
         for exchange in exchanges:
             assert exchange.response is not None
@@ -151,7 +146,7 @@ async def test_one_that_takes_too_long_is_stopped_and_told_of(
         await home.ask("neighbour")
         app = home.app("endless")
         monkeypatch.setattr(Preparation, "_switch", watched)
-        exchange = begin(home, "endless")
+        exchange = home.begin("endless")
         await served_meanwhile(home, exchange)
         assert exchange.response is not None
         assert exchange.response.status == 503
@@ -213,7 +208,7 @@ async def test_it_may_end_in_the_midst_of_it(house: HouseMaker, end: str) -> Non
                 with trio.move_on_after(0.05):
                     await app.prepare(app.settings)
             else:
-                exchange = begin(home, "endless")
+                exchange = home.begin("endless")
                 for _ in range(20):
                     await trio.lowlevel.checkpoint()
                 assert app.source.is_being_read
@@ -244,7 +239,7 @@ async def test_what_comes_meanwhile_finds_nothing_half_done(house: HouseMaker) -
     named = {f"long{number}": LONG for number in range(4)}
     async with house({**named, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
-        exchanges = [begin(home, name) for name in named]
+        exchanges = [home.begin(name) for name in named]
         await served_meanwhile(home, *exchanges)
         for exchange in exchanges:
             assert exchange.response is not None
@@ -255,7 +250,7 @@ async def test_what_comes_meanwhile_finds_nothing_half_done(house: HouseMaker) -
 async def test_what_is_changed_meanwhile_is_read_anew(house: HouseMaker) -> None:
     async with house({"app": LONG, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
-        exchange = begin(home, "app")
+        exchange = home.begin("app")
         assert home.app("app").source.is_being_read
         home.rewrite("app", LONG.replace("hello", "changed"))
         home.app("app").forget_code()
@@ -281,7 +276,7 @@ async def test_neighbours_are_served_while_code_is_compiled_for_import(house: Ho
     ) as home:
         await home.ask("neighbour")
         await home.ask("app")
-        exchange = begin(home, "app", "/late")
+        exchange = home.begin("app", "/late")
         await served_meanwhile(home, exchange)
         assert exchange.response is not None
         assert exchange.response.body == b"late"
@@ -296,7 +291,7 @@ async def test_a_turn_whose_import_takes_too_long_is_stopped(house: HouseMaker, 
     async with house({"late": source, "app": app, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
         await home.ask("app")
-        exchange = begin(home, "app", "/late")
+        exchange = home.begin("app", "/late")
         await served_meanwhile(home, exchange)
         assert exchange.response is not None
         assert exchange.response.status == 503
@@ -311,7 +306,7 @@ async def test_it_may_be_stopped_while_it_waits_for_an_import(house: HouseMaker)
         await home.ask("neighbour")
         for _ in range(3):
             await home.ask("app")
-            exchange = begin(home, "app", "/late")
+            exchange = home.begin("app", "/late")
             for _ in range(30):
                 await trio.lowlevel.checkpoint()
             assert exchange.response is None
@@ -334,7 +329,7 @@ async def test_neighbours_are_served_while_code_is_read_into_an_isolate(house: H
         for _ in range(3):
             home.app("much").end()
             before = home.app("much").account.slices
-            exchange = begin(home, "much")
+            exchange = home.begin("much")
             await served_meanwhile(home, exchange, least=2)
             assert exchange.response is not None
             assert exchange.response.body == b"hello"
@@ -357,7 +352,7 @@ async def test_the_app_is_named_to_whoever_watches_while_its_code_is_compiled(ho
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(preparation, "_cpu_clock", look)
-            exchange = begin(home, "endless")
+            exchange = home.begin("endless")
             await served_meanwhile(home, exchange)
             exchange.finish()
         assert 4711 in seen

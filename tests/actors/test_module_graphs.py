@@ -11,7 +11,6 @@ import trio
 
 from nano_trio.actors import app as app_module
 from nano_trio.actors.exchange import AppExchange
-from nano_trio.actors.messages import IncomingRequest
 from nano_trio.engine import poll_timer, preparation, turnstile
 
 from .conftest import House, HouseMaker
@@ -63,10 +62,6 @@ REFUSED = {
 }
 
 
-def begin(home: House, name: str, path: str = "/") -> AppExchange:
-    return home.app(name).begin(IncomingRequest("GET", f"http://{name}{path}", [], None, "192.0.2.7"))
-
-
 async def served_meanwhile(home: House, exchange: AppExchange) -> Any:
     """Until it has its answer a neighbour gets its own, time and again."""
     served = 0
@@ -91,7 +86,7 @@ async def test_what_the_engine_cannot_cope_with_is_refused(
     entry = LATE if late else f"import './graph/m0.js'; {HELLO}"
     async with house({"app": entry, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
-        response = await served_meanwhile(home, begin(home, "app", "/late"))
+        response = await served_meanwhile(home, home.begin("app", "/late"))
         if late:
             assert response.body.decode().startswith('ReferenceError: cannot load "graph/m')
             assert why in response.body.decode()
@@ -116,7 +111,7 @@ async def test_linking_that_takes_too_long_is_stopped(
     entry = LATE if late else f"import './graph/m0.js'; {HELLO}"
     async with house({"app": {"source": entry, "timeout_ms": 400}, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
-        response = await served_meanwhile(home, begin(home, "app", "/late"))
+        response = await served_meanwhile(home, home.begin("app", "/late"))
         assert response.status == 503
         assert "a turn used more than timeout_ms (400 ms) of CPU time" in (home.app("app").last_error or "")
 
@@ -128,7 +123,7 @@ async def test_many_modules_are_read_linked_and_run_while_others_are_served(hous
     entry = LATE.replace("m0.js", "all.js")
     async with house({"app": f"import './graph/m0.js'; {entry}", "neighbour": HELLO}) as home:
         await home.ask("neighbour")
-        assert (await served_meanwhile(home, begin(home, "app"))).body == b"hello"
+        assert (await served_meanwhile(home, home.begin("app"))).body == b"hello"
         assert (await home.ask("app", "/late")).body is not None
 
 
@@ -168,6 +163,6 @@ async def test_a_module_that_is_missing_may_be_asked_for_again_and_again(house: 
     async with house({"app": source, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
         for _ in range(2):
-            response = await served_meanwhile(home, begin(home, "app"))
+            response = await served_meanwhile(home, home.begin("app"))
             assert (response.status, home.logged("app")) == (200, "")
             assert response.body == b'1001 ReferenceError: cannot load "nowhere.js": no such file in the app\'s folder'

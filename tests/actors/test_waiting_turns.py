@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import math
 import threading
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +15,11 @@ import pytest
 import trio
 import trio.testing
 
-from nano_trio.actors.exchange import AppExchange
-from nano_trio.actors.messages import IncomingRequest
 from nano_trio.runtime import crypto_work
 from nano_trio.runtime.crypto_work import Weight
 from nano_trio.runtime.derivation import pbkdf2_weight, scrypt_weight
 
-from .conftest import House, HouseMaker
+from .conftest import HouseMaker, answer
 
 NEIGHBOUR = "export default { fetch: () => new Response('hello') };"
 # A second's work of a thread; and what would take a core half an hour, for which there is a process.
@@ -28,12 +27,14 @@ ON_A_THREAD, IN_A_PROCESS = (
     "scryptSync('p', 's', 64, { N: 1024, p: 400 })",
     "pbkdf2Sync('p', 's', 2 ** 31 - 1, 64, 'sha512')",
 )
+ENTROPY = "brotliCompressSync(Buffer.concat(Array.from({ length: 16 }, () => randomBytes(65536))))"
 KEY = "scryptSync('secret', 'salt', 8, { N: 1024 }).toString('hex')"
 
 
 def app(body: str, before: str = "", **keys: Any) -> dict[str, Any]:
     source = f"""
-      import {{ generateKeyPairSync, pbkdf2Sync, scryptSync }} from "node:crypto";
+      import {{ generateKeyPairSync, pbkdf2Sync, randomBytes, scryptSync }} from "node:crypto";
+      import {{ brotliCompressSync, gzipSync }} from "node:zlib";
       {before}
       export default {{ async fetch(request) {{
         if (request.url.endsWith("/fine")) return new Response("fine");
@@ -41,17 +42,6 @@ def app(body: str, before: str = "", **keys: Any) -> dict[str, Any]:
       }} }};
     """
     return {"source": source, **keys}
-
-
-def begin(home: House, name: str = "app", path: str = "/") -> AppExchange:
-    return home.app(name).begin(IncomingRequest("GET", f"http://{name}{path}", [], None, "192.0.2.7"))
-
-
-async def answer(exchange: AppExchange) -> tuple[int, Any]:
-    with trio.fail_after(60):
-        response = await exchange.wait()
-    exchange.finish()
-    return response.status, response.body
 
 
 def children() -> list[list[str]]:
@@ -64,26 +54,32 @@ def children() -> list[list[str]]:
 
 
 class Gate:
-    """What holds up threads that compute scrypt."""
+    """What holds up threads that call a function of a module. ``call``: what does so in an app, and gives ``text``."""
 
-    def __init__(self) -> None:
-        self.reached = threading.Event()
+    def __init__(self, module: Any, function: str, call: str, text: str) -> None:
+        self.call, self.text = call, text.encode()
+        self.module, self.function = module, function
+        self._reached = threading.Event()
         self.opened = threading.Event()
-        self._compute: Callable[..., bytes] = hashlib.scrypt
+        self._real: Callable[..., Any] = getattr(module, function)
 
-    def scrypt(self, *args: Any, **options: Any) -> bytes:
-        self.reached.set()
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        self._reached.set()
         assert self.opened.wait(60), "nobody was served meanwhile"
-        return self._compute(*args, **options)
+        return self._real(*args, **options)
 
     async def is_reached(self) -> None:
-        assert await trio.to_thread.run_sync(self.reached.wait, 60)
+        assert await trio.to_thread.run_sync(self._reached.wait, 60)
 
 
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    gate = Gate()
-    monkeypatch.setattr(hashlib, "scrypt", gate.scrypt)
+@pytest.fixture(params=["scrypt", "gzip"])
+def gate(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    if request.param == "scrypt":
+        key = hashlib.scrypt(b"secret", salt=b"salt", n=1024, r=8, p=1, dklen=8).hex()
+        gate = Gate(hashlib, "scrypt", KEY, key)
+    else:
+        gate = Gate(zlib, "compressobj", "gzipSync(Buffer.alloc(100_000, 'some text, ')).length < 1000", "true")
+    monkeypatch.setattr(gate.module, gate.function, gate)
     return gate
 
 
@@ -93,8 +89,8 @@ def test_what_is_on_a_thread_and_what_in_a_process() -> None:
 
 
 async def test_neighbours_are_answered_while_an_app_is_in_it(house: HouseMaker, gate: Gate) -> None:
-    async with house({"app": app(f"return new Response({KEY});"), "neighbour": NEIGHBOUR}) as home:
-        exchange, behind = begin(home), begin(home, path="/fine")
+    async with house({"app": app(f"return new Response({gate.call});"), "neighbour": NEIGHBOUR}) as home:
+        exchange, behind = home.begin(), home.begin(path="/fine")
         await gate.is_reached()
         for _ in range(20):
             assert (await home.ask("neighbour")).body == b"hello"
@@ -102,28 +98,30 @@ async def test_neighbours_are_answered_while_an_app_is_in_it(house: HouseMaker, 
         # One turn at a time: it holds up its own app, as it does in Node.
         assert behind.response is None
         gate.opened.set()
-        key = hashlib.scrypt(b"secret", salt=b"salt", n=1024, r=8, p=1, dklen=8).hex().encode()
-        assert await answer(exchange) == (200, key)
+        assert await answer(exchange) == (200, gate.text)
         assert await answer(behind) == (200, b"fine")
 
 
 async def test_while_an_app_is_loaded_too(house: HouseMaker, gate: Gate) -> None:
-    async with house({"app": app("return new Response(key);", f"const key = {KEY};"), "neighbour": NEIGHBOUR}) as home:
-        exchange = begin(home)
+    own = app("return new Response(made);", f"const made = {gate.call};")
+    async with house({"app": own, "neighbour": NEIGHBOUR}) as home:
+        exchange = home.begin()
         await gate.is_reached()
         assert (await home.ask("neighbour")).body == b"hello"
         assert exchange.response is None
         gate.opened.set()
-        assert (await answer(exchange))[0] == 200
+        assert await answer(exchange) == (200, gate.text)
 
 
-@pytest.mark.parametrize("call", [ON_A_THREAD, IN_A_PROCESS, "generateKeyPairSync('rsa', { modulusLength: 4096 })"])
+@pytest.mark.parametrize(
+    "call", [ON_A_THREAD, IN_A_PROCESS, "generateKeyPairSync('rsa', { modulusLength: 4096 })", ENTROPY]
+)
 @pytest.mark.parametrize("at_start", [False, True])
 async def test_the_cpu_limit_reaches_it(house: HouseMaker, call: str, at_start: bool) -> None:
     long = f"try {{ {call}; }} catch (error) {{ console.log('caught'); }} console.log('went on');"
     own = app("", f"globalThis.times ??= 0; {long}") if at_start else app(f"{long} return new Response('done');")
     async with house({"app": {**own, "timeout_ms": 20}, "neighbour": NEIGHBOUR}) as home:
-        exchange = begin(home)
+        exchange = home.begin()
         while exchange.response is None:
             assert (await home.ask("neighbour")).body == b"hello"
             await trio.sleep(0.001)
@@ -134,7 +132,7 @@ async def test_the_cpu_limit_reaches_it(house: HouseMaker, call: str, at_start: 
         # What it took is the app's.
         assert home.app("app").account.cpu_ns >= 20e6
         if not at_start:
-            assert await answer(begin(home, path="/fine")) == (200, b"fine")
+            assert await answer(home.begin(path="/fine")) == (200, b"fine")
     assert children() == []
 
 
@@ -142,7 +140,7 @@ async def test_its_end_is_the_end_of_the_process(house: HouseMaker) -> None:
     """The server goes away while the app is in it."""
     assert children() == []
     async with house({"app": app(IN_A_PROCESS, timeout_ms=1_000_000)}) as home:
-        exchange = begin(home)
+        exchange = home.begin()
         with trio.fail_after(60):
             while not children():  # noqa: ASYNC110
                 await trio.sleep(0.001)
@@ -151,9 +149,9 @@ async def test_its_end_is_the_end_of_the_process(house: HouseMaker) -> None:
 
 
 async def test_a_drains_deadline_reaches_it(house: HouseMaker, gate: Gate) -> None:
-    body = f"try {{ {KEY}; }} finally {{ console.log('went on'); }}"
+    body = f"try {{ {gate.call}; }} finally {{ console.log('went on'); }}"
     async with house({"app": app(body), "neighbour": NEIGHBOUR}) as home:
-        exchange = begin(home)
+        exchange = home.begin()
         await gate.is_reached()
         with trio.move_on_after(5):
             await home.registry.drain(0.01)

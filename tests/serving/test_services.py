@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -195,19 +196,25 @@ async def test_a_chain_of_apps_has_an_end(serve: SiteMaker, apps: int, status: i
         assert "RecursionError" not in logs
 
 
-async def test_what_is_renamed_with_its_callers_answers_what_they_have_begun(tmp_path: Path) -> None:
-    """A deployment that renames an app loses no request, in whichever order its parts end."""
-    place = Place(tmp_path)
-    front = "export default async (request, env) => { await request.text(); return env.BACK.fetch('http://back/'); };"
-    place.app("front", front, services={"BACK": "back"})
+FRONT = "export default async (request, env) => { await request.text(); return env.BACK.fetch('http://back/'); };"
+
+
+@contextlib.asynccontextmanager
+async def in_the_midst(folder: Path) -> AsyncIterator[tuple[Place, trio.Event]]:
+    """An app that calls another once a request's body is over: one is begun, and over when the event is set.
+
+    Its answer is to be that of the app that it was begun with.
+    """
+    place = Place(folder)
+    place.app("front", FRONT, services={"BACK": "back"})
     place.app("back", answers("the old one"))
     async with place.serve():
         got: list[str] = []
-        renamed = trio.Event()
+        over = trio.Event()
 
         async def body() -> AsyncIterator[bytes]:
             yield b"not yet"
-            await renamed.wait()
+            await over.wait()
 
         async def ask() -> None:
             got.append((await place.site.get("front", method="POST", body=body())).text)
@@ -215,16 +222,22 @@ async def test_what_is_renamed_with_its_callers_answers_what_they_have_begun(tmp
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask)
             await place.site.begun("front")
-            place.document["apps"] = []
-            place.app("fore", front, hostname="front", services={"BACK": "rear"})
-            place.app("rear", answers("the new one"))
-            report = await place.hosting.reload()
-            assert (report.error, report.removed) == (None, ("front", "back"))
-            assert (await place.site.get("front", method="POST")).text == "the new one"
-            # For clients it is gone; and it has never been asked by then.
-            assert (await place.site.get("back")).status == 503
-            renamed.set()
+            yield place, over
         assert got == ["the old one"]
+
+
+async def test_what_is_renamed_with_its_callers_answers_what_they_have_begun(tmp_path: Path) -> None:
+    """A deployment that renames an app loses no request, in whichever order its parts end."""
+    async with in_the_midst(tmp_path) as (place, over):
+        place.document["apps"] = []
+        place.app("fore", FRONT, hostname="front", services={"BACK": "rear"})
+        place.app("rear", answers("the new one"))
+        report = await place.hosting.reload()
+        assert (report.error, report.removed) == (None, ("front", "back"))
+        assert (await place.site.get("front", method="POST")).text == "the new one"
+        # For clients it is gone; and it has never been asked by then.
+        assert (await place.site.get("back")).status == 503
+        over.set()
         with trio.fail_after(5):
             while (await place.site.get("back")).status != 404:
                 await trio.lowlevel.checkpoint()
@@ -232,27 +245,9 @@ async def test_what_is_renamed_with_its_callers_answers_what_they_have_begun(tmp
 
 
 async def test_a_new_version_s_predecessor_still_finds_what_was_removed_with_it(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    front = "export default async (request, env) => { await request.text(); return env.BACK.fetch('http://back/'); };"
-    place.app("front", front, services={"BACK": "back"})
-    place.app("back", answers("the old one"))
-    async with place.serve():
-        got: list[str] = []
-        replaced = trio.Event()
-
-        async def body() -> AsyncIterator[bytes]:
-            yield b"not yet"
-            await replaced.wait()
-
-        async def ask() -> None:
-            got.append((await place.site.get("front", method="POST", body=body())).text)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(ask)
-            await place.site.begun("front")
-            place.drop("back")
-            place.app("rear", answers("the new one"))
-            place.app("front", services={"BACK": "rear"})
-            assert (await place.hosting.reload()).replaced == ("front",)
-            replaced.set()
-        assert got == ["the old one"]
+    async with in_the_midst(tmp_path) as (place, over):
+        place.drop("back")
+        place.app("rear", answers("the new one"))
+        place.app("front", services={"BACK": "rear"})
+        assert (await place.hosting.reload()).replaced == ("front",)
+        over.set()

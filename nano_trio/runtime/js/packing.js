@@ -51,6 +51,19 @@
     const isGiven = bits > 0 || compresses(kind) || kind === "inflateRaw";
     return isGiven ? within(bits, kind === "gzip" || kind === "deflateRaw" ? 9 : 8, 15) : 0;
   }
+  /** The settings of one of zlib's formats, such as it can take. */
+  function settingsOf(kind, level, memory, strategy, bits, flush) {
+    kind = kindIn(ZLIB, kind);
+    return {
+      __proto__: null,
+      kind,
+      level: within(level, -1, 9),
+      memory: within(memory, 1, 9),
+      strategy: within(strategy, 0, 4),
+      bits: bitsOf(kind, bits),
+      flush: within(flush, 0, 5),
+    };
+  }
   /** What a step of a stream costs, as in compression.js. With the upper levels it takes a quarter of the input, and as long. */
   function costOf(kind, level) {
     if (!compresses(kind)) return (inputLeft, size) => size / 8;
@@ -65,19 +78,16 @@
     __proto__: null,
     /** `data`, and `dictionary` where it is not null, are buffers or views. */
     zlib(waits, kind, data, dictionary, level, memory, strategy, bits, flush, chunk, most) {
-      kind = kindIn(ZLIB, kind);
-      level = within(level, -1, 9);
-      memory = within(memory, 1, 9);
-      strategy = within(strategy, 0, 4);
-      bits = bitsOf(kind, bits);
-      flush = within(flush, 0, 5);
+      const how = settingsOf(kind, level, memory, strategy, bits, flush);
       chunk = within(chunk, 64, MOST);
       most = within(most, 1, MOST);
       const bytes = bytesForHost(data);
       const words = dictionary === null ? null : bytesForHost(dictionary);
       return settled(
         waits,
-        host.zlib(!!waits, kind, pass(bytes), pass(words), level, memory, strategy, bits, flush, chunk, most),
+        host.zlib(
+          !!waits, how.kind, pass(bytes), pass(words), how.level, how.memory, how.strategy, how.bits, how.flush, chunk, most,
+        ),
       );
     },
     brotli(waits, kind, data, quality, mode, window, block, flush, chunk, most) {
@@ -95,14 +105,12 @@
     },
     /** { readable, writable } of the Web's, of what zlib makes. */
     stream(kind, dictionary, level, memory, strategy, bits, flush) {
-      kind = kindIn(ZLIB, kind);
-      level = within(level, -1, 9);
-      memory = within(memory, 1, 9);
-      strategy = within(strategy, 0, 4);
-      bits = bitsOf(kind, bits);
-      flush = within(flush, 0, 5);
+      const how = settingsOf(kind, level, memory, strategy, bits, flush);
       const words = dictionary === null ? null : bytesForHost(dictionary);
-      return opened(host.stream(kind, pass(words), level, memory, strategy, bits, flush), costOf(kind, level));
+      return opened(
+        host.stream(how.kind, pass(words), how.level, how.memory, how.strategy, how.bits, how.flush),
+        costOf(how.kind, how.level),
+      );
     },
     /** The same, of what Brotli makes of what it has compressed. */
     brotliStream: (flush) => opened(host.brotli_stream(within(flush, 0, 2)), costOf("brotliDecompress", 0)),
