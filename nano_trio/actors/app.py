@@ -38,6 +38,7 @@ from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.settings import SupervisedSettings
 from nano_trio.actors.source import Source
 from nano_trio.actors.surroundings import Registry
+from nano_trio.actors.unstarted import Unstarted
 from nano_trio.actors.version import Version
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.preparation import LOAD_MS, Means
@@ -59,7 +60,6 @@ class App:
     __slots__ = (
         "__weakref__",
         "_account",
-        "_begun_all",
         "_blank",
         "_caches",
         "_counts",
@@ -105,8 +105,7 @@ class App:
         self._current: Incarnation | None = None
         self.leaving: dict[Incarnation, None] = {}
         """Replaced versions that drain."""
-        self._unstarted: list[AppExchange] = []
-        self._begun_all: trio.Event | None = None  # set when a drain that waits for those may look again
+        self._unstarted = Unstarted()
         self._turns_seen = -1
         self._idle_since = 0.0
         self._crashed_last = False
@@ -225,7 +224,7 @@ class App:
         if not self._waits:
             self._registry.scheduler.request(self, suspended=False)
         exchange.deadline = exchange.deadline or trio.current_time() + self.settings.request_timeout_ms / 1e3
-        self._unstarted.append(exchange)
+        self._unstarted.add(exchange)
 
     def run_slice(self, slice_ns: int) -> None:
         """A grant of the scheduler: get on with the start, for those that wait for it, as far as the slice goes."""
@@ -243,16 +242,14 @@ class App:
                 if time.perf_counter_ns() >= ends:
                     self._registry.scheduler.request(self, suspended=False)
                     return
-        waiting, self._unstarted = self._unstarted, []
-        for exchange in waiting:
+        for exchange in self._unstarted.take():
             if exchange.response is not None:
                 continue
             if failed:
                 exchange.answer(self._failed_page(exchange.request), self._failure())
             else:
                 self._start_for(exchange)
-        if self._begun_all is not None:
-            self._begun_all.set()
+        self._unstarted.settle()
 
     def _read(self) -> AppCode | None:
         """The code; None where it does not load, which counts as a crash, and while it is being read."""
@@ -507,9 +504,7 @@ class App:
         try:
             while self.state is _DRAINING and (self._unstarted or any(life.serves for life in self.lives())):
                 if self._unstarted:
-                    if self._begun_all is None or self._begun_all.is_set():
-                        self._begun_all = trio.Event()
-                    await self._begun_all.wait()
+                    await self._unstarted.settled()
                 else:
                     async with trio.open_nursery() as nursery:
                         for incarnation in self.lives():
@@ -522,6 +517,7 @@ class App:
                 self._current = None
 
     def lives(self) -> list[Incarnation]:
+        """All that it runs: what serves, and replaced versions."""
         return [*self.leaving] if self._current is None else [self._current, *self.leaving]
 
     @property
@@ -540,11 +536,7 @@ class App:
     def _refuse_unstarted(self) -> None:
         """Nobody is to wait for a start any more."""
         self._registry.scheduler.withdraw(self)
-        for exchange in self._unstarted:
-            exchange.answer(going_away(), ErrorKind.DRAINING)
-        self._unstarted.clear()
-        if self._begun_all is not None:
-            self._begun_all.set()
+        self._unstarted.refuse()
         self.source.stop_reading()
         if self._blank is not None:
             self._blank.close()
