@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import math
 import select
+from collections.abc import Callable
 from typing import Any
 
 import trio
 
-__all__ = ["Outside", "is_cancelled", "known_runner", "somebody_waits_for_all"]
+__all__ = ["Outside", "is_cancelled", "known_runner", "somebody_waits_for_all", "wakeful"]
+
+wakeful: dict[Any, Callable[[], bool]] = {}
+"""Tasks that are there so that the loop does not sleep, and do nothing themselves; each with a function that tells
+whether those for whom the loop is awake can wait a moment."""
 
 
 def known_runner() -> Any:

@@ -12,13 +12,18 @@ Input of connections is served at once. Anything else sends the task back to Tri
 While several connections at a time have something, only they are asked for ``_LOOK_S``, which is half of the reactor's
 longest pass; a deadline that is set meanwhile is heard of after it, too.
 
+While apps compute there is no waiting: each pass ends with a slice of theirs. But what comes while the task serves is
+served in the same pass, for as long as that, where none of them waits for the first slice of a turn: it is half of the
+CPU time, or two thirds, in which requests are served, and with more of them behind each slice.
+
 A response that streams has a task of its own, which yields to all others after each piece. Where there are no others
 it need not (:meth:`DirectWait.is_alone`): a pass for each 256 KB took a tenth of the server's time.
 
 The conditions of :meth:`DirectWait.wait`:
 
 - *no other task can run.* When this pass began the reactor's task was the only one that could (an instrument sees to
-  that), no deadline has passed since, and no task has been made runnable;
+  that), but for the scheduler's, which only keeps the loop awake; no deadline has passed since, and no task has been
+  made runnable;
 - *the task itself is to go on.* What a connection does may cancel it, and it hears of that only from Trio;
 - *nobody waits for just that*: when this pass began neither ``wait_all_tasks_blocked`` nor a clock that jumps when all
   are blocked, and only other tasks begin such;
@@ -42,7 +47,7 @@ from typing import Any
 
 import trio
 
-from nano_trio.engine.loop import is_cancelled, known_runner, somebody_waits_for_all
+from nano_trio.engine.loop import is_cancelled, known_runner, somebody_waits_for_all, wakeful
 
 __all__ = ["DirectWait", "direct_wait"]
 
@@ -61,6 +66,7 @@ class DirectWait(trio.abc.Instrument):
     __slots__ = (
         "_connections_only",
         "_look_at",
+        "_others_can_wait",
         "_poll",
         "_runner",
         "_set",
@@ -79,6 +85,8 @@ class DirectWait(trio.abc.Instrument):
         self._set.register(fd, select.EPOLLIN)
         self._connections_only = [(fd, select.EPOLLIN)]
         self._sleep_time = runner.clock.deadline_to_sleep_time
+        self._others_can_wait: Callable[[], bool] | None = None
+        """Of the task that keeps the loop awake in this pass."""
         self._until = -math.inf
         """The deadline before which nobody but the task can run, unless some task is made runnable."""
         self._look_at = -math.inf
@@ -89,7 +97,13 @@ class DirectWait(trio.abc.Instrument):
     def after_io_wait(self, timeout: float) -> None:
         # Those whose deadline has passed are made runnable after this: hence the deadline is looked at before.
         runner = self._runner
-        alone = len(runner.runq) == 1 and not somebody_waits_for_all(runner)
+        runq = runner.runq
+        alone, self._others_can_wait = len(runq) == 1, None
+        if len(runq) == 2:
+            for task in runq:
+                if task in wakeful:
+                    alone, self._others_can_wait = True, wakeful[task]
+        alone = alone and not somebody_waits_for_all(runner)
         self._until = runner.deadlines.next_deadline() if alone else -math.inf
         self._stay_until = math.inf
 
@@ -101,9 +115,13 @@ class DirectWait(trio.abc.Instrument):
         """
         runner = self._runner
         # As is_cancelled() asks.
-        if self._until <= now or runner.runq or self._task._cancel_status.effectively_cancelled:
+        if self._until <= now or self._task._cancel_status.effectively_cancelled:
             return []
         poll = self._poll
+        if self._others_can_wait is not None:
+            return poll() if self._only_those_who_can_wait() else []
+        if runner.runq:
+            return []
         if now < self._look_at:
             ready = poll()
             if ready:
@@ -123,10 +141,17 @@ class DirectWait(trio.abc.Instrument):
         """Whether the task that runs now may go on where it would yield to all others: nobody has anything to do."""
         runner = self._runner
         now = runner.clock.current_time()
-        if self._until <= now or runner.runq or is_cancelled(trio.lowlevel.current_task()):
+        if self._until <= now or not self._only_those_who_can_wait() or is_cancelled(trio.lowlevel.current_task()):
             return False
         self._stay_until = min(self._stay_until, now + _STAY_S)
         return now < min(self._stay_until, runner.deadlines.next_deadline()) and not self._set.poll(0, 1)
+
+    def _only_those_who_can_wait(self) -> bool:
+        """Whether no task but theirs has been made runnable."""
+        runq, can_wait = self._runner.runq, self._others_can_wait
+        if can_wait is None:
+            return not runq
+        return (not runq or (len(runq) == 1 and runq[0] in wakeful)) and can_wait()
 
     def close(self) -> None:
         """Release the descriptor."""
