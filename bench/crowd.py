@@ -47,5 +47,5 @@ def connect(server: Server, count: int) -> list[socket.socket]:
 
 
 def spin(connection: socket.socket, number: int) -> None:
-    """Send hog ``number`` a request that will never be answered; it ends when the connection closes."""
+    """Send hog ``number`` a request that is never answered. It computes until its time limit, or the server's end."""
     connection.sendall(f"GET /spin HTTP/1.1\r\nHost: hog{number}\r\n\r\n".encode())
