@@ -218,8 +218,12 @@ class Fetches:
 
     def read_all(self, number: int, operation: int, text: bool) -> None:
         """Settle ``operation`` with all that remains of a response's body, as :func:`deliver` has it."""
-        self.take(number)
-        self._services.operation(operation, self._read_all, number, text)
+        fetch = self.take(number)
+        body = None if fetch is None else fetch.take_whole()
+        if body is not None and len(body) <= self._services.max_buffer_bytes:
+            self._services.succeeded(operation, deliver(Pieces([body]), text=text))
+        else:
+            self._services.operation(operation, self._read_all, number, text)
 
     async def _read_all(self, number: int, text: bool) -> bytes | str | Lent:
         try:

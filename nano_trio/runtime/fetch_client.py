@@ -197,10 +197,22 @@ class Fetch:
         except FetchError:
             self.close()
             raise
-        if ("content-length", "0") in self.headers:
-            # Nothing is left to read: the connection need not wait for the app to do so.
+        whole = b"" if ("content-length", "0") in self.headers else response.at_hand()
+        if whole is not None:
+            # The connection need not wait for the app to read it.
             response.close()
-            self.reopen(Pieces(()))
+            self._response = _Whole(whole)
+            if not whole:
+                self.reopen(Pieces(()))
+
+    def take_whole(self) -> bytes | None:
+        """All of the body, where it is there, in no coding and not yet asked for; it is closed then."""
+        if self._decoded is not None or self._codings or self.failure is not None or self._scope is not None:
+            return None
+        body = None if self._response is None else self._response.at_hand()
+        if body is not None:
+            self.close()
+        return body
 
     @property
     def content_encoding(self) -> str:
@@ -286,6 +298,24 @@ class Fetch:
         if self._decoded is not None:
             self._decoded = _ended
         self._client.closed(self)
+
+
+class _Whole(Response):
+    """What is left of a response whose body is there."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def receive(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        body, self._body = self._body, b""
+        return body
+
+    def at_hand(self) -> bytes | None:
+        return self._body or None
+
+    def close(self) -> None:
+        self._body = b""
 
 
 class FetchClient:

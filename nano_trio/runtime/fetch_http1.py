@@ -22,7 +22,7 @@ import h11
 import trio
 
 from nano_trio.runtime.fetch_errors import FetchError, NetworkErrors
-from nano_trio.runtime.fetch_messages import Response, WireRequest
+from nano_trio.runtime.fetch_messages import MOST_AT_HAND, Response, WireRequest
 from nano_trio.runtime.net_connect import Connected
 from nano_trio.runtime.pace import Pace
 
@@ -36,6 +36,8 @@ _LEAST_PIECE = 64 * 1024
 _MOST_PIECE = 1024 * 1024
 _PIECE_S = 0.02
 _MOST_INTERIM_RESPONSES = 32
+_EVENTS_AT_HAND = 8
+"""So many pieces of a body, with its end, are looked for as soon as its head is there."""
 
 
 class Http1Connection:
@@ -50,6 +52,8 @@ class Http1Connection:
         self._released = released
         self._h11 = _new_h11()
         self._is_plain = isinstance(connected.stream, trio.SocketStream)
+        self._ahead: list[Any] = []
+        """Events of the response that were looked for before they were asked for; or the error that h11 raised."""
         self._left = 0
         """Bytes of the response's body that are still to come, where its length is known."""
         self._past = False
@@ -76,6 +80,7 @@ class Http1Connection:
         """Send a request and wait for the response's head. Raises :class:`FetchError`, and is closed then."""
         self.exchanges += 1
         self.answered = False
+        self._ahead.clear()
         self._left = 0
         self._piece = _READ_BYTES
         self._given_at = inf
@@ -182,12 +187,10 @@ class Http1Connection:
         """The next event of the response. Raises :class:`FetchError`."""
         while True:
             if not self._past:
-                try:
-                    event = self._h11.next_event()
-                except h11.RemoteProtocolError as error:
-                    raise self._why(_protocol_error(error)) from None
+                event = self._ahead.pop(0) if self._ahead else self._next_at_hand()
+                if isinstance(event, h11.RemoteProtocolError):
+                    raise self._why(_protocol_error(event))
                 if event is not h11.NEED_DATA:
-                    self._measure(event)
                     return event
                 self._past = self._left >= _LARGE_BYTES
             elif not self._left:
@@ -210,6 +213,33 @@ class Http1Connection:
             elif self._h11.their_state is h11.SEND_RESPONSE:
                 raise self._why(self._closed_early())
             self._h11.receive_data(data)
+
+    def _next_at_hand(self) -> Any:
+        """The next event of what was received, or ``NEED_DATA``; an error is returned."""
+        try:
+            event = self._h11.next_event()
+        except h11.RemoteProtocolError as error:
+            return error
+        if event is not h11.NEED_DATA:
+            self._measure(event)
+        return event
+
+    def body_at_hand(self) -> bytes | None:
+        """See :meth:`Response.at_hand`; to be called before any of the body was asked for."""
+        if self._left > MOST_AT_HAND or self._upload is not None:
+            return None
+        for _ in range(_EVENTS_AT_HAND):
+            event = self._next_at_hand()
+            if event is h11.NEED_DATA:
+                break
+            self._ahead.append(event)
+            if isinstance(event, h11.EndOfMessage):
+                *pieces, _ = self._ahead
+                self._ahead.clear()
+                return b"".join(bytes(piece.data) for piece in pieces)
+            if not isinstance(event, h11.Data):
+                break
+        return None
 
     def _size_next_piece(self, *, is_full: bool) -> None:
         now = trio.current_time()
@@ -315,6 +345,9 @@ class Http1Response(Response):
                 self.close()
                 connection = None
         return b""
+
+    def at_hand(self) -> bytes | None:
+        return None if self._connection is None else self._connection.body_at_hand()
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -21,7 +21,7 @@ import h2.settings
 import trio
 
 from nano_trio.runtime.fetch_errors import FetchError, NetworkErrors
-from nano_trio.runtime.fetch_messages import Response, WireRequest
+from nano_trio.runtime.fetch_messages import MOST_AT_HAND, Response, WireRequest
 from nano_trio.runtime.http2_state import Http2State
 from nano_trio.runtime.net_connect import Connected
 from nano_trio.runtime.pieces import Pieces
@@ -309,6 +309,18 @@ class _Stream(Response):
                 return b""
             self._arrived = trio.Event()
             await self._arrived.wait()
+
+    def at_hand(self) -> bytes | None:
+        if not (self._ended and self._uploaded) or self._error is not None:
+            return None
+        if sum(len(data) for data, _ in self._chunks) > MOST_AT_HAND:
+            return None
+        parts = []
+        while self._chunks:
+            data, size = self._chunks.popleft()
+            self._connection.acknowledge(self, size)
+            parts.append(data)
+        return b"".join(parts)
 
     def handle(self, event: h2.events.Event) -> None:
         if isinstance(event, h2.events.ResponseReceived):

@@ -10,9 +10,11 @@ import attrs
 from nano_trio.runtime.held import Held
 from nano_trio.runtime.pieces import Pieces
 
-__all__ = ["Headers", "RequestBody", "Response", "WireRequest"]
+__all__ = ["MOST_AT_HAND", "Headers", "RequestBody", "Response", "WireRequest"]
 
 Headers = list[tuple[bytes, bytes]]
+MOST_AT_HAND = 16 * 1024
+"""Bytes of a body that is read before anybody asks for it, where it came with its head."""
 
 
 @attrs.define
@@ -50,6 +52,10 @@ class Response(abc.ABC):
     @abc.abstractmethod
     async def receive(self) -> bytes:
         """The next non-empty piece of the body as it came, ``b""`` at the end. Raises :class:`FetchError`."""
+
+    def at_hand(self) -> bytes | None:
+        """The body, where it is short and all of it came with the head; None: it is still to be received."""
+        return None
 
     @abc.abstractmethod
     def close(self) -> None:

@@ -152,6 +152,9 @@ class Services(Protocol):
         A :class:`HostError` rejects the operation's promise with the error it names.
         """
 
+    def succeeded(self, operation: int, value: Any) -> None:
+        """The JavaScript operation of that number has its result here and now; it is settled by a turn of its own."""
+
     def background(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run ``await work()`` in the app's nursery until the app ends. Nobody waits for it."""
 

@@ -71,10 +71,17 @@ class Operations(ABC):
     def large(self) -> Large:
         """See :class:`nano_trio.runtime.host.Services`."""
 
-    def operation(self, operation: int, work: _Work, *args: Any) -> None:
+    def succeeded(self, operation: int, value: Any) -> None:
+        self._register(operation)
+        self.settle(operation, True, value)
+
+    def _register(self, operation: int) -> None:
         cause = self.operations[operation] = self.cause
         if cause is not None:
             self.app.keep(cause)
+
+    def operation(self, operation: int, work: _Work, *args: Any) -> None:
+        self._register(operation)
         if self.nursery is None:
             self.deferred.append((operation, work, args))
             self._ask_for_nursery()

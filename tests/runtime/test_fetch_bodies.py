@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import partial
 
 import pytest
 import trio
 import trio.testing
 
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_http1 import Http1Connection
 from nano_trio.runtime.fetch_messages import WireRequest
 from nano_trio.runtime.net_connect import Connected
@@ -333,3 +335,89 @@ async def test_a_stream_of_fixed_length_is_sent_with_its_length() -> None:
             url=f"{upstream.url}/echo",
         )
         assert result == [["3", "abc"], ["3", "abc"], ["chunked", "abc"], "TypeError"]
+
+
+# -- bodies that come with their heads ---------------------------------------------------------------------------------
+
+
+async def test_a_short_body_that_nobody_reads_holds_no_connection() -> None:
+    """And it can be read all the same, later."""
+    connections = 0
+
+    async def serve(stream: trio.SocketStream) -> None:
+        nonlocal connections
+        connections += 1
+        async for data in stream:
+            for _ in range(data.count(b"\r\n\r\n")):
+                await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody")
+
+    async with trio.open_nursery() as nursery, fetching() as js:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, host="127.0.0.1"), serve, 0)
+        found = await js.run(
+            """
+            const responses = [];
+            for (let i = 0; i < 20; i++) responses.push(await fetch(url));
+            return [
+              await responses[0].text(),
+              (await responses[1].arrayBuffer()).byteLength,
+              await new Response(responses[2].body.pipeThrough(new TransformStream())).text(),
+              await Promise.all([responses[3].clone().text(), responses[3].text()]),
+            ];
+            """,
+            url=f"http://127.0.0.1:{listener.socket.getsockname()[1]}/",
+        )
+        assert found == ["body", 4, "body", ["body", "body"]]
+        assert connections == 1
+        nursery.cancel_scope.cancel()
+
+
+_HEAD = b"HTTP/1.1 200 OK\r\n"
+_CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("parts", "body"),
+    [
+        ([_HEAD + b"Content-Length: 5\r\n\r\nwhole"], b"whole"),
+        ([_HEAD + b"Content-Length: 5\r\n\r\nwh", b"ole"], b"whole"),
+        ([_HEAD + b"Content-Length: 40000\r\n\r\n" + bytes(40000)], bytes(40000)),
+        ([_CHUNKED + b"2\r\nwh\r\n3\r\nole\r\n0\r\n\r\n"], b"whole"),
+        ([_CHUNKED + b"2\r\nwh\r\n3\r\nole\r\n", b"0\r\n\r\n"], b"whole"),
+        ([_CHUNKED + b"1\r\nx\r\n" * 100 + b"0\r\n\r\n"], b"x" * 100),
+        ([_HEAD + b"Content-Length: 0\r\n\r\n"], b""),
+    ],
+)
+async def test_a_body_is_the_same_however_much_of_it_comes_with_the_head(parts: list[bytes], body: bytes) -> None:
+    ours, server = trio.testing.memory_stream_pair()
+    released: list[Http1Connection] = []
+    async with trio.open_nursery() as nursery:
+        connected = Connected(ours, trio.socket.socket(), http2=False)
+        connection = Http1Connection(connected, nursery, Pace(CpuScheduler()), released.append)
+        for _ in range(2):
+            await server.send_all(parts[0])
+            response = await connection.exchange(WireRequest("GET", "example.com", "http", "/", [], None))
+            found = response.at_hand()
+            if found is None:
+                for part in parts[1:]:
+                    await server.send_all(part)
+                found = b""
+                while piece := await response.receive():
+                    found += piece
+            response.close()
+            assert found == body
+        assert released == [connection] * 2
+        assert not connection.closed
+        connection.close()
+
+
+async def test_what_is_wrong_behind_the_first_chunk_is_told_where_it_is_read() -> None:
+    ours, server = trio.testing.memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        connected = Connected(ours, trio.socket.socket(), http2=False)
+        connection = Http1Connection(connected, nursery, Pace(CpuScheduler()), lambda _: None)
+        await server.send_all(_CHUNKED + b"2\r\nwh\r\nnonsense\r\n")
+        response = await connection.exchange(WireRequest("GET", "example.com", "http", "/", [], None))
+        assert response.at_hand() is None
+        assert await response.receive() == b"wh"
+        with pytest.raises(FetchError, match="malformed"):
+            await response.receive()
