@@ -19,7 +19,7 @@ import can_ada
 import trio
 
 from nano_trio import __version__
-from nano_trio.runtime.fetch_decoding import ACCEPT_ENCODING, Decoding, codings_of
+from nano_trio.runtime.fetch_decoding import ACCEPT_ENCODING, Decoding, codings_of, decoded_at_once
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_messages import RequestBody, Response, WireRequest
 from nano_trio.runtime.fetch_pool import ConnectionPool
@@ -206,10 +206,11 @@ class Fetch:
                 self.reopen(Pieces(()))
 
     def take_whole(self) -> bytes | None:
-        """All of the body, where it is there, in no coding and not yet asked for; it is closed then."""
-        if self._decoded is not None or self._codings or self.failure is not None or self._scope is not None:
+        """All of the body, decoded, where it is there and was not yet asked for; it is closed then."""
+        if self._decoded is not None or self.failure is not None or self._scope is not None:
             return None
-        body = None if self._response is None else self._response.at_hand()
+        coded = self._response.at_hand() if isinstance(self._response, _Whole) else None
+        body = None if coded is None else decoded_at_once(coded, self._codings)
         if body is not None:
             self.close()
         return body

@@ -18,7 +18,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["ACCEPT_ENCODING", "Decoding", "codings_of"]
+__all__ = ["ACCEPT_ENCODING", "Decoding", "codings_of", "decoded_at_once"]
 
 ACCEPT_ENCODING = b"gzip, deflate, br, zstd"
 _MOST_CODINGS = 5
@@ -42,6 +42,22 @@ def codings_of(field: str) -> list[str]:
     if not all(name in _KNOWN for name in names):
         return []
     return [_KNOWN[name] for name in reversed(names)]
+
+
+def decoded_at_once(data: bytes, codings: list[str]) -> bytes | None:
+    """All of a short body, where it is sound, in one coding at most, and becomes no more than some 64 KiB; else None,
+    and :class:`Decoding` tells what is wrong with it."""
+    if not codings:
+        return data
+    if len(codings) > 1:
+        return None
+    decoder = _DECODERS[codings[0]]()
+    try:
+        decoder.feed(data)
+        output = decoder.more()
+        return None if decoder.more() or decoder.is_incomplete else output
+    except _ERRORS:
+        return None
 
 
 class Decoding:

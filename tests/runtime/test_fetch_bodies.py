@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import gzip
 import hashlib
 from functools import partial
 
+import brotli
 import pytest
 import trio
 import trio.testing
 
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.runtime.fetch_decoding import Decoding, decoded_at_once
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_http1 import Http1Connection
 from nano_trio.runtime.fetch_messages import WireRequest
@@ -18,7 +22,7 @@ from nano_trio.runtime.net_connect import Connected
 from nano_trio.runtime.pace import Pace
 
 from .fetching import fetching
-from .upstream import TEXT, running
+from .upstream import CODINGS, TEXT, running
 
 # -- content codings ---------------------------------------------------------------------------------------------------
 
@@ -340,16 +344,21 @@ async def test_a_stream_of_fixed_length_is_sent_with_its_length() -> None:
 # -- bodies that come with their heads ---------------------------------------------------------------------------------
 
 
-async def test_a_short_body_that_nobody_reads_holds_no_connection() -> None:
+@pytest.mark.parametrize(
+    ("coding", "coded"),
+    [("identity", b"body"), ("gzip", gzip.compress(b"bo") + gzip.compress(b"dy")), ("br", brotli.compress(b"body"))],
+)
+async def test_a_short_body_that_nobody_reads_holds_no_connection(coding: str, coded: bytes) -> None:
     """And it can be read all the same, later."""
     connections = 0
+    answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n%b"
 
     async def serve(stream: trio.SocketStream) -> None:
         nonlocal connections
         connections += 1
         async for data in stream:
             for _ in range(data.count(b"\r\n\r\n")):
-                await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody")
+                await stream.send_all(answer % (coding.encode(), len(coded), coded))
 
     async with trio.open_nursery() as nursery, fetching() as js:
         (listener,) = await nursery.start(partial(trio.serve_tcp, host="127.0.0.1"), serve, 0)
@@ -421,3 +430,26 @@ async def test_what_is_wrong_behind_the_first_chunk_is_told_where_it_is_read() -
         assert await response.receive() == b"wh"
         with pytest.raises(FetchError, match="malformed"):
             await response.receive()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+@pytest.mark.parametrize("how", ["whole", "cut", "long"])
+async def test_what_is_decoded_at_once_is_what_is_decoded_piece_by_piece(coding: str, how: str) -> None:
+    body = bytes(1 << 20) if how == "long" else TEXT[:9000]
+    coded = CODINGS[coding](body)
+    if how == "cut":
+        coded = coded[:-5]
+    at_once = decoded_at_once(coded, [coding])
+    assert at_once == (body if how == "whole" else None)
+    pieces = [coded]
+
+    async def receive() -> bytes:
+        await trio.lowlevel.checkpoint()
+        return pieces.pop() if pieces else b""
+
+    decoding, found = Decoding(coding, receive), b""
+    with pytest.raises(FetchError) if how == "cut" else contextlib.nullcontext():
+        while piece := await decoding.receive():
+            found += piece
+    if how != "cut":
+        assert found == body
