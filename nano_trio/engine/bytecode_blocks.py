@@ -14,22 +14,37 @@ round see:
     } catch {}
 
 Each block begins with ``set_loc_uninitialized`` for its variables, between what makes its functions; what is caught is
-put into its variable where the exception goes. There, before all of these, the variables that closures use are taken
+put into its variables where the exception goes. There, before all of these, the variables that closures use are taken
 out of the frame, if it still has them: from the time of the exception nobody but closures has seen them. That is done
-in functions that catch, where a block is in a loop. A function that is declared in a block stays one for all rounds.
+in functions that catch, where a block is in a loop.
 
-Nor does ``continue`` take the variable of ``for (let i = 0; ; i++)`` out of the frame: it goes to what is behind that,
-at the body's end, where the next round begins. So who jumps there jumps to what stands before. That is also done for
-jumps behind other blocks, to whom it is nothing. Where a body never comes to its end, and ``continue`` is the only way
-on, nothing stands there: such a loop has one variable for those rounds, as before; and so has ``for (let i = 0;;)``.
+Nor does ``continue`` take the variable of ``for (let i = 0; i < n; i++)`` out of the frame: it goes to what is behind
+that, at the body's end, where the next round begins. So who jumps there jumps to what stands before. That is also done
+for jumps behind other blocks, to whom it is nothing. Where there is no test, the update stands before the body, which
+is skipped at first, when the variables have been taken out. There that is done again, for those who come back.
+
+Not where one can tell no more from the instructions what was written:
+
+- A body that never comes to its end, in a loop with a test: whatever stands before its next round may be its update, or
+  the body's last statements.
+- A loop without an update: who jumps to its beginning may go on with a loop that stands there in its body.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from nano_trio.engine.bytecode_functions import Function, captured_variables
+from nano_trio.engine.bytecode_functions import (
+    CATCHES,
+    FUNCTIONS,
+    IS_LEXICAL,
+    IS_OF_BLOCK,
+    KIND,
+    Function,
+    captured_variables,
+)
 from nano_trio.engine.bytecode_instructions import Instruction, Operation
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import in_pieces, pause
@@ -37,23 +52,19 @@ from nano_trio.engine.pauses import in_pieces, pause
 __all__ = ["PROOF", "SAID", "begun_anew", "goes_on_anew", "may_close", "may_have_closures", "variables_of_blocks"]
 
 _CATCH = re.compile(bytes([Operation.CATCH]) + rb"..[\0\1]\0", re.DOTALL)
-_CLOSE, _BEGIN = (
-    re.compile(re.escape(bytes([operation])) + rb"(?=(..))", re.DOTALL)
-    for operation in (Operation.CLOSE_LOC, Operation.SET_LOC_UNINITIALIZED)
-)
+_CLOSE = re.compile(re.escape(bytes([Operation.CLOSE_LOC])) + rb"(?=(..))", re.DOTALL)
 _MAY_HAVE = re.compile(_CATCH.pattern + b"|" + bytes([Operation.CLOSE_LOC]) + rb".[\0-\x0f]", re.DOTALL)
 _SIZE = 5
 _PIECE = 1 << 18
 """Bytes that are looked through between two pauses."""
-_FUNCTIONS = (Operation.FCLOSURE, Operation.FCLOSURE8)
+_CLOSURES = (Operation.FCLOSURE, Operation.FCLOSURE8)
 _PUTS = {
     *(Operation.PUT_LOC, Operation.SET_LOC, Operation.PUT_LOC8, Operation.SET_LOC8),
     *range(Operation.PUT_LOC0, Operation.SET_LOC3 + 1),
 }
 
 _GOTOS = {Operation.GOTO, Operation.GOTO8, Operation.GOTO16}
-_TESTS = {Operation.IF_FALSE, Operation.IF_FALSE8}
-_JUMPS = {*_GOTOS, *_TESTS, Operation.IF_TRUE, Operation.IF_TRUE8}
+_JUMPS = {*_GOTOS, Operation.IF_FALSE, Operation.IF_FALSE8, Operation.IF_TRUE, Operation.IF_TRUE8}
 
 PROOF = """
 (() => {
@@ -62,17 +73,18 @@ PROOF = """
     const x = i;
     let y;
     function late() { return [x, y]; }
-    seen.push(late, () => y);
+    seen.push(late, () => y, () => late());
     y = x + 4;
     if (i % 2) throw i;
   } catch (error) { seen.push(() => error); }
+  for (let i = 0; i < 2; i++) try { try { throw [i]; } catch ([x]) { seen.push(() => x); throw x; } } catch {}
   for (let i = 0; i < 2; i++) { seen.push(() => i); if (i < 1) continue; seen.push(i); }
-  for (let i = 0; i < 2;) { seen.push(() => i); i += 1; if (i < 2) continue; seen.push(() => i); }
   for (let i = 0; ; i++) { seen.push(() => i); if (i < 1) continue; if (i > 1) break; seen.push(() => i); }
+  for (let i = 0; ; i++) { seen.push(() => i); if (i > 1) break; continue; }
   return seen.map((each) => typeof each === "function" ? each() : each);
 })()
 """
-SAID = "0,4,4,1,5,5,1,2,6,6,3,7,7,3,0,1,1,1,2,2,0,1,1,2"
+SAID = "0,4,4,0,4,1,5,5,1,5,1,2,6,6,2,6,3,7,7,3,7,3,0,1,0,1,1,0,1,1,2,0,1,2"
 
 
 @enters
@@ -90,95 +102,80 @@ def may_close(code: bytes, function: Function) -> bool:
     """Whether it may have blocks whose variables closures use, and that are left otherwise than by exceptions."""
     if function.captured == 0 or not _CLOSE.search(code, *function.code):
         return False
-    return bool(_named(code, function, _CLOSE, captured_variables(code, function)))
-
-
-@enters
-def variables_of_blocks(code: bytes, function: Function) -> set[int]:
-    """The variables of its blocks that closures use, of a function that may catch."""
-    begin, end = function.code
-    if function.captured == 0 or not _CATCH.search(code, begin, end):
-        return set()
     captured = captured_variables(code, function)
-    found = _named(code, function, _BEGIN, captured)
-    for catch in in_pieces(_CATCH.finditer(code, begin, end)):
-        at = catch.start() + 1
-        target = at + int.from_bytes(code[at : at + 4], "little")
-        # What looks like one may be something else, and go anywhere.
-        if (
-            target < end
-            and code[target] in _PUTS
-            and (put := _variable(code[target], code[target + 1 : target + 3])) in captured
-        ):
-            found.add(put)
-    return found
+    for match in in_pieces(_CLOSE.finditer(code, *function.code)):
+        if int.from_bytes(match[1], "little") in captured:
+            return True
+    return False
 
 
 @enters
-def _named(code: bytes, function: Function, written: re.Pattern[bytes], captured: Collection[int]) -> set[int]:
-    """Which of the variables some operation may be about."""
-    found = set()
-    for match in in_pieces(written.finditer(code, *function.code)):
-        variable = int.from_bytes(match[1], "little")
-        if variable in captured:
-            found.add(variable)
+def variables_of_blocks(code: bytes, function: Function) -> dict[int, int]:
+    """The variables of its blocks that closures use, of a function that may catch: how they are described."""
+    found: dict[int, int] = {}
+    if function.captured and _CATCH.search(code, *function.code):
+        for variable, description in in_pieces(captured_variables(code, function).items()):
+            if description & IS_OF_BLOCK:
+                found[variable] = description
     return found
 
 
-def _variable(operation: int, operand: bytes) -> int:
-    """Which one is put."""
-    if operation >= Operation.PUT_LOC0:
-        return (operation - Operation.PUT_LOC0) % 4
-    return int.from_bytes(operand[: 1 if operation in (Operation.PUT_LOC8, Operation.SET_LOC8) else 2], "little")
+def _variable(instruction: Instruction) -> int:
+    """Which one it is about."""
+    if instruction.operation >= Operation.PUT_LOC0:
+        return (instruction.operation - Operation.PUT_LOC0) % 4
+    return int.from_bytes(instruction.operand, "little")
 
 
 @enters
-def goes_on_anew(instructions: Sequence[Instruction]) -> bool:
-    """Have jumps go to what takes variables out of the frame, instead of behind it. Whether there are such."""
-    # Where variables are taken out before an instruction; who jumps back to it last, from a body's end, and where they
-    # are taken out before that; and where one goes on if a test fails.
-    before: dict[Instruction, Instruction] = {}
-    ends: dict[Instruction, tuple[int, Instruction | None]] = {}
-    beyond: set[Instruction] = set()
-    first: Instruction | None = None
-    for index, instruction in in_pieces(enumerate(instructions)):
+def goes_on_anew(instructions: Sequence[Instruction]) -> list[Instruction] | None:
+    """The same, with jumps to what takes variables out of the frame instead of behind it; None: there are none."""
+    # What takes variables out directly before an instruction; and who goes, after that, directly before one to
+    # somewhere behind it: what is skipped may be an update, and the body is there.
+    before: dict[Instruction, list[Instruction]] = {}
+    skipping: dict[Instruction, Instruction] = {}
+    closing: list[Instruction] = []
+    last = instructions[0]
+    for instruction in in_pieces(instructions):
         if instruction.operation == Operation.CLOSE_LOC:
-            first = first or instruction
-            continue
-        if first is not None:
-            before[instruction] = first
-        target = instruction.target
-        if target is not None and instruction.operation in _JUMPS:
-            if target.at <= instruction.at:
-                ends[target] = index, first
-            elif instruction.operation in _TESTS:
-                beyond.add(target)
-        first = None
+            closing.append(instruction)
+        elif closing:
+            before[instruction], closing = closing, []
+        # An update without instructions begins where the body does.
+        elif last in before and last.operation in _GOTOS and instruction.operation not in _GOTOS:
+            skipping[instruction] = last
+        last = instruction
+    new: dict[Instruction, list[Instruction]] = {}
     has_changed = False
     for jump in in_pieces(instructions):
         target = jump.target
         if target is None or jump.operation not in _JUMPS:
             continue
+        there = None
         if target.at > jump.at:
             there = before.get(target)
-            # Not from between the two.
-            if there is not None and there.at <= jump.at:
-                there = None
-        else:
-            end, there = ends[target]
-            if jump is instructions[end] or instructions[end].operation not in _GOTOS:
-                there = None
-            # A loop without a test may begin where one within it does, which goes on as it is.
-            if target in before and beyond.isdisjoint(instructions[end + 1 : end + 2]):
-                there = None
+        elif target in skipping:
+            body = skipping[target].target
+            # Who leaves a block before a loop goes behind that: nobody jumps back from there.
+            if body is not None and target.at < body.at <= jump.at:
+                there = new.setdefault(target, [])
+                if not there:
+                    for each in in_pieces(before[skipping[target]]):
+                        there.append(Instruction(each.operation, each.operand, at=target.at))
         if there is not None:
-            jump.target = there
+            jump.target = there[0]
             has_changed = True
-    return has_changed
+    if not has_changed:
+        return None
+    changed: list[Instruction] = []
+    for instruction in in_pieces(instructions):
+        changed += new.get(instruction, ())
+        changed.append(instruction)
+    return changed
 
 
 @enters
-def begun_anew(instructions: Sequence[Instruction], variables: Collection[int]) -> list[Instruction] | None:
+def begun_anew(instructions: Sequence[Instruction], variables: Mapping[int, int]) -> list[Instruction] | None:
     """The same, with blocks in loops that begin without what closures have of these variables; None: there are none."""
     targets: set[Instruction | None] = set()
     caught: set[Instruction | None] = set()
@@ -199,17 +196,16 @@ def begun_anew(instructions: Sequence[Instruction], variables: Collection[int]) 
             break
         first = instructions[index]
         end, found = _block(instructions, index, targets, variables)
-        if (
-            first in caught
-            and first.operation in _PUTS
-            and (put := _variable(first.operation, first.operand)) in variables
-        ):
-            found = [put.to_bytes(2, "little")]
+        if first in caught:
+            found += _caught(instructions, index, variables)
         if found and first_again <= first.at <= last_again:
             # Whoever jumps to the block's beginning is to come to what is put there.
             moved = Instruction(first.operation, first.operand, first.target)
-            first.operation, first.operand, first.target = Operation.CLOSE_LOC, found[0], None
-            changed += [first, *(Instruction(Operation.CLOSE_LOC, each) for each in found[1:]), moved]
+            first.operation, first.operand, first.target = Operation.CLOSE_LOC, found[0].to_bytes(2, "little"), None
+            changed.append(first)
+            for each in in_pieces(itertools.islice(found, 1, None)):
+                changed.append(Instruction(Operation.CLOSE_LOC, each.to_bytes(2, "little")))
+            changed.append(moved)
             changed += instructions[index + 1 : end]
             has_changed = True
         else:
@@ -220,21 +216,28 @@ def begun_anew(instructions: Sequence[Instruction], variables: Collection[int]) 
 
 @enters
 def _block(
-    instructions: Sequence[Instruction], index: int, targets: Collection[Instruction | None], variables: Collection[int]
-) -> tuple[int, list[bytes]]:
-    """Where a block's beginning ends, and which of the variables it has, as they are written; else where the next
-    instruction is."""
+    instructions: Sequence[Instruction],
+    index: int,
+    targets: Collection[Instruction | None],
+    variables: Mapping[int, int],
+) -> tuple[int, list[int]]:
+    """Where a block's beginning ends, and which of the variables it has; else where the next instruction is."""
     end = index
-    found: list[bytes] = []
+    found: list[int] = []
     for _ in in_pieces(instructions):
         if end >= len(instructions) or (end > index and instructions[end] in targets):
             break
         operation = instructions[end].operation
         if operation == Operation.SET_LOC_UNINITIALIZED:
-            if int.from_bytes(instructions[end].operand, "little") in variables:
-                found.append(instructions[end].operand)
+            variable = _variable(instructions[end])
+            if variable in variables:
+                found.append(variable)
             end += 1
-        elif operation in _FUNCTIONS and _is_put(instructions, end + 1, targets):
+        elif operation in _CLOSURES and _is_put(instructions, end + 1, targets):
+            # Who puts something else into the variable of such a function later does that otherwise: it is checked.
+            variable = _variable(instructions[end + 1])
+            if variables.get(variable, 0) & KIND in FUNCTIONS:
+                found.append(variable)
             end += 2
         else:
             break
@@ -243,3 +246,21 @@ def _block(
 
 def _is_put(instructions: Sequence[Instruction], index: int, targets: Collection[Instruction | None]) -> bool:
     return index < len(instructions) and instructions[index].operation in _PUTS and instructions[index] not in targets
+
+
+@enters
+def _caught(instructions: Sequence[Instruction], index: int, variables: Mapping[int, int]) -> list[int]:
+    """Into which of the variables it is put that something is caught."""
+    first = instructions[index]
+    if first.operation in _PUTS:
+        variable = _variable(first)
+        return [variable] if variables.get(variable, 0) & KIND == CATCHES else []
+    found: list[int] = []
+    if first.operation not in (Operation.DROP, Operation.GOSUB):
+        # It is taken apart, until the block begins in which one catches what is to go through `finally`.
+        for instruction in in_pieces(itertools.islice(instructions, index, None)):
+            if instruction.operation == Operation.CATCH:
+                break
+            if instruction.operation in _PUTS and variables.get(_variable(instruction), 0) & IS_LEXICAL:
+                found.append(_variable(instruction))
+    return found

@@ -15,7 +15,18 @@ from nano_trio.engine.bytecode_format import FORMAT, Reader, UnknownBytecode
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import in_pieces
 
-__all__ = ["Function", "Place", "captured_variables", "functions_of", "value_at"]
+__all__ = [
+    "CATCHES",
+    "FUNCTIONS",
+    "IS_LEXICAL",
+    "IS_OF_BLOCK",
+    "KIND",
+    "Function",
+    "Place",
+    "captured_variables",
+    "functions_of",
+    "value_at",
+]
 
 Place = tuple[int, int]
 """Where something begins and ends, in bytes from the start of the bytecode."""
@@ -24,7 +35,13 @@ _INTEGER, _NUMBER, _STRING, _OBJECT, _ARRAY, _BIG_INTEGER, _TEMPLATE, _FUNCTION 
 _PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
 _KIND_AT, _KINDS = 4, 3
 _HAS_DEBUG = 1 << 10
-_IS_CAPTURED = 1 << 6
+
+# How a variable is described.
+KIND = 15
+"""What says its kind."""
+FUNCTIONS, CATCHES = (1, 2), 3
+"""The kinds of functions that are declared in blocks, and of what is caught."""
+IS_LEXICAL, _IS_CAPTURED, IS_OF_BLOCK = (1 << bit for bit in range(5, 8))
 
 
 @attrs.frozen
@@ -107,15 +124,16 @@ def functions_of(code: bytes, at: int) -> Iterator[Function]:
 
 
 @enters
-def captured_variables(code: bytes, function: Function) -> set[int]:
-    """The numbers of a function's variables, arguments left out, that inner functions use."""
+def captured_variables(code: bytes, function: Function) -> dict[int, int]:
+    """By number the variables of a function, arguments left out, that inner functions use: how they are described."""
     reader = Reader(code, function.variables[0])
-    found = set()
+    found = {}
     for number in in_pieces(range(-function.arguments, reader.leb128() - function.arguments)):
         for _ in range(3):
             reader.leb128()
-        if reader.byte() & _IS_CAPTURED and number >= 0:
-            found.add(number)
+        description = reader.byte()
+        if description & _IS_CAPTURED and number >= 0:
+            found[number] = description
     return found
 
 

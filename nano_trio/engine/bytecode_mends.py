@@ -65,7 +65,7 @@ def _changed(code: bytes, at: int, *, loops: bool, blocks: bool) -> bytes:
         if end - begin > _LONGEST:
             continue
         has_loops = loops and bytecode_loops.has_loops(code, function)
-        variables = bytecode_blocks.variables_of_blocks(code, function) if blocks else set()
+        variables = bytecode_blocks.variables_of_blocks(code, function) if blocks else {}
         closes = blocks and bytecode_blocks.may_close(code, function)
         if not has_loops and not variables and not closes:
             continue
@@ -77,14 +77,15 @@ def _changed(code: bytes, at: int, *, loops: bool, blocks: bool) -> bytes:
 
 @enters
 def _changes(
-    code: bytes, function: Function, has_loops: bool, variables: set[int], closes: bool
+    code: bytes, function: Function, has_loops: bool, variables: dict[int, int], closes: bool
 ) -> list[tuple[Place, bytes]]:
     """What is to stand in a function where something else does. Raises :class:`UnknownBytecode`."""
     instructions = read_instructions(code[slice(*function.code)])
     changed, loops = instructions, list[tuple[Instruction, Instruction]]()
-    has_changed = closes and bytecode_blocks.goes_on_anew(instructions)
+    if closes:
+        changed = bytecode_blocks.goes_on_anew(changed) or changed
     if variables:
-        changed = bytecode_blocks.begun_anew(instructions, variables) or instructions
+        changed = bytecode_blocks.begun_anew(changed, variables) or changed
     if has_loops:
         handlers, deepest = reckon(changed)
         if deepest != function.stack_size:
@@ -93,7 +94,7 @@ def _changes(
         if reckon(changed)[1] > deepest:
             # What is put in takes no more than was there: the next result, with the loop's three values, is five.
             raise UnknownBytecode("its stack would be too small")
-    if changed is instructions and not has_changed:
+    if changed is instructions:
         return []
     new, offsets = assemble(changed)
     changes = [(function.code_size, encode_number(len(new))), (function.code, new)]

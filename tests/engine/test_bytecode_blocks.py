@@ -91,6 +91,44 @@ def test_each_round_has_its_own(loop: str, kind: str) -> None:
             " seen.push(f); if (f() !== x) throw 'apart'; throw 1; } catch (e) { if (e !== 1) throw e; }",
             [2, 2, 3, 3],
         ),
+        # Functions that are declared in a block are its variables, too.
+        (
+            "for (let i = 0; i < 2; i++) try { function f() { return i; } seen.push(() => f()); throw 1; } catch {}",
+            [0, 1],
+        ),
+        (
+            "'use strict'; for (let i = 0; i < 2; i++) try { function* f() { yield i; }"
+            " async function g() { return f; } seen.push(() => f().next().value); throw g; } catch {}",
+            [0, 1],
+        ),
+        # What is put there later is for all who see it, also where another block begins next.
+        (
+            "for (let i = 0; i < 2; i++) try { function f() { return i; } seen.push(() => f());"
+            " f = function g() { return i + 5; }; { const x = i; seen.push(() => x); throw 1; } } catch {}",
+            [5, 0, 6, 1],
+        ),
+        # What is caught may be taken apart.
+        (
+            "for (let i = 0; i < 2; i++) try { try { throw { i }; } catch ({ i: e }) { seen.push(() => e); throw e; } } catch {}",
+            [0, 1],
+        ),
+        (
+            "let y = 0; for (let i = 0; i < 2; i++) try { try { throw [i]; } catch ([e, f = () => e, g = (y = i)])"
+            " { seen.push(() => e, f, () => y, () => g); throw e; } } catch {}",
+            [0, 0, 1, 0, 1, 1, 1, 1],
+        ),
+        (
+            "for (let i = 0; i < 2; i++) try { throw i; } catch (e) { seen.push(() => e);"
+            " try { throw {}; } catch ({ x = (e = 7) }) { seen.push(() => x); } }",
+            [7, 7, 7, 7],
+        ),
+        # Of a `finally` nothing is caught.
+        (
+            "let y = 0; for (let i = 0; i < 2; i++) try { try { y++; seen.push(() => y); throw 1; }"
+            " finally { const z = i; y += 0; seen.push(() => z); try { y++; } catch {} } } catch {}",
+            [4, 0, 4, 1],
+        ),
+        ("for (let i = 0; i < 2; i++) try { const x = i; seen.push(() => x); return; } finally { continue; }", [0, 1]),
         # One variable for all rounds where it stands outside of what was left.
         ("let y = 0; for (let i = 0; i < 2; i++) try { y++; seen.push(() => y); throw 1; } catch {}", [2, 2]),
         ("for (let i = 0; i < 2; i++) try { var x = i; seen.push(() => x); throw 1; } catch {}", [1, 1]),
@@ -222,12 +260,17 @@ def test_code_without_such_blocks_is_not_taken_apart() -> None:
             [0, 1, 1, 2],
         ),
         (
-            "for (let i = 0; i < 3;) { seen.push(() => i); i += 1; if (i !== 1) continue; seen.push(() => i); }",
-            [1, 1, 2, 3],
-        ),
-        (
             "for (let i = 0;; i++) { seen.push(() => i); if (i > 1) break; if (i) continue; seen.push(() => i); }",
             [0, 0, 1, 2],
+        ),
+        ("for (let i = 0;; i++) { seen.push(() => i); if (i > 1) break; continue; }", [0, 1, 2]),
+        (
+            "for (let i = 0;; i++) try { seen.push(() => i); if (i > 1) return; throw i; } catch { continue; }",
+            [0, 1, 2],
+        ),
+        (
+            "o: for (let i = 0, j = 5;; i++, j--) for (const x of [1]) { seen.push(() => j); if (!j) return; continue o; }",
+            [5, 4, 3, 2, 1, 0],
         ),
         ("let n = 2; for (let i = 0;;) { while (n-- > 0) seen.push(() => i); i++; if (i > 1) break; }", [1, 1]),
         (
@@ -245,6 +288,64 @@ def test_code_without_such_blocks_is_not_taken_apart() -> None:
 @pytest.mark.parametrize("kind", ["function f()", "async function f()", "function* f()"])
 def test_each_round_that_goes_on_has_its_own(loop: str, told: list[int], kind: str) -> None:
     assert ran(f"{kind} {{ {loop} }} {'f().next' if '*' in kind else 'f'}();") == told
+
+
+@pytest.mark.parametrize(
+    ("loops", "told"),
+    [
+        # The loop without a test begins where the loop in its body does: whoever jumps there may go on with either.
+        (
+            "let n = 2; for (let i = 0;;) { while (n-- > 0) { seen.push(() => i); i++; } if (i < 2) i++; else break; }",
+            [2, 2],
+        ),
+        (
+            """let n = 6; const read = () => n-- > 0 && { last: n % 3 === 0 };
+            all: for (let i = 0;;) {
+              for (;;) { const x = read(); if (x) seen.push(() => i); else break all; i += 10; if (x.last) break; }
+              i++;
+            }""",
+            [31, 31, 31, 62, 62, 62],
+        ),
+        (
+            """let n = 3; for (let i = 0;;) {
+              one: { while (n-- > 0) { seen.push(() => i); i++; if (i > 8) break one; } break; }
+            }""",
+            [3, 3, 3],
+        ),
+        # Nor has an update of which nothing is left a place of its own.
+        ("let n = 2; for (let i = 0;; 0) { while (n-- > 0) { seen.push(() => i); i++; } if (i > 1) break; }", [2, 2]),
+        (
+            "let n = 2; for (let i = 0; true; 'x') { do { seen.push(() => i); i++; } while (n-- > 0); if (i > 1) break; }",
+            [3, 3, 3],
+        ),
+        (
+            """let n = 2; for (let i = 0;; 0) {
+              for (;;) { in1: { break in1; for (;;) seen.push(0); } if (!n--) break; seen.push(() => i); i++; }
+              if (i > 1) break;
+            }""",
+            [2, 2],
+        ),
+        # What is left for what is behind a loop is not what that loop begins with.
+        (
+            """for (let k = 0; k < 2; k++) one: {
+              let y = k * 10; seen.push(() => y); if (k < 1) break one;
+              while (y < 12) { seen.push(() => y); y++; }
+            }""",
+            [0, 12, 12, 12],
+        ),
+        (
+            """for (const k of [0, 1]) {
+              let y = k * 10; seen.push(() => y); if (k < 1) continue;
+              do { seen.push(() => y); y++; if (y % 2) continue; } while (y < 12);
+            }""",
+            [0, 12, 12, 12],
+        ),
+    ],
+)
+def test_what_is_one_variable_stays_one(loops: str, told: list[int]) -> None:
+    source = f"(function () {{ {loops} }})();"
+    assert ran(source, of_the_engine) == told
+    assert ran(source) == told
 
 
 def test_a_function_that_ends_with_its_loop() -> None:
