@@ -59,7 +59,7 @@ __all__ = [
     "default_cache_folder",
 ]
 
-_MAGIC = b"nano-trio bytecode 9\n"
+_MAGIC = b"nano-trio bytecode 10\n"
 _DIGEST_SIZE = 32
 _UNFINISHED = ".new-"
 _HEADER_SIZE = len(_MAGIC) + _DIGEST_SIZE

@@ -24,6 +24,7 @@ __all__ = [
     "Operation",
     "assemble",
     "encode_lines",
+    "let_go",
     "read_instructions",
     "read_lines",
     "reckon",
@@ -102,6 +103,9 @@ _GOTOS = {Operation.GOTO, Operation.GOTO8, Operation.GOTO16}
 _STARTS = {Operation.FOR_OF_START, Operation.FOR_AWAIT_OF_START}
 # What a `with` whose object has the variable leaves more or less than where it has not.
 _MORE_OF_WITH = (1, -1, 1, 2, 2)
+
+_FORGOTTEN = 8
+"""As many at a time."""
 
 # Lines: where the short form of an entry begins, and what it can say.
 _LINE_BASE, _LINE_RANGE, _FIRST_SHORT = -1, 5, 1
@@ -190,7 +194,7 @@ def assemble(instructions: Sequence[Instruction]) -> tuple[bytes, dict[Instructi
                 has_changed = True
         if not has_changed:
             break
-    parts: list[bytes] = []
+    code = bytearray()
     for instruction in in_pieces(instructions):
         operand = instruction.operand
         if instruction.target is not None:
@@ -198,8 +202,16 @@ def assemble(instructions: Sequence[Instruction]) -> tuple[bytes, dict[Instructi
             width = 4 if instruction.operation in _FAR else _NEAR[instruction.operation][0]
             far = offsets[instruction.target] - offsets[instruction] - 1 - before
             operand = operand[:before] + far.to_bytes(width, "little", signed=True) + operand[before:]
-        parts += [bytes([instruction.operation]), operand]
-    return b"".join(parts), offsets
+        code.append(instruction.operation)
+        code += operand
+    return bytes(code), offsets
+
+
+@enters
+def let_go(instructions: list[Instruction]) -> None:
+    """Forget them, some at a time: all at once takes milliseconds where they are many."""
+    for _ in in_pieces(range(0, len(instructions), _FORGOTTEN)):
+        del instructions[-_FORGOTTEN:]
 
 
 @enters
@@ -234,16 +246,16 @@ def read_lines(table: bytes) -> list[Line]:
 def encode_lines(lines: Sequence[Line]) -> bytes:
     """As :func:`read_lines` reads it."""
     last_at, last_line, last_column = lines[0]
-    parts = [encode_number(last_line), encode_number(last_column)]
+    table = bytearray(encode_number(last_line) + encode_number(last_column))
     for at, line, column in in_pieces(itertools.islice(lines, 1, None)):
         further, down = at - last_at, line - last_line
         if _LINE_BASE <= down < _LINE_BASE + _LINE_RANGE and further <= _LONGEST_SHORT:
-            parts.append(bytes([down - _LINE_BASE + further * _LINE_RANGE + _FIRST_SHORT]))
+            table.append(down - _LINE_BASE + further * _LINE_RANGE + _FIRST_SHORT)
         else:
-            parts += [b"\0", encode_number(further), _encode_signed(down)]
-        parts.append(_encode_signed(column - last_column))
+            table += b"\0" + encode_number(further) + _encode_signed(down)
+        table += _encode_signed(column - last_column)
         last_at, last_line, last_column = at, line, column
-    return b"".join(parts)
+    return bytes(table)
 
 
 def _signed(reader: Reader) -> int:

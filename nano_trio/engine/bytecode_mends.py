@@ -24,12 +24,13 @@ from nano_trio.engine.bytecode_instructions import (
     Line,
     assemble,
     encode_lines,
+    let_go,
     read_instructions,
     read_lines,
     reckon,
 )
 from nano_trio.engine.native_calls import enters
-from nano_trio.engine.pauses import in_pieces
+from nano_trio.engine.pauses import in_pieces, pause
 
 __all__ = ["mended"]
 
@@ -58,9 +59,10 @@ def mended(code: bytes, value_at: Callable[[bytes], int]) -> bytes:
 @enters
 def _changed(code: bytes, at: int, *, loops: bool, blocks: bool) -> bytes:
     """The same with ``for await`` loops mended, and blocks. Raises :class:`UnknownBytecode`."""
-    parts: list[bytes] = []
+    result = bytearray()
     after = 0
     for function in functions_of(code, at):
+        pause()
         begin, end = function.code
         if end - begin > _LONGEST:
             continue
@@ -69,18 +71,28 @@ def _changed(code: bytes, at: int, *, loops: bool, blocks: bool) -> bytes:
         closes = blocks and bytecode_blocks.may_close(code, function)
         if not has_loops and not variables and not closes:
             continue
-        for (begin, end), new in _changes(code, function, has_loops, variables, closes):
-            parts += [code[after:begin], new]
+        instructions = read_instructions(code[begin:end])
+        for (begin, end), new in _changes(code, function, instructions, has_loops, variables, closes):
+            result += code[after:begin]
+            result += new
             after = end
-    return b"".join([*parts, code[after:]]) if parts else code
+        let_go(instructions)
+    if not result:
+        return code
+    result += code[after:]
+    return bytes(result)
 
 
 @enters
 def _changes(
-    code: bytes, function: Function, has_loops: bool, variables: dict[int, int], closes: bool
+    code: bytes,
+    function: Function,
+    instructions: list[Instruction],
+    has_loops: bool,
+    variables: dict[int, int],
+    closes: bool,
 ) -> list[tuple[Place, bytes]]:
     """What is to stand in a function where something else does. Raises :class:`UnknownBytecode`."""
-    instructions = read_instructions(code[slice(*function.code)])
     changed, loops = instructions, list[tuple[Instruction, Instruction]]()
     if closes:
         changed = bytecode_blocks.goes_on_anew(changed) or changed
@@ -120,14 +132,18 @@ def _at(line: Line) -> int:
 
 
 @cache
+@enters
 def _is_proved(program: str, said: str) -> bool:
     """Whether a program says that, in an engine of the version that this was written for, when it is mended."""
     context = quickjs.Context()
+    pause()
     code = context.compile(program, "a.js").write_object()
+    pause()
     try:
         changed = _changed(code, value_at(code), loops=True, blocks=True)
     except UnknownBytecode:
         return False
+    pause()
     told = context.eval_function(context.read_object(changed))
     while context.execute_pending_job():
         pass
