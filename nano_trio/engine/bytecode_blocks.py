@@ -257,9 +257,10 @@ def _caught(instructions: Sequence[Instruction], index: int, variables: Mapping[
         return [variable] if variables.get(variable, 0) & KIND == CATCHES else []
     found: list[int] = []
     if first.operation not in (Operation.DROP, Operation.GOSUB):
-        # It is taken apart, until the block begins in which one catches what is to go through `finally`.
+        # It is taken apart, until the block begins in which one catches what is to go through `finally`; where that
+        # fails for certain, with a constant that is assigned to, no block is there.
         for instruction in in_pieces(itertools.islice(instructions, index, None)):
-            if instruction.operation == Operation.CATCH:
+            if instruction.operation in (Operation.CATCH, Operation.THROW_ERROR):
                 break
             if instruction.operation in _PUTS and variables.get(_variable(instruction), 0) & IS_LEXICAL:
                 found.append(_variable(instruction))

@@ -122,6 +122,12 @@ def test_each_round_has_its_own(loop: str, kind: str) -> None:
             " try { throw {}; } catch ({ x = (e = 7) }) { seen.push(() => x); } }",
             [7, 7, 7, 7],
         ),
+        # Where that fails for certain nothing of the block is there.
+        (
+            "const c = 0; for (let i = 0; i < 2; i++) { seen.push(() => y);"
+            " one: { try { try { throw {}; } catch ({ [c = 1]: a }) { } } finally { break one; } } let y = i; }",
+            [0, 1],
+        ),
         # Of a `finally` nothing is caught.
         (
             "let y = 0; for (let i = 0; i < 2; i++) try { try { y++; seen.push(() => y); throw 1; }"
