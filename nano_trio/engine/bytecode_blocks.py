@@ -37,7 +37,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from nano_trio.engine.bytecode_functions import (
-    CATCHES,
     FUNCTIONS,
     IS_LEXICAL,
     IS_OF_BLOCK,
@@ -141,8 +140,7 @@ def goes_on_anew(instructions: Sequence[Instruction]) -> list[Instruction] | Non
             closing.append(instruction)
         elif closing:
             before[instruction], closing = closing, []
-        # An update without instructions begins where the body does.
-        elif last in before and last.operation in _GOTOS and instruction.operation not in _GOTOS:
+        elif last in before and last.operation in _GOTOS:
             skipping[instruction] = last
         last = instruction
     new: dict[Instruction, list[Instruction]] = {}
@@ -156,7 +154,8 @@ def goes_on_anew(instructions: Sequence[Instruction]) -> list[Instruction] | Non
             there = before.get(target)
         elif target in skipping:
             body = skipping[target].target
-            # Who leaves a block before a loop goes behind that: nobody jumps back from there.
+            # An update without instructions begins where the body does. And who leaves a block before a loop goes
+            # behind that: nobody jumps back from there.
             if body is not None and target.at < body.at <= jump.at:
                 there = new.setdefault(target, [])
                 if not there:
@@ -254,7 +253,7 @@ def _caught(instructions: Sequence[Instruction], index: int, variables: Mapping[
     first = instructions[index]
     if first.operation in _PUTS:
         variable = _variable(first)
-        return [variable] if variables.get(variable, 0) & KIND == CATCHES else []
+        return [variable] if variable in variables else []
     found: list[int] = []
     if first.operation not in (Operation.DROP, Operation.GOSUB):
         # It is taken apart, until the block begins in which one catches what is to go through `finally`; where that

@@ -16,7 +16,6 @@ from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import in_pieces
 
 __all__ = [
-    "CATCHES",
     "FUNCTIONS",
     "IS_LEXICAL",
     "IS_OF_BLOCK",
@@ -39,8 +38,8 @@ _HAS_DEBUG = 1 << 10
 # How a variable is described.
 KIND = 15
 """What says its kind."""
-FUNCTIONS, CATCHES = (1, 2), 3
-"""The kinds of functions that are declared in blocks, and of what is caught."""
+FUNCTIONS = (1, 2)
+"""The kinds of functions that are declared in blocks."""
 IS_LEXICAL, _IS_CAPTURED, IS_OF_BLOCK = (1 << bit for bit in range(5, 8))
 
 

@@ -107,6 +107,17 @@ def test_each_round_has_its_own(loop: str, kind: str) -> None:
             " f = function g() { return i + 5; }; { const x = i; seen.push(() => x); throw 1; } } catch {}",
             [5, 0, 6, 1],
         ),
+        # A function that is put into a variable begins nothing.
+        (
+            "for (let i = 0; i < 2; i++) try { seen.push(() => f()); const f = function g() { return i; }; throw f; } catch {}",
+            [0, 1],
+        ),
+        # Nor does a block with what may be left out before it.
+        (
+            "var f; for (let i = 0; i < 2; i++) try { if (i > 5) f = function g() {};"
+            " { const x = i; seen.push(() => x); throw f; } } catch {}",
+            [0, 1],
+        ),
         # What is caught may be taken apart.
         (
             "for (let i = 0; i < 2; i++) try { try { throw { i }; } catch ({ i: e }) { seen.push(() => e); throw e; } } catch {}",
@@ -137,6 +148,10 @@ def test_each_round_has_its_own(loop: str, kind: str) -> None:
         ("for (let i = 0; i < 2; i++) try { const x = i; seen.push(() => x); return; } finally { continue; }", [0, 1]),
         # One variable for all rounds where it stands outside of what was left.
         ("let y = 0; for (let i = 0; i < 2; i++) try { y++; seen.push(() => y); throw 1; } catch {}", [2, 2]),
+        (
+            "let y = 0; for (let i = 0; i < 2; i++) try { const z = i; y++; seen.push(() => y); throw z; } catch {}",
+            [2, 2],
+        ),
         ("for (let i = 0; i < 2; i++) try { var x = i; seen.push(() => x); throw 1; } catch {}", [1, 1]),
     ],
 )
