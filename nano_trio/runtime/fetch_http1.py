@@ -53,7 +53,7 @@ class Http1Connection:
         self._h11 = _new_h11()
         self._is_plain = isinstance(connected.stream, trio.SocketStream)
         self._ahead: list[Any] = []
-        """Events of the response that were looked for before they were asked for; or the error that h11 raised."""
+        """Events of the response that were looked for before they were asked for; or what is wrong there."""
         self._left = 0
         """Bytes of the response's body that are still to come, where its length is known."""
         self._past = False
@@ -188,8 +188,8 @@ class Http1Connection:
         while True:
             if not self._past:
                 event = self._ahead.pop(0) if self._ahead else self._next_at_hand()
-                if isinstance(event, h11.RemoteProtocolError):
-                    raise self._why(_protocol_error(event))
+                if isinstance(event, FetchError):
+                    raise self._why(event.again())
                 if event is not h11.NEED_DATA:
                     return event
                 self._past = self._left >= _LARGE_BYTES
@@ -215,11 +215,11 @@ class Http1Connection:
             self._h11.receive_data(data)
 
     def _next_at_hand(self) -> Any:
-        """The next event of what was received, or ``NEED_DATA``; an error is returned."""
+        """The next event of what was received, or ``NEED_DATA``; an error is returned, not raised."""
         try:
             event = self._h11.next_event()
         except h11.RemoteProtocolError as error:
-            return error
+            return _protocol_error(error)
         if event is not h11.NEED_DATA:
             self._measure(event)
         return event
