@@ -82,6 +82,18 @@ def test_reload(admin: Any, server: Server) -> None:
     assert json.loads(admin("reload", "--json").out)["removed"] == ["extra"]
 
 
+def test_all_that_is_wrong_with_a_configuration_stands_below_the_line_of_the_log(admin: Any, server: Server) -> None:
+    before = server.document
+    server.write({"prot": 1, "apps": []})
+    wrong = admin("reload", code=1).err.splitlines()
+    assert len(wrong) == 2
+    first, *below, _ = admin("logs", "--level", "warning", "-n", "2").out.splitlines()
+    assert first.endswith("the configuration was not reloaded; the running one stays")
+    assert below == [f"    {line}" for line in wrong]
+    server.write(before)
+    admin("reload")
+
+
 def test_a_version_that_does_not_load(admin: Any, server: Server) -> None:
     server.get("two")
     before = (server.folder / "two.js").read_text()
