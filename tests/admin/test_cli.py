@@ -173,10 +173,27 @@ def test_logs_are_followed(server: Server) -> None:
         process.communicate()
 
 
-def test_health(admin: Any) -> None:
-    out = admin("health").out
-    assert out.startswith("ok: nano-trio ")
-    assert json.loads(admin("health", "--json").out)["status"] == "ok"
+def test_health(nano: Nano, guarded: Server) -> None:
+    """An app of which no request is answered is not well, though it only seems asleep."""
+
+    def health(*arguments: str) -> Result:
+        return nano("admin", "--url", guarded.url, "--token", TOKEN, "health", *arguments)
+
+    assert health().out.startswith("ok: nano-trio ")
+    assert json.loads(health("--json").out)["status"] == "ok"
+    file = guarded.folder / "two.js"
+    sound = file.read_text()
+    for faulty in ("export default (", "throw new Error('the database is not there')"):
+        file.write_text(faulty)
+        nano("admin", "--url", guarded.url, "--token", TOKEN, "reload")
+        assert guarded.get("two").status == 503
+        told = health()
+        assert told.code == 1
+        assert told.out.splitlines()[0].startswith("degraded: nano-trio ")
+        assert told.out.splitlines()[1].startswith("  two: cannot load: two.js:1:")
+    file.write_text(sound)
+    assert guarded.get("two").status == 200
+    assert health().out.startswith("ok: nano-trio ")
 
 
 # -- finding the server -----------------------------------------------------------------------------------------------
