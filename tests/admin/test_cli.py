@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from nano_trio.cli.top import COLUMNS, View, plain, split_keys, table
 from tests.cli.conftest import COMMAND, Result, environment
@@ -466,7 +468,7 @@ def test_keys_filter_pause_and_end() -> None:
 def test_a_view_without_a_sample() -> None:
     assert plain(View()).startswith("waiting")
     assert View().rows() == []
-    assert table(View(), 20) is not None
+    assert table(View(), 80, 20) is not None
 
 
 def test_a_long_table_is_scrolled() -> None:
@@ -474,7 +476,28 @@ def test_a_long_table_is_scrolled() -> None:
     found.key("n")
     for _ in range(100):
         found.key("j")
-    table(found, 25)
+    table(found, 80, 25)
     assert found.top == 30
     found.key("\x1b[5~")
     assert found.top == 20
+
+
+@pytest.mark.parametrize("sort", [None, "t", "m"])
+@pytest.mark.parametrize("width", [200, 80, 60, 40, 20])
+def test_what_a_narrow_terminal_shows_is_whole(width: int, sort: str | None) -> None:
+    """Names, what the table is sorted by, and of the rest as many columns as there is room for."""
+    found = view(app("shop", state="quarantined", requests_per_s=1234.5, restarts=17, memory_bytes=123 << 20))
+    if sort:
+        found.key(sort)
+    console = Console(width=width, height=20, file=io.StringIO())
+    with console.capture() as screen:
+        console.print(table(found, width, 20))
+    _, titles, _, row, foot = screen.get().splitlines()
+    by = {None: ("REQ/S", "1,234"), "t": ("RESTARTS", "17"), "m": ("MEMORY", "123.0M")}[sort]
+    assert titles.split()[0] == "APP"
+    assert by[0] in titles
+    assert row.split()[0] == "shop"
+    assert by[1] in row.split()
+    assert "…" not in titles + row
+    assert foot.startswith("q:quit")
+    assert len(titles.split()) >= (8 if width >= 80 else 3)
