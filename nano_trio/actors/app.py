@@ -324,6 +324,7 @@ class App:
         )
 
     def _begun(self) -> None:
+        self._registry.unloadable.discard(self)
         self.counts.starts += 1
         if self._crashed_last:
             self._crashed_last = False
@@ -341,6 +342,8 @@ class App:
             return
         self.last_error = why
         self.counts.crashes += 1
+        if incarnation is None or incarnation.did_not_load:
+            self._registry.unloadable.add(self)
         self._crashed_last = True
         self._current = None
         # A file may have been mended since: the next start reads anew.
@@ -460,6 +463,7 @@ class App:
     def forget_code(self) -> None:
         """The next start reads the files anew, and at once even where the app has failed."""
         self.source.forget()
+        self._registry.unloadable.discard(self)
         self.restarts.forgive()
         self.last_reload_error = None
         if self.state is AppState.FAILED:

@@ -152,6 +152,11 @@ class Incarnation:
         return () if exchange is None else exchange.request.chain
 
     @property
+    def did_not_load(self) -> bool:
+        """Whether that is what it ended of."""
+        return self._load_error is not None
+
+    @property
     def would_fail_again(self) -> bool:
         """Whether its code did not load, and nothing but a change of it could make a difference."""
         return self._load_error is not None and not self._has_waited

@@ -91,6 +91,7 @@ class Registry:
         self._numbered = 0
         self._log = structlog.get_logger("nano_trio")
         self.apps: dict[str, App] = {}
+        self.unloadable: set[App] = set()
         apps = tuple(apps)
         if turns is not None:
             turns.introduce(settings.name for settings in apps)
@@ -257,6 +258,7 @@ class Registry:
             if app.name not in self.apps:
                 logs.rates.forget(app.name)
             self._stirring.pop(app, None)
+            self.unloadable.discard(app)
             logs.lifecycle(app.name, "removed")
 
     async def drain(self, timeout_s: float) -> None:

@@ -32,6 +32,8 @@ class Registry(Protocol):
     drain_timeout_s: float
     quarantined: Mapping[str, str]
     """Apps that are not to run, and why."""
+    unloadable: set[App]
+    """Apps whose code did not load when it was last tried."""
     room_bus: RoomBus | None
     """The way to the apps' rooms in other processes."""
 

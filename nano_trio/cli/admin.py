@@ -13,6 +13,7 @@ import click
 from nano_trio.cli.admin_link import Place, also_behind, place_options, run_with
 from nano_trio.cli.arguments import Choice, WholeNumber
 from nano_trio.cli.outcome import fail
+from nano_trio.cli.streams import end_where_output_is_lost
 
 if TYPE_CHECKING:
     from nano_trio.web.admin.client import AdminClient
@@ -318,17 +319,24 @@ def _print_line(line: dict[str, Any], as_json: bool) -> None:
         if as_json:
             print(json.dumps(line, ensure_ascii=False), flush=True)
             return
-        fields = "".join(f" {key}={_one_line(_listed(value))}" for key, value in line.items() if key not in _OWN_FIELDS)
+        # As the server's own log has it.
+        several = ["reason"] if "\n" in str(line.get("reason", "")) else []
+        fields = "".join(
+            f" {key}={_one_line(_listed(value))}"
+            for key, value in line.items()
+            if key not in _OWN_FIELDS and key not in several
+        )
         name = f"{_one_line(line['app'])}: " if line.get("app") else ""
         stamp, level = str(line.get("timestamp", ""))[11:23], f"{line.get('level', 'info')!s:<7}"
         level = click.style(level, fg={"warning": "yellow", "error": "red", "info": "green"}.get(level.strip()))
         click.echo(f"{stamp} {level} {name}{_one_line(line.get('event', ''))}{fields}")
-        for key in ("error", "exception", "stack"):
+        for key in (*several, "error", "exception", "stack"):
             for below in str(line.get(key) or "").splitlines():
                 click.echo(f"    {_one_line(below)}")
         sys.stdout.flush()
-    except BrokenPipeError:
-        os._exit(1)  # the reader has gone (`| head`): nobody is left to tell
+    except OSError as error:
+        end_where_output_is_lost(error)
+        raise
 
 
 def _listed(value: object) -> object:

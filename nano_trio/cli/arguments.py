@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from nano_trio.cli.streams import end_where_output_is_lost
+
 __all__ = ["Choice", "Commands", "ImportedCommands", "Number", "WholeNumber"]
 
 
@@ -85,15 +87,20 @@ class Commands(click.Group):
     """A group that knows the commands of the groups in it."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As click does, for whom a pipe that nobody reads (``| head``) is no error, even where nurseries wrap it."""
+        """As click does, for whom a pipe that nobody reads (``| head``) is no error, even where nurseries wrap it.
+
+        Where the output goes to a full disk that is told.
+        """
         try:
             return super().invoke(ctx)
-        except BaseExceptionGroup as group:
-            rest: BaseException = group
+        except (OSError, BaseExceptionGroup) as error:
+            rest: BaseException = error
             while isinstance(rest, BaseExceptionGroup) and len(rest.exceptions) == 1:
                 rest = rest.exceptions[0]
             if isinstance(rest, BrokenPipeError):
                 raise rest from None
+            if isinstance(rest, OSError):
+                end_where_output_is_lost(rest)
             raise
 
     def resolve_command(

@@ -37,6 +37,9 @@ def certs(hosts: tuple[str, ...], config_path: Path | None, folder: Path | None,
 
     try:
         hostnames = list(parse_hostnames(hosts))
+    except ConfigError as error:
+        raise click.UsageError("\n".join(f"HOST: {problem.message}" for problem in error.problems)) from None
+    try:
         if config_path is not None:
             config = load(config_path)
             folder = folder or config.tls.certs

@@ -101,7 +101,7 @@ def _find_troubles(app_path: Path | None, config_path: Path | None) -> tuple[lis
         try:
             config = load(config_path)
             apps, esbuild = config.apps, config.esbuild
-            troubles = list(_of_state_folder(config_path, config))
+            troubles = sorted((*_of_state_folder(config_path, config), *_of_dates(config_path, config)), key=_place)
         except ConfigError as error:
             troubles = sorted(_of_config(config_path, error.problems), key=_place)
             apps, esbuild = sound_apps(config_path)
@@ -133,6 +133,20 @@ def _of_state_folder(file: Path, config: Config) -> Iterable[_Trouble]:
         yield _Trouble(
             file=str(file), line=line, column=column, key="state_dir", message=problem, source=_line(file, line)
         )
+
+
+def _of_dates(file: Path, config: Config) -> Iterable[_Trouble]:
+    """Of certificates that are not valid today: the server starts all the same, but clients will not have it."""
+    from nano_trio.config import dates_problem
+    from nano_trio.config.positions import positions
+
+    certificates = {index: app.tls.cert for index, app in enumerate(config.apps) if app.tls.cert is not None}
+    places = positions(file) if certificates else None
+    for index, cert in certificates.items():
+        if places is not None and (problem := dates_problem(cert)):
+            line, column = places.find(("apps", index, "tls", "cert"))
+            key = f"apps[{index}].tls.cert"
+            yield _Trouble(file=str(file), line=line, column=column, key=key, message=problem, source=_line(file, line))
 
 
 def _load_all(apps: list[App], esbuild: Path | None) -> list[tuple[App, LoadProblem | None]]:

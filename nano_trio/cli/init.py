@@ -44,7 +44,8 @@ _EDITORS = ".nano-trio"
 def init(name: str | None, template: str, only_types: bool) -> None:
     """Make a new app in the folder NAME (without NAME, in this one): code, a test, a configuration.
 
-    Files that are there are never overwritten, but for those of .nano-trio with --types.
+    NAME may be a path; the app is named after its last part. Files that are there are never overwritten, but for those
+    of .nano-trio with --types.
 
     \b
     Examples:
@@ -60,23 +61,24 @@ def init(name: str | None, template: str, only_types: bool) -> None:
             raise click.UsageError("give either --template or --types")
         _write_types(Path(name or "."))
         return
+    folder = Path(name or ".")
     try:
-        app = parse_app_name(app_name(Path()) if name is None else name)
+        # "." and ".." are folders whose names are elsewhere.
+        app = parse_app_name(app_name(folder) if folder.name in ("", "..") else folder.name)
     except ConfigError as error:
-        fail(str(error))
-    folder = Path() if name is None else Path(name)
+        raise click.UsageError(f"NAME: {error.problems[0].message}") from None
     files = _files(template, app)
     if folder.exists() and not folder.is_dir():
         fail(f"{folder} is a file; nothing was written")
     there = [path for path in files if os.path.lexists(folder / path)]
     if there:
-        where = "this folder" if name is None else f"the folder {folder}"
+        where = "this folder" if folder == Path() else f"the folder {folder}"
         fail(f"{where} already has {', '.join(there)}; nothing was written. Choose another NAME, or move them away.")
     _write(folder, files, "x")
     click.echo(f"{app}: made from the template {template}: {', '.join(path for path in files if '/' not in path)}")
     click.echo("\nNext:")
-    if name is not None:
-        click.echo(f"  cd {shlex.quote(name)}")
+    if folder != Path():
+        click.echo(f"  cd {shlex.quote(str(folder))}")
     if template == "hono":
         click.echo("  npm install")
     click.echo("  nano-trio dev")

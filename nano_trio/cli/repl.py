@@ -13,6 +13,7 @@ import click
 
 from nano_trio.cli.outcome import fail
 from nano_trio.cli.quick_imports import quick_imports
+from nano_trio.cli.streams import end_where_output_is_lost
 from nano_trio.cli.terminal import colors
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ async def _main(app_path: Path | None) -> int:
         out = sys.stderr if level in ("warn", "error") else sys.stdout
         try:
             print(text.encode("utf-8", "replace").decode(), file=out, flush=True)
-        except BrokenPipeError:  # this is inside a turn, which nothing may be raised into
-            os._exit(1)
+        except OSError as error:  # this is inside a turn, which nothing may be raised into
+            end_where_output_is_lost(error)
 
     options: dict[str, Any] = {"colors": colors(sys.stdout)}
     logs.configure("warning", "text")

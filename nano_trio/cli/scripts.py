@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from nano_trio.cli.outcome import fail, until_interrupted
 from nano_trio.cli.quick_imports import quick_imports
+from nano_trio.cli.streams import end_where_output_is_lost
 
 __all__ = ["eval_", "run"]
 
@@ -57,6 +57,8 @@ def run(file: Path, arguments: tuple[str, ...]) -> None:
     Example:
       nano-trio run script.js one two
     """
+    if str(file) == "-":
+        raise click.UsageError("FILE is no script of standard input: `nano-trio repl` evaluates what comes from a pipe")
     with quick_imports():
         import trio
 
@@ -81,6 +83,5 @@ def _console(level: str, text: str) -> None:
     stream = sys.stderr if level in ("warn", "error") else sys.stdout
     try:
         print(text.encode("utf-8", "replace").decode("utf-8"), file=stream, flush=True)
-    except BrokenPipeError:
-        # The reader has gone (`| head`): nobody is left to tell.
-        os._exit(1)
+    except OSError as error:
+        end_where_output_is_lost(error)  # in a turn, which nothing may be raised into

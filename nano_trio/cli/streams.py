@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import select
 import sys
 
-__all__ = ["hold_standard_streams", "tell"]
+__all__ = ["end_where_output_is_lost", "hold_standard_streams", "tell"]
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -47,3 +50,15 @@ def tell(text: str) -> bool:
     except (OSError, ValueError):
         pass
     return not rest
+
+
+def end_where_output_is_lost(error: OSError) -> None:
+    """End the process with 1 where an error was met in writing to a standard stream, for good: nobody reads the pipe,
+    or the disk is full, which is told on standard error. Returns for all other errors, which name a file, for one.
+    """
+    if error.filename is not None or not (isinstance(error, BrokenPipeError) or error.errno in _FULL):
+        return
+    if error.errno in _FULL:
+        with contextlib.suppress(OSError):
+            os.write(2, f"cannot write the output: {os.strerror(error.errno or 0).lower()}\n".encode())
+    os._exit(1)  # what is buffered would be tried again

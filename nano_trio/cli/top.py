@@ -70,6 +70,24 @@ COLUMNS = (
 )
 """CONN: requests that are in progress and open WebSockets."""
 
+_LEFT_OUT = (
+    "restarts",
+    "mailbox",
+    "connections",
+    "p50_ms",
+    "errors_per_s",
+    "memory_bytes",
+    "p99_ms",
+    "cpu_percent",
+    "requests_per_s",
+    "state",
+)
+"""Columns that a narrow terminal has no room for, the first first. Numbers that are cut would be other numbers."""
+_NAME_WIDTH = 20
+"""Of which a name is cut before another column is left out."""
+_GAP = 3
+"""Between two columns, as :mod:`rich` draws them."""
+
 
 @attrs.define
 class View:
@@ -166,10 +184,30 @@ class View:
             return f"filter: {self.filter}▏ (Enter: done, Esc: none)"
         keys = " ".join(f"{column.key}:{column.title.split()[0].lower()}" for column in COLUMNS)
         told = f"filter {self.filter!r}  " if self.filter else ""
-        return f"{told}{'PAUSED  ' if self.paused else ''}sort {keys}   /:filter space:pause ↑↓:scroll q:quit"
+        return f"{told}{'PAUSED  ' if self.paused else ''}q:quit /:filter space:pause ↑↓:scroll   sort {keys}"
+
+    def title(self, column: Column) -> str:
+        """A column's, with an arrow where the table is sorted by it."""
+        arrow = "" if column is not self.sort else " ▼" if column.descending != self.reverse else " ▲"
+        return f"{column.title}{arrow}"
+
+    def columns(self, rows: list[Row], width: int) -> list[Column]:
+        """Those that fit beside each other, the one that the table is sorted by among them."""
+        chosen = list(COLUMNS)
+        wide = {
+            column.field: max(map(len, (self.title(column), *(column.show(row[column.field]) for row in rows))))
+            for column in chosen
+        }
+        wide["name"] = min(wide["name"], _NAME_WIDTH)
+        for field in _LEFT_OUT:
+            if sum(wide[column.field] + _GAP for column in chosen) - _GAP <= width:
+                break
+            if field != self.sort.field:
+                chosen = [column for column in chosen if column.field != field]
+        return chosen
 
 
-def table(view: View, height: int) -> RenderableType:
+def table(view: View, width: int, height: int) -> RenderableType:
     """The screen."""
     from rich import box
     from rich.console import Group
@@ -179,20 +217,21 @@ def table(view: View, height: int) -> RenderableType:
     rows = view.rows()
     shown = max(1, height - 5)
     view.top = max(0, min(view.top, len(rows) - shown))
+    rows = rows[view.top : view.top + shown]
+    columns = view.columns(rows, width)
     grid = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, show_edge=False)
-    for column in COLUMNS:
-        arrow = "" if column is not view.sort else " ▼" if column.descending != view.reverse else " ▲"
+    for column in columns:
         left = column.field in ("name", "state")
         grid.add_column(
-            f"{column.title}{arrow}",
+            view.title(column),
             justify="left" if left else "right",
             no_wrap=True,
             ratio=3 if column.field == "name" else None,
             header_style="bold reverse" if column is view.sort else "bold",
         )
-    for row in rows[view.top : view.top + shown]:
+    for row in rows:
         style = {"failed": "red", "quarantined": "red", "draining": "yellow", "asleep": "dim"}.get(row["state"], "")
-        grid.add_row(*(Text(column.show(row[column.field])) for column in COLUMNS), style=style)
+        grid.add_row(*(Text(column.show(row[column.field])) for column in columns), style=style)
     return Group(Text(view.head(), style="bold", no_wrap=True), grid, Text(view.foot(), style="dim", no_wrap=True))
 
 
@@ -257,7 +296,7 @@ async def _live(view: View, samples: Any) -> None:
     with Live(console=console, screen=True, auto_refresh=False) as screen:
 
         def draw() -> None:
-            screen.update(table(view, console.size.height), refresh=True)
+            screen.update(table(view, *console.size), refresh=True)
 
         async def listen() -> None:
             async for items in samples:

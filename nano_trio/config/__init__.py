@@ -45,7 +45,7 @@ from nano_trio.config.schema import (
     schema_text,
     to_document,
 )
-from nano_trio.config.tls_checks import pair_problem
+from nano_trio.config.tls_checks import dates_problem, pair_problem
 
 __all__ = [
     "SCHEMA_FILE",
@@ -73,6 +73,7 @@ __all__ = [
     "TlsVersion",
     "app_name",
     "as_started",
+    "dates_problem",
     "describe_keys",
     "diff",
     "from_document",

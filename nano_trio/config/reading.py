@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from nano_trio.config.files import read_file
-from nano_trio.config.problems import ConfigError, KeyPath, Problem, render
+from nano_trio.config.problems import ConfigError, KeyPath, Problem, render, show
 
+_BARE_WORD = re.compile(r"[A-Za-z_~/.][^\s,\]}#]*")
+_KEY = re.compile(r"\s*([\w.-]+)\s*=")
+_QUOTED = re.compile(r"'([^']*)'")
+_TABLE_TWICE = re.compile(r"Cannot declare \((.*)\) twice")
 _TOML_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -81,7 +85,25 @@ def _parse_toml(path: Path, text: str) -> Any:
         found = _TOML_POSITION.search(message)
         place = (int(found[1]), int(found[2])) if found and found[1] else _position(text)
         reason = message[: found.start()] if found else message
-        raise _error(path, f"invalid TOML: {reason}", place) from None
+        raise _error(path, f"invalid TOML: {_in_words(reason, text, *place)}", place) from None
+
+
+def _in_words(reason: str, text: str, line: int, column: int) -> str:
+    """What the parser says, and what to write instead where that is known."""
+    lines = text.split("\n")
+    source = lines[line - 1] if line <= len(lines) else ""
+    if reason == "Invalid value" and (found := _BARE_WORD.match(source, column - 1)):
+        word = found[0]
+        if word.lower() in ("null", "none", "nil"):
+            return 'Invalid value: TOML has no null; leave the key out, or write "none" where the key accepts that'
+        if word.lower() in ("true", "yes", "on", "false", "no", "off"):
+            return "Invalid value: write true or false"
+        return f"Invalid value: text stands in quotes, {show(word)}"
+    if reason == "Cannot overwrite a value" and (found := _KEY.match(source)):
+        return f"{found[1]} is given twice"
+    if found := _TABLE_TWICE.fullmatch(reason):
+        return f"the table [{'.'.join(_QUOTED.findall(found[1]))}] is given twice"
+    return reason
 
 
 def _repeated_keys(document: Any) -> list[KeyPath]:

@@ -24,7 +24,7 @@ from nano_trio.config.rules import Rule
 Hook = Callable[[Any, Any], Any]
 
 TABLES: dict[str, type[attrs.AttrsInstance]] = {
-    "the top level": Config,
+    "the top level of the file": Config,
     '"defaults"': Limits,
     "an app": App,
     '"admin"': Admin,

@@ -19,7 +19,7 @@ from nano_trio.config.problems import Finding, Rejected, show
 
 
 def locate_pair(tls: AppTls, folder: str) -> AppTls:
-    """The absolute paths of an app's certificate and key. Raises `Rejected` where they cannot serve today."""
+    """The absolute paths of an app's certificate and key. Raises `Rejected` where they cannot serve."""
     if tls.cert is None and tls.key is None:
         return tls
     if tls.cert is None or tls.key is None:
@@ -33,8 +33,30 @@ def locate_pair(tls: AppTls, folder: str) -> AppTls:
 
 
 def pair_problem(cert: Path, key: Path) -> str | None:
-    """Why a certificate and its key cannot serve today, and which file it is; None where they can. Blocks."""
+    """Why a certificate and its key cannot serve, and which file it is; None where they can. Blocks."""
     return next((message for _, message in _findings(cert, key)), None)
+
+
+def dates_problem(cert: Path) -> str | None:
+    """What of a sound certificate or its chain is not valid today, and which file it is; else None. Blocks.
+
+    It keeps no server from starting: the other apps are served, and so is this one to whoever does not mind. A machine
+    that boots may not know the time yet, and one whose certificate expired last night must come up again today.
+    """
+    from cryptography import x509
+
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        chain = x509.load_pem_x509_certificates(cert.read_bytes())
+    except (OSError, ValueError):  # changed since it was found sound
+        return None
+    for number, certificate in enumerate(chain):
+        which = "the certificate" if number == 0 else f"certificate {number + 1} of the chain"
+        if certificate.not_valid_after_utc < now:
+            return f"{which} expired on {certificate.not_valid_after_utc:%Y-%m-%d} (looked at {cert})"
+        if certificate.not_valid_before_utc > now:
+            return f"{which} is valid only from {certificate.not_valid_before_utc:%Y-%m-%d} (looked at {cert})"
+    return None
 
 
 def _findings(cert: Path, key: Path) -> list[Finding]:
@@ -110,7 +132,7 @@ def _unusable(cert: Path, key: Path) -> Iterator[Finding]:
     from cryptography import x509
 
     try:
-        chain = x509.load_pem_x509_certificates(cert.read_bytes())
+        x509.load_pem_x509_certificates(cert.read_bytes())
     except (OSError, ValueError):
         yield ("cert",), f"no PEM file with certificates (looked at {cert})"
         return
@@ -118,7 +140,6 @@ def _unusable(cert: Path, key: Path) -> Iterator[Finding]:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_refuse_password)
     except _EncryptedError:
         yield ("key",), f"the private key is encrypted; store it without a passphrase (looked at {key})"
-        return
     except ssl.SSLError as error:
         # The last is what OpenSSL says of a key of another kind, RSA beside ECDSA.
         if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
@@ -127,21 +148,8 @@ def _unusable(cert: Path, key: Path) -> Iterator[Finding]:
             yield ("cert",), f"too weak for TLS: {error.reason.replace('_', ' ').lower()} (looked at {cert})"
         else:
             yield ("key",), f"no PEM file with a private key (looked at {key})"
-        return
     except OSError as error:
         yield ("key",), f"cannot be read: {(error.strerror or 'unknown error').lower()} (looked for {key})"
-        return
-    now = datetime.datetime.now(datetime.UTC)
-    looked = f" (looked at {cert})"
-    for number, certificate in enumerate(chain):
-        which = "the certificate" if number == 0 else f"certificate {number + 1} of the chain"
-        if certificate.not_valid_after_utc < now:
-            yield ("cert",), f"{which} expired on {certificate.not_valid_after_utc:%Y-%m-%d}{looked}"
-        elif certificate.not_valid_before_utc > now:
-            yield (
-                ("cert",),
-                f"{which} is valid only from {certificate.not_valid_before_utc:%Y-%m-%d} (looked at {cert})",
-            )
 
 
 class _EncryptedError(Exception):

@@ -25,6 +25,8 @@ _APACHE = re.compile(r"[^ !#-\[\]-~]")
 _LINE_ENDS = re.compile("\r\n|\n")
 _FIRST = ("timestamp", "level", "event", "app", "request_id")
 _BELOW = ("error", "exception", "stack")
+"""What is shown below a line, whatever it holds; a ``reason`` is where it has several lines, as all that is wrong with
+a configuration has."""
 
 
 def escaped(text: str) -> str:
@@ -105,7 +107,8 @@ class TextFormat:
             return first
         app = event.pop("app", None)
         event.pop("console", None)
-        for key in _BELOW:
+        several = ("reason",) if "\n" in str(event.get("reason", "")) else ()
+        for key in (*several, *_BELOW):
             text = event.pop(key, None)
             if text:
                 below += _LINE_ENDS.split(str(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
 
@@ -61,7 +62,8 @@ def _translate(error: Exception, doing: str) -> FetchError:
         case socket.gaierror() | UnicodeError():
             return FetchError("ENOTFOUND", f"{doing}: there is no such host")
         case OSError(errno=int(number)):
-            return FetchError(errno.errorcode.get(number, "ERR_NETWORK"), f"{doing}: {(cause.strerror or '').lower()}")
+            # The system's words: Trio's name the address again, as Python shows it.
+            return FetchError(errno.errorcode.get(number, "ERR_NETWORK"), f"{doing}: {os.strerror(number).lower()}")
         case _:
             return FetchError("ECONNRESET", f"{doing}: the connection was closed")
 

@@ -7,7 +7,7 @@ own when it is first asked for; they differ in nothing but the certificate.
 :meth:`Certificates.watch` looks at the files of the loaded pairs every few seconds, in a thread. A pair that changed is
 loaded anew and serves the handshakes from then on; established connections keep theirs. What cannot be loaded changes
 nothing: the old pair stays, the log says so once, and the files are tried again when they change again. It also says
-once which certificate will soon expire, has expired, or does not name a host that it serves.
+once which certificate will soon expire, has expired, is not valid yet, or does not name a host that it serves.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ class _Loaded:
 
     def expiry(self, now: datetime.datetime) -> str:
         """What there is to say of it, else empty."""
+        if now < self.begins:
+            return f"is valid only from {self.begins:%Y-%m-%d}"
         if now >= self.ends:
             return f"expired on {self.ends:%Y-%m-%d}"
         if now >= self.ends - min(_SOON, (self.ends - self.begins) / 6):
@@ -211,7 +213,7 @@ class Certificates:
 
     @property
     def expiries(self) -> dict[str, str]:
-        """The certificates in use that have expired or soon will, with words that say so."""
+        """The certificates in use that have expired, soon will, or are not valid yet, with words that say so."""
         now = datetime.datetime.now(datetime.UTC)
         return {str(pair.cert): said for pair, loaded in self._in_use() if (said := loaded.expiry(now))}
 
@@ -237,7 +239,7 @@ class Certificates:
         yield from self._names.loaded.items()
 
     def review(self) -> None:
-        """Log, once each, which certificates in use expire, and which do not name a host that they serve."""
+        """Log, once each, which certificates in use are not valid or expire, and which do not name a host of theirs."""
         now = datetime.datetime.now(datetime.UTC)
         for pair, loaded in self._in_use():
             known, said = self._said.get(pair, (None, ""))

@@ -157,9 +157,10 @@ class FileWatch:
         if config:
             digest = await trio.to_thread.run_sync(digests, self._files)
             # What was wrong may have been mended elsewhere: by a folder that was missing, say.
-            if digest != self._seen or hosting.fault is not None:
+            again = digest == self._seen
+            if not again or hosting.fault is not None:
                 self._seen = digest
-                await hosting.reload()
+                await hosting.reload(again=again)
                 return
         if apps:
             await hosting.refresh({app.name for app in apps})

@@ -116,6 +116,8 @@ class Hosting:
         self._base = config if base is None else base
         self._turn = trio.Lock()
         self._next: PendingChange | None = None
+        self._again = False
+        """Whether nobody but the file watch wants the next reload, which only tries once more."""
         self._numbered = 0
 
     @functools.cached_property
@@ -174,27 +176,30 @@ class Hosting:
 
     # -- change ------------------------------------------------------------------------------------------------------
 
-    async def reload(self, *, kept: bool = False) -> ReloadReport:
+    async def reload(self, *, kept: bool = False, again: bool = False) -> ReloadReport:
         """Read the configuration and the awake apps' files anew, and bring what changed into force.
 
         Never raises: what went wrong stands in the report, and what ran before runs on. Calls that come while a reload
         waits for its turn share it. ``kept``: another worker has read the file a moment ago, and it may be
-        another by now: the parent process gives what that one read.
+        another by now: the parent process gives what that one read. ``again``: the file is what it was, and what was
+        wrong may have been mended elsewhere; if it is not, the log need not say so once more.
         """
         if kept:
             pending = PendingChange()
             self.spawn("reload", functools.partial(self._reload, pending, kept=True))
             return await pending.wait()
         if self._next is None:
-            self._next = PendingChange()
+            self._next, self._again = PendingChange(), True
             self.spawn("reload", functools.partial(self._reload, self._next))
+        self._again = self._again and again
         return await self._next.wait()
 
     async def _reload(self, pending: PendingChange, *, kept: bool = False) -> None:
         try:
             async with self._turn:
+                known = self.fault if self._next is pending and self._again else None
                 self._next = None if self._next is pending else self._next
-                pending.report = await self._read_and_change(kept)
+                pending.report = await self._read_and_change(kept, known)
         finally:
             self._next = None if self._next is pending else self._next
             pending.done.set()
@@ -221,16 +226,16 @@ class Hosting:
             return None
         return await trio.to_thread.run_sync(kept, text)
 
-    async def _read_and_change(self, kept: bool) -> ReloadReport:
+    async def _read_and_change(self, kept: bool, known: str | None) -> ReloadReport:
         try:
             base, fault = await self._read(kept)
         except Exception as error:  # ConfigError, or what a file system may raise
-            return self._refused(str(error))
+            return self._refused(str(error), known)
         # Another worker may have changed it.
         await trio.to_thread.run_sync(self.overlay.read)
         config, dropped = await trio.to_thread.run_sync(self.overlay.apply, base)
         report_overlay(self.overlay, dropped)
-        report = await self._change(config, files=True)
+        report = await self._change(config, files=True, known=known)
         if self.fault is not None and not (report.error or fault or report.changed):
             log.info("the configuration on disk is sound again, and the one that runs")
         self.fault = report.error or fault
@@ -249,8 +254,9 @@ class Hosting:
         except OSError as error:
             log.error("the apps that were added and removed at run time cannot be kept", reason=str(error))
 
-    def _refused(self, why: str) -> ReloadReport:
-        log.error("the configuration was not reloaded; the running one stays", reason=why)
+    def _refused(self, why: str, known: str | None) -> ReloadReport:
+        if why != known:
+            log.error("the configuration was not reloaded; the running one stays", reason=why)
         self.fault = why
         self.last_reload = ReloadReport(error=why)
         return self.last_reload
@@ -357,12 +363,14 @@ class Hosting:
         if self.link is not None and apps:
             self.link.doors(apps, closed=closed)
 
-    async def _change(self, config: Config, *, files: bool | set[str]) -> ReloadReport:
+    async def _change(self, config: Config, *, files: bool | set[str], known: str | None = None) -> ReloadReport:
         if self.draining:
             # Nobody would be served by it; and what it opens would be open to new connections.
             return ReloadReport(error="the server is shutting down, and changes nothing any more")
         change = Change(self, config)
         self.last_reload = report = await change.run(files)
+        if report.error not in (None, known):
+            log.error("the configuration was not changed; the running one stays", reason=report.error)
         if self.live is not None and (report.changed or report.failed or change.mended):
             self.live.changed()
         self.tell_parent()

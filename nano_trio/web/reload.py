@@ -99,10 +99,10 @@ class Change:
         try:
             return await self._run(files)
         except CertificateError as error:
-            return _unchanged(str(error))
+            return ReloadReport(error=str(error))
         except OSError as error:
             place = f" on {error.filename}" if error.filename else ""
-            return _unchanged(f"cannot listen{place}: {error.strerror or error}")
+            return ReloadReport(error=f"cannot listen{place}: {error.strerror or error}")
         finally:
             for version in self._versions.values():
                 version.discard()
@@ -281,8 +281,3 @@ class Change:
             app = self._registry.apps.get(name)
             if app is not None and app.settings.preload:
                 app.start()
-
-
-def _unchanged(why: str) -> ReloadReport:
-    log.error("the configuration was not changed; the running one stays", reason=why)
-    return ReloadReport(error=why)

@@ -309,7 +309,7 @@ class Server:
 
     @property
     def certificate_expiries(self) -> dict[str, str]:
-        """The certificates in use that have expired or soon will, with words that say so."""
+        """The certificates in use that have expired, soon will, or are not valid yet, with words that say so."""
         return {
             cert: said
             for key in self._groups

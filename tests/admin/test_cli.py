@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from nano_trio.cli.top import COLUMNS, View, plain, split_keys, table
 from tests.cli.conftest import COMMAND, Result, environment
@@ -80,6 +82,18 @@ def test_reload(admin: Any, server: Server) -> None:
     assert admin("reload", code=1).err == "nano.json:1:2: apps: expected at least one app, got an empty list\n"
     server.write(before)
     assert json.loads(admin("reload", "--json").out)["removed"] == ["extra"]
+
+
+def test_all_that_is_wrong_with_a_configuration_stands_below_the_line_of_the_log(admin: Any, server: Server) -> None:
+    before = server.document
+    server.write({"prot": 1, "apps": []})
+    wrong = admin("reload", code=1).err.splitlines()
+    assert len(wrong) == 2
+    first, *below, _ = admin("logs", "--level", "warning", "-n", "2").out.splitlines()
+    assert first.endswith("the configuration was not reloaded; the running one stays")
+    assert below == [f"    {line}" for line in wrong]
+    server.write(before)
+    admin("reload")
 
 
 def test_a_version_that_does_not_load(admin: Any, server: Server) -> None:
@@ -161,10 +175,27 @@ def test_logs_are_followed(server: Server) -> None:
         process.communicate()
 
 
-def test_health(admin: Any) -> None:
-    out = admin("health").out
-    assert out.startswith("ok: nano-trio ")
-    assert json.loads(admin("health", "--json").out)["status"] == "ok"
+def test_health(nano: Nano, guarded: Server) -> None:
+    """An app of which no request is answered is not well, though it only seems asleep."""
+
+    def health(*arguments: str) -> Result:
+        return nano("admin", "--url", guarded.url, "--token", TOKEN, "health", *arguments)
+
+    assert health().out.startswith("ok: nano-trio ")
+    assert json.loads(health("--json").out)["status"] == "ok"
+    file = guarded.folder / "two.js"
+    sound = file.read_text()
+    for faulty in ("export default (", "throw new Error('the database is not there')"):
+        file.write_text(faulty)
+        nano("admin", "--url", guarded.url, "--token", TOKEN, "reload")
+        assert guarded.get("two").status == 503
+        told = health()
+        assert told.code == 1
+        assert told.out.splitlines()[0].startswith("degraded: nano-trio ")
+        assert told.out.splitlines()[1].startswith("  two: cannot load: two.js:1:")
+    file.write_text(sound)
+    assert guarded.get("two").status == 200
+    assert health().out.startswith("ok: nano-trio ")
 
 
 # -- finding the server -----------------------------------------------------------------------------------------------
@@ -437,7 +468,7 @@ def test_keys_filter_pause_and_end() -> None:
 def test_a_view_without_a_sample() -> None:
     assert plain(View()).startswith("waiting")
     assert View().rows() == []
-    assert table(View(), 20) is not None
+    assert table(View(), 80, 20) is not None
 
 
 def test_a_long_table_is_scrolled() -> None:
@@ -445,7 +476,28 @@ def test_a_long_table_is_scrolled() -> None:
     found.key("n")
     for _ in range(100):
         found.key("j")
-    table(found, 25)
+    table(found, 80, 25)
     assert found.top == 30
     found.key("\x1b[5~")
     assert found.top == 20
+
+
+@pytest.mark.parametrize("sort", [None, "t", "m"])
+@pytest.mark.parametrize("width", [200, 80, 60, 40, 20])
+def test_what_a_narrow_terminal_shows_is_whole(width: int, sort: str | None) -> None:
+    """Names, what the table is sorted by, and of the rest as many columns as there is room for."""
+    found = view(app("shop", state="quarantined", requests_per_s=1234.5, restarts=17, memory_bytes=123 << 20))
+    if sort:
+        found.key(sort)
+    console = Console(width=width, height=20, file=io.StringIO())
+    with console.capture() as screen:
+        console.print(table(found, width, 20))
+    _, titles, _, row, foot = screen.get().splitlines()
+    by = {None: ("REQ/S", "1,234"), "t": ("RESTARTS", "17"), "m": ("MEMORY", "123.0M")}[sort]
+    assert titles.split()[0] == "APP"
+    assert by[0] in titles
+    assert row.split()[0] == "shop"
+    assert by[1] in row.split()
+    assert "…" not in titles + row
+    assert foot.startswith("q:quit")
+    assert len(titles.split()) >= (8 if width >= 80 else 3)

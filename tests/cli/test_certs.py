@@ -71,8 +71,8 @@ def test_certs_for_a_configuration(nano: Nano, app: Path, tmp_path: Path) -> Non
 
 def test_what_goes_wrong(nano: Nano, tmp_path: Path) -> None:
     result = nano("certs", "not a host")
-    assert result.code == 1
-    assert 'command line: HOST: expected a hostname such as "example.com"' in result.err
+    assert result.code == 2
+    assert 'Error: HOST: expected a hostname such as "example.com"' in result.err
     (tmp_path / "certs").mkdir()
     (tmp_path / "certs" / "localhost.key.pem").write_text("mine")
     result = nano("certs")

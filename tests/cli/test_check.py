@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+import trustme
 
 from .conftest import COMMAND, Nano, environment
 
@@ -268,6 +270,21 @@ def test_a_state_folder_that_cannot_be_used(nano: Nano, tmp_path: Path, folder: 
     assert result.out.startswith("nano.toml:2:1: state_dir: ")
     assert told in result.out
     assert result.err == "1 problem; 1 app loaded\n"
+
+
+def test_a_certificate_that_is_not_valid_today(nano: Nano, tmp_path: Path) -> None:
+    """The server would start with it; who is about to deploy it wants to know."""
+    config = '[[apps]]\nname = "one"\npath = "app.js"\n[[apps]]\nname = "two"\npath = "app.js"\n[apps.tls]\n'
+    write(tmp_path, nano_toml=f'{config}cert = "two.pem"\nkey = "two.key"\n', app_js=GOOD)
+    expired = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=3)
+    leaf = trustme.CA().issue_cert("two", not_after=expired)
+    leaf.private_key_and_cert_chain_pem.write_to_path(tmp_path / "two.pem")
+    leaf.private_key_pem.write_to_path(tmp_path / "two.key")
+    result = nano("check")
+    assert result.code == 1
+    told = f"nano.toml:8:1: apps[1].tls.cert: the certificate expired on {expired:%Y-%m-%d}"
+    assert result.out.startswith(told)
+    assert result.err == "1 problem; 2 apps loaded\n"
 
 
 def test_a_state_folder_that_can_be_made(nano: Nano, tmp_path: Path) -> None:

@@ -67,10 +67,11 @@ def test_what_editors_need(nano: Nano, tmp_path: Path, template: str) -> None:
     assert not re.search(r"\{\{\w+\}\}", "".join(file.read_text() for file in folder.iterdir() if file.is_file()))
 
 
-def test_in_this_folder(nano: Nano, tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [[], ["."]])
+def test_in_this_folder(nano: Nano, tmp_path: Path, arguments: list[str]) -> None:
     here = tmp_path / "Büro 7"
     here.mkdir()
-    result = nano("init", cwd=here)
+    result = nano("init", *arguments, cwd=here)
     assert result.code == 0
     assert "cd " not in result.out
     assert config.load(here / "nano-trio.json", {}).apps[0].name == "Buro-7"
@@ -112,12 +113,24 @@ def test_types_of_nothing(nano: Nano, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["../up", "a b", "-x", "a/b", "x" * 300, "."])
+@pytest.mark.parametrize("name", ["a b", "-x", "a/-x", "x" * 300, "a\tb"])
 def test_names_are_checked(nano: Nano, tmp_path: Path, name: str) -> None:
     result = nano("init", "--", name)
-    assert result.code == 1
-    assert result.err.startswith("command line: NAME: expected")
+    assert result.code == 2
+    assert "Error: NAME: expected" in result.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["apps/shop", "./shop", "../shop", "shop/", "/SHOP"])
+def test_a_name_may_be_a_path(nano: Nano, tmp_path: Path, name: str) -> None:
+    """The last part of it is the app's name."""
+    here = tmp_path / "here"
+    here.mkdir()
+    folder = tmp_path / "shop" if name == "/SHOP" else here / name
+    result = nano("init", str(folder) if name == "/SHOP" else name, cwd=here)
+    assert (result.code, result.err) == (0, "")
+    assert config.load(folder / "nano-trio.json", {}).apps[0].name == "shop"
+    assert nano("check", str(folder), cwd=here).code == 0
 
 
 def test_an_unknown_template(nano: Nano) -> None:

@@ -29,6 +29,12 @@ def test_modules_arguments_top_level_await_and_timers(nano: Nano, tmp_path: Path
     assert (result.code, result.out, result.err) == (0, "one,--two,-x,3,--,--help\n42\nlast 6\n", "")
 
 
+def test_standard_input_is_for_the_repl(nano: Nano) -> None:
+    result = nano("run", "-")
+    assert result.code == 2
+    assert "`nano-trio repl` evaluates what comes from a pipe" in result.err
+
+
 def test_a_folder_runs_its_index(nano: Nano, app: Path) -> None:
     (app / "index.js").write_text("console.log('index')")
     assert nano("run", "app").out == "index\n"

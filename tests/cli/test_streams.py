@@ -127,3 +127,16 @@ def test_what_does_not_fit_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     with os.fdopen(reading, "rb"), os.fdopen(writing, "w") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         assert not tell("x" * (4 << 20))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["schema"], ["eval", "1"], ["check", "app"], ["run", "log.js"], ["eval", "console.log(1); for (;;);"]]
+)
+def test_output_on_a_full_disk_is_told(app: Path, tmp_path: Path, arguments: list[str]) -> None:
+    """In one line and not in a stack of ours, nor in an error of the script's."""
+    (tmp_path / "log.js").write_text("try { console.log(1); } finally { for (;;); }")
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [*COMMAND, *arguments], cwd=tmp_path, env=environment({}), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (result.returncode, result.stderr) == (1, b"cannot write the output: no space left on device\n")

@@ -129,7 +129,7 @@ OF_AN_APP: list[tuple[dict[str, Any], str]] = [
     # keys
     ({"memroy_mb": 1}, 'memroy_mb: unknown key; did you mean "memory_mb"?'),
     ({"Timeout-MS": 1}, 'Timeout-MS: unknown key; did you mean "timeout_ms"?'),
-    ({"drain_timeout_s": 1}, "drain_timeout_s: unknown key here; it belongs in the top level"),
+    ({"drain_timeout_s": 1}, "drain_timeout_s: unknown key here; it belongs in the top level of the file"),
     ({"zzz": 1}, f"zzz: unknown key; accepted keys: {KEYS_OF_AN_APP}"),
 ]
 
@@ -289,7 +289,26 @@ SYNTAX = [
     ),
     ("config.toml", b"port = \n", "config.toml:1:8: invalid TOML: Invalid value"),
     ("config.toml", b"\n[log\n", "config.toml:2:5: invalid TOML: Expected ']' at the end of a table declaration"),
-    ("config.toml", b"port = 1\nport = 2\n", "config.toml:2:9: invalid TOML: Cannot overwrite a value"),
+    ("config.toml", b"port = 1\nport = 2\n", "config.toml:2:9: invalid TOML: port is given twice"),
+    ("config.toml", b"[log]\n[log]\n", "config.toml:2:5: invalid TOML: the table [log] is given twice"),
+    ("config.toml", b"[a.b]\n[a.b]\n", "config.toml:2:5: invalid TOML: the table [a.b] is given twice"),
+    (
+        "config.toml",
+        b"host = localhost # here\n",
+        'config.toml:1:8: invalid TOML: Invalid value: text stands in quotes, "localhost"',
+    ),
+    (
+        "config.toml",
+        b"trusted_proxies = ['unix', ~/private]\n",
+        'config.toml:1:28: invalid TOML: Invalid value: text stands in quotes, "~/private"',
+    ),
+    ("config.toml", b"watch = True\n", "config.toml:1:9: invalid TOML: Invalid value: write true or false"),
+    (
+        "config.toml",
+        b"esbuild = null\n",
+        "config.toml:1:11: invalid TOML: Invalid value: TOML has no null; leave the key out, "
+        'or write "none" where the key accepts that',
+    ),
     ("config.toml", b'host = "', "config.toml:1:9: invalid TOML: Unterminated string"),
     ("config.toml", b"port = " + b"9" * 5000, "config.toml: a number has too many digits"),
     ("config.toml", b"apps = " + b"[" * 100_000, "config.toml: nested too deeply"),

@@ -22,6 +22,7 @@ from nano_trio.config import (
     ConfigError,
     Listener,
     Tls,
+    dates_problem,
     diff,
     from_document,
     parse_hostnames,
@@ -171,14 +172,6 @@ OF_AN_APP: list[tuple[dict[str, Any], str]] = [
         "key: the private key is encrypted; store it without a passphrase (looked at FOLDER/locked.key)",
     ),
     (
-        {"cert": "expired.pem", "key": "expired.key"},
-        f"cert: the certificate expired on {YESTERDAY} (looked at FOLDER/expired.pem)",
-    ),
-    (
-        {"cert": "early.pem", "key": "early.key"},
-        f"cert: the certificate is valid only from {SOON} (looked at FOLDER/early.pem)",
-    ),
-    (
         {"port": 8443},
         'port: set the app\'s own "port" too: without one, the server\'s "tls.port" serves the app',
     ),
@@ -202,12 +195,22 @@ def test_the_table_of_an_app(files: Path, table: dict[str, Any], expected: str) 
     assert problems(files, {"apps": [{**ONE, "tls": table}]}) == [f"configuration: apps[0].tls.{expected}"]
 
 
-def test_an_expired_certificate_in_the_chain(files: Path) -> None:
-    chain = (files / "good.pem").read_bytes() + (files / "expired.pem").read_bytes()
-    (files / "chain.pem").write_bytes(chain)
-    assert problems(files, {"apps": [{**ONE, "tls": {"cert": "chain.pem", "key": "good.key"}}]}) == [
-        f"configuration: apps[0].tls.cert: certificate 2 of the chain expired on {YESTERDAY} (looked at FOLDER/chain.pem)"
-    ]
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["good"], None),
+        (["expired"], f"the certificate expired on {YESTERDAY}"),
+        (["early"], f"the certificate is valid only from {SOON}"),
+        (["good", "expired"], f"certificate 2 of the chain expired on {YESTERDAY}"),
+    ],
+    ids=str,
+)
+def test_dates_keep_no_server_from_starting_and_are_told(files: Path, names: list[str], expected: str | None) -> None:
+    cert = files / "chain.pem"
+    cert.write_bytes(b"".join((files / f"{name}.pem").read_bytes() for name in names))
+    config = loaded(files, {"apps": [{**ONE, "tls": {"cert": "chain.pem", "key": f"{names[0]}.key"}}]})
+    assert config.apps[0].tls.cert == cert
+    assert dates_problem(cert) == (expected and f"{expected} (looked at {cert})")
 
 
 @pytest.mark.parametrize(

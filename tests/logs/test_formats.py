@@ -22,7 +22,7 @@ def text(**event: object) -> str:
 
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT)
 def test_nothing_that_is_said_can_forge_a_line_or_move_a_terminal(app: str, event: str, value: str, error: str) -> None:
-    first, *below = text(app=app, event=event, url=value, error=error).split("\n")
+    first, *below = text(app=app, event=event, url=value, reason=value, error=error).split("\n")
     assert first.startswith("12:00:00.000 info    ")
     assert all(line.startswith("    ") for line in below)
     shown = "".join([first, *below])
@@ -98,6 +98,15 @@ def test_access_lines() -> None:
         r'"GET /\\"x\\\\y\\x1b\\xc3\\xa9 HTTP/1\.0" 200 - "http://r/" "curl\\" evil"',
         line,
     )
+
+
+def test_several_reasons_stand_below_the_line_and_one_in_it() -> None:
+    """All that is wrong with a configuration is one reason, of as many lines."""
+    wrong = 'nano.toml:1:1: prot: unknown key; did you mean "port"?'
+    assert text(event="not reloaded", reason=wrong).endswith(f"not reloaded reason={json.dumps(wrong)}")
+    first, *below = text(event="not reloaded", reason=f"{wrong}\n\x1b[2J", by="me").split("\n")
+    assert first.endswith("not reloaded by=me")
+    assert below == [f"    {wrong}", "    \\x1b[2J"]
 
 
 def test_the_exception_of_a_log_call_is_shown(capfd: object) -> None:

@@ -207,7 +207,7 @@ async def test_the_parent_has_the_configuration_before_the_worker_finds_its_file
     order: list[str] = []
     link_keep, refused = ParentLink.keep, Hosting._refused
     monkeypatch.setattr(ParentLink, "keep", lambda self, text: order.append("kept") or link_keep(self, text))
-    monkeypatch.setattr(Hosting, "_refused", lambda self, why: order.append("refused") or refused(self, why))
+    monkeypatch.setattr(Hosting, "_refused", lambda self, *why: order.append("refused") or refused(self, *why))
     # With many apps it takes a thread, here a slow one.
     monkeypatch.setattr("nano_trio.web.hosting._KEPT_AT_ONCE", 0)
     monkeypatch.setattr("nano_trio.web.hosting.keep", lambda config: time.sleep(0.3) or "text")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog.testing
 import trio
 
 from nano_trio.web.file_watch import folders_of
@@ -90,6 +91,13 @@ async def test_what_is_broken_is_told_once_and_mended_by_itself(place: Place) ->
         place.write()
         with trio.fail_after(20):
             await until(lambda: place.hosting.last_reload is not None and place.hosting.last_reload.error is not None)
+        report = place.hosting.last_reload
+        (place.folder / "notes.txt").write_text("beside the configuration")
+        with trio.fail_after(20), structlog.testing.capture_logs() as logs:
+            await until(lambda: place.hosting.last_reload is not report)
+            assert logs == []
+            assert (await place.hosting.reload()).error  # somebody asks
+        assert [entry["event"] for entry in logs] == ["the configuration was not reloaded; the running one stays"]
         (place.folder / "fresh").mkdir()
         (place.folder / "fresh" / "index.js").write_text(answers("late"))
         os.rename(place.folder / "fresh", place.folder / "late")

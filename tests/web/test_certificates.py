@@ -188,20 +188,22 @@ async def test_new_files_are_taken_and_bad_ones_are_not(tmp_path: Path) -> None:
         (90, -1, "expired on"),
         (4, 2, None),
         (5.5, 0.5, "expires on"),
+        (-2, 9, "is valid only from"),
     ],
 )
 async def test_a_certificate_that_soon_expires_is_told_once_and_by_health(
     tmp_path: Path, lived: float, left: float, said: str | None
 ) -> None:
-    """Two weeks before; one of six days, on its last."""
+    """Two weeks before; one of six days, on its last. So is one that is not valid yet."""
     now = datetime.datetime.now(datetime.UTC)
     day = datetime.timedelta(days=1)
     named = written(tmp_path, "a.example", valid=(now - lived * day, now + left * day))
     certificates = Certificates(written(tmp_path, "default"), {"a.example": named})
     async with secured(echo_app(), tmp_path, certificates=certificates) as server:
-        with pytest.raises(trio.BrokenResourceError) if left < 0 else contextlib.nullcontext():
+        with pytest.raises(trio.BrokenResourceError) if min(lived, left) < 0 else contextlib.nullcontext():
             await names_for(server, "a.example")
-        expected = {str(named.cert): f"{said} {now + left * day:%Y-%m-%d}"} if said else {}
+        date = now + (left if lived > 0 else -lived) * day
+        expected = {str(named.cert): f"{said} {date:%Y-%m-%d}"} if said else {}
         assert certificates.expiries == server.certificate_expiries == expected
         with structlog.testing.capture_logs() as logs:
             certificates.review()

@@ -6,7 +6,7 @@ import difflib
 import os
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nano_trio import __version__, logs
@@ -145,8 +145,11 @@ class HostedOperations:
 
     def _stirring(self) -> list[App]:
         """The apps that are not asleep, without those that were removed and still drain."""
+        return self._registered(self._hosting.registry.stirring)
+
+    def _registered(self, apps: Iterable[App]) -> list[App]:
         registry = self._hosting.registry
-        return [app for app in registry.stirring if registry.apps.get(app.name) is app]
+        return [app for app in apps if registry.apps.get(app.name) is app]
 
     def states(self) -> dict[str, str]:
         """The states of all apps that are not asleep, by name."""
@@ -167,6 +170,11 @@ class HostedOperations:
             f"{app.name}: failed: {app.last_error}"
             for app in self._stirring()
             if app.state in _TROUBLED and app.name not in quarantined
+        ]
+        problems += [
+            f"{app.name}: {app.last_error}"
+            for app in sorted(self._registered(hosting.registry.unloadable), key=lambda app: app.name)
+            if app.state not in _TROUBLED and app.name not in quarantined
         ]
         problems += [f"{name}: quarantined: {why}" for name, why in quarantined.items()]
         if hosting.fault is not None:
