@@ -347,6 +347,7 @@ async def test_a_stream_of_fixed_length_is_sent_with_its_length() -> None:
 @pytest.mark.parametrize(
     ("coding", "coded"),
     [("identity", b"body"), ("gzip", gzip.compress(b"bo") + gzip.compress(b"dy")), ("br", brotli.compress(b"body"))],
+    ids=["identity", "gzip", "br"],
 )
 async def test_a_short_body_that_nobody_reads_holds_no_connection(coding: str, coded: bytes) -> None:
     """And it can be read all the same, later."""
@@ -395,6 +396,7 @@ _CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
         ([_CHUNKED + b"1\r\nx\r\n" * 100 + b"0\r\n\r\n"], b"x" * 100),
         ([_HEAD + b"Content-Length: 0\r\n\r\n"], b""),
     ],
+    ids=["at once", "in halves", "long", "in chunks", "without its end", "in many chunks", "empty"],
 )
 async def test_a_body_is_the_same_however_much_of_it_comes_with_the_head(parts: list[bytes], body: bytes) -> None:
     ours, server = trio.testing.memory_stream_pair()
