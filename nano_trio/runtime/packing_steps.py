@@ -20,6 +20,8 @@ from typing import Any, Final
 import attrs
 import brotli
 
+from nano_trio.runtime.brotli_errors import what_is_wrong
+
 __all__ = [
     "ERRORS", "PIECE", "Input", "Order", "Output", "Steps", "answer_of", "brotli_compressed", "brotli_decompressed",
     "brotli_streamed", "deflated", "inflated", "too_large",
@@ -35,6 +37,7 @@ _CODES: Final = {
     -6: "Z_VERSION_ERROR",
 }  # fmt: skip
 _ZLIB_ERROR: Final = re.compile(r"Error (-?\d+) (.*?)(?:: (.*))?", re.DOTALL)
+_NOT_BROTLI: Final = "Decompression failed"
 _LARGEST_WINDOW: Final = 32768
 # brotli/encode.h
 _FLUSH, _FINISH = 1, 2
@@ -146,8 +149,8 @@ class Output:
 class _Failure(Exception):
     """What is wrong with the input: ``str()`` is the answer."""
 
-    def __init__(self, number: int, message: str) -> None:
-        super().__init__(f"{_CODES[number]}\n{number}\n{message}")
+    def __init__(self, number: int, message: str, code: str | None = None) -> None:
+        super().__init__(f"{code or _CODES[number]}\n{number}\n{message}")
 
 
 _TOO_EARLY: Final = partial(_Failure, _Z_BUF_ERROR, "unexpected end of file")
@@ -159,7 +162,7 @@ def answer_of(error: Exception) -> str:
     if isinstance(error, zlib.error):
         error = _of_zlib(error)
     elif isinstance(error, brotli.error):
-        error = _Failure(_Z_DATA_ERROR, "Decompression failed")
+        error = _Failure(_Z_DATA_ERROR, _NOT_BROTLI)
     return str(error) if isinstance(error, _Failure) else "ERR_ZLIB_INITIALIZATION_FAILED\n0\nInitialization failed"
 
 
@@ -358,7 +361,10 @@ def brotli_decompressed(source: Input, output: Output, flush: int) -> Steps:
         except brotli.error:
             if is_stream and read > _KEPT:
                 raise
-            read = yield from _up_to_the_end(kept, read, part, output)
+            try:
+                read = yield from _up_to_the_end(kept, read, part, output)
+            except brotli.error:
+                raise (yield from _failure_of_brotli(kept)) from None
             yield from _passed_over(source)
             return read
         read += len(part)
@@ -368,6 +374,17 @@ def brotli_decompressed(source: Input, output: Output, flush: int) -> Steps:
     if flush == _FINISH:
         raise _TOO_EARLY()
     return read
+
+
+def _failure_of_brotli(whole: Input) -> Generator[bytes, None, _Failure]:
+    steps = what_is_wrong(iter(lambda: whole.next(PIECE), None))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            number, name = end.value or (_Z_DATA_ERROR, None)
+            return _Failure(number, _NOT_BROTLI, None if name is None else f"ERR_{name}")
+        yield b""
 
 
 def _fed(decoder: Any, part: bytes, output: Output) -> Iterator[bytes]:
