@@ -4,6 +4,7 @@
 // the others have done beside it. Streams are the Web's within; what Brotli compresses in one has
 // CompressionStream's quality at best. A flush is a chunk of its own among the others.
 const { Buffer } = require("node:buffer");
+const process = require("node:process");
 const { finished, Transform } = require("node:stream");
 const { checkFunction, checkInteger, fail, outOfRange, wrongType } = platform.load("node_arguments");
 const host = modules.node.packing;
