@@ -286,20 +286,32 @@ class _LateImports:
             lenient = "node_modules/" in name or self._code.main.endswith(TYPESCRIPT)
             return resolver.resolve(name, "", lenient=lenient)
         importers = folder.mentions(name)
-        found: dict[str, str] = {}
-        problem: ModuleError | None = None
-        for importer in importers or [""]:
-            pause()
-            try:
-                found.setdefault(resolver.resolve(name, importer), importer)
-            except ModuleError as error:
-                problem = problem or error
+        found, problem = self._meant(name, importers or [""])
+        if len(found) > 1:
+            # Several versions of a package, say. Who only imports it statically is not who asks.
+            found = self._meant(name, [one for one in importers if folder.imports_late(one, name)])[0] or found
         if len(found) == 1:
             return next(iter(found))
         if problem is not None and not found:
             raise problem
         means = ", ".join(f"{target} in {importer}" for target, importer in found.items())
-        raise ModuleError(f'cannot load "{name}" by import(): it means {means}; import it statically')
+        raise ModuleError(
+            f'cannot load "{name}" by import(): it means {means}; import it statically, or bundle the app'
+        )
+
+    @enters
+    def _meant(self, name: str, importers: list[str]) -> tuple[dict[str, str], ModuleError | None]:
+        """The files that it means, each with one that means it; and what is wrong for the first that means none."""
+        resolver = self._code.folder.resolver
+        found: dict[str, str] = {}
+        problem: ModuleError | None = None
+        for importer in importers:
+            pause()
+            try:
+                found.setdefault(resolver.resolve(name, importer), importer)
+            except ModuleError as error:
+                problem = problem or error
+        return found, problem
 
 
 @attrs.frozen
