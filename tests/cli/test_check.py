@@ -119,6 +119,9 @@ WHERE = {
     'const x = require("x");': "index.js:1:18: app {app}: Error: Cannot find module 'x': cannot load \"x\" (imported by index.js): ",
     'export default require("x");': "index.js:1:16: app {app}: ReferenceError: 'require' is not defined (this file is an ES "
     "module: use import, or createRequire",
+    "export default new WebAssembly.Module();": "index.js:1:20: app {app}: ReferenceError: 'WebAssembly' is not defined (the "
+    "engine has none: take a package",
+    "export default new Worker();": "index.js:1:20: app {app}: ReferenceError: 'Worker' is not defined (an app is a single ",
     "export default window.env;": "index.js:1:16: app {app}: ReferenceError: 'window' is not defined (the global object is",
     'import { connect } from "cloudflare:sockets";': 'index.js:1:25: app {app}: cannot load "cloudflare:sockets" (imported by '
     "index.js): there are no TCP sockets; use fetch() or WebSocket; of Workers' modules there is here: "
