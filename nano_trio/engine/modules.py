@@ -79,6 +79,8 @@ _NO_OWN: Final = Tools()
 _DYNAMIC_IMPORT = re.compile(r"""import(?<=\bimport)\s*\(\s*(["'`])([^"'`\n$\\]+)\1\s*\)""")
 _VIEWED = re.compile(view_of("", ["NAMES"]).replace("NAMES", r"[^/\s]*"))
 _UNLINKED = re.compile(r"SyntaxError: Could not find export '(?P<name>[^']+)' in module '(?P<file>[^']+)'")
+_DEFAULT = re.compile(r"\s*+(?!type\b)([\w$]++)")
+"""What the default export is called where it is imported."""
 _FROM = re.compile(r"from\s*(?P<mark>['\"])(?P<specifier>[^'\"\n]+)(?P=mark)")
 _IMPORT = re.compile(r"\b(?:import|export)\b")
 LONGEST_CHAIN = 4000
@@ -155,12 +157,13 @@ class AppCode:
             text += "; a JSON module has a default export alone"
         imported = re.compile(rf"(?<![\w$.]){re.escape(name)}(?![\w$])")
         for importer, source, specifier, begin, end in itertools.islice(self._clauses_of(name), _MOST_STATEMENTS):
-            place = imported.search(source, begin, end)
+            place = _DEFAULT.match(source, begin, end) if name == "default" else None
+            place = place or imported.search(source, begin, end)
             if place is None:
                 continue
             with contextlib.suppress(ModuleError):
                 if self.folder.resolver.resolve(specifier, importer) == file:
-                    before = source[: place.start()]
+                    before = source[: place.start(place.re.groups)]
                     row, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
                     return text, f"    at <anonymous> (./{importer}:{row}:{column})\n"
         return text, ""
@@ -172,7 +175,7 @@ class AppCode:
             room -= len(source)
             if room < 0:
                 return
-            if name in source:
+            if name in source or name == "default":
                 for specifier, begin, end in _clauses(source):
                     yield file, source, specifier, begin, end
 

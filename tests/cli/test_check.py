@@ -111,6 +111,9 @@ WHERE = {
     'import "./lib/deep.js";': 'lib/deep.js:1:8: app {app}: cannot load "lib/gone.js" (imported by lib/deep.js): no such file',
     'import {\n  there, nope as n,\n} from "./lib/some.js";': "index.js:2:10: app {app}: SyntaxError: lib/some.js has no "
     "export nope",
+    'import {} from "./lib/some.js";\nimport it, {\n  there,\n} from "./lib/some.js";': "index.js:2:8: app {app}: SyntaxError: "
+    "lib/some.js has no export default",
+    'import { default as x } from "./lib/some.js";': "index.js:1:10: app {app}: SyntaxError: lib/some.js has no export default",
     'import { a } from "./some.json";': "index.js:1:10: app {app}: SyntaxError: some.json has no export a; a JSON module "
     "has a default export alone",
     'import bad from "./bad.json";': 'bad.json:2:6: app {app}: cannot load "bad.json": invalid JSON: Expecting value',
