@@ -52,6 +52,12 @@ _MISSING: Final = {
     "exports": _COMMONJS,
     "module": _COMMONJS,
     "require": "this file is an ES module: use import, or createRequire(import.meta.url) of node:module",
+    "DOMParser": "there is no page here: HTMLRewriter reads HTML, and packages make trees of it",
+    "WebAssembly": "the engine has none: take a package, or a file of it, that is JavaScript alone",
+    "Worker": "an app is a single thread: take what does the same without one",
+    "XMLHttpRequest": "use fetch()",
+    "localStorage": "there is no page here",
+    "sessionStorage": "there is no page here",
     "window": "the global object is globalThis; there is no page here",
     "document": "there is no page here",
 }

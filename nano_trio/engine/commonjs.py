@@ -151,9 +151,10 @@ class CommonJS:
                     return False
             else:
                 assert module.head is not None
-                if module.imports or module.head.exports or module.head.waits or folder.uses_meta(file):
+                if module.imports or module.head.exports or module.head.waits:
                     return False
-                # `export {}` leaves nothing in it: what compilers make of a file of types alone.
+                # `export {}` leaves nothing in it: what compilers make of a file of types alone. Nor does `import.meta`
+                # tell what it is in a comment or a text, as in TypeScript's own.
                 if read_commonjs(text).is_module:
                     return False
         return of_package or read_commonjs(text).is_commonjs

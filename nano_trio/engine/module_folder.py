@@ -37,6 +37,10 @@ _AT_ONCE = 256 << 10
 _NOTHING: Mapping[str, Handing] = MappingProxyType({})
 _URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 # Begins with plain text, which is found fast.
+_IMPORTED = re.compile(r"(?<![\w$.])import\s*\(\s*(?:/\*[^*]*+(?:\*(?!/)[^*]*+)*\*/\s*)*\Z")
+"""What ends where the specifier of an ``import()`` begins."""
+_BEFORE = 200
+"""Characters in which it is looked for."""
 _USES_META = re.compile(r"import(?<=\bimport)\s*\.\s*meta\b")
 
 
@@ -186,6 +190,23 @@ class ModuleFolder:
             if _has(source.text, quoted):
                 found.append(name[2:])
         return found
+
+    @enters
+    def imports_late(self, file: str, specifier: str) -> bool:
+        """Whether a file that was read has ``import("specifier")``."""
+        source = self._sources["./" + file].text
+        for mark in "\"'`":
+            quoted, at = mark + specifier + mark, 0
+            while at < len(source):
+                pause()
+                found = source.find(quoted, at, at + _AT_ONCE + len(quoted))
+                if found < 0:
+                    at += _AT_ONCE
+                elif _IMPORTED.search(source, max(found - _BEFORE, 0), found) is not None:
+                    return True
+                else:
+                    at = found + 1
+        return False
 
     @enters
     def _read(self, name: str) -> _Source:

@@ -79,6 +79,8 @@ _NO_OWN: Final = Tools()
 _DYNAMIC_IMPORT = re.compile(r"""import(?<=\bimport)\s*\(\s*(["'`])([^"'`\n$\\]+)\1\s*\)""")
 _VIEWED = re.compile(view_of("", ["NAMES"]).replace("NAMES", r"[^/\s]*"))
 _UNLINKED = re.compile(r"SyntaxError: Could not find export '(?P<name>[^']+)' in module '(?P<file>[^']+)'")
+_DEFAULT = re.compile(r"\s*+(?!type\b)([\w$]++)")
+"""What the default export is called where it is imported."""
 _FROM = re.compile(r"from\s*(?P<mark>['\"])(?P<specifier>[^'\"\n]+)(?P=mark)")
 _IMPORT = re.compile(r"\b(?:import|export)\b")
 LONGEST_CHAIN = 4000
@@ -155,12 +157,13 @@ class AppCode:
             text += "; a JSON module has a default export alone"
         imported = re.compile(rf"(?<![\w$.]){re.escape(name)}(?![\w$])")
         for importer, source, specifier, begin, end in itertools.islice(self._clauses_of(name), _MOST_STATEMENTS):
-            place = imported.search(source, begin, end)
+            place = _DEFAULT.match(source, begin, end) if name == "default" else None
+            place = place or imported.search(source, begin, end)
             if place is None:
                 continue
             with contextlib.suppress(ModuleError):
                 if self.folder.resolver.resolve(specifier, importer) == file:
-                    before = source[: place.start()]
+                    before = source[: place.start(place.re.groups)]
                     row, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
                     return text, f"    at <anonymous> (./{importer}:{row}:{column})\n"
         return text, ""
@@ -172,7 +175,7 @@ class AppCode:
             room -= len(source)
             if room < 0:
                 return
-            if name in source:
+            if name in source or name == "default":
                 for specifier, begin, end in _clauses(source):
                     yield file, source, specifier, begin, end
 
@@ -286,20 +289,32 @@ class _LateImports:
             lenient = "node_modules/" in name or self._code.main.endswith(TYPESCRIPT)
             return resolver.resolve(name, "", lenient=lenient)
         importers = folder.mentions(name)
-        found: dict[str, str] = {}
-        problem: ModuleError | None = None
-        for importer in importers or [""]:
-            pause()
-            try:
-                found.setdefault(resolver.resolve(name, importer), importer)
-            except ModuleError as error:
-                problem = problem or error
+        found, problem = self._meant(name, importers or [""])
+        if len(found) > 1:
+            # Several versions of a package, say. Who only imports it statically is not who asks.
+            found = self._meant(name, [one for one in importers if folder.imports_late(one, name)])[0] or found
         if len(found) == 1:
             return next(iter(found))
         if problem is not None and not found:
             raise problem
         means = ", ".join(f"{target} in {importer}" for target, importer in found.items())
-        raise ModuleError(f'cannot load "{name}" by import(): it means {means}; import it statically')
+        raise ModuleError(
+            f'cannot load "{name}" by import(): it means {means}; import it statically, or bundle the app'
+        )
+
+    @enters
+    def _meant(self, name: str, importers: list[str]) -> tuple[dict[str, str], ModuleError | None]:
+        """The files that it means, each with one that means it; and what is wrong for the first that means none."""
+        resolver = self._code.folder.resolver
+        found: dict[str, str] = {}
+        problem: ModuleError | None = None
+        for importer in importers:
+            pause()
+            try:
+                found.setdefault(resolver.resolve(name, importer), importer)
+            except ModuleError as error:
+                problem = problem or error
+        return found, problem
 
 
 @attrs.frozen

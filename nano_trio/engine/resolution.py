@@ -235,7 +235,10 @@ class Resolver:
     def _relative(self, specifier: str, importer: str, lenient: bool) -> str:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(importer), specifier))
         if path == ".." or path.startswith("../"):
-            raise ModuleError(f'cannot load "{path}"{_by(importer)}: outside the app\'s folder')
+            raise ModuleError(
+                f'cannot load "{path}"{_by(importer)}: outside the app\'s folder, and nothing there is read; make a '
+                "folder that has both the app's path, and name the entry in its package.json"
+            )
         folder_only = specifier.endswith(("/", "/.", "/..")) or specifier in (".", "..")
         found = None
         if lenient:

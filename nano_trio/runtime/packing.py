@@ -37,11 +37,13 @@ from nano_trio.runtime.packing_steps import (
     ERRORS,
     PIECE,
     Input,
+    Order,
     Output,
     Steps,
     answer_of,
     brotli_compressed,
     brotli_decompressed,
+    brotli_streamed,
     deflated,
     inflated,
     too_large,
@@ -71,6 +73,11 @@ _COMPRESSES: Final = ("deflate", "gzip", "deflateRaw")
 _INFLATER_STATE: Final = 48 << 10
 _BROTLI_DECODER_STATE: Final = 1 << 20
 _UNLIMITED: Final = 1 << 62
+_BROTLI_QUALITY: Final = 5
+"""The best one of a stream, whose steps are done in the turn."""
+_PARAMS: Final = 8
+_Z_SYNC_FLUSH: Final = 2
+_Z_BLOCK: Final = 5
 
 
 class _Job:
@@ -203,21 +210,32 @@ class _Jobs:
     def stream(self, kind: str, dictionary: Any, level: int, memory: int, strategy: int, bits: int, flush: int) -> Step:
         """A stream's step function, of zlib's formats."""
         kind, words = text_of(kind), b"" if dictionary is None else b"".join(self._given(dictionary))
-        source, output, window = Input(), _unlimited(), _window(kind, bits)
+        output, window = _unlimited(), _window(kind, bits)
+        begin: Callable[[Input], Steps]
         if kind in _COMPRESSES:
+            how: dict[str, Any] = {"level": level, "memory": memory, "strategy": strategy}
             piece = PIECE if level <= 6 else PIECE // 4
-            steps = deflated(source, window, level, memory, strategy, words, flush, piece)
-            state = _deflater_state(bits, memory)
+            begin = partial(deflated, window=window, dictionary=words, flush=flush, piece=piece, **how)
+            state = 2 * _deflater_state(bits, memory)
         else:
-            steps, state = inflated(source, output, window, words, flush), _INFLATER_STATE
+            begin = partial(inflated, output=output, window=window, dictionary=words, flush=flush)
+            state = _INFLATER_STATE
         size = state + len(words)
-        return _stepper(steps, source, output, Held(self._services, size), lambda _: size)
+        return _Stream(begin, output, Held(self._services, size), lambda _: size).step
 
-    def brotli_stream(self, flush: int) -> Step:
-        """The same, for what Brotli has compressed."""
-        source, output, state = Input(), _unlimited(), DECODER_STATES["brotli"].after
-        steps = brotli_decompressed(source, output, flush)
-        return _stepper(steps, source, output, Held(self._services, state(0)), state)
+    def brotli_stream(self, kind: str, quality: int, mode: int, window: int, flush: int) -> Step:
+        """The same, of Brotli's."""
+        output = _unlimited()
+        if text_of(kind) == "brotliCompress":
+            quality = min(quality, _BROTLI_QUALITY)
+            held = Held(self._services, _brotli_state(quality, window, 0))
+
+            packs = partial(brotli_streamed, quality=quality, mode=mode, window=window, flush=flush)
+            return _Stream(packs, output, held, partial(_brotli_state, quality, window)).step
+        state = DECODER_STATES["brotli"].after
+        held = Held(self._services, state(0))
+        unpacks = partial(brotli_decompressed, output=output, flush=flush)
+        return _Stream(unpacks, output, held, lambda _: state(output.size)).step
 
     def _begin(self, job: _Job, at_once: bool, data: Any) -> Any:
         job.output.room = self._room()
@@ -306,31 +324,58 @@ def _unlimited() -> Output:
     return output
 
 
-def _stepper(steps: Steps, source: Input, output: Output, held: Held, state: Callable[[int], int]) -> Step:
-    """``state``: bytes that it takes besides its input, once so many came out."""
-    left = 0
+class _Stream:
+    """A stream's steps. ``state``: bytes that it takes besides its input, once so many were read."""
 
-    def step(given: Any = quickjs.Undefined) -> bytes | str | None:
-        nonlocal left
+    def __init__(
+        self, begin: Callable[[Input], Steps], output: Output, held: Held, state: Callable[[int], int]
+    ) -> None:
+        self._begin = begin
+        self._output = output
+        self._held = held
+        self._state = state
+        self._left = 0
+        self._start()
+
+    def _start(self) -> None:
+        self._source = Input()
+        self._steps = self._begin(self._source)
+        self._output.size = 0
+
+    def step(self, given: Any = quickjs.Undefined) -> bytes | str | None:
+        """As a codec's of :mod:`nano_trio.runtime.compression`; and it is ordered by a number. A flush operation is its
+        own, ``_PARAMS + 8 * (level + 1) + strategy`` changes these behind a flush, and -1 has all begin anew.
+        """
+        source = self._source
         try:
             if given is None:
                 source.is_over = True
-                return b"".join(piece for piece in steps if piece) or None
-            if given is not quickjs.Undefined:
+                return b"".join(piece for piece in self._steps if piece) or None
+            if isinstance(given, int | float):
+                if given < 0:
+                    self._start()
+                    return None
+                source.order(_order_of(int(given)))
+            elif given is not quickjs.Undefined:
                 data = given.to_bytes()
                 source.add(data)
-                left = len(data)
-            piece = next(steps, None)
+                self._left = len(data)
+            piece = next(self._steps, None)
         except ERRORS as error:
             return answer_of(error)
         if piece is None:
-            left = 0
+            self._left = 0
         else:
-            output.size += len(piece)
-        held.resize(state(output.size) + left)
+            self._output.size += len(piece)
+        self._held.resize(self._state(source.size) + self._left)
         return piece
 
-    return step
+
+def _order_of(number: int) -> Order:
+    if number < _PARAMS:
+        return Order(min(number, _Z_BLOCK))
+    level, strategy = divmod(number - _PARAMS, 8)
+    return Order(_Z_SYNC_FLUSH, (min(level, 10) - 1, min(strategy, 4)))
 
 
 def _crc32(data: quickjs.Value, value: int) -> int:

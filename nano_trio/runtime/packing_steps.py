@@ -17,11 +17,14 @@ from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from typing import Any, Final
 
+import attrs
 import brotli
 
+from nano_trio.runtime.brotli_errors import what_is_wrong
+
 __all__ = [
-    "ERRORS", "PIECE", "Input", "Output", "Steps", "answer_of", "brotli_compressed", "brotli_decompressed", "deflated",
-    "inflated", "too_large",
+    "ERRORS", "PIECE", "Input", "Order", "Output", "Steps", "answer_of", "brotli_compressed", "brotli_decompressed",
+    "brotli_streamed", "deflated", "inflated", "too_large",
 ]  # fmt: skip
 
 PIECE: Final = 65536
@@ -34,6 +37,8 @@ _CODES: Final = {
     -6: "Z_VERSION_ERROR",
 }  # fmt: skip
 _ZLIB_ERROR: Final = re.compile(r"Error (-?\d+) (.*?)(?:: (.*))?", re.DOTALL)
+_NOT_BROTLI: Final = "Decompression failed"
+_LARGEST_WINDOW: Final = 32768
 # brotli/encode.h
 _FLUSH, _FINISH = 1, 2
 _FAST_WINDOW: Final = 18
@@ -48,6 +53,15 @@ Steps = Generator[bytes | None, None, int]
 # -- what comes in, what goes out, what is wrong ----------------------------------------------------------------------
 
 
+@attrs.frozen
+class Order:
+    """To give all there is so far, by an operation of zlib's or Brotli's; and to go on by other settings of zlib's."""
+
+    flush: int
+    settings: tuple[int, int] | None = None
+    """Level and strategy."""
+
+
 class Input:
     """What there is to be read so far. ``is_over``: nothing will be added."""
 
@@ -55,9 +69,22 @@ class Input:
         self._pieces = deque(pieces)
         self._at = 0
         self.is_over = is_over
+        self.size = sum(map(len, self._pieces))
+        """Bytes that have come so far."""
+        self._order: Order | None = None
 
     def add(self, piece: bytes) -> None:
         self._pieces.append(piece)
+        self.size += len(piece)
+
+    def order(self, what: Order) -> None:
+        """What is to be done once all is read that has come so far."""
+        self._order = what
+
+    def ordered(self) -> Order | None:
+        """That, once."""
+        found, self._order = self._order, None
+        return found
 
     def next(self, most: int) -> bytes | None:
         """At most so many bytes of the next piece, or None: there is none."""
@@ -122,8 +149,8 @@ class Output:
 class _Failure(Exception):
     """What is wrong with the input: ``str()`` is the answer."""
 
-    def __init__(self, number: int, message: str) -> None:
-        super().__init__(f"{_CODES[number]}\n{number}\n{message}")
+    def __init__(self, number: int, message: str, code: str | None = None) -> None:
+        super().__init__(f"{code or _CODES[number]}\n{number}\n{message}")
 
 
 _TOO_EARLY: Final = partial(_Failure, _Z_BUF_ERROR, "unexpected end of file")
@@ -135,7 +162,7 @@ def answer_of(error: Exception) -> str:
     if isinstance(error, zlib.error):
         error = _of_zlib(error)
     elif isinstance(error, brotli.error):
-        error = _Failure(_Z_DATA_ERROR, "Decompression failed")
+        error = _Failure(_Z_DATA_ERROR, _NOT_BROTLI)
     return str(error) if isinstance(error, _Failure) else "ERR_ZLIB_INITIALIZATION_FAILED\n0\nInitialization failed"
 
 
@@ -158,6 +185,61 @@ def too_large(most: int, why: str = "") -> str:
 # -- zlib -------------------------------------------------------------------------------------------------------------
 
 
+class _Deflater:
+    """zlib's ``deflate()``; ``changes``: its level and strategy may change in the midst, for which Python has nothing.
+
+    Behind a flush what is compressed ends with a whole byte, so another encoder goes on there: one without a head, that
+    is told what was last as a dictionary. The end with its sum is ours then.
+    """
+
+    def __init__(
+        self, window: int, level: int, memory: int, strategy: int, dictionary: bytes, *, changes: bool
+    ) -> None:
+        # gzip's format has no dictionary, and zlib refuses one.
+        own = (dictionary,) if dictionary and window < 16 else ()
+        self._encoder = zlib.compressobj(level, zlib.DEFLATED, window, memory, strategy, *own)
+        self._window, self._memory = window, memory
+        self._is_another = self._is_over = False
+        self._changes = changes
+        self._last = b"".join(own)[-_LARGEST_WINDOW:] if changes else b""
+        self._size = 0
+        self._sum = zlib.crc32(b"") if window > 15 else zlib.adler32(b"")
+
+    def compress(self, part: bytes) -> bytes:
+        if self._changes:
+            self._size += len(part)
+            self._sum = (zlib.crc32 if self._window > 15 else zlib.adler32)(part, self._sum)
+            self._last = (self._last + part if len(part) < _LARGEST_WINDOW else part)[-_LARGEST_WINDOW:]
+        return self._encoder.compress(part)
+
+    def obey(self, order: Order) -> bytes:
+        if order.flush == _Z_FINISH:
+            return self.finish()
+        given = self._encoder.flush(order.flush) if order.flush != _Z_NO_FLUSH else b""
+        if order.settings is not None and not self._is_over:
+            level, strategy = order.settings
+            # zlib has no narrower one without a head.
+            bits = max(abs(self._window) & 15, 9)
+            own = (self._last,) if self._last else ()
+            self._encoder = zlib.compressobj(level, zlib.DEFLATED, -bits, self._memory, strategy, *own)
+            self._is_another = True
+        return given
+
+    def finish(self, flush: int = _Z_FINISH) -> bytes:
+        """Once: what an order has ended has ended."""
+        if self._is_over or flush == _Z_NO_FLUSH:
+            return b""
+        given = self._encoder.flush(flush)
+        if flush != _Z_FINISH:
+            return given
+        self._is_over = True
+        if not self._is_another or self._window < 0:
+            return given
+        if self._window > 15:
+            return given + self._sum.to_bytes(4, "little") + (self._size & 0xFFFFFFFF).to_bytes(4, "little")
+        return given + self._sum.to_bytes(4, "big")
+
+
 def deflated(
     source: Input,
     window: int,
@@ -169,17 +251,17 @@ def deflated(
     piece: int = PIECE,
 ) -> Steps:
     """``window`` and the rest are zlib's; ``flush`` is how it ends."""
-    # gzip's format has no dictionary, and zlib refuses one.
-    own = (dictionary,) if dictionary and window < 16 else ()
-    encoder = zlib.compressobj(level, zlib.DEFLATED, window, memory, strategy, *own)
+    encoder = _Deflater(window, level, memory, strategy, dictionary, changes=not source.is_over)
     read = 0
     while (part := source.next(piece)) is not None or not source.is_over:
-        if part is None:
-            yield None
-        else:
+        if part is not None:
             read += len(part)
             yield encoder.compress(part)
-    yield encoder.flush(flush) if flush != _Z_NO_FLUSH else b""
+        elif (order := source.ordered()) is not None:
+            yield encoder.obey(order)
+        else:
+            yield None
+    yield encoder.finish(flush)
     return read
 
 
@@ -242,6 +324,24 @@ def brotli_compressed(source: Input, quality: int, mode: int, window: int, block
     return read
 
 
+def brotli_streamed(source: Input, quality: int, mode: int, window: int, flush: int) -> Steps:
+    """Of a source that is not over, by a quality of which a step takes no longer than one of zlib's."""
+    encoder = brotli.Compressor(mode=mode, quality=quality, lgwin=window)
+    read, is_over = 0, False
+    while (part := source.next(PIECE)) is not None or not source.is_over:
+        if part is not None:
+            read += len(part)
+            yield encoder.process(part)
+        elif (order := source.ordered()) is not None:
+            is_over = is_over or order.flush == _FINISH
+            yield encoder.finish() if is_over else encoder.flush() if order.flush == _FLUSH else b""
+        else:
+            yield None
+    if not is_over:
+        yield encoder.finish() if flush == _FINISH else encoder.flush() if flush == _FLUSH else b""
+    return read
+
+
 def brotli_decompressed(source: Input, output: Output, flush: int) -> Steps:
     """``output`` has what was given before the next step.
 
@@ -261,7 +361,10 @@ def brotli_decompressed(source: Input, output: Output, flush: int) -> Steps:
         except brotli.error:
             if is_stream and read > _KEPT:
                 raise
-            read = yield from _up_to_the_end(kept, read, part, output)
+            try:
+                read = yield from _up_to_the_end(kept, read, part, output)
+            except brotli.error:
+                raise (yield from _failure_of_brotli(kept)) from None
             yield from _passed_over(source)
             return read
         read += len(part)
@@ -271,6 +374,17 @@ def brotli_decompressed(source: Input, output: Output, flush: int) -> Steps:
     if flush == _FINISH:
         raise _TOO_EARLY()
     return read
+
+
+def _failure_of_brotli(whole: Input) -> Generator[bytes, None, _Failure]:
+    steps = what_is_wrong(iter(lambda: whole.next(PIECE), None))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            number, name = end.value or (_Z_DATA_ERROR, None)
+            return _Failure(number, _NOT_BROTLI, None if name is None else f"ERR_{name}")
+        yield b""
 
 
 def _fed(decoder: Any, part: bytes, output: Output) -> Iterator[bytes]:

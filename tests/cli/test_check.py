@@ -111,6 +111,9 @@ WHERE = {
     'import "./lib/deep.js";': 'lib/deep.js:1:8: app {app}: cannot load "lib/gone.js" (imported by lib/deep.js): no such file',
     'import {\n  there, nope as n,\n} from "./lib/some.js";': "index.js:2:10: app {app}: SyntaxError: lib/some.js has no "
     "export nope",
+    'import {} from "./lib/some.js";\nimport it, {\n  there,\n} from "./lib/some.js";': "index.js:2:8: app {app}: SyntaxError: "
+    "lib/some.js has no export default",
+    'import { default as x } from "./lib/some.js";': "index.js:1:10: app {app}: SyntaxError: lib/some.js has no export default",
     'import { a } from "./some.json";': "index.js:1:10: app {app}: SyntaxError: some.json has no export a; a JSON module "
     "has a default export alone",
     'import bad from "./bad.json";': 'bad.json:2:6: app {app}: cannot load "bad.json": invalid JSON: Expecting value',
@@ -119,6 +122,9 @@ WHERE = {
     'const x = require("x");': "index.js:1:18: app {app}: Error: Cannot find module 'x': cannot load \"x\" (imported by index.js): ",
     'export default require("x");': "index.js:1:16: app {app}: ReferenceError: 'require' is not defined (this file is an ES "
     "module: use import, or createRequire",
+    "export default new WebAssembly.Module();": "index.js:1:20: app {app}: ReferenceError: 'WebAssembly' is not defined (the "
+    "engine has none: take a package",
+    "export default new Worker();": "index.js:1:20: app {app}: ReferenceError: 'Worker' is not defined (an app is a single ",
     "export default window.env;": "index.js:1:16: app {app}: ReferenceError: 'window' is not defined (the global object is",
     'import { connect } from "cloudflare:sockets";': 'index.js:1:25: app {app}: cannot load "cloudflare:sockets" (imported by '
     "index.js): there are no TCP sockets; use fetch() or WebSocket; of Workers' modules there is here: "

@@ -43,6 +43,7 @@ KINDS: dict[str, tuple[str, bool]] = {
     "node_modules/p/es.js": ("import 'x'; require('y');", False),
     "node_modules/p/types.js": ("export {};", False),
     "node_modules/p/told.js": ("exports.a = 'export {}'; // export {};", True),
+    "node_modules/p/meta.js": ("exports.a = 'import.meta'; // import.meta.url", True),
     "node_modules/m/x.js": ("exports.a = 1;", False),
     "node_modules/c/es.js": ("export const a = 1;", False),
 }

@@ -98,7 +98,7 @@ def secret(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("specifier", "why"),
     [
-        ("../secret.js", "outside the app's folder"),
+        ("../secret.js", "nothing there is read; make a folder that has both the app's path"),
         ("./../secret.js", "outside the app's folder"),
         ("./lib/../../secret.js", "outside the app's folder"),
         ("SECRET", "absolute paths"),

@@ -207,6 +207,24 @@ def test_a_late_import_of_what_means_two_packages_is_refused(tmp_path: Path, cac
     assert all("import it statically" in text for text in run(load_app(app, cache)))
 
 
+@pytest.mark.parametrize("call", ['import("p")', "import ( /* webpack: true */ /* \u2026 */\n'p' )", "import(`p`)"])
+def test_a_late_import_is_of_the_version_of_the_only_one_who_asks_late(
+    tmp_path: Path, cache: BytecodeCache, call: str
+) -> None:
+    """The engine does not tell who asks. Others may import another version, statically."""
+    app = lay(
+        tmp_path / "app",
+        {
+            "index.js": 'import p from "p"; import q from "q"; export default [p, await q(), "import p"];',
+            "node_modules/p/index.js": "export default 1;",
+            "node_modules/q/index.js": f"const own = {{ import: () => 0 }}; own.import('p'); export default async () => (await {call}).default;",
+            "node_modules/q/node_modules/p/index.js": "export default 2;",
+            "node_modules/r/index.js": 'import "p";',
+        },
+    )
+    assert run(load_app(app, cache)) == [1, 2, "import p"]
+
+
 def test_a_change_of_package_json_is_a_change(tmp_path: Path, cache: BytecodeCache) -> None:
     app = lay(tmp_path / "app", {"index.js": 'import "p";', "node_modules/p/index.js": ""})
     code = load_app(app, cache)

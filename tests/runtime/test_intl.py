@@ -230,7 +230,7 @@ def test_what_packages_ask_when_they_are_loaded(run_js: Run) -> None:
                 typeof Intl.Segmenter, Object.keys(Intl), `${Intl}`, Intl.Collator() instanceof Intl.Collator,
                 Object.keys(Number.prototype), Intl.getCanonicalLocales(["EN-us", "zh-hant-tw"]),
                 new Intl.NumberFormat("de-DE").resolvedOptions().locale];"""
-    ) == ["en-US", "string", ["en-US"], "undefined", [], "[object Intl]", True, [], ["en-US", "zh-Hant-TW"], "en-US"]
+    ) == ["en-US", "string", ["en-US"], "function", [], "[object Intl]", True, [], ["en-US", "zh-Hant-TW"], "en-US"]
 
 
 def test_what_is_resolved_is_what_there_is(run_js: Run) -> None:

@@ -172,6 +172,12 @@ def test_an_app_may_ask_for_anything(run_js: Run) -> None:
             attempt(() => packing.brotli(true, "brotliCompress", new Uint8Array(9), ...numbers));
             attempt(() => packing.brotli(true, "brotliDecompress", new Uint8Array(9), ...numbers));
           }
+          for (let at = 0; at < 5; at++) {
+            const given = ["brotliCompress", 5, 0, 22, 2];
+            given[at] = value;
+            attempt(() => ({ bytes: typeof packing.brotliStream(...given).reset() }));
+          }
+          attempt(() => ({ bytes: packing.paramsOf(value, value) }));
           attempt(() => ({ bytes: packing.crc32(new Uint8Array(5), value) }));
           attempt(() => packing.zlib(true, "deflate", value, null, 6, 8, 0, 15, 4, 16384, 1e6));
         }
@@ -179,7 +185,7 @@ def test_an_app_may_ask_for_anything(run_js: Run) -> None:
         return [...told].sort()"""
     )
     assert set(told) <= {"number", "object", "string", "TypeError", "true", "RangeError", "Z_BUF_ERROR", "Z_DATA_ERROR",
-                         "ERR_BUFFER_TOO_LARGE"}  # fmt: skip
+                         "ERR_BUFFER_TOO_LARGE", "ERR__ERROR_FORMAT_CL_SPACE"}  # fmt: skip
     assert {"object", "TypeError", "true"} <= set(told)
 
 
@@ -191,3 +197,25 @@ def test_what_the_app_changes_after_the_call_is_not_seen(run_js: Run) -> None:
         data.fill(2), dictionary.fill(2);
         return zlib.inflateSync(await packed, { dictionary: Buffer.alloc(9, 1) }).equals(Buffer.alloc(300_000, 1))"""
     )
+
+
+def test_what_is_wrong_with_brotlis_data_is_told_by_its_number(run_js: Run) -> None:
+    """As far as all of it is still there."""
+    told = run_js(
+        PRELUDE
+        + """const tell = (error) => `${error.code} ${error.errno} ${error.message}`;
+        const streamed = (...parts) => new Promise((resolve) => {
+          const stream = zlib.createBrotliDecompress().on("error", (error) => resolve(tell(error))).on("end", () => resolve("end")).resume();
+          for (const part of parts) stream.write(part);
+          stream.end();
+        });
+        const long = zlib.brotliCompressSync(Buffer.concat(Array.from({ length: 6 }, () => crypto.getRandomValues(Buffer.alloc(65536)))), { params: { 1: 0 } });
+        const wrong = Buffer.from("<html>"), found = [];
+        try { zlib.brotliDecompressSync(wrong) } catch (error) { found.push(tell(error)) }
+        found.push(await new Promise((resolve) => zlib.brotliDecompress(wrong, (error) => resolve(tell(error)))), await streamed(wrong));
+        const whole = Buffer.concat([long.subarray(0, -1), Buffer.from([255, 255, 255, 255])]);
+        found.push(await streamed(whole.subarray(0, -65536), whole.subarray(-65536)), long.length > 390000);
+        return found;"""
+    )
+    reserved = "ERR__ERROR_FORMAT_RESERVED -2 Decompression failed"
+    assert told == [reserved, reserved, reserved, "Z_DATA_ERROR -3 Decompression failed", True]

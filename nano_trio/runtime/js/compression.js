@@ -17,9 +17,9 @@
 
   /**
    * A transform stream around a step function of the host. `costOf` is the work of a step, in bytes compressed; `toError` makes an error
-   * of what the host says is wrong.
+   * of what the host says is wrong. A chunk that is a number below `orders` is an order for the host; what comes of it ends with null.
    */
-  function createCodec(step, costOf, toError = (text) => new TypeError(text)) {
+  function createCodec(step, costOf, toError = (text) => new TypeError(text), orders = 0) {
     let spent = 0;
     let isFirst, inputLeft;
     /** What is left of a long chunk that is handed over in parts; null where there is none. */
@@ -67,8 +67,16 @@
         proceed,
       );
     }
+    const obeyed = () => controller.enqueue(null);
+    function obey(order) {
+      isFirst = true;
+      inputLeft = PIECE;
+      const done = advance(step(order));
+      return done === undefined ? obeyed() : promiseThen(done, obeyed);
+    }
     const stream = createTransformStream(
       (chunk) => {
+        if (typeof chunk === "number" && chunk >= 0 && chunk < orders) return obey(chunk);
         BufferSource(chunk, "The chunk");
         const bytes = bytesForHost(chunk);
         isFirst = true;

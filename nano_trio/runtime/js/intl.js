@@ -1,5 +1,5 @@
 // Intl: ECMA-402, chapter 8, https://tc39.es/ecma402/#intl-object , for one locale, en-US. What has no constructor here
-// (Segmenter, DisplayNames, Locale, DurationFormat) is undefined, as in engines that do not know it.
+// (DisplayNames, Locale, DurationFormat) is undefined, as in engines that do not know it.
 (platform) => {
   "use strict";
   const { statics } = platform;
@@ -7,7 +7,7 @@
   const { localeList, hidden } = platform.load("intl_options");
   const FILES = {
     __proto__: null, Collator: "intl_collation", DateTimeFormat: "intl_date", ListFormat: "intl_words",
-    NumberFormat: "intl_number", PluralRules: "intl_words", RelativeTimeFormat: "intl_words",
+    NumberFormat: "intl_number", PluralRules: "intl_words", RelativeTimeFormat: "intl_words", Segmenter: "intl_segmenter",
   };
   const Intl = {};
   for (const name in FILES) {

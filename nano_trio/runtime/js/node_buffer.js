@@ -526,13 +526,29 @@ for (const name of Object.getOwnPropertyNames(NodeBuffer)) {
     defineProperty(Buffer, name, { value: NodeBuffer[name], writable: true, configurable: true, enumerable: true });
   }
 }
+// These are functions in Node, and packages take one for a constructor in the place of Uint8Array. Methods are none.
+Buffer.alloc = function alloc(size, fill, encoding) {
+  return NodeBuffer.alloc(size, fill, encoding);
+};
+Buffer.allocUnsafe = function allocUnsafe(size) {
+  return NodeBuffer.allocUnsafe(size);
+};
+Buffer.allocUnsafeSlow = function allocUnsafeSlow(size) {
+  return NodeBuffer.allocUnsafeSlow(size);
+};
+Buffer.from = function from(value, second, third) {
+  return NodeBuffer.from(value, second, third);
+};
 Object.setPrototypeOf(Buffer, getPrototypeOf(NodeBuffer));
 Buffer.prototype = NodeBuffer.prototype;
 defineProperty(prototype, "constructor", { value: Buffer, writable: true, configurable: true });
 // Methods of Uint8Array that make another (map, filter) make it so.
 defineProperty(Buffer, Symbol.species, { get: () => NodeBuffer });
 
-const SlowBuffer = (size) => Buffer.allocUnsafeSlow(size);
+function SlowBuffer(size) {
+  return NodeBuffer.allocUnsafeSlow(size);
+}
+SlowBuffer.prototype = NodeBuffer.prototype;
 const isUtf8 = (bytes) => {
   try {
     new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -2,9 +2,10 @@
 //
 // What is checked of options, and in which order, is as in Node. The forms without a callback have the turn wait, suspended, for what
 // the others have done beside it. Streams are the Web's within; what Brotli compresses in one has
-// CompressionStream's quality.
+// CompressionStream's quality at best. A flush is a chunk of its own among the others.
 const { Buffer } = require("node:buffer");
-const { Transform } = require("node:stream");
+const process = require("node:process");
+const { finished, Transform } = require("node:stream");
 const { checkFunction, checkInteger, fail, outOfRange, wrongType } = platform.load("node_arguments");
 const host = modules.node.packing;
 
@@ -54,24 +55,23 @@ const CLASSES = "an instance of Buffer, TypedArray, DataView, or ArrayBuffer";
 const isBuffer = (value) => value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
 function isNumber(value, name) {
   if (value === undefined || Number.isNaN(value)) return false;
-  if (typeof value !== "number") wrongType(`"${name}" property`, "of type number", value);
+  if (typeof value !== "number") wrongType(`"${name}" ${name.includes(".") ? "property" : "argument"}`, "of type number", value);
   if (!Number.isFinite(value)) outOfRange(name, "a finite number", value);
   return true;
 }
-function numberOf(options, key, least, most, otherwise) {
-  const value = options?.[key];
-  const name = `options.${key}`;
+function within(value, name, least, most, otherwise) {
   if (!isNumber(value, name)) return otherwise;
   if (value < least || value > most) outOfRange(name, `>= ${least} and <= ${most}`, value);
   return value;
 }
+const numberOf = (options, key, ...bounds) => within(options?.[key], `options.${key}`, ...bounds);
 /** What zlib and Brotli have in common. `most`: the last of the flush operations; `finish`: the one at the end. */
 function checkCommon(options, most, finish) {
   const chunkSize = options?.chunkSize;
   const hasChunk = isNumber(chunkSize, "options.chunkSize");
   if (hasChunk && chunkSize < constants.Z_MIN_CHUNK) outOfRange("options.chunkSize", `>= ${constants.Z_MIN_CHUNK}`, chunkSize);
-  numberOf(options, "flush", 0, most, 0);
   return {
+    flush: numberOf(options, "flush", 0, most, 0),
     finishFlush: numberOf(options, "finishFlush", 0, most, finish),
     chunk: hasChunk ? chunkSize : constants.Z_DEFAULT_CHUNK,
     most: numberOf(options, "maxOutputLength", 1, LARGEST, LARGEST),
@@ -97,8 +97,10 @@ function zlibOf(kind, options) {
   const memory = numberOf(options, "memLevel", 1, 9, 8);
   const strategy = numberOf(options, "strategy", 0, 4, 0);
   const dictionary = dictionaryOf(options);
-  const { finishFlush, chunk, most } = checkCommon(options, constants.Z_BLOCK, constants.Z_FINISH);
+  const { flush, finishFlush, chunk, most } = checkCommon(options, constants.Z_BLOCK, constants.Z_FINISH);
   return {
+    flush, level, strategy,
+    full: constants.Z_FULL_FLUSH,
     begin: (waits, data) => host.zlib(waits, kind, data, dictionary, level, memory, strategy, bits, finishFlush, chunk, most),
     open: () => host.stream(kind, dictionary, level, memory, strategy, bits, finishFlush),
   };
@@ -130,14 +132,18 @@ function brotliOf(kind, options) {
   } else if (Object.keys(found).some((number) => number > constants.BROTLI_DECODER_PARAM_LARGE_WINDOW && found[number] !== undefined)) {
     notInitialized();
   }
-  const { finishFlush, chunk, most } = checkCommon(options, constants.BROTLI_OPERATION_EMIT_METADATA, constants.BROTLI_OPERATION_FINISH);
+  const { flush, finishFlush, chunk, most } = checkCommon(
+    options, constants.BROTLI_OPERATION_EMIT_METADATA, constants.BROTLI_OPERATION_FINISH,
+  );
   if (finishFlush === constants.BROTLI_OPERATION_EMIT_METADATA) unavailable("BROTLI_OPERATION_EMIT_METADATA");
   const quality = found[constants.BROTLI_PARAM_QUALITY] ?? constants.BROTLI_DEFAULT_QUALITY;
   const window = found[constants.BROTLI_PARAM_LGWIN] ?? constants.BROTLI_DEFAULT_WINDOW;
   const [mode, block] = [found[constants.BROTLI_PARAM_MODE] ?? 0, found[constants.BROTLI_PARAM_LGBLOCK] ?? 0];
   return {
     begin: (waits, data) => host.brotli(waits, kind, data, quality, mode, window, block, finishFlush, chunk, most),
-    open: () => (kind === "brotliCompress" ? new CompressionStream("brotli") : host.brotliStream(finishFlush)),
+    open: () => host.brotliStream(kind, quality, mode, window, finishFlush),
+    flush,
+    full: constants.BROTLI_OPERATION_FLUSH,
   };
 }
 const codecOf = (kind, options) => (kind.startsWith("brotli") ? brotliOf(kind, options) : zlibOf(kind, options));
@@ -186,25 +192,40 @@ function crc32(data, value = 0) {
 
 // -- streams ----------------------------------------------------------------------------------------------------------
 
+const ORDER = Symbol("order");
+/** A chunk without data, that has its place among the others. */
+function ordered(number) {
+  const chunk = Buffer.alloc(0);
+  chunk[ORDER] = number;
+  return chunk;
+}
+const closed = () => fail(Error, "ERR_INTERNAL_ASSERTION", "zlib binding closed");
 /** A stream of Node's around one of the Web's. */
 class Zlib extends Transform {
+  #codec;
+  #stream;
   #writer;
   #read;
+  #obeyed = null;
   bytesWritten = 0;
   constructor(kind, options) {
     const codec = codecOf(kind, options);
     super(options);
-    const { readable, writable } = codec.open();
-    this.#writer = writable.getWriter();
+    this.#codec = codec;
+    this.#stream = codec.open();
+    this.#writer = this.#stream.writable.getWriter();
     this.#writer.closed.catch(() => {});
-    this.#read = this.#pump(readable.getReader());
+    this.#read = this.#pump(this.#stream.readable.getReader());
     this.#read.catch((error) => this.destroy(error));
+    this._level = codec.level;
+    this._strategy = codec.strategy;
   }
   async #pump(reader) {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      if (!this.push(Buffer.from(value.buffer, value.byteOffset, value.byteLength))) await this.#drained();
+      if (value === null) this.#obeyed();
+      else if (!this.push(Buffer.from(value.buffer, value.byteOffset, value.byteLength))) await this.#drained();
     }
   }
   #wake = null;
@@ -219,8 +240,23 @@ class Zlib extends Transform {
     super._read(size);
   }
   _transform(chunk, encoding, callback) {
+    const order = chunk[ORDER];
+    if (order !== undefined) {
+      this.#order(order, callback);
+      return;
+    }
     this.bytesWritten += chunk.length;
-    this.#writer.write(chunk).then(() => callback(), callback);
+    const { flush } = this.#codec;
+    // The last one is flushed as the option finishFlush says.
+    const isLast = this.writableEnded && this.writableLength === chunk.length;
+    const written = this.#writer.write(chunk);
+    if (flush === 0 || isLast) written.then(() => callback(), callback);
+    else written.then(() => this.#order(flush, callback), callback);
+  }
+  /** The callback is called when what comes of it was pushed. */
+  #order(number, callback) {
+    this.#obeyed = callback;
+    this.#writer.write(number).catch(callback);
   }
   _flush(callback) {
     this.#writer.close().then(() => this.#read).then(() => callback(), callback);
@@ -230,9 +266,39 @@ class Zlib extends Transform {
     this.#wake?.();
     callback(error);
   }
+  flush(kind, callback) {
+    if (typeof kind === "function" || (kind === undefined && callback === undefined)) [kind, callback] = [this.#codec.full, kind];
+    if (this.writableFinished) {
+      if (callback) process.nextTick(callback);
+    } else if (this.writableEnded) {
+      if (callback) this.once("end", callback);
+    } else {
+      // What is no operation is no chunk: write() says so.
+      const isKnown = Number.isInteger(kind) && kind >= 0 && kind <= constants.Z_BLOCK;
+      this.write(isKnown ? ordered(kind) : undefined, "", callback);
+    }
+  }
+  reset() {
+    if (this.destroyed) closed();
+    this.#stream.reset();
+  }
   close(callback) {
-    if (callback) this.once("close", callback);
+    if (callback) finished(this, callback);
     this.destroy();
+  }
+  /** Of Brotli's there are none to be changed. */
+  params(level, strategy, callback) {
+    level = within(level, "level", -1, 9, this._level);
+    strategy = within(strategy, "strategy", 0, 4, this._strategy);
+    if (level === this._level && strategy === this._strategy) {
+      process.nextTick(callback);
+      return;
+    }
+    const order = this._level === undefined ? this.#codec.full : host.paramsOf(level, strategy);
+    this.write(ordered(order), "", (error) => {
+      if (!error) [this._level, this._strategy] = [level, strategy];
+      callback?.(error);
+    });
   }
 }
 /** A class that can be called without `new`, as Node's. */

@@ -69,9 +69,12 @@
     if (!compresses(kind)) return (inputLeft, size) => size / 8;
     return level > 6 ? () => STEP : (inputLeft) => (inputLeft < STEP ? inputLeft : STEP);
   }
+  /** What is ordered by a number, behind what was written before: packing.py has what they mean. */
+  const PARAMS = 8;
   function opened(step, cost) {
-    const { readable, writable } = platform.load("compression").createCodec(step, cost, failure);
-    return { __proto__: null, readable, writable };
+    const { readable, writable } = platform.load("compression").createCodec(step, cost, failure, PARAMS + 96);
+    // To begin anew waits for nothing.
+    return { __proto__: null, readable, writable, reset: () => void step(-1) };
   }
   // Nothing of the app's may run between what goes ahead and the host's function: numbers are read before.
   return freeze({
@@ -103,7 +106,10 @@
       const bytes = bytesForHost(data);
       return settled(waits, host.brotli(!!waits, kind, pass(bytes), quality, mode, window, block, flush, chunk, most));
     },
-    /** { readable, writable } of the Web's, of what zlib makes. */
+    /**
+     * { readable, writable, reset } of what zlib makes, the first two the Web's. A number that is written is a flush operation, or of
+     * paramsOf(); once it is done `null` can be read.
+     */
     stream(kind, dictionary, level, memory, strategy, bits, flush) {
       const how = settingsOf(kind, level, memory, strategy, bits, flush);
       const words = dictionary === null ? null : bytesForHost(dictionary);
@@ -112,8 +118,14 @@
         costOf(how.kind, how.level),
       );
     },
-    /** The same, of what Brotli makes of what it has compressed. */
-    brotliStream: (flush) => opened(host.brotli_stream(within(flush, 0, 2)), costOf("brotliDecompress", 0)),
+    paramsOf: (level, strategy) => PARAMS + 8 * (within(level, -1, 9) + 1) + within(strategy, 0, 4),
+    /** The same, of what Brotli makes. */
+    brotliStream(kind, quality, mode, window, flush) {
+      kind = kindIn(BROTLI, kind);
+      quality = within(quality, 0, 11);
+      const step = host.brotli_stream(kind, quality, within(mode, 0, 2), within(window, 10, 24), within(flush, 0, 2));
+      return opened(step, costOf(kind === "brotliCompress" ? "deflate" : kind, 0));
+    },
     crc32(view, value) {
       value = value >>> 0;
       const { buffer, byteOffset, byteLength } = viewInfo(view);

@@ -38,6 +38,8 @@
     return result.promise;
   }
 
+  const bound = (callback) => platform.bind?.(callback) ?? callback;
+
   class Pipe {
     constructor(source, destination, options) {
       this.source = source;
@@ -51,11 +53,12 @@
       this.pending = undefined;
       this.afterWrites = this.onAbort = undefined;
       this.result = new Deferred();
-      this.onStep = () => this.step();
-      this.onChunk = () => {
+      // Whoever reads, or enqueues, wakes the pipe; what it calls has an AsyncLocalStorage's store of who piped.
+      this.onStep = bound(() => this.step());
+      this.onChunk = bound(() => {
         this.write();
         this.step();
-      };
+      });
     }
     start() {
       const { source, destination, options, reader, writer } = this;
@@ -169,7 +172,7 @@
         }
       };
       if (destination.state === "writable" && !destination.isClosing()) {
-        this.afterWrites = proceed;
+        this.afterWrites = bound(proceed);
         if (this.unwritten === 0) this.writesFinished();
       } else proceed();
     }

@@ -25,7 +25,7 @@
       this.readable = this.writable = this.object = undefined;
       // Instead of [[backpressureChangePromise]]: who waits for it. A pull waits for back-pressure, a write for its end.
       this.isPullWaiting = this.isWriteWaiting = false;
-      this.waitingChunk = this.onUnblocked = this.change = undefined;
+      this.waitingChunk = this.unblock = this.onUnblocked = this.change = undefined;
       /** [[finishPromise]] */
       this.finish = undefined;
     }
@@ -119,7 +119,7 @@
     // 6.4.4 Sinks
     sinkWrite(chunk) {
       if (!this.backpressure) return this.performTransform(chunk);
-      this.onUnblocked ??= () => {
+      this.unblock ??= () => {
         const { writable, waitingChunk } = this;
         this.waitingChunk = undefined;
         const isErroring = writable.state === "erroring";
@@ -128,6 +128,8 @@
         );
       };
       this.isWriteWaiting = true;
+      // Who reads ends the wait; the chunk is transformed with an AsyncLocalStorage's store of who wrote it.
+      this.onUnblocked = platform.bind?.(this.unblock) ?? this.unblock;
       this.waitingChunk = chunk;
       return PENDING;
     }

@@ -69,5 +69,28 @@ const sink = {
 };
 await storage.run("pipes", () => ReadableStream.from([1, 2, 3]).pipeTo(new WritableStream(sink)));
 await storage.run("text", async () => say(await new Response(new ReadableStream({ pull: (c) => (say("body"), c.close()) })).text()));
+// What waits until somebody reads goes on for who arranged it.
+const waits = storage.run("arranges", () => new Response("ok").body.pipeThrough(through()).pipeThrough(through()));
+await later();
+await storage.run("reads later", readAll, waits);
+const slow = {
+  async write() {
+    say("slow sink");
+    await later();
+  },
+  close() {
+    say("slow sink closed");
+  },
+};
+await storage.run("slow", () => ReadableStream.from([1, 2]).pipeTo(new WritableStream(slow)));
+const middle = storage.run("makes", through);
+const written = storage.run("writes", async () => {
+  const out = middle.writable.getWriter();
+  for (const chunk of [1, 2]) await out.write(chunk);
+  await out.close();
+});
+await later();
+await readAll(middle.readable);
+await written;
 say("outside");
 console.log(lines.sort().join("\n"));

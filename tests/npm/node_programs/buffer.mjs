@@ -59,3 +59,9 @@ show(Buffer.isBuffer(new Uint8Array(1)), Buffer.isEncoding("HEX"), Buffer.isEnco
 show(isUtf8(Buffer.from([0xff])), isAscii(Buffer.from("a")), transcode(Buffer.from("é"), "utf8", "latin1"), atob("YQ=="), btoa("a"), constants.MAX_LENGTH > 2 ** 31);
 console.log(await new Blob([Buffer.from("blob")]).text(), Buffer.from("inspect me"), Buffer.alloc(60, 1));
 console.log([...Buffer.from("ab").entries()], [...Buffer.from("ab")], Object.prototype.toString.call(b), b.buffer instanceof ArrayBuffer, JSON.stringify(Buffer.from("a")));
+
+// -- functions that packages call with `new` ------------------------------------------------------------------------------
+for (const name of ["alloc", "allocUnsafe", "allocUnsafeSlow", "from"]) {
+  const made = new Buffer[name](name === "from" ? [1, 2, 3] : 3);
+  console.log(name, Buffer[name].name, Buffer.isBuffer(made), made.length);
+}
