@@ -60,9 +60,13 @@ class _State:
         return self.new + (self.first + min(volume, self.most) if volume else 0)
 
 
-_ZLIB_ENCODER, _ZLIB_DECODER = _State(264 << 10, 0, 0), _State(8 << 10, 32 << 10, 0)
+_ZLIB_ENCODER = _State(264 << 10, 0, 0)
 _ENCODER_STATES: Final = {"brotli": _State(8 << 10, 1536 << 10, 26 << 20), "zstd": _State(8 << 10, 1 << 20, 3 << 20)}
-DECODER_STATES: Final = {"brotli": _State(8 << 10, 64 << 10, 17 << 20), "zstd": _State(96 << 10, 128 << 10, 128 << 20)}
+DECODER_STATES: Final = {
+    "zlib": _State(8 << 10, 32 << 10, 0),
+    "brotli": _State(8 << 10, 64 << 10, 17 << 20),
+    "zstd": _State(96 << 10, 128 << 10, 128 << 20),
+}
 
 
 class _Encoder(Protocol):
@@ -259,7 +263,7 @@ def _decompressor(services: Services, kind: str) -> Step:
         decoder = _ZstdDecoder()
     else:
         decoder = _ZlibDecoder(_ZLIB_WINDOW[kind])
-    state = DECODER_STATES.get(kind, _ZLIB_DECODER)
+    state = DECODER_STATES.get(kind, DECODER_STATES["zlib"])
     held = Held(services, state.after(0))
     pending = b""
     at = volume = 0

@@ -11,6 +11,7 @@ handed over in pieces (``large.js``). 4, 5 and 6 stay with the host.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import structlog
@@ -103,7 +104,12 @@ class Fetches:
         client = self._client
         if client is None or client.ended:
             client = self._client = FetchClient(
-                self._services.network, self._services.pace, self._closed, self._services.collect_garbage, _report
+                self._services.network,
+                self._services.pace,
+                self._closed,
+                self._services.collect_garbage,
+                _report,
+                partial(Held, self._services),
             )
             self._services.background(client.run)
         fields = [] if headers is None else headers_of(text_of(headers))

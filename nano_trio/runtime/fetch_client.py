@@ -23,6 +23,7 @@ from nano_trio.runtime.fetch_decoding import ACCEPT_ENCODING, Decoding, codings_
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_messages import RequestBody, Response, WireRequest
 from nano_trio.runtime.fetch_pool import ConnectionPool
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.net_connect import Connector, Network, Origin
 from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.pieces import Pieces
@@ -225,7 +226,7 @@ class Fetch:
         if self._decoded is None:
             receive: Callable[[], Awaitable[bytes]] = self._receive
             for coding in self._codings:
-                receive = Decoding(coding, receive).receive
+                receive = Decoding(coding, receive, self._client.pace, self._client.new_held()).receive
             self._decoded = receive
         return await self._guarded(self._decoded)
 
@@ -329,9 +330,12 @@ class FetchClient:
         on_closed: Callable[[Fetch], None],
         collect: Callable[[], None],
         report: Callable[[Exception], None],
+        new_held: Callable[[], Held],
     ) -> None:
         self._network = network
         self.pace = pace
+        self.new_held = new_held
+        """Counts what is held for the app (a body that is decompressed)."""
         self._collect = collect
         self._on_closed = on_closed
         self._report = report

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
+import brotli
 import psutil
 import pytest
 import trio
@@ -183,3 +185,37 @@ async def test_clients_that_send_much_at_once_fill_no_more_than_the_app_may_have
     assert set(answers) == {"RangeError: the bodies that the app reads whole at this time take more than memory_mb"}
     assert await said(await home.ask("app")) == "well"
     assert await is_calm(home)
+
+
+_WINDOW = brotli.Compressor(lgwin=24, quality=1)
+_MUCH = base64.b64encode(_WINDOW.process(bytes(20 * _MB)) + _WINDOW.flush()).decode()
+UNPACKED = """
+export default { async fetch(request, env) {
+  const told = new Set();
+  for (let i = 0; i < 40; i++) {
+    try {
+      const reader = (await env.PACKED.fetch("http://packed/")).body.getReader();
+      for (let size = 0; size < 19e6;) size += (await reader.read()).value.length;
+      (globalThis.kept ??= []).push(reader);
+    } catch (error) { told.add(error.cause?.code ?? `${error}`); }
+  }
+  return new Response([...told].join());
+} };
+"""
+PACKED = f"""
+const body = Uint8Array.fromBase64("{_MUCH}"), headers = {{ "content-encoding": "br" }};
+const stream = () => new ReadableStream({{ start(c) {{ c.enqueue(body); }} }});
+export default {{ fetch: () => new Response(stream(), {{ headers }}) }};
+"""
+
+
+async def test_windows_of_what_is_unpacked_count_as_memory_of_who_reads(house: HouseMaker) -> None:
+    """Of a hundred bytes that came, 17 MB are kept until the body's end, which need not come."""
+    evil = {"source": UNPACKED, "memory_mb": 64, "timeout_ms": 60_000, "services": {"PACKED": "packed"}}
+    async with house({"evil": evil, "packed": PACKED, "calm": CALM}) as home:
+        before = megabytes()
+        # Those for which there is no room fail, and the app goes on.
+        assert await said(await home.ask("evil")) == "ERR_BODY"
+        assert megabytes() - before < 150
+        assert home.app("evil").snapshot().restarts == 0
+        assert await is_calm(home)

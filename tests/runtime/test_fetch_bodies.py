@@ -14,6 +14,7 @@ import trio
 import trio.testing
 
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.fetch_decoding import Decoding, decoded_at_once
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_http1 import Http1Connection
@@ -22,6 +23,7 @@ from nano_trio.runtime.net_connect import Connected
 from nano_trio.runtime.pace import Pace
 
 from .fetching import fetching
+from .harness import App
 from .upstream import CODINGS, TEXT, running
 
 # -- content codings ---------------------------------------------------------------------------------------------------
@@ -449,9 +451,12 @@ async def test_what_is_decoded_at_once_is_what_is_decoded_piece_by_piece(coding:
         await trio.lowlevel.checkpoint()
         return pieces.pop() if pieces else b""
 
-    decoding, found = Decoding(coding, receive), b""
+    app, scheduler = App(), CpuScheduler()
+    environment = Environment(scheduler, app, app)
+    decoding, found = Decoding(coding, receive, Pace(scheduler), environment.held()), b""
     with pytest.raises(FetchError) if how == "cut" else contextlib.nullcontext():
         while piece := await decoding.receive():
             found += piece
     if how != "cut":
         assert found == body
+    environment.close()

@@ -20,12 +20,14 @@ import trustme
 
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.runtime import fetch_pool, pace
+from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.fetch_client import Fetch, FetchClient, FetchRequest
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.pace import Pace
 
 from .fetching import OPEN
+from .harness import App
 from .upstream import Upstream, running
 from .upstream_http2 import Http2Upstream, running_http2
 
@@ -62,12 +64,15 @@ async def _client(network: Network) -> AsyncIterator[FetchClient]:
         raise error
 
     scheduler = CpuScheduler()
-    client = FetchClient(network, Pace(scheduler), lambda fetch: None, lambda: None, report)
+    app = App()
+    environment = Environment(scheduler, app, app)
+    client = FetchClient(network, Pace(scheduler), lambda fetch: None, lambda: None, report, environment.held)
     async with trio.open_nursery() as nursery:
         await nursery.start(scheduler.run)
         nursery.start_soon(client.run)
         yield client
         nursery.cancel_scope.cancel()
+    environment.close()
 
 
 async def _assert_nothing_stays_at_any_step(
