@@ -12,6 +12,7 @@ by about that time for those of the others. A process that dies takes its member
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
 from collections.abc import Callable, Iterable
@@ -29,7 +30,8 @@ __all__ = ["HouseOfRooms", "SharedRooms"]
 _BROADCAST = "rooms"
 _COUNTS = "room counts"
 _QUIET_S = 0.05
-_ROOMS_AT_ONCE = 500
+_ROOMS_AT_ONCE = 100
+"""In one message, and between two passes of the loop: names may have 256 characters, and an app 500,000 rooms."""
 
 _HEAD = struct.Struct("!I?")
 """Bytes of the JSON that says app and room, and whether the message behind it is text."""
@@ -52,6 +54,8 @@ class SharedRooms:
         self._bus = bus
         self._house = house
         self._changed: dict[str, set[str]] = {}
+        self._new: list[int] = []
+        """Processes that have come and know of no counts yet."""
         self._wake = trio.Event()
         self._elsewhere: dict[int, dict[str, dict[str, int]]] = {}
         """By process, app and room."""
@@ -106,8 +110,8 @@ class SharedRooms:
                 del known[app]
 
     def _came(self, process: int) -> None:
-        for app, rooms in self._house.all_rooms():
-            self._tell(app, rooms.names(), lambda payload: self._bus.send(process, _COUNTS, payload))
+        self._new.append(process)
+        self._wake.set()
 
     def _left(self, process: int) -> None:
         self._elsewhere.pop(process, None)
@@ -121,13 +125,18 @@ class SharedRooms:
             await trio.sleep(_QUIET_S)
             self._wake = trio.Event()
             changed, self._changed = self._changed, {}
-            for app, rooms in changed.items():
-                self._tell(app, list(rooms), lambda payload: self._bus.publish(_COUNTS, payload))
-                await trio.lowlevel.checkpoint()
+            new, self._new = self._new, []
+            # What comes while these are told it is told by the next round.
+            for process in new:
+                for app, rooms in list(self._house.all_rooms()):
+                    await self._tell(app, rooms.names(), functools.partial(self._bus.send, process, _COUNTS))
+            for app, names in changed.items():
+                await self._tell(app, list(names), functools.partial(self._bus.publish, _COUNTS))
 
-    def _tell(self, app: str, names: list[str], send: Callable[[bytes], object]) -> None:
-        rooms = self._house.rooms_of(app)
+    async def _tell(self, app: str, names: list[str], send: Callable[[bytes], object]) -> None:
         for start in range(0, len(names), _ROOMS_AT_ONCE):
+            rooms = self._house.rooms_of(app)
             some = names[start : start + _ROOMS_AT_ONCE]
             counts = {room: 0 if rooms is None else rooms.count_here(room) for room in some}
             send(json.dumps({app: counts}).encode())
+            await trio.lowlevel.checkpoint()

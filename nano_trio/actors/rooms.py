@@ -12,6 +12,9 @@ order each such act calls :meth:`Rooms.flush` first, which hands over all that s
 what that is: broadcasts are numbered, a member remembers the number up to which it was flushed, and a membership the
 number at which it began. Only the broadcast at the head of the queue has a list of members that it has not reached.
 
+A connection may be in as many rooms as its app likes, of names that it invents. So what memberships take is bounded
+(:attr:`Rooms.most_bytes`), and a connection that is over leaves its rooms a few at a time.
+
 A room exists while it has members. It belongs to its app, whatever incarnations the app has; another app has other
 rooms, of whatever names. The connections of other processes are reached through a :class:`RoomBus`.
 """
@@ -43,6 +46,11 @@ _MOST_WAITING = 64 << 20
 """Bytes of broadcasts that may wait to be handed over, each counted as its message and some more."""
 _OVERHEAD = 512
 _MOST_MEMBERSHIPS = 500_000
+_ROOM_BYTES = 400
+_MEMBERSHIP_BYTES = 200
+"""What tables take for each, beside its name of at most four bytes a character."""
+_LEAVES_AT_ONCE = 64
+"""Rooms that a connection that is over leaves at once; it takes half a microsecond and more for each."""
 
 
 class Congested(Exception):
@@ -50,7 +58,7 @@ class Congested(Exception):
 
 
 class TooManyRooms(Exception):
-    """The app's connections are in as many rooms as they may be."""
+    """The app's connections are in as many rooms as they may be, or these take as much memory as they may."""
 
 
 class Member(Protocol):
@@ -119,6 +127,11 @@ class Rooms:
         self.bus = bus
         self._rooms: dict[str, dict[Member, int]] = {}
         self._memberships = 0
+        self._bytes = 0
+        self.most_bytes = _MOST_MEMBERSHIPS * (_ROOM_BYTES + _MEMBERSHIP_BYTES)
+        """What rooms and memberships may take of this process's memory."""
+        self._leaving: deque[tuple[Member, dict[str, int]]] = deque()
+        """Connections that are over, with the rooms that they have yet to leave."""
         self._number = 0
         self.waiting: deque[_Broadcast] = deque()
         """Broadcasts that have not reached all members, in order. While there are any, :meth:`flush` before sending."""
@@ -133,9 +146,11 @@ class Rooms:
             member.rooms = {}
         if room in member.rooms:
             return False
-        if self._memberships >= _MOST_MEMBERSHIPS:
+        size = _MEMBERSHIP_BYTES + 4 * len(room) + (0 if room in self._rooms else _ROOM_BYTES)
+        if self._memberships >= _MOST_MEMBERSHIPS or self._bytes + size > self.most_bytes:
             raise TooManyRooms
         self._memberships += 1
+        self._bytes += size
         member.rooms[room] = self._number
         self._rooms.setdefault(room, {})[member] = self._number
         if self.bus is not None:
@@ -155,15 +170,35 @@ class Rooms:
     def leave_all(self, member: Member) -> None:
         """The connection is over."""
         rooms, member.rooms = member.rooms, None
-        for room in rooms or ():
+        if not rooms:
+            return
+        self._leave_some(member, rooms)
+        if rooms:
+            self._leaving.append((member, rooms))
+            if len(self._leaving) == 1:
+                self._spawn(self._see_off)
+
+    async def _see_off(self) -> None:
+        while self._leaving:
+            await trio.lowlevel.checkpoint()
+            member, rooms = self._leaving[0]
+            self._leave_some(member, rooms)
+            if not rooms:
+                self._leaving.popleft()
+
+    def _leave_some(self, member: Member, rooms: dict[str, int]) -> None:
+        for _ in range(min(len(rooms), _LEAVES_AT_ONCE)):
+            room, _ = rooms.popitem()
             self._remove(room, member)
 
     def _remove(self, room: str, member: Member) -> None:
         self._memberships -= 1
+        self._bytes -= _MEMBERSHIP_BYTES + 4 * len(room)
         members = self._rooms[room]
         del members[member]
         if not members:
             del self._rooms[room]
+            self._bytes -= _ROOM_BYTES
         if self.bus is not None:
             self.bus.changed(self._app, room)
 

@@ -59,6 +59,7 @@ class Sockets:
         self._environment = environment
         self.isolate = environment.isolate
         self._rooms = rooms
+        rooms.most_bytes = int(incarnation.settings.memory_mb * (1 << 20))
         self.counts = counts
         self._log = log
         self._spawn = spawn

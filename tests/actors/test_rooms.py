@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nano_trio.actors import room_bus
 from nano_trio.actors import rooms as rooms_module
 from nano_trio.actors.counts import Counts
 from nano_trio.actors.messages import IncomingRequest, SharedMessage
+from nano_trio.actors.room_bus import SharedRooms
 from nano_trio.actors.rooms import Rooms
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.runtime.pieces import LargeMessage
@@ -344,3 +349,128 @@ export default {
             assert [type(first), type(second)] == [LargeMessage, LargeMessage]
             assert first.whole() == bytes(range(256)) * 2734 + bytes(range(96))
             assert second.whole() == "é" * 700_000
+
+
+MANY_ROOMS = """
+let last = 0;
+export default { fetch: (request, env, ctx) => ctx.upgrade(request), websocket: {
+  message(ws, name) {
+    let told = "all";
+    try { for (let i = 0; i < 500; i++) ws.subscribe(`${name}${last++}`); } catch (error) { told = error.name; }
+    ws.send(told);
+  },
+} };
+"""
+
+
+async def test_what_rooms_take_is_bounded(house: HouseMaker) -> None:
+    """A room that a client has an app enter takes memory of the process, and nothing of its heap."""
+    async with house({"app": {"source": MANY_ROOMS, "memory_mb": 8}, "other": MANY_ROOMS}) as home:
+        one, other = await home.connect("app"), await home.connect("other")
+        for _ in range(40):
+            one.message("\U0001f600" * 120)
+            await home.settled()
+        rooms = home.app("app").rooms
+        assert 5_000 < rooms.snapshot()["memberships"] < 12_000
+        assert one.take()[-1] == ("message", "QuotaExceededError")
+        # It costs the app nothing else, nor another anything; and what leaves makes room.
+        other.message("r")
+        two = await home.connect("app")
+        one.end()
+        await home.settled()
+        assert rooms.snapshot() == {"rooms": 0, "memberships": 0, "waiting": 0}
+        two.message("r")
+        await home.settled()
+        assert two.take() == other.take() == [("message", "all")]
+        assert home.app("app").snapshot().restarts == 0
+
+
+def test_the_same_is_counted_as_rooms_come_and_go() -> None:
+    rooms = Rooms("app", CpuScheduler(), Account(), Counts(), lambda work: None)
+    one, two = _Member(), _Member()
+    for _ in range(3):
+        for room in ("a", "bcd", "\u4e00"):
+            rooms.join(room, one)
+            rooms.join(room, two)
+        rooms.leave("a", two)
+        rooms.leave("bcd", one)
+        rooms.leave_all(one)
+        rooms.leave_all(two)
+        assert rooms._bytes == 0
+
+
+async def test_who_was_in_many_rooms_holds_up_nobody_when_it_ends(house: HouseMaker) -> None:
+    async with house({"app": MANY_ROOMS}) as home:
+        wire = await home.connect("app")
+        for _ in range(20):
+            wire.message("r")
+        await home.settled()
+        rooms = home.app("app").rooms
+        left = [rooms.snapshot()["memberships"]]
+        wire.end()
+        while left[-1]:
+            left.append(rooms.snapshot()["memberships"])
+            await trio.lowlevel.checkpoint()
+        assert left[0] == 10_000
+        # Trio runs the tasks of a pass in any order: two passes' worth.
+        assert max(before - after for before, after in itertools.pairwise(left)) <= 128
+        assert rooms.names() == []
+
+
+class _Carrier:
+    """Implements :class:`nano_trio.actors.bus.Bus`: keeps what is said."""
+
+    me = 0
+    others = (1,)
+
+    def __init__(self) -> None:
+        self.said: list[dict[str, dict[str, int]]] = []
+        self.came: Any = None
+
+    def publish(self, subject: str, payload: bytes) -> None:
+        self.said.append(json.loads(payload))
+
+    def send(self, to: int, subject: str, payload: bytes) -> bool:
+        self.said.append(json.loads(payload))
+        return True
+
+    def subscribe(self, subject: str, take: Any) -> None: ...
+
+    def watch(self, came: Any, left: Any) -> None:
+        self.came = came
+
+
+class _HouseOfOne:
+    def __init__(self, rooms: Rooms) -> None:
+        self.rooms = rooms
+
+    def rooms_of(self, app: str) -> Rooms | None:
+        return self.rooms
+
+    def all_rooms(self) -> list[tuple[str, Rooms]]:
+        return [("app", self.rooms)]
+
+
+async def test_news_of_many_rooms_are_told_a_few_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room_bus, "_QUIET_S", 0)
+    carrier = _Carrier()
+    rooms = Rooms("app", CpuScheduler(), Account(), Counts(), lambda work: None)
+    shared = SharedRooms(carrier, _HouseOfOne(rooms))
+    rooms.bus = shared
+    member = _Member()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(shared.run)
+        for number in range(2000):
+            rooms.join(f"r{number}", member)
+        for _ in range(2):  # all others are told, and then one who has come
+            told = [0]
+            with trio.fail_after(10):
+                while sum(len(each["app"]) for each in carrier.said) < 2000:
+                    await trio.lowlevel.checkpoint()
+                    told.append(len(carrier.said))
+            # Trio runs the tasks of a pass in any order: two passes' worth.
+            assert max(after - before for before, after in itertools.pairwise(told)) <= 2
+            assert {count for each in carrier.said for count in each["app"].values()} == {1}
+            carrier.said.clear()
+            carrier.came(1)
+        nursery.cancel_scope.cancel()
