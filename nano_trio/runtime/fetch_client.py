@@ -377,7 +377,7 @@ class FetchClient:
         """Own the connections until cancelled; close bodies and connections that lie idle."""
         try:
             async with trio.open_nursery() as nursery:
-                self.pool = ConnectionPool(Connector(self._network), nursery, self.pace)
+                self.pool = ConnectionPool(Connector(self._network), nursery, self.pace, self.new_held)
                 self._running.set()
                 while True:
                     if not self.fetches and not self.pool.size:

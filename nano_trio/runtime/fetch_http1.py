@@ -32,7 +32,7 @@ from nano_trio.runtime.fetch_messages import MOST_AT_HAND, Response, WireRequest
 from nano_trio.runtime.net_connect import Connected
 from nano_trio.runtime.pace import Pace
 
-__all__ = ["MAX_HEADERS", "Http1Connection"]
+__all__ = ["Http1Connection"]
 
 MAX_HEAD_BYTES = 256 * 1024
 MAX_HEADERS = 2000

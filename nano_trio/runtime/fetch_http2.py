@@ -2,9 +2,12 @@
 
 Two tasks belong to a connection. The reader takes what the server sends, hands events to their streams and notices at
 once when the server goes away; the writer is the only one that writes, so cancelling an exchange never leaves half a
-frame on the wire. A stream's data counts against its flow-control window until the app has read it, so the server sends
-no more than ``_STREAM_WINDOW`` ahead. The connection's own window is so large that no stream can starve the others. An
-exchange that is given up resets its stream; the others go on.
+frame on the wire. What frames may cost is the :mod:`gate's <nano_trio.runtime.fetch_http2_gate>` to decide.
+
+A stream's data counts against its flow-control window until the app has read it, so the server sends no more than
+``_STREAM_WINDOW`` ahead; meanwhile it counts as the app's memory, and where there is no room for more the stream fails.
+The connection's own window is so large that no stream can starve the others. An exchange that is given up resets its
+stream; the others go on.
 """
 
 from __future__ import annotations
@@ -21,9 +24,12 @@ import h2.settings
 import trio
 
 from nano_trio.runtime.fetch_errors import FetchError, NetworkErrors
+from nano_trio.runtime.fetch_http2_gate import Gate
 from nano_trio.runtime.fetch_messages import MOST_AT_HAND, Response, WireRequest
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.http2_state import Http2State
 from nano_trio.runtime.net_connect import Connected
+from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.pieces import Pieces
 
 __all__ = ["Http2Connection"]
@@ -34,6 +40,8 @@ _CONNECTION_WINDOW = (1 << 31) - 1
 _MAX_HEADER_BYTES = 256 * 1024
 _MOST_STREAMS = 100
 _MOST_UNSENT = 256 * 1024
+_JOINED = 16 * 1024
+"""Below so many bytes what comes is added to what lies here already: a server may send them one by one."""
 
 
 class Http2Connection:
@@ -42,9 +50,19 @@ class Http2Connection:
     answered = False
     """A server that closes or refuses has not dealt with the request."""
 
-    def __init__(self, connected: Connected, nursery: trio.Nursery, released: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        connected: Connected,
+        nursery: trio.Nursery,
+        pace: Pace,
+        new_held: Callable[[], Held],
+        released: Callable[[Any], None],
+    ) -> None:
         self._connected = connected
         self._nursery = nursery
+        self._pace = pace
+        self._new_held = new_held
+        self._gate = Gate(trio.current_time())
         self._released = released
         self._streams: dict[int, _Stream] = {}
         self._wake_writer = trio.Event()
@@ -106,12 +124,13 @@ class Http2Connection:
             headers.append((b"content-length", b"0"))
         has_content = body is not None and (body.receive is not None or bool(body.content))
         number: int = self._h2.get_next_available_stream_id()
-        stream = _Stream(self, number, ended_upload=not has_content)
+        stream = _Stream(self, number, self._new_held(), ended_upload=not has_content)
         try:
             self._h2.send_headers(number, headers, end_stream=not has_content)
         except h2.exceptions.ProtocolError as error:
             raise FetchError("ERR_INVALID_REQUEST", f"the request cannot be sent: {error}") from None
         self._streams[number] = stream
+        self._gate.requested()
         self.flush()
         if body is not None and has_content:
             self._nursery.start_soon(stream.upload, body.content, body.receive)
@@ -135,6 +154,7 @@ class Http2Connection:
             if room > 0 and len(self._unsent) < _MOST_UNSENT:
                 end = min(at + room, len(data))
                 self._h2.send_data(stream.number, data[at:end])
+                self._gate.sent()
                 self.flush()
                 await trio.lowlevel.checkpoint()
                 return end
@@ -197,12 +217,15 @@ class Http2Connection:
                 data = await self._connected.stream.receive_some(_READ_BYTES)
             if not data:
                 raise FetchError("ECONNRESET", "the server closed the connection")
-            try:
-                for event in self._h2.receive_data(data):
-                    self._handle(event)
-            except (h2.exceptions.ProtocolError, LookupError, ValueError) as error:
-                raise FetchError("ERR_PROTOCOL", f"the server broke HTTP/2: {error}") from None
-            self.flush()
+            self._gate.feed(bytes(data))
+            while frames := self._gate.take(trio.current_time()):
+                await self._pace.turn()
+                try:
+                    for event in self._h2.receive_data(frames):
+                        self._handle(event)
+                except (h2.exceptions.ProtocolError, LookupError, ValueError) as error:
+                    raise FetchError("ERR_PROTOCOL", f"the server broke HTTP/2: {error}") from None
+                self.flush()
 
     def _handle(self, event: h2.events.Event) -> None:
         if isinstance(event, h2.events.ConnectionTerminated):
@@ -266,8 +289,10 @@ class Http2Connection:
 class _Stream(Response):
     """One exchange."""
 
-    def __init__(self, connection: Http2Connection, number: int, *, ended_upload: bool) -> None:
+    def __init__(self, connection: Http2Connection, number: int, held: Held, *, ended_upload: bool) -> None:
         self.number = number
+        self._held = held
+        self._waiting = 0
         self.status = 0
         self.reason = b""
         self.headers = []
@@ -296,6 +321,7 @@ class _Stream(Response):
         while True:
             if self._chunks:
                 data, size = self._chunks.popleft()
+                self._wait(-len(data))
                 self._connection.acknowledge(self, size)
                 if data:
                     await trio.lowlevel.checkpoint()
@@ -318,6 +344,7 @@ class _Stream(Response):
         parts = []
         while self._chunks:
             data, size = self._chunks.popleft()
+            self._wait(-len(data))
             self._connection.acknowledge(self, size)
             parts.append(data)
         return b"".join(parts)
@@ -330,7 +357,7 @@ class _Stream(Response):
                 elif not name.startswith(b":"):
                     self.headers.append((bytes(name), bytes(value)))
         elif isinstance(event, h2.events.DataReceived):
-            self._chunks.append((bytes(event.data or b""), event.flow_controlled_length or 0))
+            self._take(bytes(event.data or b""), event.flow_controlled_length or 0)
         elif isinstance(event, h2.events.StreamEnded):
             self._ended = True
             if self._uploaded:
@@ -347,6 +374,26 @@ class _Stream(Response):
         else:
             return
         self._arrived.set()
+
+    def _take(self, data: bytes, size: int) -> None:
+        """Some of the body, which took so much of the window."""
+        if not data:
+            self._connection.acknowledge(self, size)
+            return
+        if not self._held.may_be(self._waiting + len(data)):
+            self._connection.acknowledge(self, size)
+            why = "the bodies that wait to be read at this time take more than memory_mb"
+            self.fail(FetchError("ERR_BODY", why))
+            return
+        self._wait(len(data))
+        if self._chunks and len(self._chunks[-1][0]) + len(data) <= _JOINED:
+            before, before_size = self._chunks.pop()
+            data, size = before + data, before_size + size
+        self._chunks.append((data, size))
+
+    def _wait(self, size: int) -> None:
+        self._waiting += size
+        self._held.resize(self._waiting)
 
     async def upload(self, content: bytes | Pieces, receive: Callable[[], Awaitable[bytes]] | None) -> None:
         """Send the request's body."""
@@ -379,6 +426,7 @@ class _Stream(Response):
         self._end()
         while self._chunks:
             self._connection.acknowledge(self, self._chunks.popleft()[1])
+        self._wait(-self._waiting)
 
     def _end(self) -> None:
         self.over = True

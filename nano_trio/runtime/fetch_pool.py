@@ -9,11 +9,13 @@ connection and the others wait to learn.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
 from nano_trio.runtime.fetch_http1 import Http1Connection
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.net_connect import Connector, Origin
 from nano_trio.runtime.pace import Pace
 
@@ -42,8 +44,9 @@ class _Place:
 class ConnectionPool:
     """Connections by origin. ``nursery`` runs what connections do in the background."""
 
-    def __init__(self, connector: Connector, nursery: trio.Nursery, pace: Pace) -> None:
+    def __init__(self, connector: Connector, nursery: trio.Nursery, pace: Pace, new_held: Callable[[], Held]) -> None:
         self._pace = pace
+        self._new_held = new_held
         self._connector = connector
         self._nursery = nursery
         self._places: dict[Origin, _Place] = {}
@@ -130,7 +133,7 @@ class ConnectionPool:
         if connected.http2:
             from nano_trio.runtime.fetch_http2 import Http2Connection  # is there since TLS was
 
-            shared = Http2Connection(connected, self._nursery, self._released)
+            shared = Http2Connection(connected, self._nursery, self._pace, self._new_held, self._released)
             place.http2.append(shared)
             self._connections[shared] = origin
             return shared

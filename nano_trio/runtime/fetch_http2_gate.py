@@ -1,0 +1,109 @@
+"""What a server may cost over HTTP/2 (RFC 9113), before h2 sees it.
+
+Theory of operation. h2 takes 20 to 60 µs for a frame, however little it brings, and all that it is given at once: a
+record of TLS has room for 1800 frames without a payload. A server may be the app's own. So the :class:`Gate` stands
+before h2, as one does in the server (``web/http2_session.py``), sees the nine octets with which a frame begins, and
+
+- hands out whole frames a few at a time, so that others run in between (:meth:`Gate.take`);
+- has heads and frames that bring nothing (PING, SETTINGS, WINDOW_UPDATE, empty DATA, unknown ones) paid from an
+  account, which refills with time and with real work. One that is empty ends the connection;
+- bounds what h2 does with one frame: a field block in bytes, SETTINGS in entries.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from nano_trio.runtime.fetch_errors import FetchError
+
+__all__ = ["Gate"]
+
+_FRAMES_AT_ONCE = 16
+_FRAME = 16_384
+"""The largest payload: the protocol's default, which is not raised."""
+_BLOCK = 64 * 1024
+_BLOCK_FRAMES = 16
+"""Of a field block, compressed; Huffman's code takes some 0.2 µs an octet in Python."""
+_SETTINGS_ENTRIES = 64
+
+_PATIENCE = 1000.0
+_PATIENCE_PER_S = 100.0
+_PATIENCE_PER_REQUEST = 8.0
+_PATIENCE_PER_DATA = 3.0
+"""For each DATA frame sent: a server may open two windows for it at once."""
+
+_header = struct.Struct(">HBBBL").unpack_from
+_END_STREAM, _END_HEADERS, _PADDED = 0x1, 0x4, 0x8
+_DATA, _HEADERS, _SETTINGS, _PING, _CONTINUATION = 0, 1, 4, 6, 9
+_COSTS = {_SETTINGS: 10.0, _PING: 2.0}
+
+
+class Gate:
+    """The frames of one connection. ``now``: the time, in seconds."""
+
+    def __init__(self, now: float) -> None:
+        self._buffer = b""
+        self._block_bytes = self._block_frames = 0
+        self._patience = _PATIENCE
+        self._patience_at = now
+
+    def feed(self, data: bytes) -> None:
+        """Append what arrived."""
+        self._buffer += data
+
+    def take(self, now: float) -> bytes:
+        """The next whole frames, ``b""`` where there are none. Raises :class:`FetchError`."""
+        buffer = self._buffer
+        at = 0
+        for _ in range(_FRAMES_AT_ONCE):
+            if len(buffer) - at < 9:
+                break
+            high, low, kind, flags, _ = _header(buffer, at)
+            length = high << 8 | low
+            if length > _FRAME:
+                raise _broken("a frame is larger than agreed on")
+            end = at + 9 + length
+            if end > len(buffer):
+                break
+            self._admit(kind, flags, length, buffer[at + 9] if length else 0, now)
+            at = end
+        self._buffer = buffer[at:]
+        return buffer[:at]
+
+    def requested(self) -> None:
+        """A request was sent."""
+        self._patience = min(_PATIENCE, self._patience + _PATIENCE_PER_REQUEST)
+
+    def sent(self) -> None:
+        """A DATA frame was sent."""
+        self._patience = min(_PATIENCE, self._patience + _PATIENCE_PER_DATA)
+
+    def _admit(self, kind: int, flags: int, length: int, first: int, now: float) -> None:
+        if kind == _DATA:
+            if length - (first + 1 if flags & _PADDED else 0) > 0:
+                self._patience = min(_PATIENCE, self._patience + 1)
+            elif not flags & _END_STREAM:
+                self._spend(1.0, now)
+            return
+        if kind in (_HEADERS, _CONTINUATION):
+            if kind == _HEADERS:
+                self._block_bytes = self._block_frames = 0
+            self._block_bytes += length
+            self._block_frames += 1
+            if self._block_bytes > _BLOCK or self._block_frames > _BLOCK_FRAMES:
+                raise FetchError("ERR_HEADERS_TOO_LARGE", "the response's headers are too large")
+        elif kind == _SETTINGS and length > _SETTINGS_ENTRIES * 6:
+            raise _broken("too many settings")
+        self._spend(_COSTS.get(kind, 1.0), now)
+
+    def _spend(self, cost: float, now: float) -> None:
+        if now > self._patience_at:
+            self._patience = min(_PATIENCE, self._patience + (now - self._patience_at) * _PATIENCE_PER_S)
+            self._patience_at = now
+        self._patience -= cost
+        if self._patience < 0:
+            raise _broken("too many frames that bring nothing")
+
+
+def _broken(why: str) -> FetchError:
+    return FetchError("ERR_PROTOCOL", f"the server broke HTTP/2: {why}")

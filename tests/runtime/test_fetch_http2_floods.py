@@ -1,0 +1,195 @@
+"""Servers that flood their clients over HTTP/2, as clients do servers (``tests/web/test_http2_attacks.py``)."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import struct
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+import trustme
+from hyperframe.frame import Frame
+
+from nano_trio.runtime import fetch_http2_gate, pace
+from nano_trio.runtime.fetch_errors import FetchError
+from nano_trio.runtime.fetch_http2_gate import Gate
+from nano_trio.runtime.net_connect import Network
+
+from .fetching import OPEN, Fetching, fetching
+from .test_fetch_floods import Counted
+
+Answering = Callable[[bytes], contextlib.AbstractAsyncContextManager[tuple[Fetching, str]]]
+_DATA, _HEADERS, _PRIORITY, _RST, _SETTINGS, _PING, _WINDOW, _CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
+_END_STREAM, _END_HEADERS = 1, 4
+_OK = b"\x88"
+"""A field block: status 200."""
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return struct.pack(">I", len(payload))[1:] + bytes((kind, flags)) + struct.pack(">I", stream) + payload
+
+
+@pytest.fixture
+def answering(tmp_path: Path) -> Answering:
+    """An app, and the URL of a server that sends SETTINGS and these frames, whatever it is asked."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("localhost").configure_cert(tls)
+    tls.set_alpn_protocols(["h2"])
+    network: Network = attrs.evolve(OPEN, extra_ca_certs=(tmp_path / "ca.pem",))
+
+    @contextlib.asynccontextmanager
+    async def start(frames: bytes) -> AsyncIterator[tuple[Fetching, str]]:
+        async def serve(plain: trio.SocketStream) -> None:
+            stream = trio.SSLStream(plain, tls, server_side=True, https_compatible=True)
+
+            async def send() -> None:
+                await stream.send_all(frame(_SETTINGS, 0, 0) + frame(_SETTINGS, 1, 0) + frames)
+
+            try:
+                seen = b""
+                while b"\x00\x00\x00\x01" not in seen[33:]:  # the head of the request on stream 1
+                    seen += await stream.receive_some(65536)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(send)
+                    while await stream.receive_some(65536):
+                        pass
+                    nursery.cancel_scope.cancel()
+            except* (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass  # the client left
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.aclose_forcefully(stream)
+
+        async with trio.open_nursery() as nursery:
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            await nursery.start(trio.serve_listeners, serve, listeners)
+            async with fetching(network) as js:
+                yield js, f"https://localhost:{listeners[0].socket.getsockname()[1]}/"
+            nursery.cancel_scope.cancel()
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        (frame(_PING, 0, 0, bytes(8)) * 20_000, "ERR_PROTOCOL"),
+        (frame(_SETTINGS, 0, 0, struct.pack(">HI", 4, 70_000)) * 5_000, "ERR_PROTOCOL"),
+        (frame(_SETTINGS, 0, 0, struct.pack(">HI", 0xFF00, 1) * 2_700), "ERR_PROTOCOL"),
+        (frame(_WINDOW, 0, 0, struct.pack(">I", 1)) * 20_000, "ERR_PROTOCOL"),
+        (frame(_PRIORITY, 0, 3, bytes(5)) * 20_000, "ERR_PROTOCOL"),
+        (frame(0x77, 0, 1) * 20_000, "ERR_PROTOCOL"),
+        (frame(_HEADERS, _END_HEADERS, 1, _OK) + frame(_DATA, 0, 1) * 20_000, "ERR_PROTOCOL"),
+        (frame(_HEADERS, _END_HEADERS, 1, b"\x08\x03103") * 20_000, "ERR_PROTOCOL"),
+        (frame(_HEADERS, 0, 1, _OK) + frame(_CONTINUATION, 0, 1, b"\x88") * 50, "ERR_HEADERS_TOO_LARGE"),
+        (frame(_HEADERS, 0, 1, _OK) + frame(_CONTINUATION, 0, 1, bytes(16384)) * 5, "ERR_HEADERS_TOO_LARGE"),
+        (frame(_HEADERS, _END_HEADERS, 1, _OK + b"\x00\x01a\x00" * 2001), "ERR_PROTOCOL"),
+        (frame(_DATA, 0, 1, bytes(16385)), "ERR_PROTOCOL"),
+    ],
+    ids=[
+        "pings",
+        "settings",
+        "entries of settings",
+        "windows",
+        "priorities",
+        "unknown",
+        "empty data",
+        "heads before the head",
+        "parts of a head",
+        "a head in bytes",
+        "a head in fields",
+        "a frame",
+    ],
+)
+async def test_floods(answering: Answering, frames: bytes, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Counted(monkeypatch, Frame, "parse_frame_header")
+    async with answering(frames) as (js, url), trio.open_nursery() as nursery:
+        nursery.start_soon(seen.watch)
+        failure = await js.failure("return await (await fetch(url)).text();", url=url)
+        nursery.cancel_scope.cancel()
+    assert failure[2] == code
+    # Trio runs the tasks of a pass in any order: two passes' worth.
+    assert seen.most <= 2 * pace._MOST_STEPS * fetch_http2_gate._FRAMES_AT_ONCE
+    assert seen.total < 3000
+
+
+async def test_a_body_byte_by_byte(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Counted(monkeypatch, Frame, "parse_frame_header")
+    body = frame(_DATA, 0, 1, b"x") * 20_000 + frame(_DATA, _END_STREAM, 1)
+    async with (
+        answering(frame(_HEADERS, _END_HEADERS, 1, _OK) + body) as (js, url),
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(seen.watch)
+        assert await js.run("return (await (await fetch(url)).text()).length;", url=url) == 20_000
+        nursery.cancel_scope.cancel()
+    assert seen.total > 20_000
+    assert seen.most <= 2 * pace._MOST_STEPS * fetch_http2_gate._FRAMES_AT_ONCE
+
+
+async def test_what_waits_to_be_read_counts_as_the_apps_memory(answering: Answering) -> None:
+    body = frame(_DATA, 0, 1, bytes(1000)) * 500
+    async with answering(frame(_HEADERS, _END_HEADERS, 1, _OK) + body) as (js, url):
+        isolate = js.environment.isolate
+        await js.run("globalThis.reader = (await fetch(url)).body.getReader();", url=url)
+        with trio.fail_after(10):
+            while isolate.outside < 500_000:
+                await trio.lowlevel.checkpoint()
+        assert isolate.outside == 500_000
+        assert await js.run("return (await reader.read()).value.length;") == 16_000
+        assert isolate.outside == 484_000
+        await js.run("await reader.cancel();")
+        assert isolate.outside == 0
+
+
+async def test_where_there_is_no_room_for_more_the_body_fails(answering: Answering) -> None:
+    body = frame(_DATA, 0, 1, bytes(1000)) * 500
+    async with answering(frame(_HEADERS, _END_HEADERS, 1, _OK) + body) as (js, url):
+        room = (256 << 20) - js.environment.isolate.outside
+        js.environment.isolate.hold(room - 200_000)
+        source = "const response = await fetch(url); for await (const _ of response.body) await new Promise((r) => setTimeout(r, 20));"
+        name, message, code = await js.failure(source, url=url)
+        assert (name, code) == ("TypeError", "ERR_BODY")
+        assert "more than memory_mb" in message
+        js.environment.isolate.hold(200_000 - room)
+        assert js.environment.isolate.outside == 0
+
+
+def test_an_account_refills_with_time_and_work() -> None:
+    gate = Gate(0.0)
+    ping, data = frame(_PING, 0, 0, bytes(8)), frame(_DATA, 0, 1, b"x")
+
+    def goes_on(frames: bytes, now: float) -> bool:
+        gate.feed(frames)
+        try:
+            while gate.take(now):
+                pass
+        except FetchError:
+            return False
+        return True
+
+    assert goes_on(ping * 500, 0.0)
+    assert goes_on(ping * 50, 1.0)
+    assert goes_on(data * 100 + ping * 50, 1.0)
+    gate.requested()
+    gate.sent()
+    assert goes_on(ping * 5, 1.0)
+    assert not goes_on(ping, 1.0)
+
+
+def test_frames_are_whole_however_they_come() -> None:
+    frames = frame(_HEADERS, _END_HEADERS, 1, _OK) + frame(_DATA, 0, 1, b"hello") + frame(_DATA, _END_STREAM, 1)
+    gate = Gate(0.0)
+    taken = []
+    for octet in frames:
+        gate.feed(bytes((octet,)))
+        if piece := gate.take(0.0):
+            taken.append(piece)
+    assert [len(piece) for piece in taken] == [10, 14, 9]
+    assert b"".join(taken) == frames
