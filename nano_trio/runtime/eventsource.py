@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import quickjs
 
+from nano_trio.runtime.held import Held
 from nano_trio.runtime.host import Namespace, Services, text_of
 
 __all__ = ["EventStreamParser", "StreamEvent", "TooLong", "namespace"]
@@ -19,10 +20,12 @@ _DIGITS = re.compile("[0-9]+")
 _LONGEST_MS = 2**31 - 1
 _BITE = 1024
 """Bytes that are parsed at once, each of which may be a line."""
+_LINE_BYTES = 64
+"""What a line takes beside its characters."""
 
 
 class TooLong(Exception):
-    """An event is larger than an app may gather."""
+    """An event is larger than an app may gather, or takes the room that it has for all of them."""
 
 
 @attrs.frozen
@@ -47,6 +50,8 @@ class EventStreamParser:
         self._line: list[str] = []
         self._after_cr = False
         self._size = 0
+        self.memory = 0
+        """Bytes that what was gathered takes, about."""
         self._data: list[str] = []
         self._type = ""
         self._id = last_event_id
@@ -61,6 +66,7 @@ class EventStreamParser:
         self._after_cr = text.endswith("\r") if text else False
         self._size += len(text)
         lines = _LINE_END.split(text)
+        self.memory += (len(text) if text.isascii() else 2 * len(text)) + _LINE_BYTES * len(lines)
         self._line.append(lines[0])
         events: list[StreamEvent] = []
         if len(lines) > 1:
@@ -96,42 +102,67 @@ class EventStreamParser:
             events.append(StreamEvent(self._type or "message", data, self._id))
         self._data = []
         self._type = ""
-        self._size = sum(map(len, self._line))
+        self._size = self.memory = sum(map(len, self._line))
+
+
+class _Stream:
+    """A stream that is read: its parser, and what counts the memory of what it gathers."""
+
+    __slots__ = ("_bites", "_chunk", "_held", "parser")
+
+    def __init__(self, parser: EventStreamParser, held: Held) -> None:
+        self.parser = parser
+        self._held = held
+        self._chunk = 0
+        self._bites: Iterator[bytes] = iter(())
+
+    def feed(self, data: bytes) -> None:
+        self._chunk = len(data)
+        self._bites = (data[at : at + _BITE] for at in range(0, len(data), _BITE))
+
+    def parse(self) -> list[StreamEvent] | None:
+        """The events of the next bite of the chunk; None where that was all of it. Raises :class:`TooLong`."""
+        bite = next(self._bites, None)
+        if bite is None:
+            self._chunk = 0
+        events = None if bite is None else self.parser.feed(bite)
+        size = self.parser.memory + self._chunk
+        # Who sends it may be anybody: it costs the connection, and not the app.
+        if not self._held.may_be(size):
+            raise TooLong
+        self._held.resize(size)
+        return events
 
 
 class _Streams:
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._parsers: dict[int, EventStreamParser] = {}
-        self._chunks: dict[int, Iterator[bytes]] = {}
-        """Of each stream, what has not been parsed of the last chunk."""
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._streams: dict[int, _Stream] = {}
         self._last = 0
 
     def open(self, last_event_id: Any) -> int:
         self._last += 1
-        self._parsers[self._last] = EventStreamParser(text_of(last_event_id), self._limit)
+        parser = EventStreamParser(text_of(last_event_id), self._services.max_buffer_bytes)
+        self._streams[self._last] = _Stream(parser, Held(self._services))
         return self._last
 
     def feed(self, number: int, chunk: Any) -> None:
         """A chunk has come; :meth:`parse` it."""
-        data = chunk.to_bytes()
-        self._chunks[number] = (data[at : at + _BITE] for at in range(0, len(data), _BITE))
+        self._streams[number].feed(chunk.to_bytes())
 
     def parse(self, number: int) -> list[Any] | None:
         """The events that the next part of the chunk completes: [reconnection time or None, last event ID, whether that
         was all of the chunk, type, data, ID, type, …]; None where an event is too long."""
-        parser = self._parsers[number]
-        bite = next(self._chunks[number], None)
+        stream = self._streams[number]
         try:
-            events = [] if bite is None else parser.feed(bite)
+            events = stream.parse()
         except TooLong:
             return None
-        flat = [part for event in events for part in (event.type, event.data, event.last_event_id)]
-        return [parser.retry_ms, parser.last_event_id, bite is None, *flat]
+        flat = [part for event in events or () for part in (event.type, event.data, event.last_event_id)]
+        return [stream.parser.retry_ms, stream.parser.last_event_id, events is None, *flat]
 
     def forget(self, number: int) -> None:
-        self._parsers.pop(number, None)
-        self._chunks.pop(number, None)
+        self._streams.pop(number, None)
 
 
 def isomorphic(text: Any) -> str:
@@ -141,7 +172,7 @@ def isomorphic(text: Any) -> str:
 
 def namespace(services: Services) -> Namespace:
     """The functions that ``eventsource.js`` calls."""
-    streams = _Streams(services.max_buffer_bytes)
+    streams = _Streams(services)
 
     def parse(number: int) -> quickjs.Value | None:
         found = streams.parse(number)

@@ -118,7 +118,8 @@ class _State(enum.Enum):
 
 
 class WebSocketClient:
-    """Connects to ``url``. ``max_bytes`` bounds a received message, and what waits to be sent; both are ``held``.
+    """Connects to ``url``. ``max_bytes`` bounds a received message, and what waits to be sent; both are ``held``, and so
+    are messages that wait for the app.
 
     ``headers``: fields of the opening request besides the handshake's own.
     """
@@ -179,7 +180,8 @@ class WebSocketClient:
         self._work.set()
 
     def _count(self) -> None:
-        self._held.resize(self.unsent + self._size)
+        unsent = 0 if self._state is _State.CLOSED else self.unsent
+        self._held.resize(unsent + self._size + self._queued)
 
     def close(self, code: int | None, reason: str) -> None:
         """Begin the closing handshake once the queued messages are sent; while connecting, give up."""
@@ -198,13 +200,19 @@ class WebSocketClient:
             self._arrived = trio.Event()
             await self._arrived.wait()
         event = self._events.popleft()
-        self._queued -= _size_of(event)
+        size = _size_of(event)
+        if size:
+            self._queued -= size
+            self._count()
         self._room.set()
         return event
 
     def _tell(self, event: Event) -> None:
         self._events.append(event)
-        self._queued += _size_of(event)
+        size = _size_of(event)
+        if size:
+            self._queued += size
+            self._count()
         self._arrived.set()
 
     # -- the connection's life ---------------------------------------------------------------------------------------
@@ -234,7 +242,8 @@ class WebSocketClient:
             # Whoever still has this, a traceback say, has no more than this.
             self._messages.clear()
             self._parts = []
-            self._held.resize(0)
+            self._size = 0
+            self._count()
             self._tell(self._outcome())
 
     async def _shake_hands(self, handshake: Handshake, stream: trio.abc.Stream) -> Accepted:
@@ -343,7 +352,8 @@ class WebSocketClient:
             if self._size > self._max_bytes:
                 self._fail(_REASONS[CloseReason.MESSAGE_TOO_BIG], CloseReason.MESSAGE_TOO_BIG)
                 return False
-            self._parts.append(payload)
+            if payload or not self._parts:  # of nothing there may be any number of parts
+                self._parts.append(payload)
             self._small += len(payload)
             if self._small >= PIECE:
                 # A server that sends byte by byte would have us keep an object for each.

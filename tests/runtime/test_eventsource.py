@@ -136,7 +136,9 @@ class _Chunk:
 
 def test_a_chunk_is_parsed_in_small_parts() -> None:
     """Each byte may be a line, and each few an event."""
-    services: Any = types.SimpleNamespace(max_buffer_bytes=1 << 20, array=list)
+    services: Any = types.SimpleNamespace(
+        max_buffer_bytes=1 << 20, array=list, hold=lambda size: None, may_hold=lambda size: True
+    )
     host: Any = namespace(services)
     stream = host["open"]("")
     host["feed"](stream, _Chunk(b"retry: 5\n" + b"data\n\n" * 9000 + b"id: 7\n\n" + b"\n" * 20000))
@@ -409,6 +411,34 @@ async def test_an_endless_event_fails() -> None:
     async with sending(handler) as source, fetching() as js:
         assert await run(js, "return until(2);", url=source.url) == ["open 1", "error 2"]
         await source.settled()
+
+
+async def test_what_is_gathered_counts_as_the_apps_memory_and_costs_the_connection() -> None:
+    """Each of a thousand connections may gather as much as a body may have."""
+    sent = trio.Event()
+
+    async def handler(client: Client) -> None:
+        await client.send(HEAD + b"data: " + b"x" * 65536 * 8)
+        await sent.wait()
+        await client.send(b"x" * 65536 * 8)
+        await client.gone()
+
+    async with sending(handler) as source, fetching() as js:
+        isolate = js.environment.isolate
+        source_code = """
+            globalThis.es = new EventSource(url);
+            globalThis.failed = new Promise((resolve) => { es.onerror = () => resolve(es.readyState); });"""
+        await js.run(source_code, url=source.url)
+        with trio.fail_after(10):
+            while isolate.outside < 65536 * 8:
+                await trio.lowlevel.checkpoint()
+        held = (256 << 20) - isolate.outside - 65536
+        isolate.hold(held)
+        sent.set()
+        assert await js.run("return failed;") == 2
+        await source.settled()
+        isolate.hold(-held)
+        assert isolate.outside == 0
 
 
 async def test_a_connection_that_breaks_in_the_middle() -> None:

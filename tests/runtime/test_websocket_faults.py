@@ -18,6 +18,8 @@ from websockets.frames import Opcode as ServerOpcode
 from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 
 from nano_trio.runtime import websocket_client
+from nano_trio.runtime.net_connect import Connected, Origin
+from nano_trio.runtime.websocket_client import Binary, Text, WebSocketClient
 from nano_trio.runtime.websocket_deflate import BadExtension, Deflate
 
 from .fetching import fetching
@@ -303,6 +305,49 @@ async def test_what_waits_to_be_sent_counts_as_the_apps_memory() -> None:
         )
         await server.settled()
         assert isolate.outside == 0
+
+
+async def test_what_waits_for_the_app_counts_as_its_memory() -> None:
+    """Each of a thousand connections may have a megabyte of that."""
+
+    async def handler(peer: Peer) -> None:
+        for _ in range(8):
+            await peer.raw(frame(2, bytes(100_000)))
+        await peer.receive()
+
+    async with serving(handler) as server, fetching() as js:
+        isolate = js.environment.isolate
+        source = "globalThis.answer = await fetch(url, { headers: { Upgrade: 'websocket' } });"
+        await js.run(source, url=server.url.replace("ws", "http", 1))
+        with trio.fail_after(10):
+            while isolate.outside < 800_000:
+                await trio.lowlevel.checkpoint()
+        source = """
+            const ws = answer.webSocket;
+            let count = 0;
+            const all = new Promise((resolve) => ws.addEventListener("message", () => { if (++count === 8) resolve(); }));
+            ws.accept();
+            await all;"""
+        await js.run(source)
+        assert isolate.outside == 0
+
+
+async def test_of_parts_of_nothing_none_are_kept() -> None:
+    """A server may send any number of them, two octets each."""
+
+    async def connect(origin: Origin) -> Connected:
+        raise AssertionError
+
+    async with fetching() as js:
+        client = WebSocketClient(connect, "ws://localhost/", [], 1000, js.environment.held())
+        for _ in range(10_000):
+            assert client._handle(Opcode.TEXT, "", False)
+        assert len(client._parts) == 1
+        client._handle(Opcode.TEXT, "a", False)
+        client._handle(Opcode.TEXT, "", True)
+        assert await client.next_event() == Text("a")
+        client._handle(Opcode.BINARY, b"", True)
+        assert await client.next_event() == Binary(b"")
 
 
 async def test_a_flood_of_pings_and_of_tiny_messages_delays_no_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
