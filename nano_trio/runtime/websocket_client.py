@@ -118,8 +118,9 @@ class _State(enum.Enum):
 
 
 class WebSocketClient:
-    """Connects to ``url``. ``max_bytes`` bounds a received message, and what waits to be sent; both are ``held``. So are
-    messages that wait for the app.
+    """Connects to ``url``. ``max_bytes`` bounds a received message, and what waits to be sent.
+
+    Both are ``held``, and so are messages that wait for the app.
 
     ``headers``: fields of the opening request besides the handshake's own.
     """

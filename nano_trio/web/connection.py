@@ -66,7 +66,6 @@ __all__ = ["Connection", "State"]
 log = structlog.get_logger("nano_trio.web")
 
 _RECEIVE = 64 * 1024
-_PIPELINED = 16
 _LINGER_BYTES = 1024 * 1024
 
 
@@ -172,6 +171,18 @@ class Connection:
         self._more = False
         return self.state is _READING and self.process(b"")
 
+    def go_on(self) -> None:
+        """An exchange is over that was awaited: serve what arrived together with it, when it is this one's turn. A
+        thousand may be over in one pass of the loop, and each may have had a thousand requests sent at once."""
+        if self.state is _READING and self.reader.buffered():
+            self._more = True
+            self.reactor.soon.add(self)
+
+    def work(self) -> None:
+        """It is (:class:`nano_trio.web.soon.Worker`)."""
+        if self.resume():
+            self.reactor.soon.add(self)
+
     def expire(self) -> None:
         """The deadline has passed: answer 408 in the middle of a request, otherwise close."""
         if self.state is _READING and self._partial:
@@ -189,7 +200,7 @@ class Connection:
         reader = self.reader
         try:
             requests = 0
-            while requests < _PIPELINED:
+            while requests < self.reactor.at_once:
                 requests += 1
                 head = self._waiting_head
                 if head is not None:

@@ -64,6 +64,10 @@ _HOLD = 0.0006
 _BATCH = 1024
 """Connections that a look at the set reports: as far as the order among those that wait can be kept."""
 _SWEEP_CHUNK = 2000
+_PIPELINED = 16
+_PIPELINED_WITH_OTHERS = 1
+"""Requests of one connection that are served before the next is. It is one while some stand in line: what stands there
+may be a thousand connections, each with a thousand requests that were sent at once."""
 _DESCRIPTOR: Callable[[tuple[int, int]], int] = itemgetter(0)
 _STAY = 0.001
 """For how many seconds it serves without a pass: the CPU scheduler reckons in them."""
@@ -195,6 +199,8 @@ class Reactor:
         """What WebSockets do outside of input; a task of its own (``soon.run``)."""
         self.sees_hang_up = self._poller.sees_hang_up
         """Whether ``ready`` of a connection watched for HANG_UP means just that; else it may be input."""
+        self.at_once = _PIPELINED
+        """Requests that one connection may have served when it is its turn."""
         self.now: float = 0.0
         """Trio's clock at the start of the pass, in seconds. Cheap, and exact enough for deadlines."""
         self.date = date_line()
@@ -306,6 +312,7 @@ class Reactor:
             left = length_hint(unreached)
             if line.order or left:
                 line.served(ready, len(ready) - left)
+                self.at_once = _PIPELINED_WITH_OTHERS if line.order else _PIPELINED
             if again:
                 self._serve((again.popleft() for _ in range(len(again))), end, hold, resuming=True)
             self._passing = False

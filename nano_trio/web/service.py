@@ -168,7 +168,7 @@ class Service:
         finally:
             connection.listener.slow_clients.hold(self, 0)
             self._end()
-        await _serve_pipelined(connection)
+        connection.go_on()
 
     def _compressed(self, response: OutgoingResponse) -> OutgoingResponse:
         compression = self._connection.listener.compression
@@ -444,7 +444,7 @@ class Remainder:
                 connection.abort()
             elif connection.busy:
                 connection.resume_reading()
-        await _serve_pipelined(connection)
+        connection.go_on()
 
     def stalls(self, *, sending: float | None = None, receiving: float | None = None) -> None:
         """As for :class:`Service`; nothing is received meanwhile."""
@@ -463,21 +463,6 @@ class Remainder:
         """The socket is about to be closed under the task."""
         self._scope.cancel()
         trio.lowlevel.notify_closing(self._connection.sock)
-
-
-async def _serve_pipelined(connection: Connection) -> None:
-    """Go on with the requests that arrived together with one that is answered now."""
-    if not connection.reading or not connection.reader.buffered():
-        return
-    try:
-        await trio.lowlevel.checkpoint()
-        more = connection.reading and connection.process(b"")
-        while more:
-            await trio.lowlevel.checkpoint()
-            more = connection.resume()
-    except Exception:
-        log.exception("a connection failed", remote=connection.remote)
-        connection.abort()
 
 
 def _one_by_one(stream: BodyStream) -> Callable[[], Awaitable[Sequence[bytes]]]:
