@@ -29,8 +29,12 @@ class Bus(Protocol):
     def others(self) -> list[int]:
         """The processes that can be reached at this moment."""
 
-    def publish(self, subject: str, payload: bytes) -> None:
-        """To all others. Never blocks, never raises."""
+    def publish(self, subject: str, payload: bytes, of: str = "") -> None:
+        """To all others. Never blocks, never raises.
+
+        ``of``: the app that has it sent, if one does. What one app says costs no other app its messages, nor the server
+        its own.
+        """
 
     def send(self, to: int, subject: str, payload: bytes) -> bool:
         """To one. False where it is gone, or takes so little that the message was dropped. Never blocks or raises."""

@@ -74,7 +74,7 @@ class SharedRooms:
         where = json.dumps((app, room)).encode()
         is_text = isinstance(data, str) or (isinstance(data, LargeMessage) and data.is_text)
         content = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-        self._bus.publish(_BROADCAST, b"".join((_HEAD.pack(len(where), is_text), where, content)))
+        self._bus.publish(_BROADCAST, b"".join((_HEAD.pack(len(where), is_text), where, content)), app)
 
     def changed(self, app: str, room: str) -> None:
         """A room's number of members in this process is another now."""
@@ -131,7 +131,7 @@ class SharedRooms:
                 for app, rooms in list(self._house.all_rooms()):
                     await self._tell(app, rooms.names(), functools.partial(self._bus.send, process, _COUNTS))
             for app, names in changed.items():
-                await self._tell(app, list(names), functools.partial(self._bus.publish, _COUNTS))
+                await self._tell(app, list(names), functools.partial(self._bus.publish, _COUNTS, of=app))
 
     async def _tell(self, app: str, names: list[str], send: Callable[[bytes], object]) -> None:
         for start in range(0, len(names), _ROOMS_AT_ONCE):

@@ -427,7 +427,7 @@ class _Carrier:
         self.said: list[dict[str, dict[str, int]]] = []
         self.came: Any = None
 
-    def publish(self, subject: str, payload: bytes) -> None:
+    def publish(self, subject: str, payload: bytes, of: str = "") -> None:
         self.said.append(json.loads(payload))
 
     def send(self, to: int, subject: str, payload: bytes) -> bool:

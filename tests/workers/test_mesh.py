@@ -82,6 +82,36 @@ async def test_who_takes_nothing_loses_and_holds_up_nobody() -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_an_app_that_says_too_much_costs_no_other_its_messages() -> None:
+    async with trio.open_nursery() as nursery:
+        a, b = Mesh(0), Mesh(1)
+        for mesh in (a, b):
+            await nursery.start(mesh.run)
+        got: list[bytes] = []
+        b.subscribe("s", lambda sender, payload: got.append(payload[:9]))
+        join(a, b)
+        lost = []
+        # Nothing leaves in between.
+        loud = [f"loud{number}" for number in range(6)]
+        for of in (*loud, "", "calm"):
+            before = a.counts.lost
+            for number in range(40):
+                a.publish("s", f"{of} {number}".encode().ljust(9) + bytes(1 << 20 if of != "calm" else 10), of)
+            lost.append(a.counts.lost - before)
+        assert all(35 <= each <= 37 for each in lost[:4]), "4 MB of each may wait, and 16 MB of all"
+        assert all(35 <= each <= 39 for each in lost[4:6]), "but something of each"
+        assert 20 <= lost[6] <= 25, "16 MB of the server's own"
+        assert lost[7] == 0
+        await soon(lambda: len(got) == 320 - sum(lost))
+        assert [each.split()[0] for each in got[-40:]] == [b"calm"] * 40
+        # And it may go on when that has left.
+        before = a.counts.lost
+        a.publish("s", bytes(10 << 20), "loud0")
+        assert a.counts.lost == before, "one may be as large as it likes"
+        await soon(lambda: len(got) == 321 - sum(lost))
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_newcomer_is_told_before_it_is_known_and_a_replacement_takes_the_place() -> None:
     async with meshes(2) as (a, b):
         seen: list[tuple[str, int]] = []

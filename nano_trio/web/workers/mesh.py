@@ -6,8 +6,9 @@ gets new ones. Nothing lies in the file system, so there is nobody to be authent
 
 A frame is a length, a subject and a payload. What is sent is queued for each peer and written by a task of its own, all
 of a pass of the loop in one go; the frame itself is one object for all peers. A peer for which more than
-:data:`_MOST_WAITING` bytes wait loses what comes then, and the loss is counted. What arrives is handed out in the
-order of its arrival, for at most :data:`_STEP_S` between two passes.
+:data:`_MOST_WAITING` bytes wait loses what comes then, and the loss is counted. What apps say is counted apart from
+what the server says, and one app has a quarter of the room for all: who says too much loses messages of its own. What
+arrives is handed out in the order of its arrival, for at most :data:`_STEP_S` between two passes.
 
 A worker that starts gets its first sockets before it serves. :meth:`Mesh.known` waits until all peers have answered its
 hello: by then they reach it, and it has taken what they had to tell and what they published while it started. Then it
@@ -41,6 +42,10 @@ _HELLO = ""
 """The subject of what the mesh itself says: a worker's first message to each other, and the answer to it."""
 _WELCOME = b"welcome"
 _MOST_WAITING = 16 << 20
+"""Bytes for one peer: of the server's own messages, and of those of all apps."""
+_MOST_OF_ONE = _MOST_WAITING // 4
+_LITTLE = 256 << 10
+_OWN = ""
 _MOST_PAYLOAD = 1 << 30
 _WRITTEN_AT_ONCE = 256 << 10
 _READ_AT_ONCE = 256 << 10
@@ -65,22 +70,36 @@ class _Peer:
         self.worker = worker
         sock.setblocking(False)
         self.stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        self.out: deque[bytes] = deque()
-        self.waiting = 0
-        """Bytes in ``out`` and on their way to the socket."""
+        self.out: deque[tuple[bytes, str]] = deque()
+        """Frames, and whose they are."""
+        self.waiting: dict[str, int] = {}
+        """Bytes in ``out`` and on their way to the socket: of apps by their names, and of the server (:data:`_OWN`)."""
+        self.waiting_of_apps = 0
         self.wake = trio.Event()
         self.greeted = trio.Event()
         """It has answered the hello, or is gone."""
         self.scope = trio.CancelScope()
         """That of its tasks."""
 
-    def put(self, frame: bytes) -> bool:
-        if self.waiting > _MOST_WAITING:
+    def put(self, frame: bytes, of: str = _OWN) -> bool:
+        size = len(frame)
+        if not self._has_room(of, size):
             return False
-        self.waiting += len(frame)
-        self.out.append(frame)
+        self.waiting[of] = self.waiting.get(of, 0) + size
+        if of != _OWN:
+            self.waiting_of_apps += size
+        self.out.append((frame, of))
         self.wake.set()
         return True
+
+    def _has_room(self, of: str, size: int) -> bool:
+        waiting = self.waiting.get(of, 0)
+        if of == _OWN:
+            return waiting <= _MOST_WAITING
+        # Who says little is heard, whatever the others say: up to twice of what they may.
+        if not waiting or waiting + size <= _LITTLE:
+            return self.waiting_of_apps <= 2 * _MOST_WAITING
+        return waiting + size <= _MOST_OF_ONE and self.waiting_of_apps <= _MOST_WAITING
 
     async def write(self) -> None:
         while True:
@@ -89,11 +108,17 @@ class _Peer:
                 await self.wake.wait()
             some, size = [], 0
             while self.out and size < _WRITTEN_AT_ONCE:
-                frame = self.out.popleft()
-                some.append(frame)
-                size += len(frame)
-            await self.stream.send_all(b"".join(some))
-            self.waiting -= size
+                some.append(self.out.popleft())
+                size += len(some[-1][0])
+            await self.stream.send_all(b"".join(frame for frame, _ in some))
+            for frame, of in some:
+                left = self.waiting[of] - len(frame)
+                if of != _OWN:
+                    self.waiting_of_apps -= len(frame)
+                if left:
+                    self.waiting[of] = left
+                else:
+                    del self.waiting[of]
 
 
 class Mesh:
@@ -119,20 +144,20 @@ class Mesh:
         """The workers that can be reached at this moment."""
         return sorted(self._peers)
 
-    def publish(self, subject: str, payload: bytes) -> None:
+    def publish(self, subject: str, payload: bytes, of: str = _OWN) -> None:
         """To all others."""
         if self._peers:
             frame = _frame(subject, payload)
             for peer in self._peers.values():
-                self._put(peer, frame)
+                self._put(peer, frame, of)
 
     def send(self, to: int, subject: str, payload: bytes) -> bool:
         """To one."""
         peer = self._peers.get(to)
         return peer is not None and self._put(peer, _frame(subject, payload))
 
-    def _put(self, peer: _Peer, frame: bytes) -> bool:
-        taken = peer.put(frame)
+    def _put(self, peer: _Peer, frame: bytes, of: str = _OWN) -> bool:
+        taken = peer.put(frame, of)
         if taken:
             self.counts.sent += 1
         else:
