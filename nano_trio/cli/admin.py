@@ -14,6 +14,7 @@ from nano_trio.cli.admin_link import Place, also_behind, place_options, run_with
 from nano_trio.cli.arguments import Choice, WholeNumber
 from nano_trio.cli.outcome import fail
 from nano_trio.cli.streams import end_where_output_is_lost
+from nano_trio.cli.terminal import to_json
 
 if TYPE_CHECKING:
     from nano_trio.web.admin.client import AdminClient
@@ -41,7 +42,7 @@ def admin(context: click.Context, url: str | None, token: str | None, config: Pa
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(to_json(value, indent=2))
 
 
 def _ask(place: Place, method: str, **params: Any) -> Any:
@@ -317,7 +318,7 @@ async def _look_for(client: AdminClient, app: str, follow: bool) -> None:
 def _print_line(line: dict[str, Any], as_json: bool) -> None:
     try:
         if as_json:
-            print(json.dumps(line, ensure_ascii=False), flush=True)
+            print(to_json(line), flush=True)
             return
         # As the server's own log has it.
         several = ["reason"] if "\n" in str(line.get("reason", "")) else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ import click
 
 from nano_trio.cli.places import config_of, has_app, nothing_here
 from nano_trio.cli.quick_imports import quick_imports
-from nano_trio.cli.terminal import colors, progress
+from nano_trio.cli.terminal import colors, progress, to_json
 
 if TYPE_CHECKING:
     from nano_trio.actors.scratch import LoadProblem
@@ -73,7 +72,7 @@ def check(app_path: Path | None, config_path: Path | None, as_json: bool) -> Non
         apps, troubles = _find_troubles(app_path, config_path)
     if as_json:
         problems = [attrs.asdict(trouble) for trouble in troubles]
-        click.echo(json.dumps({"ok": not problems, "apps": apps, "problems": problems}, indent=2, ensure_ascii=False))
+        click.echo(to_json({"ok": not problems, "apps": apps, "problems": problems}, indent=2))
     else:
         for trouble in troubles:
             click.echo(_shown(trouble, colors(sys.stdout)), color=colors(sys.stdout))

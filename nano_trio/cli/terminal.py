@@ -1,17 +1,29 @@
-"""Whether to speak in colours, and progress for whoever waits: on standard error, and only in a terminal.
+"""What terminals are given: colours or none, JSON that commands none, and progress for whoever waits.
 
+Progress is on standard error, and only in a terminal.
 ``NO_COLOR`` (no-color.org) and ``FORCE_COLOR`` (force-color.org) have their say: set and not empty; the first one wins.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
-__all__ = ["colors", "progress"]
+__all__ = ["colors", "progress", "to_json"]
+
+_UNSHOWN = re.compile("[\x7f-\x9f\ud800-\udfff]")
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """``value`` as JSON in UTF-8. JSON leaves as they are control characters beyond ASCII, with which what an app said
+    may command a terminal, and halves of surrogate pairs, which cannot be written: both are escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _UNSHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def colors(stream: TextIO) -> bool:

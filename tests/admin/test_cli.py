@@ -147,6 +147,14 @@ def test_what_an_app_logs_does_not_command_the_terminal(admin: Any, server: Serv
     assert out.count("\n") == 1
 
 
+def test_nor_does_it_as_json(admin: Any, server: Server) -> None:
+    server.get("one", "/log?text=%c2%9b2Jcleared%7f")
+    out = admin("logs", "one", "-n", "1", "--json").out
+    assert "\x9b" not in out
+    assert "\x7f" not in out
+    assert json.loads(out)["event"] == "\x9b2Jcleared\x7f 0"
+
+
 def test_logs_are_followed(server: Server) -> None:
     server.get("one", "/log?text=before")
     process = subprocess.Popen(
