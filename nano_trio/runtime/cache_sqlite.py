@@ -18,6 +18,7 @@ A file that SQLite finds damaged is set aside as ``….damaged`` and begun anew.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -41,6 +42,7 @@ from nano_trio.runtime.cache_store import (
     Query,
     without_search,
 )
+from nano_trio.runtime.descriptors import are_free, for_caches
 
 __all__ = ["SqliteStore"]
 
@@ -385,6 +387,8 @@ class SqliteStore:
         if self._database is not None:
             return self._database
         if self._path is not None:
+            if not are_free(for_caches()):
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         db = sqlite3.connect(
             ":memory:" if self._path is None else self._path,

@@ -17,6 +17,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from nano_trio.runtime.descriptors import for_apps, give_back
 from nano_trio.runtime.fetch_errors import FetchError, NetworkErrors
 from nano_trio.runtime.net_policy import NetPolicy
 
@@ -184,6 +185,7 @@ async def _connect_first(addresses: list[str], port: int) -> trio.socket.SocketT
 async def _connect_to(address: str, port: int) -> trio.socket.SocketType:
     sock = trio.socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
+        give_back(sock.fileno(), for_apps())
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await sock.connect((address, port))
     except BaseException:

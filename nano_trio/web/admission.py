@@ -144,11 +144,11 @@ class ConnectionLimits:
             for connection in listener.connections
             if not isinstance(connection, Handshake | Proxied | WebSocket)
             and connection.idle
-            and connection.deadline <= now + listener.limits.idle_timeout - _IDLE_S
+            and connection.idle_until <= now + listener.limits.idle_timeout - _IDLE_S
         ]
-        # All of them wait equally long, so the one whose deadline is next has waited longest. A few at once, so that
+        # All of them wait equally long, so the one whose time is up next has waited longest. A few at once, so that
         # a full server does not look through all its connections for each new one.
-        for connection in heapq.nsmallest(max(1, self._total // 50), idle, key=lambda one: one.deadline):
+        for connection in heapq.nsmallest(max(1, self._total // 50), idle, key=lambda one: one.idle_until):
             connection.drain()
 
     def enter(self, address: str) -> bool:

@@ -512,6 +512,11 @@ class Connection:
         """Whether nothing of a request has arrived."""
         return self.state is _READING and not self._partial and not self.reader.buffered() and not self.outgoing
 
+    @property
+    def idle_until(self) -> float:
+        """While it is idle: when it will have been for as long as it may."""
+        return self.deadline
+
     def _look_for_hang_up(self) -> None:
         if self.reactor.sees_hang_up:
             gone = True

@@ -17,7 +17,8 @@ file would mend it is not known; our own log is left out, or its error would lea
 Changes are gathered until a tenth of a second has passed without any, at most 1.6 s. The set of watched folders is
 looked at once a second, and after each change: a new watcher stands before the old one goes, and what it newly watches
 is compared once, for it may have changed before; so is each app that has begun since. Where the system's limit of
-watches is reached, the folders are polled instead.
+watches is reached, the folders are polled instead; so they are, until others are to be watched, where there is no
+descriptor for a watcher, or its user has as many as one may.
 
 Hundreds of apps may have been started since the last look, and others start meanwhile. So a look waits until starts are
 over, for two seconds at most. The loop is not kept for all of them at once, and for a new one the thread does little
@@ -81,6 +82,8 @@ class FileWatch:
         self._seen = digests(self._files) if seen is None else seen
         self._known: dict[App, tuple[object, frozenset[str]]] = {}
         self._polling = False
+        """For good: the system's limit of watches is reached."""
+        self._told = False
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -135,15 +138,21 @@ class FileWatch:
 
     def _watch(self, folders: list[str]) -> RustNotify | None:
         """A watcher, or None where a folder has gone this moment. Blocks."""
+        make = _notifier()
         try:
-            return _notifier()(folders, False, self._polling, _POLL_MS, False, True)
+            if not self._polling:
+                try:
+                    return make(folders, False, False, _POLL_MS, False, True)
+                except FileNotFoundError:
+                    raise
+                except (OSError, RuntimeError) as error:
+                    if not self._told:
+                        log.warning("files cannot be watched; they are polled instead", reason=str(error))
+                        self._told = True
+                    # The other error is the watcher's own: it got no descriptor for itself. That may pass.
+                    self._polling = isinstance(error, OSError)
+            return make(folders, False, True, _POLL_MS, False, True)
         except FileNotFoundError:
-            return None
-        except OSError as error:
-            if self._polling:
-                raise
-            log.warning("files cannot be watched; they are polled instead", reason=str(error))
-            self._polling = True
             return None
 
     async def _changed(self, apps: set[App], config: bool) -> None:

@@ -492,6 +492,11 @@ class Http2Connection:
         """Whether nothing is in flight."""
         return self.open and not self.streams and not self._unsent and not self.session.unfinished
 
+    @property
+    def idle_until(self) -> float:
+        """While it is idle: when it will have been for as long as it may. ``deadline`` may come earlier."""
+        return self._idle_at
+
     def drain(self) -> None:
         """Serve what has begun, and what the client begins before it knows; then close."""
         if self.state is State.OPEN and self._final_at == math.inf and self._last is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import select
 import socket
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from nano_trio.runtime import descriptors
 from nano_trio.web.admission import ConnectionLimits, RequestRates
 from nano_trio.web.certificates import Certificates
 from nano_trio.web.clients import TrustedProxies
@@ -38,9 +40,10 @@ Begun = Connection | Handshake
 
 log = structlog.get_logger("nano_trio.web")
 
-_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS))
 _FATAL = frozenset((errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP))
 _RETRY_S = 0.1
+_COMPLAINS_EVERY_S = 60.0
+"""A full server accepts one now and then."""
 _AFTER_OTHERS_S = 0.001
 """How long a connection is left to a process that has fewer. It may be busy: then it is not waited for."""
 
@@ -188,7 +191,8 @@ class Listener:
         reactor = self.reactor
         limits = self._connection_limits
         shares = self._shares
-        complained = False
+        short = False
+        quiet_until = -math.inf
         while True:
             if shares is not None:
                 shares.tell(limits.open)
@@ -197,10 +201,15 @@ class Listener:
                 await trio.sleep(_AFTER_OTHERS_S)
             reactor.now = trio.current_time()
             room = limits.room(reactor.now)
-            if not room:
-                if not complained:
-                    log.error("accepting pauses: as many connections as allowed are open", port=self.port)
-                    complained = True
+            if short:
+                short = not descriptors.are_free(descriptors.for_clients())
+                if short:
+                    limits.shed(reactor.now)
+            if not room or short:
+                if reactor.now >= quiet_until:
+                    why = "nearly all files that the system allows" if short else "as many connections as allowed"
+                    log.error(f"accepting pauses: {why} are open", port=self.port)
+                    quiet_until = reactor.now + _COMPLAINS_EVERY_S
                 await trio.sleep(_RETRY_S)
                 continue
             for _ in range(min(room, self.accepted_at_once)):
@@ -211,15 +220,15 @@ class Listener:
                 except OSError as error:
                     if error.errno in _FATAL:
                         raise
-                    if error.errno in _EXHAUSTED:
-                        if not complained:
+                    if error.errno in descriptors.EXHAUSTED:
+                        if reactor.now >= quiet_until:
                             log.error("cannot accept connections", reason=str(error), port=self.port)
-                            complained = True
+                            quiet_until = reactor.now + _COMPLAINS_EVERY_S
                         limits.shed(reactor.now)
                         await trio.sleep(_RETRY_S)
                         break
                     continue
-                complained = False
+                short = client.fileno() >= descriptors.for_clients()
                 self.counts.accepted += 1
                 try:
                     client.setblocking(False)
@@ -228,6 +237,8 @@ class Listener:
                     self._begin(client, _remote(address))
                 except OSError:
                     client.close()
+                if short:
+                    break
 
     def _begin(self, client: socket.socket, peer: str) -> None:
         """A connection was accepted."""

@@ -18,7 +18,7 @@ from nano_trio.actors.counts import Snapshot
 __all__ = ["Figures", "Ledger", "has_lived", "merge_figures", "merge_snapshots", "most_telling", "snapshot_of"]
 
 _STATES = ("asleep", "awake", "draining", "failed", "quarantined")
-_GAUGES: dict[str, Any] = {"state": "asleep", "in_flight": 0, "memory": 0, "isolates": 0, "mailbox": 0, "sockets": 0}
+_GAUGES: dict[str, Any] = {"state": "asleep", "memory": 0, "isolates": 0, "mailbox": 0, "sockets": 0}
 _SUMMED_TYPES = ("counter", "histogram")
 _DIGITS = 6
 _NAMES = tuple(field.name for field in attrs.fields(Snapshot))
@@ -129,7 +129,10 @@ class Ledger:
             self._last[worker] = now
 
     def missing(self, workers: Iterable[int]) -> list[Figures]:
-        """What all but these had counted when they last answered, and those that are no more."""
+        """What all but these had counted when they last answered, and those that are no more.
+
+        The requests that were in flight then are so as far as anybody knows.
+        """
         silent = [_counted(figures) for worker, figures in self._last.items() if worker not in workers]
         return [*silent, self._past] if self._past is not None else silent
 
@@ -145,6 +148,12 @@ class Ledger:
 
     def _bury(self, figures: Figures) -> None:
         dead = _counted(figures)
+        # What was in flight has ended with it: begun = answered + abandoned + in flight.
+        abandoned = {
+            name: attrs.evolve(each, abandoned=each.abandoned + each.in_flight, in_flight=0)
+            for name, each in dead.apps.items()
+        }
+        dead = attrs.evolve(dead, apps=abandoned)
         self._past = dead if self._past is None else merge_figures({0: dead}, [self._past])
 
 
@@ -162,7 +171,7 @@ def merge_figures(workers: Mapping[int, Figures], counted: Sequence[Figures] = (
 
 
 def _counted(figures: Figures) -> Figures:
-    """Without what holds only for the moment, and without apps that never did anything."""
+    """Without what holds only for the moment, but for requests in flight, and without apps that never did anything."""
     summed = _summed(figures)
     return attrs.evolve(summed, apps={name: attrs.evolve(each, **_GAUGES) for name, each in summed.apps.items()})
 

@@ -77,6 +77,33 @@ async def test_client_certificates(tmp_path: Path) -> None:
     assert app.requests[1].certificate is not None
 
 
+async def test_a_full_server_lets_the_longest_idle_connection_go(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    """And not the one that was opened first."""
+    async with (
+        secured(echo_app(), tmp_path, limits=Limits(connections=2)) as server,
+        h2_connected(server) as one,
+        h2_connected(server) as two,
+        trio.open_nursery() as nursery,
+    ):
+        for client in (two, one):
+            assert (await client.get()).status == 200
+            await let(mock_clock, 2)
+
+        async def come() -> None:
+            async with h2_connected(server) as three:
+                assert (await three.get()).status == 200
+
+        nursery.start_soon(come)
+        await let(mock_clock, 0)
+        assert (await one.get()).status == 200
+        assert one.goaways == []
+        await two.goaway()
+        await two.stream.aclose()
+        await let(mock_clock, 1)  # then the server looks again whether there is room
+
+
 class Refused:
     """A WebSocket's handler that notes its end."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections import Counter
 
@@ -10,6 +11,7 @@ import trio
 
 from nano_trio.config import Admin
 from nano_trio.runtime import net_policy
+from nano_trio.runtime.descriptors import EXHAUSTED
 from nano_trio.web.admin.audit import Refusals
 from nano_trio.web.admin.http import HttpConnection
 from nano_trio.web.admin.operations import Operations
@@ -27,6 +29,8 @@ _MAX_CONNECTIONS = 128
 _MAX_OF_ONE = 64
 """Of one address: nobody locks the others out."""
 _BACKLOG = 64
+_RETRY_S = 0.1
+_COMPLAINS_EVERY_S = 60.0
 
 
 class AdminServer:
@@ -79,6 +83,29 @@ class AdminServer:
             self._figures[interval_s] = Feed(self._nursery, Figures(self.operations, interval_s).produce)
         return self._figures[interval_s]
 
+    async def accept(self, listener: trio.SocketListener) -> None:
+        """Serve the connections of one socket until cancelled. Takes it over."""
+        quiet_until = -math.inf
+        async with listener, trio.open_nursery() as nursery:
+            while True:
+                try:
+                    stream = await listener.accept()
+                except OSError as error:
+                    if error.errno not in EXHAUSTED:
+                        raise
+                    if trio.current_time() >= quiet_until:
+                        log.error("cannot accept admin connections", reason=str(error))
+                        quiet_until = trio.current_time() + _COMPLAINS_EVERY_S
+                    await trio.sleep(_RETRY_S)
+                else:
+                    nursery.start_soon(self._serve, stream)
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        try:
+            await self.connected(stream)
+        finally:
+            await trio.aclose_forcefully(stream)
+
     async def connected(self, stream: trio.SocketStream) -> None:
         """Serve one connection."""
         try:
@@ -126,8 +153,8 @@ async def serve_admin(
         async with trio.open_nursery() as nursery:
             server = AdminServer(config, operations, nursery)
             server.addresses = [(name[0], name[1]) for name in names]
-            listeners = [trio.SocketListener(_wrapped(sock)) for sock in opened]
-            await nursery.start(trio.serve_listeners, server.connected, listeners)
+            for sock in opened:
+                nursery.start_soon(server.accept, trio.SocketListener(_wrapped(sock)))
             log.info("admin listening", url=server.url, token=server.gate.needs_token)
             task_status.started(server)
     finally:
