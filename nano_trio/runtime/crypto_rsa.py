@@ -74,13 +74,13 @@ def from_der(format: str, data: bytes) -> rsa.RSAPublicKey | rsa.RSAPrivateKey:
     object_identifier, _ = algorithm_of(format, data)
     if object_identifier != _RSA_ENCRYPTION:
         raise FormatError
-    key: Any
+    key: object
     try:
         if format == "spki":
             key = load_der_public_key(data)
         else:
             key = load_der_private_key(data, None, unsafe_skip_rsa_key_validation=True)
-    except Exception:
+    except Exception:  # what is wrong with a key the library says by many classes of errors
         raise FormatError from None
     if isinstance(key, rsa.RSAPrivateKey):
         if key.key_size > _MAX_BITS:
