@@ -33,8 +33,6 @@ __all__ = [
     "EdwardsPrivateKey",
     "EdwardsPublicKey",
     "Key",
-    "MontgomeryPrivateKey",
-    "MontgomeryPublicKey",
     "PrivateKey",
     "PublicKey",
     "agree",
