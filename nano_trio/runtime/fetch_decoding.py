@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import brotli
 import trio
 
-from nano_trio.runtime.compression import PIECE
+from nano_trio.runtime.compression import DECODER_ERRORS, PIECE
 from nano_trio.runtime.fetch_errors import FetchError
 
 if sys.version_info >= (3, 14):
@@ -25,7 +25,6 @@ _MOST_CODINGS = 5
 _ZSTD_WINDOW = 23
 """RFC 9659: 8 MiB."""
 _KNOWN = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate", "br": "br", "zstd": "zstd"}
-_ERRORS = (zlib.error, brotli.error, zstd.ZstdError, EOFError, MemoryError, ValueError)
 
 Receive = Callable[[], Awaitable[bytes]]
 
@@ -56,7 +55,7 @@ def decoded_at_once(data: bytes, codings: list[str]) -> bytes | None:
         decoder.feed(data)
         output = decoder.more()
         return None if decoder.more() or decoder.is_incomplete else output
-    except _ERRORS:
+    except DECODER_ERRORS:
         return None
 
 
@@ -73,7 +72,7 @@ class Decoding:
         while True:
             try:
                 output = self._decode.more()
-            except _ERRORS as error:
+            except DECODER_ERRORS as error:
                 raise FetchError(
                     "ERR_CONTENT_DECODING", f"the response's compressed body is invalid: {error}"
                 ) from None
