@@ -1,30 +1,32 @@
 """Isolates: one JavaScript heap each, whose turns Trio can suspend, resume and stop.
 
 Theory of operation. A *turn* is one call into JavaScript followed by all the microtasks it made. Turns of one isolate
-run one at a time, in the order they were submitted; and where one has another app's begin (it gives up a call to it,
-say) that one waits for the pass's end. The states of an isolate:
+run one at a time, in the order they were submitted. If a turn causes another app's turn to begin (it gives up a call to
+that app, say), that one waits for the end of the pass. The states of an isolate:
 
     IDLE ──submit──► RUNNING ──slice used up──► SUSPENDED ──granted──► RUNNING ──► IDLE
       └─ no room in this pass ─► QUEUED ──granted──► RUNNING
     RUNNING ──a host function waits──► WAITING ──done: queued──► SUSPENDED
     RUNNING, SUSPENDED or WAITING ──limit exceeded, stop()──► STOPPED ──close()──► CLOSED
 
-A turn runs in a greenlet. QuickJS calls :meth:`Turnstile.on_interrupt` every ~10,000 branches and calls. Where the
-slice is over, because it is used up or somebody calls (:meth:`CpuScheduler.is_called`), the handler charges the turn's
-CPU time, checks the limits and switches back to Trio with the JavaScript frames left on the greenlet's (saved) C stack.
-A grant of the CPU scheduler switches to the greenlet again and the handler returns into JavaScript. When the handler
-returns True instead, QuickJS unwinds with an error that JavaScript cannot catch, up to a builtin that called back: a
-promise, or an iterator's user, makes one of it that can be caught. So from then on each branch and call polls. That is
-how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterwards in a stopped heap cannot be trusted
-(an interrupted async function has rejected its promise), so no job runs after a stop and the isolate is only good for
-closing.
+A turn runs in a greenlet. QuickJS calls :meth:`Turnstile.on_interrupt` at each poll: every 10,000 branches and calls,
+or as often as :mod:`nano_trio.engine.polling` makes it. If the slice is over, because it is used up or somebody else is
+waiting (:meth:`CpuScheduler.is_called`), the handler charges the turn's CPU time, checks the limits and switches back
+to Trio with the JavaScript frames left on the greenlet's (saved) C stack. A grant of the CPU scheduler switches to the
+greenlet again, and the handler returns into JavaScript.
 
-A host function may have its turn wait for what others do (:meth:`Isolate.wait`): it is suspended there as at a poll, in
+If the handler returns True instead, QuickJS unwinds with an error that JavaScript cannot catch. That is how limits and
+:meth:`Isolate.stop` reach into an endless loop. The error passes all frames up to a builtin that called back: a
+promise, or whoever uses an iterator, turns it into one that can be caught. So from then on every branch and call polls.
+What runs afterwards in a stopped heap cannot be trusted (an interrupted async function has rejected its promise), so no
+job runs after a stop and the isolate can only be closed.
+
+A host function may have its turn wait for what others do (:meth:`Isolate.wait`). It is suspended there as at a poll, at
 a place where JavaScript has called Python, and gets no slice until they are done.
 
-In a native call of the engine no poll comes. There a timer's signal takes its place, and a turn that is to stop, but
-does not come out of the call, is left where it is (:mod:`nano_trio.engine.native_calls`). What closing an isolate has
-to take down, a turn that was suspended and a large heap, takes slices as well (:mod:`nano_trio.engine.freeing`).
+During a native call of the engine no poll comes. There a timer's signal takes its place, and a turn that is to stop,
+but does not come out of the call, is left where it is (:mod:`nano_trio.engine.native_calls`). Closing an isolate takes
+slices as well where it has to take down a suspended turn or a large heap (:mod:`nano_trio.engine.freeing`).
 
 A turn that ends within its first slice pays for two clock readings and two switches of a parked greenlet, and no task.
 
