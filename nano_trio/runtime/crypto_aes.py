@@ -62,11 +62,14 @@ def _cbc(key: bytes, iv: bytes) -> Cipher[modes.CBC]:
 
 
 def encrypt_cbc(key: bytes, data: Data, iv: bytes) -> Data:
+    """Web Cryptography section 28: with padding as PKCS#7 has it. Raises OperationError for a vector of another size
+    than a block."""
     size = _BLOCK - len(data) % _BLOCK
     return _through(_cbc(key, iv).encryptor(), data, bytes([size]) * size)
 
 
 def decrypt_cbc(key: bytes, data: Data, iv: bytes) -> Data:
+    """The same, undone. Raises OperationError where the padding is none."""
     decryptor = _cbc(key, iv).decryptor()
     if not data or len(data) % _BLOCK:
         raise _fail("The length of the data is no multiple of 16 bytes.")
@@ -122,6 +125,7 @@ def encrypt_gcm(key: bytes, data: Data, iv: Data, aad: Data | None, tag_length: 
 
 
 def decrypt_gcm(key: bytes, data: Data, iv: Data, aad: Data | None, tag_length: int) -> Data:
+    """``tag_length`` in bits. Raises OperationError where the data is not authentic."""
     _check_tag_length(tag_length)
     size = len(data) - tag_length // 8
     if size < 0:
@@ -215,12 +219,14 @@ def wrap_weight(key: bytes, data: Data) -> Weight:
 
 
 def wrap(key: bytes, data: Data) -> bytes:
+    """A key wrapped in another. Raises OperationError for a size that RFC 3394 does not know."""
     if len(data) < 16 or len(data) % 8:
         raise _fail("AES-KW wraps only keys of at least 16 bytes, in multiples of 8.")
     return keywrap.aes_key_wrap(key, bytes(data))
 
 
 def unwrap(key: bytes, data: Data) -> bytes:
+    """The key that was wrapped. Raises OperationError where it was not wrapped with this one."""
     try:
         return keywrap.aes_key_unwrap(key, bytes(data))
     except keywrap.InvalidUnwrap:

@@ -89,6 +89,7 @@ _SMALL_ORDER = {
 
 
 def generate(curve: str) -> PrivateKey:
+    """A new private key."""
     nist = _NIST.get(curve)
     return _PRIVATE[curve].generate() if nist is None else ec.generate_private_key(nist)
 
