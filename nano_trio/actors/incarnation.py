@@ -32,7 +32,7 @@ from nano_trio.actors.messages import BodyStream, IncomingRequest, OutgoingRespo
 from nano_trio.actors.origin import Origins
 from nano_trio.actors.outgoing import TIMES, WholeBody
 from nano_trio.actors.pages import congested, mailbox_full, plain_response
-from nano_trio.actors.piped import PIPED, decline, hand_on
+from nano_trio.actors.piped import decline, hand_on
 from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.services import AppService
 from nano_trio.actors.settings import AppSettings, limits, network
@@ -41,6 +41,7 @@ from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import StopReason
+from nano_trio.runtime.body_kinds import AHEAD, BYTES, HELD, NONE, STREAM, TEXT
 from nano_trio.runtime.dispatch import Client, WireBody
 from nano_trio.runtime.environment import Blank, Environment, cache_in_memory
 from nano_trio.runtime.host import text_of
@@ -311,11 +312,11 @@ class Incarnation:
     def respond(self, request: int, status: int, reason: str | None, headers: str | None, kind: int, body: Any) -> None:
         exchange = self._exchanges.get(request)
         if exchange is None or exchange.response is not None:
-            if kind == 7:
+            if kind == AHEAD:
                 self._environment.large.take()
-            elif kind == 3:
+            elif kind == STREAM:
                 self._environment.enter("abort", request, "AbortError", "the response is no longer wanted")
-            elif kind in PIPED:
+            elif kind in HELD:
                 decline(kind, body, self._environment)
                 self._environment.enter("piped", request)
             return
@@ -324,25 +325,27 @@ class Incarnation:
         else:
             joined = text_of(headers)
             pairs, encoded = known_fields(joined) or fields_of(joined)
-        if encoded and (kind == 1 or (kind == 7 and body)):
+        if encoded and (kind == TEXT or (kind == AHEAD and body)):
             # A text is not compressed: these are the headers of a fetched response whose text the app has changed.
             pairs = [pair for pair in pairs if pair[0] != "content-encoding"]
-        content: bytes | BodyStream | None = None
-        if kind == 1:
+        content: bytes | BodyStream | None
+        if kind == TEXT:
             text = text_of(body)
             try:
                 content = text.encode()
             except UnicodeEncodeError:
                 content = text.encode("utf-8", "replace")
-        elif kind == 2:
+        elif kind == BYTES:
             content = body.to_bytes()
-        elif kind == 3:
+        elif kind == NONE:
+            content = None
+        elif kind == STREAM:
             content = exchange.stream = ResponseStream(exchange)
             self._streams[content] = None
-        elif kind in PIPED:
+        elif kind in HELD:
             exchange.pipe, pairs = hand_on(exchange, pairs, kind, body, self._exchanges, self._environment)
             content = exchange.pipe
-        elif kind == 7:
+        else:  # AHEAD
             body = self._environment.large.take()
             if not self._counts.outgoing.has_room(len(body)):
                 self._answer(exchange, congested(), ErrorKind.CONGESTED)

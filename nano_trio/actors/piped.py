@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from nano_trio.actors.messages import BodyBroken
+from nano_trio.runtime.body_kinds import OF_CACHE, OF_FETCH, OF_REQUEST
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.host import HostError
 
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
     from nano_trio.actors.exchange import AppExchange
     from nano_trio.runtime.environment import Environment
 
-__all__ = ["PIPED", "PipedBody", "decline", "hand_on"]
-
-_REQUEST, _FETCHED, _CACHED = PIPED = 4, 5, 6
-"""Whose body it is, as :meth:`AppHost.respond` counts the kinds of bodies."""
+__all__ = ["PipedBody", "decline", "hand_on"]
 
 
 class PipedBody:
@@ -85,10 +83,10 @@ def hand_on(
 
     ``exchanges``: the requests in progress, by their numbers.
     """
-    if kind == _REQUEST:
+    if kind == OF_REQUEST:
         source = exchanges.get(number)
         return None if source is None else PipedBody(exchange, source.read_bytes, lambda: None), headers
-    if kind == _CACHED:
+    if kind == OF_CACHE:
         cached = environment.caches.take(number)
         return None if cached is None else PipedBody(exchange, cached.receive, cached.close), headers
     fetch = environment.fetches.take(number)
@@ -103,7 +101,7 @@ def hand_on(
 
 def decline(kind: int, number: int, environment: Environment) -> None:
     """Nobody wants the response whose body this is."""
-    if kind == _FETCHED:
+    if kind == OF_FETCH:
         environment.fetches.cancel(number)
-    elif kind == _CACHED:
+    elif kind == OF_CACHE:
         environment.caches.cancel(number)

@@ -13,8 +13,6 @@ USUAL_FILES = ("nano-trio.json", "nano-trio.toml", "nano.toml", "nano.json")
 # YAML is read by none; but what is no configuration for its name is told so, and not where it is no JavaScript.
 _CONFIGURATIONS = (".json", ".toml", ".yaml", ".yml")
 
-_ENTRIES = ("index.js", "index.mjs", "package.json", "index.ts", "index.mts", "index.tsx")
-
 
 def usual_config(folder: Path = Path()) -> Path | None:
     """The configuration file of a folder, if it has one of a usual name."""
@@ -32,7 +30,9 @@ def config_of(path: Path) -> Path | None:
 
 def has_app(folder: Path = Path()) -> bool:
     """Whether a folder looks like an app's. Whether it is one is seen when it is loaded."""
-    return any(os.path.isfile(folder / entry) for entry in _ENTRIES)
+    from nano_trio.config.checks import ENTRIES  # it would load all of the configuration for `--help`
+
+    return any(os.path.isfile(folder / entry) for entry in ENTRIES)
 
 
 def nothing_here(doing: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import gc
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,15 +66,7 @@ def serve_here(
     another port is taken where the configured one is in use. ``supervised``: the descriptors of a worker's channel to
     its parent and of its record of the running turn.
     """
-    if supervised is not None:
-        # Until it serves they are held back, while it serves they are heeded. What comes after that, as when somebody
-        # sends one to a whole process group, must not kill a worker that is ending well.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _heed_no_longer)
-    try:
-        link = None if supervised is None else ParentLink(*supervised)
-    except ParentError as error:
-        fail(str(error))
+    link = None if supervised is None else _link_to_parent(*supervised)
 
     def read() -> Config:
         config = _read_config(app_path, config_path, overrides)
@@ -107,34 +100,55 @@ def serve_here(
     if access_log is None:
         access_log = dev or settled.log.format == "apache"
 
-    serves = False
-
     def started(hosting: Hosting) -> None:
-        nonlocal serves
-        serves = True
         if link is None or link.announce:
             _announce(config, hosting, names=config_path is not None)
 
-    async def run() -> None:
-        path = config_path if app_path is None else app_path
-        assert path is not None
-        await serve_until_signal(
-            config,
-            dev=dev,
-            access_log=access_log,
-            started=started,
-            link=link,
-            fallback=fallback,
-            fault=fault,
-            source=read,
-            overlay=None if developing else Overlay.beside(settled, path),
-            watched=watched,
-            seen=seen,
-        )
+    path = config_path if app_path is None else app_path
+    assert path is not None
+    serve = functools.partial(
+        serve_until_signal,
+        config,
+        dev=dev,
+        access_log=access_log,
+        link=link,
+        fallback=fallback,
+        fault=fault,
+        source=read,
+        overlay=None if developing else Overlay.beside(settled, path),
+        watched=watched,
+        seen=seen,
+    )
+    failure = _run(serve, started)
+    if failure is not None:
+        fail(_told(failure, config))
+
+
+def _link_to_parent(channel: int, mark: int) -> ParentLink:
+    # Until it serves they are held back, while it serves they are heeded. What comes after that, as when somebody
+    # sends one to a whole process group, must not kill a worker that is ending well.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _heed_no_longer)
+    try:
+        return ParentLink(channel, mark)
+    except ParentError as error:
+        fail(str(error))
+
+
+def _run(
+    serve: Callable[..., Awaitable[None]], started: Callable[[Hosting], None]
+) -> OSError | CertificateError | None:
+    """Serve until a signal ends it. Why the server could not start, if it could not."""
+    serves = False
+
+    def begun(hosting: Hosting) -> None:
+        nonlocal serves
+        serves = True
+        started(hosting)
 
     failure: OSError | CertificateError | None = None
     try:
-        trio.run(run)
+        trio.run(functools.partial(serve, started=begun))
     except* CertificateError as certificates:
         failure = _first(certificates)
     except* OSError as group:
@@ -143,8 +157,7 @@ def serve_here(
         failure = failure or _first(group)
     except* KeyboardInterrupt:
         pass  # before the signals were in our hands: there is nothing to drain yet
-    if failure is not None:
-        fail(_told(failure, config))
+    return failure
 
 
 def _told(failure: OSError | CertificateError, config: Config) -> str:

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from nano_trio.config.about import ABOUT, About, Reload
 from nano_trio.config.apps import App
-from nano_trio.config.model import Config, Listener
+from nano_trio.config.model import Config
 from nano_trio.config.rules import is_loopback
 
 
@@ -50,9 +50,6 @@ class ConfigDiff:
     added: tuple[App, ...] = ()
     removed: tuple[App, ...] = ()
     changed: tuple[AppChange, ...] = ()
-    close_listeners: tuple[Listener, ...] = ()
-    """Close these before any opens: `host` may change from 127.0.0.1 to 0.0.0.0 on the same port."""
-    open_listeners: tuple[Listener, ...] = ()
     listener_keys: tuple[str, ...] = ()
     """Changed settings of the server itself that say where it listens, such as `tls.port`."""
     live_keys: tuple[str, ...] = ()
@@ -75,8 +72,6 @@ def diff(old: Config, new: Config) -> ConfigDiff:
         added=tuple(app for name, app in after.items() if name not in before),
         removed=tuple(app for name, app in before.items() if name not in after),
         changed=tuple(AppChange(was, app, keys) for was, app in both if (keys := _differing(was, app))),
-        close_listeners=tuple(sorted(old.listeners - new.listeners)),
-        open_listeners=tuple(sorted(new.listeners - old.listeners)),
         listener_keys=tuple(_keys(old, new, Reload.LISTENER)),
         live_keys=tuple(_keys(old, new, Reload.LIVE)),
         restart_keys=tuple(_keys(old, new, Reload.RESTART)),

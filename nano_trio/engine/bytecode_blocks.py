@@ -44,7 +44,7 @@ from nano_trio.engine.bytecode_functions import (
     Function,
     captured_variables,
 )
-from nano_trio.engine.bytecode_instructions import Instruction, Operation
+from nano_trio.engine.bytecode_instructions import GOTOS, Instruction, Operation
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import in_pieces, pause
 
@@ -62,8 +62,7 @@ _PUTS = {
     *range(Operation.PUT_LOC0, Operation.SET_LOC3 + 1),
 }
 
-_GOTOS = {Operation.GOTO, Operation.GOTO8, Operation.GOTO16}
-_JUMPS = {*_GOTOS, Operation.IF_FALSE, Operation.IF_FALSE8, Operation.IF_TRUE, Operation.IF_TRUE8}
+_JUMPS = {*GOTOS, Operation.IF_FALSE, Operation.IF_FALSE8, Operation.IF_TRUE, Operation.IF_TRUE8}
 
 PROOF = """
 (() => {
@@ -140,7 +139,7 @@ def goes_on_anew(instructions: Sequence[Instruction]) -> list[Instruction] | Non
             closing.append(instruction)
         elif closing:
             before[instruction], closing = closing, []
-        elif last in before and last.operation in _GOTOS:
+        elif last in before and last.operation in GOTOS:
             skipping[instruction] = last
         last = instruction
     new: dict[Instruction, list[Instruction]] = {}

@@ -1,11 +1,19 @@
-"""The parts that QuickJS's bytecode is written of (format version 5): numbers and strings."""
+"""The parts that QuickJS's bytecode is written of (format version 5): numbers, strings, and the tags of values."""
 
 from __future__ import annotations
 
-__all__ = ["FORMAT", "Reader", "UnknownBytecode", "encode_number", "encode_string"]
+__all__ = ["FORMAT", "Reader", "Tag", "UnknownBytecode", "encode_number", "encode_string"]
 
 FORMAT = 5
 """The first byte: the version that is known here."""
+
+
+class Tag:
+    """What a value is, in the byte before it."""
+
+    INTEGER, NUMBER, STRING, OBJECT, ARRAY, BIG_INTEGER, TEMPLATE, FUNCTION, MODULE = range(5, 14)
+    WITHOUT_VALUE = (1, 2, 3, 4)
+    """null, undefined, false, true: nothing comes behind these."""
 
 
 class UnknownBytecode(Exception):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from nano_trio.engine.bytecode_format import FORMAT, Reader, UnknownBytecode
+from nano_trio.engine.bytecode_format import FORMAT, Reader, Tag, UnknownBytecode
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import in_pieces
 
@@ -30,8 +30,6 @@ __all__ = [
 Place = tuple[int, int]
 """Where something begins and ends, in bytes from the start of the bytecode."""
 
-_INTEGER, _NUMBER, _STRING, _OBJECT, _ARRAY, _BIG_INTEGER, _TEMPLATE, _FUNCTION = range(5, 13)
-_PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
 _KIND_AT, _KINDS = 4, 3
 _HAS_DEBUG = 1 << 10
 
@@ -97,24 +95,24 @@ def functions_of(code: bytes, at: int) -> Iterator[Function]:
             if named:
                 reader.leb128()
             tag = reader.byte()
-            if tag == _FUNCTION:
+            if tag == Tag.FUNCTION:
                 function, constants = _read_function(reader)
                 yield function
                 left.append((constants, False))
-            elif tag == _STRING:
+            elif tag == Tag.STRING:
                 reader.skip_string()
-            elif tag == _INTEGER:
+            elif tag == Tag.INTEGER:
                 reader.leb128()
-            elif tag == _NUMBER:
+            elif tag == Tag.NUMBER:
                 reader.at += 8
-            elif tag == _BIG_INTEGER:
+            elif tag == Tag.BIG_INTEGER:
                 reader.skip_bytes()
-            elif tag in (_ARRAY, _TEMPLATE):
+            elif tag in (Tag.ARRAY, Tag.TEMPLATE):
                 # Behind a template's strings is the array of those as they are written.
-                left.append((reader.leb128() + (tag == _TEMPLATE), False))
-            elif tag == _OBJECT:
+                left.append((reader.leb128() + (tag == Tag.TEMPLATE), False))
+            elif tag == Tag.OBJECT:
                 left.append((reader.leb128(), True))
-            elif tag not in _PLAIN_TAGS:
+            elif tag not in Tag.WITHOUT_VALUE:
                 raise UnknownBytecode(f"a value has the tag {tag}")
     except IndexError:
         raise UnknownBytecode("it ends early") from None

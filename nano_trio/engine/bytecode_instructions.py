@@ -18,6 +18,7 @@ from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import in_pieces
 
 __all__ = [
+    "GOTOS",
     "Handlers",
     "Instruction",
     "Line",
@@ -99,7 +100,7 @@ _LAST = {
     Operation.THROW_ERROR,
     Operation.RET,
 }
-_GOTOS = {Operation.GOTO, Operation.GOTO8, Operation.GOTO16}
+GOTOS = {Operation.GOTO, Operation.GOTO8, Operation.GOTO16}
 _STARTS = {Operation.FOR_OF_START, Operation.FOR_AWAIT_OF_START}
 # What a `with` whose object has the variable leaves more or less than where it has not.
 _MORE_OF_WITH = (1, -1, 1, 2, 2)
@@ -315,7 +316,7 @@ def reckon(instructions: Sequence[Instruction]) -> tuple[dict[Instruction, Handl
         deepest = max(deepest, after)
         if operation in _LAST:
             continue
-        if target is not None and operation not in _GOTOS:
+        if target is not None and operation not in GOTOS:
             more = 0
             if operation == Operation.GOSUB:
                 more = 1
@@ -334,7 +335,7 @@ def reckon(instructions: Sequence[Instruction]) -> tuple[dict[Instruction, Handl
             handlers = handlers[0], after - 2, handlers[2]
         elif handlers is not None and _takes_handler(operation, after, handlers[1]):
             handlers = handlers[2]
-        reach(target if operation in _GOTOS else following.get(instruction), after, handlers)
+        reach(target if operation in GOTOS else following.get(instruction), after, handlers)
     return known, deepest
 
 

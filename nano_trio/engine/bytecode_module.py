@@ -23,14 +23,12 @@ from functools import cache
 import attrs
 import quickjs
 
-from nano_trio.engine.bytecode_format import FORMAT, Reader, UnknownBytecode, encode_number, encode_string
+from nano_trio.engine.bytecode_format import FORMAT, Reader, Tag, UnknownBytecode, encode_number, encode_string
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import in_pieces, pause
 
 __all__ = ["ModuleHead", "UnknownBytecode", "body_at", "read_head", "redirected", "rewrite"]
 
-_MODULE, _OBJECT, _STRING, _INTEGER = 13, 8, 7, 5
-_PLAIN_TAGS = (1, 2, 3, 4)  # null, undefined, false, true
 _LOCAL, _INDIRECT = 0, 1
 
 
@@ -68,13 +66,13 @@ class ModuleHead:
 
 def _skip_attributes(reader: Reader) -> None:
     tag = reader.byte()
-    if tag == _STRING:
+    if tag == Tag.STRING:
         reader.skip_string()
-    elif tag == _OBJECT:
+    elif tag == Tag.OBJECT:
         for _ in range(reader.leb128()):
             reader.leb128()
             _skip_attributes(reader)
-    elif tag not in _PLAIN_TAGS:
+    elif tag not in Tag.WITHOUT_VALUE:
         raise UnknownBytecode(f"a request's attributes have the tag {tag}")
 
 
@@ -100,7 +98,7 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings,
         places.append(reader.at)
         reader.skip_string()
     end = reader.at
-    if reader.byte() != _MODULE:
+    if reader.byte() != Tag.MODULE:
         raise UnknownBytecode("no module")
     begin = reader.at
     # The module's own name is what the writer meets first, and so the table's first.
@@ -188,9 +186,9 @@ def _read(code: bytes, default: int | None) -> tuple[ModuleHead, int, _Bindings,
 def _builtin_names(count: int) -> list[str]:
     """The names that are built into the engine, by their indexes: those of the properties of an object that has all."""
     written = [encode_number(index << 1) for index in range(1, count)]
-    properties = b"".join(name + bytes([_INTEGER]) + name for name in written)
+    properties = b"".join(name + bytes([Tag.INTEGER]) + name for name in written)
     context = quickjs.Context()
-    all_of_them = context.read_object(bytes([FORMAT, 0, _OBJECT]) + encode_number(count - 1) + properties)
+    all_of_them = context.read_object(bytes([FORMAT, 0, Tag.OBJECT]) + encode_number(count - 1) + properties)
     names = [""] * count
     for name, index in all_of_them.to_python().items():
         names[index] = name

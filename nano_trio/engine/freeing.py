@@ -6,13 +6,13 @@ own, which a timer suspends in the midst of these calls like a turn's (:mod:`nan
 enter a heap any more that has come so far. The scheduler grants a slice each pass, beside those who compute: to have
 memory free soon is worth more to all than their share.
 
-The same goes for a turn that was stopped while it was suspended. To unwind it is to free what its frames hold, and a
-native call that it is in the midst of must end first, or be left.
+The same goes for a turn that was stopped while it was suspended. Unwinding it frees what its frames hold, and if it is
+in the middle of a native call, that must end first, or be left.
 
-The last who lets go of a runtime's values, an operation that has not ended yet say, is who frees it then, at once.
-Until the context is gone such values may go at any time, also in the midst of it (``poll_timer_values.c``).
+Whoever lets go of a runtime's last value, such as an operation that has not ended yet, frees the heap then, at once.
+Until the context is gone such values may go at any time, even in the middle of the freeing (``poll_timer_values.c``).
 
-Of a heap that was left in the midst of a native call nothing is freed. To give its pages back takes slices as well.
+A heap that was left in the middle of a native call is not freed. Giving its pages back takes slices as well.
 """
 
 from __future__ import annotations

@@ -1,30 +1,32 @@
 """Isolates: one JavaScript heap each, whose turns Trio can suspend, resume and stop.
 
 Theory of operation. A *turn* is one call into JavaScript followed by all the microtasks it made. Turns of one isolate
-run one at a time, in the order they were submitted; and where one has another app's begin (it gives up a call to it,
-say) that one waits for the pass's end. The states of an isolate:
+run one at a time, in the order they were submitted. If a turn causes another app's turn to begin (it gives up a call to
+that app, say), that one waits for the end of the pass. The states of an isolate:
 
     IDLE ──submit──► RUNNING ──slice used up──► SUSPENDED ──granted──► RUNNING ──► IDLE
       └─ no room in this pass ─► QUEUED ──granted──► RUNNING
     RUNNING ──a host function waits──► WAITING ──done: queued──► SUSPENDED
     RUNNING, SUSPENDED or WAITING ──limit exceeded, stop()──► STOPPED ──close()──► CLOSED
 
-A turn runs in a greenlet. QuickJS calls :meth:`Turnstile.on_interrupt` every ~10,000 branches and calls. Where the
-slice is over, because it is used up or somebody calls (:meth:`CpuScheduler.is_called`), the handler charges the turn's
-CPU time, checks the limits and switches back to Trio with the JavaScript frames left on the greenlet's (saved) C stack.
-A grant of the CPU scheduler switches to the greenlet again and the handler returns into JavaScript. When the handler
-returns True instead, QuickJS unwinds with an error that JavaScript cannot catch, up to a builtin that called back: a
-promise, or an iterator's user, makes one of it that can be caught. So from then on each branch and call polls. That is
-how limits and :meth:`Isolate.stop` reach into an endless loop. What runs afterwards in a stopped heap cannot be trusted
-(an interrupted async function has rejected its promise), so no job runs after a stop and the isolate is only good for
-closing.
+A turn runs in a greenlet. QuickJS calls :meth:`Turnstile.on_interrupt` at each poll: every 10,000 branches and calls,
+or as often as :mod:`nano_trio.engine.polling` makes it. If the slice is over, because it is used up or somebody else is
+waiting (:meth:`CpuScheduler.is_called`), the handler charges the turn's CPU time, checks the limits and switches back
+to Trio with the JavaScript frames left on the greenlet's (saved) C stack. A grant of the CPU scheduler switches to the
+greenlet again, and the handler returns into JavaScript.
 
-A host function may have its turn wait for what others do (:meth:`Isolate.wait`): it is suspended there as at a poll, in
+If the handler returns True instead, QuickJS unwinds with an error that JavaScript cannot catch. That is how limits and
+:meth:`Isolate.stop` reach into an endless loop. The error passes all frames up to a builtin that called back: a
+promise, or whoever uses an iterator, turns it into one that can be caught. So from then on every branch and call polls.
+What runs afterwards in a stopped heap cannot be trusted (an interrupted async function has rejected its promise), so no
+job runs after a stop and the isolate can only be closed.
+
+A host function may have its turn wait for what others do (:meth:`Isolate.wait`). It is suspended there as at a poll, at
 a place where JavaScript has called Python, and gets no slice until they are done.
 
-In a native call of the engine no poll comes. There a timer's signal takes its place, and a turn that is to stop, but
-does not come out of the call, is left where it is (:mod:`nano_trio.engine.native_calls`). What closing an isolate has
-to take down, a turn that was suspended and a large heap, takes slices as well (:mod:`nano_trio.engine.freeing`).
+During a native call of the engine no poll comes. There a timer's signal takes its place, and a turn that is to stop,
+but does not come out of the call, is left where it is (:mod:`nano_trio.engine.native_calls`). Closing an isolate takes
+slices as well where it has to take down a suspended turn or a large heap (:mod:`nano_trio.engine.freeing`).
 
 A turn that ends within its first slice pays for two clock readings and two switches of a parked greenlet, and no task.
 
@@ -46,11 +48,11 @@ import greenlet
 import quickjs
 import structlog
 
-from nano_trio.engine import json_builtins, native_calls, poll_timer
+from nano_trio.engine import builtins, json_builtins, native_calls, poll_timer
 from nano_trio.engine.allocator import hold_names, use_slabs
 from nano_trio.engine.binding_errors import translate
 from nano_trio.engine.freeing import HeapToFree, give_back_in_slices, in_slices
-from nano_trio.engine.memory import POLLS_LATE_NS, collect_garbage, outgrown
+from nano_trio.engine.memory import POLLS_LATE_NS, outgrown
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, PROVEN_TURNS, SHORT_TURN_SLICES, Account, CpuScheduler
 from nano_trio.engine.turn import Entry, Limits, StopReason, Turn
@@ -84,19 +86,19 @@ class Isolate:
         self._running = poll_timer.running()
         self._tick_after = poll_timer.tick_after()
         self._free_values = poll_timer.free_values()
-        self._runtime: Any = quickjs.Runtime()
-        use_slabs(self._runtime)
-        self.context: Any = self._runtime.new_context()
+        self.runtime: Any = quickjs.Runtime()
+        """The engine's. None once the isolate is closed, like :attr:`context`."""
+        use_slabs(self.runtime)
+        self.context: Any = self.runtime.new_context()
         json_builtins.install(self.context)
         translate()
         self._execute_pending_job: Any = self.context.execute_pending_job
-        self._turnstile = Turnstile(self)
+        self._turnstile = Turnstile(self, scheduler)
         self._queue = _NONE_WAIT
         self._greenlet: greenlet.greenlet | None = None
         self._turn: Entry | None = None
         self._busy = False
         self._requested = self._is_closed = False
-        self._memory_due_ns = self._memory_looked_ns = 0
         self.memory_used = 0
         """Heap size in bytes when it was last read."""
         self.outside = 0
@@ -114,17 +116,17 @@ class Isolate:
         self.account = account
         self.limits = limits
         self._number = account.number
-        self._runtime.set_interrupt_handler(self._turnstile.on_interrupt)
-        self._runtime.set_gc_threshold(_FIRST_COLLECTION if self._turnstile.heap is None else NEVER)
+        self.runtime.set_interrupt_handler(self._turnstile.on_interrupt)
+        self.runtime.set_gc_threshold(_FIRST_COLLECTION if self._turnstile.heap is None else NEVER)
         self._turn_limit_ns = int(limits.turn_ms * 1e6)
-        self._runtime.set_memory_limit(limits.hard_memory_bytes)
-        self._runtime.set_max_stack_size(limits.stack_bytes)
+        self.runtime.set_memory_limit(limits.hard_memory_bytes)
+        self.runtime.set_max_stack_size(limits.stack_bytes)
         self._turnstile.take(limits)
 
     def prepare(self) -> None:
         """Code of ours runs here until :meth:`take`: it leaves no garbage to look for and needs no polls."""
-        self._runtime.set_gc_threshold(_LATER)
-        self._runtime.set_interrupt_handler(None)
+        self.runtime.set_gc_threshold(_LATER)
+        self.runtime.set_interrupt_handler(None)
 
     # -- turns -------------------------------------------------------------------------------------------------------
 
@@ -177,7 +179,7 @@ class Isolate:
         """What the turn in progress has used so far does not count against its limit."""
         turn = self._turnstile.turn
         if turn is not None:
-            self._charge(turn)
+            self.charge(turn)
             self._turnstile.allowance_ns = turn.cpu_ns
 
     def limit_turns(self, turn_ms: float) -> None:
@@ -292,9 +294,9 @@ class Isolate:
 
     def _leave(self) -> None:
         self._turnstile.release()
-        runtime = self._runtime
+        runtime = self.runtime
         native_calls.keep_for_ever(runtime, self.context, self._greenlet)
-        self.context = self._runtime = self._execute_pending_job = None
+        self.context = self.runtime = self._execute_pending_job = None
         give_back_in_slices(self._scheduler, self.account, runtime)
         compilation = native_calls.left_compilation(self._greenlet, self.turn_limit_ns)
         if compilation is not None:
@@ -306,25 +308,43 @@ class Isolate:
             return
         # A value that waits has the context, and would keep the heap.
         self._free_values()
-        self._runtime.set_interrupt_handler(None)
+        self.runtime.set_interrupt_handler(None)
         heap = self._turnstile.heap
         size = self.memory_used if heap is None else heap.value
         self._turnstile.release()
         # A heap that was damaged shows it here, or where garbage is collected, rather than in the turn that did it.
-        heap_to_free = HeapToFree(self._scheduler, self.account, self._runtime, self.context, size)
-        self.context = self._runtime = self._execute_pending_job = None
+        heap_to_free = HeapToFree(self._scheduler, self.account, self.runtime, self.context, size)
+        self.context = self.runtime = self._execute_pending_job = None
         heap_to_free.begin()
 
     @native_calls.enters
     def collect_garbage(self) -> None:
         """Run the engine's cycle collector: between turns, or as what a turn does. Then it takes slices, as ever."""
-        collect_garbage(self)
+        turnstile, start = self._turnstile, _clock()
+        self._mark[0] = self._number
+        turnstile.collecting = True
+        self._tick_after(POLLS_LATE_NS)
+        builtins.forget(self.context, turnstile.heap)
+        self.runtime.run_gc()
+        turnstile.collecting = False
+        if turnstile.turn is not None:
+            self.charge(turnstile.turn)
+        else:
+            self._mark[0] = 0
+            used = _clock() - start
+            self.account.cpu_ns += used
+            self._scheduler.used_ns += used
+
+    @native_calls.enters
+    def heap_size(self) -> int:
+        """The heap's size in bytes, read now. Not while a turn is suspended."""
+        heap = self._turnstile.heap
+        return int(heap.value if heap is not None else self.runtime.compute_memory_usage()["malloc_size"])
 
     def read_memory(self) -> int:
-        """The heap's size in bytes, read now. Only between turns."""
+        """The same, which is then :attr:`memory_used`. Only between turns."""
         assert not self._busy
-        heap = self._turnstile.heap
-        self.memory_used = heap.value if heap is not None else self._runtime.compute_memory_usage()["malloc_size"]
+        self.memory_used = self.heap_size()
         return self.memory_used
 
     def hold(self, size: int) -> None:
@@ -345,10 +365,8 @@ class Isolate:
         """Bytes by which the heap may grow until its limit; ``collected``: once its garbage is. Only in the midst of a
         turn, in a host function of which nothing is suspended."""
         if collected:
-            collect_garbage(self)
-        heap = self._turnstile.heap
-        used = heap.value if heap is not None else self._runtime.compute_memory_usage()["malloc_size"]
-        return int(self.limits.memory_bytes - used)
+            self.collect_garbage()
+        return int(self.limits.memory_bytes) - self.heap_size()
 
     # -- the inside of a turn ----------------------------------------------------------------------------------------
 
@@ -420,6 +438,15 @@ class Isolate:
             self.account.slices += 1
             self._request(suspended=True, short=short)
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether who asks is called by the turn in progress, and not by another greenlet meanwhile."""
+        return greenlet.getcurrent() is self._greenlet
+
+    def go_on(self, turn: Entry) -> None:
+        """What the turn in progress has waited for is over: it wants slices again."""
+        self._request(suspended=True, short=self.is_short(turn))
+
     def is_short(self, turn: Entry) -> bool:
         """Whether the turn in progress has taken no more of the scheduler's slices than a short one does."""
         return turn.cpu_ns - self._turnstile.elsewhere_ns <= self._short_turn_ns
@@ -472,24 +499,24 @@ class Isolate:
                 break  # no sooner: what is left would come behind those that wait
         if turnstile.stop is _INTERRUPTED:
             self._turnstile.unwind_jobs(self._execute_pending_job)
-        self._charge(turn)
+        self.charge(turn)
         # What comes next may free what this turn has made.
         if turn.cpu_ns > TIME_FOR_NAMES_NS:
-            hold_names(self._runtime, 16)
+            hold_names(self.runtime, 16)
         if turnstile.stop is None:
             heap = turnstile.heap
             if heap is not None and (used := heap.value) <= turnstile.heap_trigger:
                 self.memory_used = used
                 turnstile.outgrown = False
             else:
-                turnstile.outgrown = outgrown(self)
+                turnstile.outgrown = outgrown(self, turnstile)
         turnstile.slice_ends = NEVER
         turnstile.turn = None
         hub = turnstile.hub
         assert hub is not None
         return hub
 
-    def _charge(self, turn: Entry) -> None:
+    def charge(self, turn: Entry) -> None:
         """Add the time since the slice began (or was last charged) to the turn, its app and this pass."""
         turnstile = self._turnstile
         now = _clock()

@@ -14,14 +14,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from nano_trio.engine import builtins
 from nano_trio.engine.heap_size import next_collection
 from nano_trio.engine.native_calls import enters
 
 if TYPE_CHECKING:
     from nano_trio.engine.isolate import Isolate
+    from nano_trio.engine.turnstile import Turnstile
 
-__all__ = ["POLLS_LATE_NS", "collect_garbage", "outgrown"]
+__all__ = ["POLLS_LATE_NS", "outgrown"]
 
 _clock = time.perf_counter_ns
 POLLS_LATE_NS = 100_000
@@ -29,35 +29,16 @@ POLLS_LATE_NS = 100_000
 
 
 @enters
-def collect_garbage(isolate: Isolate) -> None:
-    """Run the engine's cycle collector: between turns, or as what a turn does. Then it takes slices, as ever."""
-    turnstile, start = isolate._turnstile, _clock()
-    isolate._mark[0] = isolate._number
-    turnstile.collecting = True
-    isolate._tick_after(POLLS_LATE_NS)
-    builtins.forget(isolate.context, turnstile.heap)
-    isolate._runtime.run_gc()
-    turnstile.collecting = False
-    if turnstile.turn is not None:
-        isolate._charge(turnstile.turn)
-    else:
-        isolate._mark[0] = 0
-        used = _clock() - start
-        isolate.account.cpu_ns += used
-        isolate._scheduler.used_ns += used
-
-
-@enters
-def outgrown(isolate: Isolate) -> bool:
+def outgrown(isolate: Isolate, turnstile: Turnstile) -> bool:
     """Whether the heap is above its limit, without the cycles that nobody holds any more: where it has grown, those
     are collected."""
-    turnstile, limit = isolate._turnstile, isolate.limits.memory_bytes
+    limit = isolate.limits.memory_bytes
     if turnstile.heap is None:
-        return _outgrown_by_walk(isolate)
+        return _outgrown_by_walk(isolate, turnstile)
     isolate.memory_used = turnstile.heap.value
     if isolate.memory_used <= turnstile.heap_trigger:
         return False
-    collect_garbage(isolate)
+    isolate.collect_garbage()
     isolate.memory_used = used = turnstile.heap.value
     trigger = next_collection(used)
     # A heap that is all but full must not be collected at every poll.
@@ -66,20 +47,20 @@ def outgrown(isolate: Isolate) -> bool:
 
 
 @enters
-def _outgrown_by_walk(isolate: Isolate) -> bool:
-    if isolate.account.cpu_ns < isolate._memory_due_ns and isolate.may_hold(0):
+def _outgrown_by_walk(isolate: Isolate, turnstile: Turnstile) -> bool:
+    if isolate.account.cpu_ns < turnstile.walk_due_ns and isolate.may_hold(0):
         return False
     limit, before, start = isolate.limits.memory_bytes, isolate.memory_used, _clock()
-    used = isolate._runtime.compute_memory_usage()["malloc_size"]
+    used = isolate.heap_size()
     if used > limit or isolate.outside > limit:
-        collect_garbage(isolate)
-        used = isolate._runtime.compute_memory_usage()["malloc_size"]
+        isolate.collect_garbage()
+        used = isolate.heap_size()
     isolate.memory_used = used
     pause, grown = 50 * (_clock() - start), used - before
     if grown > 0:
         # At the present rate the heap must not come near the engine's own limit before the next look.
         room = (isolate.limits.hard_memory_bytes - used) // 4
-        pause = min(pause, (isolate.account.cpu_ns - isolate._memory_looked_ns) * room // grown)
-    isolate._memory_looked_ns = isolate.account.cpu_ns
-    isolate._memory_due_ns = isolate._memory_looked_ns + pause
+        pause = min(pause, (isolate.account.cpu_ns - turnstile.walked_ns) * room // grown)
+    turnstile.walked_ns = isolate.account.cpu_ns
+    turnstile.walk_due_ns = turnstile.walked_ns + pause
     return bool(used > limit) or isolate.outside > limit

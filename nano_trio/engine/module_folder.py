@@ -20,7 +20,7 @@ from nano_trio.engine.files import read_file
 from nano_trio.engine.handed_on import Handing
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.pauses import pause
-from nano_trio.engine.resolution import TYPESCRIPT, ModuleError, Resolver, is_below, real_path_below
+from nano_trio.engine.resolution import TYPESCRIPT, URL_SCHEME, ModuleError, Resolver, is_below, real_path_below
 from nano_trio.engine.sourcemap import SourceMap, find_url, from_data_url
 from nano_trio.engine.typescript import Transform, Transformer
 
@@ -35,7 +35,6 @@ them call themselves, and do not look at the stack."""
 _AT_ONCE = 256 << 10
 """So much text, or less, is read and looked through without a pause in between."""
 _NOTHING: Mapping[str, Handing] = MappingProxyType({})
-_URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 # Begins with plain text, which is found fast.
 _IMPORTED = re.compile(r"(?<![\w$.])import\s*\(\s*(?:/\*[^*]*+(?:\*(?!/)[^*]*+)*\*/\s*)*\Z")
 """What ends where the specifier of an ``import()`` begins."""
@@ -258,7 +257,7 @@ class ModuleFolder:
         encoded = from_data_url(url)
         if encoded is None:
             path = posixpath.normpath(posixpath.join(posixpath.dirname(file), unquote(url)))
-            if _URL_SCHEME.match(url) or path.startswith(("../", "/")):
+            if URL_SCHEME.match(url) or path.startswith(("../", "/")):
                 return False
             try:
                 encoded = self._text("./" + path)

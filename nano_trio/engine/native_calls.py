@@ -1,25 +1,26 @@
 """Native calls that take long: suspended in their midst, and left there where they do not end.
 
-Theory of operation. The engine polls where JavaScript branches and calls. A call of something native, the sort of a
-million numbers say, is none of either until it ends. So where a turn has been in the engine's own code for milliseconds
-without a poll, a timer of the thread's CPU time (``poll_timer.c``) calls :func:`suspend`, from the handler of
-its signal. What happens then is what happens at a poll, with two differences:
+Theory of operation. The engine polls where JavaScript branches and calls. A native call, such as sorting a million
+numbers, does neither until it ends. So if a turn has been in the engine's own code for milliseconds without a poll, a
+timer of the thread's CPU time (``poll_timer.c``) calls :func:`suspend` from the handler of its signal. Then the same
+happens as at a poll, with two differences:
 
-- The heap is in the midst of something. Only clocks are compared: no garbage is collected, no memory is counted. And
-  values that Python lets go of meanwhile wait until the call is over (:func:`values_wait`).
-- The turn cannot be unwound, for nobody in the engine asks whether it should be. One that is over its limit gets some
-  time more, in slices as ever, in which most calls end, and it with them. Then it is *left*: its greenlet is never
-  switched to again. Nor is its heap entered or freed: it stays until the process ends, but for the pages that it has
-  for itself, which are given back. To everybody else the turn has been stopped like any other.
+- The heap is in the middle of something. Only clocks are compared: no garbage is collected, no memory is counted.
+  Values that Python lets go of meanwhile wait until the call is over (:func:`values_wait`).
+- The turn cannot be unwound, because nothing in the engine asks whether it should be. One that is over its limit gets
+  some more time, in slices as before, in which most calls end, and the turn with them. Then it is *left*: its greenlet
+  is never switched to again, and its heap is neither entered nor freed. The heap stays until the process ends, except
+  for the pages that it shares with nobody, which are given back. To everybody else the turn was stopped like any other.
 
-That may be anywhere in the engine, so also while a host function of Python's, half done, has it convert a
-string. There the turn goes on: only a turn all of whose Python frames were made for it (:func:`enters`) is suspended.
-Nor is one in the one function of the engine that takes a lock of the process (:func:`locking_range`).
+The signal may come anywhere in the engine, so also while a host function, half done, has the engine convert a string.
+There the turn goes on: a turn is suspended only if all of its Python frames are of functions made for that
+(:func:`enters`). Nor is it suspended in the one function of the engine that takes a lock of the process
+(:func:`locking_range`).
 
-To compile an app's code is such a call, in a heap of its own that holds nothing else (:class:`Compilation`). That one
-can be told to end: the engine's parser looks at each token whether the stack has room left, and is told that it has
-none. Where the parser is done, and the engine makes bytecode of what it has read, nothing looks: then it is left, too.
-So is one that takes half more memory than it may, for nothing is refused to it (``builtins_compiling.c``).
+Compiling an app's code is such a call, in a heap of its own that holds nothing else (:class:`Compilation`). It can be
+told to end: the engine's parser checks with each token whether the stack has room left, and is told that it has none.
+After parsing, while the engine makes bytecode, nothing is checked: then the compilation is left, too. So is one that
+exceeds its memory by half, because no memory is refused to it (``builtins_compiling.c``).
 """
 
 from __future__ import annotations

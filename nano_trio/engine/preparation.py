@@ -1,21 +1,21 @@
-"""What is done for an app outside of its isolate, before it has one: its code is read and compiled. It takes slices.
+"""Reading and compiling an app's code, before it has an isolate. It takes slices.
 
-Theory of operation. Most code is there in a fraction of a millisecond, but how long it takes is for the app to say: the
-engine compiles a block of 200,000 variables in minutes, in one native call. So that is like a turn: Python, in a
-greenlet, which the scheduler grants slices, which has a limit of CPU time, and for which the app's number stands in the
-mark. It is suspended where it calls :func:`~nano_trio.engine.pauses.pause`, and in the native calls that it makes
-(:mod:`nano_trio.engine.native_calls`), all of which concern a heap that nobody else has.
+Theory of operation. Most code is ready in a fraction of a millisecond, but the app decides how long it takes: the
+engine needs minutes to compile a block of 200,000 variables, in one native call. So a preparation is like a turn:
+Python in a greenlet, to which the scheduler grants slices, with a limit of CPU time, and marked as the app's in case it
+crashes the process. It is suspended where it calls :func:`~nano_trio.engine.pauses.pause`, and in the native calls that
+it makes (:mod:`nano_trio.engine.native_calls`), all of which work in a heap that nobody else has.
 
     begin ──► RUNNING ──slice used up──► SUSPENDED ──granted──► RUNNING ──► ended: its result, or why there is none
                  └── aside(work) ──► a thread is at work ──► SUSPENDED
 
 One that is beyond its limit, or that nobody wants any more (:meth:`Preparation.stop`), is unwound: by an exception
-where it pauses, by an error of the engine where it compiles. Where that takes a second more it is left, as a turn is:
-its greenlet stays for ever, and of the heap in which it compiled the pages are given back. One that takes far more
+where it pauses, by an error of the engine where it compiles. If that takes more than a second it is left, like a turn:
+its greenlet stays for ever, and the pages of the heap in which it compiled are given back. One that takes far more
 memory to compile than it may is left at once.
 
-It has a place of its own in the scheduler's rotation, and is no part of the app's record of short turns: the app may be
-serving meanwhile, by the code that it had before.
+It has a place of its own in the scheduler's rotation, and does not count for the app's record of short turns: the app
+may be serving meanwhile, with the code that it had before.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ from nano_trio.engine.pauses import in_pieces
 
 __all__ = [
     "TYPESCRIPT",
+    "URL_SCHEME",
     "ModuleError",
     "Resolver",
     "is_below",
@@ -50,7 +51,7 @@ TYPESCRIPT: Final = (".ts", ".mts", ".tsx")
 _ENTRIES = ("index.js", "index.mjs", "index.ts", "index.mts", "index.tsx")
 _SUFFIXES = (".js", ".mjs", ".ts", ".mts", ".tsx", ".json")
 _WRITTEN_AS = {".js": (".ts", ".tsx"), ".mjs": (".mts",), ".jsx": (".tsx",)}
-_URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _PACKAGE = re.compile(r"(@[^/@%\\]+/)?[^/.@%\\][^/@%\\]*")
 _MAX_MANIFEST_BYTES = 1 << 20
 _LONGEST_NAME = 1000
@@ -213,7 +214,7 @@ class Resolver:
                 f'cannot load "{specifier}"{where}: {instead}{"; " if instead else ""}of Workers\' modules there is '
                 f"here: {self._listed('cloudflare:')}"
             )
-        if _URL_SCHEME.match(specifier):
+        if URL_SCHEME.match(specifier):
             raise ModuleError(f'cannot load "{specifier}"{where}: only files of the app\'s folder can be imported')
 
     def _not_provided(self, specifier: str, importer: str) -> ModuleError:
@@ -488,7 +489,7 @@ class Resolver:
                 if _climbs(target[2:]):
                     raise _BadTarget(target)
                 return posixpath.normpath(posixpath.join(package, filled))
-            foreign = target.startswith(("../", "/")) or target == ".." or _URL_SCHEME.match(target)
+            foreign = target.startswith(("../", "/")) or target == ".." or URL_SCHEME.match(target)
             if internal and (not foreign or target in self.builtins):
                 return "=" + self.resolve(filled, posixpath.join(package, "package.json"))
             raise _BadTarget(target)

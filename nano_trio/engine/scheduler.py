@@ -10,41 +10,45 @@ that wait, whatever the number of apps that want to compute:
    this pass hold them up by one slice at most.
 2. Beyond that a turn waits for the scheduler's grant. So 500 hogs that begin in one pass do not make it 500 slices
    long.
-3. The scheduler grants once a pass: first slices of apps whose last turns were short, those with a long record
-   first, for one slice in all (these are the well-behaved neighbours, and hogs must not delay them); then one slice
-   to an app with a long record whose turn was interrupted, by a collection of its garbage, say: only a turn that is
-   longer than a few slices costs the app its record; by turns with what is left to do of isolates that were closed;
-   then *one* slice to one app of the rotation: those in the middle
-   of a long turn, and newcomers nobody knows yet, an app that is being loaded say, by turns. An app has one place in
-   the rotation however many turns it has waiting, so every app gets an equal share.
+3. The scheduler grants once a pass, in this order:
+
+   a. first slices to apps whose last turns were short, for one slice's time in all. Those with a long record of short
+      turns come first. These are the well-behaved neighbours, and hogs must not delay them.
+   b. one slice to an app with a long record whose turn was interrupted (by a collection of its garbage, say), or to
+      what is left to do of isolates that were closed: these two alternate. Only a turn that is longer than a few slices
+      costs an app its record.
+   c. *one* slice to one app of the rotation: those in the middle of a long turn alternate with newcomers, whom nobody
+      knows yet, such as an app that is being loaded. An app has one place in the rotation however many turns it has
+      waiting, so every app gets an equal share.
 
 A pass is what Trio runs between two looks at the outside world. All that became ready meanwhile (a neighbour's request,
-a timer, a cancellation) is run between two grants, and *before* the next: they are made by an instrument where the pass
-ends, not by a task. Trio runs the tasks of a pass in any order, so a task's slice would be in front of every second
-request, which then waited for two slices: for the rest of the one in which it came, and for that. A task is there all
-the same, so that the loop does not sleep while anybody waits.
+a timer, a cancellation) runs between two grants, and *before* the next one, because grants are made by an instrument at
+the end of the pass and not by a task. Trio runs the tasks of a pass in random order, so a task's slice would come ahead
+of every second request, which would wait for two slices: the rest of the one in which it came, and that one. There is a
+task all the same, so that the loop does not sleep while anybody waits.
 
-A neighbour's request that comes while an app in the middle of a long turn has its slice need not wait for the slice's
-end: every ``_LOOK_NS`` the turn looks outside (:meth:`CpuScheduler.is_called`), and where something has come it is
-suspended there and then. So that those who compute get their share beside a neighbour who always has a next request,
-that happens once in ``_SLICES_BETWEEN_CUTS`` slices' time of theirs. Newcomers keep their slices: an app that is being
-loaded is one.
+A neighbour's request that arrives during a slice of a long turn need not wait for the end of that slice: every
+``_LOOK_NS`` the turn looks outside (:meth:`CpuScheduler.is_called`), and if something has come it is suspended there
+and then. A slice is cut like this once in ``_SLICES_BETWEEN_CUTS`` slices' time only, so that those who compute get
+their share beside a neighbour who always has a next request. Newcomers, such as an app that is being loaded, keep their
+slices.
 
 Who serves many requests in a row may put off the end of the pass for a moment, in which more of them come, as long as
 nobody else waits for a slice (:meth:`CpuScheduler._can_wait`): a pass with a slice costs as much as five requests, and
 what is served right behind it is served from cold caches.
 
-Where nothing else has come up between two grants (no task can run, no deadline has passed, no descriptor is ready) a
-pass would do nothing, at the price of a tenth of a slice. So this is looked at first, which takes a system call, and
-the next grant follows at once: see ``_Passes``.
+If nothing else has come up between two grants (no task can run, no deadline has passed, no descriptor is ready), a pass
+would do nothing and cost a tenth of a slice. So the scheduler checks that first, by one system call, and if so the next
+grant follows at once: see ``_Passes``.
 
-What can wait is done in spare time (:meth:`CpuScheduler.when_spare`): where a pass ends in which no turn ran and none
-waits, and on from there as long as nothing comes up. It begins with a word to the system: a client on this machine that
-an answer wakes is often put on our core, for who answers is taken to go to sleep then. Where we went on working instead
-it waited for the rest of our time on that core, 3 ms: so one start in a hundred seemed to take.
+What can wait is done in spare time (:meth:`CpuScheduler.when_spare`): from the end of a pass in which no turn ran and
+for which none waits, as long as nothing comes up. It begins by yielding the core to the system. A client on this
+machine that an answer wakes is often put on our core, because who has just answered is expected to sleep next. When we
+went on working instead, that client waited for the rest of our time on the core, 3 ms: one start in a hundred seemed to
+take so long.
 
-What is granted runs outside of any task, therefore:
-``trio.lowlevel.current_task`` means nothing there, as inside of turns, whose greenlets any task may be the one to run.
+What is granted runs outside of any task. So ``trio.lowlevel.current_task`` means nothing there, as inside of turns,
+whose greenlets may be run by any task.
 
 What is scheduled is a :class:`Runnable`: an isolate. It asks with :meth:`CpuScheduler.request` and gets one call of
 ``run_slice`` for each request.

@@ -23,7 +23,7 @@ from nano_trio.engine.memory import outgrown
 from nano_trio.engine.native_calls import GRACE_NS, compiles_beyond, end_compilation, enters, leave
 from nano_trio.engine.pauses import CannotWait, Stopped
 from nano_trio.engine.polling import ENGINE_INTERVAL, poll_counter
-from nano_trio.engine.scheduler import NEVER
+from nano_trio.engine.scheduler import NEVER, CpuScheduler
 from nano_trio.engine.turn import Entry, Limits, StopReason
 
 if TYPE_CHECKING:
@@ -52,18 +52,23 @@ class Turnstile:
     __slots__ = (
         "_interval", "_longest", "_scheduler", "allowance_ns", "collecting", "counter", "counter_at", "cpu_start",
         "elsewhere_ns", "heap", "heap_trigger", "hub", "in_native_call", "isolate", "left", "look_at", "outgrown",
-        "patience_ns", "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "waits_for", "wall_start",
+        "patience_ns", "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "waits_for", "walk_due_ns",
+        "walked_ns", "wall_start",
     )  # fmt: skip
 
-    def __init__(self, isolate: Isolate) -> None:
+    def __init__(self, isolate: Isolate, scheduler: CpuScheduler) -> None:
         self.isolate = weakref.ref(isolate)
-        self._scheduler = isolate._scheduler
+        self._scheduler = scheduler
         self.counter = poll_counter(isolate.context)
         self.counter_at = poll_timer.address_of(self.counter)
         self._longest = self._interval = ENGINE_INTERVAL
         self.polled = 0
-        self.heap = heap_size(isolate._runtime)
+        self.heap = heap_size(isolate.runtime)
         self.heap_trigger = 0
+        """The size in bytes above which the heap is looked at more closely."""
+        self.walk_due_ns = self.walked_ns = 0
+        """Where the heap's size cannot be read directly: at which CPU time of its app's it is walked for that next, and
+        was last."""
         self.turn: Entry | None = None
         self.hub: greenlet.greenlet | None = None
         self.stop: StopReason | None = None
@@ -129,12 +134,12 @@ class Turnstile:
         turn, isolate = self.turn, self.isolate()
         if turn is None or isolate is None or self.hub is None or self.stop is not None:
             return self._ends()
-        isolate._charge(turn)
+        isolate.charge(turn)
         if turn.cpu_ns > TIME_FOR_NAMES_NS:
-            hold_names(isolate._runtime, 8)
+            hold_names(isolate.runtime, 8)
         if turn.cpu_ns >= isolate.turn_limit_ns:
             self.stop = StopReason.CPU
-        elif outgrown(isolate):
+        elif outgrown(isolate, self):
             self.stop = self.stop or StopReason.MEMORY
         if self.stop is not None:
             return self._ends()
@@ -175,10 +180,10 @@ class Turnstile:
         stop, be they done or not, and CannotWait outside of a turn.
         """
         turn, isolate = self.turn, self.isolate()
-        if turn is None or isolate is None or self.hub is None or greenlet.getcurrent() is not isolate._greenlet:
+        if turn is None or isolate is None or self.hub is None or not isolate.runs_here:
             raise CannotWait
         if self.stop is None:
-            isolate._charge(turn)
+            isolate.charge(turn)
             if turn.cpu_ns >= isolate.turn_limit_ns:
                 self.stop = StopReason.CPU
         if self.stop is None:
@@ -212,7 +217,7 @@ class Turnstile:
         if cpu_ns >= limit_ns:
             # They gave up at what they were told, also where the turn may use more by now.
             self.stop = StopReason.CPU
-        isolate._request(suspended=True, short=isolate.is_short(turn))
+        isolate.go_on(turn)
 
     def _ends(self) -> bool:
         """Whether the turn must stop: then what a builtin swallows that for goes on to its next branch or call only."""
@@ -226,7 +231,7 @@ class Turnstile:
         turn, isolate = self.turn, self.isolate()
         if turn is None or isolate is None or self.hub is None:
             return False
-        isolate._charge(turn)
+        isolate.charge(turn)
         # A collection ends: the limit can wait.
         if self.stop is None and turn.cpu_ns >= isolate.turn_limit_ns and not self.collecting:
             self.stop = StopReason.CPU

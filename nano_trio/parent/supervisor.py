@@ -276,22 +276,31 @@ class _Supervisor:
         self._turns.leave(worker)
         if self._reloading is worker:
             self._reload_next()
+        how = "did not answer" if hung else how_it_ended(code)
         if self._stopping is not None:
             worker.state = State.ENDED
-            self._code = self._code or (code if code >= 0 else 128 - code)
+            self._code = self._code or _exit_code(code)
             if code < 0 and not overdue:
                 self._log("error", f"a worker process {how_it_ended(code)} while it drained", app=app, pid=pid)
-            return
-        how = "did not answer" if hung else how_it_ended(code)
-        if not self._announced and not hung and (code >= 0 or app is None):
+        elif not self._announced and not hung and (code >= 0 or app is None):
             # The very first start: the worker has said why, unless it was killed or told to end. Once another serves
             # there are clients, and the configuration is one with which it can be done.
             worker.state = State.ENDED
             if code <= 0:
                 self._log("error", f"the worker process {how} before it served", pid=pid)
             self._stop(f"a worker {how}")
-            self._code = (code or _FAILED) if code >= 0 else 128 - code
-            return
+            self._code = _exit_code(code) or _FAILED
+        else:
+            self._replace(worker, how, app, pid, served=served)
+            if app is not None and (hung or -code in FAULTS) and self._quarantine.crashed(app, how):
+                self._log("error", "quarantined", app=app, reason=self._quarantine.reasons[app])
+                self._tell_quarantine()
+            if changing:
+                # It may have changed some of the workers, and would have changed the others next.
+                self._reload()
+
+    def _replace(self, worker: Worker, how: str, app: str | None, pid: int | None, *, served: bool) -> None:
+        """Have another start in the place of one that has ended, and say so."""
         lived = served and time.monotonic() - worker.since >= _LIVED_S
         worker.failures = 0 if lived else worker.failures + 1
         # One that did serve may die young once.
@@ -299,12 +308,6 @@ class _Supervisor:
         pause = round(worker.due - time.monotonic(), 1)
         self._log("error", f"a worker process {how}", app=app, pid=pid, next_in_s=pause if pause > 0 else None)
         self._notify(f"STATUS=A worker process {how}; the next one starts")
-        if app is not None and (hung or -code in FAULTS) and self._quarantine.crashed(app, how):
-            self._log("error", "quarantined", app=app, reason=self._quarantine.reasons[app])
-            self._tell_quarantine()
-        if changing:
-            # It may have changed some of the workers, and would have changed the others next.
-            self._reload()
 
     @staticmethod
     def _again(worker: Worker, failures: int) -> None:
@@ -500,6 +503,11 @@ class _Supervisor:
         elif all(each.state is State.SERVING for each in self._workers):
             self._served = True
             self._notify("READY=1", "STATUS=Serving")
+
+
+def _exit_code(code: int) -> int:
+    """What a shell would tell of a process that ended with ``code``, where a signal's number is negative."""
+    return code if code >= 0 else 128 - code
 
 
 def _leave_it_to_the_loop(number: int, frame: object) -> None:

@@ -26,6 +26,8 @@ _HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class State(enum.Enum):
+    """Where the process of a place stands."""
+
     WAITING = "waiting"
     STARTING = "starting"
     SERVING = "serving"

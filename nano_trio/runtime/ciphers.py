@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 import quickjs
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import AEADEncryptionContext, Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from nano_trio.runtime.held import Held
@@ -71,15 +71,14 @@ class _State(Protocol):
 class _Plain:
     """What the modes that do not authenticate have in common; and a mode whose output is as long as its input."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: CipherContext) -> None:
         self._context = context
 
     def expect(self, size: int) -> None:
         pass
 
     def update(self, data: bytes) -> bytes:
-        made: bytes = self._context.update(data)
-        return made
+        return self._context.update(data)
 
     def authenticate(self, data: bytes, whole: int) -> None:
         raise _Refused(_WRONG_STATE)
@@ -94,14 +93,13 @@ class _Plain:
         pass
 
     def finish(self, tag: bytes) -> bytes:
-        last: bytes = self._context.finalize()
-        return last
+        return self._context.finalize()
 
 
 class _Blocks(_Plain):
     """CBC and ECB. The last whole block is held back until the next where it may be of padding."""
 
-    def __init__(self, context: Any, encrypts: bool) -> None:
+    def __init__(self, context: CipherContext, encrypts: bool) -> None:
         super().__init__(context)
         self._encrypts = encrypts
         self._pads = True
@@ -142,9 +140,9 @@ class _Blocks(_Plain):
 
 class _Gcm(_Plain):
     def __init__(self, key: bytes, iv: bytes, encrypts: bool) -> None:
-        cipher: Any = Cipher(algorithms.AES(key), modes.GCM(iv, None, _SHORTEST_TAG))
-        super().__init__(cipher.encryptor() if encrypts else cipher.decryptor())
-        self._encrypts = encrypts
+        cipher = Cipher(algorithms.AES(key), modes.GCM(iv, None, _SHORTEST_TAG))
+        self._aead = cipher.encryptor() if encrypts else cipher.decryptor()
+        super().__init__(self._aead)
         self._has_data = False
 
     def update(self, data: bytes) -> bytes:
@@ -158,16 +156,15 @@ class _Gcm(_Plain):
             return
         if self._has_data:
             raise _Refused(_WRONG_STATE)
-        self._context.authenticate_additional_data(data)
+        self._aead.authenticate_additional_data(data)
 
     def finish(self, tag: bytes) -> bytes:
-        if self._encrypts:
-            self._context.finalize()
-            made: bytes = self._context.tag
-            return made
+        if isinstance(self._aead, AEADEncryptionContext):
+            self._aead.finalize()
+            return self._aead.tag
         if not tag:
             raise _Refused(_NOT_AUTHENTIC)
-        self._context.finalize_with_tag(tag)
+        self._aead.finalize_with_tag(tag)
         return b""
 
 
@@ -230,7 +227,7 @@ class _Ccm(_Plain):
         self._key, self._iv, self._width = key, iv, width
         self._encrypts = encrypts
         self._tag_size = tag_size
-        self._mac: Any = None
+        self._mac: CipherContext | None = None
         self._last = b""
         self._left = 0
         """Bytes to come until the end of additional data, or of the message."""
@@ -238,6 +235,7 @@ class _Ccm(_Plain):
         self._has_message = False
 
     def _hash(self, data: bytes) -> None:
+        assert self._mac is not None
         if made := self._mac.update(data):
             self._last = made[-_BLOCK:]
 
@@ -306,7 +304,9 @@ def _make(mode: str, key: bytes, iv: bytes, tag_size: int, encrypts: bool) -> _S
         return _ChaCha(key, iv, encrypts)
     if mode == "ccm":
         return _Ccm(key, iv, encrypts, tag_size)
-    how: Any = modes.ECB() if mode == "ecb" else modes.CBC(iv) if mode == "cbc" else modes.CTR(iv)
+    how: modes.ECB | modes.CBC | modes.CTR = (
+        modes.ECB() if mode == "ecb" else modes.CBC(iv) if mode == "cbc" else modes.CTR(iv)
+    )
     cipher = Cipher(algorithms.AES(key), how)
     context = cipher.encryptor() if encrypts else cipher.decryptor()
     return _Plain(context) if mode == "ctr" else _Blocks(context, encrypts)
@@ -323,7 +323,7 @@ def _told(make: Callable[[], Any]) -> Any:
     except UnsupportedAlgorithm:
         # OpenSSL may be configured not to offer it.
         return "ERR_CRYPTO_UNKNOWN_CIPHER\nUnknown cipher"
-    except Exception:
+    except Exception:  # it is over, or this comes out of order: the library has an error for each
         return _UNSUPPORTED
 
 

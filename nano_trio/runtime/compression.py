@@ -34,14 +34,14 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["DECODER_STATES", "PIECE", "Step", "namespace"]
+__all__ = ["DECODER_ERRORS", "DECODER_STATES", "PIECE", "Step", "namespace"]
 
 PIECE = 65536
 """Bytes of input (compressing) or output (decompressing) that one step deals with."""
 
 _ZLIB_WINDOW = {"gzip": 31, "deflate": 15, "deflate-raw": -15}
 _BROTLI_QUALITY = 5
-_ERRORS = (zlib.error, brotli.error, zstd.ZstdError, EOFError, MemoryError, ValueError)
+DECODER_ERRORS = (zlib.error, brotli.error, zstd.ZstdError, EOFError, MemoryError, ValueError)
 
 Step = Callable[..., Any]
 
@@ -249,7 +249,7 @@ def _compressor(services: Services, kind: str) -> Step:
             volume += len(piece)
             held.resize(state.after(volume) + len(pending))
             return encoder.compress(piece)
-        except _ERRORS as error:
+        except DECODER_ERRORS as error:
             return f"The data cannot be compressed: {error}"
 
     return step
@@ -291,7 +291,7 @@ def _decompressor(services: Services, kind: str) -> Step:
             volume += len(output)
             held.resize(state.after(volume or 1) + len(pending))
             return output
-        except _ERRORS as error:
+        except DECODER_ERRORS as error:
             return f"The compressed data is invalid: {error}"
 
     return step

@@ -6,11 +6,10 @@ What is computed of data in pieces is in pieces, too: nothing here joins them.
 from __future__ import annotations
 
 import hmac
-from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import keywrap, padding
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import AEADCipherContext, Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from nano_trio.runtime.crypto_digest import Data, parts
@@ -32,7 +31,7 @@ def _fail(message: str) -> HostError:
     return HostError("OperationError", message)
 
 
-def _through(context: Any, data: Data, *last: bytes) -> Data:
+def _through(context: CipherContext | padding.PaddingContext, data: Data, *last: bytes) -> Data:
     """What a cipher makes of ``data``, and of ``last`` behind it, to its end."""
     made = [context.update(part) for part in (*parts(data), *last)]
     made.append(context.finalize())
@@ -62,11 +61,14 @@ def _cbc(key: bytes, iv: bytes) -> Cipher[modes.CBC]:
 
 
 def encrypt_cbc(key: bytes, data: Data, iv: bytes) -> Data:
+    """Web Cryptography section 28: with padding as PKCS#7 has it. Raises OperationError for a vector of another size
+    than a block."""
     size = _BLOCK - len(data) % _BLOCK
     return _through(_cbc(key, iv).encryptor(), data, bytes([size]) * size)
 
 
 def decrypt_cbc(key: bytes, data: Data, iv: bytes) -> Data:
+    """The same, undone. Raises OperationError where the padding is none."""
     decryptor = _cbc(key, iv).decryptor()
     if not data or len(data) % _BLOCK:
         raise _fail("The length of the data is no multiple of 16 bytes.")
@@ -114,7 +116,7 @@ def encrypt_gcm(key: bytes, data: Data, iv: Data, aad: Data | None, tag_length: 
         sealed = AESGCM(key).encrypt(bytes(iv), data, aad)
         return sealed if tag_length == 128 else sealed[: len(data) + tag_length // 8]
     else:
-        encryptor: Any = Cipher(algorithms.AES(key), modes.GCM(bytes(iv))).encryptor()
+        encryptor = Cipher(algorithms.AES(key), modes.GCM(bytes(iv))).encryptor()
         _authenticate(encryptor, aad)
         ciphertext, tag = _through(encryptor, data), encryptor.tag
     tag = tag[: tag_length // 8]
@@ -122,6 +124,7 @@ def encrypt_gcm(key: bytes, data: Data, iv: Data, aad: Data | None, tag_length: 
 
 
 def decrypt_gcm(key: bytes, data: Data, iv: Data, aad: Data | None, tag_length: int) -> Data:
+    """``tag_length`` in bits. Raises OperationError where the data is not authentic."""
     _check_tag_length(tag_length)
     size = len(data) - tag_length // 8
     if size < 0:
@@ -139,7 +142,7 @@ def decrypt_gcm(key: bytes, data: Data, iv: Data, aad: Data | None, tag_length: 
         raise _fail("The data cannot be decrypted with this key, vector and additional data.") from None
 
 
-def _authenticate(context: Any, aad: Data | None) -> None:
+def _authenticate(context: AEADCipherContext, aad: Data | None) -> None:
     for part in parts(aad or b""):
         context.authenticate_additional_data(part)
 
@@ -183,7 +186,7 @@ def _counter_mode(key: bytes, first: int, data: Data) -> Data:
 def _tag(key: bytes, first: int, ciphertext: Data, aad: Data | None) -> bytes:
     """With another vector the hash of the ciphertext is the same, and only the block that masks it differs."""
     other_first = 1
-    encryptor: Any = Cipher(algorithms.AES(key), modes.GCM(bytes(12))).encryptor()
+    encryptor = Cipher(algorithms.AES(key), modes.GCM(bytes(12))).encryptor()
     _authenticate(encryptor, aad)
     for part in parts(_counter_mode(key, other_first, ciphertext)):
         encryptor.update(part)
@@ -215,12 +218,14 @@ def wrap_weight(key: bytes, data: Data) -> Weight:
 
 
 def wrap(key: bytes, data: Data) -> bytes:
+    """A key wrapped in another. Raises OperationError for a size that RFC 3394 does not know."""
     if len(data) < 16 or len(data) % 8:
         raise _fail("AES-KW wraps only keys of at least 16 bytes, in multiples of 8.")
     return keywrap.aes_key_wrap(key, bytes(data))
 
 
 def unwrap(key: bytes, data: Data) -> bytes:
+    """The key that was wrapped. Raises OperationError where it was not wrapped with this one."""
     try:
         return keywrap.aes_key_unwrap(key, bytes(data))
     except keywrap.InvalidUnwrap:

@@ -7,7 +7,7 @@ others are algorithms of one curve each.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, x448, x25519
@@ -27,23 +27,47 @@ from nano_trio.runtime.crypto_secret import truncate
 from nano_trio.runtime.crypto_work import Operations, by_data, light
 from nano_trio.runtime.host import HostError
 
-__all__ = ["PRIVATE_OPERATIONS", "PUBLIC_OPERATIONS", "from_jwk", "generate", "import_key", "public_bytes"]
+__all__ = [
+    "PRIVATE_OPERATIONS",
+    "PUBLIC_OPERATIONS",
+    "EdwardsPrivateKey",
+    "EdwardsPublicKey",
+    "Key",
+    "PrivateKey",
+    "PublicKey",
+    "agree",
+    "curve_of",
+    "from_jwk",
+    "generate",
+    "import_key",
+    "public_bytes",
+]
+
+EdwardsPrivateKey: TypeAlias = ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+EdwardsPublicKey: TypeAlias = ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
+"""Keys that sign (RFC 8032)."""
+MontgomeryPrivateKey: TypeAlias = x25519.X25519PrivateKey | x448.X448PrivateKey
+MontgomeryPublicKey: TypeAlias = x25519.X25519PublicKey | x448.X448PublicKey
+"""Keys that only agree on secrets (RFC 7748)."""
+PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | EdwardsPrivateKey | MontgomeryPrivateKey
+PublicKey: TypeAlias = ec.EllipticCurvePublicKey | EdwardsPublicKey | MontgomeryPublicKey
+Key: TypeAlias = PrivateKey | PublicKey
 
 _NIST: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 _NIST_NAMES = {curve.name: name for name, curve in _NIST.items()}
-_PRIVATE: dict[str, Any] = {
+_PRIVATE: dict[str, type[EdwardsPrivateKey | MontgomeryPrivateKey]] = {
     "Ed25519": ed25519.Ed25519PrivateKey,
     "Ed448": ed448.Ed448PrivateKey,
     "X25519": x25519.X25519PrivateKey,
     "X448": x448.X448PrivateKey,
 }
-_PUBLIC: dict[str, Any] = {
+_PUBLIC: dict[str, type[EdwardsPublicKey | MontgomeryPublicKey]] = {
     "Ed25519": ed25519.Ed25519PublicKey,
     "Ed448": ed448.Ed448PublicKey,
     "X25519": x25519.X25519PublicKey,
     "X448": x448.X448PublicKey,
 }
-_NAMES = {cls: name for kinds in (_PRIVATE, _PUBLIC) for name, cls in kinds.items()}
+_NAMES: dict[type[object], str] = {cls: name for kinds in (_PRIVATE, _PUBLIC) for name, cls in kinds.items()}
 _OBJECT_IDENTIFIERS = {
     "X25519": bytes.fromhex("2b656e"),
     "X448": bytes.fromhex("2b656f"),
@@ -64,13 +88,14 @@ _SMALL_ORDER = {
 # -- making keys ------------------------------------------------------------------------------------------------------
 
 
-def generate(curve: str) -> Any:
+def generate(curve: str) -> PrivateKey:
+    """A new private key."""
     nist = _NIST.get(curve)
     return _PRIVATE[curve].generate() if nist is None else ec.generate_private_key(nist)
 
 
-def import_key(curve: str, format: str, data: bytes) -> Any:
-    """A key from ``raw``, ``spki`` or ``pkcs8`` bytes."""
+def import_key(curve: str, format: str, data: bytes) -> Key:
+    """A key from ``raw``, ``spki`` or ``pkcs8`` bytes. Raises FormatError where it is none of that curve."""
     if format == "raw":
         return _from_raw(curve, data)
     object_identifier, parameters = algorithm_of(format, data)
@@ -79,21 +104,22 @@ def import_key(curve: str, format: str, data: bytes) -> Any:
     if curve not in _NIST and parameters:
         raise FormatError
     try:
-        key: Any = load_der_public_key(data) if format == "spki" else load_der_private_key(data, None)
-    except Exception:
+        key = load_der_public_key(data) if format == "spki" else load_der_private_key(data, None)
+    except Exception:  # what is wrong with a key the library says by many classes of errors
         raise FormatError from None
-    if _curve_of(key) != curve:
+    if not isinstance(key, Key) or curve_of(key) != curve:
         raise FormatError
     return key
 
 
-def _curve_of(key: Any) -> str | None:
+def curve_of(key: Key) -> str | None:
+    """The curve's name. None: it is none of Web Cryptography's."""
     if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
         return _NIST_NAMES.get(key.curve.name)
     return next((name for cls, name in _NAMES.items() if isinstance(key, cls)), None)
 
 
-def _from_raw(curve: str, data: bytes) -> Any:
+def _from_raw(curve: str, data: bytes) -> PublicKey:
     nist = _NIST.get(curve)
     try:
         if nist is None:
@@ -103,8 +129,8 @@ def _from_raw(curve: str, data: bytes) -> Any:
         raise FormatError from None
 
 
-def from_jwk(curve: str, x: bytes | None, y: bytes | None, d: bytes | None) -> Any:
-    """The key of a JSON Web Key's members (RFC 7518 section 6.2, RFC 8037 section 2)."""
+def from_jwk(curve: str, x: bytes | None, y: bytes | None, d: bytes | None) -> Key:
+    """The key of a JSON Web Key's members (RFC 7518 section 6.2, RFC 8037 section 2). Raises FormatError."""
     nist = _NIST.get(curve)
     if x is None:
         raise FormatError
@@ -117,6 +143,7 @@ def from_jwk(curve: str, x: bytes | None, y: bytes | None, d: bytes | None) -> A
         public = _from_raw(curve, b"\4" + x + y)
     if d is None:
         return public
+    private: PrivateKey
     try:
         if nist is None:
             private = _PRIVATE[curve].from_private_bytes(d)
@@ -134,14 +161,11 @@ def from_jwk(curve: str, x: bytes | None, y: bytes | None, d: bytes | None) -> A
 # -- using keys -------------------------------------------------------------------------------------------------------
 
 
-def public_bytes(key: Any) -> bytes:
+def public_bytes(key: PublicKey) -> bytes:
     """The ``raw`` format: an uncompressed point, or the curve's own encoding."""
-    result: bytes
     if isinstance(key, ec.EllipticCurvePublicKey):
-        result = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    else:
-        result = key.public_bytes_raw()
-    return result
+        return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return key.public_bytes_raw()
 
 
 def _sign_ecdsa(key: ec.EllipticCurvePrivateKey, data: Data, hash_name: str) -> bytes:
@@ -173,10 +197,9 @@ def _check_context(context: bytes | None) -> None:
     raise HostError("NotSupportedError", "Ed448 with a context is not supported.")
 
 
-def _sign_eddsa(key: Any, data: Data, context: bytes | None) -> bytes:
+def _sign_eddsa(key: EdwardsPrivateKey, data: Data, context: bytes | None) -> bytes:
     _check_context(context)
-    result: bytes = key.sign(in_one(data))
-    return result
+    return key.sign(memoryview(in_one(data)))
 
 
 def _has_small_order(curve: str, point: bytes) -> bool:
@@ -186,26 +209,38 @@ def _has_small_order(curve: str, point: bytes) -> bool:
     return (int.from_bytes(point, "little") & ~sign_bit) % prime in heights
 
 
-def _verify_eddsa(key: Any, data: Data, signature: bytes, context: bytes | None) -> bool:
+def _verify_eddsa(key: EdwardsPublicKey, data: Data, signature: bytes, context: bytes | None) -> bool:
     _check_context(context)
     # "If the public key or R is a small-order element, return false": one signature would be good for any message.
-    curve, public = _curve_of(key) or "", public_bytes(key)
+    curve, public = curve_of(key) or "", public_bytes(key)
     if len(signature) != 2 * len(public):
         return False
     if _has_small_order(curve, public) or _has_small_order(curve, signature[: len(public)]):
         return False
     try:
-        key.verify(signature, in_one(data))
+        key.verify(signature, memoryview(in_one(data)))
     except InvalidSignature:
         return False
     return True
 
 
-def _agree(key: Any, peer: bytes, length: int | None) -> bytes:
+def agree(key: PrivateKey, public: PublicKey) -> bytes:
+    """The secret that two keys of one curve have in common: SP 800-56A section 5.7.1.2, RFC 7748 section 6.
+
+    Raises TypeError where they are keys of two kinds, or such as sign; ValueError where the library refuses them.
+    """
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(public, ec.EllipticCurvePublicKey):
+        return key.exchange(ec.ECDH(), public)
+    if isinstance(key, x25519.X25519PrivateKey) and isinstance(public, x25519.X25519PublicKey):
+        return key.exchange(public)
+    if isinstance(key, x448.X448PrivateKey) and isinstance(public, x448.X448PublicKey):
+        return key.exchange(public)
+    raise TypeError(f"no secret of {type(key).__name__} and {type(public).__name__}")
+
+
+def _agree_in_bits(key: PrivateKey, peer: bytes, length: int | None) -> bytes:
     """The shared secret, or its first ``length`` bits."""
-    public = _from_raw(_curve_of(key) or "", peer)
-    is_nist = isinstance(key, ec.EllipticCurvePrivateKey)
-    secret: bytes = key.exchange(ec.ECDH(), public) if is_nist else key.exchange(public)
+    secret = agree(key, _from_raw(curve_of(key) or "", peer))
     if length is None:
         return secret
     if length > 8 * len(secret):
@@ -213,7 +248,7 @@ def _agree(key: Any, peer: bytes, length: int | None) -> bytes:
     return truncate(secret, length)
 
 
-def _export_public(key: Any, format: str) -> Any:
+def _export_public(key: PublicKey, format: str) -> bytes | list[str]:
     if format == "raw":
         return public_bytes(key)
     if format == "spki":
@@ -221,7 +256,7 @@ def _export_public(key: Any, format: str) -> Any:
     return _jwk(key)
 
 
-def _export_private(key: Any, format: str) -> Any:
+def _export_private(key: PrivateKey, format: str) -> bytes | list[str]:
     if format == "pkcs8":
         return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -232,8 +267,9 @@ def _export_private(key: Any, format: str) -> Any:
     return [*_jwk(key.public_key()), "d", base64url(d)]
 
 
-def _jwk(key: Any) -> list[str]:
-    curve, raw = _curve_of(key) or "", public_bytes(key)
+def _jwk(key: PublicKey) -> list[str]:
+    """Names and values by turns."""
+    curve, raw = curve_of(key) or "", public_bytes(key)
     if curve not in _NIST:
         return ["kty", "OKP", "crv", curve, "x", base64url(raw)]
     size = len(raw) // 2
@@ -249,5 +285,5 @@ PRIVATE_OPERATIONS: Operations = {
     "export": (_export_private, light),
     "signEcdsa": (_sign_ecdsa, by_data),
     "signEddsa": (_sign_eddsa, by_data),
-    "agree": (_agree, light),
+    "agree": (_agree_in_bits, light),
 }

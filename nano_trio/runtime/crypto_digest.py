@@ -60,6 +60,7 @@ def parts(data: Data) -> Iterable[bytes]:
 
 
 def digest(name: str, data: Data) -> bytes:
+    """The hash of the data, by the algorithm of that name in Web Cryptography."""
     result: bytes
     if isinstance(data, bytes):
         result = _CONSTRUCTORS[name](data, usedforsecurity=False).digest()

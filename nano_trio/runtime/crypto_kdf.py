@@ -33,6 +33,7 @@ def hkdf_weight(key: Data, hash_name: str, salt: Data, info: Data, length: int |
 
 
 def hkdf(key: Data, hash_name: str, salt: Data, info: Data, length: int | None) -> bytes:
+    """RFC 5869. ``length`` in bits. Raises OperationError for one that HKDF cannot derive."""
     size = _size(length)
     algorithm = HASHES[hash_name]
     if size > 255 * algorithm.digest_size:
@@ -52,6 +53,7 @@ def hkdf(key: Data, hash_name: str, salt: Data, info: Data, length: int | None) 
 
 
 def pbkdf2_weight(key: Data, hash_name: str, salt: Data, iterations: int, length: int | None) -> Weight:
+    """Each block that is derived takes all iterations."""
     total = iterations * -(-(length or 0) // (8 * HASHES[hash_name].digest_size))
     # A salt in pieces must be joined: that is not to be done here.
     if total > _ENDLESS or not isinstance(salt, bytes):
@@ -60,6 +62,7 @@ def pbkdf2_weight(key: Data, hash_name: str, salt: Data, iterations: int, length
 
 
 def pbkdf2(key: Data, hash_name: str, salt: Data, iterations: int, length: int | None) -> bytes:
+    """RFC 8018 section 5.2. ``length`` in bits. Raises OperationError where that or the iterations are none."""
     size = _size(length)
     if size == 0:
         raise HostError("OperationError", "PBKDF2 derives at least 8 bits.")

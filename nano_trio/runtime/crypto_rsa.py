@@ -43,6 +43,7 @@ def problem_of(modulus_length: int, exponent: int) -> str | None:
 
 
 def generate_weight(modulus_length: int) -> Weight:
+    """Keys of up to 4096 bits take seconds, larger ones may take minutes."""
     return Weight.HEAVY if modulus_length <= 4096 else Weight.ENDLESS
 
 
@@ -71,16 +72,17 @@ def _private_key(p: int, q: int, d: int, e: int, n: int) -> rsa.RSAPrivateKey:
 
 
 def from_der(format: str, data: bytes) -> rsa.RSAPublicKey | rsa.RSAPrivateKey:
+    """A key from ``spki`` or ``pkcs8`` bytes. Raises FormatError where it is no sound key of RSA, or too large."""
     object_identifier, _ = algorithm_of(format, data)
     if object_identifier != _RSA_ENCRYPTION:
         raise FormatError
-    key: Any
+    key: object
     try:
         if format == "spki":
             key = load_der_public_key(data)
         else:
             key = load_der_private_key(data, None, unsafe_skip_rsa_key_validation=True)
-    except Exception:
+    except Exception:  # what is wrong with a key the library says by many classes of errors
         raise FormatError from None
     if isinstance(key, rsa.RSAPrivateKey):
         if key.key_size > _MAX_BITS:
@@ -150,6 +152,7 @@ def _check_private(numbers: rsa.RSAPrivateNumbers) -> None:
 
 
 def facts(key: rsa.RSAPublicKey | rsa.RSAPrivateKey) -> dict[str, Any]:
+    """The members of Web Cryptography's RsaKeyAlgorithm; the length is in bits."""
     public = key if isinstance(key, rsa.RSAPublicKey) else key.public_key()
     e = public.public_numbers().e
     return {

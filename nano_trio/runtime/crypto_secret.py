@@ -34,6 +34,7 @@ def truncate_last(data: Data, bits: int) -> Data:
 
 
 def generate(bits: int) -> Data:
+    """So many random bits, the last byte filled up with zeros."""
     size = (bits + 7) // 8
     if size <= LARGE:
         return truncate(os.urandom(size), bits)

@@ -87,6 +87,8 @@ _pass = _of_loop(trio.Lock)
 
 
 class Weight(enum.Enum):
+    """How heavy a piece of work is, which decides where it is done."""
+
     LIGHT = enum.auto()
     HEAVY = enum.auto()
     ENDLESS = enum.auto()
@@ -102,10 +104,12 @@ Operations = dict[str, tuple[Callable[..., Any], Callable[..., Weight]]]
 
 
 def light(*_: Any) -> Weight:
+    """For work that takes less than a millisecond, whatever it is given."""
     return Weight.LIGHT
 
 
 def by_data(key: Any, data: Sized, *_: Any) -> Weight:
+    """For work that takes the longer, the more data there is."""
     return Weight.of(data)
 
 

@@ -40,13 +40,7 @@ class AppHost(Protocol):
 
     def respond(self, request: int, status: int, reason: str | None, headers: str | None, kind: int, body: Any) -> None:
         """The response of a request. ``reason``: None where the app says none. ``headers``: names and values by turns,
-        joined by line feeds, or None for none.
-
-        ``kind`` 0: no body; 1: ``body`` is text; 2: ``body`` is a Value with bytes; 3: a stream, read by ``pull``
-        entries; 4: the body of the request of number ``body``, as it comes from the wire; 5: the body of the fetch of
-        number ``body``; 6: the cached body of that number. Of these three the entry ``piped`` tells the end. 7: the
-        body that was just handed over in pieces (:meth:`nano_trio.runtime.large.Large.take`); ``body``: whether it is
-        text.
+        joined by line feeds, or None for none. ``kind`` and what ``body`` then is: :mod:`nano_trio.runtime.body_kinds`.
         """
 
     def failed(self, request: int, text: str, stack: str) -> None:

@@ -29,6 +29,7 @@ _NO_CHARACTER = "\ufffe"
 
 
 def is_single_byte(encoding: str) -> bool:
+    """Whether the encoding of that name (Encoding Standard section 4.2) has one byte for each character."""
     return encoding in _CODECS or encoding == "x-user-defined"
 
 

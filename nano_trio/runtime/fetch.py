@@ -4,9 +4,7 @@ A fetch has the number of the JavaScript operation that awaits its head. Failure
 ``HostError("fetch", number, code and message by line feeds)``, of which ``fetch.js`` makes a TypeError with a cause, or
 the reason of the signal that aborted it.
 
-Bodies cross by kind: 0 none, 1 text, 2 bytes, 3 a stream that JavaScript reads chunk by chunk when the entry ``upload``
-asks, 4 the body of a request that is still on the wire, 5 the body of another fetch, 6 a cached one, 7 what was just
-handed over in pieces (``large.js``). 4, 5 and 6 stay with the host.
+How the bodies of requests cross: :mod:`nano_trio.runtime.body_kinds`.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from typing import Any
 import structlog
 import trio
 
+from nano_trio.runtime.body_kinds import AHEAD, BYTES, NONE, OF_CACHE, OF_REQUEST, STREAM, TEXT
 from nano_trio.runtime.fetch_client import Fetch, FetchClient, FetchRequest
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_integrity import matches
@@ -145,20 +144,20 @@ class Fetches:
         return [fetch.status, fetch.reason, flat, fetch.has_body, fetch.url, fetch.redirected]
 
     def _body(self, number: int, kind: int, body: Any) -> RequestBody | None:
-        if kind == 0:
+        if kind == NONE:
             return None
-        if kind == 1:
+        if kind == TEXT:
             return self._whole(text_of(body).encode("utf-8", "replace"))
-        if kind == 2:
+        if kind == BYTES:
             return self._whole(body.to_bytes())
-        if kind == 7:
+        if kind == AHEAD:
             return self._whole(self._services.large.take())
-        if kind == 3:
+        if kind == STREAM:
             upload = self._uploads[number] = _Upload(self._services, number)
             return RequestBody(receive=upload.receive, length=None if body is None else int(body))
-        if kind == 4:
+        if kind == OF_REQUEST:
             return self._body_of_request(body)
-        if kind == 6:
+        if kind == OF_CACHE:
             return self._cached_body(body)
         source = self.take(body)
         if source is None:

@@ -16,7 +16,7 @@ from typing import Final
 import attrs
 import brotli
 
-from nano_trio.runtime.compression import DECODER_STATES, PIECE
+from nano_trio.runtime.compression import DECODER_ERRORS, DECODER_STATES, PIECE
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.held import Held
 from nano_trio.runtime.pace import Pace
@@ -45,7 +45,6 @@ _STATES: Final = {
     "br": DECODER_STATES["brotli"],
     "zstd": attrs.evolve(DECODER_STATES["zstd"], most=1 << _ZSTD_WINDOW),
 }
-_ERRORS = (zlib.error, brotli.error, zstd.ZstdError, EOFError, MemoryError, ValueError)
 
 Receive = Callable[[], Awaitable[bytes]]
 
@@ -76,7 +75,7 @@ def decoded_at_once(data: bytes, codings: list[str]) -> bytes | None:
         decoder.feed(data)
         output = decoder.more()
         return output if output is not None and decoder.more() == b"" and not decoder.is_incomplete else None
-    except _ERRORS:
+    except DECODER_ERRORS:
         return None
 
 
@@ -97,7 +96,7 @@ class Decoding:
         while True:
             try:
                 output = self._decode.more()
-            except _ERRORS as error:
+            except DECODER_ERRORS as error:
                 raise FetchError(
                     "ERR_CONTENT_DECODING", f"the response's compressed body is invalid: {error}"
                 ) from None

@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, x448, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from nano_trio.runtime import crypto_rsa
+from nano_trio.runtime import crypto_curves, crypto_rsa
 from nano_trio.runtime.crypto_work import Work
 from nano_trio.runtime.host import Namespace, Services, text_of
 
@@ -30,7 +30,7 @@ _NAMED: Final[dict[str, ec.EllipticCurve]] = {
     "secp521r1": ec.SECP521R1(),
     "secp256k1": ec.SECP256K1(),
 }
-_CURVES: Final[dict[str, Callable[[], Any]]] = {
+_CURVES: Final[dict[str, Callable[[], crypto_curves.PrivateKey]]] = {
     **{name: partial(ec.generate_private_key, curve) for name, curve in _NAMED.items()},
     "ed25519": ed25519.Ed25519PrivateKey.generate,
     "ed448": ed448.Ed448PrivateKey.generate,
@@ -72,8 +72,7 @@ def namespace(services: Services) -> Namespace:
     work = Work(services)
 
     def of_curve(name: str) -> bytes:
-        code: bytes = _CURVES[text_of(name)]().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        return code
+        return _CURVES[text_of(name)]().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
     def of_rsa(waits: bool, bits: int, exponent: int) -> Any:
         """The key where the turn ``waits`` for it, or None: it is made, and taken, as others' work is. Or why there is

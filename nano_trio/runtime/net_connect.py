@@ -128,6 +128,7 @@ class Connector:
 
 
 def is_ip_address(host: str) -> bool:
+    """Whether it is an address, IPv6 without brackets, and no name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

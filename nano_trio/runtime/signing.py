@@ -14,13 +14,13 @@ import binascii
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import quickjs
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
     Prehashed,
     decode_dss_signature,
@@ -42,6 +42,10 @@ from nano_trio.runtime.host import HostError, Namespace, Services, poll_after, t
 
 __all__ = ["namespace"]
 
+_PrivateKey: TypeAlias = crypto_curves.PrivateKey | rsa.RSAPrivateKey
+_PublicKey: TypeAlias = crypto_curves.PublicKey | rsa.RSAPublicKey
+_Key: TypeAlias = _PrivateKey | _PublicKey
+_CurveKey: TypeAlias = ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey
 _MOST_BITS = 4096
 _MOST_EXPONENT = 0xFFFFFFFF
 _MOST_CODE = 16 << 10
@@ -85,18 +89,6 @@ _JWK_CURVES = {
 }
 _PSS_OF_DIGEST, _PSS_MOST = -1, -2
 _PKCS1, _NONE, _OAEP, _PSS = 1, 3, 4, 6
-_ED = {
-    ed25519.Ed25519PrivateKey: "ed25519",
-    ed25519.Ed25519PublicKey: "ed25519",
-    ed448.Ed448PrivateKey: "ed448",
-    ed448.Ed448PublicKey: "ed448",
-}
-_X = {
-    x25519.X25519PrivateKey: "x25519",
-    x25519.X25519PublicKey: "x25519",
-    x448.X448PrivateKey: "x448",
-    x448.X448PublicKey: "x448",
-}
 _INVALID = (
     "ERR_OSSL_UNSUPPORTED\nThe key cannot be read: it must be one of RSA, EC (P-256, P-384, P-521, secp256k1), "
     "Ed25519, Ed448, X25519 or X448"
@@ -122,11 +114,11 @@ class _Refused(Exception):
     """What is told is the exception's text."""
 
 
-def _is_private(key: Any) -> bool:
-    return hasattr(key, "private_bytes")
+def _public(key: _Key) -> _PublicKey:
+    return key.public_key() if isinstance(key, _PrivateKey) else key
 
 
-def _from_pem(text: str, want_private: bool) -> Any:
+def _from_pem(text: str, want_private: bool) -> _Key:
     found = False
     for match in _PEM.finditer(text):
         label, body = match[1], match[2]
@@ -144,24 +136,25 @@ def _from_pem(text: str, want_private: bool) -> Any:
     raise _Refused(_INVALID if found else f"ERR_OSSL_UNSUPPORTED\nThere is no {wanted} in PEM here")
 
 
-def _from_der(code: bytes, form: str) -> Any:
+def _from_der(code: bytes, form: str) -> _Key:
+    key: object
     if len(code) > _MOST_CODE:
         raise _Refused(_INVALID)
     try:
         if form == "x509":
-            key: Any = x509.load_der_x509_certificate(code).public_key()
+            key = x509.load_der_x509_certificate(code).public_key()
         elif form in ("spki", "pkcs1"):
             key = load_der_public_key(code)
         else:
             key = load_der_private_key(code, None, unsafe_skip_rsa_key_validation=True)
     except TypeError:
         raise _Refused(_ENCRYPTED) from None
-    except Exception:
+    except Exception:  # what is wrong with a key the library says by many classes of errors
         raise _Refused(_INVALID) from None
     return _checked(key)
 
 
-def _checked(key: Any) -> Any:
+def _checked(key: object) -> _Key:
     """The key, where it is of a kind that is known here and sound."""
     try:
         if isinstance(key, rsa.RSAPrivateKey):
@@ -170,22 +163,12 @@ def _checked(key: Any) -> Any:
             return crypto_rsa.from_der("spki", _code_of(key, "spki"))
     except HostError:
         raise _Refused(_INVALID) from None
-    is_curve = isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) and key.curve.name in _CURVES
-    if not is_curve and _eddsa(key) is None and _x(key) is None:
+    if not isinstance(key, crypto_curves.Key) or (isinstance(key, _CurveKey) and key.curve.name not in _CURVES):
         raise _Refused(_INVALID)
     return key
 
 
-def _eddsa(key: Any) -> str | None:
-    return next((name for kind, name in _ED.items() if isinstance(key, kind)), None)
-
-
-def _x(key: Any) -> str | None:
-    """The name of a key that only agrees on secrets (RFC 7748)."""
-    return next((name for kind, name in _X.items() if isinstance(key, kind)), None)
-
-
-def _from_jwk(text: str) -> Any:
+def _from_jwk(text: str) -> _Key:
     try:
         members = json.loads(text)
         numbers = {
@@ -210,7 +193,7 @@ def _from_jwk(text: str) -> Any:
     raise _Refused("ERR_CRYPTO_INVALID_JWK\nInvalid JWK data")
 
 
-def _from_members(x: bytes | None, y: bytes | None, d: bytes | None) -> Any:
+def _from_members(x: bytes | None, y: bytes | None, d: bytes | None) -> _CurveKey:
     """A key on secp256k1. Raises ValueError."""
     if x is None or y is None or len(x) != 32 or len(y) != 32 or (d is not None and len(d) != 32):
         raise ValueError
@@ -223,21 +206,22 @@ def _from_members(x: bytes | None, y: bytes | None, d: bytes | None) -> Any:
     return private
 
 
-def _facts(key: Any) -> list[Any]:
+def _facts(key: _Key) -> list[Any]:
     """Whether it is private, its type, and what is told of it: a curve's name, or a modulus' bits and the exponent."""
-    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
-        public = key.public_key() if isinstance(key, rsa.RSAPrivateKey) else key
-        return [_is_private(key), "rsa", public.key_size, str(public.public_numbers().e)]
-    name = _eddsa(key) or _x(key)
-    return [_is_private(key), "ec", _CURVES[key.curve.name]] if name is None else [_is_private(key), name]
+    public, is_private = _public(key), isinstance(key, _PrivateKey)
+    if isinstance(public, rsa.RSAPublicKey):
+        return [is_private, "rsa", public.key_size, str(public.public_numbers().e)]
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return [is_private, "ec", _CURVES[public.curve.name]]
+    return [is_private, (crypto_curves.curve_of(public) or "").lower()]
 
 
-def _size_of(key: Any) -> int:
+def _size_of(key: _Key) -> int:
     """Bytes, about: of RSA's private numbers OpenSSL keeps three times as many as they have bits, once in use."""
     return 2048 + (3 * key.key_size if isinstance(key, rsa.RSAPrivateKey) else 0)
 
 
-def _code_of(key: Any, form: str) -> bytes:
+def _code_of(key: _Key, form: str) -> bytes:
     return _exported(key, form, Encoding.DER)
 
 
@@ -245,26 +229,23 @@ def _incompatible(form: str) -> _Refused:
     return _Refused(f"ERR_CRYPTO_INCOMPATIBLE_KEY_OPTIONS\nThe selected key encoding {form} cannot be used here.")
 
 
-def _exported(key: Any, form: str, encoding: Encoding) -> bytes:
-    code: bytes
-    if not _is_private(key):
+def _exported(key: _Key, form: str, encoding: Encoding) -> bytes:
+    if not isinstance(key, _PrivateKey):
         is_pkcs1 = form == "pkcs1" and isinstance(key, rsa.RSAPublicKey)
         if form != "spki" and not is_pkcs1:
             raise _incompatible(form)
-        code = key.public_bytes(encoding, PublicFormat.PKCS1 if is_pkcs1 else PublicFormat.SubjectPublicKeyInfo)
-        return code
+        return key.public_bytes(encoding, PublicFormat.PKCS1 if is_pkcs1 else PublicFormat.SubjectPublicKeyInfo)
     is_traditional = (form == "pkcs1" and isinstance(key, rsa.RSAPrivateKey)) or (
         form == "sec1" and isinstance(key, ec.EllipticCurvePrivateKey)
     )
     if form != "pkcs8" and not is_traditional:
         raise _incompatible(form)
     layout = PrivateFormat.TraditionalOpenSSL if is_traditional else PrivateFormat.PKCS8
-    code = key.private_bytes(encoding, layout, NoEncryption())
-    return code
+    return key.private_bytes(encoding, layout, NoEncryption())
 
 
-def _jwk(key: Any) -> str:
-    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) and key.curve.name == "secp256k1":
+def _jwk(key: _Key) -> str:
+    if isinstance(key, _CurveKey) and key.curve.name == "secp256k1":
         point = (key.public_key() if isinstance(key, ec.EllipticCurvePrivateKey) else key).public_numbers()
         members = {"x": point.x, "y": point.y}
         if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -272,7 +253,7 @@ def _jwk(key: Any) -> str:
         told = {name: base64url(number.to_bytes(32, "big")) for name, number in members.items()}
         return json.dumps({"kty": "EC", "crv": "secp256k1", **told})
     module = crypto_rsa if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey) else crypto_curves
-    operations = module.PRIVATE_OPERATIONS if _is_private(key) else module.PUBLIC_OPERATIONS
+    operations = module.PRIVATE_OPERATIONS if isinstance(key, _PrivateKey) else module.PUBLIC_OPERATIONS
     flat = operations["export"][0](key, "jwk")
     return json.dumps(dict(zip(flat[::2], flat[1::2], strict=True)))
 
@@ -308,13 +289,11 @@ def _scheme(key: rsa.RSAPublicKey, kind: hashes.HashAlgorithm, how: int, salt: i
     return padding.PSS(padding.MGF1(kind), length)
 
 
-def _sign(key: Any, digest: str, data: bytes, how: int, salt: int, is_raw: bool) -> bytes:
-    signature: bytes
-    if _x(key) is not None:
+def _sign(key: _Key, digest: str, data: bytes, how: int, salt: int, is_raw: bool) -> bytes:
+    if isinstance(key, crypto_curves.EdwardsPrivateKey):
+        return key.sign(data)
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise _Refused(_NOT_OF_THIS_KEY)
-    if _eddsa(key) is not None:
-        signature = key.sign(data)
-        return signature
     kind = _hash_of(digest)
     if isinstance(key, rsa.RSAPrivateKey):
         scheme = _scheme(key.public_key(), kind, how, salt, verifies=False)
@@ -329,13 +308,13 @@ def _sign(key: Any, digest: str, data: bytes, how: int, salt: int, is_raw: bool)
     return signature
 
 
-def _verify(key: Any, digest: str, data: bytes, signature: bytes, how: int, salt: int, is_raw: bool) -> bool:
-    if _x(key) is not None:
-        raise _Refused(_NOT_OF_THIS_KEY)
+def _verify(key: _Key, digest: str, data: bytes, signature: bytes, how: int, salt: int, is_raw: bool) -> bool:
     try:
-        if _eddsa(key) is not None:
+        if isinstance(key, crypto_curves.EdwardsPublicKey):
             key.verify(signature, data)
             return True
+        if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+            raise _Refused(_NOT_OF_THIS_KEY)
         kind = _hash_of(digest)
         if isinstance(key, rsa.RSAPublicKey):
             scheme = _scheme(key, kind, how, salt, verifies=True)
@@ -366,7 +345,7 @@ def _oaep(digest: str, label: bytes) -> padding.OAEP:
     return padding.OAEP(padding.MGF1(kind), kind, label or None)
 
 
-def _encrypt(key: Any, how: int, digest: str, label: bytes, data: bytes) -> bytes:
+def _encrypt(key: _PublicKey, how: int, digest: str, label: bytes, data: bytes) -> bytes:
     """RFC 8017 sections 7.1.1 and 7.2.1. With a private key as with its public one."""
     if not isinstance(key, rsa.RSAPublicKey):
         raise _Refused(_NOT_OF_THIS_KEY)
@@ -384,7 +363,7 @@ def _encrypt(key: Any, how: int, digest: str, label: bytes, data: bytes) -> byte
     return key.encrypt(data, scheme)
 
 
-def _decrypt(key: Any, how: int, digest: str, label: bytes, data: bytes) -> bytes:
+def _decrypt(key: _Key, how: int, digest: str, label: bytes, data: bytes) -> bytes:
     """RFC 8017 section 7.1.2. Nothing else: whoever may ask whether PKCS #1 v1.5 fails can read what is encrypted."""
     if not isinstance(key, rsa.RSAPrivateKey):
         raise _Refused(_NOT_OF_THIS_KEY)
@@ -400,25 +379,22 @@ def _decrypt(key: Any, how: int, digest: str, label: bytes, data: bytes) -> byte
         raise _Refused(_UNDECODABLE) from None
 
 
-def _agree(key: Any, other: Any) -> bytes:
-    """The secret that two keys have in common: SP 800-56A section 5.7.1.2, RFC 7748 section 6."""
-    public = other.public_key() if _is_private(other) else other
-    secret: bytes
+def _agree(key: _Key, other: _Key) -> bytes:
+    """The secret that two keys have in common."""
+    public = _public(other)
+    if not isinstance(key, crypto_curves.PrivateKey) or not isinstance(public, crypto_curves.PublicKey):
+        raise _Refused(_UNDERIVABLE)
+    if isinstance(key, _CurveKey) and isinstance(public, _CurveKey) and key.curve.name != public.curve.name:
+        raise _Refused(_OTHER_CURVE)
     try:
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            secret = key.exchange(public)
-        elif key.curve.name != public.curve.name:
-            raise _Refused(_OTHER_CURVE)
-        else:
-            secret = key.exchange(ec.ECDH(), public)
-    except (ValueError, AttributeError, TypeError):
+        return crypto_curves.agree(key, public)
+    except (ValueError, TypeError):
         raise _Refused(_UNDERIVABLE) from None
-    return secret
 
 
 def namespace(services: Services) -> Namespace:
     """The functions that ``signing.js`` calls. A key is a number there, and counts as the app's memory here."""
-    keys: dict[int, Any] = {}
+    keys: dict[int, _Key] = {}
     sizes: dict[int, Held] = {}
     last = 0
 
@@ -431,7 +407,7 @@ def namespace(services: Services) -> Namespace:
         except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm) as error:
             return f"ERR_CRYPTO_OPERATION_FAILED\n{error or 'The operation failed'}"
 
-    def keep(key: Any) -> Any:
+    def keep(key: _Key) -> Any:
         nonlocal last
         last += 1
         keys[last] = key
@@ -448,7 +424,7 @@ def namespace(services: Services) -> Namespace:
         return told(lambda: keep(_from_der(code.to_bytes(), text_of(form))))
 
     def public_of(number: int) -> Any:
-        return keep(keys[number].public_key())
+        return keep(_public(keys[number]))
 
     def drop(number: int) -> None:
         keys.pop(number, None)
@@ -479,7 +455,7 @@ def namespace(services: Services) -> Namespace:
         return answer
 
     def encrypt(number: int, how: int, digest: str, label: quickjs.Value, data: quickjs.Value) -> Any:
-        key = keys[number].public_key() if _is_private(keys[number]) else keys[number]
+        key = _public(keys[number])
         answer = told(lambda: _encrypt(key, how, text_of(digest), label.to_bytes(), data.to_bytes()))
         poll_after(data)
         return answer

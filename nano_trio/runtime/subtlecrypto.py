@@ -59,7 +59,7 @@ class _Handle:
         return work.run(weigh(self._key, *plain), size, partial(compute, self._key, *plain))
 
 
-def _wrap(work: Work, key: Any) -> _Handle:
+def _wrap(work: Work, key: crypto_curves.Key | rsa.RSAPrivateKey | rsa.RSAPublicKey) -> _Handle:
     """The handle of a public or private key."""
     if isinstance(key, rsa.RSAPublicKey):
         return _Handle(work, key, crypto_rsa.PUBLIC_OPERATIONS, crypto_rsa.facts(key))
@@ -67,7 +67,7 @@ def _wrap(work: Work, key: Any) -> _Handle:
         facts = crypto_rsa.facts(key)
         facts["public"] = _wrap(work, key.public_key())
         return _Handle(work, key, crypto_rsa.PRIVATE_OPERATIONS, facts)
-    if hasattr(key, "public_key"):
+    if isinstance(key, crypto_curves.PrivateKey):
         return _Handle(work, key, crypto_curves.PRIVATE_OPERATIONS, {"public": _wrap(work, key.public_key())})
     return _Handle(work, key, crypto_curves.PUBLIC_OPERATIONS, {"publicBytes": crypto_curves.public_bytes(key)})
 

@@ -112,10 +112,12 @@ def _is_relative_to_opaque(base: can_ada.URL, url: str) -> bool:
 
 
 def can_parse(url: str) -> bool:
+    """Whether it is a URL: URL section 6.1, canParse()."""
     return not has_endless_host(url) and bool(can_ada.can_parse(url))
 
 
 def can_parse_with_base(url: str, base: str) -> bool:
+    """Whether it is one, seen from ``base``."""
     return parse_with_base(url, base) is not None
 
 

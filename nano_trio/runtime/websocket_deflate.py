@@ -13,13 +13,14 @@ from typing import Any
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 
+from nano_trio.runtime.websocket_protocol import EMPTY_BLOCK
+
 __all__ = ["OFFER", "BadExtension", "Deflate"]
 
 OFFER = "permessage-deflate; client_max_window_bits"
 WORTH_IT = 1024
 """Bytes from which on a message is compressed."""
 
-_TAIL = b"\x00\x00\xff\xff"
 _PARAMETER = re.compile(r'[ \t]*([a-z_]+)[ \t]*(?:=[ \t]*"?([0-9]+)"?[ \t]*)?')
 
 
@@ -96,7 +97,7 @@ class Deflate(Extension):
     def frame_inbound_complete(self, proto: FrameDecoder | FrameProtocol, fin: bool) -> bytes | CloseReason | None:
         if not fin or self._is_control or not self._is_compressed:
             return None
-        rest = self._inflate(_TAIL)
+        rest = self._inflate(EMPTY_BLOCK)
         if self._server_forgets:
             self._decompressor = None
         return rest
@@ -115,7 +116,7 @@ class Deflate(Extension):
             # A block marked as the last one: what follows begins anew (RFC 7692, 7.2.3.5).
             following = self._decompressor.unused_data
             self._decompressor = zlib.decompressobj(-15)
-            if following and following != _TAIL:
+            if following and following != EMPTY_BLOCK:
                 more = self._inflate(following)
                 return more if isinstance(more, CloseReason) else inflated + more
         return inflated
@@ -131,7 +132,7 @@ class Deflate(Extension):
             self._compressor = zlib.compressobj(wbits=-self._window_bits)
         data = self._compressor.compress(data)
         if fin:
-            data = (data + self._compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
+            data = (data + self._compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(EMPTY_BLOCK)
             if self._client_forgets:
                 self._compressor = None
         return RsvBits(opcode is not Opcode.CONTINUATION, rsv.rsv2, rsv.rsv3), data

@@ -6,7 +6,6 @@ Without sockets: :meth:`Handshake.request` is what to send, :meth:`Handshake.rec
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
@@ -18,10 +17,9 @@ import h11
 from nano_trio import __version__
 from nano_trio.runtime.net_connect import Origin
 from nano_trio.runtime.websocket_deflate import OFFER, BadExtension, Deflate
+from nano_trio.runtime.websocket_protocol import accept_of
 
 __all__ = ["Accepted", "Handshake", "HandshakeFailed"]
-
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class HandshakeFailed(Exception):
@@ -105,7 +103,7 @@ class Handshake:
             raise HandshakeFailed("the server's response does not upgrade to websocket")
         if "upgrade" not in (token.strip().lower() for token in fields.get("connection", "").split(",")):
             raise HandshakeFailed("the server's response does not upgrade the connection")
-        expected = base64.b64encode(hashlib.sha1(self._key + _GUID).digest()).decode()
+        expected = accept_of(self._key).decode()
         if fields.get("sec-websocket-accept", "").strip() != expected:
             raise HandshakeFailed("the server's Sec-WebSocket-Accept does not match the key")
         protocol = fields.get("sec-websocket-protocol", "")

@@ -34,6 +34,7 @@ import trio
 
 from nano_trio.actors.messages import BodyBroken, BodyStream, OutgoingResponse
 from nano_trio.runtime.pieces import WHOLE, Pieces
+from nano_trio.web.http_syntax import TOKEN
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -57,8 +58,7 @@ _NO_CONTENT = frozenset((204, 205, 206, 304))
 _UNTOUCHABLE = frozenset(
     ("content-encoding", "content-range", "content-digest", "repr-digest", "digest", "content-md5", "transfer-encoding")
 )
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_CODING = re.compile(rf"({_TOKEN})(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{{0,3}})?|1(?:\.0{{0,3}})?))?").fullmatch
+_CODING = re.compile(rf"({TOKEN})(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{{0,3}})?|1(?:\.0{{0,3}})?))?").fullmatch
 _DIGITS = re.compile(r"[0-9]{1,18}").fullmatch
 
 

@@ -27,6 +27,7 @@ import attrs
 
 from nano_trio.web.clients import TrustedProxies, normal_address
 from nano_trio.web.framing import ProtocolError
+from nano_trio.web.http_syntax import TOKEN
 
 __all__ = ["FORWARDING", "Facts", "forwarded_facts", "parse_forwarded", "seen_through", "split_forwarding"]
 
@@ -49,8 +50,7 @@ FORWARDING = frozenset(
 )
 """Fields that only a proxy may set: no app sees a client's."""
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_PAIR = re.compile(rf'({_TOKEN})=(?:({_TOKEN})|"((?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*)")')
+_PAIR = re.compile(rf'({TOKEN})=(?:({TOKEN})|"((?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*)")')
 _ESCAPED = re.compile(r"\\(.)")
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?").fullmatch
 _NODE = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?").fullmatch

@@ -10,10 +10,12 @@ import enum
 import re
 from typing import Protocol
 
+from nano_trio.web.http_syntax import TOKEN
+
 __all__ = ["Body", "ChunkedBody", "LengthBody", "ProtocolError"]
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~]*)?").fullmatch
-_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*").fullmatch
+_TRAILER = re.compile(TOKEN.encode() + rb":[\t -~\x80-\xff]*").fullmatch
 _MAX_SIZE_LINE = 1024
 _MAX_TRAILER = 8 * 1024
 _CHUNKS_AT_ONCE = 256

@@ -36,6 +36,7 @@ from nano_trio.actors.trace import parse as parse_trace
 from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.forwarded import FORWARDING, seen_through, split_forwarding
 from nano_trio.web.framing import Body, ChunkedBody, LengthBody, ProtocolError
+from nano_trio.web.http_syntax import TOKEN_CHARACTER
 from nano_trio.web.settings import Limits
 
 __all__ = [
@@ -49,7 +50,7 @@ __all__ = [
     "refuse",
 ]
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_TOKEN = TOKEN_CHARACTER.encode()
 _GATE = re.compile(rb"%b++ [!-~]++ HTTP/1\.[01]\r\n(?:%b++:[\t -~\x80-\xff]*+\r\n)*+\r\n" % (_TOKEN, _TOKEN)).fullmatch
 _REQUEST_LINE = re.compile(rb"(%b+) ([!-~]+) HTTP/([0-9])\.([0-9])" % _TOKEN).fullmatch
 _FIELD_NAME = re.compile(rb"%b+" % _TOKEN).fullmatch

@@ -172,6 +172,7 @@ class SelectorPoller:
 
 
 def default_poller() -> Poller:
+    """By epoll where the system has it."""
     return EpollPoller() if hasattr(select, "epoll") else SelectorPoller()
 
 

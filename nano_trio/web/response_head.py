@@ -237,6 +237,8 @@ def _status_line(status: int, reason: str) -> bytes:
 
 
 def field_line(name: str, value: str) -> bytes:
+    """The line of a header field (RFC 9110 section 5). Raises :class:`BadResponse` for what would be another line, or
+    none."""
     if _NAME(name) is None:
         raise BadResponse(f"{name!r} is not a header name")
     if _VALUE(value) is None:

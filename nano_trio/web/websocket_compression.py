@@ -16,17 +16,18 @@ from collections.abc import Sequence
 
 import attrs
 
+from nano_trio.runtime.websocket_protocol import EMPTY_BLOCK
+from nano_trio.web.http_syntax import TOKEN
+
 __all__ = ["Compression", "Offer", "agree", "compress", "is_worth_compressing", "parse_extensions"]
 
 _LEAST = 1024
 _MOST = 128 * 1024
 _LEVEL = 1
 _MEMORY = 8
-_TAIL = b"\x00\x00\xff\xff"
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _EXTENSION = re.compile(
-    rf'[ \t]*{_TOKEN}[ \t]*(?:;[ \t]*{_TOKEN}[ \t]*(?:=[ \t]*(?:{_TOKEN}|"{_TOKEN}")[ \t]*)?)*'
+    rf'[ \t]*{TOKEN}[ \t]*(?:;[ \t]*{TOKEN}[ \t]*(?:=[ \t]*(?:{TOKEN}|"{TOKEN}")[ \t]*)?)*'
 ).fullmatch
 _BITS = re.compile("[89]|1[0-5]").fullmatch
 
@@ -105,4 +106,4 @@ def is_worth_compressing(size: int) -> bool:
 def compress(payload: bytes, window_bits: int) -> bytes:
     """A message's payload as it is sent with RSV1 set (RFC 7692 section 7.2.1)."""
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -window_bits, _MEMORY)
-    return (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
+    return (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(EMPTY_BLOCK)

@@ -32,6 +32,7 @@ import attrs
 from nano_trio.actors.incoming import Incoming
 from nano_trio.actors.messages import SocketMessage
 from nano_trio.runtime.pieces import LARGE, PIECE, LargeMessage
+from nano_trio.runtime.websocket_protocol import EMPTY_BLOCK
 
 __all__ = ["AGAIN", "BINARY", "CLOSE", "PING", "PONG", "TEXT", "Control", "Decoder", "Event", "Violation"]
 __all__ += ["close_frame", "frame", "header"]
@@ -63,7 +64,6 @@ _RSV1 = 0x40
 _SMALL = 125
 """Bytes of a payload whose size is in the frame's second octet."""
 _STEP = 128 * 1024
-_TAIL = b"\x00\x00\xff\xff"
 _CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
 """Close codes below 3000 that may be sent (RFC 6455 section 7.4.1 and IANA's registry)."""
 _MAX_REASON = 123
@@ -181,7 +181,7 @@ class _Message:
         if inflater.eof:
             # A block marked as the last one: what follows begins anew (section 7.2.3.5).
             self._deflated = inflater.unused_data
-            if self._deflated == _TAIL:
+            if self._deflated == EMPTY_BLOCK:
                 self._deflated = b""
             self._inflater = zlib.decompressobj(-15)
         else:
@@ -193,7 +193,7 @@ class _Message:
         """All frames are here: what the sender cut off is put back. True when it is to be inflated."""
         if self.fin and self.compressed and not self.need:
             self.need = -1
-            self.add(_TAIL)
+            self.add(EMPTY_BLOCK)
             return True
         return False
 

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 
 import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
+from nano_trio.runtime.websocket_protocol import accept_of
 from nano_trio.web.framing import ProtocolError
 from nano_trio.web.http1 import Head
+from nano_trio.web.http_syntax import TOKEN
 from nano_trio.web.response_head import BadResponse, date_line, field_line
 from nano_trio.web.websocket_compression import Compression, Offer, agree, parse_extensions
 
 __all__ = ["UPGRADE_REQUIRED", "Upgrade", "accept", "agreed", "read_connect", "read_upgrade"]
 
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _VERSION = "13"
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_is_token = re.compile(TOKEN).fullmatch
 _OURS = frozenset(
     (
         "connection",
@@ -124,7 +124,7 @@ def _protocols(head: Head) -> tuple[str, ...]:
     if text is None:
         return ()
     names = tuple(name.strip(" \t") for name in text.split(","))
-    if not all(map(_TOKEN, names)):
+    if not all(map(_is_token, names)):
         raise ProtocolError(400, "malformed Sec-WebSocket-Protocol")
     if len(set(names)) < len(names):
         raise ProtocolError(400, "Sec-WebSocket-Protocol names a protocol twice")
@@ -153,7 +153,7 @@ def accept(upgrade: Upgrade, response: OutgoingResponse, id_line: bytes = b"") -
     Raises :class:`BadResponse` for fields of the app's that cannot be sent, such as a subprotocol that the client did
     not offer.
     """
-    digest = base64.b64encode(hashlib.sha1(upgrade.key + _GUID).digest())
+    digest = accept_of(upgrade.key)
     fields, compression = agreed(upgrade, response)
     if any(name.lower() == "x-request-id" for name, _ in fields):
         id_line = b""

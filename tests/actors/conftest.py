@@ -17,6 +17,7 @@ from nano_trio.actors.exchange import AppExchange
 from nano_trio.actors.messages import Gathering, IncomingRequest, OutgoingResponse, SharedMessage, SocketHandler
 from nano_trio.actors.registry import Registry
 from nano_trio.config import from_document
+from nano_trio.engine import poll_timer
 
 Sent = tuple[str, Any]
 
@@ -179,3 +180,10 @@ async def pieces_of(response: OutgoingResponse) -> list[bytes]:
         while piece := await response.body.receive():
             received.append(piece)
     return received
+
+
+@pytest.fixture
+def compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is compiled is in the cache, and the compiler can be suspended."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert poll_timer.suspends_native_calls(), "in a source tree, run `python hatch_build.py`"

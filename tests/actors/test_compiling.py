@@ -21,7 +21,7 @@ from nano_trio.actors import app as app_module
 from nano_trio.actors.endings import NotLoaded
 from nano_trio.actors.exchange import AppExchange
 from nano_trio.actors.scratch import try_load
-from nano_trio.engine import poll_timer, preparation, runners, turnstile
+from nano_trio.engine import preparation, runners, turnstile
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.preparation import Preparation
@@ -29,6 +29,8 @@ from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import Turn
 
 from .conftest import House, HouseMaker
+
+pytestmark = pytest.mark.usefixtures("compiled_anew")
 
 HELLO = "export default { fetch: () => new Response('hello') };"
 LIMIT_MS = 60
@@ -44,12 +46,6 @@ LONG = f"{HELLO} {block(6000)}"
 ENDLESS = f"{HELLO} {block(100_000)}"
 # It is read at once, but then each use of a variable is looked for among all.
 UNSTOPPABLE = f"{HELLO} {block(3000)[:-1]}{'v0;' * 500_000}}}"
-
-
-@pytest.fixture(autouse=True)
-def compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert poll_timer.suspends_native_calls(), "in a source tree, run `python hatch_build.py`"
 
 
 @pytest.fixture

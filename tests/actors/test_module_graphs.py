@@ -11,9 +11,11 @@ import trio
 
 from nano_trio.actors import app as app_module
 from nano_trio.actors.exchange import AppExchange
-from nano_trio.engine import poll_timer, preparation, turnstile
+from nano_trio.engine import preparation, turnstile
 
 from .conftest import House, HouseMaker
+
+pytestmark = pytest.mark.usefixtures("compiled_anew")
 
 HELLO = "export default { fetch: () => new Response('hello') };"
 LATE = """
@@ -22,12 +24,6 @@ LATE = """
         return new Response(await import("./graph/m0.js").then((m) => Object.keys(m).join(), String));
     } };
 """
-
-
-@pytest.fixture(autouse=True)
-def compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert poll_timer.suspends_native_calls(), "in a source tree, run `python hatch_build.py`"
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ from nano_trio.runtime import platform
 
 from .awaiting import PRELUDE, Program
 from .conftest import NewIsolate
-from .test_out_of_memory import Failing
+from .failing import Failing
 
 SOURCE = platform.builtins_source()
 

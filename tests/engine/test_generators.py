@@ -17,8 +17,8 @@ from nano_trio.engine.turn import StopReason, Turn
 from nano_trio.runtime.platform import builtins_source
 
 from .conftest import NewIsolate
+from .failing import Failing
 from .natives import run
-from .test_out_of_memory import Failing
 
 SOURCE = builtins_source()
 PRELUDE = """

@@ -36,7 +36,7 @@ async def run(isolate: Isolate, entry: str, *arguments: str) -> float:
 
 
 def names_of(isolate: Isolate) -> int:
-    return int(isolate._runtime.compute_memory_usage()["atom_count"])
+    return int(isolate.runtime.compute_memory_usage()["atom_count"])
 
 
 async def test_to_free_them_takes_much_less_than_by_the_engine(new_isolate: NewIsolate) -> None:

@@ -255,7 +255,7 @@ async def test_garbage_is_collected_in_slices(new_isolate: NewIsolate, code: str
             await trio.lowlevel.checkpoint()
         assert turn.stopped is None
     isolate.collect_garbage()
-    assert isolate._runtime.compute_memory_usage()["obj_count"] < 301_000
+    assert isolate.runtime.compute_memory_usage()["obj_count"] < 301_000
 
 
 async def test_values_may_go_while_garbage_is_collected(new_isolate: NewIsolate) -> None:
@@ -271,7 +271,7 @@ async def test_values_may_go_while_garbage_is_collected(new_isolate: NewIsolate)
             await trio.lowlevel.checkpoint()
     isolate.collect_garbage()
     isolate.collect_garbage()
-    assert isolate._runtime.compute_memory_usage()["obj_count"] < 2_001_000
+    assert isolate.runtime.compute_memory_usage()["obj_count"] < 2_001_000
     assert (await run(isolate, "() => live.reduce((sum, { i }) => sum + i, 0)"))[0].result == 2_000_000 * 1_999_999 // 2
 
 

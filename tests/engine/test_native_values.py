@@ -19,13 +19,13 @@ pytestmark = pytest.mark.usefixtures("compiled")
 async def test_a_value_that_python_lets_go_of_meanwhile_is_freed_later(new_isolate: NewIsolate) -> None:
     isolate = new_isolate(source=f"const data = {SHUFFLED};", turn_ms=60_000)
     values = [isolate.context.eval("({ a: [1, 2, 3] })") for _ in range(1000)]
-    objects = isolate._runtime.compute_memory_usage()["obj_count"]
+    objects = isolate.runtime.compute_memory_usage()["obj_count"]
     turn = await in_the_midst(isolate, "() => data.sort()[1]")
     values.clear()
-    assert isolate._runtime.compute_memory_usage()["obj_count"] >= objects
+    assert isolate.runtime.compute_memory_usage()["obj_count"] >= objects
     await end_of(isolate)
     assert turn.result == 1
-    assert isolate._runtime.compute_memory_usage()["obj_count"] < objects - 1990
+    assert isolate.runtime.compute_memory_usage()["obj_count"] < objects - 1990
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ async def test_nor_is_one_that_others_refer_to_weakly(new_isolate: NewIsolate, m
     source = "const map = new WeakMap(), registry = new FinalizationRegistry(() => {}), all = [];"
     isolate = new_isolate(source=f"{source} const data = {SHUFFLED};", turn_ms=60_000)
     make_one = isolate.context.eval(make)
-    usage = isolate._runtime.compute_memory_usage
+    usage = isolate.runtime.compute_memory_usage
     before = usage()
     values = [make_one(i) for i in range(1000)]
     made = usage()
@@ -77,9 +77,9 @@ async def test_nor_one_whose_references_the_engine_counts(new_isolate: NewIsolat
             del values[-100:]
         await trio.lowlevel.checkpoint()
     assert times > 10, "the collection was not suspended often"
-    objects = isolate._runtime.compute_memory_usage()["obj_count"]
+    objects = isolate.runtime.compute_memory_usage()["obj_count"]
     isolate.collect_garbage()
-    assert isolate._runtime.compute_memory_usage()["obj_count"] == objects - 1000
+    assert isolate.runtime.compute_memory_usage()["obj_count"] == objects - 1000
     total = (await run(isolate, "() => held.reduce((sum, { i, more }) => sum + i + more.i, 0)"))[0].result
     assert total == 2 * sum(range(300_000))
 
@@ -96,16 +96,16 @@ async def test_nor_one_that_pythons_collector_lets_go_of_before_the_turn_is_susp
     def collect(turnstile: Turnstile) -> bool:
         if turnstile.collecting:
             return suspend(turnstile)
-        counts.append(isolate._runtime.compute_memory_usage()["obj_count"])
+        counts.append(isolate.runtime.compute_memory_usage()["obj_count"])
         values.clear()
-        counts.append(isolate._runtime.compute_memory_usage()["obj_count"])
+        counts.append(isolate.runtime.compute_memory_usage()["obj_count"])
         return suspend(turnstile)
 
     monkeypatch.setattr(Turnstile, "suspend_native_call", collect)
     await in_the_midst(isolate, "() => data.sort()[1]")
     assert counts[0] == counts[1]
     await end_of(isolate)
-    assert isolate._runtime.compute_memory_usage()["obj_count"] <= counts[0] - 100
+    assert isolate.runtime.compute_memory_usage()["obj_count"] <= counts[0] - 100
 
 
 async def test_nor_does_one_keep_the_heap_whose_turn_was_not_suspended_after_all(

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import subprocess
 import sys
 import weakref
-from collections.abc import Callable
 
 import pytest
 import quickjs
 
 from nano_trio.engine import allocator, json_builtins, rejections
 from nano_trio.engine.isolate import Isolate
-from nano_trio.engine.polling import address_of
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits
 
 from .conftest import held_at_first
-from .test_allocator import STATE_AT, State, functions, in_use_of_libc
+from .failing import FILL, Failing
+from .test_allocator import in_use_of_libc
 
 SMALL = Limits(memory_bytes=4 << 20)
 """The engine's own limit is 40 MB."""
@@ -47,14 +45,6 @@ NO_BACKTRACE = r"""
   kept.length;
 """
 
-FILL = """
-  const kept = [];
-  kept.length = 3000;
-  let count = 0;
-  for (let size = 1 << 24; size > 1024; size >>= 1) {
-    for (;;) { try { kept[count] = new ArrayBuffer(size); count++ } catch { break } }
-  }
-"""
 # 5,000 errors, in the time that the other takes for twenty.
 MANY_WITHOUT = rf"""
   const fail = () => null.x;
@@ -108,52 +98,6 @@ def test_in_a_heap_full_of_large_blocks_errors_are_told_of() -> None:
     finally:
         isolate.close()
 
-
-class Failing:
-    """Functions of our allocator in a runtime; of their calls that ask for memory the n-th gets nothing."""
-
-    def __init__(self, runtime: quickjs.Runtime) -> None:
-        calls = functions()
-        self.left = 0
-        addresses = [ctypes.cast(calls[name], ctypes.c_void_p).value for name in allocator._FUNCTIONS]
-        take = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
-        resize = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
-        true_take, true_resize = take(addresses[0]), resize(addresses[2])
-        self.kept = (
-            take(lambda state, size: None if self.fails() else true_take(state, size)),
-            resize(lambda state, block, size: None if size and self.fails() else true_resize(state, block, size)),
-        )
-        addresses[0], addresses[2] = (ctypes.cast(function, ctypes.c_void_p).value for function in self.kept)
-        ctypes.memmove(address_of(runtime), (ctypes.c_void_p * 4)(*addresses), STATE_AT)
-        self.state = State.from_address(address_of(runtime) + STATE_AT)
-
-    def fails(self) -> bool:
-        self.left -= 1
-        return self.left == 0
-
-    def taken(self, call: Callable[[], object]) -> int:
-        """How many blocks a call asks for."""
-        self.left = 0
-        call()
-        asked, self.left = -self.left, 0
-        return asked
-
-    def outcome(self, nth: int, call: Callable[[], object]) -> str:
-        """What becomes of a call whose n-th block is refused: the error, or "made"; "done" where it asks for fewer."""
-        self.left = nth
-        try:
-            call()
-            return "done" if self.left > 0 else "made"
-        except quickjs.JSError as error:
-            return str(error)
-        finally:
-            self.left = 0
-
-
-# A block that is free holds where the next one is, and a new object what the engine did not set in it. So blocks that were
-# never used differ from those that were.
-FRESH = "globalThis.kept = Array.from({ length: 999 }, () => ({}))"
-LITTER = "() => { Array.from({ length: 99 }, () => ({})) }"
 
 PLAIN = r"""[{ a: [1, 2.5, true, null, 'text', 1 / 3], b: { c: {}, 7: [] } }, { a: ['x'.repeat(300)], 'b\n': '\n' },
   { 0: 1 / 7, 5: { 3: 'f' } }, { d: 1, e: { f: 2 }, g: [] }, { d: 3, e: { f: 4 }, g: 5 }, { d: 6, e: { h: 7 }, g: 8 }]"""

@@ -133,7 +133,7 @@ async def any_order(turns: list[list[tuple[str, int]]]) -> None:
         def collect() -> None:
             living = reference()
             assert living is not None
-            living._runtime.run_gc()
+            living.runtime.run_gc()
 
         isolate.context.set("collect", collect)
         expected: list[str] = []

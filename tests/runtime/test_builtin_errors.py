@@ -15,7 +15,7 @@ from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits
 from nano_trio.runtime import platform
-from tests.engine.test_out_of_memory import FILL, FRESH, LITTER, Failing
+from tests.engine.failing import FILL, FRESH, LITTER, Failing
 
 from .harness import Bench
 

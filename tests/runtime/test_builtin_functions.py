@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 import quickjs
 
 from nano_trio.engine import builtins
 from nano_trio.runtime import platform
-from tests.engine.test_out_of_memory import Failing
+from tests.engine.failing import Failing
+
+from .contexts import context_of
 
 PROGRAM = r"""() => {
   const told = [], tell = (value) => JSON.stringify(
@@ -56,12 +57,6 @@ PROGRAM = r"""() => {
 @pytest.fixture
 def runtime() -> quickjs.Runtime:
     return quickjs.Runtime()
-
-
-def context_of(runtime: quickjs.Runtime) -> Any:
-    context = runtime.new_context()
-    assert builtins.give(context, platform.builtins_source(), "given"), "in a source tree, run `python hatch_build.py`"
-    return context
 
 
 def test_they_are_what_they_were(runtime: quickjs.Runtime) -> None:

@@ -11,7 +11,7 @@ import quickjs
 
 from nano_trio.engine import builtins
 from nano_trio.runtime import platform
-from tests.engine.test_out_of_memory import Failing
+from tests.engine.failing import Failing
 from tests.runtime.harness import Bench
 
 HOSTILE = """

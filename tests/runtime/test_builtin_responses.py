@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import quickjs
 
-from nano_trio.engine import builtins
-from nano_trio.runtime import platform
-from tests.engine.test_out_of_memory import Failing
+from tests.engine.failing import Failing
+
+from .contexts import context_of
 
 PARTS = r"""
   class Kept { #value; constructor(value) { this.#value = value } }
@@ -39,9 +39,7 @@ PARTS = r"""
 
 
 def evaluate(program: str, runtime: quickjs.Runtime | None = None) -> Any:
-    context = (runtime or quickjs.Runtime()).new_context()
-    assert builtins.give(context, platform.builtins_source(), "given"), "in a source tree, run `python hatch_build.py`"
-    return context.eval(PARTS + program)
+    return context_of(runtime or quickjs.Runtime()).eval(PARTS + program)
 
 
 def told(program: str) -> Any:

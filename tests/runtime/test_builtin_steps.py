@@ -13,7 +13,9 @@ from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits
 from nano_trio.runtime import platform
-from tests.engine.test_out_of_memory import FRESH, LITTER, Failing
+from tests.engine.failing import FRESH, LITTER, Failing
+
+from .contexts import context_of
 
 LARGE = ctypes.c_size_t(1 << 20)
 PROGRAM = r"""() => {
@@ -45,9 +47,8 @@ PROGRAM = r"""() => {
 }"""
 
 
-def context_of(runtime: quickjs.Runtime) -> Any:
-    context = runtime.new_context()
-    assert builtins.give(context, platform.builtins_source(), "given"), "in a source tree, run `python hatch_build.py`"
+def large_context(runtime: quickjs.Runtime) -> Any:
+    context = context_of(runtime)
     builtins.forget(context, LARGE)
     return context
 
@@ -55,7 +56,7 @@ def context_of(runtime: quickjs.Runtime) -> Any:
 def test_objects_are_as_those_that_the_engine_makes() -> None:
     runtime = quickjs.Runtime()
     expected = quickjs.Runtime().new_context().eval(PROGRAM)()
-    tell = context_of(runtime).eval(PROGRAM)
+    tell = large_context(runtime).eval(PROGRAM)
     for i in range(40):
         assert json.loads(tell()) == json.loads(expected)
         if i % 8 == 0:
@@ -68,7 +69,7 @@ LITERAL = "() => { ({ one: 1, two: 2, three: 3 }) }"
 def test_what_was_defined_twice_takes_no_more_than_its_values() -> None:
     runtime = quickjs.Runtime()
     failing = Failing(runtime)
-    context = context_of(runtime)
+    context = large_context(runtime)
     make = context.eval(LITERAL)
     litter = context.eval(LITTER)
     context.eval(FRESH)
@@ -84,7 +85,7 @@ def test_what_was_defined_twice_takes_no_more_than_its_values() -> None:
 def test_few_objects_fail_to_be_made_so() -> None:
     """Steps are found by where a prototype lies, too: there are classes whose steps have no place beside each other."""
     failing = Failing(runtime := quickjs.Runtime())
-    context = context_of(runtime)
+    context = large_context(runtime)
     another = context.eval("() => { class Own { one = 1; two = 2; three = 3 } return () => { new Own() } }")
     litter = context.eval(LITTER)
     made_so = 0
@@ -142,7 +143,7 @@ def objects(runtime: quickjs.Runtime) -> int:
 
 def test_what_is_kept_is_let_go_of() -> None:
     runtime = quickjs.Runtime()
-    context = context_of(runtime)
+    context = large_context(runtime)
     make = context.eval(LITERAL)
     before = objects(runtime)
     for _ in range(5):
@@ -174,7 +175,7 @@ def test_what_is_garbage_goes_with_the_first_collection() -> None:
 
 def test_contexts_that_follow_each_other_where_they_lay() -> None:
     for _ in range(50):
-        context = context_of(quickjs.Runtime())
+        context = large_context(quickjs.Runtime())
         text = context.eval(
             "const make = () => ({ a: 1, b: { c: 2 } }); JSON.stringify([make(), make(), make(), make()])"
         )
@@ -185,7 +186,7 @@ def test_where_memory_runs_out_it_is_said_and_nothing_is_lost() -> None:
     """An object of new names for each block that is refused: while it is defined first, becomes steps, and is made by them."""
     runtime = quickjs.Runtime()
     failing = Failing(runtime)
-    context = context_of(runtime)
+    context = large_context(runtime)
     to_text, counts, outcomes = context.eval("JSON.stringify"), [], ["made"]
     while outcomes[-1] != "done":
         which = len(outcomes)

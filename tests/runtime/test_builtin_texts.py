@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import quickjs
 
-from nano_trio.engine import builtins
-from nano_trio.runtime import platform
-from tests.engine.test_out_of_memory import Failing
+from tests.engine.failing import Failing
+
+from .contexts import context_of
 
 MOST = 1 << 20
 """Characters of a text that is made by ours."""
-
-
-def context_of(runtime: quickjs.Runtime) -> Any:
-    context = runtime.new_context()
-    assert builtins.give(context, platform.builtins_source(), "given"), "in a source tree, run `python hatch_build.py`"
-    return context
 
 
 @pytest.mark.parametrize("length", [*range(1, 75), MOST, MOST + 1])

@@ -13,7 +13,7 @@ import quickjs
 
 from nano_trio.engine import builtins
 from nano_trio.runtime import platform
-from tests.engine.test_out_of_memory import Failing
+from tests.engine.failing import Failing
 
 from .harness import Bench
 from .test_hardening import INSTRUMENT, SCENARIOS

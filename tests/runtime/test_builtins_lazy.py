@@ -8,7 +8,7 @@ from typing import Any
 import quickjs
 
 from nano_trio.engine import builtins
-from tests.engine.test_out_of_memory import Failing
+from tests.engine.failing import Failing
 
 from .test_builtins import SOURCE
 

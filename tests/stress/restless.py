@@ -77,7 +77,7 @@ class RestlessIsolate(Isolate):
                 counter.value = piece
             return stop
 
-        self._runtime.set_interrupt_handler(restless)
+        self.runtime.set_interrupt_handler(restless)
         _living.add(self)
 
     @property

@@ -90,6 +90,15 @@ async def accepted(server: Server, count: int = 1) -> None:
             await trio.lowlevel.checkpoint()
 
 
+async def let(clock: trio.testing.MockClock, seconds: float) -> None:
+    """Let time pass, second by second as the sweeper counts it."""
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    for _ in range(int(seconds)):
+        clock.jump(1)
+        await trio.testing.wait_all_tasks_blocked()
+    await trio.testing.wait_all_tasks_blocked(0.01)
+
+
 async def gone(server: Server) -> None:
     """Wait until the server has no connection any more."""
     with trio.fail_after(30):
@@ -116,6 +125,41 @@ class Stream:
 
     def cancel(self, reason: str) -> None:
         self.cancelled.append(reason)
+
+
+CHUNK = bytes(64 * 1024)
+
+
+def streaming(chunks: Callable[[], AsyncIterator[bytes]], *headers: tuple[str, str]) -> tuple[App, list[Stream]]:
+    streams: list[Stream] = []
+
+    def handler(request: IncomingRequest) -> OutgoingResponse:
+        streams.append(Stream(chunks()))
+        return OutgoingResponse(200, "", list(headers), streams[-1])
+
+    return App(handler), streams
+
+
+def repeated(count: int, chunk: bytes = CHUNK) -> Callable[[], AsyncIterator[bytes]]:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield chunk
+
+    return chunks
+
+
+class Pausing:
+    """An app whose requests wait until told, except ``/quick``."""
+
+    def __init__(self) -> None:
+        self.proceed = trio.Event()
+
+    def __call__(self, request: IncomingRequest) -> OutgoingResponse | Callable[[], Awaitable[OutgoingResponse]]:
+        async def wait() -> OutgoingResponse:
+            await self.proceed.wait()
+            return text("finished")
+
+        return text("quick") if request.url.endswith("/quick") else wait
 
 
 async def read_body(request: IncomingRequest) -> bytes:

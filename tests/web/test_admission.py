@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from nano_trio.web.admission import ConnectionLimits, RequestRates, default_max_connections
 from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.settings import Limits
-from tests.web.apps import Client, connected, echo_app, running
-from tests.web.test_deadlines import let
+from tests.web.apps import Client, connected, echo_app, let, running
 
 ANYONE = TrustedProxies([])
 

@@ -11,16 +11,7 @@ import trio.testing
 
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
 from nano_trio.web.connection import Connection
-from tests.web.apps import App, Stream, connected, echo_app, gone, running, text
-
-
-async def let(clock: trio.testing.MockClock, seconds: float) -> None:
-    """Let time pass, second by second as the sweeper counts it."""
-    await trio.testing.wait_all_tasks_blocked(0.01)
-    for _ in range(int(seconds)):
-        clock.jump(1)
-        await trio.testing.wait_all_tasks_blocked()
-    await trio.testing.wait_all_tasks_blocked(0.01)
+from tests.web.apps import App, Stream, connected, echo_app, gone, let, running, text
 
 
 async def test_an_idle_connection_is_closed_after_75_s(mock_clock: trio.testing.MockClock) -> None:

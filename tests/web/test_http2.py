@@ -15,10 +15,9 @@ from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web.certificates import Certificates, TLSSettings
 from nano_trio.web.router import Route, Router
 from nano_trio.web.settings import AccessRecord
-from tests.web.apps import App, connected, echo_app, text
+from tests.web.apps import App, connected, echo_app, repeated, streaming, text
 from tests.web.http2_client import client_settings, h2_connected
 from tests.web.secure import client_context, encrypted, secured, written
-from tests.web.test_streaming import repeated, streaming
 
 # ---- ALPN ----
 

@@ -14,11 +14,9 @@ import trustme
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse, SocketHandler, SocketPeer
 from nano_trio.web.certificates import TLSSettings
 from nano_trio.web.settings import AccessRecord, Limits
-from tests.web.apps import App, echo_app, read_body, text
+from tests.web.apps import App, Pausing, echo_app, let, read_body, text
 from tests.web.http2_client import h2_connected
 from tests.web.secure import secured
-from tests.web.test_deadlines import let
-from tests.web.test_server import Pausing
 
 FORWARDED = (("x-forwarded-for", "203.0.113.7"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "public"))
 

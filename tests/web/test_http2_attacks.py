@@ -16,12 +16,9 @@ from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, RstStreamFrame,
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web.settings import Limits
-from tests.web.apps import App, echo_app, holding, text
+from tests.web.apps import App, Pausing, echo_app, holding, let, repeated, streaming, text
 from tests.web.http2_client import Http2Client, h2_connected, raw, request
 from tests.web.secure import secured
-from tests.web.test_deadlines import let
-from tests.web.test_server import Pausing
-from tests.web.test_streaming import repeated, streaming
 
 HEADERS, CONTINUATION = 1, 9
 CALM = ErrorCodes.ENHANCE_YOUR_CALM

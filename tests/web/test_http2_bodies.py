@@ -16,10 +16,9 @@ from hyperframe.frame import DataFrame
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
 from nano_trio.web import http2_unwanted
 from nano_trio.web.settings import Limits
-from tests.web.apps import App, Stream, echo_app, holding, read_body, text
+from tests.web.apps import App, Stream, echo_app, holding, read_body, repeated, streaming, text
 from tests.web.http2_client import client_settings, h2_connected
 from tests.web.secure import secured
-from tests.web.test_streaming import repeated, streaming
 
 # ---- bodies of requests ----
 

@@ -12,11 +12,9 @@ from h2.errors import ErrorCodes
 from hyperframe.frame import GoAwayFrame
 
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
-from tests.web.apps import App, Stream, echo_app, gone, text
+from tests.web.apps import App, Pausing, Stream, echo_app, gone, let, text
 from tests.web.http2_client import h2_connected, raw
 from tests.web.secure import secured
-from tests.web.test_deadlines import let
-from tests.web.test_server import Pausing
 
 # ---- ends ----
 

@@ -16,10 +16,9 @@ from hyperframe.frame import (
 )
 
 from nano_trio.web.settings import AccessRecord, Limits
-from tests.web.apps import App, echo_app
+from tests.web.apps import App, Pausing, echo_app
 from tests.web.http2_client import PREFACE, Fields, h2_connected, raw, request
 from tests.web.secure import secured
-from tests.web.test_server import Pausing
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, END_HEADERS, PADDED, PRIORITISED, ACK = 1, 4, 8, 0x20, 1

@@ -13,9 +13,9 @@ from h2.settings import SettingCodes
 
 from nano_trio.actors.messages import SharedMessage, SocketLimits, SocketPeer
 from nano_trio.web.http2_tunnel import Tunnel, TunnelledWebSocket
+from tests.web.apps import let
 from tests.web.secure import secured
 from tests.web.sockets import CLOSE, MB, Recorder, SocketApp, code_of, masked, pinged, settled
-from tests.web.test_deadlines import let
 from tests.web.tunnels import Shared, peer_of, shared, stream_of
 
 MOST = SettingCodes.MAX_CONCURRENT_STREAMS

@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 
 from nano_trio.web.proxy_header import ProxyHeader, ProxyHeaderError, parse, wanted
 from nano_trio.web.server import Server
-from tests.web.apps import Client, connected, echo_app, running
+from tests.web.apps import Client, connected, echo_app, let, running
 from tests.web.secure import client_context, port_of, secured
-from tests.web.test_deadlines import let
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 GET = b"GET / HTTP/1.1\r\nHost: app\r\n\r\n"

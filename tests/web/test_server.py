@@ -6,14 +6,12 @@ import errno
 import os
 import select
 import socket
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
 
-from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web import listener as listener_module
 from nano_trio.web import server as server_module
 from nano_trio.web.reactor import Reactor, SelectorPoller
@@ -22,7 +20,7 @@ from nano_trio.web.server import Server, serve
 from nano_trio.web.settings import ServerSettings
 from nano_trio.web.sockets import OwnSockets, Scheme, open_sockets
 from tests.ports import free_port
-from tests.web.apps import App, Client, accepted, begun, connected, echo_app, gone, running, text
+from tests.web.apps import App, Client, Pausing, accepted, begun, connected, echo_app, gone, running, text
 
 
 class Given(OwnSockets):
@@ -120,20 +118,6 @@ async def test_routes_change_between_requests_of_one_connection() -> None:
         assert (await client.get(host="a")).text == "2"
         router.remove(second.target)
         assert (await client.get(host="a")).status == 404
-
-
-class Pausing:
-    """An app whose requests wait until told, except ``/quick``."""
-
-    def __init__(self) -> None:
-        self.proceed = trio.Event()
-
-    def __call__(self, request: IncomingRequest) -> OutgoingResponse | Callable[[], Awaitable[OutgoingResponse]]:
-        async def wait() -> OutgoingResponse:
-            await self.proceed.wait()
-            return text("finished")
-
-        return text("quick") if request.url.endswith("/quick") else wait
 
 
 async def test_drain_finishes_what_is_in_flight() -> None:

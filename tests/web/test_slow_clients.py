@@ -17,10 +17,9 @@ from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web import slow_clients
 from nano_trio.web.settings import Limits
 from nano_trio.web.slow_clients import SlowClients
-from tests.web.apps import App, connected, running, text
+from tests.web.apps import App, connected, let, running, text
 from tests.web.http2_client import Http2Client, h2_connected
 from tests.web.secure import secured
-from tests.web.test_deadlines import let
 
 PAGE = bytes(250_000)
 MB = 1 << 20

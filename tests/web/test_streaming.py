@@ -13,29 +13,23 @@ import trio.testing
 
 from nano_trio.actors.messages import BodyBroken, IncomingRequest, OutgoingResponse
 from nano_trio.web import request_body
-from tests.web.apps import App, Client, Stream, begun, connected, counting_app, gone, read_body, running, text
+from tests.web.apps import (
+    CHUNK,
+    App,
+    Client,
+    begun,
+    connected,
+    counting_app,
+    gone,
+    read_body,
+    repeated,
+    running,
+    streaming,
+    text,
+)
 from tests.web.test_direct_wait import Passes
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-CHUNK = bytes(64 * 1024)
-
-
-def streaming(chunks: Callable[[], AsyncIterator[bytes]], *headers: tuple[str, str]) -> tuple[App, list[Stream]]:
-    streams: list[Stream] = []
-
-    def handler(request: IncomingRequest) -> OutgoingResponse:
-        streams.append(Stream(chunks()))
-        return OutgoingResponse(200, "", list(headers), streams[-1])
-
-    return App(handler), streams
-
-
-def repeated(count: int, chunk: bytes = CHUNK) -> Callable[[], AsyncIterator[bytes]]:
-    async def chunks() -> AsyncIterator[bytes]:
-        for _ in range(count):
-            yield chunk
-
-    return chunks
 
 
 async def test_a_stream_is_chunked_and_the_connection_goes_on() -> None:

@@ -22,11 +22,21 @@ from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.web.certificates import Certificates, TLSSettings
 from nano_trio.web.server import Server
 from nano_trio.web.settings import Limits
-from tests.web.apps import App, Stream, connected, counting_app, echo_app, gone, read_body, text
+from tests.web.apps import (
+    App,
+    Pausing,
+    Stream,
+    connected,
+    counting_app,
+    echo_app,
+    gone,
+    let,
+    read_body,
+    repeated,
+    streaming,
+    text,
+)
 from tests.web.secure import authority, client_context, encrypted, port_of, secured, written
-from tests.web.test_deadlines import let
-from tests.web.test_server import Pausing
-from tests.web.test_streaming import repeated, streaming
 
 
 async def test_the_url_is_https_and_the_connection_goes_on(tmp_path: Path, http: str) -> None:

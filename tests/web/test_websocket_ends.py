@@ -13,7 +13,7 @@ import trio.testing
 
 from nano_trio.actors.messages import SharedMessage, SocketLimits, SocketPeer
 from nano_trio.web.server import Server
-from tests.web.apps import gone, running
+from tests.web.apps import gone, let, running
 from tests.web.sockets import (
     CLOSE,
     DEFLATE,
@@ -26,7 +26,6 @@ from tests.web.sockets import (
     pinged,
     settled,
 )
-from tests.web.test_deadlines import let
 
 # ---- closing ----
 

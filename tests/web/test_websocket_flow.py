@@ -15,7 +15,7 @@ import trio.testing
 from nano_trio.actors.messages import SharedMessage, SocketLimits
 from nano_trio.runtime.pieces import PIECE, LargeMessage, Pieces
 from nano_trio.web.websocket_outbox import Outbox
-from tests.web.apps import running
+from tests.web.apps import let, running
 from tests.web.secure import client_context, port_of, secured
 from tests.web.sockets import (
     CLOSE,
@@ -30,7 +30,6 @@ from tests.web.sockets import (
     opened,
     settled,
 )
-from tests.web.test_deadlines import let
 
 # ---- back-pressure ----
 

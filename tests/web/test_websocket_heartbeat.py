@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from nano_trio.actors.messages import SocketLimits
-from tests.web.apps import running
+from tests.web.apps import let, running
 from tests.web.sockets import (
     MB,
     Recorder,
@@ -16,7 +16,6 @@ from tests.web.sockets import (
     opened,
     pinged,
 )
-from tests.web.test_deadlines import let
 
 
 async def test_a_client_that_answers_pings_stays(mock_clock: trio.testing.MockClock) -> None:

@@ -1,5 +1,5 @@
 // What is large goes ahead, in pieces, of the host function that is to get it: large.js, which few apps ever load. Where
-// the host is told kinds of bodies, it is of kind 7 then.
+// the host is told the kind of a body, that is AHEAD then: ../body_kinds.py.
 (platform) => {
   "use strict";
   const { isView, viewByteLength, byteLength } = platform.buffers;

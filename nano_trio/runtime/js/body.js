@@ -19,6 +19,8 @@
   const toWellFormed = uncurry("String", "toWellFormed");
   const NONE = 0, TEXT = 1, BYTES = 2, STREAM = 3, BLOB = 4, WIRE = 5, SPENT = 6;
   const KINDS = { __proto__: null, NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT };
+  /** What the host is told in the place of WIRE, by where it has such a body: ../body_kinds.py. */
+  const HELD = { __proto__: null, body: 4, fetch: 5, cache: 6 };
   const TEXT_TYPE = "text/plain;charset=UTF-8";
   /** body_source.js, from the first body that is no string, or that is asked for as a stream. */
   let bodySource;
@@ -60,7 +62,7 @@
 
   /**
    * For the host: [kind, body] with kind NONE (null), TEXT (a string), BYTES (an ArrayBuffer or Uint8Array), STREAM (to be
-   * locked by the host's reader), or, where `takesWire`, WIRE (its source). The body is used from now on.
+   * locked by the host's reader), or, where `takesWire`, one of HELD (its number there). The body is used from now on.
    */
   function handOver(state, takesWire) {
     const { kind, source } = state;
@@ -71,6 +73,7 @@
     }
     if (kind === NONE) return [NONE, null];
     seize(state);
+    if (kind === WIRE) return [HELD[source.from], source.id];
     return kind === BLOB ? [BYTES, load("blob").bytesOf(source)] : [kind, source];
   }
 

@@ -9,6 +9,8 @@
   const { fail, isArrayBuffer, BufferSource, USVString, copyBytes } = load("webidl");
   const { KINDS, seize } = load("body");
   const { NONE, TEXT, BYTES, STREAM, BLOB, WIRE, SPENT } = KINDS;
+  /** What the host is told of a body that has crossed before: ../body_kinds.py. */
+  const AHEAD = 7;
   const { encode } = load("utf8");
   const { asyncIterator } = Symbol;
 
@@ -142,11 +144,11 @@
   }
 
   /**
-   * For the host, of a [kind, body] that body.js hands over, TEXT or BYTES: a large one goes ahead, and is [7, is it text?].
-   * `isLast`: no other body has these bytes.
+   * For the host, of a [kind, body] that body.js hands over, TEXT or BYTES: a large one goes ahead, and is [AHEAD, is it
+   * text?]. `isLast`: no other body has these bytes.
    */
   function handOver(handed, isLast = false) {
-    return load("ahead").goesAhead(handed[1], isLast) ? [7, handed[0] === TEXT] : handed;
+    return load("ahead").goesAhead(handed[1], isLast) ? [AHEAD, handed[0] === TEXT] : handed;
   }
 
   /** "Clone a body" of `from` into `to`. */

@@ -214,6 +214,7 @@
         return;
       }
     }
+    const isHeld = state.kind === WIRE;
     let body;
     try {
       if (isUnusable(state)) throw new TypeError("The response's body has been used already or is locked.");
@@ -235,13 +236,9 @@
       // While the body streams the client may still leave, which aborts request.signal.
       mapSet(waiting, id, request);
       host.respond(id, status, reason, platform.load("dispatch_streams").begin(id, body[1], joined), STREAM, null);
-    } else if (body[0] === WIRE) {
-      // A body that nothing here has read: the host pipes it, and says by the entry `piped` when it is through.
-      // Such bodies are told apart by the host module that they come from.
-      const { from } = body[1];
-      mapSet(waiting, id, request);
-      host.respond(id, status, reason, joined, from === "body" ? 4 : from === "fetch" ? 5 : 6, body[1].id);
     } else {
+      // A body that nothing here has read: the host pipes it, and says by the entry `piped` when it is through.
+      if (isHeld) mapSet(waiting, id, request);
       host.respond(id, status, reason, joined, body[0], body[1]);
     }
   }

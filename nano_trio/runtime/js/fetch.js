@@ -80,7 +80,6 @@
       record.reader = load("streams_readable").acquireReader(body[1]);
       return [KINDS.STREAM, platform.isLoaded("identity_stream") ? load("identity_stream").lengthOf(body[1]) : null];
     }
-    if (body[0] === KINDS.WIRE) return [body[1].from === "fetch" ? 5 : body[1].from === "cache" ? 6 : 4, body[1].id];
     return body[0] === KINDS.TEXT || body[0] === KINDS.BYTES ? load("body_source").handOver(body) : body;
   }
 

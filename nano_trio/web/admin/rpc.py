@@ -94,10 +94,12 @@ def failure(call: Call | Malformed, error: OperationError | None = None) -> dict
 
 
 def unknown_method(call: Call, known: list[str]) -> dict[str, Any]:
+    """The answer to a call of a method that does not exist: JSON-RPC 2.0 section 5.1."""
     return _error(call.id, -32601, f"Method not found: {call.method[:100]}", {"methods": known})
 
 
 def internal_error(call: Call) -> dict[str, Any]:
+    """The answer to a call that failed by a bug of ours."""
     return _error(call.id, _INTERNAL, "Internal error: the log says more", None)
 
 
