@@ -589,3 +589,23 @@ def test_timing_safe_equal(js: Run) -> None:
           thrown(() => subtle.timingSafeEqual(a, a.subarray(1))), thrown(() => subtle.timingSafeEqual(a, "text")),
           thrown(() => subtle.timingSafeEqual(a)), thrown(() => timingSafeEqual(a, a))];"""
     ) == [True, False, "TypeError", "TypeError", "TypeError", "TypeError"]
+
+
+def test_keys_that_may_not_serve_what_is_asked_of_them_are_dom_exceptions(js: Run) -> None:
+    """Web Cryptography's SyntaxError has a code and is no error of the language's parser."""
+    given = js(
+        """const refused = (promise) => promise.then(
+             () => "none",
+             (e) => [e instanceof DOMException, e instanceof SyntaxError, e.name, e.code],
+           );
+           const base = await subtle.importKey("raw", new Uint8Array(16), "HKDF", false, ["deriveKey"]);
+           const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: new Uint8Array() };
+           return Promise.all([
+             refused(subtle.generateKey({ name: "AES-KW", length: 128 }, true, ["deriveBits"])),
+             refused(subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, true, [])),
+             refused(subtle.importKey("raw", new Uint8Array(16), "AES-CBC", true, ["sign"])),
+             refused(subtle.importKey("raw", new Uint8Array(16), "PBKDF2", true, ["deriveBits"])),
+             refused(subtle.deriveKey(hkdf, base, { name: "AES-GCM", length: 128 }, true, ["verify"])),
+           ]);"""
+    )
+    assert given == [[True, False, "SyntaxError", 12]] * 5

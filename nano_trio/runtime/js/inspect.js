@@ -331,6 +331,8 @@
       return shape.open + shape.close;
     }
     if (depth > ctx.depth) {
+      // A regular expression is told even here, without its properties.
+      if (shape.style === "regexp") return ctx.style(shape.base, shape.style);
       const label = slice(prefix(names, shape.isList ? "Array" : "Object"), 0, -1);
       return ctx.style(names.name === null ? label : `[${label}]`, "special");
     }

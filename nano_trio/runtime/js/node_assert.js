@@ -1,5 +1,7 @@
-// node:assert, strict. Node.js API, Assert: https://nodejs.org/api/assert.html
-const { inspect, isDeepStrictEqual } = require("node:util");
+// node:assert, whose four oldest functions compare by ==, and its strict mode, where they do not.
+// Node.js API, Assert: https://nodejs.org/api/assert.html
+const { inspect } = require("node:util");
+const { isDeepEqual, isDeepStrictEqual } = platform.load("node_comparison");
 
 class AssertionError extends Error {
   constructor(options) {
@@ -21,21 +23,38 @@ function claim(holds, message, actual, expected, operator, generated) {
 function ok(value, message) {
   claim(value, message, value, true, "==", "The expression evaluated to a falsy value");
 }
-function equal(actual, expected, message) {
+function strictEqual(actual, expected, message) {
   const generated = `Expected values to be strictly equal:\n\n${inspect(actual)} !== ${inspect(expected)}\n`;
   claim(Object.is(actual, expected), message, actual, expected, "strictEqual", generated);
 }
-function notEqual(actual, expected, message) {
+function notStrictEqual(actual, expected, message) {
   const generated = `Expected "actual" to be strictly unequal to: ${inspect(expected)}`;
   claim(!Object.is(actual, expected), message, actual, expected, "notStrictEqual", generated);
 }
-function deepEqual(actual, expected, message) {
+function deepStrictEqual(actual, expected, message) {
   const generated = `Expected values to be strictly deep-equal:\n\n${inspect(actual)}\n\nshould equal\n\n${inspect(expected)}`;
   claim(isDeepStrictEqual(actual, expected), message, actual, expected, "deepStrictEqual", generated);
 }
-function notDeepEqual(actual, expected, message) {
+function notDeepStrictEqual(actual, expected, message) {
   const generated = `Expected "actual" not to be strictly deep-equal to: ${inspect(expected)}`;
   claim(!isDeepStrictEqual(actual, expected), message, actual, expected, "notDeepStrictEqual", generated);
+}
+/** By ==, but that NaN is itself. */
+// eslint-disable-next-line eqeqeq -- what the looser comparison is
+const isLooselyEqual = (a, b) => a == b || (a !== a && b !== b);
+function equal(actual, expected, message) {
+  claim(isLooselyEqual(actual, expected), message, actual, expected, "==");
+}
+function notEqual(actual, expected, message) {
+  claim(!isLooselyEqual(actual, expected), message, actual, expected, "!=");
+}
+function deepEqual(actual, expected, message) {
+  const generated = `Expected values to be loosely deep-equal:\n\n${inspect(actual)}\n\nshould loosely deep-equal\n\n${inspect(expected)}`;
+  claim(isDeepEqual(actual, expected), message, actual, expected, "deepEqual", generated);
+}
+function notDeepEqual(actual, expected, message) {
+  const generated = `Expected "actual" not to be loosely deep-equal to: ${inspect(expected)}`;
+  claim(!isDeepEqual(actual, expected), message, actual, expected, "notDeepEqual", generated);
 }
 function match(text, pattern, message) {
   claim(typeof text === "string" && pattern.test(text), message, text, pattern, "match", `The input did not match ${pattern}. Input:\n\n${inspect(text)}\n`);
@@ -101,14 +120,17 @@ async function doesNotReject(action, message) {
     claim(false, message, error, undefined, "doesNotReject", `Got unwanted rejection.\nActual message: "${error?.message}"`);
   }
 }
-const strictEqual = equal;
-const notStrictEqual = notEqual;
-const deepStrictEqual = deepEqual;
-const notDeepStrictEqual = notDeepEqual;
 function assert(value, message) {
   ok(value, message);
 }
-module.exports = Object.assign(assert, {
-  AssertionError, ok, equal, notEqual, deepEqual, notDeepEqual, match, doesNotMatch, fail, ifError, throws, doesNotThrow, rejects,
-  doesNotReject, strictEqual, notStrictEqual, deepStrictEqual, notDeepStrictEqual, strict: assert,
+function strict(value, message) {
+  ok(value, message);
+}
+const common = {
+  AssertionError, ok, match, doesNotMatch, fail, ifError, throws, doesNotThrow, rejects, doesNotReject,
+  strictEqual, notStrictEqual, deepStrictEqual, notDeepStrictEqual, strict,
+};
+Object.assign(strict, common, {
+  equal: strictEqual, notEqual: notStrictEqual, deepEqual: deepStrictEqual, notDeepEqual: notDeepStrictEqual,
 });
+module.exports = Object.assign(assert, common, { equal, notEqual, deepEqual, notDeepEqual });

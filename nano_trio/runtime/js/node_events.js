@@ -126,7 +126,8 @@ const methods = {
   },
   removeAllListeners(name) {
     if (this._events === undefined) return this;
-    if (name === undefined) {
+    // An event whose name is undefined is one like others.
+    if (arguments.length === 0) {
       if (this._events.removeListener !== undefined) {
         for (const each of Reflect.ownKeys(this._events)) if (each !== "removeListener") this.removeAllListeners(each);
       }

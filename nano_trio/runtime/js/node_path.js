@@ -108,8 +108,10 @@ function make(windows) {
     let end = path.length;
     while (end > length && isSeparator(path[end - 1])) end--;
     while (end > length && !isSeparator(path[end - 1])) end--;
-    while (end > length && isSeparator(path[end - 1])) end--;
-    if (end > length) return path.slice(0, end);
+    // One separator belongs to the name; of two at the start, both are the root's.
+    const isDoubled = !windows && end === 2 && length === 1;
+    if (end > length) end--;
+    if (end > length || isDoubled) return path.slice(0, isDoubled ? 2 : end);
     if (length > 0) return path.slice(0, length);
     return device + root || ".";
   }

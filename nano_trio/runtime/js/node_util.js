@@ -3,6 +3,11 @@ const host = modules.node;
 const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag).get;
 const custom = Symbol.for("nodejs.util.promisify.custom");
 
+/** What %s shows as inspect() does, for its text would not tell what it is. */
+const TELLING_LITTLE = new Set(
+  [Object, Array, Number, String, Boolean, BigInt, Symbol].map((constructor) => constructor.prototype.toString),
+);
+
 function inspect(value, options, ...old) {
   // The older signature: showHidden, depth, colors.
   if (typeof options === "boolean") options = { showHidden: options, depth: old[0], colors: old[1] };
@@ -17,8 +22,9 @@ function formatOne(specifier, value, options) {
       if (typeof value === "bigint") return `${value}n`;
       if (typeof value === "number") return Object.is(value, -0) ? "-0" : `${value}`;
       if (typeof value === "object" && value !== null) {
-        const own = value.toString !== Object.prototype.toString && value.toString !== Array.prototype.toString;
-        if (own && typeof value.toString === "function" && !(value instanceof Error) && !(value instanceof Date)) return String(value);
+        const { toString } = value;
+        const own = typeof toString === "function" && !TELLING_LITTLE.has(toString);
+        if (own && !(value instanceof Error) && !(value instanceof Date)) return String(value);
         return inspect(value, { ...options, depth: 0, colors: false });
       }
       return String(value);
@@ -199,67 +205,6 @@ const types = {
   isWeakSet: bears(WeakSet.prototype.has, {}),
 };
 
-// -- isDeepStrictEqual ----------------------------------------------------------------------------------------------
-
-const keysOf = (value) =>
-  Reflect.ownKeys(value).filter((key) => Object.prototype.propertyIsEnumerable.call(value, key));
-
-function isDeepStrictEqual(a, b) {
-  return same(a, b, []);
-}
-function same(a, b, pairs) {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
-  const tag = Object.prototype.toString.call(a);
-  if (tag !== Object.prototype.toString.call(b)) return false;
-  if (pairs.some(([x, y]) => x === a && y === b)) return true;
-  pairs = [...pairs, [a, b]];
-  if (Array.isArray(a) !== Array.isArray(b) || (Array.isArray(a) && a.length !== b.length)) return false;
-  if (isDate(a) && (!isDate(b) || !Object.is(a.getTime(), b.getTime()))) return false;
-  if (isRegExp(a) && (String(a) !== String(b) || a.lastIndex !== b.lastIndex)) return false;
-  if (types.isBoxedPrimitive(a) && (!types.isBoxedPrimitive(b) || !Object.is(a.valueOf(), b.valueOf()))) return false;
-  if (a instanceof Error && (a.message !== b.message || a.name !== b.name || !same(a.cause, b.cause, pairs))) return false;
-  if (types.isAnyArrayBuffer(a)) {
-    if (!same(new Uint8Array(a), new Uint8Array(b), pairs)) return false;
-  }
-  if (ArrayBuffer.isView(a)) {
-    if (a.byteLength !== b.byteLength) return false;
-    if (types.isDataView(a)) {
-      for (let i = 0; i < a.byteLength; i++) if (a.getUint8(i) !== b.getUint8(i)) return false;
-    } else {
-      for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
-    }
-    return true;
-  }
-  if (isSet(a)) {
-    if (!isSet(b) || a.size !== b.size) return false;
-    const rest = [...b].filter((each) => !a.has(each));
-    for (const each of a) {
-      if (b.has(each)) continue;
-      const at = rest.findIndex((other) => same(each, other, pairs));
-      if (at < 0) return false;
-      rest.splice(at, 1);
-    }
-  }
-  if (isMap(a)) {
-    if (!isMap(b) || a.size !== b.size) return false;
-    const rest = [...b].filter(([key]) => !a.has(key));
-    for (const [key, value] of a) {
-      if (b.has(key)) {
-        if (!same(value, b.get(key), pairs)) return false;
-        continue;
-      }
-      const at = rest.findIndex(([other, otherValue]) => same(key, other, pairs) && same(value, otherValue, pairs));
-      if (at < 0) return false;
-      rest.splice(at, 1);
-    }
-  }
-  const keys = keysOf(a);
-  if (keys.length !== keysOf(b).length) return false;
-  return keys.every((key) => Object.prototype.propertyIsEnumerable.call(b, key) && same(a[key], b[key], pairs));
-}
-
 const { TextEncoder, TextDecoder } = globalThis;
 const FORMATS = {
   reset: [0, 0], bold: [1, 22], dim: [2, 22], italic: [3, 23], underline: [4, 24], inverse: [7, 27], hidden: [8, 28],
@@ -300,5 +245,6 @@ const aborted = (signal) =>
 module.exports = {
   styleText, parseEnv, aborted,
   inspect, format, formatWithOptions, promisify, callbackify, inherits, deprecate, debuglog, debug, stripVTControlCharacters,
-  toUSVString, isArray, types, isDeepStrictEqual, TextEncoder, TextDecoder,
+  toUSVString, isArray, types, TextEncoder, TextDecoder,
+  isDeepStrictEqual: (a, b) => platform.load("node_comparison").isDeepStrictEqual(a, b),
 };

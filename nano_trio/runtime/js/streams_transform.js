@@ -135,9 +135,9 @@
     }
     /**
      * Run the flush or cancel algorithm, then settle the finish promise: by `onDone`, which returns a failed stream or
-     * undefined, or by `onFailure`. Where there is no cancel algorithm to wait for, the other side learns it at once.
+     * undefined, or by `onFailure`. That is in a later microtask even where there is no algorithm.
      */
-    finishWith(algorithm, argument, isCancel, onDone, onFailure) {
+    finishWith(algorithm, argument, onDone, onFailure) {
       if (this.finish !== undefined) return this.finish.promise;
       const finish = (this.finish = new Deferred());
       const promise = promiseCall(algorithm, this.receiver, argument);
@@ -147,13 +147,10 @@
         if (failed === undefined) finish.resolve(undefined);
         else finish.reject(failed.storedError);
       };
-      if (isCancel && algorithm === undefined) finished();
-      else {
-        promiseThen(promise, finished, (error) => {
-          onFailure(error);
-          finish.reject(error);
-        });
-      }
+      promiseThen(promise, finished, (error) => {
+        onFailure(error);
+        finish.reject(error);
+      });
       return finish.promise;
     }
     sinkAbort(reason) {
@@ -161,7 +158,6 @@
       return this.finishWith(
         this.cancelAlgorithm,
         reason,
-        true,
         () => {
           if (readable.state === "errored") return readable;
           return readable.controller.error(reason);
@@ -174,7 +170,6 @@
       return this.finishWith(
         this.flushAlgorithm,
         this.object ?? this,
-        false,
         () => {
           if (readable.state === "errored") return readable;
           return readable.controller.close();
@@ -192,7 +187,6 @@
       return this.finishWith(
         this.cancelAlgorithm,
         reason,
-        true,
         () => (writable.state === "errored" ? writable : fail(reason)),
         fail,
       );

@@ -42,8 +42,9 @@
     return work.complete(host, answer, finish, deferred.reject);
   }
 
+  /** A DOMException, for "SyntaxError" too: the language's own error of that name is not what this standard means. */
   function error(name, message) {
-    return platform.makeError(name, message);
+    return new (platform.load("domexception").DOMException)(message, name);
   }
   /** A key may serve `usage` with `algorithm`, or an InvalidAccessError says why not. */
   function requireUsage(algorithm, key, usage) {

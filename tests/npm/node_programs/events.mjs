@@ -82,3 +82,5 @@ const monitored = new EventEmitter();
 monitored.on(errorMonitor, (error) => console.log("monitor", error.message));
 monitored.on("error", (error) => console.log("handler", error.message));
 monitored.emit("error", new Error("seen"));
+const kept = new EventEmitter().on("a", () => {}).on(undefined, () => {});
+console.log(kept.removeAllListeners(undefined).eventNames(), kept.removeAllListeners().eventNames());

@@ -23,3 +23,6 @@ for (const action of [() => path.join(5), () => path.resolve(null), () => path.b
     console.log(error.name, error.code);
   }
 }
+for (const text of ["//a", "//a/", "///", "///a", "/x//a", "x//a", "x///a//", "//a/b", "////a//b", "//a//", "c:\\a\\\\b", "\\\\h\\s\\\\a"]) {
+  console.log(posix.dirname(text), win32.dirname(text));
+}

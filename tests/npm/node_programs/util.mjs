@@ -34,3 +34,4 @@ Parent.prototype.hi = () => "hi";
 function Child() {}
 util.inherits(Child, Parent);
 console.log(new Child().hi(), Child.super_ === Parent, new Child() instanceof Parent);
+console.log(util.format("%s %s %s %s %s", Object(1n), new String("abc"), new Number(-0), Object(true), Object(Symbol("a"))));
