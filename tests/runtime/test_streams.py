@@ -231,35 +231,6 @@ def test_transforms_chain(run_js: RunJs) -> None:
     assert got == [66]
 
 
-def test_both_sides_of_a_transform_may_end_at_once(run_js: RunJs) -> None:
-    """Whether there is a cancel() or not, an abort ends the readable side only after that side's own cancel()."""
-    got = run_js(
-        """
-        const told = [];
-        const started = () => new Promise((resolve) => setTimeout(resolve));
-        const failure = (promise) => promise.then(() => "none", (reason) => reason);
-        for (const transformer of [{}, { cancel() {} }]) {
-          for (const isAbortFirst of [true, false]) {
-            const { readable, writable } = new TransformStream(transformer);
-            await started();
-            const ends = [() => writable.abort("abort"), () => readable.cancel("cancel")];
-            if (!isAbortFirst) ends.reverse();
-            told.push((await Promise.all(ends.map((end) => failure(end())))).join(" "));
-            told.push(await failure(readable.getReader().closed), await failure(writable.getWriter().closed));
-          }
-          const { readable, writable } = new TransformStream(transformer);
-          const leaving = new AbortController();
-          const piping = failure(readable.pipeTo(writable, { signal: leaving.signal }));
-          await started();
-          leaving.abort("left");
-          told.push(await piping, await failure(readable.getReader().closed));
-        }
-        return told;"""
-    )
-    aborted, cancelled = ["none none", "none", "abort"], ["abort abort", "none", "abort"]
-    assert got == [*aborted, *cancelled, "left", "none"] * 2
-
-
 def test_a_transform_is_cancelled_from_either_side(run_js: RunJs) -> None:
     got = run_js(
         HELPERS

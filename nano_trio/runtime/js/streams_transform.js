@@ -135,9 +135,9 @@
     }
     /**
      * Run the flush or cancel algorithm, then settle the finish promise: by `onDone`, which returns a failed stream or
-     * undefined, or by `onFailure`. That is in a later microtask even where there is no algorithm.
+     * undefined, or by `onFailure`. Where there is no cancel algorithm to wait for, the other side learns it at once.
      */
-    finishWith(algorithm, argument, onDone, onFailure) {
+    finishWith(algorithm, argument, isCancel, onDone, onFailure) {
       if (this.finish !== undefined) return this.finish.promise;
       const finish = (this.finish = new Deferred());
       const promise = promiseCall(algorithm, this.receiver, argument);
@@ -147,10 +147,13 @@
         if (failed === undefined) finish.resolve(undefined);
         else finish.reject(failed.storedError);
       };
-      promiseThen(promise, finished, (error) => {
-        onFailure(error);
-        finish.reject(error);
-      });
+      if (isCancel && algorithm === undefined) finished();
+      else {
+        promiseThen(promise, finished, (error) => {
+          onFailure(error);
+          finish.reject(error);
+        });
+      }
       return finish.promise;
     }
     sinkAbort(reason) {
@@ -158,6 +161,7 @@
       return this.finishWith(
         this.cancelAlgorithm,
         reason,
+        true,
         () => {
           if (readable.state === "errored") return readable;
           return readable.controller.error(reason);
@@ -170,6 +174,7 @@
       return this.finishWith(
         this.flushAlgorithm,
         this.object ?? this,
+        false,
         () => {
           if (readable.state === "errored") return readable;
           return readable.controller.close();
@@ -187,6 +192,7 @@
       return this.finishWith(
         this.cancelAlgorithm,
         reason,
+        true,
         () => (writable.state === "errored" ? writable : fail(reason)),
         fail,
       );
