@@ -69,7 +69,9 @@ async def test_it_is_suspended_where_its_turn_has_had_another_app_do_something(n
 async def test_many_at_a_time_do_not_mix(new_isolate: NewIsolate) -> None:
     """Each is put aside with all its registers, in the midst of others that are put aside as well."""
     count = 6
-    isolates = [new_isolate(source=f"const data = {SHUFFLED}.slice(0, 1e5).map((x) => x + {i} / 8);") for i in range(count)]
+    isolates = [
+        new_isolate(source=f"const data = {SHUFFLED}.slice(0, 1e5).map((x) => x + {i} / 8);") for i in range(count)
+    ]
     turns = [Turn(isolate.context.eval("() => data.sort().join().length + data[9]"), ()) for isolate in isolates]
     for isolate, turn in zip(isolates, turns, strict=True):
         isolate.submit(turn)

@@ -160,7 +160,16 @@ def mistakes(folder: Path, node_modules: Path, configuration: str, *options: str
 
 def typescript(folder: Path, node_modules: Path, configuration: str, *options: str) -> list[str]:
     """The lines that tsc prints. What runs for a second is not worth the optimizing compiler: a third less without."""
-    command = ["node", "--no-opt", str(node_modules / "typescript/bin/tsc"), "-p", configuration, "--pretty", "false", *options]
+    command = [
+        "node",
+        "--no-opt",
+        str(node_modules / "typescript/bin/tsc"),
+        "-p",
+        configuration,
+        "--pretty",
+        "false",
+        *options,
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     return done.stdout.splitlines()
 
