@@ -2,8 +2,10 @@
 
 Importing is two thirds of what a short command takes, and the same each time; of a program that runs some JavaScript, and
 may crash, it is more. All the rest is as when that is started: a process with its own arguments, folder, environment,
-standard streams and exit code, which Python ends as any other. What is shown of a start itself, of signals and terminals
-needs the command as users start it, and ``tests/cli/test_usage.py`` starts each command so as well.
+standard streams and exit code. One that comes to its end does all that Python does then, but that what was imported is not
+taken down: that would write to most of the pages that a fork shares, which the kernel copies one by one, and took half of
+what a short command takes. What is shown of a start itself, of its very end, of signals and terminals needs the command as
+users start it, and ``tests/cli/test_usage.py`` starts each command so as well.
 
 This file is also the program that forks. It imports nothing of the tests.
 """
@@ -154,7 +156,22 @@ def _run(request: bytes, streams: Sequence[int]) -> None:
     os.environ.update(environ)
     sys.argv = argv
     sys.path[0] = os.getcwd()
-    exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+    code = 0
+    try:
+        exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        code = end.code or 0
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    gc.collect()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except Exception:
+        sys.exit(code)  # what went wrong is for Python to tell
+    os._exit(code & 0xFF)
 
 
 if __name__ == "__main__":

@@ -190,6 +190,7 @@ async def served_while_it_is_prepared(home: House) -> int:
         while not ended.is_set():
             assert (await home.ask("app")).body == b"hello"
             served += 1
+            await trio.lowlevel.checkpoint()
     return served
 
 

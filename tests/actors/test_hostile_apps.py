@@ -42,6 +42,7 @@ export default { fetch() { const promise = Promise.reject(reason); promise.catch
 """
 
 
+@pytest.mark.usefixtures("short_grace")
 async def test_what_a_reason_calls_when_it_is_shown_may_never_end(house: HouseMaker) -> None:
     """The host asks for it, in the midst of a native call of the app's."""
     assert poll_timer.suspends_native_calls(), "native calls are not suspended here"

@@ -18,7 +18,7 @@ export default (request) => {
 
 
 async def test_the_heap_of_an_app_that_was_stopped_is_freed_while_others_are_served(house: HouseMaker) -> None:
-    apps = {"large": {"source": LARGE, "timeout_ms": 2000}, "neighbour": "export default () => new Response('here')"}
+    apps = {"large": {"source": LARGE, "timeout_ms": 500}, "neighbour": "export default () => new Response('here')"}
     async with house(apps) as site:
         scheduler = site.registry.scheduler
         assert (await site.ask("neighbour")).body == b"here"

@@ -66,6 +66,17 @@ def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.fixture
+def quick_compiler(tmp_path: Path) -> str:
+    """What is not optimized is compiled in a third of the time; the last such option counts.
+
+    What the installation compiled, as it does, is what all other tests use.
+    """
+    (compiler := tmp_path / "quick-cc").write_text('#!/bin/sh\nexec cc "$@" -O0\n')
+    compiler.chmod(0o755)
+    return str(compiler)
+
+
 def test_where_addresses_are_limited_heaps_use_the_c_library() -> None:
     told = run(ROOT, "-c", TELL, "addresses")
     assert told.stdout.split() == BUT_HEAPS, told.stderr
@@ -76,9 +87,9 @@ def test_without_proc_heaps_use_the_c_library() -> None:
     assert told.stdout.split() == BUT_HEAPS, told.stderr
 
 
-def test_a_build_makes_what_was_not_there(copy: Path) -> None:
+def test_a_build_makes_what_was_not_there(copy: Path, quick_compiler: str) -> None:
     assert run(copy, "-c", TELL).stdout.split() == NONE
-    built = run(copy, "hatch_build.py")
+    built = run(copy, "hatch_build.py", CC=quick_compiler)
     assert (built.returncode, built.stderr) == (0, "")
     assert run(copy, "-c", TELL).stdout.split() == ALL
 
@@ -98,12 +109,9 @@ def test_without_a_compiler_the_build_says_so_and_leaves_no_library_of_another_s
     assert run(copy, "-c", TELL).stdout.split() == NONE
 
 
-def test_one_that_cannot_be_compiled_does_not_cost_the_others(copy: Path, tmp_path: Path) -> None:
+def test_one_that_cannot_be_compiled_does_not_cost_the_others(copy: Path, quick_compiler: str) -> None:
     (copy / "nano_trio/engine/allocator.c").write_text("#error not here\n")
-    # What is not optimized is compiled in a third of the time; the last such option counts.
-    (quick := tmp_path / "quick-cc").write_text('#!/bin/sh\nexec cc "$@" -O0\n')
-    quick.chmod(0o755)
-    assert run(copy, "hatch_build.py", CC=str(quick)).returncode == 1
+    assert run(copy, "hatch_build.py", CC=quick_compiler).returncode == 1
     assert run(copy, "-c", TELL).stdout.split() == BUT_HEAPS
 
 

@@ -98,9 +98,12 @@ def test_import_is_bounded_as_well_and_harms_nothing(tmp_path: Path, cache: Byte
 # -- how deep
 
 
-@pytest.mark.parametrize(("last", "outcome"), [("", "ran"), ("await null;", "ran"), ("throw 'thrown';", "thrown")])
-def test_the_longest_chain_that_may_be_is_run(tmp_path: Path, cache: BytecodeCache, last: str, outcome: str) -> None:
-    assert run(load_app(write(tmp_path, chain(LONGEST_CHAIN, last)), cache)) == outcome
+def test_the_longest_chain_that_may_be_is_run(tmp_path: Path, cache: BytecodeCache) -> None:
+    write(tmp_path, chain(LONGEST_CHAIN))
+    # All but the last are compiled once for these: that takes most of the time.
+    for last, outcome in (("", "ran"), ("await null;", "ran"), ("throw 'thrown';", "thrown")):
+        (tmp_path / f"m{LONGEST_CHAIN - 1}.js").write_text(last)
+        assert run(load_app(tmp_path, cache)) == outcome
 
 
 def test_a_longer_chain_is_refused_where_it_is_too_long(

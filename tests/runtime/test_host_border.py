@@ -69,7 +69,7 @@ def test_without_memory_a_host_function_says_so_as_the_engine_does(bench: Bench)
     """Whether it is to read what it is given or to make what it gives. What the app first touches may be loaded all the
     same: code is read without a refusal (``engine/builtins_compiling.c``)."""
     bench.run("new URL('a:'); btoa('a'); new TextEncoder(); new TextDecoder('gb18030'); new Blob([]); Response.json(1)")
-    bench.context.runtime.set_memory_limit(16 << 20)
+    bench.context.runtime.set_memory_limit(4 << 20)
     works = ", ".join(f"'{name}': () => {work}" for name, work in OF_LARGE.items())
     touches = ", ".join(f"'{name}': () => {name}" for name in FIRST_TOUCHED)
     told = bench.run(
@@ -110,7 +110,7 @@ def test_nor_does_the_binding_say_it_in_its_own_words(bench: Bench, text: str) -
     """It copies what a host function is given, and is asked for a copy of what was put together piece by piece."""
     works = ", ".join(f"'{name}': (TEXT) => {work}" for name, work in COPIED.items())
     runtime = bench.context.runtime
-    bench.context.set("limit", lambda: runtime.set_memory_limit(16 << 20))
+    bench.context.set("limit", lambda: runtime.set_memory_limit(4 << 20))
     told = bench.run(
         FILL
         + """

@@ -416,6 +416,7 @@ async def test_no_app_for_that_host(serve: SiteMaker) -> None:
         assert "nobody.example" in answer.text
 
 
+@pytest.mark.usefixtures("short_grace")
 @pytest.mark.parametrize(
     ("source", "logged"),
     [

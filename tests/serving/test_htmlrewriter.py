@@ -32,7 +32,8 @@ export default {
       }), HTML));
     }
     if (pathname === "/endless") {
-      const chunk = encoder.encode("<p><a href='/é'>a link</a></p>\\n".repeat(500));
+      // Mostly text, so that there need not be many links until the socket's buffers are full.
+      const chunk = encoder.encode(`<p><a href='/é'>a link</a> ${"and text ".repeat(40)}</p>\\n`.repeat(100));
       return rewriter.transform(new Response(new ReadableStream({
         pull(c) { pulled++; c.enqueue(chunk.slice()); }, cancel(reason) { cancelled = String(reason); },
       }), HTML));
