@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -17,6 +18,8 @@ from nano_trio.parent.supervisor import supervise
 __all__ = ["serve"]
 
 _MOST_WORKERS = 512
+_MOST_FILES = 65_536
+"""So many files the processes may open, where the system lets them raise their limit."""
 
 
 def _workers(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
@@ -27,6 +30,20 @@ def _workers(context: click.Context, option: click.Parameter, value: str | None)
     if not value.isdecimal() or not 1 <= int(value) <= _MOST_WORKERS:
         raise click.BadParameter(f'expected a number from 1 to {_MOST_WORKERS} or "auto", got {value!r}', param=option)
     return int(value)
+
+
+def _raise_file_limit() -> None:
+    """Shells allow 1024 open files, for the sake of programs that use select(), and would let in 921 clients. Workers
+    inherit what their parent may."""
+    try:
+        import resource
+    except ImportError:  # no such limit (Windows)
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS has a limit of its own besides
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _worker_command(arguments: dict[str, Any]) -> list[str]:
@@ -129,6 +146,7 @@ def serve(
         "access_log": access_log,
         "dev": dev,
     }
+    _raise_file_limit()
     if not no_parent:
         sys.exit(supervise(_worker_command(arguments), workers=workers or 1))
     from nano_trio.cli.worker import serve_quickly

@@ -75,7 +75,7 @@ class Http:
         metadata=about(
             "open connections of all clients together; beyond it the longest idle ones make room, else new ones wait",
             Reload.LIVE,
-            default="nine tenths of the open files that the system allows",
+            default="nine tenths of the open files that the system allows (ulimit -Hn, 65,536 at most)",
         ),
     )
     max_connections_per_client: Annotated[

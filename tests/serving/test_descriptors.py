@@ -40,11 +40,11 @@ export default { async fetch() {
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, files: int | None = None, **keys: object) -> Iterator[Running]:
-    """A server of this very process, which may open so many files."""
+def running(folder: Path, *, files: int | None = None, limit: str = "-n", **keys: object) -> Iterator[Running]:
+    """A server of this very process, which may open so many files; ``limit``: which of the limits that is."""
     (folder / "nano.json").write_text(json.dumps({"port": 0, "state_dir": "state", "log": {"format": "json"}, **keys}))
-    limit = () if files is None else ("sh", "-c", f'ulimit -n {files}; exec "$@"', "sh")
-    started = Running(folder, ["serve", "--no-parent", "--config", "nano.json"], {}, (*limit, *COMMAND))
+    limited = () if files is None else ("sh", "-c", f'ulimit {limit} {files}; exec "$@"', "sh")
+    started = Running(folder, ["serve", "--no-parent", "--config", "nano.json"], {}, (*limited, *COMMAND))
     try:
         yield started
         started.signal(signal.SIGTERM)
@@ -167,3 +167,17 @@ def test_files_are_polled_where_there_is_no_descriptor_for_a_watcher(tmp_path: P
             (tmp_path / "app" / "more").mkdir()
             server.wait_for("files cannot be watched; they are polled instead")
         becomes("three")
+
+
+def test_more_clients_are_let_in_than_the_shell_has_files_for(tmp_path: Path) -> None:
+    """The process raises its limit to what the system lets it have."""
+    with running(
+        tmp_path, files=64, limit="-Sn", apps=[app(tmp_path, "app", "export default { fetch: () => new Response() };")]
+    ) as server:
+        port = server.port()
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 30)) for _ in range(200)]
+            for _ in range(2):
+                for client in clients:
+                    client.sendall(b"GET / HTTP/1.1\r\nHost: app\r\n\r\n")
+                    assert client.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
