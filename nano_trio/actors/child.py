@@ -33,7 +33,7 @@ class ChildState(enum.Enum):
     RUNNING = "running"
     STOPPING = "stopping"
     WAITING = "waiting"
-    """It is to be started: at once, or after a pause."""
+    """It is to be started: after a pause, or with the group that it belongs to."""
     ENDED = "ended"
     """A transient child that returned."""
 
@@ -112,7 +112,7 @@ class Child:
 
     __slots__ = ("intensity", "last_error", "life", "restarts", "since", "spec", "state")
 
-    def __init__(self, spec: ChildSpec, intensity: RestartIntensity) -> None:
+    def __init__(self, spec: ChildSpec, intensity: RestartIntensity | None) -> None:
         self.spec = spec
         self.state = ChildState.WAITING
         self.life: Life | None = None
@@ -120,6 +120,7 @@ class Child:
         self.restarts = 0
         self.last_error: str | None = None
         self.intensity = intensity
+        """Its own, with ``apart``."""
 
     def enter(self, state: ChildState) -> None:
         self.state, self.since = state, time.time()

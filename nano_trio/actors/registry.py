@@ -84,6 +84,7 @@ class Registry:
                 ChildSpec(id="small tasks", run=self._small_tasks, reports=True, snapshot=self._count_small_tasks),
                 ChildSpec(id="idle sweep", run=self._sweep),
             ],
+            apart=True,
         )
         self._own = ("cpu scheduler", "blank isolates", "small tasks", "idle sweep")
         self._nursery: trio.Nursery | None = None

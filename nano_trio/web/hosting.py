@@ -111,6 +111,7 @@ class Hosting:
                 ChildSpec(id="apps", run=registry.run, reports=True, snapshot=registry.tree),
                 *(ChildSpec.of(supervisor) for supervisor in server.supervisors),
             ],
+            apart=True,
         )
         self._base = config if base is None else base
         self._turn = trio.Lock()

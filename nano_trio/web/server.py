@@ -112,9 +112,9 @@ class Server:
         self._watching: dict[int, trio.CancelScope] = {}
         self._numbered = 0
         self.supervisors = (
-            Supervisor("connections", tasks),
-            Supervisor("listeners"),
-            Supervisor("operations"),
+            Supervisor("connections", tasks, apart=True),
+            Supervisor("listeners", apart=True),
+            Supervisor("operations", apart=True),
         )
         self._serving, self._accepting, self.operations = self.supervisors
 

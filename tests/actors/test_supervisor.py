@@ -13,11 +13,11 @@ import pytest
 import structlog
 import trio
 import trio.testing
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nano_trio.actors.child import ChildSpec, Restart
-from nano_trio.actors.supervisor import Supervisor
+from nano_trio.actors.supervisor import Strategy, Supervisor
 
 PERMANENT, TRANSIENT, TEMPORARY = Restart.PERMANENT, Restart.TRANSIENT, Restart.TEMPORARY
 
@@ -85,24 +85,32 @@ def toys(names: str, log: list[tuple[str, str]]) -> dict[str, Toy]:
     return {name: Toy(name, log) for name in names}
 
 
-def supervised(three: dict[str, Toy], **keys: Any) -> Supervisor:
-    return Supervisor("top", [toy.spec() for toy in three.values()], jitter=lambda: 0, **keys)
+def supervised(strategy: Strategy, three: dict[str, Toy], **keys: Any) -> Supervisor:
+    return Supervisor("top", [toy.spec() for toy in three.values()], strategy=strategy, jitter=lambda: 0, **keys)
 
 
 async def settle() -> None:
     await trio.testing.wait_all_tasks_blocked()
 
 
-async def test_one_that_crashes_starts_again_alone_and_all_stop_in_reverse_order() -> None:
+@pytest.mark.parametrize(
+    ("strategy", "after"),
+    [
+        (Strategy.ONE_FOR_ONE, ["crash b", "start b"]),
+        (Strategy.REST_FOR_ONE, ["crash b", "stop c", "start b", "start c"]),
+        (Strategy.ONE_FOR_ALL, ["crash b", "stop c", "stop a", "start a", "start b", "start c"]),
+    ],
+)
+async def test_who_starts_again_and_in_which_order(strategy: Strategy, after: list[str]) -> None:
     log: list[tuple[str, str]] = []
     three = toys("abc", log)
-    async with running(supervised(three)) as supervisor:
+    async with running(supervised(strategy, three)) as supervisor:
         assert log == [("start", "a"), ("start", "b"), ("start", "c")]
         log.clear()
         three["b"].tell("crash")
         await settle()
-        assert log == [("crash", "b"), ("start", "b")]
-        assert supervisor.restarts == 1
+        assert [" ".join(entry) for entry in log] == after
+        assert supervisor.restarts == sum(what.startswith("start") for what in after)
         assert supervisor.last_error == "b: Boom: b"
         log.clear()
     assert log == [("stop", "c"), ("stop", "b"), ("stop", "a")]
@@ -128,33 +136,50 @@ async def test_whether_an_end_matters(restart: Restart, how: str, again: bool, k
         assert ("a" in supervisor) is known
 
 
-async def test_one_that_crashes_too_often_waits_alone(autojump_clock: trio.testing.MockClock) -> None:
+async def test_too_many_restarts_stop_all_for_a_while(autojump_clock: trio.testing.MockClock) -> None:
     log: list[tuple[str, str]] = []
     three = toys("abc", log)
-    async with running(supervised(three, max_restarts=1, window_s=10)) as supervisor:
+    async with running(supervised(Strategy.ONE_FOR_ONE, three, max_restarts=1, window_s=10)) as supervisor:
         for pause in (1, 2, 4):
-            while three["b"].lives:
+            while supervisor.state.value == "running":
                 three["b"].tell("crash")
                 await settle()
-            crashed = trio.current_time()
+            assert [toy.lives for toy in three.values()] == [0, 0, 0]
+            assert log[-2:] == [("stop", "c"), ("stop", "a")]
+            failed = trio.current_time()
             await trio.sleep(pause - 0.01)
-            assert [toy.lives for toy in three.values()] == [1, 0, 1]
-            assert [child["state"] for child in supervisor.tree()["children"]] == ["running", "waiting", "running"]
+            assert supervisor.state.value == "failed"
             await trio.sleep(0.02)
             assert [toy.lives for toy in three.values()] == [1, 1, 1]
-            assert trio.current_time() - crashed < pause + 0.1
-        assert {name for _, name in log[3:]} == {"b"}
+            assert log[-3:] == [("start", "a"), ("start", "b"), ("start", "c")]
+            assert trio.current_time() - failed < pause + 0.1
 
 
-async def test_one_that_fails_to_start_again_is_started_anew() -> None:
+async def test_apart_one_that_fails_waits_alone(autojump_clock: trio.testing.MockClock) -> None:
     log: list[tuple[str, str]] = []
     three = toys("abc", log)
-    async with running(supervised(three)):
+    async with running(supervised(Strategy.ONE_FOR_ONE, three, max_restarts=0, apart=True)) as supervisor:
+        three["b"].tell("crash")
+        await settle()
+        assert [toy.lives for toy in three.values()] == [1, 0, 1]
+        assert [child["state"] for child in supervisor.tree()["children"]] == ["running", "waiting", "running"]
+        await trio.sleep(1.1)
+        assert [toy.lives for toy in three.values()] == [1, 1, 1]
+        assert log[3:] == [("crash", "b"), ("start", "b")]
+    with pytest.raises(ValueError, match="apart"):
+        Supervisor("top", strategy=Strategy.ONE_FOR_ALL, apart=True)
+
+
+async def test_a_group_whose_start_fails_is_started_anew() -> None:
+    log: list[tuple[str, str]] = []
+    three = toys("abc", log)
+    async with running(supervised(Strategy.REST_FOR_ONE, three)):
         log.clear()
         three["b"].fails_to_start = 2
         three["b"].tell("crash")
         await settle()
-        assert [" ".join(entry) for entry in log] == ["crash b", "fail b", "fail b", "start b"]
+        expected = ["crash b", "stop c", "fail b", "fail b", "start b", "start c"]
+        assert [" ".join(entry) for entry in log] == expected
 
 
 async def test_what_fails_at_the_first_start_is_raised() -> None:
@@ -162,50 +187,35 @@ async def test_what_fails_at_the_first_start_is_raised() -> None:
     three = toys("abc", log)
     three["c"].fails_to_start = 1
     with pytest.RaisesGroup(Boom, flatten_subgroups=True):
-        async with running(supervised(three)):
+        async with running(supervised(Strategy.ONE_FOR_ONE, three)):
             raise AssertionError("it has not started")
     assert log[-2:] == [("stop", "b"), ("stop", "a")]
 
 
-async def test_children_are_added_by_name() -> None:
+async def test_children_come_and_go_by_name() -> None:
     log: list[tuple[str, str]] = []
     async with running(Supervisor("top")) as supervisor:
-        first, second, third = toys("abc", log).values()
-        assert await supervisor.start_child(first.spec()) == "a"
+        toy = Toy("a", log)
+        assert await supervisor.start_child(toy.spec()) == "a"
         with pytest.raises(ValueError, match="already"):
-            await supervisor.start_child(first.spec())
-        with pytest.raises(ValueError, match="already"):
-            supervisor.add(first.spec())
-        second.fails_to_start = 1
+            await supervisor.start_child(toy.spec())
+        assert await supervisor.restart_child("a")
+        assert [what for what, _ in log] == ["start", "stop", "start"]
+        assert await supervisor.terminate_child("a")
+        assert toy.lives == 0
+        assert not await supervisor.terminate_child("a")
+        assert not await supervisor.restart_child("a")
+        toy.fails_to_start = 1
         with pytest.raises(Boom):
-            await supervisor.start_child(second.spec())
+            await supervisor.start_child(toy.spec())
+        assert "a" not in supervisor
+        supervisor.add(toy.spec())
         await settle()
-        assert "b" not in supervisor
-        supervisor.add(third.spec())
-        await settle()
-        assert [toy.lives for toy in (first, second, third)] == [1, 0, 1]
+        assert toy.lives == 1
     with pytest.raises(RuntimeError, match="does not run"):
-        supervisor.add(second.spec())
+        supervisor.add(toy.spec())
     with pytest.raises(RuntimeError, match="does not run"):
-        await supervisor.start_child(second.spec())
-
-
-async def test_who_waits_for_a_start_is_told_that_it_stops() -> None:
-    log: list[tuple[str, str]] = []
-
-    async def never_starts(*, task_status: trio.TaskStatus[str]) -> None:
-        await trio.sleep_forever()
-
-    async def start(spec: ChildSpec) -> None:
-        with pytest.raises(RuntimeError, match="the supervisor top has stopped"):
-            await supervisor.start_child(spec)
-
-    async with trio.open_nursery() as callers, running(Supervisor("top")) as supervisor:
-        callers.start_soon(start, ChildSpec(id="never", run=never_starts, reports=True))
-        await settle()
-        callers.start_soon(start, Toy("behind it", log).spec())
-        await settle()
-    assert log == []
+        await supervisor.terminate_child("a")
 
 
 async def test_stopping_asks_then_cancels_then_leaves_behind(autojump_clock: trio.testing.MockClock) -> None:
@@ -228,11 +238,15 @@ async def test_stopping_asks_then_cancels_then_leaves_behind(autojump_clock: tri
     )
     async with running(supervisor):
         begun = trio.current_time()
-        await supervisor.stop()
+        await supervisor.terminate_child("willing")
+        assert (log[-1], trio.current_time() - begun) == (("return", "willing"), 0)
+        await supervisor.terminate_child("deaf")
+        assert (log[-1], trio.current_time() - begun) == (("stop", "deaf"), 3)
+        await supervisor.terminate_child("stubborn")
         assert trio.current_time() - begun == 8
-        assert log[3:] == [("return", "willing"), ("stop", "deaf")]
-        assert (stubborn.lives, supervisor.tree()["hung"]) == (1, ["stubborn"])
-    assert (stubborn.lives, trio.current_time() - begun) == (0, 103)
+        assert (stubborn.lives, supervisor.tree()["hung"]) == (1, {"stubborn": 1})
+        await trio.sleep(96)
+        assert (stubborn.lives, "hung" in supervisor.tree()) == (0, False)
 
 
 async def test_a_tree_stops_from_the_leaves() -> None:
@@ -278,7 +292,7 @@ async def test_what_is_no_exception_goes_through() -> None:
 # -- properties -------------------------------------------------------------------------------------------------------
 
 _ACTIONS = st.one_of(
-    st.tuples(st.sampled_from(["crash", "return", "linger", "unstartable"]), st.integers(0, 4)),
+    st.tuples(st.sampled_from(["crash", "return", "end", "restart", "linger", "unstartable"]), st.integers(0, 4)),
     st.tuples(st.just("sleep"), st.floats(0.01, 30)),
     st.tuples(st.just("add"), st.integers(0, 2)),
 )
@@ -286,29 +300,49 @@ _ACTIONS = st.one_of(
 
 @settings(max_examples=150)
 @given(
+    strategy=st.sampled_from(Strategy),
     kinds=st.lists(st.sampled_from(Restart), min_size=1, max_size=5),
     max_restarts=st.integers(0, 3),
+    apart=st.booleans(),
     actions=st.lists(_ACTIONS, max_size=25),
 )
-def test_whatever_happens(kinds: list[Restart], max_restarts: int, actions: list[tuple[str, Any]]) -> None:
-    story = Story(kinds, max_restarts)
+@example(  # what is added while another one waits for those below it
+    strategy=Strategy.REST_FOR_ONE,
+    kinds=[Restart.TRANSIENT, Restart.PERMANENT],
+    max_restarts=1,
+    apart=False,
+    actions=[("crash", 1), ("unstartable", 1), ("add", 0), ("return", 0), ("add", 0)],
+)
+def test_whatever_happens(
+    strategy: Strategy, kinds: list[Restart], max_restarts: int, apart: bool, actions: list[tuple[str, Any]]
+) -> None:
+    story = Story(strategy, kinds, max_restarts, apart and strategy is Strategy.ONE_FOR_ONE)
     trio.run(functools.partial(story.play_and_check, actions), clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 class Story:
     """One supervisor with toys, and what must hold of it at every moment and at the end."""
 
-    def __init__(self, kinds: list[Restart], max_restarts: int) -> None:
+    def __init__(self, strategy: Strategy, kinds: list[Restart], max_restarts: int, apart: bool) -> None:
+        self.strategy = strategy
         self.log = Watched(self)
         self.toys: list[Toy] = []
         self.kinds: dict[str, Restart] = {}
+        self.gone: set[str] = set()
+        self.by_hand = False
         self.ended_at: dict[str, float] = {}
-        self.at_once: dict[str, list[float]] = {}
+        self.at_once: list[float] = []
         """When a child was started again in the moment in which it had ended."""
         self.names = itertools.count()
         self.max_restarts = max_restarts
+        self.apart = apart
         self.supervisor = Supervisor(
-            "top", [self.toy(kind) for kind in kinds], max_restarts=max_restarts, window_s=10, jitter=lambda: 0
+            "top",
+            [self.toy(kind) for kind in kinds],
+            strategy=strategy,
+            max_restarts=max_restarts,
+            window_s=10,
+            apart=apart,
         )
 
     def toy(self, kind: Restart) -> ChildSpec:
@@ -326,9 +360,9 @@ class Story:
                 toy.fails_to_start = 0
             await trio.sleep(300)
             self.check_end()
-            for times in self.at_once.values():
-                for begin in times:
-                    assert sum(begin <= at < begin + 10 for at in times) <= self.max_restarts
+            if self.strategy is Strategy.ONE_FOR_ONE and not self.apart:
+                for begin in self.at_once:
+                    assert sum(begin <= at < begin + 10 for at in self.at_once) <= self.max_restarts + 1
             await self.supervisor.stop()
             assert [toy.lives for toy in self.toys] == [0] * len(self.toys)
 
@@ -343,6 +377,14 @@ class Story:
         match what:
             case "crash" | "return" if toy.lives:
                 toy.tell(what)
+            case "end":
+                await self.supervisor.terminate_child(toy.name)
+                self.gone.add(toy.name)
+            case "restart":
+                toy.fails_to_start = 0
+                self.by_hand = True
+                await self.supervisor.restart_child(toy.name)
+                self.by_hand = False
             case "linger":
                 toy.linger_s = 1.5
             case "unstartable":
@@ -352,17 +394,24 @@ class Story:
         """Called at each event, with the toys as they are then."""
         toy = next(toy for toy in self.toys if toy.name == name)
         assert toy.lives <= 1, "two lives at once"
+        later = [other for other in self.toys[self.toys.index(toy) + 1 :] if other.lives]
+        if what == "start" and self.strategy is not Strategy.ONE_FOR_ONE:
+            # Those that start after it stand on it: they must not run when it begins.
+            assert not later or self.by_hand, f"{name} starts below {later}"
         now = trio.current_time()
         if what in ("crash", "return", "fail"):
             self.ended_at[name] = now
-        elif what == "start" and self.ended_at.pop(name, None) == now:
-            self.at_once.setdefault(name, []).append(now)
+        elif what == "start" and self.ended_at.pop(name, None) == now and not self.by_hand:
+            self.at_once.append(now)
 
     def check_end(self) -> None:
         tree = {child["id"]: child for child in self.supervisor.tree()["children"]}
         for toy in self.toys:
             kind = self.kinds[toy.name]
-            if kind is PERMANENT:
+            if toy.name in self.gone:
+                assert toy.name not in tree
+                assert toy.lives == 0
+            elif kind is PERMANENT:
                 assert toy.lives == 1, "a permanent child was lost"
                 assert tree[toy.name]["state"] == "running"
             elif kind is TRANSIENT:
