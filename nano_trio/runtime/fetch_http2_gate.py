@@ -6,7 +6,7 @@ before h2, as one does in the server (``web/http2_session.py``), sees the nine o
 
 - hands out whole frames a few at a time, so that others run in between (:meth:`Gate.take`);
 - has heads and frames that bring nothing (PING, SETTINGS, WINDOW_UPDATE, empty DATA, unknown ones) paid from an
-  account, which refills with time and with real work. One that is empty ends the connection;
+  account (``http2_accounts.py``). One that is empty ends the connection;
 - bounds what h2 does with one frame: a field block in bytes, SETTINGS in entries.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import struct
 
 from nano_trio.runtime.fetch_errors import FetchError
+from nano_trio.runtime.http2_accounts import COSTS, PER_DATA_SENT, PER_REQUEST, patience
 
 __all__ = ["Gate"]
 
@@ -26,16 +27,9 @@ _BLOCK_FRAMES = 16
 """Of a field block, compressed; Huffman's code takes some 0.2 µs an octet in Python."""
 _SETTINGS_ENTRIES = 64
 
-_PATIENCE = 1000.0
-_PATIENCE_PER_S = 100.0
-_PATIENCE_PER_REQUEST = 8.0
-_PATIENCE_PER_DATA = 3.0
-"""For each DATA frame sent: a server may open two windows for it at once."""
-
 _header = struct.Struct(">HBBBL").unpack_from
 _END_STREAM, _END_HEADERS, _PADDED = 0x1, 0x4, 0x8
-_DATA, _HEADERS, _SETTINGS, _PING, _CONTINUATION = 0, 1, 4, 6, 9
-_COSTS = {_SETTINGS: 10.0, _PING: 2.0}
+_DATA, _HEADERS, _SETTINGS, _CONTINUATION = 0, 1, 4, 9
 
 
 class Gate:
@@ -44,8 +38,7 @@ class Gate:
     def __init__(self, now: float) -> None:
         self._buffer = b""
         self._block_bytes = self._block_frames = 0
-        self._patience = _PATIENCE
-        self._patience_at = now
+        self._patience = patience(now)
 
     def feed(self, data: bytes) -> None:
         """Append what arrived."""
@@ -72,16 +65,16 @@ class Gate:
 
     def requested(self) -> None:
         """A request was sent."""
-        self._patience = min(_PATIENCE, self._patience + _PATIENCE_PER_REQUEST)
+        self._patience.earn(PER_REQUEST)
 
     def sent(self) -> None:
         """A DATA frame was sent."""
-        self._patience = min(_PATIENCE, self._patience + _PATIENCE_PER_DATA)
+        self._patience.earn(PER_DATA_SENT)
 
     def _admit(self, kind: int, flags: int, length: int, first: int, now: float) -> None:
         if kind == _DATA:
             if length - (first + 1 if flags & _PADDED else 0) > 0:
-                self._patience = min(_PATIENCE, self._patience + 1)
+                self._patience.earn(1)
             elif not flags & _END_STREAM:
                 self._spend(1.0, now)
             return
@@ -94,14 +87,10 @@ class Gate:
                 raise FetchError("ERR_HEADERS_TOO_LARGE", "the response's headers are too large")
         elif kind == _SETTINGS and length > _SETTINGS_ENTRIES * 6:
             raise _broken("too many settings")
-        self._spend(_COSTS.get(kind, 1.0), now)
+        self._spend(COSTS.get(kind, 1.0), now)
 
     def _spend(self, cost: float, now: float) -> None:
-        if now > self._patience_at:
-            self._patience = min(_PATIENCE, self._patience + (now - self._patience_at) * _PATIENCE_PER_S)
-            self._patience_at = now
-        self._patience -= cost
-        if self._patience < 0:
+        if not self._patience.pay(cost, now):
             raise _broken("too many frames that bring nothing")
 
 

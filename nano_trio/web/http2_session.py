@@ -43,6 +43,7 @@ from h2.events import (
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame, SettingsFrame
 
+from nano_trio.runtime.http2_accounts import COSTS, PER_DATA_SENT, PER_REQUEST, TokenBucket, patience
 from nano_trio.runtime.http2_state import Http2State
 from nano_trio.web.http2_fields import Block, FieldDecoder, FieldEncoder, ResponseFields
 from nano_trio.web.settings import Limits
@@ -65,11 +66,6 @@ _SETTINGS_ENTRIES = 64
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _LAST = (1 << 31) - 1
 
-_PATIENCE = 1000.0
-_PATIENCE_PER_S = 100.0
-_PATIENCE_PER_REQUEST = 8.0
-_PATIENCE_PER_DATA = 3.0
-"""For each DATA frame sent: a client may open two windows for it at once."""
 _RESETS = 200.0
 _RESETS_PER_S = 20.0
 
@@ -77,7 +73,6 @@ _header = struct.Struct(">HBBBL").unpack_from
 _END_STREAM, _END_HEADERS, _ACK, _PADDED = 0x1, 0x4, 0x1, 0x8
 _WITH_MORE = _END_STREAM | _PADDED
 _DATA_FRAME, _HEADERS, _PRIORITY, _RST, _SETTINGS, _PUSH, _PING, _GOAWAY, _WINDOW, _CONTINUATION = range(10)
-_COSTS = {_SETTINGS: 10.0, _PING: 2.0}
 
 
 _ENFORCED = Settings(client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: _LAST})
@@ -158,12 +153,10 @@ class Session:
         "_limits",
         "_made",
         "_patience",
-        "_patience_at",
         "_position",
         "_promised",
         "_received",
         "_resets",
-        "_resets_at",
         "now",
         "over",
     )
@@ -203,10 +196,8 @@ class Session:
         self._block_frames = 0
         self._received = 0
         self._promised = _LAST
-        self._patience = _PATIENCE
-        self._patience_at = now
-        self._resets = _RESETS
-        self._resets_at = now
+        self._patience = patience(now)
+        self._resets = TokenBucket(_RESETS, _RESETS_PER_S, now)
         self.now = now
         """The time, in seconds, by which accounts refill; the caller keeps it."""
         self.over = False
@@ -293,20 +284,20 @@ class Session:
             self._greeted = True
         if kind == _HEADERS:
             if number > self._h2.highest_inbound_stream_id:
-                self._patience = min(_PATIENCE, self._patience + _PATIENCE_PER_REQUEST)
+                self._patience.earn(PER_REQUEST)
             if not flags & _END_HEADERS:
                 self._block, self._block_bytes, self._block_frames = number, 0, 0
                 self._bound_block(flags, length)
             return True
         if kind == _DATA_FRAME:
             if length - (self._buffer[at] + 1 if flags & _PADDED and length else 0) > 0:
-                self._patience = min(_PATIENCE, self._patience + 1)
+                self._patience.earn(1)
             elif not flags & _END_STREAM:
                 self._spend(1.0, "empty DATA")
             return True
         if kind in (_CONTINUATION, _PUSH):
             self._fail(Codes.PROTOCOL_ERROR, "an unexpected CONTINUATION or PUSH_PROMISE")
-        self._spend(_COSTS.get(kind, 1.0), "frames that bring nothing")
+        self._spend(COSTS.get(kind, 1.0), "frames that bring nothing")
         if kind in (_WINDOW, _RST):
             if number > self._h2.highest_inbound_stream_id:
                 self._fail(Codes.PROTOCOL_ERROR, "a frame for a stream that is idle")
@@ -376,27 +367,17 @@ class Session:
     # ---- accounts ----
 
     def _spend(self, cost: float, what: str) -> None:
-        now = self.now
-        if now > self._patience_at:
-            self._patience = min(_PATIENCE, self._patience + (now - self._patience_at) * _PATIENCE_PER_S)
-            self._patience_at = now
-        self._patience -= cost
-        if self._patience < 0:
+        if not self._patience.pay(cost, self.now):
             self._fail(Codes.ENHANCE_YOUR_CALM, f"too many {what}")
 
     def given_up(self) -> None:
         """A stream ended before it was answered, by the client's doing. Raises :class:`SessionOver` if too many do."""
-        now = self.now
-        if now > self._resets_at:
-            self._resets = min(_RESETS, self._resets + (now - self._resets_at) * _RESETS_PER_S)
-            self._resets_at = now
-        self._resets -= 1
-        if self._resets < 0:
+        if not self._resets.pay(1, self.now):
             self._fail(Codes.ENHANCE_YOUR_CALM, "too many streams given up")
 
     def answered(self) -> None:
         """A stream was answered in full."""
-        self._resets = min(_RESETS, self._resets + 1)
+        self._resets.earn(1)
 
     def _fail(self, code: int, reason: str) -> None:
         """Say goodbye and raise :class:`SessionOver`."""
@@ -432,7 +413,7 @@ class Session:
     def data(self, number: int, data: bytes, *, ended: bool) -> None:
         """Send at most ``room(number)`` bytes."""
         self._h2.send_data(number, data, end_stream=ended)
-        self._patience = min(_PATIENCE, self._patience + _PATIENCE_PER_DATA)
+        self._patience.earn(PER_DATA_SENT)
 
     def reset(self, number: int, code: int) -> None:
         """Give a stream up; nothing happens to one that is over."""
@@ -461,7 +442,7 @@ class Session:
             frame = SettingsFrame(0, settings={SettingCodes.MAX_CONCURRENT_STREAMS: streams})
             self._made = self.take_output() + frame.serialize()
             # Its acknowledgement is not the client's doing.
-            self._patience = min(_PATIENCE, self._patience + _COSTS[_SETTINGS])
+            self._patience.earn(COSTS[_SETTINGS])
 
     @property
     def last(self) -> int:
