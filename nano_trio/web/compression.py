@@ -33,8 +33,8 @@ import brotli
 import trio
 
 from nano_trio.actors.messages import BodyBroken, BodyStream, OutgoingResponse
+from nano_trio.runtime.http_syntax import TOKEN
 from nano_trio.runtime.pieces import WHOLE, Pieces
-from nano_trio.web.http_syntax import TOKEN
 
 if sys.version_info >= (3, 14):
     from compression import zstd

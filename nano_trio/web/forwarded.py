@@ -25,9 +25,9 @@ from collections.abc import Sequence
 
 import attrs
 
+from nano_trio.runtime.http1_framing import ProtocolError
+from nano_trio.runtime.http_syntax import TOKEN
 from nano_trio.web.clients import TrustedProxies, normal_address
-from nano_trio.web.framing import ProtocolError
-from nano_trio.web.http_syntax import TOKEN
 
 __all__ = ["FORWARDING", "Facts", "forwarded_facts", "parse_forwarded", "seen_through", "split_forwarding"]
 

@@ -15,8 +15,8 @@ three stations, the same for both engines:
    Content-Length, two Content-Lengths, any coding but ``chunked``: refused.
 
 :class:`RequestReader` holds the bytes that arrived and goes around: head, body, head, body. ``next_head`` and
-``next_body`` return None when they need more bytes. Bodies are cut by ``framing``, never by an engine; the engines see
-complete heads only and keep no state between them, so one engine serves every connection of the process.
+``next_body`` return None when they need more bytes. Bodies are cut by ``http1_framing``, never by an engine; the
+engines see complete heads only and keep no state between them, so one engine serves every connection of the process.
 
 Equal heads parse equally: keep-alive clients repeat theirs byte for byte, so each engine keeps a small memo. Heads are
 therefore shared and must not be modified.
@@ -33,10 +33,10 @@ import attrs
 from nano_trio.actors import request_ids
 from nano_trio.actors.trace import TraceContext
 from nano_trio.actors.trace import parse as parse_trace
+from nano_trio.runtime.http1_framing import Body, ChunkedBody, LengthBody, ProtocolError
+from nano_trio.runtime.http_syntax import TOKEN_CHARACTER
 from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.forwarded import FORWARDING, seen_through, split_forwarding
-from nano_trio.web.framing import Body, ChunkedBody, LengthBody, ProtocolError
-from nano_trio.web.http_syntax import TOKEN_CHARACTER
 from nano_trio.web.settings import Limits
 
 __all__ = [

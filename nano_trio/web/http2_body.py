@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from nano_trio.actors.messages import BodyBroken
-from nano_trio.web.framing import ProtocolError
+from nano_trio.runtime.http1_framing import ProtocolError
 from nano_trio.web.http2_session import STREAM_WINDOW
 
 if TYPE_CHECKING:

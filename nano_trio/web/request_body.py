@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from nano_trio.actors.messages import BodyBroken
-from nano_trio.web.framing import ProtocolError
+from nano_trio.runtime.http1_framing import ProtocolError
 
 if TYPE_CHECKING:
     from nano_trio.web.connection import Connection

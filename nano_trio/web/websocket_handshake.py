@@ -13,10 +13,10 @@ import re
 import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
+from nano_trio.runtime.http1_framing import ProtocolError
+from nano_trio.runtime.http_syntax import TOKEN
 from nano_trio.runtime.websocket_protocol import accept_of
-from nano_trio.web.framing import ProtocolError
 from nano_trio.web.http1 import Head
-from nano_trio.web.http_syntax import TOKEN
 from nano_trio.web.response_head import BadResponse, date_line, field_line
 from nano_trio.web.websocket_compression import Compression, Offer, agree, parse_extensions
 

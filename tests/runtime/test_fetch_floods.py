@@ -7,11 +7,11 @@ import gzip
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import h11
 import pytest
 import trio
 
 from nano_trio.runtime import fetch_decoding, fetch_http1, pace
+from nano_trio.runtime.http1_responses import ResponseReader
 
 from .fetching import Fetching, fetching
 
@@ -81,12 +81,12 @@ async def _run(js: Fetching, counted: Counted, source: str, url: str) -> Any:
 )
 async def test_chunks_of_a_byte(source: str, result: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + _TINY * 40_000 + b"0\r\n\r\n"
-    events = Counted(monkeypatch, h11.Connection, "next_event")
+    steps = Counted(monkeypatch, ResponseReader, "piece")
     async with answering(answer) as url, fetching() as js:
-        assert await _run(js, events, source, url) == result
+        assert await _run(js, steps, source, url) == result
         assert js.open_fetches == 0
     # Trio runs the tasks of a pass in any order: two passes' worth.
-    assert events.most <= 2 * pace._MOST_STEPS * fetch_http1._UNPACED * (fetch_http1._EVENTS_AT_ONCE + 1)
+    assert steps.most <= 2 * pace._MOST_STEPS * fetch_http1._UNPACED
 
 
 async def test_chunks_that_came_together_are_one_piece() -> None:

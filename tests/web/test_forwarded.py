@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nano_trio.runtime.http1_framing import ProtocolError
 from nano_trio.web.clients import TrustedProxies, client_key
 from nano_trio.web.forwarded import FORWARDING, Facts, forwarded_facts, parse_forwarded
-from nano_trio.web.framing import ProtocolError
 from nano_trio.web.router import Route, Router
 from tests.web.apps import App, connected, echo_app, running, text
 from tests.web.secure import encrypted, secured

@@ -1,7 +1,8 @@
-"""Where a request body ends: Content-Length and the chunked coding (RFC 9112 sections 6.2 and 7.1), strictly.
+"""Where a body ends in HTTP/1.1: Content-Length and the chunked coding (RFC 9112 sections 6.2 and 7.1).
 
 Both cut pieces out of a buffer the caller holds: ``take(buffer, position)`` returns the next piece and the new
-position. Chunk extensions and trailer fields are checked for their form, bounded, and thrown away.
+position. Chunk extensions and trailer fields are checked for their form, bounded, and thrown away. What is wrong is
+told behind the pieces that came before it.
 """
 
 from __future__ import annotations
@@ -10,20 +11,16 @@ import enum
 import re
 from typing import Protocol
 
-from nano_trio.web.http_syntax import TOKEN
+from nano_trio.runtime.http_syntax import TOKEN
 
 __all__ = ["Body", "ChunkedBody", "LengthBody", "ProtocolError"]
 
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~]*)?").fullmatch
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~]*)?")
 _TRAILER = re.compile(TOKEN.encode() + rb":[\t -~\x80-\xff]*").fullmatch
-_MAX_SIZE_LINE = 1024
-_MAX_TRAILER = 8 * 1024
-_CHUNKS_AT_ONCE = 256
-"""What is cut before others get their turn: a client that makes chunks of one byte has us work half a millisecond."""
 
 
 class ProtocolError(Exception):
-    """The client broke the protocol or a limit. Answer with ``status`` and close the connection.
+    """The peer broke the protocol or a limit. A server answers with ``status`` and closes the connection.
 
     ``fields`` are whole field lines that the answer needs besides.
     """
@@ -36,7 +33,7 @@ class ProtocolError(Exception):
 
 
 class Body(Protocol):
-    """The framing of one request body."""
+    """The framing of one body."""
 
     remaining: int | None
     """Bytes still to come, or None where only the end itself says."""
@@ -88,6 +85,14 @@ class ChunkedBody:
     A piece is what is here of so many chunks that cutting it holds up nobody.
     """
 
+    size_line = _SIZE_LINE
+    max_size_line = 1024
+    """Bytes of a chunk's size with its extensions."""
+    max_trailer = 8 * 1024
+    """Bytes of a trailer field."""
+    chunks_at_once = 256
+    """What is cut before others get their turn: a peer that makes chunks of one byte has us work half a millisecond."""
+
     __slots__ = ("_left", "_limit", "_overhead", "_part", "_total", "remaining")
 
     def __init__(self, limit: float, overhead: int) -> None:
@@ -100,36 +105,39 @@ class ChunkedBody:
 
     def take(self, buffer: bytes, position: int) -> tuple[bytes | None, int]:
         pieces: list[bytes] = []
-        while self._part is not _Part.END and len(pieces) < _CHUNKS_AT_ONCE:
-            if self._part is _Part.DATA:
-                piece = buffer[position : position + self._left]
-                if not piece:
-                    break
-                pieces.append(piece)
-                position += len(piece)
-                self._left -= len(piece)
-                if self._left:
-                    break
-                self._part = _Part.DATA_END
-            elif self._part is _Part.DATA_END:
-                mark = buffer[position : position + 2]
-                if not b"\r\n".startswith(mark):
-                    raise ProtocolError(400, "chunk data longer than its size")
-                if len(mark) < 2:
-                    break
-                position += 2
-                self._part = _Part.SIZE
-            else:
-                end = buffer.find(b"\r\n", position)
-                if end < 0:
-                    self._check_partial_line(buffer[position : position + _MAX_TRAILER + 2])
-                    break
-                line = buffer[position:end]
-                position = end + 2
-                if self._part is _Part.SIZE:
-                    self._size(line)
+        try:
+            while self._part is not _Part.END and len(pieces) < self.chunks_at_once:
+                if self._part is _Part.DATA:
+                    piece = buffer[position : position + self._left]
+                    if not piece:
+                        break
+                    pieces.append(piece)
+                    position += len(piece)
+                    self._left -= len(piece)
+                    if self._left:
+                        break
+                    self._part = _Part.DATA_END
+                elif self._part is _Part.DATA_END:
+                    mark = buffer[position : position + 2]
+                    if not b"\r\n".startswith(mark):
+                        raise ProtocolError(400, "chunk data longer than its size")
+                    if len(mark) < 2:
+                        break
+                    position += 2
+                    self._part = _Part.SIZE
                 else:
-                    self._trailer(line)
+                    end = buffer.find(b"\r\n", position)
+                    if end < 0:
+                        self._check_partial_line(buffer[position : position + self.max_trailer + 2])
+                        break
+                    if self._part is _Part.SIZE:
+                        self._size(buffer[position:end])
+                    else:
+                        self._trailer(buffer[position:end])
+                    position = end + 2
+        except ProtocolError:
+            if not pieces:
+                raise
         if pieces:
             return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), position
         return (b"" if self._part is _Part.END else None), position
@@ -139,17 +147,20 @@ class ChunkedBody:
         return self._total <= limit
 
     def _size(self, line: bytes) -> None:
-        match = _SIZE_LINE(line)
+        match = self.size_line.fullmatch(line)
         if match is None:
             raise ProtocolError(400, "malformed chunk size")
-        if len(line) > _MAX_SIZE_LINE:
+        if len(line) > self.max_size_line:
             raise ProtocolError(400, "chunk extension too long")
-        self._spend(len(line) - len(match[1]))
+        self._extension(len(line) - len(match[1]))
         self._left = int(match[1], 16)
         self._total += self._left
         if self._total > self._limit:
             raise ProtocolError(413, "request body too large")
         self._part = _Part.DATA if self._left else _Part.TRAILER
+
+    def _extension(self, count: int) -> None:
+        self._spend(count)
 
     def _trailer(self, line: bytes) -> None:
         if not line:
@@ -157,7 +168,7 @@ class ChunkedBody:
             return
         if _TRAILER(line) is None:
             raise ProtocolError(400, "malformed trailer field")
-        if len(line) > _MAX_TRAILER:
+        if len(line) > self.max_trailer:
             raise ProtocolError(431, "trailer field too large")
         self._spend(len(line) + 2)
 
@@ -167,9 +178,11 @@ class ChunkedBody:
             raise ProtocolError(431, "chunk extensions or trailers too large")
 
     def _check_partial_line(self, partial: bytes) -> None:
-        if b"\n" in partial or b"\r" in partial[:-1]:
+        # Of its end the first half may be here.
+        line = partial.removesuffix(b"\r")
+        if b"\n" in line or b"\r" in line:
             raise ProtocolError(400, "bare CR or LF in the chunked framing")
-        if self._part is _Part.SIZE and len(partial) > _MAX_SIZE_LINE:
+        if self._part is _Part.SIZE and len(line) > self.max_size_line:
             raise ProtocolError(400, "chunk extension too long")
-        if len(partial) > _MAX_TRAILER:
+        if len(line) > self.max_trailer:
             raise ProtocolError(431, "trailer field too large")
