@@ -169,7 +169,8 @@ class ChunkedBody:
     def _check_partial_line(self, partial: bytes) -> None:
         if b"\n" in partial or b"\r" in partial[:-1]:
             raise ProtocolError(400, "bare CR or LF in the chunked framing")
-        if self._part is _Part.SIZE and len(partial) > _MAX_SIZE_LINE:
+        length = len(partial.removesuffix(b"\r"))  # of the line's end, which counts as little as when it is here whole
+        if self._part is _Part.SIZE and length > _MAX_SIZE_LINE:
             raise ProtocolError(400, "chunk extension too long")
-        if len(partial) > _MAX_TRAILER:
+        if length > _MAX_TRAILER:
             raise ProtocolError(431, "trailer field too large")
