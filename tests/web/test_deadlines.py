@@ -70,6 +70,17 @@ async def test_a_lingering_connection_is_given_two_seconds(mock_clock: trio.test
         assert server.connections == 0
 
 
+async def test_who_was_told_408_is_not_told_twice(mock_clock: trio.testing.MockClock) -> None:
+    async with running(echo_app()) as server, connected(server) as client:
+        await client.send(b"GET / HTTP/1.1\r\n")
+        await let(mock_clock, 31)
+        assert (await client.reply()).status == 408
+        assert server.connections == 1
+        await let(mock_clock, 4)
+        assert server.connections == 0
+        assert await client.rest() == b""
+
+
 async def test_a_long_wait_for_the_app_is_no_stall(mock_clock: trio.testing.MockClock) -> None:
     async def slow() -> OutgoingResponse:
         await trio.sleep(500)
