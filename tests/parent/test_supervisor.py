@@ -421,6 +421,28 @@ def test_workers_reload_one_after_another(play: Play, tmp_path: Path) -> None:
     assert running.end().code == 0
 
 
+def test_a_worker_has_its_own_descriptors_only_and_the_first_of_all_announces(play: Play) -> None:
+    script = """
+open_files = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{fd}")]
+records = {os.stat(file).st_ino for file in open_files if "nano-trio-turn" in os.readlink(file)}
+worker.ready()
+say("ready", worker.welcome["worker"], len(records), worker.welcome["announce"])
+worker.serve_until_drained()
+"""
+    running = play(script, workers=3)
+    _ready(running, 3)
+    told = sorted(line.split()[1:] for line in running.out)
+    assert told == [["0", "1", "True"], ["1", "1", "False"], ["2", "1", "False"]]
+    running.out.clear()
+    for worker in workers_of(running):
+        worker.kill()
+    _ready(running, 3)
+    told = sorted(line.split()[1:] for line in running.out)
+    assert told == [["0", "1", "False"], ["1", "1", "False"], ["2", "1", "False"]]
+    running.signal(signal.SIGTERM)
+    running.end()
+
+
 def test_each_worker_is_replaced_by_itself(play: Play) -> None:
     running = play(ROLLING, workers=3)
     _ready(running, 3)

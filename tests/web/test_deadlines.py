@@ -92,6 +92,27 @@ async def test_a_long_wait_for_the_app_is_no_stall(mock_clock: trio.testing.Mock
         assert (await client.reply()).text == "at last"
 
 
+async def test_nor_is_one_after_a_body_that_was_awaited(mock_clock: trio.testing.MockClock) -> None:
+    def handler(request: IncomingRequest) -> object:
+        async def slow() -> OutgoingResponse:
+            assert request.body is not None
+            assert not isinstance(request.body, bytes)
+            size = 0
+            while piece := await request.body.receive():
+                size += len(piece)
+            await trio.sleep(500)
+            return text(f"{size} at last")
+
+        return slow
+
+    async with running(App(handler)) as server, connected(server) as client:  # type: ignore[arg-type]
+        await client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc")
+        await let(mock_clock, 50)
+        await client.send(bytes(99_997))
+        await let(mock_clock, 502)
+        assert (await client.reply()).text == "100000 at last"
+
+
 async def test_a_client_that_takes_nothing_is_cut_off(mock_clock: trio.testing.MockClock) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
