@@ -210,6 +210,21 @@ def test_sockets_of_systemd_are_claimed_by_their_address() -> None:
         assert held.open(0, key, [(socket.AF_INET, ("127.0.0.1", port))], 5) == [wanted]
 
 
+def test_addresses_that_this_machine_lacks_are_no_error_beside_one_that_it_has() -> None:
+    strange, elsewhere = (1000, ("::1", 0)), (socket.AF_INET, ("192.0.2.1", 0))
+    sockets = bind_all([strange, elsewhere, *LOOPBACK, elsewhere, strange], 5)
+    try:
+        assert [sock.getsockname()[0] for sock in sockets] == ["127.0.0.1"]
+        with socket.create_connection(sockets[0].getsockname()):
+            pass
+    finally:
+        for sock in sockets:
+            sock.close()
+    for wanted in ([strange], [elsewhere], [strange, elsewhere]):
+        with pytest.raises(OSError, match=r"not supported|Cannot assign"):
+            bind_all(wanted, 5)
+
+
 @pytest.mark.parametrize(
     "environ",
     [

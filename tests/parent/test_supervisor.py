@@ -443,6 +443,30 @@ worker.serve_until_drained()
     running.end()
 
 
+def test_a_place_is_closed_when_no_worker_listens_there_any_more(play: Play) -> None:
+    script = """
+import socket
+place = {"scheme": "http", "host": "127.0.0.1", "port": 0}
+worker.channel.send("open", id=1, addresses=[[socket.AF_INET, ["127.0.0.1", 0]]], backlog=5, **place)
+with socket.socket(fileno=worker.next("opened")["fds"][0]) as ours:
+    address = ours.getsockname()
+worker.ready()
+socket.create_connection(address).close()
+worker.channel.send("close", **place)
+while True:
+    try:
+        socket.create_connection(address).close()
+    except ConnectionRefusedError:
+        break
+say("closed")
+worker.serve_until_drained()
+"""
+    running = play(script)
+    running.wait_for("closed")
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
+
+
 def test_each_worker_is_replaced_by_itself(play: Play) -> None:
     running = play(ROLLING, workers=3)
     _ready(running, 3)

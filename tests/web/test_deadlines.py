@@ -26,6 +26,22 @@ async def test_an_idle_connection_is_closed_after_75_s(mock_clock: trio.testing.
         assert await client.closed()
 
 
+async def test_one_whose_last_request_came_in_two_parts_is_as_idle(mock_clock: trio.testing.MockClock) -> None:
+    """It is in the midst of no request, and so told nothing."""
+
+    async def later() -> OutgoingResponse:
+        return text("later")
+
+    async with running(App(lambda request: later)) as server, connected(server) as client:
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+        await let(mock_clock, 1)
+        await client.send(b"cde")
+        assert (await client.reply()).text == "later"
+        await let(mock_clock, 78)
+        assert server.connections == 0
+        assert await client.rest() == b""
+
+
 async def test_a_connection_that_never_sends_is_closed(mock_clock: trio.testing.MockClock) -> None:
     async with running(echo_app()) as server, connected(server) as client:
         await let(mock_clock, 77)
