@@ -310,6 +310,8 @@ def test_of_more_log_lines_than_the_output_takes_the_first_are_kept_and_the_loss
         log("error", "the end")
         while "the end" not in read[-1]:
             read.append(lines.readline())
+        log("error", "no more is lost")
+        assert "no more is lost" in lines.readline()
     numbers = [int(line.partition(" line ")[2].split()[0]) for line in read if " line " in line]
     assert numbers[:1000] == list(range(1000))
     assert numbers == sorted(numbers)

@@ -443,16 +443,24 @@ worker.serve_until_drained()
     running.end()
 
 
-def test_a_place_is_closed_when_no_worker_listens_there_any_more(play: Play) -> None:
+@pytest.mark.parametrize("how", ["closes it", "dies"])
+def test_a_place_is_closed_when_no_worker_listens_there_any_more(play: Play, how: str) -> None:
+    """Where one has died and its successor does not ask for it, when that serves."""
     script = """
 import socket
+from pathlib import Path
 place = {"scheme": "http", "host": "127.0.0.1", "port": 0}
-worker.channel.send("open", id=1, addresses=[[socket.AF_INET, ["127.0.0.1", 0]]], backlog=5, **place)
-with socket.socket(fileno=worker.next("opened")["fds"][0]) as ours:
-    address = ours.getsockname()
-worker.ready()
+if worker.life == 1:
+    worker.channel.send("open", id=1, addresses=[[socket.AF_INET, ["127.0.0.1", 0]]], backlog=5, **place)
+    with socket.socket(fileno=worker.next("opened")["fds"][0]) as ours:
+        Path("port").write_text(str(ours.getsockname()[1]))
+address = "127.0.0.1", int(Path("port").read_text())
 socket.create_connection(address).close()
-worker.channel.send("close", **place)
+worker.ready()
+if worker.life == 1:
+    if os.environ["HOW"] == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    worker.channel.send("close", **place)
 while True:
     try:
         socket.create_connection(address).close()
@@ -461,7 +469,7 @@ while True:
 say("closed")
 worker.serve_until_drained()
 """
-    running = play(script)
+    running = play(script, HOW=how)
     running.wait_for("closed")
     running.signal(signal.SIGTERM)
     assert running.end().code == 0
