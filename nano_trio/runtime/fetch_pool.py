@@ -39,6 +39,8 @@ class _Place:
         self.http2: list[Http2Connection] = []
         self.speaks_http2: bool | None = None
         self.learning = trio.Lock()
+        self.asking = 0
+        """How many tasks are about to get a connection."""
 
 
 class ConnectionPool:
@@ -50,6 +52,7 @@ class ConnectionPool:
         self._connector = connector
         self._nursery = nursery
         self._places: dict[Origin, _Place] = {}
+        self._most_places = _MOST_KNOWN_ORIGINS
         self._connections: dict[Connection, Origin] = {}
         self._opening = 0
         self._waiting: deque[trio.Event] = deque()
@@ -62,6 +65,13 @@ class ConnectionPool:
     async def acquire(self, origin: Origin) -> Connection:
         """A connection for one exchange. Raises :class:`FetchError`."""
         place = self._place(origin)
+        place.asking += 1
+        try:
+            return await self._acquire(origin, place)
+        finally:
+            place.asking -= 1
+
+    async def _acquire(self, origin: Origin, place: _Place) -> Connection:
         while True:
             connection = self._take(place)
             if connection is not None:
@@ -82,11 +92,16 @@ class ConnectionPool:
     def _place(self, origin: Origin) -> _Place:
         place = self._places.get(origin)
         if place is None:
-            if len(self._places) >= _MOST_KNOWN_ORIGINS:
-                used = set(self._connections.values())
-                self._places = {key: value for key, value in self._places.items() if key in used}
+            if len(self._places) >= self._most_places:
+                self._forget_unused()
             place = self._places[origin] = _Place()
         return place
+
+    def _forget_unused(self) -> None:
+        used = set(self._connections.values())
+        self._places = {key: place for key, place in self._places.items() if place.asking or key in used}
+        # Where nearly all are in use the next to come shall not look through them again.
+        self._most_places = max(_MOST_KNOWN_ORIGINS, 2 * len(self._places))
 
     def _take(self, place: _Place) -> Connection | None:
         for shared in place.http2:

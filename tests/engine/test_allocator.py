@@ -21,6 +21,7 @@ from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.native import engine_functions, open_library
 from nano_trio.engine.polling import address_of
 from nano_trio.engine.scheduler import CpuScheduler
+from tests.allocations import bytes_of_libc
 
 from .conftest import NewIsolate, heaps_freed, held_at_first
 
@@ -41,24 +42,6 @@ RUNTIME_SIZE = 2000
 LIBC = ctypes.PyDLL(None)
 LIBC.calloc.restype = ctypes.c_void_p
 LIBC.malloc_usable_size.restype = ctypes.c_size_t
-
-
-class MallocInfo(ctypes.Structure):
-    """``struct mallinfo2`` of the C library."""
-
-    _fields_ = [
-        *((name, ctypes.c_size_t) for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd")),
-        *((name, ctypes.c_size_t) for name in ("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")),
-    ]
-
-
-LIBC.mallinfo2.restype = MallocInfo
-
-
-def in_use_of_libc() -> int:
-    """Bytes of the C library's blocks, in this process."""
-    info = LIBC.mallinfo2()
-    return int(info.uordblks + info.hblkhd)
 
 
 def prototyped(library: ctypes.PyDLL) -> ctypes.PyDLL:
@@ -359,7 +342,7 @@ def test_a_size_beyond_all_memory_is_refused() -> None:
 
 
 def test_what_is_left_in_a_heap_goes_with_it() -> None:
-    before, in_libc = held_at_first(), in_use_of_libc()
+    before, in_libc = held_at_first(), bytes_of_libc()
     other = Heap()
     for _ in range(200):
         other.take(64)
@@ -378,7 +361,7 @@ def test_what_is_left_in_a_heap_goes_with_it() -> None:
         if is_trimmed:
             allocator.trim()
         assert allocator.held() == beside
-        assert in_use_of_libc() <= in_libc + (1 << 20)
+        assert bytes_of_libc() <= in_libc + (1 << 20)
     other.close()
     assert allocator.held() == before
 
@@ -386,12 +369,12 @@ def test_what_is_left_in_a_heap_goes_with_it() -> None:
 def test_the_names_that_the_engine_knows_from_the_start_are_slabs_too() -> None:
     """They are made before the engine has this allocator: 240 blocks, to which only one table points."""
     functions()
-    held, of_libc = held_at_first(), in_use_of_libc()
+    held, of_libc = held_at_first(), bytes_of_libc()
     runtime = quickjs.Runtime()
-    plain = in_use_of_libc() - of_libc
+    plain = bytes_of_libc() - of_libc
     allocator.use_slabs(runtime)
     assert allocator.held() - held > 6000
-    assert in_use_of_libc() - of_libc < plain - 8000
+    assert bytes_of_libc() - of_libc < plain - 8000
     context = runtime.new_context()
     assert (
         context.eval("Object.keys({ length: 1, [Symbol.iterator.description]: 2 }).join()") == "length,Symbol.iterator"

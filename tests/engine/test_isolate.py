@@ -6,7 +6,6 @@ import gc
 import weakref
 from typing import Any
 
-import psutil
 import pytest
 import quickjs
 import structlog.testing
@@ -16,8 +15,9 @@ from nano_trio.engine.calls import call
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Entry, IsolateClosed, Limits, StopReason, Turn
+from tests.allocations import allocated
 
-from .conftest import NewIsolate
+from .conftest import NewIsolate, heaps_freed
 
 
 async def test_a_short_turn_runs_where_it_is_submitted(even_clock: None, new_isolate: NewIsolate) -> None:
@@ -444,8 +444,6 @@ async def test_a_closed_isolate_is_gone_at_once(scheduler: CpuScheduler, body: s
 
 
 async def test_memory_returns_after_ten_thousand_isolates(scheduler: CpuScheduler) -> None:
-    process = psutil.Process()
-
     def make_and_close(count: int) -> None:
         for _ in range(count):
             isolate = Isolate(scheduler, limits=Limits())
@@ -456,14 +454,17 @@ async def test_memory_returns_after_ten_thousand_isolates(scheduler: CpuSchedule
             isolate.close()
 
     make_and_close(500)
-    gc.collect()
-    before = process.memory_info().rss
+    await heaps_freed(scheduler)
+    before = allocated()
     for _ in range(100):
         make_and_close(100)
         await trio.lowlevel.checkpoint()
-    gc.collect()
-    # A leak of even one context in a hundred would be 9 MB.
-    assert process.memory_info().rss - before < 6 << 20
+    await heaps_freed(scheduler)
+    after = allocated()
+    print(after.size - before.size, after.blocks - before.blocks)
+    # A leak of even one context in a thousand would be 900 kB, and a block of each isolate's ten thousand blocks.
+    assert after.size - before.size < 200_000
+    assert after.blocks - before.blocks < 2000
 
 
 @pytest.mark.parametrize(

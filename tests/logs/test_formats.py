@@ -69,6 +69,12 @@ def test_json_begins_with_what_all_lines_have() -> None:
     assert list(json.loads(line)) == ["timestamp", "level", "event", "app", "ms"]
 
 
+def test_only_text_shows_a_line_that_is_ready_as_it_is() -> None:
+    """As those of the access log are."""
+    assert text(event="127.0.0.1 - - [x]", app="a", raw=True) == "127.0.0.1 - - [x]"
+    assert json.loads(JsonFormat()(None, "", {"event": "x", "app": "a", "raw": True})) == {"event": "x", "app": "a"}
+
+
 @given(ANY_TEXT)
 def test_escaped_says_all(said: str) -> None:
     assert len(escaped(said)) >= len(said)

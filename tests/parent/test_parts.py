@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import socket
@@ -19,8 +20,9 @@ from nano_trio.parent.channel import Channel, ChannelClosed
 from nano_trio.parent.log import Log
 from nano_trio.parent.quarantine import Quarantine
 from nano_trio.parent.sockets import HeldSockets, bind_all
-from nano_trio.parent.systemd import InheritedSocket
+from nano_trio.parent.systemd import InheritedSocket, inherited_sockets
 from nano_trio.parent.turn_record import TurnRecord, make_record, running_app
+from nano_trio.parent.worker import Worker
 from tests.threads import NO_THREADS
 
 LOOPBACK = [(socket.AF_INET, ("127.0.0.1", 0))]
@@ -208,6 +210,63 @@ def test_sockets_of_systemd_are_claimed_by_their_address() -> None:
         assert held.open(0, key, [(socket.AF_INET, ("127.0.0.1", port))], 5) == [wanted]
 
 
+def test_addresses_that_this_machine_lacks_are_no_error_beside_one_that_it_has() -> None:
+    strange, elsewhere = (1000, ("::1", 0)), (socket.AF_INET, ("192.0.2.1", 0))
+    sockets = bind_all([strange, elsewhere, *LOOPBACK, elsewhere, strange], 5)
+    try:
+        assert [sock.getsockname()[0] for sock in sockets] == ["127.0.0.1"]
+        with socket.create_connection(sockets[0].getsockname()):
+            pass
+    finally:
+        for sock in sockets:
+            sock.close()
+    for wanted in ([strange], [elsewhere], [strange, elsewhere]):
+        with pytest.raises(OSError, match=r"not supported|Cannot assign"):
+            bind_all(wanted, 5)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"LISTEN_FDS": "1"},
+        {"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "web"},
+        {"LISTEN_PID": str(os.getpid())},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "many"},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "-1"},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "0"},
+    ],
+)
+def test_sockets_that_are_not_for_this_process(environ: dict[str, str]) -> None:
+    """Nor are they told to its children."""
+    environ = {**environ, "PATH": "/bin"}
+    assert inherited_sockets(environ) == []
+    assert environ == {"PATH": "/bin"}
+
+
+def test_sockets_of_systemd_have_the_names_that_there_are() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        first = fcntl.fcntl(one.fileno(), fcntl.F_DUPFD, 100)
+        os.dup2(two.fileno(), first + 1)
+        environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "web"}
+        found = inherited_sockets(environ, first)
+        assert [(each.name, each.sock.fileno()) for each in found] == [("web", first), ("unknown", first + 1)]
+        for each in found:
+            assert not os.get_inheritable(each.sock.fileno())
+            assert each.sock.gettimeout() == 0
+            each.sock.close()
+
+
+def test_a_worker_that_cannot_be_started_leaves_nothing_open() -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    worker = Worker(0)
+    for _ in range(3):
+        with pytest.raises(FileNotFoundError):
+            worker.start(["/no/such/program", "{}"], {})
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert (worker.alive, worker.channel, worker.running_app()) == (False, None, None)
+
+
 def test_an_address_that_is_taken_is_an_error_and_opens_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = taken.getsockname()
@@ -251,6 +310,8 @@ def test_of_more_log_lines_than_the_output_takes_the_first_are_kept_and_the_loss
         log("error", "the end")
         while "the end" not in read[-1]:
             read.append(lines.readline())
+        log("error", "no more is lost")
+        assert "no more is lost" in lines.readline()
     numbers = [int(line.partition(" line ")[2].split()[0]) for line in read if " line " in line]
     assert numbers[:1000] == list(range(1000))
     assert numbers == sorted(numbers)

@@ -421,6 +421,60 @@ def test_workers_reload_one_after_another(play: Play, tmp_path: Path) -> None:
     assert running.end().code == 0
 
 
+def test_a_worker_has_its_own_descriptors_only_and_the_first_of_all_announces(play: Play) -> None:
+    script = """
+open_files = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{fd}")]
+records = {os.stat(file).st_ino for file in open_files if "nano-trio-turn" in os.readlink(file)}
+worker.ready()
+say("ready", worker.welcome["worker"], len(records), worker.welcome["announce"])
+worker.serve_until_drained()
+"""
+    running = play(script, workers=3)
+    _ready(running, 3)
+    told = sorted(line.split()[1:] for line in running.out)
+    assert told == [["0", "1", "True"], ["1", "1", "False"], ["2", "1", "False"]]
+    running.out.clear()
+    for worker in workers_of(running):
+        worker.kill()
+    _ready(running, 3)
+    told = sorted(line.split()[1:] for line in running.out)
+    assert told == [["0", "1", "False"], ["1", "1", "False"], ["2", "1", "False"]]
+    running.signal(signal.SIGTERM)
+    running.end()
+
+
+@pytest.mark.parametrize("how", ["closes it", "dies"])
+def test_a_place_is_closed_when_no_worker_listens_there_any_more(play: Play, how: str) -> None:
+    """Where one has died and its successor does not ask for it, when that serves."""
+    script = """
+import socket
+from pathlib import Path
+place = {"scheme": "http", "host": "127.0.0.1", "port": 0}
+if worker.life == 1:
+    worker.channel.send("open", id=1, addresses=[[socket.AF_INET, ["127.0.0.1", 0]]], backlog=5, **place)
+    with socket.socket(fileno=worker.next("opened")["fds"][0]) as ours:
+        Path("port").write_text(str(ours.getsockname()[1]))
+address = "127.0.0.1", int(Path("port").read_text())
+socket.create_connection(address).close()
+worker.ready()
+if worker.life == 1:
+    if os.environ["HOW"] == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    worker.channel.send("close", **place)
+while True:
+    try:
+        socket.create_connection(address).close()
+    except ConnectionRefusedError:
+        break
+say("closed")
+worker.serve_until_drained()
+"""
+    running = play(script, HOW=how)
+    running.wait_for("closed")
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 0
+
+
 def test_each_worker_is_replaced_by_itself(play: Play) -> None:
     running = play(ROLLING, workers=3)
     _ready(running, 3)

@@ -103,3 +103,26 @@ def test_ranges(size: int, first: int, last: int | None) -> None:
 
 def test_combined() -> None:
     assert combined(["a", "1", "b", "2", "a", "3"]) == {"a": "1, 3", "b": "2"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("Thu, 01 Jan 2026 00:00:00 GMT", True),
+        ("Thursday, 01-Jan-26 00:00:00 GMT", True),
+        ("Thu, 01 Jan 2026 00:00:01 GMT", False),
+        ("Wed, 31 Dec 2025 23:59:59 GMT", False),
+        ("no date", False),
+        ('"e"', True),
+        ('"f"', False),
+        ('W/"e"', False),
+    ],
+)
+def test_if_range(condition: str, holds: bool) -> None:
+    """Exactly the date, or the tag, unless it is weak: else what is asked for is all of it."""
+    request = {"range": "bytes=1-2", "if-range": condition}
+    response = {"last-modified": "Thu, 01 Jan 2026 00:00:00 GMT", "etag": '"e"'}
+    found = requested_range(request, response, 10)
+    assert (None if found is None else (found.start, found.end)) == ((1, 3) if holds else None)
+    assert requested_range(request, {}, 10) is None
+    assert requested_range(request, {"last-modified": "no date", "etag": 'W/"e"'}, 10) is None

@@ -201,6 +201,16 @@ def test_the_limit_holds(path: Path, store: SqliteStore) -> None:
     assert urls(store)[-1] == "https://e/large"
 
 
+def test_small_entries_make_room_for_themselves(path: Path, store: SqliteStore) -> None:
+    for number in range(150):
+        store.put(DEFAULT_CACHE, [entry(f"https://e/{number}", b"x" * 50_000)], NOW + number)
+    left = urls(store)
+    assert left == [f"https://e/{number}" for number in range(150 - len(left), 150)]
+    assert len(left) > 60
+    store.close()
+    assert path.stat().st_size <= 4 * MB
+
+
 def test_what_can_never_fit_is_refused_and_removes_nothing(store: SqliteStore) -> None:
     store.put(DEFAULT_CACHE, [entry("https://e/", b"x")], NOW)
     with pytest.raises(CacheFull):

@@ -269,6 +269,7 @@ async def test_a_kept_connection_that_the_server_closed_is_not_noticed() -> None
         (303, "POST", "GET", ""),
         (303, "PUT", "GET", ""),
         (303, "HEAD", "HEAD", ""),
+        (301, "PUT", "PUT", "body"),
         (302, "PUT", "PUT", "body"),
         (307, "POST", "POST", "body"),
         (308, "PUT", "PUT", "body"),

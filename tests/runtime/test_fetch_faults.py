@@ -288,10 +288,27 @@ async def test_idle_connections_are_closed_in_time(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(fetch_client, "_SWEEP_S", 0.05)
     async with running() as upstream, fetching() as js:
         await js.run("await (await fetch(url)).text()", url=f"{upstream.url}/text")
-        assert upstream.open == 1
+        client = js.environment.fetches._client
+        assert client is not None
+        client.pool.close_expired()
+        assert (upstream.open, js.connections) == (1, 1)
         monkeypatch.setattr(fetch_pool, "IDLE_CONNECTION_S", 0.1)
         await upstream.settled()
         assert js.connections == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("fault", ["close-early", "not-http"])
+async def test_what_may_have_been_done_is_not_asked_for_again(method: str, fault: str) -> None:
+    """A request on a connection that was kept open, and of which nobody knows whether it arrived."""
+    async with running() as upstream, fetching() as js:
+        await js.run("await (await fetch(url)).text()", url=f"{upstream.url}/text")
+        code = "await fetch(url, { method, body: method === 'POST' ? 'order' : undefined })"
+        failure = await js.failure(code, url=f"{upstream.url}/{fault}", method=method)
+        assert failure[2] == ("ECONNRESET" if fault == "close-early" else "ERR_PROTOCOL")
+        asked = len(upstream.requests) - 1
+        assert asked == (2 if (method, fault) == ("GET", "close-early") else 1)
+        await upstream.settled()
 
 
 async def test_the_apps_end_closes_everything() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -178,3 +179,42 @@ async def test_the_answer_may_come_before_the_request_is_sent(pair: tuple[Fetchi
     )
     assert result == [413, "too big"]
     assert (await js.run("return (await fetch(url)).status", url=upstream.url)) == 200
+
+
+async def test_a_server_is_not_forgotten_while_it_is_connected_to(tmp_path: Path) -> None:
+    """Of a thousand servers a pool knows whether they speak HTTP/2; who then forgot this one lost its connection."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("late.example").configure_cert(context)
+    asked, others_came = trio.Event(), trio.Event()
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.set()
+        await others_came.wait()
+        return ["127.0.0.1"]
+
+    network = attrs.evolve(OPEN, extra_ca_certs=(tmp_path / "ca.pem",), resolve=resolve)
+    async with running_http2(context) as upstream, fetching(network) as js:
+        url = f"https://late.example:{upstream.port}"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(functools.partial(js.run, "globalThis.late = await fetch(url)", url=f"{url}/text"))
+            await asked.wait()
+            failed = await js.run(
+                """
+                const outcomes = [];
+                for (let third = 0; third < 5; third++) {
+                  const urls = Array.from({ length: 201 }, (_, fourth) => `http://127.0.${third + 1}.${fourth}:${port}/`);
+                  outcomes.push(...await Promise.allSettled(urls.map((url) => fetch(url))));
+                }
+                return outcomes.filter((outcome) => outcome.status === "rejected").length;
+                """,
+                port=upstream.port,
+            )
+            assert failed == 1005
+            others_came.set()
+        again = "await late.text(); return (await (await fetch(url)).json()).headers[':path']"
+        assert await js.run(again, url=f"{url}/again") == "/again"
+        assert upstream.connections == 1
+        await js.failure("await fetch(url)", url=f"{url}/cut")
+        assert await js.run("return (await fetch(url)).status", url=f"{url}/text") == 200

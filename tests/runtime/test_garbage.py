@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.allocations import allocated
+
 from .harness import Bench
 
 DROPPED = {
@@ -23,6 +25,18 @@ DROPPED = {
     "a form": "const f = new FormData(); f.set('a', new Blob(['text'])); await new Response(f).formData()",
     "a copy": "structuredClone({ a: new Map([[1, new Set([2])]]) })",
     "a timer": "clearTimeout(setTimeout(() => {}, 1e6))",
+    "a timer behind another": "globalThis.other ??= setTimeout(() => {}, 1e5); clearTimeout(setTimeout(() => {}, 1e6))",
+    "a timer that ended": "await new Promise((resolve) => setTimeout(resolve, 1))",
+    "an interval that ended itself": (
+        "await new Promise((resolve) => { const id = setInterval(() => { clearInterval(id); resolve(); }, 1); })"
+    ),
+    "a digest": "await crypto.subtle.digest('SHA-256', new Uint8Array(9))",
+    "a fetch that fails": "await fetch('http://127.0.0.1:1/').catch(() => {})",
+    "a fetch that was aborted": "await fetch('http://127.0.0.1:1/', { signal: AbortSignal.abort() }).catch(() => {})",
+    "a WebSocket that fails": "await new Promise((over) => { new WebSocket('ws://127.0.0.1:1/').onclose = over; })",
+    "a compression": "await new Response('a').body.pipeThrough(new CompressionStream('gzip')).getReader().read()",
+    "a digest's stream": "const s = new crypto.DigestStream('SHA-1'); await s.getWriter().close(); await s.digest",
+    "what was rewritten": "await new HTMLRewriter().on('p', {}).transform(new Response('<p>a')).text()",
     "a message": "const { port1, port2 } = new MessageChannel(); port1.postMessage(1); port1.close()",
 }
 
@@ -31,10 +45,11 @@ DROPPED = {
 def test_what_is_dropped_is_freed(bench: Bench, code: str) -> None:
     loop = f"for (let i = 0; i < 500; i++) {{ {code}; }}"
     bench.run(loop)
-    before = bench.heap()
+    before, of_host = bench.heap(), allocated()
     bench.run(loop)
     bench.run(loop)
     assert bench.heap() - before < 50_000
+    assert allocated().blocks - of_host.blocks < 300
 
 
 ACYCLIC = {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame
 from websockets.frames import Opcode as ServerOpcode
-from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
+from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed, RsvBits
 
 from nano_trio.runtime import websocket_client
 from nano_trio.runtime.net_connect import Connected, Origin
@@ -499,3 +499,16 @@ def test_random_data_is_not_lost_in_blocks_marked_as_last() -> None:
     for _ in range(2):
         frames.receive_bytes(frame(2, wire, first=0xC0))
         assert b"".join(bytes(f.payload) for f in frames.received_frames()) == data  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bits", [9, 12, 15])
+def test_a_server_that_has_a_small_window_can_read_what_is_sent(bits: int) -> None:
+    """No distance is longer than the window, however well that would compress."""
+    deflate = Deflate(f"permessage-deflate; client_max_window_bits={bits}", 1 << 20)
+    deflate.compress = True
+    piece = os.urandom(3000)
+    _, sent = deflate.frame_outbound(
+        FrameProtocol(True, []), Opcode.BINARY, RsvBits(False, False, False), piece * 4, True
+    )
+    assert zlib.decompressobj(-bits).decompress(sent + b"\0\0\xff\xff") == piece * 4
+    assert (len(sent) < 6000) == (bits >= 12)

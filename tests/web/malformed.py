@@ -22,6 +22,11 @@ def _post(fields: bytes, body: bytes = b"") -> bytes:
     return b"POST / HTTP/1.1\r\n" + _H + fields + b"\r\n" + body
 
 
+def _extended(count: int) -> bytes:
+    """So many chunks with extensions of a kilobyte."""
+    return (b"1;" + b"a" * 1022 + b"\r\nx\r\n") * count
+
+
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 _SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -89,8 +94,12 @@ CASES: list[tuple[str, bytes, Reading]] = [
     ("LF in an extension", _post(_CHUNKED, b"3;a\nbc\r\nabc\r\n0\r\n\r\n"), 400),
     ("CR in an extension", _post(_CHUNKED, b"3;a\rbc\r\nabc\r\n0\r\n\r\n"), 400),
     ("NUL in an extension", _post(_CHUNKED, b"3;a\0b\r\nabc\r\n0\r\n\r\n"), 400),
+    ("longest extension", _post(_CHUNKED, b"3;" + b"a" * 1022 + b"\r\nabc\r\n0\r\n\r\n"), [("POST", "/", b"abc")]),
+    ("extension a byte too long", _post(_CHUNKED, b"3;" + b"a" * 1023 + b"\r\nabc\r\n0\r\n\r\n"), 400),
     ("long extension", _post(_CHUNKED, b"3;" + b"a" * 2000 + b"\r\nabc\r\n0\r\n\r\n"), 400),
     ("last chunk ended by LF", _post(_CHUNKED, b"0\n\n"), 400),
+    ("longest trailer", _post(_CHUNKED, b"0\r\nA:" + b"b" * 8190 + b"\r\n\r\n"), [("POST", "/", b"")]),
+    ("trailer a byte too long", _post(_CHUNKED, b"0\r\nA:" + b"b" * 8191 + b"\r\n\r\n"), 431),
     ("malformed trailer", _post(_CHUNKED, b"0\r\nno colon\r\n\r\n"), 400),
     ("request in the trailers", _post(_CHUNKED, b"0\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"), 400),
     ("folded trailer", _post(_CHUNKED, b"0\r\nA: b\r\n c\r\n\r\n"), 400),
@@ -112,6 +121,7 @@ CASES: list[tuple[str, bytes, Reading]] = [
     ("two slashes", _get(line=b"GET //evil/x HTTP/1.1"), [("GET", "//evil/x", b"")]),
     ("absolute target", _get(line=b"GET http://b/x?y HTTP/1.1"), [("GET", "/x?y", b"")]),
     ("absolute target with query only", _get(line=b"GET http://b?y HTTP/1.1"), [("GET", "/?y", b"")]),
+    ("absolute target for OPTIONS", _get(line=b"OPTIONS http://b/x HTTP/1.1"), [("OPTIONS", "/x", b"")]),
     ("absolute target with user", _get(line=b"GET http://u@b/ HTTP/1.1"), 400),
     ("absolute target without host", _get(line=b"GET http:/// HTTP/1.1"), 400),
     ("absolute target of another scheme", _get(line=b"GET ftp://b/ HTTP/1.1"), 400),
@@ -189,4 +199,20 @@ CASES: list[tuple[str, bytes, Reading]] = [
     # Pipelines
     ("good, then bad", _get() + _get(b"X : y\r\n"), (_GET, 400)),
     ("body, then rubbish", _post(b"Content-Length: 3\r\n", b"abcd\r\n\r\n"), ([("POST", "/", b"abc")], 400)),
+]
+
+LONG_CASES: list[tuple[str, bytes, Reading]] = [
+    # Beyond what is read at a time, so that over a socket the app has long begun
+    (
+        "extensions as long as a head",
+        _post(_CHUNKED, _extended(64) + b"0;" + b"a" * 63 + b"\r\n\r\n"),
+        [("POST", "/", b"x" * 64)],
+    ),
+    ("extensions longer than a head", _post(_CHUNKED, _extended(64) + b"0;" + b"a" * 64 + b"\r\n\r\n"), 431),
+    (
+        "trailers as long as a head",
+        _post(_CHUNKED, _extended(64) + b"0\r\na:" + b"b" * 60 + b"\r\n\r\n"),
+        [("POST", "/", b"x" * 64)],
+    ),
+    ("trailers longer than a head", _post(_CHUNKED, _extended(64) + b"0\r\na:" + b"b" * 61 + b"\r\n\r\n"), 431),
 ]

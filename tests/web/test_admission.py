@@ -125,6 +125,19 @@ async def test_a_trusted_proxy_may_have_any_number_of_connections() -> None:
         assert [(await one.get()).status, (await two.get()).status] == [200, 200]
 
 
+async def test_connections_of_who_is_trusted_from_now_on_count_no_longer() -> None:
+    async with running(echo_app(), limits=Limits(connections_per_client=2)) as server:
+        limits = server._connection_limits
+        async with connected(server) as one, connected(server) as two:
+            assert [(await one.get()).status, (await two.get()).status] == [200, 200]
+            assert limits.clients == 1
+            limits.take(100, 2, TrustedProxies(["loopback"]))
+            assert limits.clients == 0
+            limits.take(100, 2, ANYONE)
+            assert limits.clients == 1
+            assert not limits.enter("127.0.0.1")
+
+
 async def test_with_the_proxy_protocol_its_clients_count() -> None:
     limits = Limits(connections_per_client=1)
     settings = {"limits": limits, "trusted_proxies": ["loopback"], "proxy_protocol": True}

@@ -26,6 +26,22 @@ async def test_an_idle_connection_is_closed_after_75_s(mock_clock: trio.testing.
         assert await client.closed()
 
 
+async def test_one_whose_last_request_came_in_two_parts_is_as_idle(mock_clock: trio.testing.MockClock) -> None:
+    """It is in the midst of no request, and so told nothing."""
+
+    async def later() -> OutgoingResponse:
+        return text("later")
+
+    async with running(App(lambda request: later)) as server, connected(server) as client:
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+        await let(mock_clock, 1)
+        await client.send(b"cde")
+        assert (await client.reply()).text == "later"
+        await let(mock_clock, 78)
+        assert server.connections == 0
+        assert await client.rest() == b""
+
+
 async def test_a_connection_that_never_sends_is_closed(mock_clock: trio.testing.MockClock) -> None:
     async with running(echo_app()) as server, connected(server) as client:
         await let(mock_clock, 77)
@@ -70,6 +86,17 @@ async def test_a_lingering_connection_is_given_two_seconds(mock_clock: trio.test
         assert server.connections == 0
 
 
+async def test_who_was_told_408_is_not_told_twice(mock_clock: trio.testing.MockClock) -> None:
+    async with running(echo_app()) as server, connected(server) as client:
+        await client.send(b"GET / HTTP/1.1\r\n")
+        await let(mock_clock, 31)
+        assert (await client.reply()).status == 408
+        assert server.connections == 1
+        await let(mock_clock, 4)
+        assert server.connections == 0
+        assert await client.rest() == b""
+
+
 async def test_a_long_wait_for_the_app_is_no_stall(mock_clock: trio.testing.MockClock) -> None:
     async def slow() -> OutgoingResponse:
         await trio.sleep(500)
@@ -79,6 +106,27 @@ async def test_a_long_wait_for_the_app_is_no_stall(mock_clock: trio.testing.Mock
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await let(mock_clock, 502)
         assert (await client.reply()).text == "at last"
+
+
+async def test_nor_is_one_after_a_body_that_was_awaited(mock_clock: trio.testing.MockClock) -> None:
+    def handler(request: IncomingRequest) -> object:
+        async def slow() -> OutgoingResponse:
+            assert request.body is not None
+            assert not isinstance(request.body, bytes)
+            size = 0
+            while piece := await request.body.receive():
+                size += len(piece)
+            await trio.sleep(500)
+            return text(f"{size} at last")
+
+        return slow
+
+    async with running(App(handler)) as server, connected(server) as client:  # type: ignore[arg-type]
+        await client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc")
+        await let(mock_clock, 50)
+        await client.send(bytes(99_997))
+        await let(mock_clock, 502)
+        assert (await client.reply()).text == "100000 at last"
 
 
 async def test_a_client_that_takes_nothing_is_cut_off(mock_clock: trio.testing.MockClock) -> None:

@@ -7,8 +7,10 @@ import trio
 
 from nano_trio.web.http1 import HeadParser
 from tests.web.apps import Client, connected, echo_app, running
-from tests.web.malformed import CASES, Reading, Requests
+from tests.web.malformed import CASES, LONG_CASES, Reading, Requests
 from tests.web.reading import read
+
+ALL = CASES + LONG_CASES
 
 
 def parts(reading: Reading) -> tuple[Requests, int]:
@@ -22,14 +24,14 @@ def test_the_table_is_large_and_names_are_unique() -> None:
     assert len({name for name, _, _ in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize(("raw", "reading"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(("raw", "reading"), [case[1:] for case in ALL], ids=[case[0] for case in ALL])
 def test_one_reading(parse_head: HeadParser, raw: bytes, reading: Reading) -> None:
     requests, error = parts(reading)
     whole = read(parse_head, [raw])
     assert (whole.requests, whole.error, whole.unfinished) == (requests, error, False)
 
 
-@pytest.mark.parametrize(("raw", "reading"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(("raw", "reading"), [case[1:] for case in ALL], ids=[case[0] for case in ALL])
 def test_byte_by_byte_reads_the_same(parse_head: HeadParser, raw: bytes, reading: Reading) -> None:
     requests, error = parts(reading)
     split = read(parse_head, [raw[index : index + 1] for index in range(len(raw))])

@@ -76,6 +76,8 @@ BAD: list[bytes] = [
     v2(family=0x41),
     v2(addresses=b"abc"),
     v2(family=0x21),
+    v2(addresses=bytes(11)),
+    v2(family=0x21, addresses=bytes(35)),
     v2(rest=b"x" * 5000),
     SIGNATURE[:-1] + b"x" + v2()[12:],
 ]

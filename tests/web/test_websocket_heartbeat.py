@@ -55,8 +55,10 @@ async def test_a_client_without_the_right_pong_is_dropped(
 
 
 async def test_messages_do_not_put_pings_off(mock_clock: trio.testing.MockClock) -> None:
+    """Nor do pongs that nobody asked for."""
     async with running(SocketApp()) as server, opened(server) as client:
         for number in range(30):
+            await client.send(masked(0x8A))
             await client.send(masked(0x81, b"%d" % number))
             assert (await client.frame()).payload == b"%d" % number
             await let(mock_clock, 1)
@@ -100,6 +102,19 @@ async def test_a_client_that_takes_nothing_is_dropped_in_the_end(mock_clock: tri
         assert server.connections == 1
         await let(mock_clock, 14)
         assert server.connections == 0
+
+
+async def test_a_client_that_takes_a_large_message_slowly_stays(mock_clock: trio.testing.MockClock) -> None:
+    """Its pong comes when it has seen the ping, which is behind that."""
+    app = SocketApp(limits=SocketLimits(max_buffered=64 * MB))
+    async with running(app) as server, opened(server) as client:
+        peer = app.sockets[0].peer
+        assert peer is not None
+        peer.send(bytes(60 * MB))
+        for _ in range(18):
+            await let(mock_clock, 4)
+            await client.exactly(3 * MB)
+        assert server.connections == 1
 
 
 async def test_no_pong_is_expected_while_the_app_holds_messages_back(mock_clock: trio.testing.MockClock) -> None:

@@ -68,6 +68,7 @@ def test_metrics_add_up_over_workers_and_over_their_deaths(server: Server) -> No
     assert sample(text, "nano_trio_isolates", app="one") == 2
     assert set(re.findall(r'nano_trio_http_connections{worker="(\d)"}', text)) == {"0", "1"}
     assert sample(text, "nano_trio_bus_messages_total", direction="in") > 0
+    assert sample(text, "nano_trio_bus_messages_total", direction="out") > 0
     assert sample(text, "nano_trio_bus_messages_lost_total") == 0
     assert sample(text, "nano_trio_apps") == 1, "an app counts once"
     assert len(text.split("# TYPE nano_trio_loop_lag_seconds ")) == 2
