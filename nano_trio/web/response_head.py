@@ -18,12 +18,10 @@ import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
 from nano_trio.runtime.pieces import WHOLE
+from nano_trio.web.http_syntax import is_field_value, is_token
 
 __all__ = ["BadResponse", "Framing", "ResponseHead", "Truncated", "build", "date_line", "framing_of", "quick"]
 
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
-_REASON = _VALUE
 _LENGTH = re.compile(r"[0-9]{1,18}").fullmatch
 
 _HOP_BY_HOP = frozenset(
@@ -231,7 +229,7 @@ def framing_of(
 def _status_line(status: int, reason: str) -> bytes:
     if not reason:
         return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-    if _REASON(reason) is None:
+    if is_field_value(reason) is None:
         raise BadResponse(f"the reason phrase {reason!r} holds a control character or one outside Latin-1")
     return f"HTTP/1.1 {status} {reason}\r\n".encode("latin-1")
 
@@ -239,8 +237,8 @@ def _status_line(status: int, reason: str) -> bytes:
 def field_line(name: str, value: str) -> bytes:
     """The line of a header field (RFC 9110 section 5). Raises :class:`BadResponse` for what would be another line, or
     none."""
-    if _NAME(name) is None:
+    if is_token(name) is None:
         raise BadResponse(f"{name!r} is not a header name")
-    if _VALUE(value) is None:
+    if is_field_value(value) is None:
         raise BadResponse(f"the value of header {name!r} holds a control character or one outside Latin-1: {value!r}")
     return f"{name}: {value}\r\n".encode("latin-1")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 
 import attrs
 
@@ -16,14 +15,13 @@ from nano_trio.actors.messages import OutgoingResponse
 from nano_trio.runtime.websocket_protocol import accept_of
 from nano_trio.web.framing import ProtocolError
 from nano_trio.web.http1 import Head
-from nano_trio.web.http_syntax import TOKEN
+from nano_trio.web.http_syntax import is_token
 from nano_trio.web.response_head import BadResponse, date_line, field_line
 from nano_trio.web.websocket_compression import Compression, Offer, agree, parse_extensions
 
 __all__ = ["UPGRADE_REQUIRED", "Upgrade", "accept", "agreed", "read_connect", "read_upgrade"]
 
 _VERSION = "13"
-_is_token = re.compile(TOKEN).fullmatch
 _OURS = frozenset(
     (
         "connection",
@@ -124,7 +122,7 @@ def _protocols(head: Head) -> tuple[str, ...]:
     if text is None:
         return ()
     names = tuple(name.strip(" \t") for name in text.split(","))
-    if not all(map(_is_token, names)):
+    if not all(map(is_token, names)):
         raise ProtocolError(400, "malformed Sec-WebSocket-Protocol")
     if len(set(names)) < len(names):
         raise ProtocolError(400, "Sec-WebSocket-Protocol names a protocol twice")
