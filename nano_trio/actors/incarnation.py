@@ -42,6 +42,7 @@ from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import StopReason
 from nano_trio.runtime.body_kinds import AHEAD, BYTES, HELD, NONE, STREAM, TEXT
+from nano_trio.runtime.close_codes import GOING_AWAY, SERVICE_RESTART
 from nano_trio.runtime.dispatch import Client, WireBody
 from nano_trio.runtime.environment import Blank, Environment, cache_in_memory
 from nano_trio.runtime.host import text_of
@@ -534,9 +535,9 @@ class Incarnation:
         self.fetch = None
         if self._sockets is not None:
             if self.life is Life.CRASHED:
-                self._sockets.close_all(1012, "service restart")
+                self._sockets.close_all(SERVICE_RESTART, "service restart")
             else:
-                self._sockets.close_all(1001, "going away")
+                self._sockets.close_all(GOING_AWAY, "going away")
             self._sockets.release()
             self._sockets = None
         self._environment.close()
@@ -575,7 +576,7 @@ class Incarnation:
     async def drain(self) -> None:
         """Wait until the requests in it, and what they keep alive by waitUntil, are done. WebSockets are closed."""
         if self._sockets is not None and self.life is _SERVING:
-            self._sockets.close_all(1001, "going away")
+            self._sockets.close_all(GOING_AWAY, "going away")
         while self.serves:
             if self._drained is None or self._drained.is_set():  # else another waits for the same
                 self._drained = trio.Event()

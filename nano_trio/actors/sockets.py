@@ -22,6 +22,7 @@ from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
 from nano_trio.actors.socket_messages import Messages
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry, StopReason, Turn
+from nano_trio.runtime.close_codes import INTERNAL_ERROR
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import headers_of, text_of
 from nano_trio.runtime.large import Large
@@ -109,7 +110,7 @@ class Sockets:
     def abort(self) -> None:
         """It failed: close those connections."""
         for socket, _ in self._handed:
-            socket.close(1011, "")
+            socket.close(INTERNAL_ERROR, "")
         self._handed = []
 
     # -- turns -------------------------------------------------------------------------------------------------------
@@ -290,7 +291,7 @@ class Sockets:
             for socket in left[-_ENDS_AT_ONCE:]:
                 self._rooms.flush(socket)
                 if socket.at_fault:
-                    socket.close(1011, "the app exceeded a limit")
+                    socket.close(INTERNAL_ERROR, "the app exceeded a limit")
                 else:
                     socket.close(code, reason)
             del left[-_ENDS_AT_ONCE:]

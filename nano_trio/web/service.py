@@ -28,6 +28,7 @@ from nano_trio.actors.messages import (
     Target,
 )
 from nano_trio.actors.request_ids import header_line
+from nano_trio.runtime.close_codes import ABNORMAL
 from nano_trio.runtime.pieces import WHOLE
 from nano_trio.web.errors import error_page, stack_of
 from nano_trio.web.http1 import Head, ProtocolError
@@ -289,7 +290,7 @@ class Service:
             return
         self._status = refusal.status
         try:
-            handler.closed(1006, "", False)
+            handler.closed(ABNORMAL, "", False)
         except Exception:
             log.exception("a WebSocket's handler failed", **self._about())
         self._exchange.spoiled(error_page(refusal.status))
