@@ -38,7 +38,6 @@ for which what concerns the descriptor is done otherwise.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import math
 import os
@@ -51,6 +50,7 @@ import trio
 from nano_trio.actors.messages import SocketHandler, SocketLimits, Target
 from nano_trio.runtime.close_codes import ABNORMAL, GOING_AWAY, INTERNAL_ERROR, POLICY_VIOLATION
 from nano_trio.web.reactor import INPUT
+from nano_trio.web.resets import reset_at_close
 from nano_trio.web.websocket_compression import Compression
 from nano_trio.web.websocket_frames import AGAIN, PING, PONG, Control, Decoder, Violation, close_frame, frame
 from nano_trio.web.websocket_outbox import Outbox
@@ -527,8 +527,7 @@ class WebSocket:
     def abort(self) -> None:
         """Close with a reset: what is queued in the kernel is of no use any more."""
         if self.state is not _CLOSED:
-            with contextlib.suppress(OSError):
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            reset_at_close(self.sock)
             self.close_socket()
 
     def close_socket(self) -> None:
