@@ -35,7 +35,7 @@ from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.pages import going_away, mailbox_full, plain_response
 from nano_trio.actors.restarts import RestartIntensity
 from nano_trio.actors.rooms import Rooms
-from nano_trio.actors.settings import SupervisedSettings
+from nano_trio.actors.settings import SupervisedSettings, in_bytes
 from nano_trio.actors.source import Source
 from nano_trio.actors.surroundings import Registry
 from nano_trio.actors.unstarted import Unstarted
@@ -161,7 +161,7 @@ class App:
 
             folder = self._registry.state_dir
             file = None if folder is None else cache_file(folder, self.name)
-            self._caches = AppCache(file, int(self.settings.cache_max_mb * (1 << 20)), log=self._log)
+            self._caches = AppCache(file, in_bytes(self.settings.cache_max_mb), log=self._log)
         return self._caches
 
     @property
@@ -180,7 +180,7 @@ class App:
     def max_body(self) -> int | None:
         """Bytes that a request's body may have; None: any number."""
         limit = self.settings.max_body_mb
-        return None if limit is None else int(limit * (1 << 20))
+        return None if limit is None else in_bytes(limit)
 
     def begin(self, request: IncomingRequest) -> AppExchange:
         """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""
@@ -403,7 +403,7 @@ class App:
         if self._restarts is not None:
             self._restarts.max_restarts, self._restarts.window_s = settings.max_restarts, settings.restart_window_s
         if self._caches is not None:
-            self._caches.limit(int(settings.cache_max_mb * (1 << 20)))
+            self._caches.limit(in_bytes(settings.cache_max_mb))
         if self._current is not None:
             self._current.take(settings)
 

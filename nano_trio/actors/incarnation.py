@@ -35,7 +35,7 @@ from nano_trio.actors.pages import congested, mailbox_full, plain_response
 from nano_trio.actors.piped import decline, hand_on
 from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.services import AppService
-from nano_trio.actors.settings import AppSettings, limits, network
+from nano_trio.actors.settings import AppSettings, in_bytes, limits, network
 from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode
@@ -94,7 +94,7 @@ class Incarnation:
         """The apps that it was made to call; what is in :attr:`settings` is the newest version's."""
         self.life = Life.LOADING
         self._counts = counts
-        counts.outgoing.most = settings.memory_mb * (TIMES << 20)
+        counts.outgoing.most = TIMES * in_bytes(settings.memory_mb)
         self._dev = dev
         self._on_crash = on_crash
         self._exchanges: dict[int, AppExchange] = {}
@@ -126,7 +126,7 @@ class Incarnation:
             self,
             account=account,
             limits=limits(settings.timeout_ms, settings.memory_mb),
-            max_buffer_bytes=int(settings.max_buffer_size_mb * (1 << 20)),
+            max_buffer_bytes=in_bytes(settings.max_buffer_size_mb),
             network=network(settings.allow_net, settings.extra_ca_certs, self._timeout_s, dev),
             cache=cache,
             bindings={
@@ -446,7 +446,7 @@ class Incarnation:
     def read_whole_body(self, request: int, operation: int, text: bool) -> None:
         exchange = self._exchanges.get(request)
         if exchange is not None:
-            limit = int(self.settings.max_buffer_size_mb * (1 << 20))
+            limit = in_bytes(self.settings.max_buffer_size_mb)
             self._environment.begin_operation(operation, exchange.read_whole, limit, text, self._environment.held())
         else:
             self._environment.settle(operation, False, "TypeError", "the request is over; its body is gone")
