@@ -27,7 +27,7 @@ import trio
 from nano_trio import logs
 from nano_trio.actors.app_state import AppState
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
-from nano_trio.actors.development import failure_page
+from nano_trio.actors.development import failed_response
 from nano_trio.actors.endings import NotLoaded
 from nano_trio.actors.exchange import AppExchange
 from nano_trio.actors.incarnation import Incarnation
@@ -143,6 +143,11 @@ class App:
         if state is not self.state:
             self.state, self.since = state, time.time()
             self._registry.stirred(self)
+
+    def _enter_if_open(self, state: AppState) -> None:
+        """The same, but an app that drains does so whatever becomes of its isolates."""
+        if self.state is not _DRAINING:
+            self._enter(state)
 
     @property
     def rooms(self) -> Rooms:
@@ -297,8 +302,7 @@ class App:
     def _start_now(self, code: AppCode) -> Incarnation | None:
         incarnation = self._current = self._make(self.settings, code)
         self._begun()
-        if self.state is not _DRAINING:
-            self._enter(AppState.AWAKE)
+        self._enter_if_open(AppState.AWAKE)
         incarnation.load()
         # The entry module may have ended the incarnation already, and with it cleared _current.
         return self._current
@@ -350,14 +354,12 @@ class App:
         self.source.forget()
         now = trio.current_time()
         if self.restarts.crashed(now):
-            if self.state is not _DRAINING:
-                self._enter(AppState.ASLEEP)
+            self._enter_if_open(AppState.ASLEEP)
             self._log.error("the app crashed", error=why)
             logs.lifecycle(self.name, "crashed", reason=why)
             again = self.settings.preload and incarnation is not None and not incarnation.would_fail_again
         else:
-            if self.state is not _DRAINING:
-                self._enter(AppState.FAILED)
+            self._enter_if_open(AppState.FAILED)
             pause = self.restarts.retry_in(now)
             self._log.error("the app failed: too many crashes", error=why, retry_in_s=round(pause, 1))
             logs.lifecycle(self.name, "failed", reason=why, retry_in_s=round(pause, 1))
@@ -384,9 +386,8 @@ class App:
         pause = self.restarts.retry_in(trio.current_time())
         text = "Service Unavailable: the app could not be started"
         retry = ("retry-after", str(max(1, math.ceil(pause))))
-        if self._registry.dev and self.last_error:
-            return failure_page(request, 503, text, self.last_error, self.settings.path, retry)
-        return plain_response(503, text, retry)
+        dev = self._registry.dev
+        return failed_response(request, 503, text, self.last_error, self.settings.path, retry, dev=dev)
 
     # -- change ------------------------------------------------------------------------------------------------------
 
@@ -445,8 +446,7 @@ class App:
         self._begun()
         logs.lifecycle(self.name, "replaced", replacements=self.replacements)
         old, self._current = self._current, version.incarnation
-        if self.state is not _DRAINING:
-            self._enter(AppState.AWAKE)
+        self._enter_if_open(AppState.AWAKE)
         if old is not None:
             for exchange in old.hand_back():
                 self._wait_for_start(exchange)

@@ -25,7 +25,7 @@ import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.crossing import NO_FIELDS, fields_of, known_fields
-from nano_trio.actors.development import failure_page
+from nano_trio.actors.development import failed_response
 from nano_trio.actors.endings import NotLoaded, load_failure, stop_cause
 from nano_trio.actors.exchange import AppExchange, ResponseStream
 from nano_trio.actors.messages import BodyStream, IncomingRequest, OutgoingResponse, Target
@@ -375,9 +375,7 @@ class Incarnation:
 
     def _error_page(self, exchange: AppExchange, detail: str) -> OutgoingResponse:
         text = f"Internal Server Error (request {exchange.request.id})"
-        if not self._dev:
-            return plain_response(500, text)
-        return failure_page(exchange.request, 500, text, detail, self.settings.path)
+        return failed_response(exchange.request, 500, text, detail, self.settings.path, dev=self._dev)
 
     def chunk(self, request: int, data: Any) -> bool:
         environment = self._environment
@@ -523,11 +521,10 @@ class Incarnation:
         title, retry = f"Service Unavailable: {text}", ("retry-after", "1")
         kind = ErrorKind.STOPPED if self._load_error is None else ErrorKind.LOAD
         for exchange in list(self._exchanges.values()):
-            if self._dev and detail and exchange.response is None:
-                page = failure_page(exchange.request, 503, title, detail, self.settings.path, retry)
-            else:
-                page = plain_response(503, title, retry)
-            self._answer(exchange, page, kind)
+            if exchange.response is None:
+                path = self.settings.path
+                page = failed_response(exchange.request, 503, title, detail, path, retry, dev=self._dev)
+                self._answer(exchange, page, kind)
             exchange.break_off(text)
         self._exchanges.clear()
         self._streams.clear()
