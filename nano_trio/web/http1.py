@@ -36,7 +36,7 @@ from nano_trio.actors.trace import parse as parse_trace
 from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.forwarded import FORWARDING, seen_through, split_forwarding
 from nano_trio.web.framing import Body, ChunkedBody, LengthBody, ProtocolError
-from nano_trio.web.http_syntax import FIELD_CHARACTER, TOKEN_CHARACTER, is_authority
+from nano_trio.web.http_syntax import FIELD_CHARACTER, TOKEN_CHARACTER, is_authority, is_token
 from nano_trio.web.settings import Limits
 
 __all__ = [
@@ -312,13 +312,9 @@ def _unusual_target(
 def _refuse_coding(coding: str) -> NoReturn:
     """A transfer coding other than ``chunked``: faulty framing is 400, an unknown coding 501 (RFC 9112 section 6.1)."""
     codings = [item.strip(" \t") for item in coding.split(",")]
-    if codings[-1] != "chunked" or codings.count("chunked") != 1 or not all(map(_FIELD_NAME, _encode(codings))):
+    if codings[-1] != "chunked" or codings.count("chunked") != 1 or not all(map(is_token, codings)):
         raise ProtocolError(400, "chunked must be the last and only transfer coding")
     raise ProtocolError(501, "the only transfer coding implemented is chunked")
-
-
-def _encode(items: Sequence[str]) -> list[bytes]:
-    return [item.encode("latin-1") for item in items]
 
 
 class HeadParser:
