@@ -43,6 +43,7 @@ from nano_trio.web.http2_tunnel import Tunnel, TunnelledWebSocket
 from nano_trio.web.identity import id_of, span_of
 from nano_trio.web.records import record
 from nano_trio.web.response_head import BadResponse, Truncated
+from nano_trio.web.unsendable import give_up_socket, page_instead
 from nano_trio.web.websocket_handshake import Upgrade, agreed, read_connect
 
 if TYPE_CHECKING:
@@ -394,10 +395,7 @@ class Http2Stream:
             if early:
                 socket.work_soon()
             return None
-        try:
-            handler.closed(1006, "", False)
-        except Exception:
-            log.exception("a WebSocket's handler failed", **self._about())
+        give_up_socket(handler, self._about())
         page = error_page(refusal.status, refusal.message, request_id=self._request.id)
         self._spoil(page)
         return page
@@ -419,11 +417,8 @@ class Http2Stream:
         try:
             return response, response_fields(response, head_only=head_only, request_id=self._told)
         except BadResponse as error:
-            log.error("invalid response", reason=str(error), **self._about())
-            if response.body is not None and not isinstance(response.body, bytes):
-                response.body.cancel("invalid response")
-            stack = stack_of(error) if self._connection.listener.dev else None
-            response = error_page(500, request_id=self._request.id, stack=stack)
+            dev = self._connection.listener.dev
+            response = page_instead(response, error, self._request, self._about(), dev=dev)
             self._spoil(response)
             return response, response_fields(response, head_only=head_only)
 
