@@ -15,6 +15,7 @@ import can_ada
 import h11
 
 from nano_trio import __version__
+from nano_trio.runtime.http_syntax import members
 from nano_trio.runtime.net_connect import Origin
 from nano_trio.runtime.websocket_deflate import OFFER, BadExtension, Deflate
 from nano_trio.runtime.websocket_protocol import accept_of
@@ -101,7 +102,7 @@ class Handshake:
             fields[key] = f"{fields[key]}, {text}" if key in fields else text
         if fields.get("upgrade", "").lower() != "websocket":
             raise HandshakeFailed("the server's response does not upgrade to websocket")
-        if "upgrade" not in (token.strip().lower() for token in fields.get("connection", "").split(",")):
+        if "upgrade" not in members(fields.get("connection", "").lower()):
             raise HandshakeFailed("the server's response does not upgrade the connection")
         expected = accept_of(self._key).decode()
         if fields.get("sec-websocket-accept", "").strip() != expected:

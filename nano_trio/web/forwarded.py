@@ -25,9 +25,9 @@ from collections.abc import Sequence
 
 import attrs
 
+from nano_trio.runtime.http_syntax import TOKEN, is_authority, members
 from nano_trio.web.clients import TrustedProxies, normal_address
 from nano_trio.web.framing import ProtocolError
-from nano_trio.web.http_syntax import TOKEN, is_authority
 
 __all__ = ["FORWARDING", "Facts", "forwarded_facts", "parse_forwarded", "seen_through", "split_forwarding"]
 
@@ -124,11 +124,11 @@ def forwarded_facts(fields: Fields, facts: Facts, trusted: TrustedProxies) -> Fa
 
 
 def _from_common(values: dict[str, str], facts: Facts, trusted: TrustedProxies) -> Facts:
-    hops = _items(values.get("x-forwarded-for", ""))
+    hops = members(values.get("x-forwarded-for", ""))
     client, index = _walk(facts.client, [_node_address(hop, bare=True) for hop in hops], trusted)
 
     def beside(name: str) -> str:
-        items = _items(values.get(name, ""))
+        items = members(values.get(name, ""))
         if not items:
             return ""
         return items[index] if len(items) == len(hops) and index < len(items) else items[-1]
@@ -167,11 +167,6 @@ def _settled(client: str, scheme: str, host: str, port: str, facts: Facts) -> Fa
         if number != _DEFAULT_PORTS[scheme]:
             host = f"{host}:{number}"
     return Facts(client, scheme, host)
-
-
-def _items(value: str) -> list[str]:
-    """A list field's members (RFC 9110 section 5.6.1); empty ones do not count."""
-    return [item for part in value.split(",") if (item := part.strip(" \t"))]
 
 
 def _node_address(text: str, *, bare: bool = False) -> str | None:

@@ -10,7 +10,7 @@ import enum
 import re
 from typing import Protocol
 
-from nano_trio.web.http_syntax import TOKEN
+from nano_trio.runtime.http_syntax import TOKEN
 
 __all__ = ["Body", "ChunkedBody", "LengthBody", "ProtocolError"]
 

@@ -33,10 +33,10 @@ import attrs
 from nano_trio.actors import request_ids
 from nano_trio.actors.trace import TraceContext
 from nano_trio.actors.trace import parse as parse_trace
+from nano_trio.runtime.http_syntax import FIELD_CHARACTER, TOKEN_CHARACTER, is_authority, is_token, members
 from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.forwarded import FORWARDING, seen_through, split_forwarding
 from nano_trio.web.framing import Body, ChunkedBody, LengthBody, ProtocolError
-from nano_trio.web.http_syntax import FIELD_CHARACTER, TOKEN_CHARACTER, is_authority, is_token
 from nano_trio.web.settings import Limits
 
 __all__ = [
@@ -218,7 +218,7 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
         elif name == "connection":
             connection += "," + value.lower()
         elif name == "upgrade":
-            websocket = websocket or "websocket" in {item.strip(" \t") for item in value.lower().split(",")}
+            websocket = websocket or "websocket" in members(value.lower())
         elif name == "x-request-id":
             request_id = value if request_id is None and request_ids.is_valid(value) else ""
         elif name in _TRACE:
@@ -251,11 +251,11 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
         content_length = int(length)
     keep_alive = bool(minor)
     if connection:
-        options = {option.strip(" \t") for option in connection.split(",")}
+        options = members(connection)
         keep_alive = "close" not in options and (keep_alive or "keep-alive" in options)
     expect_continue = False
     if expect and minor:
-        if {item.strip(" \t") for item in expect.split(",")} - {""} != {"100-continue"}:
+        if set(members(expect)) != {"100-continue"}:
             raise ProtocolError(417, "the only expectation known is 100-continue")
         expect_continue = True
     has_body = content_length is not None or coding is not None

@@ -9,7 +9,6 @@ they always reach ``build``.
 from __future__ import annotations
 
 import enum
-import re
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -17,12 +16,11 @@ from http import HTTPStatus
 import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
+from nano_trio.runtime.http_syntax import content_length, is_field_value, is_token, members
 from nano_trio.runtime.pieces import WHOLE
-from nano_trio.web.http_syntax import is_field_value, is_token
 
 __all__ = ["BadResponse", "Framing", "ResponseHead", "Truncated", "build", "date_line", "framing_of", "quick"]
 
-_LENGTH = re.compile(r"[0-9]{1,18}").fullmatch
 
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "trailer", "te", "upgrade")
@@ -167,7 +165,7 @@ def build(
             if key in _SPECIAL:
                 if key == "content-length":
                     lengths.append(value.strip(" \t"))
-                elif key == "connection" and "close" in {option.strip(" \t") for option in value.lower().split(",")}:
+                elif key == "connection" and "close" in members(value.lower()):
                     keep_alive = False
                 elif key == "date" and not dated:
                     dated = True
@@ -209,7 +207,7 @@ def framing_of(
 
     ``lengths`` are the app's Content-Length fields.
     """
-    declared = int(lengths[0]) if len(set(lengths)) == 1 and _LENGTH(lengths[0]) else None
+    declared = content_length(lengths[0]) if len(set(lengths)) == 1 else None
     status, body = response.status, response.body
     if status == 204:
         return Framing.NONE, None

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import attrs
 
+from nano_trio.runtime.http_syntax import TOKEN
 from nano_trio.runtime.websocket_protocol import EMPTY_BLOCK
-from nano_trio.web.http_syntax import TOKEN
 
 __all__ = ["Compression", "Offer", "agree", "compress", "is_worth_compressing", "parse_extensions"]
 

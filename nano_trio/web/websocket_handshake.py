@@ -12,10 +12,10 @@ import binascii
 import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
+from nano_trio.runtime.http_syntax import is_token, members
 from nano_trio.runtime.websocket_protocol import accept_of
 from nano_trio.web.framing import ProtocolError
 from nano_trio.web.http1 import Head
-from nano_trio.web.http_syntax import is_token
 from nano_trio.web.response_head import BadResponse, date_line, field_line
 from nano_trio.web.websocket_compression import Compression, Offer, agree, parse_extensions
 
@@ -76,7 +76,7 @@ def read_upgrade(head: Head) -> Upgrade:
         raise ProtocolError(400, "a WebSocket is asked for with GET")
     if not head.minor:
         raise ProtocolError(400, "a WebSocket is asked for with HTTP/1.1")
-    if "upgrade" not in (option.strip(" \t") for option in connection.lower().split(",")):
+    if "upgrade" not in members(connection.lower()):
         raise ProtocolError(400, "Upgrade: websocket without Connection: Upgrade")
     if head.chunked or head.content_length:
         raise ProtocolError(400, "a request for a WebSocket has no body")

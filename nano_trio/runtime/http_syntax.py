@@ -1,4 +1,4 @@
-"""The grammar of HTTP's messages: tokens, field values, authorities (RFC 9110 sections 5.5, 5.6.2 and 7.2).
+"""The grammar of HTTP's messages: tokens, lists, field values, authorities (RFC 9110 sections 5.5, 5.6, 7.2 and 8.6).
 
 Patterns of regular expressions, for the larger ones that are built of them, and the questions that are asked alone.
 """
@@ -7,7 +7,16 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["FIELD_CHARACTER", "TOKEN", "TOKEN_CHARACTER", "is_authority", "is_field_value", "is_token"]
+__all__ = [
+    "FIELD_CHARACTER",
+    "TOKEN",
+    "TOKEN_CHARACTER",
+    "content_length",
+    "is_authority",
+    "is_field_value",
+    "is_token",
+    "members",
+]
 
 TOKEN_CHARACTER = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 TOKEN = TOKEN_CHARACTER + "+"
@@ -19,6 +28,18 @@ is_field_value = re.compile(f"{FIELD_CHARACTER}*").fullmatch
 
 # Names of the DNS have at most 253 octets. To read Punycode takes a time that grows with the square of its length.
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?").fullmatch
+_LENGTH = re.compile(r"[0-9]{1,18}").fullmatch
+
+
+def members(value: str) -> list[str]:
+    """A list field's members; empty ones do not count."""
+    return [member for part in value.split(",") if (member := part.strip(" \t"))]
+
+
+def content_length(value: str) -> int | None:
+    """The bytes that a Content-Length field tells; None where it tells nothing, or more than there can be."""
+    text = value.strip(" \t")
+    return int(text) if _LENGTH(text) else None
 
 
 def is_authority(text: str) -> bool:
