@@ -15,7 +15,6 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-import attrs
 import can_ada
 import structlog
 import trio
@@ -34,8 +33,7 @@ from nano_trio.actors.messages import (
 from nano_trio.actors.request_ids import field_value
 from nano_trio.web.answered import Answered
 from nano_trio.web.errors import error_page, stack_of
-from nano_trio.web.forwarded import seen_through
-from nano_trio.web.http1 import Head, ProtocolError
+from nano_trio.web.http1 import Head, ProtocolError, as_sent
 from nano_trio.web.http2_body import Http2Body
 from nano_trio.web.http2_fields import Block, Malformed, ResponseFields, response_fields
 from nano_trio.web.http2_session import FRAME
@@ -264,10 +262,8 @@ class Http2Stream:
         if not connection.authority.covers(connection, head.host):
             raise ProtocolError(421, "this connection's certificate is for another host")
         if listener.trusted is not None:
-            peer = connection.peer
-            facts, headers = seen_through(listener.trusted, peer, scheme, head.host, head.headers, head.forwarding)
-            remote, scheme = self._remote, self._scheme = facts.client, f"{facts.scheme}://"
-            head = self._head = attrs.evolve(head, host=facts.host, headers=headers)
+            head, remote, scheme = as_sent(head, listener.trusted, connection.peer, scheme, listener.address)
+            self._head, self._remote, self._scheme = head, remote, scheme
         if listener.rates is not None and (wait := listener.rates.retry_after(remote, connection.reactor.now)):
             raise _Later(429, "too many requests from this address", wait)
         target = listener.routes.memo.get(head.host)
