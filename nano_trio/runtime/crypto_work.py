@@ -56,7 +56,9 @@ _WINDOW_S = 0.01
 _PER_APP = 2
 _ALLOWANCE = 4 << 20
 """Bytes that the work of an app may hold outside its heap before they count as the app's memory."""
-_OPERATION_ERROR = "OperationError\nThe operation failed for an operation-specific reason."
+_log = structlog.get_logger("nano_trio")
+
+_FAILED = "The operation failed for an operation-specific reason."
 
 _Own = TypeVar("_Own")
 
@@ -135,7 +137,7 @@ def _guard(function: Callable[..., Any], *args: Any) -> Any:
     except HostError as error:
         return f"{error.name}\n{error.message}"
     except Exception as error:
-        return _OPERATION_ERROR if _is_refusal(error) else error
+        return f"OperationError\n{_FAILED}" if _is_refusal(error) else error
 
 
 def _is_refusal(error: Exception) -> bool:
@@ -216,8 +218,8 @@ class Work:
         if not isinstance(result, str | Exception):
             result = _guard(present, result)
         if isinstance(result, Exception):
-            structlog.get_logger("nano_trio").error("internal error in cryptographic work", exc_info=result)
-            return _OPERATION_ERROR
+            _log.error("internal error in cryptographic work", exc_info=result)
+            return f"OperationError\n{_FAILED}"
         if type(result) is bytes and len(result) > LARGE:
             result = Pieces((result,))
         if isinstance(result, list | tuple):

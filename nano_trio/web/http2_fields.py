@@ -25,9 +25,8 @@ import hpack
 from hpack.table import HeaderTable
 
 from nano_trio.actors.messages import OutgoingResponse
-from nano_trio.runtime.http_syntax import is_field_value, is_token
 from nano_trio.web.http1 import Head, ProtocolError, make_head
-from nano_trio.web.response_head import BadResponse, Framing, date_line, framing_of
+from nano_trio.web.response_head import BadResponse, Framing, check_field, date_line, framing_of
 from nano_trio.web.settings import Limits
 
 __all__ = ["Block", "FieldDecoder", "FieldEncoder", "Malformed", "ResponseFields", "response_fields"]
@@ -315,12 +314,7 @@ def response_fields(
         if field is None:
             name, value = pair
             key = name.lower()
-            if is_token(name) is None:
-                raise BadResponse(f"{name!r} is not a header name")
-            if is_field_value(value) is None:
-                raise BadResponse(
-                    f"the value of header {name!r} holds a control character or one outside Latin-1: {value!r}"
-                )
+            check_field(name, value)
             # Section 8.2.1: a value neither begins nor ends with white space.
             field = _field(key.encode("latin-1"), value.strip(" \t").encode("latin-1"))
             if key in _SPECIAL:

@@ -19,7 +19,17 @@ from nano_trio.actors.messages import OutgoingResponse
 from nano_trio.runtime.http_syntax import content_length, is_field_value, is_token, members
 from nano_trio.runtime.pieces import WHOLE
 
-__all__ = ["BadResponse", "Framing", "ResponseHead", "Truncated", "build", "date_line", "framing_of", "quick"]
+__all__ = [
+    "BadResponse",
+    "Framing",
+    "ResponseHead",
+    "Truncated",
+    "build",
+    "check_field",
+    "date_line",
+    "framing_of",
+    "quick",
+]
 
 
 _HOP_BY_HOP = frozenset(
@@ -232,11 +242,15 @@ def _status_line(status: int, reason: str) -> bytes:
     return f"HTTP/1.1 {status} {reason}\r\n".encode("latin-1")
 
 
-def field_line(name: str, value: str) -> bytes:
-    """The line of a header field (RFC 9110 section 5). Raises :class:`BadResponse` for what would be another line, or
-    none."""
+def check_field(name: str, value: str) -> None:
+    """Raise :class:`BadResponse` for what is no header field (RFC 9110 section 5)."""
     if is_token(name) is None:
         raise BadResponse(f"{name!r} is not a header name")
     if is_field_value(value) is None:
         raise BadResponse(f"the value of header {name!r} holds a control character or one outside Latin-1: {value!r}")
+
+
+def field_line(name: str, value: str) -> bytes:
+    """The line of a header field. Raises :class:`BadResponse` for what would be another line, or none."""
+    check_field(name, value)
     return f"{name}: {value}\r\n".encode("latin-1")
