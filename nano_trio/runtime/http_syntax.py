@@ -9,6 +9,7 @@ import re
 
 __all__ = [
     "FIELD_CHARACTER",
+    "HOP_BY_HOP",
     "TOKEN",
     "TOKEN_CHARACTER",
     "content_length",
@@ -22,6 +23,11 @@ TOKEN_CHARACTER = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 TOKEN = TOKEN_CHARACTER + "+"
 FIELD_CHARACTER = r"[\t -~\x80-\xff]"
 """Of a field's value, or of a reason phrase; one character an octet."""
+
+HOP_BY_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+)
+"""Fields that are about one connection, and so never an app's business (section 7.6.1)."""
 
 is_token = re.compile(TOKEN).fullmatch
 is_field_value = re.compile(f"{FIELD_CHARACTER}*").fullmatch

@@ -16,7 +16,7 @@ from http import HTTPStatus
 import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
-from nano_trio.runtime.http_syntax import content_length, is_field_value, is_token, members
+from nano_trio.runtime.http_syntax import HOP_BY_HOP, content_length, is_field_value, is_token, members
 from nano_trio.runtime.pieces import WHOLE
 
 __all__ = [
@@ -27,15 +27,12 @@ __all__ = [
     "build",
     "check_field",
     "date_line",
+    "field_line",
     "framing_of",
     "quick",
 ]
 
-
-_HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "trailer", "te", "upgrade")
-)
-_SPECIAL = _HOP_BY_HOP | {"content-length", "date", "x-request-id"}
+_SPECIAL = HOP_BY_HOP | {"content-length", "date", "x-request-id"}
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _WITHOUT_CONTENT = frozenset((204, 205, 304))

@@ -12,7 +12,7 @@ import binascii
 import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
-from nano_trio.runtime.http_syntax import is_token, members
+from nano_trio.runtime.http_syntax import HOP_BY_HOP, is_token, members
 from nano_trio.runtime.websocket_protocol import accept_of
 from nano_trio.web.framing import ProtocolError
 from nano_trio.web.http1 import Head
@@ -22,21 +22,7 @@ from nano_trio.web.websocket_compression import Compression, Offer, agree, parse
 __all__ = ["UPGRADE_REQUIRED", "Upgrade", "accept", "agreed", "read_connect", "read_upgrade"]
 
 _VERSION = "13"
-_OURS = frozenset(
-    (
-        "connection",
-        "content-length",
-        "date",
-        "keep-alive",
-        "proxy-connection",
-        "sec-websocket-accept",
-        "sec-websocket-extensions",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+_OURS = HOP_BY_HOP | {"content-length", "date", "sec-websocket-accept", "sec-websocket-extensions"}
 """Fields of the app's response that are not its business."""
 
 _SPOKEN = b"sec-websocket-version: 13\r\n"
