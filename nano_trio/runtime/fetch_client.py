@@ -61,7 +61,6 @@ _NO_CACHE = {
     "reload": [("pragma", "no-cache"), ("cache-control", "no-cache")],
 }
 _USERINFO = re.compile(r"[a-z]+://[^/?#]*@")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 HeaderList = list[tuple[str, str]]
 
@@ -406,7 +405,6 @@ class FetchClient:
 def _to_wire(request: FetchRequest) -> tuple[WireRequest, Origin]:
     url = can_ada.parse(request.url)
     scheme = url.protocol[:-1]
-    origin = Origin(scheme, url.hostname.strip("[]"), int(url.port or _DEFAULT_PORTS[scheme]))
     given = {name for name, _ in request.headers}
     headers = [(name, value) for name, value in request.headers if name not in _OURS]
     for name, value in _NO_CACHE.get(request.cache, ()):
@@ -422,7 +420,7 @@ def _to_wire(request: FetchRequest) -> tuple[WireRequest, Origin]:
     target = f"{url.pathname}{url.search}"
     if request.url.partition("#")[0].endswith("?") and not url.search:
         target += "?"
-    return WireRequest(request.method, url.host, scheme, target, wire, request.body), origin
+    return WireRequest(request.method, url.host, scheme, target, wire, request.body), Origin.of(url, scheme)
 
 
 _USER_AGENT = f"nano-trio/{__version__}".encode()

@@ -47,9 +47,7 @@ class Handshake:
         parsed = can_ada.parse(url)
         self._protocols = protocols
         self._max_message = max_message
-        scheme = "https" if parsed.protocol == "wss:" else "http"
-        port = int(parsed.port) if parsed.port else 443 if scheme == "https" else 80
-        self.origin = Origin(scheme, parsed.hostname.removeprefix("[").removesuffix("]"), port)
+        self.origin = Origin.of(parsed, "https" if parsed.protocol == "wss:" else "http")
         self._key = base64.b64encode(os.urandom(16))
         fields = [
             ("Host", parsed.host),
