@@ -27,7 +27,7 @@ import trio
 from nano_trio import logs
 from nano_trio.actors.app_state import AppState
 from nano_trio.actors.counts import Counts, ErrorKind, Snapshot
-from nano_trio.actors.development import failure_page
+from nano_trio.actors.development import failed_response
 from nano_trio.actors.endings import NotLoaded
 from nano_trio.actors.exchange import AppExchange
 from nano_trio.actors.incarnation import Incarnation
@@ -35,7 +35,7 @@ from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.pages import going_away, mailbox_full, plain_response
 from nano_trio.actors.restarts import RestartIntensity
 from nano_trio.actors.rooms import Rooms
-from nano_trio.actors.settings import SupervisedSettings
+from nano_trio.actors.settings import SupervisedSettings, in_bytes
 from nano_trio.actors.source import Source
 from nano_trio.actors.surroundings import Registry
 from nano_trio.actors.unstarted import Unstarted
@@ -144,6 +144,11 @@ class App:
             self.state, self.since = state, time.time()
             self._registry.stirred(self)
 
+    def _enter_if_open(self, state: AppState) -> None:
+        """The same, but an app that drains does so whatever becomes of its isolates."""
+        if self.state is not _DRAINING:
+            self._enter(state)
+
     @property
     def rooms(self) -> Rooms:
         """Groups of the app's WebSockets."""
@@ -161,7 +166,7 @@ class App:
 
             folder = self._registry.state_dir
             file = None if folder is None else cache_file(folder, self.name)
-            self._caches = AppCache(file, int(self.settings.cache_max_mb * (1 << 20)), log=self._log)
+            self._caches = AppCache(file, in_bytes(self.settings.cache_max_mb), log=self._log)
         return self._caches
 
     @property
@@ -180,7 +185,7 @@ class App:
     def max_body(self) -> int | None:
         """Bytes that a request's body may have; None: any number."""
         limit = self.settings.max_body_mb
-        return None if limit is None else int(limit * (1 << 20))
+        return None if limit is None else in_bytes(limit)
 
     def begin(self, request: IncomingRequest) -> AppExchange:
         """Hand a request to the app, starting it where it sleeps. Never blocks, never raises."""
@@ -297,8 +302,7 @@ class App:
     def _start_now(self, code: AppCode) -> Incarnation | None:
         incarnation = self._current = self._make(self.settings, code)
         self._begun()
-        if self.state is not _DRAINING:
-            self._enter(AppState.AWAKE)
+        self._enter_if_open(AppState.AWAKE)
         incarnation.load()
         # The entry module may have ended the incarnation already, and with it cleared _current.
         return self._current
@@ -350,14 +354,12 @@ class App:
         self.source.forget()
         now = trio.current_time()
         if self.restarts.crashed(now):
-            if self.state is not _DRAINING:
-                self._enter(AppState.ASLEEP)
+            self._enter_if_open(AppState.ASLEEP)
             self._log.error("the app crashed", error=why)
             logs.lifecycle(self.name, "crashed", reason=why)
             again = self.settings.preload and incarnation is not None and not incarnation.would_fail_again
         else:
-            if self.state is not _DRAINING:
-                self._enter(AppState.FAILED)
+            self._enter_if_open(AppState.FAILED)
             pause = self.restarts.retry_in(now)
             self._log.error("the app failed: too many crashes", error=why, retry_in_s=round(pause, 1))
             logs.lifecycle(self.name, "failed", reason=why, retry_in_s=round(pause, 1))
@@ -384,9 +386,8 @@ class App:
         pause = self.restarts.retry_in(trio.current_time())
         text = "Service Unavailable: the app could not be started"
         retry = ("retry-after", str(max(1, math.ceil(pause))))
-        if self._registry.dev and self.last_error:
-            return failure_page(request, 503, text, self.last_error, self.settings.path, retry)
-        return plain_response(503, text, retry)
+        dev = self._registry.dev
+        return failed_response(request, 503, text, self.last_error, self.settings.path, retry, dev=dev)
 
     # -- change ------------------------------------------------------------------------------------------------------
 
@@ -403,7 +404,7 @@ class App:
         if self._restarts is not None:
             self._restarts.max_restarts, self._restarts.window_s = settings.max_restarts, settings.restart_window_s
         if self._caches is not None:
-            self._caches.limit(int(settings.cache_max_mb * (1 << 20)))
+            self._caches.limit(in_bytes(settings.cache_max_mb))
         if self._current is not None:
             self._current.take(settings)
 
@@ -445,8 +446,7 @@ class App:
         self._begun()
         logs.lifecycle(self.name, "replaced", replacements=self.replacements)
         old, self._current = self._current, version.incarnation
-        if self.state is not _DRAINING:
-            self._enter(AppState.AWAKE)
+        self._enter_if_open(AppState.AWAKE)
         if old is not None:
             for exchange in old.hand_back():
                 self._wait_for_start(exchange)

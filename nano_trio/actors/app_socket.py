@@ -28,6 +28,7 @@ import trio
 from nano_trio.actors.messages import Origin, SharedMessage, SocketMessage, SocketPeer
 from nano_trio.actors.socket_messages import Messages
 from nano_trio.engine.turn import Turn
+from nano_trio.runtime.close_codes import POLICY_VIOLATION
 from nano_trio.runtime.websocket_server import WANTS_DRAIN, WANTS_OPEN
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class AppSocket:
         sockets.counts.messages_in += 1
         rate = sockets.incarnation.settings.max_messages_per_s
         if rate is not None and not self._is_allowed(rate):
-            self.close(1008, "too many messages")
+            self.close(POLICY_VIOLATION, "too many messages")
             return True
         sockets.flush()
         message = Messages(sockets, [(self, data)])
@@ -221,7 +222,7 @@ class AppSocket:
     def _keep(self, message: SocketMessage | SharedMessage, size: int) -> int:
         early = self._early = self._early or _Early()
         if early.size + size > _MOST_EARLY_BYTES:
-            self.close(1008, "too much was sent before the connection was open")
+            self.close(POLICY_VIOLATION, "too much was sent before the connection was open")
         elif early.end is None:
             early.size += size
             early.messages.append(message)

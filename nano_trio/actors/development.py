@@ -13,7 +13,7 @@ from pathlib import Path
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
 from nano_trio.actors.pages import plain_response
 
-__all__ = ["LIVE_SCRIPT", "OWN_PATHS", "failure_page"]
+__all__ = ["LIVE_SCRIPT", "OWN_PATHS", "failed_response", "failure_page"]
 
 OWN_PATHS = "/.nano-trio/"
 """Where paths of the server itself begin, in development."""
@@ -37,6 +37,22 @@ pre { background: var(--soft); padding: .75rem 0; overflow-x: auto; border-radiu
 pre span { display: block; padding: 0 .75rem; min-width: max-content; } pre .here { background: var(--mark); }
 pre i { font-style: normal; color: var(--dim); user-select: none; } pre .caret { color: var(--red); font-weight: bold; }
 """
+
+
+def failed_response(
+    request: IncomingRequest,
+    status: int,
+    title: str,
+    detail: str | None,
+    path: str | os.PathLike[str],
+    *headers: tuple[str, str],
+    dev: bool,
+) -> OutgoingResponse:
+    """What a client gets where an app fails: in development :func:`failure_page`, if there is a detail to show, else
+    the title alone."""
+    if dev and detail:
+        return failure_page(request, status, title, detail, path, *headers)
+    return plain_response(status, title, *headers)
 
 
 def failure_page(

@@ -25,7 +25,7 @@ import trio
 
 from nano_trio.actors.counts import Counts, ErrorKind
 from nano_trio.actors.crossing import NO_FIELDS, fields_of, known_fields
-from nano_trio.actors.development import failure_page
+from nano_trio.actors.development import failed_response
 from nano_trio.actors.endings import NotLoaded, load_failure, stop_cause
 from nano_trio.actors.exchange import AppExchange, ResponseStream
 from nano_trio.actors.messages import BodyStream, IncomingRequest, OutgoingResponse, Target
@@ -35,13 +35,14 @@ from nano_trio.actors.pages import congested, mailbox_full, plain_response
 from nano_trio.actors.piped import decline, hand_on
 from nano_trio.actors.rooms import Rooms
 from nano_trio.actors.services import AppService
-from nano_trio.actors.settings import AppSettings, limits, network
+from nano_trio.actors.settings import AppSettings, in_bytes, limits, network
 from nano_trio.actors.sockets import Sockets
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode
 from nano_trio.engine.scheduler import Account, CpuScheduler
 from nano_trio.engine.turn import StopReason
 from nano_trio.runtime.body_kinds import AHEAD, BYTES, HELD, NONE, STREAM, TEXT
+from nano_trio.runtime.close_codes import GOING_AWAY, SERVICE_RESTART
 from nano_trio.runtime.dispatch import Client, WireBody
 from nano_trio.runtime.environment import Blank, Environment, cache_in_memory
 from nano_trio.runtime.host import text_of
@@ -93,7 +94,7 @@ class Incarnation:
         """The apps that it was made to call; what is in :attr:`settings` is the newest version's."""
         self.life = Life.LOADING
         self._counts = counts
-        counts.outgoing.most = settings.memory_mb * (TIMES << 20)
+        counts.outgoing.most = TIMES * in_bytes(settings.memory_mb)
         self._dev = dev
         self._on_crash = on_crash
         self._exchanges: dict[int, AppExchange] = {}
@@ -125,7 +126,7 @@ class Incarnation:
             self,
             account=account,
             limits=limits(settings.timeout_ms, settings.memory_mb),
-            max_buffer_bytes=int(settings.max_buffer_size_mb * (1 << 20)),
+            max_buffer_bytes=in_bytes(settings.max_buffer_size_mb),
             network=network(settings.allow_net, settings.extra_ca_certs, self._timeout_s, dev),
             cache=cache,
             bindings={
@@ -374,9 +375,7 @@ class Incarnation:
 
     def _error_page(self, exchange: AppExchange, detail: str) -> OutgoingResponse:
         text = f"Internal Server Error (request {exchange.request.id})"
-        if not self._dev:
-            return plain_response(500, text)
-        return failure_page(exchange.request, 500, text, detail, self.settings.path)
+        return failed_response(exchange.request, 500, text, detail, self.settings.path, dev=self._dev)
 
     def chunk(self, request: int, data: Any) -> bool:
         environment = self._environment
@@ -445,7 +444,7 @@ class Incarnation:
     def read_whole_body(self, request: int, operation: int, text: bool) -> None:
         exchange = self._exchanges.get(request)
         if exchange is not None:
-            limit = int(self.settings.max_buffer_size_mb * (1 << 20))
+            limit = in_bytes(self.settings.max_buffer_size_mb)
             self._environment.begin_operation(operation, exchange.read_whole, limit, text, self._environment.held())
         else:
             self._environment.settle(operation, False, "TypeError", "the request is over; its body is gone")
@@ -522,11 +521,10 @@ class Incarnation:
         title, retry = f"Service Unavailable: {text}", ("retry-after", "1")
         kind = ErrorKind.STOPPED if self._load_error is None else ErrorKind.LOAD
         for exchange in list(self._exchanges.values()):
-            if self._dev and detail and exchange.response is None:
-                page = failure_page(exchange.request, 503, title, detail, self.settings.path, retry)
-            else:
-                page = plain_response(503, title, retry)
-            self._answer(exchange, page, kind)
+            if exchange.response is None:
+                path = self.settings.path
+                page = failed_response(exchange.request, 503, title, detail, path, retry, dev=self._dev)
+                self._answer(exchange, page, kind)
             exchange.break_off(text)
         self._exchanges.clear()
         self._streams.clear()
@@ -534,9 +532,9 @@ class Incarnation:
         self.fetch = None
         if self._sockets is not None:
             if self.life is Life.CRASHED:
-                self._sockets.close_all(1012, "service restart")
+                self._sockets.close_all(SERVICE_RESTART, "service restart")
             else:
-                self._sockets.close_all(1001, "going away")
+                self._sockets.close_all(GOING_AWAY, "going away")
             self._sockets.release()
             self._sockets = None
         self._environment.close()
@@ -575,7 +573,7 @@ class Incarnation:
     async def drain(self) -> None:
         """Wait until the requests in it, and what they keep alive by waitUntil, are done. WebSockets are closed."""
         if self._sockets is not None and self.life is _SERVING:
-            self._sockets.close_all(1001, "going away")
+            self._sockets.close_all(GOING_AWAY, "going away")
         while self.serves:
             if self._drained is None or self._drained.is_set():  # else another waits for the same
                 self._drained = trio.Event()

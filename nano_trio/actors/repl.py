@@ -17,11 +17,12 @@ import quickjs
 import trio
 
 from nano_trio.actors.repl_source import NAMED, awaiting_sources, boxed_source, sync_source, without_imports
+from nano_trio.actors.settings import limits_of_script
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.modules import load_app, load_module
 from nano_trio.engine.scheduler import CpuScheduler
-from nano_trio.engine.turn import Limits, StopReason, Turn
+from nano_trio.engine.turn import StopReason, Turn
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
@@ -74,12 +75,11 @@ class Repl(NoRequests):
             code = load_module(os.getcwd(), "nano:empty", cache, {**BUILTIN_MODULES, "nano:empty": ""})
         self._own_scheduler = scheduler is None
         self.scheduler = scheduler or CpuScheduler()
-        limits = Limits(turn_ms=1e12, memory_bytes=int(memory_mb * (1 << 20)))
         self.environment = Environment(
             self.scheduler,
             self,
             self,
-            limits=limits,
+            limits=limits_of_script(memory_mb),
             network=Network(NetPolicy.unrestricted()),
             bindings={} if service is None else {"app": service},
             code=code,

@@ -15,13 +15,13 @@ from pathlib import Path
 import attrs
 import trio
 
-from nano_trio.actors.settings import SupervisedSettings
+from nano_trio.actors.settings import SupervisedSettings, in_bytes, limits
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode, ModuleError, load_app
 from nano_trio.engine.preparation import LOAD_MS, Means, OutOfMeans, Preparation
 from nano_trio.engine.scheduler import Account, CpuScheduler
-from nano_trio.engine.turn import Limits, StopReason
+from nano_trio.engine.turn import StopReason
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
@@ -89,8 +89,8 @@ class _Scratch(NoRequests):
             scheduler,
             self,
             self,
-            limits=Limits(turn_ms=settings.timeout_ms, memory_bytes=int(settings.memory_mb * (1 << 20))),
-            max_buffer_bytes=int(settings.max_buffer_size_mb * (1 << 20)),
+            limits=limits(settings.timeout_ms, settings.memory_mb),
+            max_buffer_bytes=in_bytes(settings.max_buffer_size_mb),
             network=Network(_NowherePolicy(), resolve=_resolve_nothing),
             bindings={name: _NoService(target) for name, target in settings.services.items()},
             code=code,

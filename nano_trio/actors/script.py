@@ -11,12 +11,13 @@ from pathlib import Path
 import quickjs
 import trio
 
+from nano_trio.actors.settings import limits_of_script
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError, render_error
 from nano_trio.engine.modules import AppCode, load_app
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.scripts import evaluate as run_script
-from nano_trio.engine.turn import Limits, StopReason, Turn
+from nano_trio.engine.turn import StopReason, Turn
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
@@ -63,9 +64,13 @@ class _Script(NoRequests):
         self.source: str | None = None
         """The code, where it is no module."""
         self.scheduler = CpuScheduler()
-        limits = Limits(turn_ms=1e12, memory_bytes=int(memory_mb * (1 << 20)))
         self.environment = Environment(
-            self.scheduler, self, self, limits=limits, network=Network(NetPolicy.unrestricted()), code=code
+            self.scheduler,
+            self,
+            self,
+            limits=limits_of_script(memory_mb),
+            network=Network(NetPolicy.unrestricted()),
+            code=code,
         )
         self.environment.isolate.on_idle = self._idle
         self.environment.isolate.on_stopped = self._stopped

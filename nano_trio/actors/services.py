@@ -12,6 +12,7 @@ import trio
 
 from nano_trio.actors import request_ids
 from nano_trio.actors.messages import BodyBroken, BodySource, Exchange, IncomingRequest, Origin, OutgoingResponse
+from nano_trio.runtime.close_codes import ABNORMAL
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_messages import RequestBody, Response
 from nano_trio.runtime.pieces import WHOLE, Pieces
@@ -168,7 +169,7 @@ class AppService:
             raise
         if response.socket is not None:
             # Its other end would be the caller, which is no wire.
-            response.socket.closed(1006, "", False)
+            response.socket.closed(ABNORMAL, "", False)
             exchange.finish()
             why = f'"{self._target}" answered with a WebSocket, which service bindings do not carry'
             raise FetchError("ERR_WEBSOCKET", why)

@@ -13,7 +13,7 @@ from nano_trio.engine.turn import Limits
 from nano_trio.runtime.net_connect import Network
 from nano_trio.runtime.net_policy import NetPolicy
 
-__all__ = ["AppSettings", "SupervisedSettings", "limits", "network"]
+__all__ = ["AppSettings", "SupervisedSettings", "in_bytes", "limits", "limits_of_script", "network"]
 
 
 class AppSettings(SocketSettings, Protocol):
@@ -66,13 +66,23 @@ class SupervisedSettings(AppSettings, Protocol):
     def max_log_lines_per_s(self) -> float: ...
 
 
+def in_bytes(megabytes: float) -> int:
+    """A size as the configuration has it, whose megabytes are of 1,048,576 bytes."""
+    return int(megabytes * (1 << 20))
+
+
 # Most apps have the same of these two, which never change: one object for all of them.
 
 
 @lru_cache(256)
 def limits(timeout_ms: float, memory_mb: float) -> Limits:
     """What the isolate of an app with these settings may use."""
-    return Limits(turn_ms=timeout_ms, memory_bytes=int(memory_mb * (1 << 20)))
+    return Limits(turn_ms=timeout_ms, memory_bytes=in_bytes(memory_mb))
+
+
+def limits_of_script(memory_mb: float) -> Limits:
+    """What code may use that acts for the person who runs it, and ends it: any CPU time."""
+    return limits(1e12, memory_mb)
 
 
 @lru_cache(256)

@@ -19,9 +19,11 @@ from nano_trio.actors.incoming import Incoming
 from nano_trio.actors.messages import OutgoingResponse, SocketLimits, SocketMessage
 from nano_trio.actors.pages import going_away, plain_response
 from nano_trio.actors.rooms import Congested, Rooms, TooManyRooms
+from nano_trio.actors.settings import AppSettings, in_bytes
 from nano_trio.actors.socket_messages import Messages
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.turn import Entry, StopReason, Turn
+from nano_trio.runtime.close_codes import INTERNAL_ERROR
 from nano_trio.runtime.environment import Environment
 from nano_trio.runtime.host import headers_of, text_of
 from nano_trio.runtime.large import Large
@@ -30,7 +32,6 @@ from nano_trio.runtime.websocket_server import message_of
 
 if TYPE_CHECKING:
     from nano_trio.actors.incarnation import Incarnation
-    from nano_trio.actors.settings import AppSettings
 
 __all__ = ["Sockets"]
 
@@ -59,7 +60,7 @@ class Sockets:
         self._environment = environment
         self.isolate = environment.isolate
         self._rooms = rooms
-        rooms.most_bytes = int(incarnation.settings.memory_mb * (1 << 20))
+        rooms.most_bytes = in_bytes(incarnation.settings.memory_mb)
         self.counts = counts
         self._log = log
         self._spawn = spawn
@@ -74,7 +75,7 @@ class Sockets:
         """Bytes of the message whose turn it is."""
         self._limits_of: AppSettings | None = None
         self._known_limits = SocketLimits()
-        self.incoming = Incoming(incarnation.settings.memory_mb * (1 << 20))
+        self.incoming = Incoming(in_bytes(incarnation.settings.memory_mb))
         self.held: set[AppSocket] = set()
         self.gathered: list[tuple[AppSocket, SocketMessage]] = []
         """Messages that are to be handed over together: implements :class:`nano_trio.actors.messages.Gathering`."""
@@ -109,7 +110,7 @@ class Sockets:
     def abort(self) -> None:
         """It failed: close those connections."""
         for socket, _ in self._handed:
-            socket.close(1011, "")
+            socket.close(INTERNAL_ERROR, "")
         self._handed = []
 
     # -- turns -------------------------------------------------------------------------------------------------------
@@ -290,7 +291,7 @@ class Sockets:
             for socket in left[-_ENDS_AT_ONCE:]:
                 self._rooms.flush(socket)
                 if socket.at_fault:
-                    socket.close(1011, "the app exceeded a limit")
+                    socket.close(INTERNAL_ERROR, "the app exceeded a limit")
                 else:
                     socket.close(code, reason)
             del left[-_ENDS_AT_ONCE:]

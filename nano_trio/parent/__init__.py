@@ -30,9 +30,8 @@ processes or more: *workers*, which do everything, and this parent, which does n
 - When the parent dies, workers see the end of their channel (on Linux a signal, too) and drain.
 
 The modules: ``channel`` (messages; both ends), ``turn_record`` (both ends), ``shares`` (how workers share connections),
-``sockets``, ``quarantine``, ``turns`` (who
-may change something now), ``systemd``, ``worker`` (one process and its channel), ``supervisor`` (the loop that ties
-them together), ``log``.
+``sockets``, ``quarantine``, ``turns`` (who may change something now), ``systemd``, ``worker`` (one process and its
+channel), ``supervisor`` (the loop that ties them together), ``log``.
 
 A leaf: it imports nothing of the other rooms, and of the standard library only what is light. The parent takes about
 17 MB, most of it Python and click.

@@ -14,13 +14,14 @@ from datetime import UTC
 import attrs
 
 from nano_trio.runtime.host import in_pairs
+from nano_trio.runtime.http_syntax import TOKEN
 
 __all__ = ["NEVER", "ByteRange", "combined", "expiry", "is_not_modified", "requested_range", "varying"]
 
 NEVER = float("-inf")
 """The expiry of a response that must not be stored at all."""
 
-_DIRECTIVE = re.compile(r'([!#$%&\'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]*)))?')
+_DIRECTIVE = re.compile(rf'({TOKEN})(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]*)))?')
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _RANGE = re.compile(r"bytes[ \t]*=[ \t]*(?:([0-9]+)[ \t]*-[ \t]*([0-9]*)|-[ \t]*([0-9]+))[ \t]*", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]+")

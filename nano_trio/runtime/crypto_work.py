@@ -14,6 +14,7 @@ Theory of operation. A host function says what is to be computed and how heavy i
 :meth:`Work.run` answers with the result, with a string ``"Name\\nmessage"`` for an error, or with None: the work has
 been put aside and JavaScript starts it as an operation, :meth:`Work.proceed`. The operation settles without a value;
 :meth:`Work.take` then hands out the result, which so never passes through a promise that app code could look into.
+A defect of ours is an OperationError to the app, and logged.
 
 Where an app wants the result at once (``scryptSync``), :meth:`Work.wait` has its turn wait, suspended, for the same
 thread or process. That one's CPU time is the turn's: it is looked at while a thread works, and a process has a timer of
@@ -30,7 +31,6 @@ import os
 import pickle
 import select
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -38,6 +38,7 @@ import time
 from collections.abc import Callable, Sized
 from typing import IO, Any, Final, TypeVar
 
+import structlog
 import trio
 
 from nano_trio.engine.pauses import CannotWait
@@ -55,6 +56,8 @@ _WINDOW_S = 0.01
 _PER_APP = 2
 _ALLOWANCE = 4 << 20
 """Bytes that the work of an app may hold outside its heap before they count as the app's memory."""
+_log = structlog.get_logger("nano_trio")
+
 _FAILED = "The operation failed for an operation-specific reason."
 
 _Own = TypeVar("_Own")
@@ -127,13 +130,22 @@ class _Job:
 
 
 def _guard(function: Callable[..., Any], *args: Any) -> Any:
-    """The result, or an error as a string. What OpenSSL refuses is an OperationError without details."""
+    """The result, or an error as a string, or the exception that a defect of ours raised. What OpenSSL refuses is an
+    OperationError without details."""
     try:
         return function(*args)
     except HostError as error:
         return f"{error.name}\n{error.message}"
-    except Exception:
-        return f"OperationError\n{_FAILED}"
+    except Exception as error:
+        return f"OperationError\n{_FAILED}" if _is_refusal(error) else error
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether OpenSSL, or what lies between it and us, says so that it does not do what was asked."""
+    # Not imported: the library takes tens of milliseconds, and who is here for the threads alone has no use for it.
+    return isinstance(error, ValueError | OverflowError | MemoryError) or (
+        type(error).__module__ == "cryptography.exceptions"
+    )
 
 
 class Work:
@@ -203,8 +215,11 @@ class Work:
         return self._present(job.present, job.result)
 
     def _present(self, present: Callable[[Any], Any], result: Any) -> Any:
-        if type(result) is not str:
+        if not isinstance(result, str | Exception):
             result = _guard(present, result)
+        if isinstance(result, Exception):
+            _log.error("internal error in cryptographic work", exc_info=result)
+            return f"OperationError\n{_FAILED}"
         if type(result) is bytes and len(result) > LARGE:
             result = Pieces((result,))
         if isinstance(result, list | tuple):
@@ -303,7 +318,7 @@ async def _in_process(compute: Callable[[], Any], limit_ns: int = 0) -> tuple[An
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=file,
             capture_stdout=True,
-            stderr=subprocess.DEVNULL,
+            capture_stderr=True,
             check=False,
             deliver_cancel=_kill,
             # Ctrl-C goes to the whole group at the terminal. The server drains then, and this is a part of what it has.
@@ -312,7 +327,7 @@ async def _in_process(compute: Callable[[], Any], limit_ns: int = 0) -> tuple[An
     if limit_ns and done.returncode == -signal.SIGPROF:
         return None, limit_ns
     if done.returncode != 0:
-        return f"OperationError\n{_FAILED}", 0
+        return ChildProcessError(f"the process ended with {done.returncode}: {done.stderr.decode(errors='replace')}"), 0
     result, used_ns = pickle.loads(done.stdout)
     return result, used_ns
 
@@ -355,6 +370,8 @@ def _main() -> None:
         signal.setitimer(signal.ITIMER_PROF, limit_ns / 1e9)
     result = _guard(compute)
     signal.setitimer(signal.ITIMER_PROF, 0)
+    if isinstance(result, Exception):
+        raise result
     sys.stdout.buffer.write(pickle.dumps((result, time.process_time_ns() - began)))
 
 

@@ -9,6 +9,7 @@ How the bodies of requests cross: :mod:`nano_trio.runtime.body_kinds`.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,14 @@ _MUCH = 4096
 def host_error(number: int, error: FetchError) -> HostError:
     """The error as JavaScript gets it."""
     return HostError("fetch", f"{number}\n{error.code}\n{error.message}")
+
+
+async def _received(receive: Callable[[], Awaitable[bytes | None]]) -> bytes:
+    """The next piece of a body of the host that a request hands on, ``b""`` at the end. Raises :class:`FetchError`."""
+    try:
+        return await receive() or b""
+    except HostError as error:
+        raise FetchError("ERR_BODY", error.message) from None
 
 
 class _Upload:
@@ -177,27 +186,13 @@ class Fetches:
         if found is None:
             raise FetchError("ERR_BODY", "the request is over; its body is gone")
         length, receive_chunk = found
-
-        async def receive() -> bytes:
-            try:
-                return await receive_chunk() or b""
-            except HostError as error:
-                raise FetchError("ERR_BODY", error.message) from None
-
-        return RequestBody(receive=receive, length=length)
+        return RequestBody(receive=partial(_received, receive_chunk), length=length)
 
     def _cached_body(self, number: int) -> RequestBody:
         cached = self._services.caches.take(number)
         if cached is None:
             raise FetchError("ERR_BODY", "the body has been used")
-
-        async def receive() -> bytes:
-            try:
-                return await cached.receive()
-            except HostError as error:
-                raise FetchError("ERR_BODY", error.message) from None
-
-        return RequestBody(receive=receive, length=cached.length)
+        return RequestBody(receive=partial(_received, cached.receive), length=cached.length)
 
     def take(self, number: int) -> Fetch | None:
         """The fetch of that number, for somebody on the host's side to read its body; None where it is over."""

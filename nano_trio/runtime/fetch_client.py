@@ -24,6 +24,7 @@ from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_messages import RequestBody, Response, WireRequest
 from nano_trio.runtime.fetch_pool import ConnectionPool
 from nano_trio.runtime.held import Held
+from nano_trio.runtime.http_syntax import HOP_BY_HOP
 from nano_trio.runtime.net_connect import Connector, Network, Origin
 from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.pieces import Pieces
@@ -47,11 +48,8 @@ _DRAIN_S = 1.0
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _NULL_BODY = frozenset((204, 205, 304))
-# Framing and persistence are ours (RFC 9110 section 7.6.1), the Host is the URL's.
-_HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
-)
-_OURS = _HOP_BY_HOP | {"content-length", "expect", "host", "http2-settings"}
+# Framing and persistence are ours, the Host is the URL's.
+_OURS = HOP_BY_HOP | {"content-length", "expect", "host", "http2-settings"}
 _BODY_HEADERS = frozenset(
     ("content-encoding", "content-language", "content-length", "content-location", "content-type")
 )
@@ -63,7 +61,6 @@ _NO_CACHE = {
     "reload": [("pragma", "no-cache"), ("cache-control", "no-cache")],
 }
 _USERINFO = re.compile(r"[a-z]+://[^/?#]*@")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 HeaderList = list[tuple[str, str]]
 
@@ -188,7 +185,7 @@ class Fetch:
         self.status = response.status
         self.reason = response.reason.decode("latin-1")
         pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers]
-        self.headers = [(name, value) for name, value in pairs if name not in _HOP_BY_HOP]
+        self.headers = [(name, value) for name, value in pairs if name not in HOP_BY_HOP]
         self.has_body = request.method != "HEAD" and response.status not in _NULL_BODY
         if not self.has_body:
             self.close()
@@ -408,7 +405,6 @@ class FetchClient:
 def _to_wire(request: FetchRequest) -> tuple[WireRequest, Origin]:
     url = can_ada.parse(request.url)
     scheme = url.protocol[:-1]
-    origin = Origin(scheme, url.hostname.strip("[]"), int(url.port or _DEFAULT_PORTS[scheme]))
     given = {name for name, _ in request.headers}
     headers = [(name, value) for name, value in request.headers if name not in _OURS]
     for name, value in _NO_CACHE.get(request.cache, ()):
@@ -424,7 +420,7 @@ def _to_wire(request: FetchRequest) -> tuple[WireRequest, Origin]:
     target = f"{url.pathname}{url.search}"
     if request.url.partition("#")[0].endswith("?") and not url.search:
         target += "?"
-    return WireRequest(request.method, url.host, scheme, target, wire, request.body), origin
+    return WireRequest(request.method, url.host, scheme, target, wire, request.body), Origin.of(url, scheme)
 
 
 _USER_AGENT = f"nano-trio/{__version__}".encode()

@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 from nano_trio.runtime.host import Namespace, Services, poll_after
+from nano_trio.runtime.http_syntax import TOKEN
 from nano_trio.runtime.large import Lent
 from nano_trio.runtime.pieces import Pieces
 
@@ -46,7 +47,7 @@ _MAX_PADDING = 1 << 10
 """Bytes of white space after a boundary; before more than that it is none."""
 _PAUSE: Part = ()
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_TOKEN = TOKEN.encode()
 _HEADER = re.compile(rb"[\t ]*(" + _TOKEN + rb")[\t ]*:[\t ]*([^\r\n]*+)\r\n")
 _DISPOSITION = re.compile(rb"form-data[\t ]*", re.IGNORECASE)
 _PARAMETER = re.compile(rb";[\t ]*(" + _TOKEN + rb')[\t ]*=[\t ]*(?:"([^"]*)"|([^;"\t ]*))[\t ]*')

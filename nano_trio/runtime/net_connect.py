@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import attrs
+import can_ada
 import trio
 
 from nano_trio.runtime.descriptors import for_apps, give_back
@@ -24,6 +25,7 @@ from nano_trio.runtime.net_policy import NetPolicy
 __all__ = ["CONNECT_TIMEOUT_S", "Connected", "Connector", "Network", "Origin", "Resolver"]
 
 CONNECT_TIMEOUT_S = 10.0
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _STAGGER_S = 0.25
 _LOOKUPS = 8
 """Names that one app may have looked up at a time: each takes a thread."""
@@ -52,6 +54,11 @@ class Origin:
     host: str
     """As in a URL, without the brackets of an IPv6 address."""
     port: int
+
+    @classmethod
+    def of(cls, url: can_ada.URL, scheme: str) -> Origin:
+        """That of a URL whose connections speak ``http`` or ``https``."""
+        return cls(scheme, url.hostname.strip("[]"), int(url.port or _DEFAULT_PORTS[scheme]))
 
     def __str__(self) -> str:
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"

@@ -15,6 +15,7 @@ import can_ada
 import h11
 
 from nano_trio import __version__
+from nano_trio.runtime.http_syntax import members
 from nano_trio.runtime.net_connect import Origin
 from nano_trio.runtime.websocket_deflate import OFFER, BadExtension, Deflate
 from nano_trio.runtime.websocket_protocol import accept_of
@@ -46,9 +47,7 @@ class Handshake:
         parsed = can_ada.parse(url)
         self._protocols = protocols
         self._max_message = max_message
-        scheme = "https" if parsed.protocol == "wss:" else "http"
-        port = int(parsed.port) if parsed.port else 443 if scheme == "https" else 80
-        self.origin = Origin(scheme, parsed.hostname.removeprefix("[").removesuffix("]"), port)
+        self.origin = Origin.of(parsed, "https" if parsed.protocol == "wss:" else "http")
         self._key = base64.b64encode(os.urandom(16))
         fields = [
             ("Host", parsed.host),
@@ -101,7 +100,7 @@ class Handshake:
             fields[key] = f"{fields[key]}, {text}" if key in fields else text
         if fields.get("upgrade", "").lower() != "websocket":
             raise HandshakeFailed("the server's response does not upgrade to websocket")
-        if "upgrade" not in (token.strip().lower() for token in fields.get("connection", "").split(",")):
+        if "upgrade" not in members(fields.get("connection", "").lower()):
             raise HandshakeFailed("the server's response does not upgrade the connection")
         expected = accept_of(self._key).decode()
         if fields.get("sec-websocket-accept", "").strip() != expected:

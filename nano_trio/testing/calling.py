@@ -19,6 +19,7 @@ from nano_trio.actors.registry import Registry
 from nano_trio.actors.request_ids import new_id
 from nano_trio.config import App as Settings
 from nano_trio.config import single_app
+from nano_trio.runtime.close_codes import ABNORMAL
 from nano_trio.testing.websocket import WebSocket
 
 __all__ = ["AsyncApp", "Headers", "Response", "WebSocketRefused", "open_app"]
@@ -138,7 +139,7 @@ class AsyncApp:
             (method or ("GET" if content is None else "POST")).upper(), url, pairs, params, content
         )
         if response.socket is not None:
-            response.socket.closed(1006, "", False)
+            response.socket.closed(ABNORMAL, "", False)
         return response.whole
 
     async def connect(
@@ -164,7 +165,7 @@ class AsyncApp:
             raise WebSocketRefused(response.whole)
         chosen = response.whole.headers.get("sec-websocket-protocol", "")
         if chosen and chosen not in offered:
-            response.socket.closed(1006, "", False)
+            response.socket.closed(ABNORMAL, "", False)
             raise ValueError(f'the app chose the subprotocol "{chosen}", which was not offered')
         socket = WebSocket(response.socket, chosen, response.limits)
         self._sockets.add(socket)

@@ -21,13 +21,14 @@ import trio
 
 from nano_trio.actors.messages import BodyBroken
 from nano_trio.actors.services import AppService
+from nano_trio.actors.settings import limits
 from nano_trio.config import App
 from nano_trio.engine.bytecode import BytecodeCache
 from nano_trio.engine.errors import JavaScriptError
 from nano_trio.engine.modules import AppCode, ModuleError, load_module
 from nano_trio.engine.resolution import TYPESCRIPT
 from nano_trio.engine.scheduler import CpuScheduler
-from nano_trio.engine.turn import Limits, StopReason
+from nano_trio.engine.turn import StopReason
 from nano_trio.engine.typescript import Tools
 from nano_trio.runtime.dispatch import NoRequests
 from nano_trio.runtime.environment import Environment
@@ -178,10 +179,15 @@ class _Attempt(NoRequests):
         self.finished = False
         self._result = result
         self._options = options
-        limits = Limits(turn_ms=options.timeout_ms, memory_bytes=int(options.memory_mb * (1 << 20)))
         network = Network(NetPolicy.unrestricted())
         self.environment = Environment(
-            scheduler, self, self, limits=limits, network=network, code=code, bindings=services
+            scheduler,
+            self,
+            self,
+            limits=limits(options.timeout_ms, options.memory_mb),
+            network=network,
+            code=code,
+            bindings=services,
         )
         self.environment.isolate.on_stopped = self._stopped
         self.environment.isolate.on_idle = self._idle

@@ -13,6 +13,7 @@ from typing import Any
 import trio
 
 from nano_trio.engine.runners import leave_thread
+from nano_trio.runtime.close_codes import NORMAL
 from nano_trio.testing.calling import AsyncApp, Response, open_app
 from nano_trio.testing.websocket import WebSocket, WebSocketClosed
 
@@ -60,7 +61,7 @@ class SyncWebSocket:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close(1000)
+        self.close(NORMAL)
 
 
 class App:

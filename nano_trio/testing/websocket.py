@@ -14,12 +14,10 @@ import attrs
 import trio
 
 from nano_trio.actors.messages import SharedMessage, SocketHandler, SocketLimits, SocketMessage
+from nano_trio.runtime.close_codes import NO_CODE, NORMAL, TOO_BIG
 from nano_trio.runtime.pieces import LargeMessage
 
 __all__ = ["WebSocket", "WebSocketClosed"]
-
-_NO_STATUS = 1005
-_TOO_BIG = 1009
 
 
 class WebSocketClosed(Exception):
@@ -94,7 +92,7 @@ class WebSocket:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close(1000)
+        await self.close(NORMAL)
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         while True:
@@ -116,7 +114,7 @@ class WebSocket:
         """Queue the end. An end that was asked for already stays."""
         if not self._closing:
             self._closing = True
-            self._outgoing.append(_Close(_NO_STATUS if code is None else code, reason))
+            self._outgoing.append(_Close(NO_CODE if code is None else code, reason))
             self._work.set()
 
     @property
@@ -135,8 +133,8 @@ class WebSocket:
                 self._end = item
                 self._handler.closed(item.code, item.reason, True)
             elif len(item if isinstance(item, bytes) else item.encode("utf-8", "replace")) > self._limits.max_message:
-                self._end = _Close(_TOO_BIG, "")
-                self._handler.closed(_TOO_BIG, "", True)
+                self._end = _Close(TOO_BIG, "")
+                self._handler.closed(TOO_BIG, "", True)
             else:
                 self._resumed = trio.Event()
                 if not self._handler.message(item):

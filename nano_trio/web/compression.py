@@ -33,7 +33,7 @@ import brotli
 import trio
 
 from nano_trio.actors.messages import BodyBroken, BodyStream, OutgoingResponse
-from nano_trio.runtime.http_syntax import TOKEN
+from nano_trio.runtime.http_syntax import TOKEN, content_length, members
 from nano_trio.runtime.pieces import WHOLE, Pieces
 
 if sys.version_info >= (3, 14):
@@ -59,7 +59,6 @@ _UNTOUCHABLE = frozenset(
     ("content-encoding", "content-range", "content-digest", "repr-digest", "digest", "content-md5", "transfer-encoding")
 )
 _CODING = re.compile(rf"({TOKEN})(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{{0,3}})?|1(?:\.0{{0,3}})?))?").fullmatch
-_DIGITS = re.compile(r"[0-9]{1,18}").fullmatch
 
 
 @attrs.frozen(kw_only=True)
@@ -80,8 +79,8 @@ def negotiate(accept: str, offered: tuple[str, ...]) -> str | None:
     ``*``), is not used, nor is what it likes less than ``identity``. A malformed member counts as absent.
     """
     weights: dict[str, float] = {}
-    for part in accept.lower().split(","):
-        match = _CODING(part.strip(" \t"))
+    for member in members(accept.lower()):
+        match = _CODING(member)
         if match is not None:
             name = {"x-gzip": "gzip"}.get(match[1], match[1])
             weights[name] = max(weights.get(name, 0.0), float(match[2] or 1))
@@ -183,7 +182,7 @@ class Compressor:
             elif key == "cache-control" and "no-transform" in value.lower():
                 return response
             elif key == "content-length":
-                promised = int(value) if _DIGITS(value.strip(" \t")) else None
+                promised = content_length(value)
         if not content_type or self._has_type(content_type) is None:
             return response
         size = len(body) if isinstance(body, WHOLE) and (body or method != "HEAD") else promised
@@ -220,10 +219,8 @@ class Compressor:
 def _varying(headers: Fields) -> Fields:
     """The fields with Accept-Encoding in Vary (RFC 9110 section 12.5.5)."""
     for name, value in headers:
-        if name.lower() == "vary":
-            members = {member.strip(" \t").lower() for member in value.split(",")}
-            if "accept-encoding" in members or "*" in members:
-                return headers
+        if name.lower() == "vary" and not {"accept-encoding", "*"}.isdisjoint(members(value.lower())):
+            return headers
     return [*headers, ("vary", "accept-encoding")]
 
 

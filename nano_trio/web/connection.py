@@ -51,6 +51,7 @@ from nano_trio.web.identity import id_of, span_of
 from nano_trio.web.reactor import HANG_UP, INPUT
 from nano_trio.web.records import record
 from nano_trio.web.request_body import WireBody
+from nano_trio.web.resets import reset_at_close
 from nano_trio.web.response_head import build, quick
 from nano_trio.web.service import Remainder, Service
 from nano_trio.web.tls_socket import TLSSocket
@@ -559,8 +560,7 @@ class Connection:
         """Close with a reset: the client must not take what it has for the whole."""
         if self.state is not _CLOSED:
             self.outgoing = b""
-            with contextlib.suppress(OSError):
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            reset_at_close(self.sock)
             self.close()
 
     def drain(self) -> None:

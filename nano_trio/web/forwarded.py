@@ -26,7 +26,7 @@ from collections.abc import Sequence
 import attrs
 
 from nano_trio.runtime.http1_framing import ProtocolError
-from nano_trio.runtime.http_syntax import TOKEN
+from nano_trio.runtime.http_syntax import TOKEN, is_authority, members
 from nano_trio.web.clients import TrustedProxies, normal_address
 
 __all__ = ["FORWARDING", "Facts", "forwarded_facts", "parse_forwarded", "seen_through", "split_forwarding"]
@@ -52,7 +52,6 @@ FORWARDING = frozenset(
 
 _PAIR = re.compile(rf'({TOKEN})=(?:({TOKEN})|"((?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*)")')
 _ESCAPED = re.compile(r"\\(.)")
-_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?").fullmatch
 _NODE = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?").fullmatch
 _PORT = re.compile(r"[0-9]{1,5}").fullmatch
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -68,12 +67,6 @@ class Facts:
     """``http`` or ``https``: how it speaks to the outermost proxy."""
     host: str
     """The authority that it asked for, with a port where that is not the scheme's own."""
-
-
-def _valid_authority(text: str) -> bool:
-    """Whether it may stand in a Host field: a host, and a port up to 65535."""
-    match = _AUTHORITY(text)
-    return match is not None and int(match[1] or 0) <= 65535
 
 
 def split_forwarding(headers: Fields) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -131,11 +124,11 @@ def forwarded_facts(fields: Fields, facts: Facts, trusted: TrustedProxies) -> Fa
 
 
 def _from_common(values: dict[str, str], facts: Facts, trusted: TrustedProxies) -> Facts:
-    hops = _items(values.get("x-forwarded-for", ""))
+    hops = members(values.get("x-forwarded-for", ""))
     client, index = _walk(facts.client, [_node_address(hop, bare=True) for hop in hops], trusted)
 
     def beside(name: str) -> str:
-        items = _items(values.get(name, ""))
+        items = members(values.get(name, ""))
         if not items:
             return ""
         return items[index] if len(items) == len(hops) and index < len(items) else items[-1]
@@ -167,19 +160,13 @@ def _walk(peer: str, hops: Sequence[str | None], trusted: TrustedProxies) -> tup
 def _settled(client: str, scheme: str, host: str, port: str, facts: Facts) -> Facts:
     if scheme not in _DEFAULT_PORTS:
         scheme = facts.scheme
-    if not _valid_authority(host):
+    if not is_authority(host):
         host = facts.host
-    match = _AUTHORITY(host)
-    if _PORT(port) and 0 < int(port) <= 65535 and match is not None and match[1] is None:
+    if _PORT(port) and 0 < int(port) <= 65535 and ":" not in host.rpartition("]")[2]:
         number = str(int(port))
         if number != _DEFAULT_PORTS[scheme]:
             host = f"{host}:{number}"
     return Facts(client, scheme, host)
-
-
-def _items(value: str) -> list[str]:
-    """A list field's members (RFC 9110 section 5.6.1); empty ones do not count."""
-    return [item for part in value.split(",") if (item := part.strip(" \t"))]
 
 
 def _node_address(text: str, *, bare: bool = False) -> str | None:

@@ -25,6 +25,7 @@ import trio
 
 from nano_trio.web.connection import Connection
 from nano_trio.web.errors import error_page
+from nano_trio.web.resets import reset_at_close
 from nano_trio.web.response_head import build
 from nano_trio.web.tls_socket import TLSSocket
 
@@ -39,7 +40,6 @@ log = structlog.get_logger("nano_trio.web")
 _RECEIVE = 16 * 1024
 _LINGER_BYTES = 256 * 1024
 _LIKE_HTTP = re.compile(rb"[A-Za-z\r\n]").match
-_RESET = b"\1\0\0\0\0\0\0\0"
 
 
 class Handshake:
@@ -172,8 +172,7 @@ class Handshake:
         if self._connection is not None:
             self._connection.abort()
             return
-        with contextlib.suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        reset_at_close(self._sock)
         self.close()
 
     def drain(self) -> None:

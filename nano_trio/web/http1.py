@@ -34,7 +34,7 @@ from nano_trio.actors import request_ids
 from nano_trio.actors.trace import TraceContext
 from nano_trio.actors.trace import parse as parse_trace
 from nano_trio.runtime.http1_framing import Body, ChunkedBody, LengthBody, ProtocolError
-from nano_trio.runtime.http_syntax import TOKEN_CHARACTER
+from nano_trio.runtime.http_syntax import FIELD_CHARACTER, TOKEN_CHARACTER, is_authority, is_token, members
 from nano_trio.web.clients import TrustedProxies
 from nano_trio.web.forwarded import FORWARDING, seen_through, split_forwarding
 from nano_trio.web.settings import Limits
@@ -51,7 +51,9 @@ __all__ = [
 ]
 
 _TOKEN = TOKEN_CHARACTER.encode()
-_GATE = re.compile(rb"%b++ [!-~]++ HTTP/1\.[01]\r\n(?:%b++:[\t -~\x80-\xff]*+\r\n)*+\r\n" % (_TOKEN, _TOKEN)).fullmatch
+_GATE = re.compile(
+    rb"%b++ [!-~]++ HTTP/1\.[01]\r\n(?:%b++:%b*+\r\n)*+\r\n" % (_TOKEN, _TOKEN, FIELD_CHARACTER.encode())
+).fullmatch
 _REQUEST_LINE = re.compile(rb"(%b+) ([!-~]+) HTTP/([0-9])\.([0-9])" % _TOKEN).fullmatch
 _FIELD_NAME = re.compile(rb"%b+" % _TOKEN).fullmatch
 _BARE_LF = re.compile(rb"(?<!\r)\n").search
@@ -59,8 +61,6 @@ _BARE_CR = re.compile(rb"\r(?!\n|\Z)").search
 _NOT_IN_LINE = re.compile(rb"[^ -~]").search
 _ABSOLUTE = re.compile(r"https?://([^/?#@]*)([/?][^#]*)?", re.IGNORECASE).fullmatch
 _ORIGIN = re.compile(r"/[^#]*").fullmatch
-# Names of the DNS have at most 253 octets. To read Punycode takes a time that grows with the square of its length.
-_HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?").fullmatch
 _DIGITS = re.compile(r"[0-9]+").fullmatch
 
 _METHODS = frozenset(
@@ -218,7 +218,7 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
         elif name == "connection":
             connection += "," + value.lower()
         elif name == "upgrade":
-            websocket = websocket or "websocket" in {item.strip(" \t") for item in value.lower().split(",")}
+            websocket = websocket or "websocket" in members(value.lower())
         elif name == "x-request-id":
             request_id = value if request_id is None and request_ids.is_valid(value) else ""
         elif name in _TRACE:
@@ -231,10 +231,8 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
         if minor:
             raise ProtocolError(400, "HTTP/1.1 requires a Host header")
         host = ""
-    else:
-        match = _HOST(host)
-        if match is None or int(match[1] or 0) > 65535:
-            raise ProtocolError(400, "invalid Host header")
+    elif not is_authority(host):
+        raise ProtocolError(400, "invalid Host header")
     if _ORIGIN(target) is None:
         target, host, headers = _unusual_target(method, target, host, headers)
     if coding is not None:
@@ -253,11 +251,11 @@ def make_head(method: str, target: str, minor: int, headers: list[tuple[str, str
         content_length = int(length)
     keep_alive = bool(minor)
     if connection:
-        options = {option.strip(" \t") for option in connection.split(",")}
+        options = members(connection)
         keep_alive = "close" not in options and (keep_alive or "keep-alive" in options)
     expect_continue = False
     if expect and minor:
-        if {item.strip(" \t") for item in expect.split(",")} - {""} != {"100-continue"}:
+        if set(members(expect)) != {"100-continue"}:
             raise ProtocolError(417, "the only expectation known is 100-continue")
         expect_continue = True
     has_body = content_length is not None or coding is not None
@@ -305,8 +303,7 @@ def _unusual_target(
     if match is None:
         raise ProtocolError(400, "invalid request target")
     authority, path = match[1], match[2] or "/"
-    valid = _HOST(authority)
-    if valid is None or int(valid[1] or 0) > 65535:
+    if not is_authority(authority):
         raise ProtocolError(400, "invalid authority in the request target")
     headers = [(name, authority if name == "host" else value) for name, value in headers]
     return path if path[0] == "/" else "/" + path, authority, headers
@@ -315,13 +312,9 @@ def _unusual_target(
 def _refuse_coding(coding: str) -> NoReturn:
     """A transfer coding other than ``chunked``: faulty framing is 400, an unknown coding 501 (RFC 9112 section 6.1)."""
     codings = [item.strip(" \t") for item in coding.split(",")]
-    if codings[-1] != "chunked" or codings.count("chunked") != 1 or not all(map(_FIELD_NAME, _encode(codings))):
+    if codings[-1] != "chunked" or codings.count("chunked") != 1 or not all(map(is_token, codings)):
         raise ProtocolError(400, "chunked must be the last and only transfer coding")
     raise ProtocolError(501, "the only transfer coding implemented is chunked")
-
-
-def _encode(items: Sequence[str]) -> list[bytes]:
-    return [item.encode("latin-1") for item in items]
 
 
 class HeadParser:

@@ -61,6 +61,7 @@ from nano_trio.web.http2_tunnel import Tunnel, Tunnels
 from nano_trio.web.http2_unwanted import Unwanted
 from nano_trio.web.reactor import INPUT
 from nano_trio.web.records import record
+from nano_trio.web.resets import reset_at_close
 from nano_trio.web.tls_socket import TLSSocket
 
 if TYPE_CHECKING:
@@ -565,8 +566,7 @@ class Http2Connection:
 
     def abort(self) -> None:
         """Close with a reset."""
-        with contextlib.suppress(OSError):
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        reset_at_close(self.sock)
         self._close()
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ from hpack.table import HeaderTable
 
 from nano_trio.actors.messages import OutgoingResponse
 from nano_trio.web.http1 import Head, ProtocolError, make_head
-from nano_trio.web.response_head import BadResponse, Framing, date_line, framing_of
+from nano_trio.web.response_head import BadResponse, Framing, check_field, date_line, framing_of
 from nano_trio.web.settings import Limits
 
 __all__ = ["Block", "FieldDecoder", "FieldEncoder", "Malformed", "ResponseFields", "response_fields"]
@@ -270,8 +270,6 @@ _UNINDEXED = frozenset((b"age", b"content-length", b"etag", b"last-modified", b"
 _KNOWN: dict[tuple[str, str], Field] = {}
 _MOST_KNOWN = 1024
 _KNOWN_BYTES = 256
-_RESPONSE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_RESPONSE_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
 _DROPPED = frozenset(
     ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "trailer", "te", "upgrade", "http2-settings")
 )
@@ -316,12 +314,7 @@ def response_fields(
         if field is None:
             name, value = pair
             key = name.lower()
-            if _RESPONSE_NAME(name) is None:
-                raise BadResponse(f"{name!r} is not a header name")
-            if _RESPONSE_VALUE(value) is None:
-                raise BadResponse(
-                    f"the value of header {name!r} holds a control character or one outside Latin-1: {value!r}"
-                )
+            check_field(name, value)
             # Section 8.2.1: a value neither begins nor ends with white space.
             field = _field(key.encode("latin-1"), value.strip(" \t").encode("latin-1"))
             if key in _SPECIAL:

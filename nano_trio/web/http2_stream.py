@@ -15,7 +15,6 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-import attrs
 import can_ada
 import structlog
 import trio
@@ -34,8 +33,7 @@ from nano_trio.actors.messages import (
 from nano_trio.actors.request_ids import field_value
 from nano_trio.web.answered import Answered
 from nano_trio.web.errors import error_page, stack_of
-from nano_trio.web.forwarded import seen_through
-from nano_trio.web.http1 import Head, ProtocolError
+from nano_trio.web.http1 import Head, ProtocolError, as_sent
 from nano_trio.web.http2_body import Http2Body
 from nano_trio.web.http2_fields import Block, Malformed, ResponseFields, response_fields
 from nano_trio.web.http2_session import FRAME
@@ -43,6 +41,7 @@ from nano_trio.web.http2_tunnel import Tunnel, TunnelledWebSocket
 from nano_trio.web.identity import id_of, span_of
 from nano_trio.web.records import record
 from nano_trio.web.response_head import BadResponse, Truncated
+from nano_trio.web.unsendable import give_up_socket, page_instead
 from nano_trio.web.websocket_handshake import Upgrade, agreed, read_connect
 
 if TYPE_CHECKING:
@@ -263,10 +262,8 @@ class Http2Stream:
         if not connection.authority.covers(connection, head.host):
             raise ProtocolError(421, "this connection's certificate is for another host")
         if listener.trusted is not None:
-            peer = connection.peer
-            facts, headers = seen_through(listener.trusted, peer, scheme, head.host, head.headers, head.forwarding)
-            remote, scheme = self._remote, self._scheme = facts.client, f"{facts.scheme}://"
-            head = self._head = attrs.evolve(head, host=facts.host, headers=headers)
+            head, remote, scheme = as_sent(head, listener.trusted, connection.peer, scheme, listener.address)
+            self._head, self._remote, self._scheme = head, remote, scheme
         if listener.rates is not None and (wait := listener.rates.retry_after(remote, connection.reactor.now)):
             raise _Later(429, "too many requests from this address", wait)
         target = listener.routes.memo.get(head.host)
@@ -394,10 +391,7 @@ class Http2Stream:
             if early:
                 socket.work_soon()
             return None
-        try:
-            handler.closed(1006, "", False)
-        except Exception:
-            log.exception("a WebSocket's handler failed", **self._about())
+        give_up_socket(handler, self._about())
         page = error_page(refusal.status, refusal.message, request_id=self._request.id)
         self._spoil(page)
         return page
@@ -419,11 +413,8 @@ class Http2Stream:
         try:
             return response, response_fields(response, head_only=head_only, request_id=self._told)
         except BadResponse as error:
-            log.error("invalid response", reason=str(error), **self._about())
-            if response.body is not None and not isinstance(response.body, bytes):
-                response.body.cancel("invalid response")
-            stack = stack_of(error) if self._connection.listener.dev else None
-            response = error_page(500, request_id=self._request.id, stack=stack)
+            dev = self._connection.listener.dev
+            response = page_instead(response, error, self._request, self._about(), dev=dev)
             self._spoil(response)
             return response, response_fields(response, head_only=head_only)
 

@@ -8,13 +8,13 @@ asks (section 2).
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from typing import TYPE_CHECKING
 
 import structlog
 
 from nano_trio.web.proxy_header import ProxyHeaderError, parse, wanted
+from nano_trio.web.resets import reset_at_close
 
 if TYPE_CHECKING:
     from nano_trio.web.listener import Begun, Listener
@@ -93,8 +93,7 @@ class Proxied:
 
     def abort(self) -> None:
         """Close with a reset."""
-        with contextlib.suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        reset_at_close(self._sock)
         self.close()
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ they always reach ``build``.
 from __future__ import annotations
 
 import enum
-import re
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -17,19 +16,23 @@ from http import HTTPStatus
 import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
+from nano_trio.runtime.http_syntax import HOP_BY_HOP, content_length, is_field_value, is_token, members
 from nano_trio.runtime.pieces import WHOLE
 
-__all__ = ["BadResponse", "Framing", "ResponseHead", "Truncated", "build", "date_line", "framing_of", "quick"]
+__all__ = [
+    "BadResponse",
+    "Framing",
+    "ResponseHead",
+    "Truncated",
+    "build",
+    "check_field",
+    "date_line",
+    "field_line",
+    "framing_of",
+    "quick",
+]
 
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
-_REASON = _VALUE
-_LENGTH = re.compile(r"[0-9]{1,18}").fullmatch
-
-_HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "trailer", "te", "upgrade")
-)
-_SPECIAL = _HOP_BY_HOP | {"content-length", "date", "x-request-id"}
+_SPECIAL = HOP_BY_HOP | {"content-length", "date", "x-request-id"}
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _WITHOUT_CONTENT = frozenset((204, 205, 304))
@@ -169,7 +172,7 @@ def build(
             if key in _SPECIAL:
                 if key == "content-length":
                     lengths.append(value.strip(" \t"))
-                elif key == "connection" and "close" in {option.strip(" \t") for option in value.lower().split(",")}:
+                elif key == "connection" and "close" in members(value.lower()):
                     keep_alive = False
                 elif key == "date" and not dated:
                     dated = True
@@ -211,7 +214,7 @@ def framing_of(
 
     ``lengths`` are the app's Content-Length fields.
     """
-    declared = int(lengths[0]) if len(set(lengths)) == 1 and _LENGTH(lengths[0]) else None
+    declared = content_length(lengths[0]) if len(set(lengths)) == 1 else None
     status, body = response.status, response.body
     if status == 204:
         return Framing.NONE, None
@@ -231,16 +234,20 @@ def framing_of(
 def _status_line(status: int, reason: str) -> bytes:
     if not reason:
         return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-    if _REASON(reason) is None:
+    if is_field_value(reason) is None:
         raise BadResponse(f"the reason phrase {reason!r} holds a control character or one outside Latin-1")
     return f"HTTP/1.1 {status} {reason}\r\n".encode("latin-1")
 
 
-def field_line(name: str, value: str) -> bytes:
-    """The line of a header field (RFC 9110 section 5). Raises :class:`BadResponse` for what would be another line, or
-    none."""
-    if _NAME(name) is None:
+def check_field(name: str, value: str) -> None:
+    """Raise :class:`BadResponse` for what is no header field (RFC 9110 section 5)."""
+    if is_token(name) is None:
         raise BadResponse(f"{name!r} is not a header name")
-    if _VALUE(value) is None:
+    if is_field_value(value) is None:
         raise BadResponse(f"the value of header {name!r} holds a control character or one outside Latin-1: {value!r}")
+
+
+def field_line(name: str, value: str) -> bytes:
+    """The line of a header field. Raises :class:`BadResponse` for what would be another line, or none."""
+    check_field(name, value)
     return f"{name}: {value}\r\n".encode("latin-1")

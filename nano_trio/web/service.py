@@ -29,11 +29,12 @@ from nano_trio.actors.messages import (
 )
 from nano_trio.actors.request_ids import header_line
 from nano_trio.runtime.pieces import WHOLE
-from nano_trio.web.errors import error_page, stack_of
+from nano_trio.web.errors import error_page
 from nano_trio.web.http1 import Head, ProtocolError
 from nano_trio.web.records import record
 from nano_trio.web.request_body import WireBody
 from nano_trio.web.response_head import BadResponse, Framing, ResponseHead, Truncated, build
+from nano_trio.web.unsendable import give_up_socket, page_instead
 from nano_trio.web.websocket_handshake import UPGRADE_REQUIRED, accept, read_upgrade
 
 if TYPE_CHECKING:
@@ -288,10 +289,7 @@ class Service:
             connection.switch(answer, handler, response.socket_limits, compression)
             return
         self._status = refusal.status
-        try:
-            handler.closed(1006, "", False)
-        except Exception:
-            log.exception("a WebSocket's handler failed", **self._about())
+        give_up_socket(handler, self._about())
         self._exchange.spoiled(error_page(refusal.status))
         connection.refuse(refusal)
 
@@ -307,11 +305,8 @@ class Service:
         try:
             head = self._build_head(response, keep_alive)
         except BadResponse as error:
-            log.error("invalid response", reason=str(error), **self._about())
-            if response.body is not None and not isinstance(response.body, bytes):
-                response.body.cancel("invalid response")
-            stack = stack_of(error) if self._connection.listener.dev else None
-            response = error_page(500, request_id=self._request.id, stack=stack)
+            dev = self._connection.listener.dev
+            response = page_instead(response, error, self._request, self._about(), dev=dev)
             self._exchange.spoiled(response)
             head = self._build_head(response, keep_alive)
         self._status = response.status

@@ -38,7 +38,6 @@ for which what concerns the descriptor is done otherwise.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import math
 import os
@@ -49,7 +48,9 @@ import structlog
 import trio
 
 from nano_trio.actors.messages import SocketHandler, SocketLimits, Target
+from nano_trio.runtime.close_codes import ABNORMAL, GOING_AWAY, INTERNAL_ERROR, POLICY_VIOLATION
 from nano_trio.web.reactor import INPUT
+from nano_trio.web.resets import reset_at_close
 from nano_trio.web.websocket_compression import Compression
 from nano_trio.web.websocket_frames import AGAIN, PING, PONG, Control, Decoder, Violation, close_frame, frame
 from nano_trio.web.websocket_outbox import Outbox
@@ -60,11 +61,6 @@ if TYPE_CHECKING:
 __all__ = ["State", "WebSocket", "Wire"]
 
 log = structlog.get_logger("nano_trio.web")
-
-ABNORMAL = 1006
-GOING_AWAY = 1001
-POLICY = 1008
-INTERNAL_ERROR = 1011
 
 _RECEIVE = 64 * 1024
 _AT_ONCE = 32
@@ -474,9 +470,9 @@ class WebSocket:
     def cut_off(self) -> None:
         """The client does not read, and one message more is sent: 1008."""
         reason = "the client reads too slowly"
-        self._verdict = (POLICY, reason)
+        self._verdict = (POLICY_VIOLATION, reason)
         self.outbox.drop_queue()
-        self._end(close_frame(POLICY, reason))
+        self._end(close_frame(POLICY_VIOLATION, reason))
         self.read_on()
         self.work_soon()
 
@@ -531,8 +527,7 @@ class WebSocket:
     def abort(self) -> None:
         """Close with a reset: what is queued in the kernel is of no use any more."""
         if self.state is not _CLOSED:
-            with contextlib.suppress(OSError):
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            reset_at_close(self.sock)
             self.close_socket()
 
     def close_socket(self) -> None:

@@ -31,6 +31,7 @@ import attrs
 
 from nano_trio.actors.incoming import Incoming
 from nano_trio.actors.messages import SocketMessage
+from nano_trio.runtime.close_codes import INVALID_DATA, NO_CODE, PROTOCOL_ERROR, TOO_BIG, TRY_AGAIN, UNSENT
 from nano_trio.runtime.pieces import LARGE, PIECE, LargeMessage
 from nano_trio.runtime.websocket_protocol import EMPTY_BLOCK
 
@@ -52,12 +53,6 @@ def apply_mask(data: bytes | bytearray | memoryview, mask: bytes | bytearray) ->
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 """Opcodes."""
-
-PROTOCOL_ERROR = 1002
-INVALID_DATA = 1007
-TOO_BIG = 1009
-TRY_AGAIN = 1013
-NO_CODE = 1005
 
 _FIN = 0x80
 _RSV1 = 0x40
@@ -433,7 +428,7 @@ def header(opcode: int, size: int, *, compressed: bool = False) -> bytes:
 
 def close_frame(code: int | None, reason: str = "") -> bytes:
     """A Close frame. Codes that must not be sent are left out; a reason is cut to 123 bytes."""
-    if code is None or code in (NO_CODE, 1006, 1015):
+    if code is None or code in UNSENT:
         return frame(CLOSE, b"")
     text = reason.encode("utf-8", "replace")[:_MAX_REASON].decode("utf-8", "ignore").encode()
     return frame(CLOSE, code.to_bytes(2, "big") + text)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 
 import attrs
 
 from nano_trio.actors.messages import OutgoingResponse
 from nano_trio.runtime.http1_framing import ProtocolError
-from nano_trio.runtime.http_syntax import TOKEN
+from nano_trio.runtime.http_syntax import HOP_BY_HOP, is_token, members
 from nano_trio.runtime.websocket_protocol import accept_of
 from nano_trio.web.http1 import Head
 from nano_trio.web.response_head import BadResponse, date_line, field_line
@@ -23,22 +22,7 @@ from nano_trio.web.websocket_compression import Compression, Offer, agree, parse
 __all__ = ["UPGRADE_REQUIRED", "Upgrade", "accept", "agreed", "read_connect", "read_upgrade"]
 
 _VERSION = "13"
-_is_token = re.compile(TOKEN).fullmatch
-_OURS = frozenset(
-    (
-        "connection",
-        "content-length",
-        "date",
-        "keep-alive",
-        "proxy-connection",
-        "sec-websocket-accept",
-        "sec-websocket-extensions",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
+_OURS = HOP_BY_HOP | {"content-length", "date", "sec-websocket-accept", "sec-websocket-extensions"}
 """Fields of the app's response that are not its business."""
 
 _SPOKEN = b"sec-websocket-version: 13\r\n"
@@ -78,7 +62,7 @@ def read_upgrade(head: Head) -> Upgrade:
         raise ProtocolError(400, "a WebSocket is asked for with GET")
     if not head.minor:
         raise ProtocolError(400, "a WebSocket is asked for with HTTP/1.1")
-    if "upgrade" not in (option.strip(" \t") for option in connection.lower().split(",")):
+    if "upgrade" not in members(connection.lower()):
         raise ProtocolError(400, "Upgrade: websocket without Connection: Upgrade")
     if head.chunked or head.content_length:
         raise ProtocolError(400, "a request for a WebSocket has no body")
@@ -124,7 +108,7 @@ def _protocols(head: Head) -> tuple[str, ...]:
     if text is None:
         return ()
     names = tuple(name.strip(" \t") for name in text.split(","))
-    if not all(map(_is_token, names)):
+    if not all(map(is_token, names)):
         raise ProtocolError(400, "malformed Sec-WebSocket-Protocol")
     if len(set(names)) < len(names):
         raise ProtocolError(400, "Sec-WebSocket-Protocol names a protocol twice")

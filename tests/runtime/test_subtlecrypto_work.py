@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+import structlog
 import trio
 
 from nano_trio.runtime import crypto_rsa, crypto_secret, crypto_work, subtlecrypto
@@ -245,6 +246,34 @@ def test_ctrl_c_is_for_the_server_to_answer() -> None:
     """It drains: what apps wait for is a part of that."""
     done = _with_a_process(1000, "os.killpg(0, signal.SIGINT)")
     assert (done.stdout, done.returncode) == ("bytes\n", 0), done.stderr
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------
+
+_DERIVE = """
+const key = await subtle.importKey("raw", new Uint8Array(4), "PBKDF2", false, ["deriveBits"]);
+const bits = (length) => subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt: new Uint8Array(4), iterations: 1 }, key, length);
+"""
+
+
+@pytest.mark.parametrize("weight", list(Weight))
+def test_a_defect_of_ours_is_an_operation_error_and_logged(
+    run_js: Run, monkeypatch: pytest.MonkeyPatch, weight: Weight
+) -> None:
+    monkeypatch.setitem(crypto_secret.SECRET_OPERATIONS, "pbkdf2", (functools.partial(getattr, 5), lambda *_: weight))
+    with structlog.testing.capture_logs() as logs:
+        assert run_js(f"{_PRELUDE}{_DERIVE} return name(bits(256));") == "OperationError"
+    assert [line["event"] for line in logs] == ["internal error in cryptographic work"]
+    assert "getattr" in str(logs[0]["exc_info"])
+
+
+def test_what_openssl_refuses_is_no_defect(run_js: Run) -> None:
+    source = """const rsa = await subtle.generateKey({ name: "RSA-OAEP", modulusLength: 1024, publicExponent: new Uint8Array([3]),
+      hash: "SHA-1" }, true, ["encrypt", "decrypt"]);
+    return name(subtle.encrypt({ name: "RSA-OAEP" }, rsa.publicKey, new Uint8Array(1000)));"""
+    with structlog.testing.capture_logs() as logs:
+        assert run_js(_PRELUDE + source) == "OperationError"
+    assert logs == []
 
 
 # -- memory -----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The failure table of the design, row by row; each time a neighbour app does not notice."""
+"""The rows of the failure table (docs, reference) that are about apps; each time a neighbour app does not notice."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import httpcore
 import pytest
 import trio
 
+from tests.engine.test_json_builtins import hostile
+
 from .conftest import NEIGHBOUR, Site, SiteMaker, unnoticed
 
 GOES_ON = """
@@ -18,6 +20,9 @@ GOES_ON = """
 
 def app(body: str, **keys: Any) -> dict[str, Any]:
     return {"source": f"export default {{ async fetch(request, env, ctx) {{ {GOES_ON} {body} }} }};", **keys}
+
+
+CAUGHT = "return new Response(await read().catch(String));"
 
 
 async def goes_on(site: Site, name: str = "app") -> int:
@@ -131,6 +136,17 @@ async def test_the_head_of_a_request_or_of_what_it_stores_is_too_large(serve: Si
         answer = await site.get("app")
         assert answer.text.startswith(f"TypeError: The {whose}'s head is too large: 200")
         assert "at most 2000 and 131072 are sent" in answer.text
+        assert await goes_on(site) == 1
+
+
+@pytest.mark.parametrize(("handler", "status"), [("return Response.json(await read());", 500), (CAUGHT, 200)])
+async def test_keys_of_json_that_were_chosen_to_collide(serve: SiteMaker, handler: str, status: int) -> None:
+    source = app(f"const read = () => request.json(); {handler}")
+    async with serve({"app": source, "neighbour": NEIGHBOUR}) as site, unnoticed(site):
+        answer = await site.get("app", method="POST", body=hostile(20_000).encode())
+        assert answer.status == status
+        told = answer.text if status == 200 else site.logged("app")
+        assert "RangeError: JSON.parse: too many keys have the same hash" in told
         assert await goes_on(site) == 1
 
 

@@ -13,6 +13,7 @@ from nano_trio import __version__, logs
 from nano_trio.actors.app import App, AppState
 from nano_trio.actors.counts import Snapshot
 from nano_trio.actors.endings import NotLoaded
+from nano_trio.actors.settings import in_bytes
 from nano_trio.config import ConfigError
 from nano_trio.web.admin.errors import Conflict, NoSuchApp, Refused
 from nano_trio.web.admin.operations import AppStatus, ProcessFigures
@@ -80,7 +81,7 @@ class HostedOperations:
             last_error=app.last_error,
             last_reload_error=app.last_reload_error,
             memory_bytes=app.memory_used,
-            memory_limit_bytes=int(settings.memory_mb * (1 << 20)),
+            memory_limit_bytes=in_bytes(settings.memory_mb),
             quarantine=why,
         )
 

@@ -17,6 +17,7 @@ import structlog
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, wrap_server_stream
 
+from nano_trio.runtime.close_codes import GOING_AWAY
 from nano_trio.web.admin.rest import Answer, Request, problem_answer
 from nano_trio.web.admin.security import Caller
 from nano_trio.web.admin.session import Session
@@ -211,7 +212,7 @@ class HttpConnection:
                 if connection is not None:
                     await Session(self._server, connection, self._remote, caller).run()
                     with trio.move_on_after(_CLOSE_S):
-                        await connection.aclose(1001, "the server is closing this")
+                        await connection.aclose(GOING_AWAY, "the server is closing this")
                 nursery.cancel_scope.cancel()
         except* (ConnectionClosed, HandshakeError):
             pass

@@ -22,6 +22,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from nano_trio import logs
+from nano_trio.runtime.close_codes import POLICY_VIOLATION
 from nano_trio.web.admin import rpc
 from nano_trio.web.admin.audit import perform
 from nano_trio.web.admin.encoding import encode
@@ -41,7 +42,6 @@ _SUBSCRIPTIONS = 64
 _AUTHENTICATE_S = 10.0
 _SEND_S = 30.0
 _PING_S = 20.0
-_POLICY_VIOLATION = 1008
 _LINES_AT_ONCE = 100
 
 _METHODS = {method.name: method for method in METHODS}
@@ -108,7 +108,7 @@ class Session:
         try:
             async for text in self._to_write:
                 if not text:
-                    await self._connection.aclose(_POLICY_VIOLATION, self._parting)
+                    await self._connection.aclose(POLICY_VIOLATION, self._parting)
                     return
                 with trio.fail_after(_SEND_S):
                     await self._connection.send_message(text)
@@ -132,7 +132,7 @@ class Session:
         with trio.move_on_after(_AUTHENTICATE_S):
             await self._authenticated.wait()
             return
-        await self._connection.aclose(_POLICY_VIOLATION, "no token came in time")
+        await self._connection.aclose(POLICY_VIOLATION, "no token came in time")
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
