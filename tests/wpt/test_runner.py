@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nano_trio.engine.turn import Limits
 from tests.wpt import execution
 from tests.wpt.execution import Outcome, execute
 from tests.wpt.expectations import Expectations
@@ -98,6 +99,16 @@ def test_a_script_that_throws_is_an_error_of_the_run(root: Path) -> None:
 
 def test_an_endless_loop_is_a_timeout(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "time_limit", lambda test: 0.2)
+    assert run(root, 'test(() => {}, "a"); for (;;);')[0].status == "timeout"
+
+
+def test_an_endless_loop_is_a_timeout_where_others_have_the_cpu(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time is up long before it has used so much of the CPU's."""
+    monkeypatch.setattr(execution, "time_limit", lambda test: 0.2)
+    monkeypatch.setattr(execution, "_LAST_WORD_S", 0.1)
+    monkeypatch.setattr(
+        execution, "Limits", lambda turn_ms, memory_bytes: Limits(memory_bytes=memory_bytes, turn_ms=1e6)
+    )
     assert run(root, 'test(() => {}, "a"); for (;;);')[0].status == "timeout"
 
 
