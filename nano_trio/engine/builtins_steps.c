@@ -35,7 +35,7 @@ static inline uint32_t key_of(const Object *object, Atom atom) {
   return (object->shape->hash ^ atom * 0x9e3779b1u) & 0x7fffffff;
 }
 
-/* How many properties were defined in contexts without steps; several may share a place. */
+/* How many properties were defined in contexts without steps; several may share a place, and begin anew once one has its steps. */
 static uint16_t defined[64];
 
 static inline uint16_t *defined_in(const Context *context) { return &defined[((uintptr_t)context >> 6) % 64]; }
@@ -51,6 +51,17 @@ static inline Step *places_of(Context *context, uint32_t *count) {
 
 static inline int was_last(const Step *step, uint32_t key) {
   return tag_of(step->before) == TAG_INT && (uint32_t)step->before.as.integer == key;
+}
+
+/* Note what was defined where there is no step, there or beside it. A number that lies there already may be of what comes no
+   more, or of what comes by turns with this: it makes room every other time, by a chance that no such order agrees with. */
+static inline void note(Step *places, uint32_t index, uint32_t key) {
+  static uint32_t chance;
+  if (tag_of(places[index].before) == TAG_OBJECT) index ^= 1;
+  Step *step = &places[index];
+  if (tag_of(step->before) == TAG_OBJECT) return;
+  if (tag_of(step->before) == TAG_INT && (int32_t)(chance = chance * 1664525u + 1013904223u) < 0) return;
+  step->before = (Value){{(int32_t)key}, TAG_INT};
 }
 
 /* Whether it is the step of such an object by that property. */
@@ -154,7 +165,10 @@ int define_by_step(Context *context, Value target, Atom atom, Value value, int f
   uint32_t count;
   Step *places = places_of(context, &count);
   if (places == NULL) {
-    if (++*defined_in(context) == MANY) keep_places(context, FEW_PLACES);
+    if (++*defined_in(context) == MANY) {
+      steps_begin(context);
+      keep_places(context, FEW_PLACES);
+    }
     return engine.define(context, target, atom, value, flags);
   }
   uint32_t key = key_of(object, atom), index = (key ^ key >> 13) & (count - 1);
@@ -163,7 +177,7 @@ int define_by_step(Context *context, Value target, Atom atom, Value value, int f
   if (tag_of(places[index].before) != TAG_UNDEFINED && !was_last(&places[index], key)) index ^= 1;
   if (is_for(&places[index], object, atom)) return take(context, &places[index], object, value);
   if (was_last(&places[index], key) && is_plain(object)) return define_and_keep(context, target, atom, value, flags, index);
-  if (tag_of(places[index].before) != TAG_OBJECT) places[index].before = (Value){{(int32_t)key}, TAG_INT};
+  note(places, index, key);
   return engine.define(context, target, atom, value, flags);
 }
 

@@ -2,6 +2,7 @@
 
 Theory of operation. Clients, and what apps fetch, open connections without number, and the process opens files as it
 goes: code of the platform that an app is the first to touch, Python's modules, the configuration, certificates.
+What watches the apps' files may be begun when clients are there already, and takes three for good.
 Where connections took the last descriptor, requests that had been let in were answered 500 for a file that could not be
 read, and a module that failed to load so had failed for as long as its isolate lived. So each leaves some to those who
 come after it here: apps' connections to clients, clients to caches, and these to all the rest.
@@ -25,19 +26,19 @@ EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS))
 @cache
 def for_apps() -> int:
     """Connections that apps open have descriptors below this number."""
-    return _but(128, 4)
+    return _but(128, 3)
 
 
 @cache
 def for_clients() -> int:
     """Clients' connections have descriptors below this number, but the last that is accepted."""
-    return _but(32, 8)
+    return _but(32, 4)
 
 
 @cache
 def for_caches() -> int:
     """Databases, of some descriptors each, are opened while there is one below this number."""
-    return _but(16, 16)
+    return _but(16, 8)
 
 
 def _but(most: int, part: int) -> int:

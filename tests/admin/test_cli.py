@@ -27,7 +27,7 @@ def admin(nano: Nano, server: Server) -> Any:
 
     def run(*arguments: str, code: int = 0) -> Result:
         result = nano("admin", "--url", server.url, *arguments)
-        assert result.code == code, result.err
+        assert result.code == code, result.out + result.err
         return result
 
     return run
@@ -97,7 +97,7 @@ def test_all_that_is_wrong_with_a_configuration_stands_below_the_line_of_the_log
 
 
 def test_a_version_that_does_not_load(admin: Any, server: Server) -> None:
-    server.get("two")
+    assert server.get("two").status == 200  # it runs: or nothing would be loaded
     before = (server.folder / "two.js").read_text()
     (server.folder / "two.js").write_text("export default (")
     result = admin("reload", code=1)

@@ -51,6 +51,10 @@ class Bench(App):
         self._scheduler = CpuScheduler()
         return Environment(self._scheduler, self, self, limits=Limits(turn_ms=60_000, memory_bytes=1 << 30))
 
+    def pass_by(self, seconds: float) -> None:
+        """Its clock goes on by so much."""
+        self._clock.jump(seconds)
+
     @property
     def rejections(self) -> list[str]:
         """What was logged of rejections that nothing handled."""

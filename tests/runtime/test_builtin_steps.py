@@ -108,25 +108,49 @@ def small(runtime: quickjs.Runtime) -> Any:
     return context
 
 
-def test_a_small_context_keeps_what_it_defines_again_and_again() -> None:
-    """By literals, and by JSON.parse."""
-    failing = Failing(runtime := quickjs.Runtime())
-    context = small(runtime)
-    make = context.eval(LITERAL)
-    parse = context.eval("""() => JSON.parse('{"four": 4, "five": 5, "six": 6}').six""")
-    # Shapes that this leaves are not those of the literal.
-    define = context.eval("(count) => { for (let i = 0; i < count; i++) ({ first: i, second: i }) }")
-    first = {failing.taken(make) for _ in range(9)}
-    assert len(first) == 1
-    slowly = {failing.taken(parse) for _ in range(9)}
-    define(1000)
-    for _ in range(3):
-        make()
-        parse()
-    assert failing.taken(make) == 3 < min(first)
-    assert failing.taken(parse) < min(slowly)
-    builtins.forget(context, None)
-    assert failing.taken(make) > 3
+def test_small_contexts_keep_what_they_define_again_and_again() -> None:
+    """By literals, and by JSON.parse. Here, too, there are contexts in which a step has no place."""
+    made_so = read_so = 0
+    contexts = []  # so that none lies where another lay
+    for which in range(100):
+        failing = Failing(runtime := quickjs.Runtime())
+        context = small(runtime)
+        # Nor has another the same atoms.
+        others = context.eval(f"() => ({{ {', '.join(f'other{i}: 0' for i in range(which))} }})")
+        contexts.append((context, others))
+        make = context.eval(LITERAL)
+        parse = context.eval("""() => JSON.parse('{"four": 4, "five": 5, "six": 6}').six""")
+        # Shapes that this leaves are not those of the literal.
+        define = context.eval("(count) => { for (let i = 0; i < count; i++) ({ first: i, second: i }) }")
+        first = {failing.taken(make) for _ in range(9)}
+        assert len(first) == 1
+        slowly = {failing.taken(parse) for _ in range(9)}
+        define(1000)
+        # An atom that nothing holds is another the next time: so a few more than three.
+        for _ in range(20):
+            make()
+            parse()
+        made_so += failing.taken(make) == 3 < min(first)
+        read_so += failing.taken(parse) < min(slowly)
+        builtins.forget(context, None)
+        assert failing.taken(make) > 3
+    assert made_so > 90
+    assert read_so > 90
+
+
+def test_what_was_defined_once_is_in_nobodys_way() -> None:
+    """It is noted where a step could be. There are names of it in all places, and each literal shares one with some."""
+    made_so = 0
+    for _ in range(10):
+        failing = Failing(runtime := quickjs.Runtime())
+        context = large_context(runtime)
+        context.eval(f"(() => {{ {'; '.join(f'({{ once{i}: 0 }})' for i in range(2000))} }})")()
+        makes = [context.eval(f"() => {{ ({{ one{i}: 1, two{i}: 2, three{i}: 3 }}) }}") for i in range(40)]
+        for _ in range(30):
+            for make in makes:
+                make()
+        made_so += sum(failing.taken(make) == 3 for make in makes)
+    assert made_so > 320  # of 400, some of which have no place in any case
 
 
 def test_a_context_that_begins_where_another_lay_keeps_nothing() -> None:

@@ -14,6 +14,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from nano_trio.runtime import descriptors
 from tests.cli.conftest import COMMAND, Running, end_all, get
 from tests.parent.conftest import until
 
@@ -123,6 +126,18 @@ def test_clients_leave_descriptors_to_the_process(tmp_path: Path) -> None:
             each.sendall(b"Host: late\r\nConnection: close\r\n\r\n")
         assert all(each.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n") for each in crowd)
         assert sum("accepting pauses" in line for line in server.err) == 1
+
+
+@pytest.mark.parametrize("limit", [64, 100, 256, 1024])
+def test_each_leaves_enough_to_those_behind_it(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    """Whoever comes late: a watcher of the files takes three, a cache as many, what is read just now one each."""
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit))
+    apps, clients, caches = (
+        each.__wrapped__() for each in (descriptors.for_apps, descriptors.for_clients, descriptors.for_caches)
+    )
+    assert clients - apps >= 5
+    assert caches - clients >= 3 + 1 + 4  # a watcher, the last client, and files
+    assert limit - caches >= 3 + 4
 
 
 @contextlib.contextmanager

@@ -81,7 +81,7 @@ async def client(site: Site, app: str, path: str = "/", **options: Any) -> Async
 async def until_closed(connection: ClientConnection) -> tuple[list[Any], int, str]:
     """What still comes, and the server's code and reason."""
     messages = []
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         try:
             while True:
                 messages.append(await connection.recv())
@@ -93,7 +93,7 @@ async def until_closed(connection: ClientConnection) -> tuple[list[Any], int, st
 
 async def left(site: Site, app: str, count: int = 0) -> None:
     """Until the app has no more connections than these."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while site.app(app).snapshot().sockets > count:
             await trio.lowlevel.checkpoint()
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import trio
 
-from nano_trio.web.websocket_frames import CLOSE, TEXT
+from nano_trio.web.websocket_frames import CLOSE, PING, PONG, TEXT
 from tests.web.apps import Reply
 from tests.web.sockets import SocketClient, masked
 from tests.web.websocket_clients import allow_files, resident_kb
@@ -68,8 +68,7 @@ class Chatter:
 
     async def join(self) -> None:
         await self._tell(f"join|{self.room}")
-        frame = await self.client.frame()
-        assert frame.payload.decode() == f"joined|{self.room}"
+        assert await self._hear() == f"joined|{self.room}"
 
     async def say(self) -> None:
         await self._tell(f"say|{self.room}|{self.number}|{self.said}")
@@ -78,11 +77,16 @@ class Chatter:
     async def _tell(self, text: str) -> None:
         await self.client.send(masked(0x80 | TEXT, text.encode()))
 
+    async def _hear(self) -> str:
+        """The next message. Where others have the machine, Pings are due before all is said."""
+        while (frame := await self.client.frame()).opcode == PING:
+            await self.client.send(masked(0x80 | PONG, frame.payload))
+        assert frame.opcode == TEXT
+        return frame.payload.decode()
+
     async def listen(self) -> None:
         while True:
-            frame = await self.client.frame()
-            assert frame.opcode == TEXT
-            verb, room, who, number = frame.payload.decode().split("|")
+            verb, room, who, number = (await self._hear()).split("|")
             assert (verb, room) == ("said", self.room), "another room's message"
             self.heard[who].append(int(number))
 

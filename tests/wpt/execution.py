@@ -28,6 +28,7 @@ _ORIGIN = "http://web-platform.test:8000"
 _ALIASES = {"/resources/WebIDLParser.js": "/resources/webidl2/lib/webidl2.js"}
 _OWN = {"/common/sab.js": Path(__file__).with_name("sab.js")}
 _STATUSES = ("pass", "fail", "timeout", "not run", "precondition failed")
+_LAST_WORD_S = 2
 _HARNESS_STATUSES = ("ok", "error", "timeout", "precondition failed")
 
 
@@ -196,9 +197,10 @@ async def _execute(run: _Run) -> Outcome:
             # Nothing more will happen, or not in time: let the harness say which subtests did not finish.
             run.outcome.message = "; ".join(sink.exceptions)
             isolate.submit(Turn(isolate.context.eval, ("timeout()",), None))
-            with trio.move_on_after(2):
+            with trio.move_on_after(_LAST_WORD_S):
                 await run.finished.wait()
             run.outcome.status = "timeout"
+            run.finished.set()  # close() may meet what still runs
         environment.close()
         nursery.cancel_scope.cancel()
     run.outcome.seconds = time.monotonic() - begin
