@@ -120,7 +120,8 @@ class _Supervisor:
                     self._postpone(now - began)
                 pause = self._pause(now)
                 self._awake_by = math.inf if pause is None else now + pause
-                for key, _ in self._selector.select(pause):
+                # Signals first: what a worker says of one that it was sent, too, holds with what that one does here.
+                for key, _ in sorted(self._selector.select(pause), key=lambda ready: ready[0].fileobj is not wakeup):
                     key.data()
         finally:
             signal.set_wakeup_fd(-1)
@@ -426,6 +427,11 @@ class _Supervisor:
                 self._open(worker, channel, message)
             case "close":
                 self._sockets.close(worker.index, (message["scheme"], message["host"], message["port"]))
+                if message["id"] is not None:
+                    channel.send("closed", id=message["id"])
+            case "signalled":
+                if self._stopping is None:
+                    channel.send("drain", signal=message["signal"])
             case "ready":
                 self._ready(worker, message)
             case "reloaded":
@@ -471,7 +477,8 @@ class _Supervisor:
         key = (message["scheme"], message["host"], message["port"])
         wanted = [(family, tuple(address)) for family, address in message["addresses"]]
         try:
-            sockets = self._sockets.open(worker.index, key, wanted, message["backlog"])
+            leaving = [(scheme, host, port) for scheme, host, port in message["leaving"]]
+            sockets = self._sockets.open(worker.index, key, wanted, message["backlog"], leaving)
             channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
         except OSError as error:
             channel.send("opened", id=message["id"], errno=error.errno or 0, message=error.strerror or str(error))

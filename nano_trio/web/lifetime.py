@@ -132,7 +132,10 @@ class _Life:
                 self.end(name)
             else:
                 stopped = True
-                self.drain(name)
+                if self._link is None:
+                    self.drain(name)
+                else:
+                    self._link.signalled(name)
 
     def drain(self, why: str) -> None:
         """Let requests finish, then end. Where nothing is served yet, end. Idempotent."""

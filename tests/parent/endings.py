@@ -80,6 +80,8 @@ class Parent:
             self.channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
             for sock in sockets:
                 sock.close()
+        elif message["type"] == "close":
+            self.channel.send("closed", id=message["id"])
         elif message["type"] in ("turn", "met"):
             self.channel.send(message["type"], id=message["id"])
 

@@ -50,6 +50,8 @@ class Parent:
             match message["type"]:
                 case "open":
                     self._open(message)
+                case "close":
+                    self.channel.send("closed", id=message["id"])
                 case "turn":
                     self.channel.send("turn", id=message["id"])
         return message
