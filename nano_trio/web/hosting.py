@@ -461,11 +461,12 @@ class Hosting:
         self.server.stop()
 
     async def drain(self) -> None:
-        """Stop accepting, let requests finish for at most ``drain_timeout_s``, then end."""
+        """Stop accepting, let requests finish for at most ``drain_timeout_s``, answer the rest with 503, then end."""
         self.stop()
         timeout = self.config.drain_timeout_s
         started = trio.current_time()
-        await self.server.drain(timeout)
+        # Apps that end answer what they have in flight.
+        await self.server.drain(timeout, functools.partial(self.registry.drain, 0.0))
         await self.registry.drain(max(0.0, timeout - (trio.current_time() - started)))
 
 

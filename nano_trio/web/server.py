@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import functools
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 import structlog
@@ -43,6 +43,8 @@ log = structlog.get_logger("nano_trio.web")
 
 _SWEEP = "request rates"
 _SWEEP_S = 5.0
+_LAST_WORDS_S = 1.0
+"""How long clients may take for what is answered when the time for a drain is over."""
 
 
 @attrs.frozen(order=True)
@@ -338,17 +340,28 @@ class Server:
         for listener in self._all():
             listener.stop()
 
-    async def drain(self, timeout: float | None = None) -> None:
-        """Stop gracefully; ``serve`` then returns. After ``timeout`` seconds (else the settings') abort the rest."""
+    async def drain(self, timeout: float | None = None, give_up: Callable[[], Awaitable[object]] | None = None) -> None:
+        """Stop gracefully; ``serve`` then returns. After ``timeout`` seconds (else the settings') abort the rest.
+
+        ``give_up`` is called before, to have answered what can be: clients that were answered nothing get a reset.
+        """
         self.stop()
-        with trio.move_on_after(self.settings.drain_timeout if timeout is None else timeout) as scope:
-            for listener in self._all():
-                await listener.gone()
-        if scope.cancelled_caught:
+        if not await self._gone_within(self.settings.drain_timeout if timeout is None else timeout):
             log.warning("drain deadline passed", aborted=self.connections)
+            if give_up is not None:
+                await give_up()
+                await self._gone_within(_LAST_WORDS_S)
             for listener in self._all():
                 listener.abort()
         self.over.set()
+
+    async def _gone_within(self, seconds: float) -> bool:
+        """Whether the last connection is closed in that time."""
+        with trio.move_on_after(seconds):
+            for listener in self._all():
+                await listener.gone()
+            return True
+        return False
 
     def close(self) -> None:
         """Release what is left when the supervisors have ended."""
