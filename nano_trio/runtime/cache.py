@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import structlog
 import trio
 
+from nano_trio.engine.threads import in_thread
 from nano_trio.runtime.cache_http import (
     NEVER,
     ByteRange,
@@ -105,7 +106,7 @@ class AppCache:
     async def run(self, work: Callable[..., T], *args: Any) -> T:
         """Call ``work`` on a worker thread. Raises :class:`HostError` for what the store raises."""
         try:
-            return await trio.to_thread.run_sync(self._work, work, *args, limiter=self._limiter, abandon_on_cancel=True)
+            return await in_thread(self._work, work, *args, limiter=self._limiter, abandon_on_cancel=True)
         except CacheFull as error:
             text = str(error) or f"the response does not fit into cache_max_mb ({self.max_bytes / (1 << 20):g} MB)"
             raise HostError(_FULL, f"the cache is full: {text}") from None

@@ -29,6 +29,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from nano_trio import __version__, logs
 from nano_trio.actors.counts import BUCKETS, Snapshot
+from nano_trio.engine.threads import in_thread_or_here
 from nano_trio.web.counts import VERSIONS, WebCounts
 from nano_trio.web.load import LAG_BUCKETS, Load
 from nano_trio.web.merging import Figures, has_lived
@@ -180,7 +181,7 @@ class Metrics:
     async def figures(self, *, all_apps: bool = True) -> Figures:
         """Everything, as it is. Without ``all_apps`` those are left out that were never asked for anything."""
         # Asks the kernel for every open file.
-        process = await trio.to_thread.run_sync(lambda: list(self._process.collect()))
+        process = await in_thread_or_here(lambda: list(self._process.collect()))
         apps = await self.snapshots_in_pieces()
         if not all_apps:
             apps = {name: each for name, each in apps.items() if each.state != "asleep" or has_lived(each)}
