@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -153,6 +154,18 @@ def _cumulative(bounds: Sequence[str], counts: Sequence[int]) -> list[tuple[str,
     return list(zip(bounds, accumulate(counts), strict=True))
 
 
+class _Process(ProcessCollector):
+    """The metrics of the process. When the system was started is asked of its clock: a service that sees nothing of
+    /proc but processes (systemd's ``ProcSubset=pid``) would have none of these metrics."""
+
+    def __init__(self, proc: str = "/proc") -> None:
+        super().__init__(proc=proc, registry=None)
+
+    def _boot_time(self) -> float:
+        clock = getattr(time, "CLOCK_BOOTTIME", None)
+        return 0.0 if clock is None else time.time() - time.clock_gettime(clock)
+
+
 class Metrics:
     """Reads everything that is counted in this process."""
 
@@ -163,7 +176,7 @@ class Metrics:
         """How late the event loop is."""
         self.bus: Callable[[], tuple[int, int, int]] | None = None
         """Messages sent to other workers, received from them, and lost; None where there are none."""
-        self._process = ProcessCollector(registry=None)
+        self._process = _Process()
 
     def snapshots(self) -> dict[str, Snapshot]:
         """Every app's counts by name, now. For thousands of apps there is :meth:`snapshots_in_pieces`."""
