@@ -19,6 +19,8 @@ kept         id                                                      what was ke
 lift         app                                                     lift the quarantine
 doors        apps, closed                                            these apps take no requests until told otherwise;
                                                                      or again: for workers that start from now on
+unfit        version, package                                        it cannot work with this ``welcome``, and ends: it
+                                                                     is of another version of these messages
 pong                                                                 the answer to ``ping``
 turn         id                                                      wants to change something while no other does
 over         id                                                      the change is made, or no longer wanted
@@ -29,9 +31,10 @@ meet         id                                                      wants new s
 Parent to worker:
 
 ===========  ======================================================  =================================================
-welcome      version, worker, workers, announce, quarantined,        the first message; ``configuration`` is what was
-             closed, configuration, started_with                     kept last, ``started_with`` what the first worker
-                                                                     to serve said, or null; with several workers, the
+welcome      version, package, worker, workers, announce,            the first message; ``package`` is the parent's
+             quarantined, closed, configuration, started_with        version, ``configuration`` what was kept last,
+                                                                     ``started_with`` what the first worker to serve
+                                                                     said, or null; with several workers, the
                                                                      descriptor of their ``shares``
 opened       id, and descriptors; or errno, message                  the answer to ``open``
 closed       id                                                      the answer to ``close``: it is done

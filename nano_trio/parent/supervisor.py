@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, MutableMapping, Sequence
 from functools import partial
 
+from nano_trio import __version__
 from nano_trio.parent.channel import VERSION, Channel, ChannelClosed, Message
 from nano_trio.parent.log import Log
 from nano_trio.parent.quarantine import Quarantine
@@ -233,6 +234,7 @@ class _Supervisor:
             "welcome",
             [self._shares] if len(self._workers) > 1 else (),
             version=VERSION,
+            package=__version__,
             worker=worker.index,
             workers=len(self._workers),
             announce=worker.index == 0 and not self._announced,
@@ -306,6 +308,10 @@ class _Supervisor:
         worker.failures = 0 if lived else worker.failures + 1
         # One that did serve may die young once.
         self._again(worker, worker.failures - served)
+        if worker.unfit is not None:
+            # Until the old package is back, or this process restarted, each attempt ends so.
+            worker.due = time.monotonic() + _LONGEST_PAUSE_S
+            how = f"is of nano-trio {worker.unfit}, installed while the server ran ({__version__}): restart the server"
         pause = round(worker.due - time.monotonic(), 1)
         self._log("error", f"a worker process {how}", app=app, pid=pid, next_in_s=pause if pause > 0 else None)
         self._notify(f"STATUS=A worker process {how}; the next one starts")
@@ -448,6 +454,8 @@ class _Supervisor:
                 if self._quarantine.lift(message["app"]):
                     self._log("info", "the quarantine is lifted", app=message["app"])
                     self._tell_quarantine()
+            case "unfit":
+                worker.unfit = message["package"]
             case "doors":
                 self._doors(message["apps"], message["closed"])
             case "pong":

@@ -18,6 +18,7 @@ import attrs
 import structlog
 import trio
 
+from nano_trio import __version__
 from nano_trio.config import Config, as_started, keep, kept
 from nano_trio.parent.channel import VERSION, Channel, ChannelClosed, Message
 from nano_trio.parent.shares import Shares
@@ -57,6 +58,8 @@ class ParentLink:
         self.turns = TurnRecord(record_fd)
         self.shares = Shares(welcome["fds"][0], welcome["worker"]) if welcome["fds"] else None
         """How many connections each of the workers has; None where there is one."""
+        self.parents_package: str = welcome["package"]
+        """The version of nano-trio that the parent is of."""
         self.worker: int = welcome["worker"]
         """Which of the workers this is, from 0."""
         self.workers: int = welcome["workers"]
@@ -102,6 +105,7 @@ class ParentLink:
             sock.setblocking(False)
         welcome = self._early.pop(0)
         if welcome["version"] != VERSION:
+            self._channel.send("unfit", version=VERSION, package=__version__)
             raise ParentError("nano-trio was upgraded while it ran: its parent process must be restarted, too")
         return welcome
 
