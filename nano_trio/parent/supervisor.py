@@ -253,18 +253,15 @@ class _Supervisor:
                 except OSError as error:
                     self._log("error", "two workers cannot reach each other", reason=str(error), pid=worker.pid)
 
-    def _reap(self) -> None:
+    def _reap(self) -> list[tuple[Worker, int]]:
         """Take the exit codes of all children that have ended (as process 1 of a container also those of strangers)."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            for worker in self._workers:
-                if worker.pid == pid:
-                    self._ended(worker, os.waitstatus_to_exitcode(status))
+        ended: list[tuple[Worker, int]] = []
+        with contextlib.suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG))[0] != 0:
+                ended += [
+                    (worker, os.waitstatus_to_exitcode(found[1])) for worker in self._workers if worker.pid == found[0]
+                ]
+        return ended
 
     def _ended(self, worker: Worker, code: int) -> None:
         if worker.channel is not None:
@@ -331,13 +328,20 @@ class _Supervisor:
     def _signals(self, wakeup: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
             numbers = wakeup.recv(4096)
-            # A terminal's Ctrl-C reaches the workers, too: that they are asked to end comes before that they have.
+            ended = self._reap()
+            # Who was killed was so before it was told to end: it failed at no drain. But a terminal's Ctrl-C reaches
+            # the workers, too: of those that have ended by themselves, that they were asked to comes first.
+            for worker, code in ended:
+                if code < 0:
+                    self._ended(worker, code)
             for number in numbers:
                 if number in _STOPS:
                     self._stop(signal.Signals(number).name)
                 elif number == signal.SIGHUP:
                     self._reload()
-        self._reap()
+            for worker, code in ended:
+                if code >= 0:
+                    self._ended(worker, code)
 
     def _stop(self, why: str) -> None:
         now = time.monotonic()
