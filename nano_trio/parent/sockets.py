@@ -237,7 +237,13 @@ class HeldSockets:
     def close_all(self) -> None:
         """Stop listening."""
         inherited = [each.sock for each in self._inherited]
-        self._give_up(sock for sockets in self._held.values() for sock in sockets if sock not in inherited)
+        for (scheme, _, _), sockets in self._held.items():
+            if scheme != "admin":
+                self._give_up(sock for sock in sockets if sock not in inherited)
+            elif self._copied:
+                # Whoever runs the server may look at it, and is answered, until the last worker has ended.
+                for sock in sockets:
+                    sock.close()
         for sock in inherited:
             # What waits there is for the next that systemd starts.
             sock.close()
