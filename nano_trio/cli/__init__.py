@@ -9,6 +9,10 @@ what the command line came to (:mod:`nano_trio.cli.worker`), and do without clic
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from nano_trio.cli.streams import hold_standard_streams
@@ -16,9 +20,24 @@ from nano_trio.cli.streams import hold_standard_streams
 __all__ = ["main"]
 
 
+@contextlib.contextmanager
+def _quiet_ctrl_c() -> Iterator[None]:
+    """Inside, Ctrl-C ends the process without a traceback, where it is not ignored: there is nothing to tidy up yet."""
+    heeded = signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_DFL)
+    if not heeded or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main(*arguments: Any, **settings: Any) -> None:
     """The program. Takes what click's commands take, and ends the process as they do."""
     hold_standard_streams()
-    from nano_trio.cli.commands import main as commands
+    with _quiet_ctrl_c():
+        from nano_trio.cli.commands import main as commands
 
     commands(*arguments, **settings)

@@ -96,6 +96,12 @@ def serve_here(
     )
     if link is not None and link.workers > 1:
         structlog.contextvars.bind_contextvars(worker=link.worker)
+    if link is not None and link.parents_package != __version__:
+        log.warning(
+            "nano-trio was upgraded while the server ran: restart it",
+            worker_is=__version__,
+            parent_is=link.parents_package,
+        )
     _tell_of_missing_libraries()
     if access_log is None:
         access_log = dev or settled.log.format == "apache"

@@ -35,6 +35,7 @@ from nano_trio.engine.native_calls import GRACE_NS, turnstile_here
 from nano_trio.engine.pauses import Stopped, set_due
 from nano_trio.engine.runners import new_runner, parked
 from nano_trio.engine.scheduler import NEVER, SHORT_TURN_SLICES, Account, CpuScheduler
+from nano_trio.engine.threads import in_thread
 
 __all__ = ["LOAD_MS", "Means", "OutOfMeans", "OutOfMemory", "OutOfTime", "Preparation", "aside"]
 
@@ -314,7 +315,7 @@ class Preparation(Generic[_Result]):
 
     async def _beside(self, work: Callable[[], _Other], done: list[Callable[[], _Other]]) -> None:
         try:
-            result = await trio.to_thread.run_sync(work)
+            result = await in_thread(work)
         except Exception as error:
             done.append(partial(_raise, error))
         else:

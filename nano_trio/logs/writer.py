@@ -3,7 +3,9 @@
 Theory of operation. A pipe that nobody drains, a terminal that was stopped, a full disk: a plain ``print`` to any of
 these stops the event loop, and with it every app. So lines go into a bounded queue, and a thread writes them. The
 thread is started by the first line and woken only when it sleeps: while lines come fast it takes all that are there.
-Where the queue is full a line is dropped and counted. When there is room again, a line says how many are missing.
+Where the queue is full a line is dropped and counted, and so is one that cannot be written, for the disk is full or the
+reader has gone. When there is room again, a line says how many are missing. Where that one is lost too, the next tells
+of all.
 
 The thread is a daemon: an output that takes nothing must not keep the process from ending. :func:`Writer.flush` waits
 for what is queued, but no longer than it is told to.
@@ -42,13 +44,16 @@ class Writer:
             self._fd = None  # a stream of tests, or one that was replaced
         self._pid = 0
         self._change = threading.Condition()
-        self._lines: deque[bytes] = deque()
+        self._lines: deque[tuple[bytes, int]] = deque()
+        """Each with how many lost lines it tells of: 0 where it is a line itself."""
         self._bytes = 0
+        self._cut = False
+        """The last line that was written is there in part."""
         self._writing = False
         self._sleeps = False
         self._unreported = 0
         self.lost = 0
-        """Lines that were dropped because the output did not drain."""
+        """Lines that were dropped because the output did not drain, or did not take them."""
         self.broken = False
         """The last write failed: the reader has gone, or the disk is full."""
 
@@ -60,17 +65,21 @@ class Writer:
                 self.lost += 1
                 self._unreported += 1
                 return
-            if self._unreported:
-                notice = f"{self._notice(self._unreported)}\n".encode()
-                self._unreported = 0
-                self._lines.append(notice)
-                self._bytes += len(notice)
-            self._lines.append(data)
+            self._report()
+            self._lines.append((data, 0))
             self._bytes += len(data)
             if self._pid != os.getpid():
                 self._start()
             elif self._sleeps:
                 self._change.notify_all()
+
+    def _report(self) -> None:
+        """Queue the line that tells of lost ones, if there are any. To be called with the lock."""
+        if self._unreported:
+            notice = f"{self._notice(self._unreported)}\n".encode()
+            self._lines.append((notice, self._unreported))
+            self._bytes += len(notice)
+            self._unreported = 0
 
     def _start(self) -> None:
         """Start the thread; in the child of a fork too, which has none.
@@ -95,20 +104,31 @@ class Writer:
                 batch, size = [], 0
                 while self._lines and size < _BATCH_BYTES:
                     batch.append(self._lines.popleft())
-                    size += len(batch[-1])
+                    size += len(batch[-1][0])
                 self._writing = True
-            self._write(b"".join(batch))
+            left = self._write(b"".join(data for data, _ in batch))
             with self._change:
                 self._bytes -= size
+                while left > 0:
+                    data, told = batch.pop()
+                    left -= len(data)
+                    self.lost += not told
+                    self._unreported += told or 1
+                self._cut = left < 0 or (self._cut and self.broken)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> int:
+        """Returns how many bytes of it are not written, and never will be."""
         rest = memoryview(data)
+        begin = b"\n" if self._cut else b""
         while rest:
             try:
                 if self._fd is None:
                     self._stream.write(data.decode("utf-8"))
                     self._stream.flush()
-                    return
+                    return 0
+                if begin:
+                    os.write(self._fd, begin)
+                    begin = b""
                 rest = rest[os.write(self._fd, rest) :]
                 self.broken = False
             except BlockingIOError:
@@ -116,11 +136,15 @@ class Writer:
                 time.sleep(_RETRY_S)
             except (OSError, ValueError):
                 self.broken = True
-                return
+                return len(rest)
+        return 0
 
     def flush(self, timeout_s: float = 1.0) -> bool:
         """Wait until everything is written, at most so long. False where something is left."""
         with self._change:
+            self._report()
+            if self._sleeps:
+                self._change.notify_all()
             if self._pid != os.getpid():
                 return not self._lines
             return self._change.wait_for(lambda: not self._lines and not self._writing, timeout_s)

@@ -6,8 +6,11 @@ travel with the first byte of their message (SCM_RIGHTS, unix(7)); the message s
 Worker to parent:
 
 ===========  ======================================================  =================================================
-open         id, scheme, host, port, addresses, backlog              answered by ``opened``
-close        scheme, host, port                                      this worker listens there no longer
+open         id, scheme, host, port, addresses, backlog, leaving     answered by ``opened``; ``leaving``: the places
+                                                                     that it will close next
+close        id (or null), scheme, host, port                        this worker listens there no longer but for what
+                                                                     waits there; answered by ``closed``
+signalled    signal                                                  it was sent one to end; answered by ``drain``
 ready        drain_timeout_s, quarantine_window_s, unresponsive_timeout_s, it serves; again after a reload
              log_level, log_format, started_with                     (for ``welcome``, or null where that had it)
 reloaded     ok                                                      the answer to ``reload``
@@ -16,6 +19,8 @@ kept         id                                                      what was ke
 lift         app                                                     lift the quarantine
 doors        apps, closed                                            these apps take no requests until told otherwise;
                                                                      or again: for workers that start from now on
+unfit        version, package                                        it cannot work with this ``welcome``, and ends: it
+                                                                     is of another version of these messages
 pong                                                                 the answer to ``ping``
 turn         id                                                      wants to change something while no other does
 over         id                                                      the change is made, or no longer wanted
@@ -26,11 +31,13 @@ meet         id                                                      wants new s
 Parent to worker:
 
 ===========  ======================================================  =================================================
-welcome      version, worker, workers, announce, quarantined,        the first message; ``configuration`` is what was
-             closed, configuration, started_with                     kept last, ``started_with`` what the first worker
-                                                                     to serve said, or null; with several workers, the
+welcome      version, package, worker, workers, announce,            the first message; ``package`` is the parent's
+             quarantined, closed, configuration, started_with        version, ``configuration`` what was kept last,
+                                                                     ``started_with`` what the first worker to serve
+                                                                     said, or null; with several workers, the
                                                                      descriptor of their ``shares``
 opened       id, and descriptors; or errno, message                  the answer to ``open``
+closed       id                                                      the answer to ``close``: it is done
 quarantined  apps: reasons by name                                   the quarantine has changed
 doors        closed                                                  those of these apps: only to workers that do not
                                                                      serve yet, the others know from each other
@@ -60,7 +67,7 @@ from typing import Any
 
 __all__ = ["VERSION", "Channel", "ChannelClosed", "Message"]
 
-VERSION = 6
+VERSION = 7
 """Of the messages: a package that is upgraded under a running parent brings workers that may speak otherwise."""
 
 Message = dict[str, Any]

@@ -31,8 +31,9 @@ class Log:
         self.level = level
         self.format = format_
         self._change = threading.Condition()
-        self._lines: deque[bytes] = deque()
-        """Those that are not written yet, the one that is being written among them."""
+        self._lines: deque[tuple[bytes, int]] = deque()
+        """Those that are not written yet, the one that is being written among them, each with how many lines are lost
+        where it is: one that tells of lost ones stands for all of these."""
         self._lost = 0
         self._thread: threading.Thread | None = None
 
@@ -46,9 +47,9 @@ class Log:
                 return
             if self._lost:
                 text = f"{self._lost} log lines lost: the output did not take them"
-                self._lines.append(self._line("warning", text, {"lost": self._lost}))
+                self._lines.append((self._line("warning", text, {"lost": self._lost}), self._lost))
                 self._lost = 0
-            self._lines.append(self._line(level, event, fields))
+            self._lines.append((self._line(level, event, fields), 1))
             self._change.notify_all()
         self._have_written()
 
@@ -73,18 +74,25 @@ class Log:
         return f"{line}\n".encode("utf-8", "backslashreplace")
 
     def _write(self) -> None:
+        cut = False
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._lines)
-                rest = self._lines[0]
+                line, stands_for = self._lines[0]
+            rest = b"\n" + line if cut else line
             while rest:
                 try:
                     rest = rest[os.write(sys.stderr.fileno(), rest) :]
                 except BlockingIOError:
                     time.sleep(_RETRY_S)  # somebody made the descriptor non-blocking, for all who share it
                 except (OSError, ValueError):
-                    break  # the reader is gone: no reason to end
+                    break  # the disk is full, or the reader gone: no reason to end
             with self._change:
+                if rest:
+                    cut = cut or len(rest) < len(line)
+                    self._lost += stands_for
+                else:
+                    cut = False
                 self._lines.popleft()
                 self._change.notify_all()
 
@@ -100,7 +108,7 @@ class Log:
 
     def _write_what_fits(self) -> None:
         """Write without the thread, as far as nobody waits for that: so much fits in a pipe that takes something."""
-        for line in self._lines:
+        for line, _ in self._lines:
             for start in range(0, len(line), select.PIPE_BUF):
                 with contextlib.suppress(OSError, ValueError):
                     if select.select((), (sys.stderr.fileno(),), (), 0)[1]:

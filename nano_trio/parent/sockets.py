@@ -1,16 +1,35 @@
-"""Listening sockets: opening them, and keeping them for workers that come and go."""
+"""Listening sockets: opening them, keeping them for workers that come and go, and giving them up.
+
+Giving up. The system completes connections by itself and queues them at the listening socket until somebody accepts.
+What is in that queue when the last copy of the socket is closed is reset: to clients, a server that broke off. So the
+last to hold a copy must be a worker, and it must accept what waits before it closes:
+
+1. the parent has the socket take no more handshakes (a filter on the socket, so it holds for all copies, and drops the
+   first packet only: who has begun is let in), and closes its own copy;
+2. only then does it tell the worker (the answer to ``close``, or ``drain``), which has gone on accepting meanwhile;
+3. the worker accepts until the queue is empty, and closes its copy.
+
+Who knocks between 1 and 3, some milliseconds, is answered by nobody and knocks again after a second (TCP does): at the
+new place where the port has moved to another address, or where nobody listens, to be refused. One window stays: who is
+in the midst of the handshake at 3 is reset. That is half a round trip; on one machine, nothing. To close it is the
+system's business. Its ``net.ipv4.tcp_migrate_req`` does not: it moves connections between sockets of one address, and
+here one address is given up for another. Where there are no such filters (not Linux), 1 to 3 is a window, too.
+"""
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
 import socket
+import struct
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from nano_trio.parent.systemd import InheritedSocket
 
-__all__ = ["HeldSockets", "bind_all", "place"]
+__all__ = ["HeldSockets", "Key", "bind_all", "place", "refuse_handshakes"]
 
 Address = tuple[Any, ...]
 Key = tuple[str, str | None, int]
@@ -18,6 +37,19 @@ Key = tuple[str, str | None, int]
 
 _TRIES = 20
 """Free ports of one address that are looked at, for one that the others have free, too."""
+_SO_ATTACH_FILTER = 26
+_INSTRUCTION = struct.Struct("@HBBI")
+_NO_HANDSHAKES = b"".join(
+    _INSTRUCTION.pack(*instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # the flags of the TCP header
+        (0x54, 0, 0, 0x12),  # of these SYN and ACK
+        (0x15, 0, 1, 0x02),  # SYN alone: the first packet of a handshake
+        (0x06, 0, 0, 0),  # is dropped
+        (0x06, 0, 0, 0xFFFFFFFF),  # the rest is not
+    )
+)
+"""A filter in the system's own terms (bpf(4) of BSD, socket(7))."""
 _WILDCARDS = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 
@@ -76,6 +108,15 @@ def _bind_all(wanted: Sequence[tuple[int, Address]], backlog: int, reuse_port: b
     return sockets
 
 
+def refuse_handshakes(sock: socket.socket) -> None:
+    """Have a listening socket take no more, in all processes that have a copy. Those that have begun go on."""
+    if sys.platform == "linux":
+        code = array.array("B", _NO_HANDSHAKES)
+        program = struct.pack("@HP", len(_NO_HANDSHAKES) // _INSTRUCTION.size, code.buffer_info()[0])
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+
+
 def place(name: object) -> str:
     """A socket's name for people: ``127.0.0.1:80``, ``[::1]:80``, a path."""
     if not isinstance(name, tuple):
@@ -84,27 +125,42 @@ def place(name: object) -> str:
 
 
 class HeldSockets:
-    """The sockets of all workers by where they were configured, and who uses them."""
+    """The sockets of all workers by where they were configured, and who uses them.
 
-    def __init__(self, inherited: Iterable[InheritedSocket] = ()) -> None:
+    ``copied``: workers have copies. Else there is one, in this process, which closes the sockets itself.
+    """
+
+    def __init__(self, inherited: Iterable[InheritedSocket] = (), *, copied: bool = True) -> None:
         self._inherited = list(inherited)
+        self._copied = copied
         self._held: dict[Key, list[socket.socket]] = {}
         self._users: dict[Key, set[int]] = {}
         self._asked: dict[int, set[Key]] = {}
         self._starting: set[int] = set()
 
-    def open(self, worker: int, key: Key, wanted: Sequence[tuple[int, Address]], backlog: int) -> list[socket.socket]:
+    def open(
+        self,
+        worker: int,
+        key: Key,
+        wanted: Sequence[tuple[int, Address]],
+        backlog: int,
+        leaving: Iterable[Key] = (),
+    ) -> list[socket.socket]:
         """The sockets for a worker, opened if nobody has asked before. Raises OSError.
 
         Where workers change one after another, some still listen at an old place when one asks for a new place on the
-        same port: what this worker does not use (any more) is in nobody's way.
+        same port: what this worker does not use (any more) is in nobody's way, and neither is what it is about to give
+        up, ``leaving``.
         """
-        if key not in self._held:
+        if key not in self._held or not self._copied:
             found, missing = self._claim(wanted)
-            asked = self._asked.get(worker, set())
+            asked = self._asked.get(worker, set()).difference(leaving)
             strange = [sock for other, sockets in self._held.items() if other not in asked for sock in sockets]
-            same = [sock for sock in strange if (sock.family, sock.getsockname()) in missing]
-            missing = [each for each in missing if each not in [(sock.family, sock.getsockname()) for sock in same]]
+            strange = [sock for sock in strange if sock.fileno() >= 0]
+            same = [sock for sock in strange if _address_of(sock) in missing]
+            missing = [each for each in missing if each not in [_address_of(sock) for sock in same]]
+            if not self._copied:
+                same = [sock.dup() for sock in same]
             ports = {address[1] for _, address in missing}
             with _shared([sock for sock in strange if _port(sock) in ports]) as reuse_port:
                 fresh = bind_all(missing, backlog, reuse_port=reuse_port)
@@ -139,7 +195,7 @@ class HeldSockets:
         return sorted(f"{scheme}://{place((host or '*', port))}" for scheme, host, port in self._held)
 
     def close(self, worker: int, key: Key) -> None:
-        """The worker listens there no longer; what nobody uses is closed.
+        """The worker listens there no longer, or is the last to accept what waits there; what nobody uses is given up.
 
         While a worker starts nothing is: it may find that it cannot listen everywhere, and do as its predecessor did.
         """
@@ -154,11 +210,16 @@ class HeldSockets:
         if not users:
             del self._users[key]
             # systemd's stay open: it listens there all the same, and a later configuration may want them again.
-            kept = [each.sock for each in self._inherited]
+            kept = [_address_of(each.sock) for each in self._inherited]
             closing = self._held.pop(key)
-            kept += [sock for sockets in self._held.values() for sock in sockets]
-            for sock in closing:
-                if sock not in kept:
+            kept += [_address_of(sock) for sockets in self._held.values() for sock in sockets]
+            self._give_up(sock for sock in closing if _address_of(sock) not in kept)
+
+    def _give_up(self, sockets: Iterable[socket.socket]) -> None:
+        for sock in sockets:
+            if sock.fileno() >= 0:  # two places may have the same
+                refuse_handshakes(sock)
+                if self._copied:
                     sock.close()
 
     def begin(self, worker: int) -> None:
@@ -175,11 +236,17 @@ class HeldSockets:
 
     def close_all(self) -> None:
         """Stop listening."""
-        for sockets in self._held.values():
-            for sock in sockets:
-                sock.close()
-        for each in self._inherited:
-            each.sock.close()
+        inherited = [each.sock for each in self._inherited]
+        for (scheme, _, _), sockets in self._held.items():
+            if scheme != "admin":
+                self._give_up(sock for sock in sockets if sock not in inherited)
+            elif self._copied:
+                # Whoever runs the server may look at it, and is answered, until the last worker has ended.
+                for sock in sockets:
+                    sock.close()
+        for sock in inherited:
+            # What waits there is for the next that systemd starts.
+            sock.close()
         self._held.clear()
         self._users.clear()
         self._inherited.clear()
@@ -196,6 +263,11 @@ def _shared(sockets: Sequence[socket.socket]) -> Iterator[bool]:
     finally:
         for sock in sockets if share else ():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+
+
+def _address_of(sock: socket.socket) -> tuple[int, Any] | None:
+    """Where it listens, where no other of ours does; None where it is closed."""
+    return None if sock.fileno() < 0 else (sock.family, sock.getsockname())
 
 
 def _port(sock: socket.socket) -> int:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, MutableMapping, Sequence
 from functools import partial
 
+from nano_trio import __version__
 from nano_trio.parent.channel import VERSION, Channel, ChannelClosed, Message
 from nano_trio.parent.log import Log
 from nano_trio.parent.quarantine import Quarantine
@@ -120,7 +121,8 @@ class _Supervisor:
                     self._postpone(now - began)
                 pause = self._pause(now)
                 self._awake_by = math.inf if pause is None else now + pause
-                for key, _ in self._selector.select(pause):
+                # Signals first: what a worker says of one that it was sent, too, holds with what that one does here.
+                for key, _ in sorted(self._selector.select(pause), key=lambda ready: ready[0].fileobj is not wakeup):
                     key.data()
         finally:
             signal.set_wakeup_fd(-1)
@@ -232,6 +234,7 @@ class _Supervisor:
             "welcome",
             [self._shares] if len(self._workers) > 1 else (),
             version=VERSION,
+            package=__version__,
             worker=worker.index,
             workers=len(self._workers),
             announce=worker.index == 0 and not self._announced,
@@ -250,18 +253,15 @@ class _Supervisor:
                 except OSError as error:
                     self._log("error", "two workers cannot reach each other", reason=str(error), pid=worker.pid)
 
-    def _reap(self) -> None:
+    def _reap(self) -> list[tuple[Worker, int]]:
         """Take the exit codes of all children that have ended (as process 1 of a container also those of strangers)."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            for worker in self._workers:
-                if worker.pid == pid:
-                    self._ended(worker, os.waitstatus_to_exitcode(status))
+        ended: list[tuple[Worker, int]] = []
+        with contextlib.suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG))[0] != 0:
+                ended += [
+                    (worker, os.waitstatus_to_exitcode(found[1])) for worker in self._workers if worker.pid == found[0]
+                ]
+        return ended
 
     def _ended(self, worker: Worker, code: int) -> None:
         if worker.channel is not None:
@@ -305,6 +305,10 @@ class _Supervisor:
         worker.failures = 0 if lived else worker.failures + 1
         # One that did serve may die young once.
         self._again(worker, worker.failures - served)
+        if worker.unfit is not None:
+            # Until the old package is back, or this process restarted, each attempt ends so.
+            worker.due = time.monotonic() + _LONGEST_PAUSE_S
+            how = f"is of nano-trio {worker.unfit}, installed while the server ran ({__version__}): restart the server"
         pause = round(worker.due - time.monotonic(), 1)
         self._log("error", f"a worker process {how}", app=app, pid=pid, next_in_s=pause if pause > 0 else None)
         self._notify(f"STATUS=A worker process {how}; the next one starts")
@@ -324,13 +328,20 @@ class _Supervisor:
     def _signals(self, wakeup: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
             numbers = wakeup.recv(4096)
-            # A terminal's Ctrl-C reaches the workers, too: that they are asked to end comes before that they have.
+            ended = self._reap()
+            # Who was killed was so before it was told to end: it failed at no drain. But a terminal's Ctrl-C reaches
+            # the workers, too: of those that have ended by themselves, that they were asked to comes first.
+            for worker, code in ended:
+                if code < 0:
+                    self._ended(worker, code)
             for number in numbers:
                 if number in _STOPS:
                     self._stop(signal.Signals(number).name)
                 elif number == signal.SIGHUP:
                     self._reload()
-        self._reap()
+            for worker, code in ended:
+                if code >= 0:
+                    self._ended(worker, code)
 
     def _stop(self, why: str) -> None:
         now = time.monotonic()
@@ -426,6 +437,11 @@ class _Supervisor:
                 self._open(worker, channel, message)
             case "close":
                 self._sockets.close(worker.index, (message["scheme"], message["host"], message["port"]))
+                if message["id"] is not None:
+                    channel.send("closed", id=message["id"])
+            case "signalled":
+                if self._stopping is None:
+                    channel.send("drain", signal=message["signal"])
             case "ready":
                 self._ready(worker, message)
             case "reloaded":
@@ -442,6 +458,8 @@ class _Supervisor:
                 if self._quarantine.lift(message["app"]):
                     self._log("info", "the quarantine is lifted", app=message["app"])
                     self._tell_quarantine()
+            case "unfit":
+                worker.unfit = message["package"]
             case "doors":
                 self._doors(message["apps"], message["closed"])
             case "pong":
@@ -471,7 +489,8 @@ class _Supervisor:
         key = (message["scheme"], message["host"], message["port"])
         wanted = [(family, tuple(address)) for family, address in message["addresses"]]
         try:
-            sockets = self._sockets.open(worker.index, key, wanted, message["backlog"])
+            leaving = [(scheme, host, port) for scheme, host, port in message["leaving"]]
+            sockets = self._sockets.open(worker.index, key, wanted, message["backlog"], leaving)
             channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
         except OSError as error:
             channel.send("opened", id=message["id"], errno=error.errno or 0, message=error.strerror or str(error))

@@ -58,6 +58,8 @@ class Worker:
         """It was ended because it did not answer."""
         self.overdue = False
         """It was killed because it did not end, which was told."""
+        self.unfit: str | None = None
+        """The version of the package that it is of, where it cannot work with this parent."""
         self._record = -1
 
     def start(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -83,6 +85,7 @@ class Worker:
         self.since = self.heard_at = time.monotonic()
         self.kill_at = self.asked_at = None
         self.hung = self.overdue = False
+        self.unfit = None
 
     @property
     def alive(self) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import re
 import time
 from collections import deque
@@ -23,6 +24,7 @@ from typing import Any, TypeVar
 import structlog
 import trio
 
+from nano_trio.engine.threads import in_thread
 from nano_trio.runtime.cache_http import (
     NEVER,
     ByteRange,
@@ -57,6 +59,8 @@ _DEFAULT_MAX_BYTES = 256 << 20
 _IGNORE_SEARCH = 1
 _IGNORE_VARY = 2
 _CHUNKS_AT_ONCE = 4
+_FULL = "QuotaExceededError"
+_TOLD_EVERY_S = 60.0
 _HEAD_FIELDS = 5
 """Lines of a response's head before its headers."""
 
@@ -86,6 +90,7 @@ class AppCache:
         self._path = path
         self._log = log if log is not None else structlog.get_logger("nano_trio.app")
         self._sessions = 0
+        self._told_at = -math.inf
 
     # Few apps ever touch their caches, and few servers have one that does.
     @functools.cached_property
@@ -101,10 +106,10 @@ class AppCache:
     async def run(self, work: Callable[..., T], *args: Any) -> T:
         """Call ``work`` on a worker thread. Raises :class:`HostError` for what the store raises."""
         try:
-            return await trio.to_thread.run_sync(self._work, work, *args, limiter=self._limiter, abandon_on_cancel=True)
+            return await in_thread(self._work, work, *args, limiter=self._limiter, abandon_on_cancel=True)
         except CacheFull as error:
             text = str(error) or f"the response does not fit into cache_max_mb ({self.max_bytes / (1 << 20):g} MB)"
-            raise HostError("QuotaExceededError", f"the cache is full: {text}") from None
+            raise HostError(_FULL, f"the cache is full: {text}") from None
         except CacheBroken as error:
             self._log.error("the cache failed", error=str(error))
             raise HostError("UnknownError", f"the cache failed: {error}") from None
@@ -112,6 +117,13 @@ class AppCache:
             raise HostError("TypeError", "the cached body was removed before it was read") from None
         except DuplicateEntry:
             raise HostError("InvalidStateError", "two of the requests are answered by the same response") from None
+
+    def tell_of_miss(self, why: str) -> None:
+        """Log that a lookup found nothing for a reason of ours; once a minute, for there may be thousands."""
+        now = time.monotonic()
+        if now >= self._told_at + _TOLD_EVERY_S:
+            self._told_at = now
+            self._log.warning("caches.match finds nothing", error=why)
 
     def _work(self, work: Callable[..., T], *args: Any) -> T:
         try:
@@ -265,7 +277,15 @@ class CacheSession:
                 numbers = [] if number is None else [number]
             return self._store.find(numbers, query, self._cache.clock(), first=True, heads=False)
 
-        found = await self._find(work)
+        try:
+            found = await self._find(work)
+        except HostError as error:
+            if error.name != _FULL:
+                raise
+            # Even a look needs room, where the file was not open. To the app a cache that has nothing is an everyday
+            # matter, and it goes on without.
+            self._cache.tell_of_miss(error.message)
+            return None
         return self._answer(found[0], query) if found else None
 
     def match_all(self, operation: int, cache: float, request: Any, flags: int) -> None:

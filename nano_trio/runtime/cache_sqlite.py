@@ -55,6 +55,8 @@ _DATA_AT_ONCE = 1 << 20
 _MOST_TOUCHES = 1000
 _AHEAD_S = 60.0
 """By more than that the clock is ahead only where it was set back since: whoever works in a thread has been waiting."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = "the disk is full"
 _STALE_TOO = float("-inf")
 _SCHEMA = f"""
 CREATE TABLE cache (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
@@ -380,6 +382,8 @@ class SqliteStore:
                     continue
                 raise _translated(error) from error
             except OSError as error:
+                if error.errno in _NO_ROOM:
+                    raise CacheFull(_FULL) from error
                 raise CacheBroken(f"its folder cannot be used: {error.strerror or error}") from error
         raise AssertionError("unreachable")
 
@@ -505,8 +509,9 @@ def _code(error: sqlite3.Error) -> int:
 
 def _translated(error: sqlite3.Error) -> Exception:
     code = _code(error)
-    if code == sqlite3.SQLITE_FULL:
-        return CacheFull("the disk is full")
+    # The second is what opening a database that is there meets: the file beside it has no room for what readers share.
+    if code == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_SHMSIZE:
+        return CacheFull(_FULL)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return CacheBroken(f"its database was locked for {_BUSY_S:g} s")
     return CacheBroken(str(error))

@@ -42,6 +42,7 @@ import structlog
 import trio
 
 from nano_trio.engine.pauses import CannotWait
+from nano_trio.engine.threads import NoThread, in_thread
 from nano_trio.runtime.host import HostError, Services
 from nano_trio.runtime.large import Lent
 from nano_trio.runtime.pieces import LARGE, Pieces
@@ -148,6 +149,12 @@ def _is_refusal(error: Exception) -> bool:
     )
 
 
+def _unavailable(error: OSError) -> str:
+    """No thread, or no process, was to be had."""
+    _log.warning("an app's cryptography failed", reason=str(error))
+    return f"OperationError\n{error.strerror or error}"
+
+
 class Work:
     """The cryptographic work of one isolate."""
 
@@ -231,6 +238,15 @@ class Work:
         return self._services.large.held()
 
     async def _perform(self, operation: int, job: _Job) -> None:
+        try:
+            await self._compute(job)
+        except (NoThread, BlockingIOError) as error:
+            job.result = _unavailable(error)
+        self._finished[operation] = job
+        # Another turn has begun or will: what it computes at once counts anew.
+        self._spent = 0.0
+
+    async def _compute(self, job: _Job) -> None:
         if job.weight is Weight.LIGHT:
             async with self._threads, _pass():
                 await trio.lowlevel.checkpoint()
@@ -240,12 +256,7 @@ class Work:
                 job.result, _ = await _in_process(job.compute)
         else:
             async with self._threads:
-                job.result = await trio.to_thread.run_sync(
-                    _guard, job.compute, limiter=threads(), abandon_on_cancel=True
-                )
-        self._finished[operation] = job
-        # Another turn has begun or will: what it computes at once counts anew.
-        self._spent = 0.0
+                job.result = await in_thread(_guard, job.compute, limiter=threads(), abandon_on_cancel=True)
 
 
 class _Clock:
@@ -287,13 +298,19 @@ async def _for_turn(weight: Weight, compute: Callable[[], Any], limit_ns: int) -
     """The result, and the CPU time in ns that it took; where that is the limit there is no result."""
     if weight is Weight.ENDLESS:
         async with _processors():
-            return await _in_process(compute, limit_ns)
+            try:
+                return await _in_process(compute, limit_ns)
+            except (NoThread, BlockingIOError) as error:
+                return _unavailable(error), 0
     clock = _Clock()
     outcome: tuple[Any, int] = None, limit_ns
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_until, clock, limit_ns, nursery.cancel_scope)
-        result = await trio.to_thread.run_sync(clock.time, compute, limiter=threads(), abandon_on_cancel=True)
-        outcome = result, clock.used_ns
+        try:
+            result = await in_thread(clock.time, compute, limiter=threads(), abandon_on_cancel=True)
+            outcome = result, clock.used_ns
+        except NoThread as error:
+            outcome = _unavailable(error), 0
         nursery.cancel_scope.cancel()
     return outcome
 
@@ -312,7 +329,7 @@ async def _in_process(compute: Callable[[], Any], limit_ns: int = 0) -> tuple[An
     ``compute`` and its result must be picklable. Of ``limit_ns`` of CPU time, where that is not 0, it takes no more:
     then there is no result.
     """
-    with await trio.to_thread.run_sync(_write_down, (compute, limit_ns)) as file:
+    with await in_thread(_write_down, (compute, limit_ns)) as file:
         done = await trio.run_process(
             [sys.executable, "-P", "-m", "nano_trio.runtime.crypto_work"],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -9,6 +9,8 @@ import ssl
 
 import trio
 
+from nano_trio.engine.threads import NoThread
+
 __all__ = ["FetchError", "NetworkErrors"]
 
 
@@ -61,6 +63,8 @@ def _translate(error: Exception, doing: str) -> FetchError:
             return FetchError("EAI_AGAIN", f"{doing}: the name could not be resolved for now")
         case socket.gaierror() | UnicodeError():
             return FetchError("ENOTFOUND", f"{doing}: there is no such host")
+        case NoThread():
+            return FetchError("EAGAIN", f"{doing}: {cause}")
         case OSError(errno=int(number)):
             # The system's words: Trio's name the address again, as Python shows it.
             return FetchError(errno.errorcode.get(number, "ERR_NETWORK"), f"{doing}: {os.strerror(number).lower()}")

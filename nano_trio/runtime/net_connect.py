@@ -18,6 +18,7 @@ import attrs
 import can_ada
 import trio
 
+from nano_trio.engine.threads import in_thread, in_thread_or_here
 from nano_trio.runtime.descriptors import for_apps, give_back
 from nano_trio.runtime.fetch_errors import FetchError, NetworkErrors
 from nano_trio.runtime.net_policy import NetPolicy
@@ -116,7 +117,7 @@ class Connector:
             if self._network.resolve is not None:
                 found: Iterable[str] = await self._network.resolve(origin.host, origin.port)
             else:
-                found = await trio.to_thread.run_sync(
+                found = await in_thread(
                     _look_up, origin.host, origin.port, abandon_on_cancel=True, limiter=self._lookups
                 )
         return list(dict.fromkeys(found))
@@ -211,7 +212,7 @@ async def _tls_context(extra: tuple[Path, ...], http2: bool) -> ssl.SSLContext:
     context = _contexts.get(key)
     if context is None:
         try:
-            context = _contexts[key] = await trio.to_thread.run_sync(_make_context, extra, http2)
+            context = _contexts[key] = await in_thread_or_here(_make_context, extra, http2)
         except (OSError, ssl.SSLError) as error:
             raise FetchError("ERR_TLS", f"the certificate authorities cannot be loaded: {error}") from None
     return context

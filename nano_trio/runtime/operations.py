@@ -18,6 +18,7 @@ import structlog
 import trio
 
 from nano_trio.engine.scheduler import CpuScheduler
+from nano_trio.engine.threads import NoThread
 from nano_trio.engine.turn import Turn
 from nano_trio.runtime.host import HostError
 from nano_trio.runtime.large import Large, Lent
@@ -162,6 +163,9 @@ class Operations(ABC):
             outcome: tuple[Any, ...] = (True, await work(*args))
         except HostError as error:
             outcome = (False, error.name, error.message)
+        except (NoThread, BlockingIOError) as error:  # the other is fork's
+            _log.warning("an operation of an app failed", reason=str(error))
+            outcome = (False, "OperationError", str(error))
         except Exception as error:
             # A defect of ours: it costs this operation, not the app.
             _log.exception("internal error in an operation")

@@ -28,6 +28,7 @@ import quickjs
 import trio
 
 from nano_trio.engine.pauses import CannotWait
+from nano_trio.engine.threads import in_thread_or_here
 from nano_trio.runtime.compression import DECODER_STATES, Step
 from nano_trio.runtime.crypto_work import threads
 from nano_trio.runtime.held import Held
@@ -284,7 +285,7 @@ class _Jobs:
         return None, used_ns
 
     async def _round(self, job: _Job, limit_ns: int) -> int:
-        used_ns = await trio.to_thread.run_sync(job.round, limit_ns, limiter=threads(), abandon_on_cancel=True)
+        used_ns = await in_thread_or_here(job.round, limit_ns, limiter=threads(), abandon_on_cancel=True)
         size, memory = job.held + job.output.size, job.memory
         if memory is not None and memory.may_be(size):
             memory.resize(size)

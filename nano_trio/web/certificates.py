@@ -24,6 +24,7 @@ import structlog
 import trio
 
 from nano_trio.config import pair_problem
+from nano_trio.engine.threads import in_thread_or_here
 
 __all__ = ["CertificateError", "Certificates", "ClientAuth", "Pair", "ServerObject", "TLSSettings", "server_context"]
 
@@ -258,7 +259,7 @@ class Certificates:
         """Look at the files once, and take those that changed."""
         names = self._names
         before = dict(self._in_use())
-        for pair, found in (await trio.to_thread.run_sync(self._look, before, list(names.refused))).items():
+        for pair, found in (await in_thread_or_here(self._look, before, list(names.refused))).items():
             if not isinstance(found, _Loaded):
                 names.refused[pair] = _, reason = found
                 log.error("a changed certificate cannot be loaded", cert=str(pair.cert), reason=reason)

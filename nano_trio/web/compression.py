@@ -30,9 +30,9 @@ from typing import Any, Protocol
 
 import attrs
 import brotli
-import trio
 
 from nano_trio.actors.messages import BodyBroken, BodyStream, OutgoingResponse
+from nano_trio.engine.threads import in_thread_or_here
 from nano_trio.runtime.http_syntax import TOKEN, content_length, members
 from nano_trio.runtime.pieces import WHOLE, Pieces
 
@@ -269,7 +269,7 @@ class _Compressed:
         for at in range(0, len(chunk), _PIECE):
             flush = self._flush and at + _PIECE >= len(chunk)
             work = functools.partial(encoder.encode, chunk[at : at + _PIECE], flush=flush)
-            output.append(await trio.to_thread.run_sync(work))
+            output.append(await in_thread_or_here(work))
         return b"".join(output)
 
     def cancel(self, reason: str) -> None:

@@ -46,6 +46,7 @@ import structlog
 import trio
 
 from nano_trio.config.files import read_file
+from nano_trio.engine.threads import NoThread, in_thread, in_thread_or_here
 
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
@@ -61,6 +62,7 @@ Digests = list[bytes | None]
 StrPath = str | os.PathLike[str]
 
 _LOOK_MS = 1000
+_NO_THREAD_S = 5.0
 _QUIET_MS = 100
 _DEBOUNCE_MS = 1600
 _LAST_MS = 20
@@ -84,9 +86,21 @@ class FileWatch:
         self._polling = False
         """For good: the system's limit of watches is reached."""
         self._told = False
+        self._told_of_thread = False
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        while True:
+            try:
+                await self._run()
+            except* NoThread as group:
+                if not self._told_of_thread:
+                    log.warning("files are not watched for now", reason=str(group.exceptions[0]))
+                    self._told_of_thread = True
+            # It looks at everything anew then.
+            await trio.sleep(_NO_THREAD_S)
+
+    async def _run(self) -> None:
         stop = threading.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_set_when_cancelled, stop)
@@ -100,7 +114,7 @@ class FileWatch:
                     wanted = frozenset().union(config, *apps.values())
                     new = frozenset[str]()
                     if watcher is None or wanted != watched:
-                        fresh = await trio.to_thread.run_sync(self._watch, sorted(wanted))
+                        fresh = await in_thread(self._watch, sorted(wanted))
                         if fresh is None:
                             await trio.sleep(_QUIET_MS / 1e3)
                             continue
@@ -109,14 +123,14 @@ class FileWatch:
                         watched = wanted
                         if old is not None:
                             # What it saw while the last change was made is not to go with it.
-                            late = await trio.to_thread.run_sync(old.watch, _LAST_MS, _LAST_MS, 1, stop)
+                            late = await in_thread(old.watch, _LAST_MS, _LAST_MS, 1, stop)
                             old.close()
                             new |= _places(late)
                     # Also those that have begun in folders that were watched before, for others: what was reported
                     # meanwhile was not theirs.
                     await self._look(apps, config, new, apps.keys() - compared)
                     compared = apps.keys()
-                    found = await trio.to_thread.run_sync(watcher.watch, _DEBOUNCE_MS, _QUIET_MS, _LOOK_MS, stop)
+                    found = await in_thread(watcher.watch, _DEBOUNCE_MS, _QUIET_MS, _LOOK_MS, stop)
                     await trio.lowlevel.checkpoint()
                     await self._look(apps, config, _places(found))
             finally:
@@ -164,7 +178,7 @@ class FileWatch:
     async def _reload(self, apps: set[App], config: bool) -> None:
         hosting = self._hosting
         if config:
-            digest = await trio.to_thread.run_sync(digests, self._files)
+            digest = await in_thread_or_here(digests, self._files)
             # What was wrong may have been mended elsewhere: by a folder that was missing, say.
             again = digest == self._seen
             if not again or hosting.fault is not None:
@@ -197,13 +211,13 @@ class FileWatch:
         if missing:
             ways: Ways = {}
             look = [(path, files) for _, _, path, files in missing]
-            found = await trio.to_thread.run_sync(lambda: [folders_of(path, files, ways) for path, files in look])
+            found = await in_thread_or_here(lambda: [folders_of(path, files, ways) for path, files in look])
             for (app, key, _, _), folders in zip(missing, found, strict=True):
                 apps[app] = folders
                 known[app] = key, folders
         if len(known) != len(apps):
             self._known = {app: known[app] for app in apps}
-        config = await trio.to_thread.run_sync(functools.partial(_folders_on_the_way, self._files, {}))
+        config = await in_thread_or_here(functools.partial(_folders_on_the_way, self._files, {}))
         return apps, config
 
 

@@ -24,6 +24,7 @@ from nano_trio.actors.registry import Registry
 from nano_trio.actors.room_bus import SharedRooms
 from nano_trio.actors.supervisor import Supervisor
 from nano_trio.config import App, Config, Overlay, keep, kept
+from nano_trio.engine.threads import in_thread_or_here
 from nano_trio.web.live import LiveReload
 from nano_trio.web.load import Load
 from nano_trio.web.parent_link import ParentLink
@@ -211,7 +212,7 @@ class Hosting:
         if kept and (others := await self._of_others()) is not None:
             return others, None
         try:
-            return await trio.to_thread.run_sync(self.source), None
+            return await in_thread_or_here(self.source), None
         except Exception as error:
             # It may have been sound a moment ago, when another worker read it.
             others = await self._of_others()
@@ -224,7 +225,7 @@ class Hosting:
         """The newest that any worker could use."""
         if self.link is None or self.link.workers == 1 or (text := await self.link.kept()) is None:
             return None
-        return await trio.to_thread.run_sync(kept, text)
+        return await in_thread_or_here(kept, text)
 
     async def _read_and_change(self, kept: bool, known: str | None) -> ReloadReport:
         try:
@@ -232,8 +233,8 @@ class Hosting:
         except Exception as error:  # ConfigError, or what a file system may raise
             return self._refused(str(error), known)
         # Another worker may have changed it.
-        await trio.to_thread.run_sync(self.overlay.read)
-        config, dropped = await trio.to_thread.run_sync(self.overlay.apply, base)
+        await in_thread_or_here(self.overlay.read)
+        config, dropped = await in_thread_or_here(self.overlay.apply, base)
         report_overlay(self.overlay, dropped)
         report = await self._change(config, files=True, known=known)
         if self.fault is not None and not (report.error or fault or report.changed):
@@ -250,7 +251,7 @@ class Hosting:
         if not self.overlay.removed:
             return
         try:
-            await trio.to_thread.run_sync(self.overlay.forget, self._base)
+            await in_thread_or_here(self.overlay.forget, self._base)
         except OSError as error:
             log.error("the apps that were added and removed at run time cannot be kept", reason=str(error))
 
@@ -276,7 +277,7 @@ class Hosting:
         """
 
         async def add() -> ReloadReport:
-            app = await trio.to_thread.run_sync(self.overlay.check, self._base, document)
+            app = await in_thread_or_here(self.overlay.check, self._base, document)
             with self.overlay.changing():
                 self.overlay.add(app)
                 return await self._change_overlay()
@@ -301,14 +302,14 @@ class Hosting:
         await self._alone("remove", remove)
 
     async def _change_overlay(self) -> ReloadReport:
-        config, _ = await trio.to_thread.run_sync(self.overlay.apply, self._base)
+        config, _ = await in_thread_or_here(self.overlay.apply, self._base)
         # What cannot be kept, on a full disk say, is not to be served either.
-        await trio.to_thread.run_sync(self.overlay.write)
+        await in_thread_or_here(self.overlay.write)
         report = await self._change(config, files=False)
         if report.error is not None:
-            await trio.to_thread.run_sync(self.overlay.drop)
+            await in_thread_or_here(self.overlay.drop)
             raise OSError(report.error)
-        await trio.to_thread.run_sync(self.overlay.put)
+        await in_thread_or_here(self.overlay.put)
         return report
 
     async def follow(self) -> None:
@@ -316,10 +317,10 @@ class Hosting:
 
         async def follow() -> ReloadReport:
             before = self.overlay.added, self.overlay.removed
-            await trio.to_thread.run_sync(self.overlay.read)
+            await in_thread_or_here(self.overlay.read)
             if (self.overlay.added, self.overlay.removed) == before:
                 return ReloadReport()
-            config, _ = await trio.to_thread.run_sync(self.overlay.apply, self._base)
+            config, _ = await in_thread_or_here(self.overlay.apply, self._base)
             report = await self._change(config, files=False)
             if report.error is not None:
                 raise OSError(report.error)
@@ -408,7 +409,7 @@ class Hosting:
         def text() -> str:
             return before[1] if before is not None and before[0] == base else keep(base)
 
-        said = text() if len(base.apps) <= _KEPT_AT_ONCE else await trio.to_thread.run_sync(text)
+        said = text() if len(base.apps) <= _KEPT_AT_ONCE else await in_thread_or_here(text)
         self._kept = base, said
         # Also where it is what this worker said before: another may have said something else since.
         self.link.keep(said)
@@ -461,11 +462,12 @@ class Hosting:
         self.server.stop()
 
     async def drain(self) -> None:
-        """Stop accepting, let requests finish for at most ``drain_timeout_s``, then end."""
+        """Stop accepting, let requests finish for at most ``drain_timeout_s``, answer the rest with 503, then end."""
         self.stop()
         timeout = self.config.drain_timeout_s
         started = trio.current_time()
-        await self.server.drain(timeout)
+        # Apps that end answer what they have in flight.
+        await self.server.drain(timeout, functools.partial(self.registry.drain, 0.0))
         await self.registry.drain(max(0.0, timeout - (trio.current_time() - started)))
 
 

@@ -24,6 +24,7 @@ from nano_trio.actors.child import ChildSpec
 from nano_trio.config import Config, Overlay
 from nano_trio.engine import freed_memory
 from nano_trio.engine.bytecode import BytecodeCache
+from nano_trio.engine.threads import in_thread_or_here
 from nano_trio.web.certificates import CertificateError
 from nano_trio.web.file_watch import Digests, FileWatch
 from nano_trio.web.hosting import Hosting
@@ -132,7 +133,10 @@ class _Life:
                 self.end(name)
             else:
                 stopped = True
-                self.drain(name)
+                if self._link is None:
+                    self.drain(name)
+                else:
+                    self._link.signalled(name)
 
     def drain(self, why: str) -> None:
         """Let requests finish, then end. Where nothing is served yet, end. Idempotent."""
@@ -172,19 +176,19 @@ async def _do_the_rest(hosting: Hosting) -> None:
     """What can wait until it serves."""
     try:
         await _import_the_rest()
-    except (ImportError, OSError, RuntimeError) as error:
-        # Too many files are open, or threads: no reason to end. Who needs one of them first imports it.
+    except (ImportError, OSError) as error:
+        # Too many files are open: no reason to end. Who needs one of them first imports it.
         log.warning("modules are imported later, when they are needed", reason=str(error))
     await _prune(hosting.registry.bytecode)
 
 
 async def _prune(bytecode: BytecodeCache) -> None:
     """Keep what lies on disk bounded, for as long as it serves: each version of an app's code leaves some."""
-    await trio.to_thread.run_sync(bytecode.prune)
+    await in_thread_or_here(bytecode.prune)
     while True:
         await trio.sleep(_LOOK_S)
         if bytecode.has_grown:
-            await trio.to_thread.run_sync(bytecode.prune)
+            await in_thread_or_here(bytecode.prune)
 
 
 async def _import_the_rest() -> None:
@@ -198,7 +202,7 @@ async def _import_the_rest() -> None:
     while time.thread_time() - used > _QUIET_S / 20:
         used = time.thread_time()
         await trio.sleep(_QUIET_S)
-    await trio.to_thread.run_sync(_import, _THE_REST)
+    await in_thread_or_here(_import, _THE_REST)
 
 
 def _import(names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import errno
 import math
 import select
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import TYPE_CHECKING
 
 import structlog
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from nano_trio.web.http2 import Http2Connection
 
+    Served = Connection | Handshake | Http2Connection | Proxied | WebSocket
+
 __all__ = ["Begun", "Listener"]
 
 Begun = Connection | Handshake
@@ -46,6 +48,8 @@ _COMPLAINS_EVERY_S = 60.0
 """A full server accepts one now and then."""
 _AFTER_OTHERS_S = 0.001
 """How long a connection is left to a process that has fewer. It may be busy: then it is not waited for."""
+_FIRST_REQUEST_S = 1.0
+"""How long connections that have asked for nothing yet may begin to, where the listener stops."""
 
 
 class Listener:
@@ -95,7 +99,7 @@ class Listener:
         self._refused_stranger = False
         self.scheme = "http://" if certificates is None else "https://"
         self.draining = False
-        self.connections: set[Connection | Handshake | Http2Connection | Proxied | WebSocket] = set()
+        self.connections: set[Served] = set()
         self.nursery: Nursery
         """Runs the tasks of its connections; while :meth:`serve` runs."""
         name = sock.getsockname()
@@ -240,6 +244,23 @@ class Listener:
                 if short:
                     break
 
+    def _accept_rest(self) -> None:
+        """Accept who waits: with the end of the socket the system would reset them."""
+        self.reactor.now = trio.current_time()
+        for _ in range(min(self._backlog + 1, self._connection_limits.room(self.reactor.now))):
+            try:
+                client, address = self.sock.accept()
+            except OSError:  # there is none, or none can be had
+                break
+            self.counts.accepted += 1
+            try:
+                client.setblocking(False)
+                with contextlib.suppress(OSError):
+                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._begin(client, _remote(address))
+            except OSError:
+                client.close()
+
     def _begin(self, client: socket.socket, peer: str) -> None:
         """A connection was accepted."""
         if not self._proxy_protocol:
@@ -266,7 +287,7 @@ class Listener:
 
     def stop(self) -> None:
         """Drain: accept no more; requests in flight finish with ``Connection: close``, and so do those that have begun
-        to arrive, and the first ones of connections that were accepted.
+        to arrive, and the first ones of connections that were accepted: those have a second to begin with it.
 
         Idle connections stay as long as others are busy: who sends a request now is told so by a 503, where a closed
         connection would leave it guessing. Then they are closed. HTTP/2 connections end with GOAWAY, WebSockets with
@@ -274,20 +295,36 @@ class Listener:
         """
         if self.draining:
             return
-        self.draining = True
-        self._stopped.set()
         if self._accepting is not None:
             self._accepting.cancel()
         if self.sock.fileno() >= 0:
+            if self._serving.is_set():
+                self._accept_rest()
             trio.lowlevel.notify_closing(self.sock)
             self.sock.close()
+        self.draining = True
+        self._stopped.set()
+        fresh = {connection for connection in self.connections if _has_yet_to_ask(connection)}
+        self._drain(self.connections - fresh)
+        if fresh and self._serving.is_set():
+            self.nursery.start_soon(self._drain_later)
+        else:
+            self._drain(fresh)
+
+    async def _drain_later(self) -> None:
+        """Who opens a connection does so to ask, and its request may be on its way."""
+        with trio.move_on_after(_FIRST_REQUEST_S):
+            await self._empty.wait()
+        self._drain({connection for connection in self.connections if not isinstance(connection, WebSocket)})
+
+    def _drain(self, connections: Set[Served]) -> None:
         silent = []
-        for connection in list(self.connections):
+        for connection in connections:
             if type(connection) is Connection and connection.idle:
                 silent.append(connection)
             else:
                 connection.drain()
-        self._idle = set(_without_input(silent))
+        self._idle.update(_without_input(silent))
         self._settle()
 
     def still_serves(self, connection: Connection) -> bool:
@@ -316,7 +353,7 @@ class Listener:
         if self.connections:
             await self._empty.wait()
 
-    def forget(self, connection: Connection | Handshake | Http2Connection | Proxied | WebSocket) -> None:
+    def forget(self, connection: Served) -> None:
         """A connection is closed."""
         self.connections.discard(connection)
         if type(connection) is not Proxied:
@@ -326,6 +363,13 @@ class Listener:
         if self.draining:
             self._idle.discard(connection)
             self._settle()
+
+
+def _has_yet_to_ask(connection: Served) -> bool:
+    """Whether a connection is about to begin."""
+    if type(connection) is Connection:
+        return connection.idle and connection.target is None
+    return isinstance(connection, Handshake | Proxied)
 
 
 def _without_input(connections: Iterable[Connection]) -> list[Connection]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
@@ -29,6 +30,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from nano_trio import __version__, logs
 from nano_trio.actors.counts import BUCKETS, Snapshot
+from nano_trio.engine.threads import in_thread_or_here
 from nano_trio.web.counts import VERSIONS, WebCounts
 from nano_trio.web.load import LAG_BUCKETS, Load
 from nano_trio.web.merging import Figures, has_lived
@@ -152,6 +154,18 @@ def _cumulative(bounds: Sequence[str], counts: Sequence[int]) -> list[tuple[str,
     return list(zip(bounds, accumulate(counts), strict=True))
 
 
+class _Process(ProcessCollector):
+    """The metrics of the process. When the system was started is asked of its clock: a service that sees nothing of
+    /proc but processes (systemd's ``ProcSubset=pid``) would have none of these metrics."""
+
+    def __init__(self, proc: str = "/proc") -> None:
+        super().__init__(proc=proc, registry=None)
+
+    def _boot_time(self) -> float:
+        clock = getattr(time, "CLOCK_BOOTTIME", None)
+        return 0.0 if clock is None else time.time() - time.clock_gettime(clock)
+
+
 class Metrics:
     """Reads everything that is counted in this process."""
 
@@ -162,7 +176,7 @@ class Metrics:
         """How late the event loop is."""
         self.bus: Callable[[], tuple[int, int, int]] | None = None
         """Messages sent to other workers, received from them, and lost; None where there are none."""
-        self._process = ProcessCollector(registry=None)
+        self._process = _Process()
 
     def snapshots(self) -> dict[str, Snapshot]:
         """Every app's counts by name, now. For thousands of apps there is :meth:`snapshots_in_pieces`."""
@@ -180,7 +194,7 @@ class Metrics:
     async def figures(self, *, all_apps: bool = True) -> Figures:
         """Everything, as it is. Without ``all_apps`` those are left out that were never asked for anything."""
         # Asks the kernel for every open file.
-        process = await trio.to_thread.run_sync(lambda: list(self._process.collect()))
+        process = await in_thread_or_here(lambda: list(self._process.collect()))
         apps = await self.snapshots_in_pieces()
         if not all_apps:
             apps = {name: each for name, each in apps.items() if each.state != "asleep" or has_lived(each)}

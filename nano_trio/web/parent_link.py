@@ -18,9 +18,11 @@ import attrs
 import structlog
 import trio
 
+from nano_trio import __version__
 from nano_trio.config import Config, as_started, keep, kept
 from nano_trio.parent.channel import VERSION, Channel, ChannelClosed, Message
 from nano_trio.parent.shares import Shares
+from nano_trio.parent.sockets import Key
 from nano_trio.parent.turn_record import TurnRecord
 from nano_trio.web.sockets import Scheme, resolve
 
@@ -56,6 +58,8 @@ class ParentLink:
         self.turns = TurnRecord(record_fd)
         self.shares = Shares(welcome["fds"][0], welcome["worker"]) if welcome["fds"] else None
         """How many connections each of the workers has; None where there is one."""
+        self.parents_package: str = welcome["package"]
+        """The version of nano-trio that the parent is of."""
         self.worker: int = welcome["worker"]
         """Which of the workers this is, from 0."""
         self.workers: int = welcome["workers"]
@@ -101,6 +105,7 @@ class ParentLink:
             sock.setblocking(False)
         welcome = self._early.pop(0)
         if welcome["version"] != VERSION:
+            self._channel.send("unfit", version=VERSION, package=__version__)
             raise ParentError("nano-trio was upgraded while it ran: its parent process must be restarted, too")
         return welcome
 
@@ -143,7 +148,7 @@ class ParentLink:
         match message["type"]:
             case "ping":
                 self._send("pong")
-            case "opened" | "met" | "turn" | "kept":
+            case "opened" | "closed" | "met" | "turn" | "kept":
                 answer = self._answers.pop(message["id"], None)
                 if answer is not None:
                     answer.send_nowait(message)
@@ -186,14 +191,17 @@ class ParentLink:
 
     # -- what the worker has to say ----------------------------------------------------------------------------------
 
-    async def open(self, scheme: Scheme, host: str | None, port: int, backlog: int) -> list[socket.socket]:
+    async def open(
+        self, scheme: Scheme, host: str | None, port: int, backlog: int, leaving: Sequence[Key] = ()
+    ) -> list[socket.socket]:
         """Have the parent listen there; it keeps the sockets, these are copies.
 
         Raises OSError, also where this process has too many files open to take them.
         """
         addresses = await resolve(host, port)
         with self._answer() as (number, receive):
-            self._send("open", id=number, scheme=scheme, host=host, port=port, addresses=addresses, backlog=backlog)
+            place = {"scheme": scheme, "host": host, "port": port, "addresses": addresses}
+            self._send("open", id=number, **place, backlog=backlog, leaving=leaving)
             answer = await receive.receive()
         if "errno" in answer:
             raise OSError(answer["errno"], answer["message"])
@@ -201,9 +209,24 @@ class ParentLink:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return [socket.socket(fileno=fd) for fd in answer["fds"]]
 
+    async def leave(self, scheme: Scheme, host: str | None, port: int) -> None:
+        """The configuration has this place no longer. When this returns, either another worker accepts there, or the
+        parent has given it up: who waits there now is this worker's."""
+        with self._answer() as (number, closed):
+            self._send("close", id=number, scheme=scheme, host=host, port=port)
+            await closed.receive()
+
     def close(self, scheme: Scheme, host: str | None, port: int) -> None:
-        """The configuration has this place no longer."""
-        self._send("close", scheme=scheme, host=host, port=port)
+        """Nobody listens there on this worker's behalf."""
+        self._send("close", id=None, scheme=scheme, host=host, port=port)
+
+    def end(self) -> None:
+        """The parent knows: it has left all places before it said so, or it lives on and keeps them."""
+
+    def signalled(self, name: str) -> None:
+        """This process was sent a signal to end. ``on_drain`` follows: once the parent, which may have been sent it as
+        well, has done what it must do first."""
+        self._send("signalled", signal=name)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

@@ -37,6 +37,7 @@ from nano_trio.actors.app import App as RunningApp
 from nano_trio.actors.endings import NotLoaded
 from nano_trio.actors.version import Version
 from nano_trio.config import App, Config, diff
+from nano_trio.engine.threads import in_thread_or_here
 from nano_trio.web.assembly import app_ports, route, secure_facts, server_settings
 from nano_trio.web.certificates import CertificateError
 from nano_trio.web.router import Route
@@ -157,7 +158,7 @@ class Change:
         apps = self._registry.apps
         kept = [apps[app.name] for app in self._new.apps if app.name in apps and app.name not in renewed]
         looked_at = [app for app in kept if files is True or app.name in files]
-        stale = await trio.to_thread.run_sync(lambda: {app.name for app in looked_at if app.source.is_stale})
+        stale = await in_thread_or_here(lambda: {app.name for app in looked_at if app.source.is_stale})
         for app in looked_at:
             if app.name in self._registry.quarantined and app.source.code is None:
                 # What could not even be read when it was quarantined, and now can, is another version too.
@@ -185,7 +186,7 @@ class Change:
             live=self._hosting.live,
             secure=settings.secure if secure_facts(old) == secure_facts(new) else None,
         )
-        fresh = await trio.to_thread.run_sync(make)
+        fresh = await in_thread_or_here(make)
         return attrs.evolve(
             fresh,
             sockets=settings.sockets,

@@ -6,8 +6,8 @@ certificates, and whatever else the process does on the side). A defect in one o
 
 A change of settings or routes is made in two steps, so that it happens whole or not at all: :meth:`Server.prepare`
 binds what is missing and may fail; :meth:`Server.commit` begins to accept there, hands the settings to the listeners
-that stay, and stops those that are no longer wanted. New sockets listen before the old are closed: no client is
-refused.
+that stay, and stops those that are no longer wanted. New sockets listen before the old are closed, and who waits at an
+old one is accepted first (:mod:`nano_trio.parent.sockets`): no client is refused or lost.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import functools
 import socket
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 import structlog
@@ -22,6 +23,7 @@ import trio
 
 from nano_trio.actors.child import ChildSpec, Restart
 from nano_trio.actors.supervisor import Supervisor
+from nano_trio.parent.sockets import Key as SocketKey
 from nano_trio.web.admission import ConnectionLimits, RequestRates, default_max_connections
 from nano_trio.web.certificates import Certificates
 from nano_trio.web.clients import TrustedProxies
@@ -41,6 +43,8 @@ log = structlog.get_logger("nano_trio.web")
 
 _SWEEP = "request rates"
 _SWEEP_S = 5.0
+_LAST_WORDS_S = 1.0
+"""How long clients may take for what is answered when the time for a drain is over."""
 
 
 @attrs.frozen(order=True)
@@ -71,7 +75,7 @@ class Opening:
     wanted: dict[Key, Place]
     sockets: dict[Key, list[socket.socket]]
     late: list[Key]
-    """Cannot be bound before the old ones on the same port are closed: only their host changes."""
+    """Only their host changes: bound at the end, since clients come there from then on, and some at no other place."""
 
     def close(self) -> None:
         """The change is not made after all."""
@@ -193,14 +197,18 @@ class Server:
     async def commit(self, opening: Opening) -> None:
         """Make the change. Raises OSError only for a port whose host changes and that somebody else took just now."""
         self._take(opening.settings)
-        for key in list(self._places):
-            if opening.wanted.get(key) != self._places[key]:
-                place = self._places.pop(key)
-                self._stop(self._groups.pop(key))
-                self.settings.sockets.close(key.scheme, place.host, place.port)
-        self._leaving = [listener for listener in self._leaving if listener.connections]
-        for key in opening.late:
-            opening.sockets[key] = await _bind(opening.settings, key, opening.wanted[key])
+        leaving = {key: place for key, place in self._places.items() if opening.wanted.get(key) != place}
+        places = [(key.scheme, place.host, place.port) for key, place in leaving.items()]
+        try:
+            for key in opening.late:
+                opening.sockets[key] = await _bind(opening.settings, key, opening.wanted[key], places)
+        except OSError:
+            opening.close()
+            raise
+        left = [(key, place, self._groups.pop(key)) for key, place in leaving.items()]
+        for key, _, group in left:
+            del self._places[key]
+            self._leaving += group
         # HTTPS first: a plain listener that redirects must know where to.
         for key in sorted(opening.wanted, key=lambda key: not key.tls):
             if key in opening.sockets:
@@ -212,6 +220,12 @@ class Server:
                         opening.settings, self._routes(key), self._certificates(key), self._trusted or None, self._rates
                     )
         self._watch_certificates()
+        for key, place, group in left:
+            # Meanwhile they accept: nobody who waits there is lost.
+            await opening.settings.sockets.leave(key.scheme, place.host, place.port)
+            for listener in group:
+                listener.stop()
+        self._leaving = [listener for listener in self._leaving if listener.connections]
 
     def _take(self, settings: ServerSettings) -> None:
         """What holds for all listeners together: who is believed, and what clients may have."""
@@ -278,11 +292,6 @@ class Server:
         log.info("listening", address=listener.address, **({"tls": True} if certificates else {}))
         return listener
 
-    def _stop(self, group: list[Listener]) -> None:
-        for listener in group:
-            listener.stop()
-            self._leaving.append(listener)
-
     def _watch_certificates(self) -> None:
         for scope in self._watching.values():
             scope.cancel()
@@ -327,20 +336,32 @@ class Server:
     def stop(self) -> None:
         """Accept no further connection, and no further request than those that have begun to arrive. Idempotent."""
         self._stopped = True
+        self.settings.sockets.end()
         for listener in self._all():
             listener.stop()
 
-    async def drain(self, timeout: float | None = None) -> None:
-        """Stop gracefully; ``serve`` then returns. After ``timeout`` seconds (else the settings') abort the rest."""
+    async def drain(self, timeout: float | None = None, give_up: Callable[[], Awaitable[object]] | None = None) -> None:
+        """Stop gracefully; ``serve`` then returns. After ``timeout`` seconds (else the settings') abort the rest.
+
+        ``give_up`` is called before, to have answered what can be: clients that were answered nothing get a reset.
+        """
         self.stop()
-        with trio.move_on_after(self.settings.drain_timeout if timeout is None else timeout) as scope:
-            for listener in self._all():
-                await listener.gone()
-        if scope.cancelled_caught:
+        if not await self._gone_within(self.settings.drain_timeout if timeout is None else timeout):
             log.warning("drain deadline passed", aborted=self.connections)
+            if give_up is not None:
+                await give_up()
+                await self._gone_within(_LAST_WORDS_S)
             for listener in self._all():
                 listener.abort()
         self.over.set()
+
+    async def _gone_within(self, seconds: float) -> bool:
+        """Whether the last connection is closed in that time."""
+        with trio.move_on_after(seconds):
+            for listener in self._all():
+                await listener.gone()
+            return True
+        return False
 
     def close(self) -> None:
         """Release what is left when the supervisors have ended."""
@@ -370,8 +391,10 @@ async def _watch(certificates: Certificates, scope: trio.CancelScope) -> None:
         await certificates.watch()
 
 
-async def _bind(settings: ServerSettings, key: Key, place: Place) -> list[socket.socket]:
-    return await settings.sockets.open(key.scheme, place.host, place.port, settings.backlog)
+async def _bind(
+    settings: ServerSettings, key: Key, place: Place, leaving: Sequence[SocketKey] = ()
+) -> list[socket.socket]:
+    return await settings.sockets.open(key.scheme, place.host, place.port, settings.backlog, leaving)
 
 
 def _shown(place: Place) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal, Protocol
 
 import trio
 
-from nano_trio.parent.sockets import bind_all
+from nano_trio.parent.sockets import HeldSockets, Key, bind_all
 
 __all__ = ["OwnSockets", "Scheme", "SocketSource", "kept_free", "open_sockets", "resolve"]
 
@@ -19,21 +19,45 @@ Scheme = Literal["http", "https", "admin"]
 class SocketSource(Protocol):
     """Opens the places of a configuration."""
 
-    async def open(self, scheme: Scheme, host: str | None, port: int, backlog: int) -> list[socket.socket]:
-        """Listen on every address of ``host``; the sockets are the caller's. Raises OSError."""
+    async def open(
+        self, scheme: Scheme, host: str | None, port: int, backlog: int, leaving: Sequence[Key] = ()
+    ) -> list[socket.socket]:
+        """Listen on every address of ``host``; the sockets are the caller's. Raises OSError.
+
+        ``leaving``: places that the caller will :meth:`leave` next, and that may have the same port.
+        """
+
+    async def leave(self, scheme: Scheme, host: str | None, port: int) -> None:
+        """The configuration has this place no longer. The caller accepts there until this returns, and after it what
+        still waits; then it closes what it got. See :mod:`nano_trio.parent.sockets`."""
 
     def close(self, scheme: Scheme, host: str | None, port: int) -> None:
-        """The caller has closed what it got for this place, and the configuration has it no longer."""
+        """The caller has closed what it got for this place, where it never accepted."""
+
+    def end(self) -> None:
+        """The caller is about to leave all places, to accept what still waits, and to end."""
 
 
 class OwnSockets:
     """The sockets of a process without a parent."""
 
-    async def open(self, scheme: Scheme, host: str | None, port: int, backlog: int) -> list[socket.socket]:
-        return await open_sockets(host, port, backlog)
+    def __init__(self) -> None:
+        self._held = HeldSockets(copied=False)
+
+    async def open(
+        self, scheme: Scheme, host: str | None, port: int, backlog: int, leaving: Sequence[Key] = ()
+    ) -> list[socket.socket]:
+        addresses = await resolve(host, port)
+        return list(self._held.open(0, (scheme, host, port), addresses, backlog, leaving))
+
+    async def leave(self, scheme: Scheme, host: str | None, port: int) -> None:
+        self.close(scheme, host, port)
 
     def close(self, scheme: Scheme, host: str | None, port: int) -> None:
-        pass
+        self._held.close(0, (scheme, host, port))
+
+    def end(self) -> None:
+        self._held.close_all()
 
 
 async def resolve(host: str | None, port: int) -> list[tuple[int, tuple[Any, ...]]]:

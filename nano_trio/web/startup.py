@@ -17,6 +17,7 @@ from nano_trio import logs
 from nano_trio.actors.child import ChildSpec
 from nano_trio.actors.registry import Registry
 from nano_trio.config import Config, Overlay
+from nano_trio.engine.threads import in_thread_or_here
 from nano_trio.web.assembly import app_ports, local_hostnames, route, server_settings, uses_local_certificates
 from nano_trio.web.certificates import CertificateError
 from nano_trio.web.hosting import Hosting, report_overlay
@@ -62,14 +63,14 @@ async def host(
     if link is not None:
         config = link.as_started(config)
     if overlay is not None:
-        config, dropped = await trio.to_thread.run_sync(overlay.apply, config)
+        config, dropped = await in_thread_or_here(overlay.apply, config)
         report_overlay(overlay, dropped)
         if (removed := overlay.removed & {app.name for app in base.apps}) and (link is None or link.worker == FIRST):
             log.info("configured apps that were removed at run time", apps=sorted(removed), kept_in=str(overlay.file))
     live = LiveReload() if dev else None
     registry = _registry(config, dev, link)
     router = Router(route(app, registry.apps[app.name], live) for app in config.apps)
-    settings = await trio.to_thread.run_sync(
+    settings = await in_thread_or_here(
         functools.partial(server_settings, config, dev=dev, access_log=access_log, live=live)
     )
     if link is not None:
@@ -192,6 +193,6 @@ async def _renew(hosting: Hosting) -> None:
 
             renew = functools.partial(LocalCertificates(config.tls.certs).ensure, local_hostnames(config), serving=True)
             try:
-                await trio.to_thread.run_sync(renew)
+                await in_thread_or_here(renew)
             except CertificateError as error:
                 log.error("local certificates cannot be renewed", reason=str(error))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 import os
+import resource
 import select
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -186,3 +190,46 @@ assert writer.flush(30)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert done.stderr.splitlines() == ["the first", "the second"]
+
+
+def test_lines_that_the_disk_has_no_room_for_are_told_of(tmp_path: Path) -> None:
+    """A limit to a file's size is met as a full disk is: by a part of what is written, then by an error."""
+    with (tmp_path / "log").open("a") as file, room_for(1000) as more:
+        writer = Writer(file, notice)
+        for number in range(100):
+            writer.line(f"{number:04} {'x' * 30}")
+            writer.flush()
+        assert writer.broken
+        before = writer.lost
+        assert before > 70
+        more()
+        writer.line("the last")
+        assert writer.flush()
+    lines = (tmp_path / "log").read_text().splitlines()
+    whole = [line for line in lines if len(line) == 35]
+    (cut,) = [line for line in lines if line.startswith("0") and len(line) < 35]
+    assert lines == [*whole, cut, f"{before} lost", "the last"]
+    assert len(whole) + before == 100
+    assert writer.lost == before
+
+
+def test_what_was_lost_is_told_at_the_end_where_nothing_follows(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("a") as file, room_for(0) as more:
+        writer = Writer(file, notice)
+        writer.line("one")
+        writer.flush()
+        more()
+        assert writer.flush()
+    assert (tmp_path / "log").read_text() == "1 lost\n"
+
+
+@contextlib.contextmanager
+def room_for(size: int) -> Iterator[Callable[[], None]]:
+    """Let files have so many bytes, until what this gives is called."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    more = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, limits)
+    try:
+        yield more
+    finally:
+        more()

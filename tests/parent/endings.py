@@ -21,6 +21,7 @@ from typing import Any
 
 import trio
 
+from nano_trio import __version__
 from nano_trio.cli.serving import serve_here
 from nano_trio.parent.channel import VERSION, Channel, ChannelClosed, Message
 from nano_trio.parent.sockets import bind_all
@@ -47,6 +48,7 @@ class Parent:
         self._neighbour.sendall(_GREETING)
         welcome = {
             "version": VERSION,
+            "package": __version__,
             "worker": workers - 1,
             "workers": workers,
             "announce": False,
@@ -80,6 +82,8 @@ class Parent:
             self.channel.send("opened", [sock.fileno() for sock in sockets], id=message["id"])
             for sock in sockets:
                 sock.close()
+        elif message["type"] == "close":
+            self.channel.send("closed", id=message["id"])
         elif message["type"] in ("turn", "met"):
             self.channel.send(message["type"], id=message["id"])
 

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cli.conftest import Running
 from tests.readme.document import REPOSITORY
 
-from .conftest import Play, until, workers_of
+from .conftest import Play, until, worker_of, workers_of
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,35 @@ worker.serve_until_drained()
     running.wait_for("given: 50000")
     running.signal(signal.SIGTERM)
     assert running.end().code == 0
+
+
+def test_a_worker_that_was_killed_before_the_server_was_told_to_end_fails_no_drain(play: Play) -> None:
+    running = play("worker.ready(); say('ready'); worker.serve_until_drained()")
+    running.wait_for("ready")
+    parent = psutil.Process(running.process.pid)
+    parent.suspend()
+    until(lambda: parent.status() == psutil.STATUS_STOPPED)
+    worker = worker_of(running)
+    worker.kill()
+    until(lambda: worker.status() == psutil.STATUS_ZOMBIE)
+    running.signal(signal.SIGTERM)
+    parent.resume()
+    result = running.end()
+    assert result.code == 0
+    assert "a worker process was killed by SIGKILL" in result.err
+    assert "while it drained" not in result.err
+
+
+def test_ctrl_c_in_the_midst_of_an_import_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)")
+    environ = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
+    for program in (["-m", "nano_trio"], ["-c", "from nano_trio.cli import main; main()"]):
+        done = subprocess.run(
+            [sys.executable, *program, "eval", "1"],
+            capture_output=True,
+            text=True,
+            timeout=50,
+            env=environ,
+            cwd=tmp_path,
+        )
+        assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

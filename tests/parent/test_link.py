@@ -16,6 +16,7 @@ import structlog
 import trio
 import trio.testing
 
+from nano_trio import __version__
 from nano_trio.config import Config, ConfigError, from_document
 from nano_trio.parent.channel import VERSION, Channel, Message
 from nano_trio.parent.sockets import bind_all
@@ -36,7 +37,14 @@ class Parent:
         self.record = make_record()
         self._arrived: list[Message] = []
         self.heard: list[str] = []
-        document = {"version": VERSION, "worker": 0, "workers": 1, "announce": True, "quarantined": {}, "closed": []}
+        document: dict[str, object] = {
+            "version": VERSION,
+            "package": __version__,
+            "worker": 0,
+            "workers": 1,
+            "announce": True,
+        }
+        document |= {"quarantined": {}, "closed": []}
         self.channel.send("welcome", **{**document, **welcome})
         self._theirs = theirs.detach()
 
@@ -50,6 +58,8 @@ class Parent:
             match message["type"]:
                 case "open":
                     self._open(message)
+                case "close":
+                    self.channel.send("closed", id=message["id"])
                 case "turn":
                     self.channel.send("turn", id=message["id"])
         return message
@@ -244,6 +254,8 @@ def test_a_parent_of_another_version_is_told_about() -> None:
     parent = Parent(version=VERSION + 1)
     with pytest.raises(ParentError, match="was upgraded while it ran"):
         parent.link()
+    (unfit,) = parent.channel.receive()
+    assert (unfit["type"], unfit["package"]) == ("unfit", __version__)
     parent.close()
 
 

@@ -6,10 +6,12 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -317,6 +319,27 @@ def test_of_more_log_lines_than_the_output_takes_the_first_are_kept_and_the_loss
     assert numbers == sorted(numbers)
     lost = sum(int(line.partition("lost=")[2]) for line in read if "lost=" in line)
     assert lost == 3000 - len(numbers) > 1000
+
+
+def test_log_lines_that_the_disk_has_no_room_for_are_told_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with (tmp_path / "log").open("a") as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        log = Log()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (110, limits[1]))
+        try:
+            for number in range(10):
+                log("error", f"line {number} {'x' * 50}")
+                log.flush()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        log("error", "the end")
+        log.flush()
+    first, cut, lost, end = (tmp_path / "log").read_text().splitlines()
+    assert "line 0 xxx" in first
+    assert " line" in cut
+    assert lost.endswith("9 log lines lost: the output did not take them lost=9")
+    assert end.endswith("the end")
 
 
 def test_where_no_thread_can_be_had_lines_wait_for_the_end() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import threading
 from pathlib import Path
@@ -175,3 +176,20 @@ async def test_a_state_directory_that_cannot_be_used_is_an_error_of_the_app(serv
         answer = await site.get("a", "/x")
         assert answer.text.startswith("UnknownError: the cache failed: its folder cannot be used")
         assert "the cache failed" in site.logged("a")
+
+
+async def test_a_lookup_that_finds_no_room_on_the_disk_finds_nothing(serve: SiteMaker) -> None:
+    async with serve({"a": APP}) as site:
+        assert (await site.get("a", "/x", method="PUT", body=b"kept")).text == "stored"
+    async with serve({"a": APP}) as site:
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+        try:
+            answers = [await site.get("a", "/x") for _ in range(2)]
+            refused = await site.get("a", "/y", method="PUT", body=b"new")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        assert [answer.status for answer in answers] == [404, 404]
+        assert refused.text == "QuotaExceededError: the cache is full: the disk is full"
+        assert site.logged("a").count("caches.match finds nothing") == 1
+        assert (await site.get("a", "/x")).text == "kept"

@@ -8,9 +8,11 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
+import psutil
 import pytest
 import trio
 import trio.testing
@@ -18,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nano_trio import logs
 from nano_trio.actors.counts import BUCKETS, ErrorKind, Snapshot, quantile
+from nano_trio.web import metrics
 from nano_trio.web.load import Load
 from nano_trio.web.metrics import Metrics
 from tests.readme.document import REPOSITORY
@@ -449,3 +452,12 @@ async def test_apps_that_come_and_go_are_told_of(serve: SiteMaker) -> None:
             ("app", "released from quarantine"),
         ]
         assert seen[3]["reason"] == "it crashed the engine"
+
+
+def test_what_the_process_takes_is_told_where_only_processes_are_seen(tmp_path: Path) -> None:
+    """As under the systemd unit, whose ProcSubset=pid leaves no /proc/stat."""
+    (tmp_path / "self").symlink_to("/proc/self")
+    here, seen = ({each.name: each for each in metrics._Process(proc).collect()} for proc in ("/proc", str(tmp_path)))
+    assert here.keys() == seen.keys() > {"process_resident_memory_bytes", "process_cpu_seconds", "process_open_fds"}
+    started = seen["process_start_time_seconds"].samples[0].value
+    assert abs(started - psutil.Process().create_time()) < 5

@@ -6,12 +6,14 @@ import errno
 import os
 import select
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
 
+from nano_trio.parent.sockets import Key
 from nano_trio.web import listener as listener_module
 from nano_trio.web import server as server_module
 from nano_trio.web.reactor import Reactor, SelectorPoller
@@ -27,14 +29,19 @@ class Given(OwnSockets):
     """A parent that has some sockets open."""
 
     def __init__(self, sockets: dict[int, Any]) -> None:
+        super().__init__()
         self._sockets = sockets
-        self.closed: list[tuple[Scheme, str | None, int]] = []
+        self.left: list[tuple[Scheme, str | None, int]] = []
 
-    async def open(self, scheme: Scheme, host: str | None, port: int, backlog: int) -> list[socket.socket]:
-        return [self._sockets[port]] if port in self._sockets else await super().open(scheme, host, port, backlog)
+    async def open(
+        self, scheme: Scheme, host: str | None, port: int, backlog: int, leaving: Sequence[Key] = ()
+    ) -> list[socket.socket]:
+        if port in self._sockets:
+            return [self._sockets[port]]
+        return await super().open(scheme, host, port, backlog, leaving)
 
-    def close(self, scheme: Scheme, host: str | None, port: int) -> None:
-        self.closed.append((scheme, host, port))
+    async def leave(self, scheme: Scheme, host: str | None, port: int) -> None:
+        self.left.append((scheme, host, port))
 
 
 async def test_ipv4_and_ipv6_share_a_port() -> None:
@@ -81,7 +88,7 @@ async def test_ports_come_and_go_with_the_routes() -> None:
             router.replace([main])
             await server.sync()
             assert await client.closed()
-            assert sockets.closed == [("http", server.settings.host, port)]
+            assert sockets.left == [("http", server.settings.host, port)]
         with pytest.raises(OSError, match="connect"):
             await trio.open_tcp_stream("127.0.0.1", port)
         async with connected(server) as client:
@@ -184,6 +191,44 @@ async def test_the_first_request_of_a_connection_accepted_before_a_drain_is_serv
             pausing.proceed.set()
             assert (await busy.reply()).text == "finished"
     assert len(app.requests) == 2
+
+
+@pytest.mark.parametrize("asks", [False, True])
+async def test_who_waits_to_be_accepted_when_a_drain_begins_is_served(asks: bool) -> None:
+    """The system has completed the connection, and would reset it with the end of the listening socket."""
+    app = App(Pausing())
+    async with trio.open_nursery() as nursery:
+        settings = ServerSettings(host="127.0.0.1", port=0)
+        server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
+        async with connected(server) as before:
+            await before.get("/quick")
+            # In one step of this task: the server has no chance to accept.
+            waiting = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
+            for sock in waiting if asks else ():
+                sock.sendall(b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+            server.stop()
+            nursery.start_soon(server.drain)
+            for sock in waiting:
+                sock.setblocking(False)
+                client = Client(trio.SocketStream(trio.socket.from_stdlib_socket(sock)))
+                if not asks:
+                    await client.send(b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+                reply = await client.reply()
+                assert (reply.status, reply["connection"]) == (200, "close")
+                assert await client.closed()
+                await client.stream.aclose()
+
+
+async def test_who_was_accepted_and_asks_for_nothing_holds_up_no_drain(autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        settings = ServerSettings(host="127.0.0.1", port=0)
+        server: Server = await nursery.start(serve, settings, Router([Route(echo_app(), default=True)]))
+        async with connected(server) as silent:
+            await accepted(server)
+            began = trio.current_time()
+            await server.drain()
+            assert trio.current_time() - began < 2
+            assert await silent.closed()
 
 
 async def test_a_request_that_arrives_whole_only_while_draining_is_served() -> None:

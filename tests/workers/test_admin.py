@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -156,6 +157,32 @@ def test_a_worker_that_hangs_is_named_and_holds_up_nobody(server: Server) -> Non
         assert (health["status"], health["problems"]) == ("degraded", ["worker 1 has not answered for 2 s"])
     finally:
         second.resume()
+
+
+def test_health_is_that_of_all_workers(server: Server) -> None:
+    """Also what only another worker than that of the listener knows, and for how long the server has been there."""
+    first, second = worker(server, 0), worker(server, 1)
+    first.suspend()
+    until(lambda: first.status() == psutil.STATUS_STOPPED)
+    assert server.get("one").status == 200
+    first.resume()
+    health = server.ask("GET", "/health").json
+    assert (health["status"], health["apps"]) == ("ok", {"awake": 1})
+    age = health["uptime_s"]
+    first.kill()
+    psutil.wait_procs([first], 30)
+    health = until(lambda: answered_health(server))
+    assert health["uptime_s"] >= age
+    assert second.is_running()
+
+
+def answered_health(server: Server) -> Any:
+    """None where there is no worker to answer, or not all."""
+    try:
+        health = server.ask("GET", "/health").json
+    except (OSError, HTTPException):
+        return None
+    return health if health["status"] == "ok" else None
 
 
 def test_changes_reach_all_workers(server: Server, tmp_path: Path) -> None:

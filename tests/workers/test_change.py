@@ -150,6 +150,22 @@ def test_another_host_on_the_same_port(start: Start, tmp_path: Path) -> None:
     site.end()
 
 
+def test_an_address_that_is_given_up_under_load_loses_nobody(start: Start, tmp_path: Path) -> None:
+    """The last worker to leave it takes along who waits there."""
+    site = Site(start, tmp_path)
+    with load(site.port) as got:
+        until(lambda: len(got) > 20)
+        for host in ("0.0.0.0", "127.0.0.1") * 4:
+            site.write(host=host)
+            site.running.err.clear()
+            site.reload()
+            until(lambda host=host: site.listeners() == {(host, site.port)})
+            seen = len(got)
+            until(lambda seen=seen: len(got) > seen + 20)
+    assert {answer for answer in got if answer != (200, "one")} == set()
+    site.end()
+
+
 class Gate(http.server.ThreadingHTTPServer):
     """Holds a version of the app, which asks it for leave as it is loaded, until it is opened."""
 

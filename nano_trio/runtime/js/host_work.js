@@ -47,7 +47,7 @@
       } catch (error) {
         reject(error);
       }
-    });
+    }, reject);
   }
   /** A promise of what `convert` makes of the value, for files that need not keep it from the app. */
   function promised(host, answer, toError, taken, convert = (value) => value) {

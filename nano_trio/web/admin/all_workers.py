@@ -118,7 +118,22 @@ class AllWorkers:
         if absent > 0:
             problems.append(f"{absent} of {self._hosting.link.workers} workers do not run at this moment")
         status = health["status"]
-        return {**health, "status": "degraded" if problems and status == "ok" else status, "problems": problems}
+        return {
+            **health,
+            "status": "degraded" if problems and status == "ok" else status,
+            # Workers come and go: the server is as old as the oldest.
+            "uptime_s": max(each["uptime_s"] for each in (health, *answers.values())),
+            "apps": self._by_state(each["states"] for each in answers.values()),
+            "problems": problems,
+        }
+
+    def _by_state(self, others: Iterable[Mapping[str, str]]) -> Counter[str]:
+        """How many apps are in which state; of one that is in several, the one that somebody should look at."""
+        states = [self._here.states(), *others]
+        apps = Counter(most_telling(each[name] for each in states if name in each) for name in set().union(*states))
+        if asleep := len(self._hosting.registry.apps) - apps.total():
+            apps["asleep"] = asleep
+        return apps
 
     @property
     def ready(self) -> bool:
@@ -179,17 +194,13 @@ class AllWorkers:
     async def process(self) -> ProcessFigures:
         here = await self._here.process()
         others = (await self._look("process")).values()
-        states = [self._here.states(), *(each["states"] for each in others)]
-        apps = Counter(most_telling(each[name] for each in states if name in each) for name in set().union(*states))
-        if asleep := len(self._hosting.registry.apps) - apps.total():
-            apps["asleep"] = asleep
         lags = [each["loop_lag_ms"] for each in others if each["loop_lag_ms"] is not None]
         return ProcessFigures(
             connections=here.connections + sum(each["connections"] for each in others),
             cpu_s=here.cpu_s + sum(each["cpu_s"] for each in others),
             resident_bytes=here.resident_bytes + sum(each["resident_bytes"] for each in others),
             loop_lag_ms=max(lags, default=None) if here.loop_lag_ms is None else max(here.loop_lag_ms, *lags, 0.0),
-            apps=apps,
+            apps=self._by_state(each["states"] for each in others),
         )
 
     def recent_lines(self, app: str | None) -> Sequence[Mapping[str, Any]]:
@@ -305,7 +316,7 @@ def answer_first(calls: Calls, hosting: Hosting) -> None:
         return await here.tree()
 
     async def health(_: Any) -> Any:
-        return await here.health()
+        return {**await here.health(), "states": here.states()}
 
     async def follow(_: Any) -> Any:
         await _told(hosting.follow())
