@@ -98,7 +98,10 @@ def test_levels(bench: Bench, name: str) -> None:
         ("'%d|%d|%d|%d', '42.5', {}, 5n, Symbol('q')", "42.5|NaN|5n|NaN"),
         ("'%d|%d|%d|%d', [5], { valueOf: () => 3 }, { valueOf() { throw 1 } }, new Date(7)", "5|3|NaN|7"),
         ("'%d|%i|%f', new Proxy([5], {}), Object.create(null), new Proxy({}, { get() { throw 1 } })", "NaN|NaN|NaN"),
-        ("'%s %s %s', new String('a'), new Number(1), Object(Symbol('q'))", "[String: 'a'] [Number: 1] [Symbol: Symbol(q)]"),
+        (
+            "'%s %s %s', new String('a'), new Number(1), Object(Symbol('q'))",
+            "[String: 'a'] [Number: 1] [Symbol: Symbol(q)]",
+        ),
         ("'%j|%j|%j|%j', { a: [1, 'x'] }, 'b', undefined, 5n", '{"a":[1,"x"]}|"b"|undefined|5n'),
         ("'%j', (() => { const a = {}; return (a.a = a) })()", "<ref *1> { a: [Circular *1] }"),
         ("'%i|%i|%i|%i', '42.9', '0x10', 5n, 'x'", "42|16|5n|NaN"),
