@@ -5,10 +5,9 @@ Strings cross cheaply, lists and bytes less so: headers go as one string, and a 
 
 from __future__ import annotations
 
-import can_ada
-
 from nano_trio.actors.messages import BodySource
 from nano_trio.runtime.host import headers_of
+from nano_trio.runtime.url_path import serialize
 
 __all__ = ["NO_FIELDS", "Fields", "body_for_js", "fields_of", "known_fields", "known_url", "normal_url"]
 
@@ -22,7 +21,7 @@ _MEMO_URLS = 4096
 def normal_url(url: str) -> str:
     """The URL as ``request.url`` has it: parsed and serialized (URL Standard). ``web`` has checked its host."""
     try:
-        normal = str(can_ada.parse(url).href)
+        normal = serialize(url)
     except ValueError:
         normal = url
     if len(_urls) >= _MEMO_URLS:

@@ -108,8 +108,11 @@ def _keystream(key: bytes, block: int, data: Data) -> Data:
 
 
 def encrypt_gcm(key: bytes, data: Data, iv: Data, aad: Data | None, tag_length: int) -> Data:
-    """The ciphertext and its tag. ``tag_length``: in bits."""
+    """The ciphertext and its tag. ``tag_length``: in bits. Raises OperationError for an empty vector."""
     _check_tag_length(tag_length)
+    if len(iv) == 0:
+        # GCM has none (NIST SP 800-38D, 5.2.1.1): whoever used it would encrypt all with one.
+        raise _fail("The initialization vector is empty.")
     if len(iv) not in _ORDINARY_IV:
         ciphertext, tag = _encrypt_any_iv(key, bytes(iv), data, aad)
     elif isinstance(data, bytes) and isinstance(aad, bytes | None):
@@ -129,6 +132,8 @@ def decrypt_gcm(key: bytes, data: Data, iv: Data, aad: Data | None, tag_length: 
     size = len(data) - tag_length // 8
     if size < 0:
         raise _fail("The data is shorter than its tag.")
+    if len(iv) == 0:
+        raise _fail("The initialization vector is empty.")
     try:
         if tag_length == 128 and len(iv) in _ORDINARY_IV and isinstance(data, bytes) and isinstance(aad, bytes | None):
             return AESGCM(key).decrypt(bytes(iv), data, aad)

@@ -30,6 +30,7 @@ from nano_trio.runtime.pace import Pace
 from nano_trio.runtime.pieces import Pieces
 from nano_trio.runtime.service import Service, ServiceRequest
 from nano_trio.runtime.url import has_endless_host
+from nano_trio.runtime.url_path import resolve
 
 __all__ = ["IDLE_BODY_S", "MOST_FETCHES", "Fetch", "FetchClient", "FetchRequest"]
 
@@ -447,7 +448,7 @@ def _location(url: str, response: Response) -> str | None:
     try:
         if len(set(values)) > 1 or has_endless_host(text):
             raise ValueError
-        location = str((can_ada.parse(url) + text).href)
+        location = resolve(text, url)
     except ValueError:
         raise FetchError("ERR_INVALID_REDIRECT", f"{url} redirects to something that is no URL") from None
     fragment = url.partition("#")[2]

@@ -2,7 +2,7 @@
 
 The grammar is Fetch's `multipart/form-data parser`__, and where senders are known to differ from it RFC 7578 and
 RFC 2046: parameters of Content-Disposition in any order or as tokens, ``filename*`` (RFC 8187), spaces after a
-boundary, line breaks before the first one, anything after the last.
+boundary, lines before the first one (the preamble), and after the last (the epilogue).
 
 A client decides how many parts a body has, and a body may have millions. So bodies are read in steps of a fraction
 of a millisecond, between which the app's turn may be suspended or stopped, and the head of a part is bounded. Long
@@ -53,6 +53,7 @@ _DISPOSITION = re.compile(rb"form-data[\t ]*", re.IGNORECASE)
 _PARAMETER = re.compile(rb";[\t ]*(" + _TOKEN + rb')[\t ]*=[\t ]*(?:"([^"]*)"|([^;"\t ]*))[\t ]*')
 _EXTENDED = re.compile(rb"(utf-8|iso-8859-1)'[^']*'(.*)", re.IGNORECASE | re.DOTALL)
 _ESCAPED = {b"%0A": b"\n", b"%0a": b"\n", b"%0D": b"\r", b"%0d": b"\r", b"%22": b'"'}
+_PADDING = re.compile(rb"[\t ]*+")
 _LINE_END = re.compile(rb"[\t ]*+\r\n")
 _PERCENT_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
 _new_decoder = codecs.getincrementaldecoder("utf-8")
@@ -81,9 +82,13 @@ def read_multipart(data: bytes | bytearray, boundary: str) -> Iterator[Part | No
         at += 2
         if at % _MOST_CANDIDATES == 0:
             yield _PAUSE
-    if not data.startswith(dashes, at):
-        yield None
-        return
+    if not data.startswith(dashes, at) or not _ends_delimiter(data, at + len(dashes)):
+        first = yield from _find_delimiter(data, delimiter, at)
+        # A preamble is of a body that has parts.
+        if first is None or data.startswith(b"--", first + len(delimiter)):
+            yield None
+            return
+        at = first + 2
     at += len(dashes)
     paused = at
     while not data.startswith(b"--", at):
@@ -107,12 +112,20 @@ def read_multipart(data: bytes | bytearray, boundary: str) -> Iterator[Part | No
         if at - paused > _STEP:
             paused = at
             yield _PAUSE
-    if at + 2 != len(data) and not data.startswith(b"\r\n", at + 2):
-        yield None
+
+
+def _ends_delimiter(data: bytes | bytearray, at: int) -> bool:
+    """Whether a delimiter line goes on so behind its boundary: with two dashes or without, and with white space."""
+    if data.startswith(b"--", at):
+        at += 2
+        padding = _PADDING.match(data, at, at + _MAX_PADDING)
+        if padding is not None and padding.end() == len(data):
+            return True
+    return _LINE_END.match(data, at, at + _MAX_PADDING) is not None
 
 
 def _find_delimiter(data: bytes | bytearray, delimiter: bytes, start: int) -> Generator[Part, None, int | None]:
-    """The start of the next delimiter line: one that two dashes or a line break follow."""
+    """The start of the next delimiter line."""
     candidates = 0
     paused = start
     while start < len(data):
@@ -121,8 +134,7 @@ def _find_delimiter(data: bytes | bytearray, delimiter: bytes, start: int) -> Ge
         if at < 0:
             start = end
         else:
-            after = at + len(delimiter)
-            if data.startswith(b"--", after) or _LINE_END.match(data, after, after + _MAX_PADDING):
+            if _ends_delimiter(data, at + len(delimiter)):
                 return at
             start = at + 2
             candidates += 1

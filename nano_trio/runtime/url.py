@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import codecs
 import re
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 import can_ada
 
 from nano_trio.runtime.host import Namespace, Services
+from nano_trio.runtime.url_path import mend, resolve, serialize, set_pathname
 
 __all__ = ["namespace"]
 
@@ -30,7 +30,7 @@ _LONG_HOST = re.compile(
     re.IGNORECASE,
 )
 _IGNORED = str.maketrans("", "", "\t\n\r")
-_FRAGMENT = re.compile("[\\x00-\\x20]*#")
+_HOST_AND_PORT = re.compile(r"((?:\[[^\]/?#]*\]|[^:\[/?#\\])*):([0-9]?)")
 _PORT = re.compile("[\\t\\n\\r]*[0-9]")
 
 _FORM_UNSAFE = {
@@ -55,6 +55,8 @@ def _is_endless(host: str) -> bool:
 
 def set_component(href: str, component: str, value: str) -> str:
     """The serialization after ``url[component] = value`` (URL section 6.1); unchanged where the value is invalid."""
+    if component == "pathname":
+        return set_pathname(href, value)
     try:
         url = can_ada.parse(href)
     except ValueError:
@@ -64,6 +66,13 @@ def set_component(href: str, component: str, value: str) -> str:
         return href
     if component in ("host", "hostname") and has_endless_host(f"//{value}"):
         return href
+    if component == "host" and url.protocol != "file:":
+        match = _HOST_AND_PORT.match(value.translate(_IGNORED))
+        # Ada takes a host that is missing for the empty one, and a port that is for the default.
+        if match is not None and not match[1]:
+            return href
+        if match is not None and not match[2]:
+            component, value = "hostname", match[1]
     if component in ("host", "hostname") and url.host == "" and url.protocol != "file:":
         return _set_first_host(href, url.protocol, component, value)
     setattr(url, component, value)
@@ -84,31 +93,24 @@ def _set_first_host(href: str, scheme: str, component: str, value: str) -> str:
     return f"{scheme}//{first.host}{rest.removeprefix('/.') if href.startswith('/.//', len(scheme)) else rest}"
 
 
+def parse(url: str) -> str | None:
+    """The serialization of the parsed ``url`` or None on failure (URL section 4.4)."""
+    if has_endless_host(url):
+        return None
+    try:
+        return serialize(url)
+    except ValueError:
+        return None
+
+
 def parse_with_base(url: str, base: str) -> str | None:
     """Like ``parse``, against a base URL."""
     if has_endless_host(url) or has_endless_host(base):
         return None
     try:
-        base_url = _parse_base(base) if len(base) < 256 else can_ada.parse(base)
-        if not base.startswith("http") and _is_relative_to_opaque(base_url, url):
-            return None
-        return str((base_url + url).href)
+        return resolve(url, base)
     except ValueError:
         return None
-
-
-# Apps resolve against few bases, again and again.
-_parse_base = lru_cache(maxsize=64)(can_ada.parse)
-
-
-def _is_relative_to_opaque(base: can_ada.URL, url: str) -> bool:
-    """Whether ``url`` is a relative reference that only a path can resolve, and ``base`` has an opaque one.
-
-    Ada resolves it nevertheless where there is a fragment.
-    """
-    if base.pathname.startswith("/") or base.href.startswith("//", len(base.protocol)) or can_ada.can_parse(url):
-        return False
-    return not _FRAGMENT.match(url)
 
 
 def can_parse(url: str) -> bool:
@@ -143,8 +145,7 @@ def namespace(services: Services) -> Namespace:
             decoder.reset()
         return decoder.decode(unquote_to_bytes(text.replace("+", " ")), is_last)
 
-    def parse(url: str) -> str | None:
-        """The serialization of the parsed ``url`` or None on failure (URL section 4.4)."""
+    def parse_once(url: str) -> str | None:
         nonlocal last_input, last_href
         if url in (last_href, last_input):
             return last_href or None
@@ -154,13 +155,15 @@ def namespace(services: Services) -> Namespace:
             href: str = can_ada.parse(url).href
         except ValueError:
             return None
+        if "/." in href or not href.startswith("http://"):
+            href = mend(url, href)
         last_input, last_href = url, href
         return href
 
     return {
         "piece": _PIECE,
         "uncut": _UNCUT,
-        "parse": parse,
+        "parse": parse_once,
         "parseWithBase": parse_with_base,
         "canParse": can_parse,
         "canParseWithBase": can_parse_with_base,

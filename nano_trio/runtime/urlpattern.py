@@ -9,7 +9,8 @@ import can_ada
 import quickjs
 
 from nano_trio.runtime.host import Namespace, Services
-from nano_trio.runtime.url import can_parse, has_endless_host, parse_with_base
+from nano_trio.runtime.url import has_endless_host, parse, parse_with_base
+from nano_trio.runtime.url_path import set_pathname
 
 __all__ = ["namespace"]
 
@@ -19,8 +20,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 
 def components(url: str, base: str | None) -> list[str] | None:
     """The components in the order of `COMPONENTS` in urlpattern.js, without their delimiters; None on failure."""
-    href = url if base is None else parse_with_base(url, base)
-    if href is None or not can_parse(href):
+    href = parse(url) if base is None else parse_with_base(url, base)
+    if href is None:
         return None
     parsed = can_ada.parse(href)
     return [
@@ -72,7 +73,12 @@ def _port(value: str, protocol: str) -> str | None:
 
 def _pathname(value: str) -> str:
     # The parser would put a slash before a piece that has none, and collapse a dot behind that slash.
-    return _set("pathname", value) if value.startswith("/") else _set("pathname", "/-" + value)[2:]
+    return _set_pathname(value) if value.startswith("/") else _set_pathname("/-" + value)[2:]
+
+
+def _set_pathname(value: str) -> str:
+    origin = "https://dummy.invalid"
+    return set_pathname(origin + "/", value).removeprefix(origin)
 
 
 def _opaque_pathname(value: str) -> str:

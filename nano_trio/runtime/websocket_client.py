@@ -23,7 +23,7 @@ from typing import cast
 
 import attrs
 import trio
-from wsproto.frame_protocol import CloseReason, FrameProtocol, Opcode, ParseFailed
+from wsproto.frame_protocol import CloseReason, Frame, FrameProtocol, Opcode, ParseFailed
 
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.held import Held
@@ -49,11 +49,29 @@ _FRAMES_AT_ONCE = 64
 _QUEUE_BYTES = 1 << 20
 _QUEUE_EVENTS = 256
 
+_BAD_GATEWAY = 1014
 _REASONS = {
     CloseReason.PROTOCOL_ERROR: "the server violated the WebSocket protocol",
     CloseReason.INVALID_FRAME_PAYLOAD_DATA: "the server sent data that cannot be decoded",
     CloseReason.MESSAGE_TOO_BIG: "the server sent a message that is too large",
 }
+
+
+class Frames(FrameProtocol):
+    """The frames of a client. wsproto lacks one of the codes in IANA's registry, and takes it for a violation."""
+
+    def _process_close(self, frame: Frame) -> Frame:
+        payload = cast(bytes, frame.payload)
+        if payload[:2] != _BAD_GATEWAY.to_bytes(2, "big"):
+            return super()._process_close(frame)
+        known = Frame(
+            frame.opcode,
+            CloseReason.TRY_AGAIN_LATER.to_bytes(2, "big") + payload[2:],
+            frame.frame_finished,
+            frame.message_finished,
+        )
+        _, reason = cast(tuple[int, str], super()._process_close(known).payload)
+        return Frame(frame.opcode, (_BAD_GATEWAY, reason), frame.frame_finished, frame.message_finished)
 
 
 @attrs.frozen
@@ -256,7 +274,7 @@ class WebSocketClient:
 
     async def _talk(self, stream: trio.abc.Stream, accepted: Accepted) -> None:
         self._deflate = accepted.deflate
-        self._frames = FrameProtocol(client=True, extensions=[accepted.deflate] if accepted.deflate else [])
+        self._frames = Frames(client=True, extensions=[accepted.deflate] if accepted.deflate else [])
         try:
             await self._talk_in_frames(stream, accepted)
         finally:

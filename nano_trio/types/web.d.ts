@@ -53,6 +53,16 @@ declare var URLPattern: {
   new (input: string | URL | URLPatternInit, baseURL: string | URL, options?: URLPatternOptions): URLPattern;
 };
 
+interface Body {
+  /** The body as a stream of text, decoded as UTF-8. */
+  textStream(): ReadableStream<string>;
+}
+
+interface Blob {
+  /** Its bytes as a stream of text, decoded as UTF-8. */
+  textStream(): ReadableStream<string>;
+}
+
 interface Scheduler {
   /** Resolves after `delay` ms; rejects once the signal aborts. */
   wait(delay: number, options?: { signal?: AbortSignal }): Promise<void>;

@@ -127,7 +127,7 @@ def test_where_memory_runs_out_no_member_is_missing_in_silence() -> None:
         () => given.defineMembers(target, "request_members")
         """,
         """
-        [Object.keys(target).length, target.clone(), target.referrerPolicy].join() === "17,clone,referrerPolicy"
+        [Object.keys(target).length, target.clone(), target.referrerPolicy].join() === "18,clone,referrerPolicy"
         """,
     )
     assert len(outcomes) > 40

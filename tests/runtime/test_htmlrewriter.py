@@ -200,12 +200,17 @@ CASES: dict[str, tuple[str, str, str]] = {
         "<p class=x a=0>y</p>",
         "false",
     ),
-    "handlers of the document come first": (
-        on("p", "log.push(1)", "text")
-        + on("p", "log.push(2)", "comments")
-        + "rewriter.onDocument({ text(t) { log.push(3); }, comments(c) { log.push(4); } });",
+    "handlers of the document come last, as on Workers": (
+        "rewriter.onDocument({ text(t) { log.push(3); }, comments(c) { log.push(4); c.before('d'); c.after('D'); } });"
+        + on("p", "log.push(1)", "text")
+        + on("p", "log.push(2); e.before('e'); e.after('E')", "comments"),
         "<p>x<!-- --></p>",
-        "<p>x<!-- --></p>",
+        "<p>xed<!-- -->DE</p>",
+    ),
+    "the ends of the document are handled from the last to the first": (
+        "for (const n of [1, 2, 3]) rewriter.onDocument({ end(e) { log.push(n); e.append(`<${n}>`, { html: true }); } });",
+        "x",
+        "x<3><2><1>",
     ),
     "once for a list": (
         on("p, .x, *", "log.push(1)") + on("p, p", "log.push(2)", "text"),
@@ -260,7 +265,8 @@ LOGGED: dict[str, list[Any]] = {
     "comment remove": [True],
     "doctype": ["html", "a", "b"],
     "several handlers": [1, 2, 3],
-    "handlers of the document come first": [3, 1, 3, 1, 4, 2],
+    "handlers of the document come last, as on Workers": [1, 3, 1, 3, 2, 4],
+    "the ends of the document are handled from the last to the first": [3, 2, 1],
     "once for a list": [1, 2, 2],
     "nested": ["1", "", "2", "", "3", ""],
     "async": [1, 2, 1, 2],

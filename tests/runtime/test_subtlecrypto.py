@@ -374,6 +374,40 @@ def test_key_wrap_by_rfc_3394(js: Run) -> None:
     assert errors == ["OperationError"] * 3 + ["InvalidAccessError"] * 2 + ["NotSupportedError"]
 
 
+def test_a_jwk_wrapped_by_blocks_of_64_bits(js: Run) -> None:
+    """A JSON text may be padded, and key wrap takes nothing else."""
+    wrong, *bytes_of_blocks = js(
+        """const kek = await secret("AES-KW", new Uint8Array(16), ["wrapKey", "unwrapKey"]);
+        const wrong = [], lengths = [];
+        for (let size = 1; size <= 24; size++) {
+          const algorithm = { name: "HMAC", hash: "SHA-256" };
+          const key = await secret(algorithm, new Uint8Array(size).fill(size), ["sign"], true);
+          const wrapped = await subtle.wrapKey("jwk", key, kek, "AES-KW");
+          const again = await subtle.unwrapKey("jwk", wrapped, kek, "AES-KW", algorithm, true, ["sign"]);
+          const text = JSON.stringify(await subtle.exportKey("jwk", key));
+          if (JSON.stringify(await subtle.exportKey("jwk", again)) !== text) wrong.push(size);
+          lengths.push(wrapped.byteLength - 8 - text.length);
+        }
+        const pair = await subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);
+        const wrapped = await subtle.wrapKey("jwk", pair.privateKey, kek, "AES-KW");
+        await subtle.unwrapKey("jwk", wrapped, kek, "AES-KW", { name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);
+        return [wrong, ...lengths];"""
+    )
+    assert wrong == []
+    assert set(bytes_of_blocks) <= set(range(8))
+    assert len(set(bytes_of_blocks)) > 3
+
+
+def test_gcm_has_no_empty_vector(js: Run) -> None:
+    assert js(
+        """const key = await secret("AES-GCM", new Uint8Array(16), ["encrypt", "decrypt"]);
+        const algorithm = { name: "AES-GCM", iv: new Uint8Array(0) };
+        const one = await subtle.encrypt({ name: "AES-GCM", iv: new Uint8Array(1) }, key, new Uint8Array(3));
+        return [one.byteLength, await name(subtle.encrypt(algorithm, key, new Uint8Array(3))),
+          await name(subtle.decrypt(algorithm, key, new Uint8Array(19)))];"""
+    ) == [19, "OperationError", "OperationError"]
+
+
 def test_a_jwk_wrapped_with_a_cipher(js: Run) -> None:
     assert js(
         """const kek = await secret("AES-GCM", new Uint8Array(16), ["wrapKey", "unwrapKey", "encrypt", "decrypt"]);

@@ -124,7 +124,9 @@ UNREADABLE = "the server sent data that cannot be decoded"
         (frame(8, b"\x03\xed"), BROKEN),
         (frame(8, b"\x00\x00"), BROKEN),
         (frame(8, b"\x13\x88"), BROKEN),
+        *((frame(8, code.to_bytes(2, "big")), BROKEN) for code in (999, 1004, 1006, 1015, 1016, 2999)),
         (frame(8, b"\x03\xe8\xff"), UNREADABLE),
+        (frame(8, b"\x03\xf6\xff"), UNREADABLE),
         (frame(1, b"\xff"), UNREADABLE),
         (frame(1, b"\xed\xa0\x80"), UNREADABLE),
         (frame(1, b"\xe2\x82"), UNREADABLE),
@@ -150,6 +152,21 @@ async def test_a_close_frame_may_be_empty_and_ends_what_is_heard() -> None:
         await peer.receive()
 
     assert await outcome(handler) == (None, "true 1005", [])
+
+
+@pytest.mark.parametrize("code", [*range(1000, 1004), *range(1007, 1015), 3000, 4999])
+async def test_the_codes_that_a_server_may_send(code: int) -> None:
+    """RFC 6455 section 7.4.1, and those that were registered since."""
+    answers: list[bytes] = []
+
+    async def handler(peer: Peer) -> None:
+        await peer.raw(frame(8, code.to_bytes(2, "big") + "grüß".encode()))
+        answers.append(bytes(await peer.stream.receive_some(8)))
+
+    assert await outcome(handler) == (None, f"true {code} grüß", [])
+    (answer,) = answers
+    assert answer[:2] == b"\x88\x82"
+    assert bytes(a ^ b for a, b in zip(answer[6:], answer[2:], strict=False)) == code.to_bytes(2, "big")
 
 
 @pytest.mark.parametrize("after", [b"", frame(1, b"hel", length=5), frame(1, b"part", first=0)])
@@ -353,14 +370,14 @@ async def test_of_parts_of_nothing_none_are_kept() -> None:
 async def test_a_flood_of_pings_and_of_tiny_messages_delays_no_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
     handled = longest = 0
 
-    class Counting(FrameProtocol):
+    class Counting(websocket_client.Frames):
         def received_frames(self) -> Generator[Any, None, None]:
             nonlocal handled
             for each in super().received_frames():
                 handled += 1
                 yield each
 
-    monkeypatch.setattr(websocket_client, "FrameProtocol", Counting)
+    monkeypatch.setattr(websocket_client, "Frames", Counting)
 
     async def handler(peer: Peer) -> None:
         flood = frame(9, b"x") * 5_000 + frame(1, b"", first=0) + frame(0, b"", first=0) * 20_000 + frame(0, b"end")

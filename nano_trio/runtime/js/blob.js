@@ -49,6 +49,9 @@
     stream() {
       return streamOf(this);
     }
+    textStream() {
+      return load("encoding_streams").decodeStream(streamOf(this));
+    }
     async text() {
       return decode(bytesOf(this));
     }

@@ -182,7 +182,7 @@
     return to;
   }
 
-  /** "Create a proxy" for the body of `from` in `to`: afterwards `from` is used. */
+  /** "Create a proxy" for the body of `from` in `to`: afterwards `from` is used, and a stream locked until `to` has ended. */
   function moveBody(from, to) {
     to.kind = from.kind;
     to.source = from.source;
@@ -202,17 +202,23 @@
               resolve();
             },
             close() {
+              reader.release();
               controller.close();
               resolve();
             },
             error(reason) {
+              reader.release();
               controller.error(reason);
               resolve();
             },
           });
           return promise;
         },
-        (reason) => reader.cancel(reason),
+        (reason) => {
+          const cancelled = reader.cancel(reason);
+          reader.release();
+          return cancelled;
+        },
         0,
       );
       load("streams_readable").slots(from.stream).disturbed = true;

@@ -63,9 +63,9 @@
   const interfaces = {
     __proto__: null,
     request_members:
-      "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 cache credentials destination duplex integrity " +
-      "isHistoryNavigation isReloadNavigation keepalive mode redirect referrer referrerPolicy",
-    response_members: "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 redirected type url webSocket",
+      "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 textStream/0 cache credentials destination duplex " +
+      "integrity isHistoryNavigation isReloadNavigation keepalive mode redirect referrer referrerPolicy",
+    response_members: "arrayBuffer/0 blob/0 bytes/0 clone/0 formData/0 textStream/0 redirected type url webSocket",
     response_statics: "error/0 redirect/1",
   };
   // The same of what the engine lacks, or has otherwise, of ECMAScript, and of functions that are global: as all of that,

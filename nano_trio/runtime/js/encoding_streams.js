@@ -3,6 +3,7 @@
   "use strict";
   const { DOMString, BufferSource, defineInterface } = platform.load("webidl");
   const { createTransformStream } = platform.load("streams_transform");
+  const { slots } = platform.load("streams_readable");
   const { TextDecoder, decodeChunk, describe } = platform.load("encoding");
   const { encode } = platform.load("utf8");
   const { Uint8Array } = platform.constructors;
@@ -45,14 +46,8 @@
     #decoder;
     #stream;
     constructor(label = "utf-8", options = undefined) {
-      const decoder = (this.#decoder = new TextDecoder(label, options));
-      const emit = (text) => {
-        if (text !== "") controller.enqueue(text);
-      };
-      const { controller } = (this.#stream = createTransformStream(
-        (chunk) => emit(decodeChunk(decoder, BufferSource(chunk, "The chunk", ALLOW_SHARED), true)),
-        () => emit(decodeChunk(decoder, undefined, false)),
-      ));
+      this.#decoder = new TextDecoder(label, options);
+      this.#stream = transformBy(this.#decoder);
     }
     get encoding() {
       return describe(this.#decoder).encoding;
@@ -71,7 +66,25 @@
     }
   }
 
+  /** The transform stream that decodes by a TextDecoder. */
+  function transformBy(decoder) {
+    const emit = (text) => {
+      if (text !== "") controller.enqueue(text);
+    };
+    const stream = createTransformStream(
+      (chunk) => emit(decodeChunk(decoder, BufferSource(chunk, "The chunk", ALLOW_SHARED), true)),
+      () => emit(decodeChunk(decoder, undefined, false)),
+    );
+    const { controller } = stream;
+    return stream;
+  }
+  /** What textStream() of bodies and blobs gives: a ReadableStream of bytes, which must be unlocked, as one of texts. */
+  function decodeStream(bytes) {
+    const { readable, writable } = transformBy(new TextDecoder());
+    return platform.load("streams_pipe").pipeThrough(slots(bytes), { __proto__: null, readable, writable });
+  }
+
   defineInterface(TextEncoderStream);
   defineInterface(TextDecoderStream);
-  return { __proto__: null, TextEncoderStream, TextDecoderStream };
+  return { __proto__: null, TextEncoderStream, TextDecoderStream, decodeStream };
 }

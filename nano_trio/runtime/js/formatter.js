@@ -42,12 +42,14 @@
       if (type === "symbol") return "NaN";
       if (type === "bigint") return specifier === "f" ? `${Number(value)}` : `${value}n`;
       const { parseInt, parseFloat } = statics.Number;
-      if (isObject(value) && (specifier === "d" || inheritsFromProxy(value))) return "NaN";
+      if (isObject(value) && inheritsFromProxy(value)) return "NaN";
       const convert = specifier === "d" ? Number : specifier === "i" ? parseInt : parseFloat;
       return inspect(attempt(() => convert(value)) ?? NaN);
     }
     if (specifier === "o") return inspect(value, { depth: 4, showHidden: true });
     if (specifier === "O") return inspect(value);
+    // As in Node; what has no JSON is shown as it is.
+    if (specifier === "j") return attempt(() => `${statics.JSON.stringify(value)}`) ?? inspect(value);
     return specifier === "c" ? "" : undefined;
   }
   /** Whether String(value) says more than the language's own toString would: a class of the app's, a URL, a function. */
@@ -56,7 +58,7 @@
     if (typeof value === "function") return true;
     const toString = lookup(value, "toString");
     if (typeof toString !== "function") return false;
-    const plainer = ["Object", "Array", "Error", "Date"];
+    const plainer = ["Object", "Array", "Error", "Date", "String", "Number", "Boolean", "Symbol", "BigInt"];
     for (let i = 0; i < plainer.length; i++) {
       if (toString === ownDescriptor(constructors[plainer[i]].prototype, "toString")?.value) return false;
     }

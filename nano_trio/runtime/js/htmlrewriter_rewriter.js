@@ -128,7 +128,7 @@
             this.passTo(tokenizer.at);
             if (this.isEndHandled) return false;
             this.isEndHandled = true;
-            const handlers = this.documentHandlers("end");
+            const handlers = this.endHandlers();
             if (handlers.length > 0) return this.call(DocumentEnd, new EndUnit(), handlers);
           }
         }
@@ -140,16 +140,24 @@
       this.handlers = handlers;
       return true;
     }
-    documentHandlers(key) {
-      const handlers = [];
+    documentHandlers(key, handlers = []) {
       const { documents } = this;
       for (let i = 0; i < documents.length; i++) if (documents[i][key] !== null) handlers[handlers.length] = documents[i][key];
       return handlers;
     }
-    /** The handlers of text and comments that apply here: those of the document, then those of elements around. */
+    /** As on Workers, whoever came last is the first to append. */
+    endHandlers() {
+      const handlers = [];
+      const { documents } = this;
+      for (let i = documents.length - 1; i >= 0; i--) {
+        if (documents[i].end !== null) handlers[handlers.length] = documents[i].end;
+      }
+      return handlers;
+    }
+    /** The handlers of text and comments that apply here: those of elements around, then those of the document. */
     gather() {
-      const texts = this.documentHandlers("text");
-      const comments = this.documentHandlers("comments");
+      const texts = [];
+      const comments = [];
       const { registrations } = this;
       for (let i = 0; i < registrations.length; i++) {
         const registration = registrations[i];
@@ -157,6 +165,8 @@
         if (registration.text !== null) texts[texts.length] = registration.text;
         if (registration.comments !== null) comments[comments.length] = registration.comments;
       }
+      this.documentHandlers("text", texts);
+      this.documentHandlers("comments", comments);
       this.comments = comments;
       this.tokenizer.skipsText = texts.length === 0;
       return (this.texts = texts);

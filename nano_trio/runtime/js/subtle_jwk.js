@@ -9,6 +9,7 @@
   const { setPrototypeOf } = platform.statics.Object;
   const indexOf = platform.uncurry("Array", "indexOf");
   const slice = platform.uncurry("String", "slice");
+  const repeat = platform.uncurry("String", "repeat");
   const exec = platform.uncurry("RegExp", "exec");
   const toBase64 = platform.uncurry("Uint8Array", "toBase64");
   const { fromBase64 } = platform.statics.Uint8Array;
@@ -156,10 +157,16 @@
   }
   const toJwk = (key, exported) => fill({}, key, exported, usageList(key.usages));
 
-  /** wrapKey, step 13: the JWK as bytes. It inherits nothing, so that no toJSON is called. */
-  function serialize(key, exported) {
+  /**
+   * wrapKey, step 13: the JWK as bytes, of which there are a multiple of `unit`. It inherits nothing, so that no toJSON is
+   * called. Its note leaves it to the implementation to pad what AES-KW wraps: by spaces, here.
+   */
+  function serialize(key, exported, unit) {
     const jwk = fill({ __proto__: null }, key, exported, setPrototypeOf(usageList(key.usages), null));
-    return platform.load("utf8").encode(stringify(jwk));
+    let text = stringify(jwk);
+    // All in it is ASCII.
+    if (text.length % unit > 0) text += repeat(" ", unit - (text.length % unit));
+    return platform.load("utf8").encode(text);
   }
   /** "Parse a JWK". */
   function parse(data) {

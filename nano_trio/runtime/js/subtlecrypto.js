@@ -188,7 +188,9 @@
         keys().requireExport(key);
         requireExtractable(key);
         complete(deferred, keys().exportKey(kind, key), (exported) => {
-          const data = kind === "jwk" ? platform.load("subtle_jwk").serialize(key, exported) : exported;
+          // The only algorithm with an operation of its own is AES-KW, which takes blocks of 64 bits.
+          const unit = operation === "wrapKey" ? 8 : 1;
+          const data = kind === "jwk" ? platform.load("subtle_jwk").serialize(key, exported, unit) : exported;
           complete(deferred, operations()[operation](normalized, wrappingKey, data), deferred.resolve);
         });
       },

@@ -472,3 +472,39 @@ test("a body that was read cannot be read again, which is told by a promise", as
   await rejects(SyntaxError, new Response("{").json());
   await rejects(TypeError, Response.prototype.json.call({}));
 });
+
+test("textStream() is the body through a decoder of UTF-8, whatever its type says", async () => {
+  const texts = async (stream) => { const all = []; for await (const text of stream) all.push(text); return all; };
+  const pieces = ReadableStream.from([[0xef], [0xbb, 0xbf, 0xe4], [0xb8, 0x80, 0xff], [], [0xe4]].map((bytes) => new Uint8Array(bytes)));
+  equal(await texts(new Response(pieces, { headers: { "Content-Type": "text/plain;charset=koi8-r" } }).textStream()), ["一\ufffd", "\ufffd"]);
+  equal((await texts(POST("aé").textStream())).join(""), "aé");
+  equal((await texts(new Blob(["a", "é"]).textStream())).join(""), "aé");
+  equal((await texts(new File(["\ufeffa"], "f").textStream())).join(""), "a");
+
+  const response = new Response("x"), { body } = response, stream = response.textStream();
+  equal([response.bodyUsed, body.locked, response.body === body, stream === body], [true, true, true, false]);
+  throws(TypeError, () => response.textStream());
+  await rejects(TypeError, response.text());
+  equal(await texts(stream), ["x"]);
+  throws(TypeError, () => Response.prototype.textStream.call({}));
+
+  const empty = new Response(null);
+  equal([await texts(empty.textStream()), empty.bodyUsed, await empty.text()], [[], false, ""], "a null body is never used");
+  const failing = new Response(ReadableStream.from(["no bytes"]));
+  await rejects(TypeError, texts(failing.textStream()));
+});
+
+test("textStream() uses nothing that an app has replaced", async () => {
+  const readable = Object.getOwnPropertyDescriptor(TextDecoderStream.prototype, "readable");
+  const { pipeThrough } = ReadableStream.prototype, { TextDecoderStream: own } = globalThis;
+  const broken = () => { throw new Error("called"); };
+  Object.defineProperty(own.prototype, "readable", { configurable: true, get: broken });
+  ReadableStream.prototype.pipeThrough = globalThis.TextDecoderStream = broken;
+  try {
+    equal((await new Response("x").textStream().getReader().read()).value, "x");
+  } finally {
+    Object.defineProperty(own.prototype, "readable", readable);
+    ReadableStream.prototype.pipeThrough = pipeThrough;
+    globalThis.TextDecoderStream = own;
+  }
+});

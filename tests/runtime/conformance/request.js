@@ -4,7 +4,7 @@ test("the interface has the shape that WebIDL gives it", async () => {
   isInterface("Request",
     ["method", "url", "headers", "destination", "referrer", "referrerPolicy", "mode", "credentials", "cache",
      "redirect", "integrity", "keepalive", "signal", "duplex", "body", "bodyUsed"],
-    { clone: 0, arrayBuffer: 0, blob: 0, bytes: 0, formData: 0, json: 0, text: 0 }, [], 1);
+    { clone: 0, arrayBuffer: 0, blob: 0, bytes: 0, formData: 0, json: 0, text: 0, textStream: 0 }, [], 1);
 });
 
 test("the defaults", async () => {
@@ -375,4 +375,23 @@ test("arguments are converted before the URL is parsed", () => {
 test("navigation attributes are there and false", () => {
   const request = new Request("https://e.com");
   equal([request.isReloadNavigation, request.isHistoryNavigation], [false, false]);
+});
+
+test("a stream is locked until the request that was made of its request has read it, and then free again", async () => {
+  const make = () => {
+    const stream = new ReadableStream({ start(c) { c.enqueue(new Uint8Array([120])); c.close(); } });
+    const old = new Request("http://a/", { method: "POST", body: stream, duplex: "half" });
+    return { stream, old, next: new Request(old) };
+  };
+  for (const read of [(next) => next.text(), (next) => next.body.cancel(), (next) => next.clone().text()]) {
+    const { stream, old, next } = make();
+    equal([stream.locked, old.bodyUsed, old.body === stream, next.bodyUsed, next.body === stream], [true, true, true, false, false]);
+    await read(next);
+    equal([stream.locked, old.bodyUsed], [false, true]);
+    await rejects(TypeError, old.text());
+  }
+  const failing = new ReadableStream({ pull() { throw new RangeError("no"); } });
+  const next = new Request(new Request("http://a/", { method: "POST", body: failing, duplex: "half" }));
+  await rejects(RangeError, next.text());
+  equal(failing.locked, false);
 });

@@ -3,7 +3,7 @@
 test("the interface has the shape that WebIDL gives it", async () => {
   isInterface("Response",
     ["type", "url", "redirected", "status", "ok", "statusText", "headers", "body", "bodyUsed"],
-    { clone: 0, arrayBuffer: 0, blob: 0, bytes: 0, formData: 0, json: 0, text: 0 },
+    { clone: 0, arrayBuffer: 0, blob: 0, bytes: 0, formData: 0, json: 0, text: 0, textStream: 0 },
     { error: 0, redirect: 1, json: 1 });
 });
 
