@@ -4,9 +4,10 @@ Theory of operation. h2 takes 20 to 60 µs for a frame, however little it brings
 record of TLS has room for 1800 frames without a payload. A server may be the app's own. So the :class:`Gate` stands
 before h2, as one does in the server (``web/http2_session.py``), sees the nine octets with which a frame begins, and
 
-- hands out whole frames a few at a time, so that others run in between (:meth:`Gate.take`);
-- has heads and frames that bring nothing (PING, SETTINGS, WINDOW_UPDATE, empty DATA, unknown ones) paid from an
-  account (``http2_accounts.py``). One that is empty ends the connection;
+- hands out whole frames a few at a time, and of large field blocks one, so that others run in between
+  (:meth:`Gate.take`);
+- has heads (by their size) and frames that bring nothing (PING, SETTINGS, WINDOW_UPDATE, empty DATA, unknown ones) paid
+  from an account (``http2_accounts.py``). One that is empty ends the connection;
 - bounds what h2 does with one frame: a field block in bytes, SETTINGS in entries.
 """
 
@@ -25,6 +26,8 @@ _FRAME = 16_384
 _BLOCK = 64 * 1024
 _BLOCK_FRAMES = 16
 """Of a field block, compressed; Huffman's code takes some 0.1 µs an octet in Python."""
+_BLOCKS_AT_ONCE = 1024
+"""Bytes of field blocks after which no more frames are handed out: an octet may be a field, which takes 1 to 2 µs."""
 _SETTINGS_ENTRIES = 64
 
 _header = struct.Struct(">HBBBL").unpack_from
@@ -47,7 +50,7 @@ class Gate:
     def take(self, now: float) -> bytes:
         """The next whole frames, ``b""`` where there are none. Raises :class:`FetchError`."""
         buffer = self._buffer
-        at = 0
+        at = blocks = 0
         for _ in range(_FRAMES_AT_ONCE):
             if len(buffer) - at < 9:
                 break
@@ -60,6 +63,10 @@ class Gate:
                 break
             self._admit(kind, flags, length, buffer[at + 9] if length else 0, now)
             at = end
+            if kind in (_HEADERS, _CONTINUATION):
+                blocks += length
+                if blocks >= _BLOCKS_AT_ONCE:
+                    break
         self._buffer = buffer[at:]
         return buffer[:at]
 
@@ -87,8 +94,11 @@ class Gate:
                 raise FetchError("ERR_HEADERS_TOO_LARGE", "the response's headers are too large")
         elif kind == _SETTINGS and length > _SETTINGS_ENTRIES * 6:
             raise _broken("too many settings")
+        cost = COSTS.get(kind, 1.0)
+        if kind in (_HEADERS, _CONTINUATION):
+            cost += length / _BLOCKS_AT_ONCE
         if kind != _WINDOW or not self._patience.pay_for_window():
-            self._spend(COSTS.get(kind, 1.0), now)
+            self._spend(cost, now)
 
     def _spend(self, cost: float, now: float) -> None:
         if not self._patience.pay(cost, now):

@@ -10,8 +10,8 @@ the nine octets of every frame first, and decides four things that h2 leaves to 
   either direction. A second account counts streams that ended before they were answered, whoever reset them
   (CVE-2023-44487 and CVE-2025-8671). An empty account is GOAWAY with ENHANCE_YOUR_CALM. A field block is bounded in
   bytes and frames before any of it is decoded; SETTINGS with hundreds of entries are refused unread.
-- *How much at a time.* :meth:`Session.process` stops after a few requests, or one with many or large fields, and goes
-  on when it is called again, so a packet with thousands of them does not hold up the reactor.
+- *How much at a time.* :meth:`Session.process` stops after a few requests, or one with many or large fields in it or in
+  its answer, and goes on when it is called again, so a packet with thousands of them does not hold up the reactor.
 - *What may go wrong alone.* Fields are hidden from h2 (``http2_fields``), and with them Content-Length; streams beyond
   the limit are refused here. So these faults cost a stream; what h2 itself finds wrong costs the connection.
 - *Going away.* h2 is through when a GOAWAY passes it, in either direction. So none does: ours are written beside it,
@@ -160,6 +160,7 @@ class Session:
         "_promised",
         "_received",
         "_resets",
+        "_work",
         "now",
         "over",
     )
@@ -198,6 +199,8 @@ class Session:
         self._block_bytes = 0
         self._block_frames = 0
         self._received = 0
+        self._work = 0
+        """What the requests of this turn took, in common ones."""
         self._promised = _LAST
         self._patience = Patience(now)
         self._resets = TokenBucket(_RESETS, _RESETS_PER_S, now)
@@ -238,7 +241,7 @@ class Session:
         if not self._introduced and not self._introduce():
             return False
         buffer = self._buffer
-        requests = 0
+        self._work = 0
         for _ in range(_FRAMES_AT_ONCE):
             position = self._position
             if self.over or len(buffer) - position < 9:
@@ -258,10 +261,10 @@ class Session:
                     continue
                 self._receive(buffer[position:end])
                 if kind in (_HEADERS, _CONTINUATION):
-                    requests += 1 + length // _BYTES_OF_ONE
+                    self._work += 1 + length // _BYTES_OF_ONE
                     if not self._block:
-                        requests += len(self._decoder.block) // _FIELDS_OF_ONE
-                    if requests >= _REQUESTS_AT_ONCE:
+                        self._work += len(self._decoder.block) // _FIELDS_OF_ONE
+                    if self._work >= _REQUESTS_AT_ONCE:
                         break
         return len(buffer) - self._position >= 9 and not self.over
 
@@ -410,6 +413,7 @@ class Session:
 
     def head(self, number: int, fields: ResponseFields) -> None:
         """Send a response's fields; without content they end the stream."""
+        self._work += len(fields.fields) // _FIELDS_OF_ONE
         self._h2.send_headers(number, fields.fields, end_stream=not fields.has_content)
 
     def inform(self, number: int) -> None:

@@ -20,6 +20,7 @@ from hyperframe.frame import Frame
 from nano_trio.runtime import fetch_http2, fetch_http2_gate, pace
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_http2_gate import Gate
+from nano_trio.runtime.http2_hpack import FrugalDecoder
 from nano_trio.runtime.http2_state import Http2State
 from nano_trio.runtime.net_connect import Network
 
@@ -349,6 +350,33 @@ async def test_heads_before_the_head(answering: Answering) -> None:
     async with answering(early + final + frame(_DATA, 0, 1, b"hello") + trailers) as (js, url):
         source = 'const r = await fetch(url); return [r.status, r.headers.get("x-a"), r.headers.get("link"), await r.text()];'
         assert await js.run(source, url=url) == [299, "b", None, "hello"]
+
+
+@pytest.mark.parametrize("field", [b"\x00\x01x\x00", b"\xbe"], ids=["literal", "indexed"])
+async def test_heads_of_very_many_fields_come_one_at_a_time(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch, field: bytes
+) -> None:
+    steps: list[list[int]] = []
+    decode, take = FrugalDecoder.decode, Gate.take
+
+    def decoding(decoder: FrugalDecoder, data: bytes, raw: bool = True) -> list[object]:
+        fields = decode(decoder, data, raw)
+        steps[-1].append(len(fields))
+        return fields
+
+    def taking(gate: Gate, now: float) -> bytes:
+        steps.append([])
+        return take(gate, now)
+
+    monkeypatch.setattr(FrugalDecoder, "decode", decoding)
+    monkeypatch.setattr(Gate, "take", taking)
+    early = frame(_HEADERS, _END_HEADERS, 1, b"\x48\x03103\x40\x01x\x00" + field * 1500)
+    final = frame(_HEADERS, _END_HEADERS | _END_STREAM, 1, _OK)
+    async with answering(early * 10 + final) as (js, url):
+        assert await js.run("return (await fetch(url)).status;", url=url) == 200
+    large = [step for step in steps if any(count > 1000 for count in step)]
+    assert len(large) == 10
+    assert all(len(step) == 1 for step in large)
 
 
 async def test_trailers_that_are_none(answering: Answering) -> None:

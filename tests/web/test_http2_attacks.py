@@ -15,7 +15,7 @@ from h2.settings import SettingCodes
 from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
-from nano_trio.web.http2_fields import FieldDecoder
+from nano_trio.web.http2_fields import FieldDecoder, ResponseFields
 from nano_trio.web.http2_session import Session
 from nano_trio.web.settings import Limits
 from tests.web.apps import App, Pausing, echo_app, holding, let, repeated, streaming, text
@@ -276,6 +276,33 @@ async def test_a_packet_of_fields_holds_up_nobody(
     large = [turn for turn in turns if any(count > 1000 for count in turn)]
     assert len(large) == 20
     assert all(len(turn) <= 2 for turn in large)
+
+
+async def test_answers_of_many_fields_hold_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[int] = []
+    head, process = Session.head, Session.process
+
+    def answering(session: Session, number: int, fields: ResponseFields) -> None:
+        turns[-1] += len(fields.fields)
+        head(session, number, fields)
+
+    def processing(session: Session) -> bool:
+        turns.append(0)
+        return process(session)
+
+    monkeypatch.setattr(Session, "head", answering)
+    monkeypatch.setattr(Session, "process", processing)
+    fields = [(f"x-{number}", "v") for number in range(2000)]
+    async with (
+        secured(App(lambda incoming: OutgoingResponse(204, "", fields, None)), tmp_path) as server,
+        h2_connected(server) as client,
+    ):
+        client.decoder.max_header_list_size = 1 << 20
+        numbers = [client.next() for _ in range(10)]
+        await client.send(b"".join(client.headers(number, request()).serialize() for number in numbers))
+        for number in numbers:
+            assert (await client.over(number)).status == 204
+    assert max(turns) < 2100
 
 
 async def test_a_window_update_for_each_4_kb_is_no_attack(tmp_path: Path) -> None:
