@@ -257,7 +257,12 @@ class Http2Connection:
             if not data:
                 raise FetchError("ECONNRESET", "the server closed the connection")
             self._gate.feed(bytes(data))
-            while frames := self._gate.take(trio.current_time()):
+            while True:
+                frames = self._gate.take(trio.current_time())
+                if self._gate.last is not None:
+                    self._finish_until(self._gate.last)
+                if not frames:
+                    break
                 await self._pace.turn()
                 try:
                     for event in self._h2.receive_data(frames):
@@ -266,16 +271,16 @@ class Http2Connection:
                     raise FetchError("ERR_PROTOCOL", f"the server broke HTTP/2: {error}") from None
                 self.flush()
 
+    def _finish_until(self, last: int) -> None:
+        """The server is going away (RFC 9113 section 6.8): it deals with streams up to ``last``, and with no others."""
+        self._going_away = True
+        for number, stream in list(self._streams.items()):
+            if number > last:
+                stream.fail(FetchError("ERR_STREAM_REFUSED", "the server is going away"))
+        if not self._streams:
+            self.close()
+
     def _handle(self, event: h2.events.Event) -> None:
-        if isinstance(event, h2.events.ConnectionTerminated):
-            self._going_away = True
-            last = event.last_stream_id or 0
-            for number, stream in list(self._streams.items()):
-                if number > last:
-                    stream.fail(FetchError("ERR_STREAM_REFUSED", "the server is going away"))
-            if not self._streams:
-                self.close()
-            return
         if isinstance(event, h2.events.RemoteSettingsChanged):
             for stream in self._streams.values():
                 stream.window.set()

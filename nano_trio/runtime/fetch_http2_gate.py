@@ -8,7 +8,8 @@ before h2, as one does in the server (``web/http2_session.py``), sees the nine o
   (:meth:`Gate.take`);
 - has heads (by their size) and frames that bring nothing (PING, SETTINGS, WINDOW_UPDATE, empty DATA, unknown ones) paid
   from an account (``http2_accounts.py``). One that is empty ends the connection;
-- bounds what h2 does with one frame: a field block in bytes, SETTINGS in entries.
+- bounds what h2 does with one frame: a field block in bytes, SETTINGS in entries;
+- keeps GOAWAY to itself (:attr:`Gate.last`): h2 is through when one passes it, and what was begun before goes on.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _SETTINGS_ENTRIES = 64
 
 _header = struct.Struct(">HBBBL").unpack_from
 _END_STREAM, _END_HEADERS, _PADDED = 0x1, 0x4, 0x8
-_DATA, _HEADERS, _SETTINGS, _WINDOW, _CONTINUATION = 0, 1, 4, 8, 9
+_DATA, _HEADERS, _SETTINGS, _GOAWAY, _WINDOW, _CONTINUATION = 0, 1, 4, 7, 8, 9
 
 
 class Gate:
@@ -42,6 +43,8 @@ class Gate:
         self._buffer = b""
         self._block_bytes = self._block_frames = 0
         self._patience = Patience(now)
+        self.last: int | None = None
+        """The last stream that a server which is going away deals with; None: it stays."""
 
     def feed(self, data: bytes) -> None:
         """Append what arrived."""
@@ -50,25 +53,28 @@ class Gate:
     def take(self, now: float) -> bytes:
         """The next whole frames, ``b""`` where there are none. Raises :class:`FetchError`."""
         buffer = self._buffer
-        at = blocks = 0
-        for _ in range(_FRAMES_AT_ONCE):
-            if len(buffer) - at < 9:
-                break
-            high, low, kind, flags, _ = _header(buffer, at)
+        start = at = frames = blocks = 0
+        while frames < _FRAMES_AT_ONCE and blocks < _BLOCKS_AT_ONCE and len(buffer) - at >= 9:
+            high, low, kind, flags, number = _header(buffer, at)
             length = high << 8 | low
             if length > _FRAME:
                 raise _broken("a frame is larger than agreed on")
             end = at + 9 + length
-            if end > len(buffer):
-                break
+            if end > len(buffer) or (kind == _GOAWAY and at > start):
+                break  # what came before a GOAWAY comes first
             self._admit(kind, flags, length, buffer[at + 9] if length else 0, now)
+            if kind == _GOAWAY:
+                if number or length < 8:
+                    raise _broken("a GOAWAY that is none")
+                self.last = int.from_bytes(buffer[at + 9 : at + 13]) & 0x7FFFFFFF
+                start = at = end
+                continue
             at = end
+            frames += 1
             if kind in (_HEADERS, _CONTINUATION):
                 blocks += length
-                if blocks >= _BLOCKS_AT_ONCE:
-                    break
         self._buffer = buffer[at:]
-        return buffer[:at]
+        return buffer[start:at]
 
     def requested(self) -> None:
         """A request was sent."""

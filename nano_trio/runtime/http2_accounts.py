@@ -18,8 +18,8 @@ _PER_FRAME_SENT = 3.0
 """For each DATA frame that no window cut short: a peer may open two windows for it at once."""
 _WINDOWS_PER_BYTE = 1 / 512
 _MOST_WINDOWS = float(1 << 16)
-COSTS = {0x4: 10.0, 0x6: 2.0}
-"""Of SETTINGS and PING; of others it is 1."""
+COSTS = {0x4: 10.0, 0x6: 2.0, 0x7: 10.0}
+"""Of SETTINGS, PING and GOAWAY; of others it is 1."""
 
 
 class TokenBucket:

@@ -28,7 +28,7 @@ from .fetching import OPEN, Fetching, fetching
 from .test_fetch_floods import Counted
 
 Answering = Callable[[bytes], contextlib.AbstractAsyncContextManager[tuple[Fetching, str]]]
-_DATA, _HEADERS, _PRIORITY, _RST, _SETTINGS, _PING, _WINDOW, _CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
+_DATA, _HEADERS, _PRIORITY, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW, _CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 _END_STREAM, _END_HEADERS = 1, 4
 _OK = b"\x88"
 """A field block: status 200."""
@@ -377,6 +377,27 @@ async def test_heads_of_very_many_fields_come_one_at_a_time(
     large = [step for step in steps if any(count > 1000 for count in step)]
     assert len(large) == 10
     assert all(len(step) == 1 for step in large)
+
+
+@pytest.mark.parametrize("lasts", [[1], [(1 << 31) - 1], [(1 << 31) - 1, 1]])
+async def test_a_server_that_goes_away_finishes_what_it_began(answering: Answering, lasts: list[int]) -> None:
+    """As nginx does after so many requests, and everybody who is restarted."""
+    farewell = b"".join(frame(_GOAWAY, 0, 0, struct.pack(">II", last, 0)) for last in lasts)
+    first = frame(_HEADERS, _END_HEADERS, 1, _OK) + frame(_DATA, 0, 1, b"hello, ")
+    async with answering(first + farewell + frame(_DATA, _END_STREAM, 1, b"world")) as (js, url):
+        for _ in range(2):  # the second is for another connection
+            assert await js.run("return await (await fetch(url)).text();", url=url) == "hello, world"
+        assert js.connections == 0
+
+
+async def test_a_goaway_for_what_was_begun_refuses_it(answering: Answering) -> None:
+    async with answering(frame(_GOAWAY, 0, 0, struct.pack(">II", 0, 0))) as (js, url):
+        assert (await js.failure("await fetch(url);", url=url))[2] == "ERR_STREAM_REFUSED"
+
+
+async def test_goaways_without_end(answering: Answering) -> None:
+    async with answering(frame(_GOAWAY, 0, 0, struct.pack(">II", 1, 0)) * 5000) as (js, url):
+        assert (await js.failure("await fetch(url);", url=url))[2] == "ERR_PROTOCOL"
 
 
 async def test_trailers_that_are_none(answering: Answering) -> None:
