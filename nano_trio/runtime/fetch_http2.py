@@ -8,6 +8,11 @@ A stream's data counts against its flow-control window until the app has read it
 ``_STREAM_WINDOW`` ahead; meanwhile it counts as the app's memory, and where there is no room for more the stream fails.
 The connection's own window is so large that no stream can starve the others. An exchange that is given up resets its
 stream; the others go on.
+
+A server that opens its windows and reads nothing has us keep what the app uploads. So no more than ``_MOST_UNSENT``
+bytes are made ahead of the socket: uploads, and requests that are to begin, wait for those before them to be sent. The
+reader goes on meanwhile, for a server may wait to be read before it reads; only when what the server provoked (answers
+to its PINGs, say) has piled up beyond ``_MOST_REPLIES``, which uploads alone never reach, does it wait too.
 """
 
 from __future__ import annotations
@@ -24,9 +29,18 @@ import h2.settings
 import trio
 
 from nano_trio.runtime.fetch_errors import FetchError, NetworkErrors
+from nano_trio.runtime.fetch_http2_fields import (
+    MOST_FIELDS,
+    MOST_HEADER_BYTES,
+    check_interim,
+    check_trailers,
+    read_head,
+    request_fields,
+)
 from nano_trio.runtime.fetch_http2_gate import Gate
 from nano_trio.runtime.fetch_messages import MOST_AT_HAND, Response, WireRequest
 from nano_trio.runtime.held import Held
+from nano_trio.runtime.http2_hpack import FrugalDecoder, FrugalEncoder
 from nano_trio.runtime.http2_state import Http2State
 from nano_trio.runtime.net_connect import Connected
 from nano_trio.runtime.pace import Pace
@@ -37,9 +51,11 @@ __all__ = ["Http2Connection"]
 _READ_BYTES = 128 * 1024
 _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = (1 << 31) - 1
-_MAX_HEADER_BYTES = 256 * 1024
 _MOST_STREAMS = 100
-_MOST_UNSENT = 256 * 1024
+_FRAME = 16_384
+"""The largest frame that is sent, whatever the server would take: a larger one is copied in one go."""
+_MOST_UNSENT = 64 * 1024
+_MOST_REPLIES = 512 * 1024
 _JOINED = 16 * 1024
 """Below so many bytes what comes is added to what lies here already: a server may send them one by one."""
 
@@ -69,11 +85,22 @@ class Http2Connection:
         self._drained = trio.Event()
         self._unsent = b""
         self._going_away = False
+        self._beginning = 0
+        """Exchanges that wait to send their heads."""
         self.closed = False
         self.exchanges = 0
         self.idle_since = trio.current_time()
-        config = h2.config.H2Configuration(client_side=True, header_encoding=None)
+        config = h2.config.H2Configuration(
+            client_side=True,
+            header_encoding=None,
+            validate_inbound_headers=False,
+            normalize_inbound_headers=False,
+            validate_outbound_headers=False,
+            normalize_outbound_headers=False,
+        )
         self._h2 = Http2State(config=config)
+        self._h2.encoder = FrugalEncoder()
+        self._h2.decoder = FrugalDecoder(MOST_HEADER_BYTES, MOST_FIELDS)
         codes = h2.settings.SettingCodes
         self._h2.local_settings = h2.settings.Settings(
             client=True,
@@ -81,7 +108,7 @@ class Http2Connection:
                 codes.ENABLE_PUSH: 0,
                 codes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
                 codes.MAX_CONCURRENT_STREAMS: _MOST_STREAMS,
-                codes.MAX_HEADER_LIST_SIZE: _MAX_HEADER_BYTES,
+                codes.MAX_HEADER_LIST_SIZE: MOST_HEADER_BYTES,
             },
         )
         self._h2.initiate_connection()
@@ -95,10 +122,10 @@ class Http2Connection:
         if self.closed or self._going_away:
             return False
         most = min(self._h2.remote_settings.max_concurrent_streams, _MOST_STREAMS)
-        return len(self._streams) < most and self._h2.highest_outbound_stream_id < (1 << 30)
+        return len(self._streams) + self._beginning < most and self._h2.highest_outbound_stream_id < (1 << 30)
 
     def is_idle(self) -> bool:
-        return not self._streams
+        return not self._streams and not self._beginning
 
     def is_usable(self) -> bool:
         return not self.closed and not self._going_away
@@ -109,19 +136,13 @@ class Http2Connection:
             raise FetchError("ERR_STREAM_REFUSED", "the connection takes no further requests")
         self.exchanges += 1
         body = request.body
-        headers = [
-            (b":method", request.method.encode("ascii")),
-            (b":scheme", request.scheme.encode("ascii")),
-            (b":authority", request.authority.encode("ascii")),
-            (b":path", request.target.encode("ascii")),
-            *request.headers,
-        ]
         if body is not None:
             length = len(body.content) if body.receive is None else body.length
-            if length is not None:
-                headers.append((b"content-length", b"%d" % length))
-        elif request.method in ("POST", "PUT", "PATCH"):
-            headers.append((b"content-length", b"0"))
+        else:
+            length = 0 if request.method in ("POST", "PUT", "PATCH") else None
+        headers = request_fields(request, length)
+        if self._is_full:
+            await self._wait_to_begin()
         has_content = body is not None and (body.receive is not None or bool(body.content))
         number: int = self._h2.get_next_available_stream_id()
         stream = _Stream(self, number, self._new_held(), ended_upload=not has_content)
@@ -141,6 +162,24 @@ class Http2Connection:
             raise
         return stream
 
+    @property
+    def _is_full(self) -> bool:
+        """Whether what was made already must be sent before more is."""
+        return len(self._unsent) + self._h2.unsent >= _MOST_UNSENT
+
+    async def _wait_to_begin(self) -> None:
+        self._beginning += 1
+        try:
+            while self._is_full and not self.closed:
+                await self._drained.wait()
+        except BaseException:
+            self._beginning -= 1
+            self._released(self)
+            raise
+        self._beginning -= 1
+        if not self.is_usable():
+            raise FetchError("ERR_STREAM_REFUSED", "the connection takes no further requests")
+
     # -- for streams -------------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
@@ -150,11 +189,11 @@ class Http2Connection:
     async def send_data(self, stream: _Stream, data: bytes, at: int) -> int:
         """Send some of ``data`` from ``at`` on, as far as the windows have room; where to go on."""
         while not stream.over:
-            room = min(self._h2.local_flow_control_window(stream.number), self._h2.max_outbound_frame_size)
-            if room > 0 and len(self._unsent) < _MOST_UNSENT:
+            room = min(self._h2.local_flow_control_window(stream.number), _FRAME)
+            if room > 0 and not self._is_full:
                 end = min(at + room, len(data))
                 self._h2.send_data(stream.number, data[at:end])
-                self._gate.sent()
+                self._gate.sent(end - at, cut=end < len(data) and room < _FRAME)
                 self.flush()
                 await trio.lowlevel.checkpoint()
                 return end
@@ -211,14 +250,19 @@ class Http2Connection:
 
     async def _read(self) -> None:
         while True:
-            while len(self._unsent) > _MOST_UNSENT:
+            while len(self._unsent) + self._h2.unsent > _MOST_REPLIES:
                 await self._drained.wait()
             with NetworkErrors("reading the response"):
                 data = await self._connected.stream.receive_some(_READ_BYTES)
             if not data:
                 raise FetchError("ECONNRESET", "the server closed the connection")
             self._gate.feed(bytes(data))
-            while frames := self._gate.take(trio.current_time()):
+            while True:
+                frames = self._gate.take(trio.current_time())
+                if self._gate.last is not None:
+                    self._finish_until(self._gate.last)
+                if not frames:
+                    break
                 await self._pace.turn()
                 try:
                     for event in self._h2.receive_data(frames):
@@ -227,16 +271,16 @@ class Http2Connection:
                     raise FetchError("ERR_PROTOCOL", f"the server broke HTTP/2: {error}") from None
                 self.flush()
 
+    def _finish_until(self, last: int) -> None:
+        """The server is going away (RFC 9113 section 6.8): it deals with streams up to ``last``, and with no others."""
+        self._going_away = True
+        for number, stream in list(self._streams.items()):
+            if number > last:
+                stream.fail(FetchError("ERR_STREAM_REFUSED", "the server is going away"))
+        if not self._streams:
+            self.close()
+
     def _handle(self, event: h2.events.Event) -> None:
-        if isinstance(event, h2.events.ConnectionTerminated):
-            self._going_away = True
-            last = event.last_stream_id or 0
-            for number, stream in list(self._streams.items()):
-                if number > last:
-                    stream.fail(FetchError("ERR_STREAM_REFUSED", "the server is going away"))
-            if not self._streams:
-                self.close()
-            return
         if isinstance(event, h2.events.RemoteSettingsChanged):
             for stream in self._streams.values():
                 stream.window.set()
@@ -281,9 +325,13 @@ class Http2Connection:
         """Close the socket now. Never blocks, idempotent."""
         if not self.closed:
             self.closed = True
+            self._drained.set()
             self._scope.cancel()
             self._connected.close()
             self._released(self)
+
+
+_HEADS = (h2.events.ResponseReceived, h2.events.InformationalResponseReceived, h2.events.TrailersReceived)
 
 
 class _Stream(Response):
@@ -350,12 +398,12 @@ class _Stream(Response):
         return b"".join(parts)
 
     def handle(self, event: h2.events.Event) -> None:
-        if isinstance(event, h2.events.ResponseReceived):
-            for name, value in event.headers or ():
-                if name == b":status":
-                    self.status = int(value)
-                elif not name.startswith(b":"):
-                    self.headers.append((bytes(name), bytes(value)))
+        if isinstance(event, _HEADS):
+            try:
+                self._take_head(event)
+            except FetchError as error:
+                self.fail(error)
+                return
         elif isinstance(event, h2.events.DataReceived):
             self._take(bytes(event.data or b""), event.flow_controlled_length or 0)
         elif isinstance(event, h2.events.StreamEnded):
@@ -374,6 +422,15 @@ class _Stream(Response):
         else:
             return
         self._arrived.set()
+
+    def _take_head(self, event: h2.events.Event) -> None:
+        fields = getattr(event, "headers", None) or []
+        if isinstance(event, h2.events.ResponseReceived):
+            self.status, self.headers = read_head(fields)
+        elif isinstance(event, h2.events.InformationalResponseReceived):
+            check_interim(fields)
+        else:
+            check_trailers(fields)
 
     def _take(self, data: bytes, size: int) -> None:
         """Some of the body, which took so much of the window."""

@@ -2,17 +2,24 @@
 
 Frames that bring nothing (PING, SETTINGS, empty DATA, unknown ones) are paid from an account, which refills with time
 and with real work: requests, DATA in either direction. Who has nothing left is closed.
+
+WINDOW_UPDATE is another matter: who is sent much has to say many, and says them when it has read, which may be long
+after. Some do so for each 4 KB, for both windows. So what was sent pays for them by its size, in an account of its own.
+A frame that was cut short by a window brings no more than its size: else a peer that opens a window by single octets
+would be paid for that.
 """
 
 from __future__ import annotations
 
-__all__ = ["COSTS", "PER_DATA_SENT", "PER_REQUEST", "TokenBucket", "patience"]
+__all__ = ["COSTS", "PER_REQUEST", "Patience", "TokenBucket"]
 
 PER_REQUEST = 8.0
-PER_DATA_SENT = 3.0
-"""For each DATA frame: a peer may open two windows for it at once."""
-COSTS = {0x4: 10.0, 0x6: 2.0}
-"""Of SETTINGS and PING; of others it is 1."""
+_PER_FRAME_SENT = 3.0
+"""For each DATA frame that no window cut short: a peer may open two windows for it at once."""
+_WINDOWS_PER_BYTE = 1 / 512
+_MOST_WINDOWS = float(1 << 16)
+COSTS = {0x4: 10.0, 0x6: 2.0, 0x7: 10.0}
+"""Of SETTINGS, PING and GOAWAY; of others it is 1."""
 
 
 class TokenBucket:
@@ -39,6 +46,32 @@ class TokenBucket:
         return self._left >= 0
 
 
-def patience(now: float) -> TokenBucket:
-    """That of one connection."""
-    return TokenBucket(1000.0, 100.0, now)
+class Patience:
+    """That with the peer of one connection. Times are in seconds."""
+
+    __slots__ = ("_account", "_windows")
+
+    def __init__(self, now: float) -> None:
+        self._account = TokenBucket(1000.0, 100.0, now)
+        self._windows = 0.0
+
+    def earn(self, tokens: float) -> None:
+        """The peer did something that brings us further."""
+        self._account.earn(tokens)
+
+    def sent(self, size: int, *, cut: bool) -> None:
+        """A DATA frame went to the peer. ``cut``: there was more to send, and a window had no room for it."""
+        self._windows = min(self._windows + size * _WINDOWS_PER_BYTE, _MOST_WINDOWS)
+        if not cut:
+            self._account.earn(_PER_FRAME_SENT)
+
+    def pay(self, tokens: float, now: float) -> bool:
+        """Take so many. False where they were not there."""
+        return self._account.pay(tokens, now)
+
+    def pay_for_window(self) -> bool:
+        """Whether what was sent pays for a WINDOW_UPDATE; where it does not, it costs as any other frame."""
+        if self._windows < 1:
+            return False
+        self._windows -= 1
+        return True

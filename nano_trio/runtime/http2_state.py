@@ -30,6 +30,11 @@ class Http2State(h2.connection.H2Connection):
         all_windows.current_window_size -= size
         return True
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that nobody has taken yet to send them."""
+        return len(self._data_to_send)
+
     def release(self) -> None:
         """Receive no more frames.
 

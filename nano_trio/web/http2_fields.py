@@ -22,16 +22,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import hpack
-from hpack.table import HeaderTable
 
 from nano_trio.actors.messages import OutgoingResponse
+from nano_trio.runtime.http2_hpack import Field, FrugalDecoder, FrugalEncoder
 from nano_trio.web.http1 import Head, ProtocolError, make_head
 from nano_trio.web.response_head import BadResponse, Framing, check_field, date_line, framing_of
 from nano_trio.web.settings import Limits
 
 __all__ = ["Block", "FieldDecoder", "FieldEncoder", "Malformed", "ResponseFields", "response_fields"]
-
-Field = tuple[bytes, bytes]
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?").fullmatch
@@ -45,9 +43,11 @@ _OVERHEAD = 32
 """What a field counts beside its name and value (RFC 9113 section 6.5.2)."""
 _HARD_LIMIT = 4
 """A list of so many times the limit's size is not even decoded to its end."""
+_MOST_FIELDS = 4096
+"""Nor one of so many fields, each of which takes 1 µs however short it is."""
 _MEMO_BLOCKS = 64
+_MEMO_FIELDS = 64
 _MEMO_BYTES = 512
-_MOST_TABLE = 4096
 _REQUEST_ID = b"x-request-id"
 _REQUEST_ID_LITERAL = b"\0%c%b" % (len(_REQUEST_ID), _REQUEST_ID)
 
@@ -65,6 +65,9 @@ class Block:
         self._fields = fields
         self._head: Head | None = None
 
+    def __len__(self) -> int:
+        return len(self._fields)
+
     def head(self, limits: Limits, scheme: bytes) -> Head:
         """The request's head. Raises :class:`Malformed`, or :class:`ProtocolError` for what is to be answered."""
         if self._head is None:
@@ -73,7 +76,7 @@ class Block:
 
     def check_trailers(self, limits: Limits) -> None:
         """Trailers are checked for their form and thrown away. Raises :class:`Malformed`."""
-        if _size(self._fields) > limits.head or len(self._fields) > limits.headers:
+        if len(self._fields) > limits.headers or _size(self._fields) > limits.head:
             raise Malformed("trailers too large")
         pseudo, _ = _split(self._fields)
         if pseudo:
@@ -115,6 +118,8 @@ def _split(fields: Iterable[Field]) -> tuple[dict[bytes, bytes], list[Field]]:
 def _head(fields: Sequence[Field], limits: Limits, scheme: bytes) -> Head:
     if _size(fields) > limits.head:
         raise ProtocolError(431, "request header fields too large")
+    if len(fields) > limits.headers + len(_PSEUDO):
+        raise ProtocolError(431, "too many header fields")
     pseudo, others = _split(fields)
     method = pseudo.get(b":method")
     authority = pseudo.get(b":authority")
@@ -180,31 +185,20 @@ def _head(fields: Sequence[Field], limits: Limits, scheme: bytes) -> Head:
 # ---- HPACK ----
 
 
-class _Table(HeaderTable):
-    """A dynamic table that tells of changes."""
-
-    changed = False
-
-    def add(self, name: bytes, value: bytes) -> None:
-        self.changed = True
-        super().add(name, value)
-
-
-class FieldDecoder(hpack.Decoder):
+class FieldDecoder(FrugalDecoder):
     """Decodes for us what it hides from h2: ``block`` is the last one."""
 
     def __init__(self, limits: Limits) -> None:
-        super().__init__(max_header_list_size=_HARD_LIMIT * limits.head)
-        self.header_table: _Table = _Table()
+        super().__init__(_HARD_LIMIT * limits.head, max(_MOST_FIELDS, _HARD_LIMIT * limits.headers))
         self.block = Block(())
         self._memo: dict[bytes, Block] = {}
 
-    def decode(self, data: bytes, raw: bool = False) -> list[hpack.HeaderTuple]:
+    def decode(self, data: bytes, raw: bool = True) -> list[Any]:
         """Decode into ``block``; returns nothing. Raises ``hpack.HPACKError``."""
         block = self._memo.get(data)
         if block is None:
             table = self.header_table
-            block = Block(list(super().decode(data, raw=True)))
+            block = Block(super().decode(data))
             if table.changed or b"\x20" <= data[:1] < b"\x40":  # the latter changes the table's size
                 table.changed = False
                 self._memo.clear()
@@ -216,32 +210,15 @@ class FieldDecoder(hpack.Decoder):
         return []
 
 
-class FieldEncoder(hpack.Encoder):
-    """Encodes response fields. Its table stays small, whatever the client would allow."""
+class FieldEncoder(FrugalEncoder):
+    """Encodes response fields."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.header_table: _Table = _Table()
         self._memo: dict[tuple[Field, ...], bytes] = {}
 
-    @property
-    def header_table_size(self) -> int:
-        """What the dynamic table may take: the client's SETTINGS_HEADER_TABLE_SIZE, at most 4 KiB."""
-        size: int = self.header_table.maxsize
-        return size
-
-    @header_table_size.setter
-    def header_table_size(self, value: int) -> None:
-        self._memo.clear()
-        size = min(value, _MOST_TABLE)
-        self.header_table.maxsize = size
-        if self.header_table.resized:
-            # Of changes between two blocks the smallest and the last must be said (RFC 7541 section 4.2).
-            smallest = min((*self.table_size_changes, size))
-            self.table_size_changes = [smallest, size] if smallest < size else [size]
-
-    def encode(self, headers: Any, huffman: bool = False) -> bytes:
-        """Encode a list of fields, without Huffman's code: in Python its cost grows with the square of the length."""
+    def encode(self, headers: Iterable[Any], huffman: bool = False) -> bytes:
+        """Encode a list of fields."""
         fields: tuple[Field, ...] = tuple(headers)
         tail = b""
         if fields[-1][0] == _REQUEST_ID and len(fields[-1][1]) < 0x7F:
@@ -249,10 +226,13 @@ class FieldEncoder(hpack.Encoder):
             value = fields[-1][1]
             tail = b"%b%c%b" % (_REQUEST_ID_LITERAL, len(value), value)
             fields = fields[:-1]
-        block = self._memo.get(fields)
+        if len(fields) > _MEMO_FIELDS:
+            self._memo.clear()
+            return super().encode(fields) + tail
+        block = None if self.table_size_changes else self._memo.get(fields)
         if block is None:
-            resized = self.header_table.resized
-            block = super().encode(fields, huffman=False)
+            resized = bool(self.table_size_changes)
+            block = super().encode(fields)
             if self.header_table.changed or resized:
                 self.header_table.changed = False
                 self._memo.clear()

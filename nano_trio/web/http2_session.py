@@ -10,8 +10,8 @@ the nine octets of every frame first, and decides four things that h2 leaves to 
   either direction. A second account counts streams that ended before they were answered, whoever reset them
   (CVE-2023-44487 and CVE-2025-8671). An empty account is GOAWAY with ENHANCE_YOUR_CALM. A field block is bounded in
   bytes and frames before any of it is decoded; SETTINGS with hundreds of entries are refused unread.
-- *How much at a time.* :meth:`Session.process` stops after a few requests and goes on when it is called again, so a
-  packet with thousands of them does not hold up the reactor.
+- *How much at a time.* :meth:`Session.process` stops after a few requests, or one with many or large fields in it or in
+  its answer, and goes on when it is called again, so a packet with thousands of them does not hold up the reactor.
 - *What may go wrong alone.* Fields are hidden from h2 (``http2_fields``), and with them Content-Length; streams beyond
   the limit are refused here. So these faults cost a stream; what h2 itself finds wrong costs the connection.
 - *Going away.* h2 is through when a GOAWAY passes it, in either direction. So none does: ours are written beside it,
@@ -43,7 +43,7 @@ from h2.events import (
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame, SettingsFrame
 
-from nano_trio.runtime.http2_accounts import COSTS, PER_DATA_SENT, PER_REQUEST, TokenBucket, patience
+from nano_trio.runtime.http2_accounts import COSTS, PER_REQUEST, Patience, TokenBucket
 from nano_trio.runtime.http2_state import Http2State
 from nano_trio.web.http2_fields import Block, FieldDecoder, FieldEncoder, ResponseFields
 from nano_trio.web.settings import Limits
@@ -59,6 +59,9 @@ FRAME = 16_384
 
 _CONNECTION_WINDOW = 1 << 20
 _REQUESTS_AT_ONCE = 16
+_FIELDS_OF_ONE = 32
+_BYTES_OF_ONE = 1024
+"""A request with so many more fields, or so much larger, counts as one more."""
 _FRAMES_AT_ONCE = 64
 """A frame takes h2 some 25 µs, and may be of ten octets."""
 _BLOCK_FRAMES = 32
@@ -157,6 +160,7 @@ class Session:
         "_promised",
         "_received",
         "_resets",
+        "_work",
         "now",
         "over",
     )
@@ -195,8 +199,10 @@ class Session:
         self._block_bytes = 0
         self._block_frames = 0
         self._received = 0
+        self._work = 0
+        """What the requests of this turn took, in common ones."""
         self._promised = _LAST
-        self._patience = patience(now)
+        self._patience = Patience(now)
         self._resets = TokenBucket(_RESETS, _RESETS_PER_S, now)
         self.now = now
         """The time, in seconds, by which accounts refill; the caller keeps it."""
@@ -235,7 +241,7 @@ class Session:
         if not self._introduced and not self._introduce():
             return False
         buffer = self._buffer
-        requests = 0
+        self._work = 0
         for _ in range(_FRAMES_AT_ONCE):
             position = self._position
             if self.over or len(buffer) - position < 9:
@@ -255,8 +261,10 @@ class Session:
                     continue
                 self._receive(buffer[position:end])
                 if kind in (_HEADERS, _CONTINUATION):
-                    requests += 1
-                    if requests >= _REQUESTS_AT_ONCE:
+                    self._work += 1 + length // _BYTES_OF_ONE
+                    if not self._block:
+                        self._work += len(self._decoder.block) // _FIELDS_OF_ONE
+                    if self._work >= _REQUESTS_AT_ONCE:
                         break
         return len(buffer) - self._position >= 9 and not self.over
 
@@ -297,7 +305,8 @@ class Session:
             return True
         if kind in (_CONTINUATION, _PUSH):
             self._fail(Codes.PROTOCOL_ERROR, "an unexpected CONTINUATION or PUSH_PROMISE")
-        self._spend(COSTS.get(kind, 1.0), "frames that bring nothing")
+        if kind != _WINDOW or not self._patience.pay_for_window():
+            self._spend(COSTS.get(kind, 1.0), "frames that bring nothing")
         if kind in (_WINDOW, _RST):
             if number > self._h2.highest_inbound_stream_id:
                 self._fail(Codes.PROTOCOL_ERROR, "a frame for a stream that is idle")
@@ -404,6 +413,7 @@ class Session:
 
     def head(self, number: int, fields: ResponseFields) -> None:
         """Send a response's fields; without content they end the stream."""
+        self._work += len(fields.fields) // _FIELDS_OF_ONE
         self._h2.send_headers(number, fields.fields, end_stream=not fields.has_content)
 
     def inform(self, number: int) -> None:
@@ -413,7 +423,8 @@ class Session:
     def data(self, number: int, data: bytes, *, ended: bool) -> None:
         """Send at most ``room(number)`` bytes."""
         self._h2.send_data(number, data, end_stream=ended)
-        self._patience.earn(PER_DATA_SENT)
+        size = len(data)
+        self._patience.sent(size, cut=not ended and size < FRAME and self.room(number) <= 0)
 
     def reset(self, number: int, code: int) -> None:
         """Give a stream up; nothing happens to one that is over."""

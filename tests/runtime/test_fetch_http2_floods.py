@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import attrs
+import hpack
 import pytest
 import trio
+import trio.testing
 import trustme
 from hyperframe.frame import Frame
 
-from nano_trio.runtime import fetch_http2_gate, pace
+from nano_trio.runtime import fetch_http2, fetch_http2_gate, pace
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_http2_gate import Gate
+from nano_trio.runtime.http2_hpack import FrugalDecoder
+from nano_trio.runtime.http2_state import Http2State
 from nano_trio.runtime.net_connect import Network
 
 from .fetching import OPEN, Fetching, fetching
 from .test_fetch_floods import Counted
 
 Answering = Callable[[bytes], contextlib.AbstractAsyncContextManager[tuple[Fetching, str]]]
-_DATA, _HEADERS, _PRIORITY, _RST, _SETTINGS, _PING, _WINDOW, _CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
+_DATA, _HEADERS, _PRIORITY, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW, _CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 _END_STREAM, _END_HEADERS = 1, 4
 _OK = b"\x88"
 """A field block: status 200."""
@@ -178,7 +183,7 @@ def test_an_account_refills_with_time_and_work() -> None:
     assert goes_on(ping * 50, 1.0)
     assert goes_on(data * 100 + ping * 50, 1.0)
     gate.requested()
-    gate.sent()
+    gate.sent(1, cut=False)
     assert goes_on(ping * 5, 1.0)
     assert not goes_on(ping, 1.0)
 
@@ -193,3 +198,209 @@ def test_frames_are_whole_however_they_come() -> None:
             taken.append(piece)
     assert [len(piece) for piece in taken] == [10, 14, 9]
     assert b"".join(taken) == frames
+
+
+@pytest.mark.parametrize(("size", "at_once"), [(4096, 16384), (1024, 16384), (4096, 16 << 20)])
+def test_windows_that_are_opened_for_what_was_sent_cost_nothing(size: int, at_once: int) -> None:
+    """Some servers do so for each 4 KB and both windows, some long after it was sent."""
+    gate, window = Gate(0.0), frame(_WINDOW, 0, 0, struct.pack(">I", size))
+    taken = 0
+    for _ in range((32 << 20) // at_once):
+        for _ in range(at_once // 16384):
+            gate.sent(16384, cut=False)
+        gate.feed(window * (2 * at_once // size))
+        while frames := gate.take(0.0):
+            taken += len(frames) // len(window)
+    assert taken == 2 * (32 << 20) // size
+
+
+def test_a_window_of_one_octet_pays_for_none() -> None:
+    gate, window = Gate(0.0), frame(_WINDOW, 0, 1, struct.pack(">I", 1))
+
+    def opens() -> bool:
+        gate.feed(window)
+        try:
+            gate.take(0.0)
+        except FetchError:
+            return False
+        gate.sent(1, cut=True)
+        return True
+
+    assert sum(1 for _ in itertools.takewhile(lambda _: opens(), range(5000))) < 1100
+
+
+_OPEN = frame(_SETTINGS, 0, 0, struct.pack(">HIHI", 4, (1 << 31) - 1, 5, (1 << 24) - 1)) + frame(
+    _WINDOW, 0, 0, struct.pack(">I", (1 << 31) - 1 - 65535)
+)
+"""A server that takes all there is, and in frames of 16 MB."""
+
+
+class Unsent:
+    """The most that waited in h2 to be sent."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.most = 0
+        original = Http2State._prepare_for_sending
+
+        def watched(state: Http2State, frames: list[Frame]) -> None:
+            original(state, frames)
+            self.most = max(self.most, state.unsent)
+
+        monkeypatch.setattr(Http2State, "_prepare_for_sending", watched)
+
+
+@pytest.fixture
+def deaf(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> Answering:
+    """Servers that read nothing after the head of the first request, until the test is over."""
+
+    @contextlib.asynccontextmanager
+    async def start(frames: bytes) -> AsyncIterator[tuple[Fetching, str]]:
+        deafened: list[trio.SSLStream[trio.SocketStream]] = []
+        over = trio.Event()
+        receive = trio.SSLStream.receive_some
+
+        async def receive_some(stream: trio.SSLStream[trio.SocketStream], size: int | None = None) -> bytes | bytearray:
+            if stream in deafened:
+                await over.wait()
+            data = await receive(stream, size)
+            if stream._ssl_object.server_side and b"\x00\x00\x00\x01" in bytes(data)[33:]:
+                deafened.append(stream)
+            return data
+
+        monkeypatch.setattr(trio.SSLStream, "receive_some", receive_some)
+        async with answering(frames) as started:
+            yield started
+            over.set()
+
+    return start
+
+
+async def test_an_upload_that_nobody_reads_stays_with_the_app(deaf: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsent = Unsent(monkeypatch)
+    async with deaf(_OPEN) as (js, url):
+        await js.run(
+            """globalThis.pulled = 0;
+            const body = new ReadableStream({ pull(c) { pulled++; c.enqueue(new Uint8Array(1 << 20)); } });
+            globalThis.uploads = fetch(url, { method: "POST", body, duplex: "half" }).catch(() => {});""",
+            url=url,
+        )
+        before = -1
+        while before != (now := await js.run("return pulled;")) or now < 2:
+            before = now
+            await trio.testing.wait_all_tasks_blocked(0.2)
+        assert before < 30  # what the sockets hold, and a few pieces
+        assert unsent.most <= fetch_http2._MOST_UNSENT + fetch_http2._FRAME + 9
+
+
+async def test_requests_that_nobody_reads_are_not_made(deaf: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsent = Unsent(monkeypatch)
+    async with deaf(_OPEN) as (js, url):
+        await js.run(
+            """const headers = { "x-large": "a".repeat(100_000) };
+            globalThis.requests = Array.from({ length: 90 }, () => fetch(url, { headers }).catch(() => {}));""",
+            url=url,
+        )
+        await trio.testing.wait_all_tasks_blocked(0.2)
+        assert unsent.most <= fetch_http2._MOST_UNSENT + 110_000
+        assert await js.failure("await fetch(url, { signal: AbortSignal.timeout(50) })", url=url)
+
+
+def head(*fields: tuple[bytes, bytes]) -> bytes:
+    return hpack.Encoder().encode([hpack.NeverIndexedHeaderTuple(*field) for field in fields], huffman=False)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        [(b"x-a", b"b")],
+        [(b":status", b"200"), (b":status", b"200")],
+        [(b"x-a", b"b"), (b":status", b"200")],
+        [(b":status", b"")],
+        [(b":status", b"0")],
+        [(b":status", b"000")],
+        [(b":status", b"20")],
+        [(b":status", b"2000")],
+        [(b":status", b"+20")],
+        [(b":status", b"2_0")],
+        [(b":status", b" 20")],
+        [(b":status", b"OK!")],
+        [(b":status", b"101")],
+        [(b":status", b"1xx")],
+        [(b":status", b"200"), (b":path", b"/")],
+        [(b":status", b"200"), (b"X-A", b"b")],
+        [(b":status", b"200"), (b"x-a", b"b\r\nx: y")],
+        [(b":status", b"200"), (b"", b"b")],
+        [(b":status", b"200"), (b"transfer-encoding", b"chunked")],
+    ],
+)
+async def test_responses_that_are_none(answering: Answering, fields: list[tuple[bytes, bytes]]) -> None:
+    """They cost their stream, and the connection goes on."""
+    async with answering(frame(_HEADERS, _END_HEADERS, 1, head(*fields))) as (js, url):
+        name, message, code = await js.failure("await fetch(url);", url=url)
+        assert (name, code) == ("TypeError", "ERR_PROTOCOL"), message
+        assert js.open_fetches == 0
+        assert js.connections == 1
+
+
+async def test_heads_before_the_head(answering: Answering) -> None:
+    early = frame(_HEADERS, _END_HEADERS, 1, head((b":status", b"103"), (b"link", b"</a>"))) * 3
+    final = frame(_HEADERS, _END_HEADERS, 1, head((b":status", b"299"), (b"x-a", b"b")))
+    trailers = frame(_HEADERS, _END_HEADERS | _END_STREAM, 1, head((b"x-sum", b"1")))
+    async with answering(early + final + frame(_DATA, 0, 1, b"hello") + trailers) as (js, url):
+        source = 'const r = await fetch(url); return [r.status, r.headers.get("x-a"), r.headers.get("link"), await r.text()];'
+        assert await js.run(source, url=url) == [299, "b", None, "hello"]
+
+
+@pytest.mark.parametrize("field", [b"\x00\x01x\x00", b"\xbe"], ids=["literal", "indexed"])
+async def test_heads_of_very_many_fields_come_one_at_a_time(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch, field: bytes
+) -> None:
+    steps: list[list[int]] = []
+    decode, take = FrugalDecoder.decode, Gate.take
+
+    def decoding(decoder: FrugalDecoder, data: bytes, raw: bool = True) -> list[object]:
+        fields = decode(decoder, data, raw)
+        steps[-1].append(len(fields))
+        return fields
+
+    def taking(gate: Gate, now: float) -> bytes:
+        steps.append([])
+        return take(gate, now)
+
+    monkeypatch.setattr(FrugalDecoder, "decode", decoding)
+    monkeypatch.setattr(Gate, "take", taking)
+    early = frame(_HEADERS, _END_HEADERS, 1, b"\x48\x03103\x40\x01x\x00" + field * 1500)
+    final = frame(_HEADERS, _END_HEADERS | _END_STREAM, 1, _OK)
+    async with answering(early * 10 + final) as (js, url):
+        assert await js.run("return (await fetch(url)).status;", url=url) == 200
+    large = [step for step in steps if any(count > 1000 for count in step)]
+    assert len(large) == 10
+    assert all(len(step) == 1 for step in large)
+
+
+@pytest.mark.parametrize("lasts", [[1], [(1 << 31) - 1], [(1 << 31) - 1, 1]])
+async def test_a_server_that_goes_away_finishes_what_it_began(answering: Answering, lasts: list[int]) -> None:
+    """As nginx does after so many requests, and everybody who is restarted."""
+    farewell = b"".join(frame(_GOAWAY, 0, 0, struct.pack(">II", last, 0)) for last in lasts)
+    first = frame(_HEADERS, _END_HEADERS, 1, _OK) + frame(_DATA, 0, 1, b"hello, ")
+    async with answering(first + farewell + frame(_DATA, _END_STREAM, 1, b"world")) as (js, url):
+        for _ in range(2):  # the second is for another connection
+            assert await js.run("return await (await fetch(url)).text();", url=url) == "hello, world"
+        assert js.connections == 0
+
+
+async def test_a_goaway_for_what_was_begun_refuses_it(answering: Answering) -> None:
+    async with answering(frame(_GOAWAY, 0, 0, struct.pack(">II", 0, 0))) as (js, url):
+        assert (await js.failure("await fetch(url);", url=url))[2] == "ERR_STREAM_REFUSED"
+
+
+async def test_goaways_without_end(answering: Answering) -> None:
+    async with answering(frame(_GOAWAY, 0, 0, struct.pack(">II", 1, 0)) * 5000) as (js, url):
+        assert (await js.failure("await fetch(url);", url=url))[2] == "ERR_PROTOCOL"
+
+
+async def test_trailers_that_are_none(answering: Answering) -> None:
+    trailers = frame(_HEADERS, _END_HEADERS | _END_STREAM, 1, head((b":status", b"200")))
+    async with answering(frame(_HEADERS, _END_HEADERS, 1, _OK) + frame(_DATA, 0, 1, b"hello") + trailers) as (js, url):
+        assert (await js.failure("await (await fetch(url)).text();", url=url))[2] == "ERR_PROTOCOL"

@@ -15,6 +15,8 @@ from h2.settings import SettingCodes
 from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
 
 from nano_trio.actors.messages import IncomingRequest, OutgoingResponse
+from nano_trio.web.http2_fields import FieldDecoder, ResponseFields
+from nano_trio.web.http2_session import Session
 from nano_trio.web.settings import Limits
 from tests.web.apps import App, Pausing, echo_app, holding, let, repeated, streaming, text
 from tests.web.http2_client import Http2Client, h2_connected, raw, request
@@ -241,6 +243,91 @@ async def test_a_packet_of_tiny_frames_holds_up_nobody(tmp_path: Path) -> None:
         assert (await crowd.over(number)).status == 200
     assert received == 6000
     assert seen[4] < 2500
+
+
+@pytest.mark.parametrize("field", [b"\xbe", b"\x00\x01x\x00", b"\x40\x01x\x00"], ids=["indexed", "literal", "stored"])
+async def test_a_packet_of_fields_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: bytes
+) -> None:
+    """Each field takes time, however short it is: so a request with very many is the only one of its turn."""
+    turns: list[list[int]] = []
+    decode, process = FieldDecoder.decode, Session.process
+
+    def decoding(decoder: FieldDecoder, data: bytes, raw: bool = True) -> list[object]:
+        fields = decode(decoder, data, raw)
+        turns[-1].append(len(decoder.block))
+        return fields
+
+    def processing(session: Session) -> bool:
+        turns.append([])
+        return process(session)
+
+    monkeypatch.setattr(FieldDecoder, "decode", decoding)
+    monkeypatch.setattr(Session, "process", processing)
+    async with secured(echo_app(), tmp_path) as server, h2_connected(server) as crowd, h2_connected(server) as one:
+        await crowd.send(crowd.headers(crowd.next(), [*request(), ("x", "")]).serialize())
+        frames = []
+        for _ in range(20):
+            block = crowd.block(request()) + field * 1500
+            frames.append(raw(HEADERS, 5, crowd.next(), block))
+        await crowd.send(b"".join(frames))
+        assert (await one.get()).status == 200
+        assert (await crowd.over(crowd.last)).status == 431
+    large = [turn for turn in turns if any(count > 1000 for count in turn)]
+    assert len(large) == 20
+    assert all(len(turn) <= 2 for turn in large)
+
+
+async def test_answers_of_many_fields_hold_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[int] = []
+    head, process = Session.head, Session.process
+
+    def answering(session: Session, number: int, fields: ResponseFields) -> None:
+        turns[-1] += len(fields.fields)
+        head(session, number, fields)
+
+    def processing(session: Session) -> bool:
+        turns.append(0)
+        return process(session)
+
+    monkeypatch.setattr(Session, "head", answering)
+    monkeypatch.setattr(Session, "process", processing)
+    fields = [(f"x-{number}", "v") for number in range(2000)]
+    async with (
+        secured(App(lambda incoming: OutgoingResponse(204, "", fields, None)), tmp_path) as server,
+        h2_connected(server) as client,
+    ):
+        client.decoder.max_header_list_size = 1 << 20
+        numbers = [client.next() for _ in range(10)]
+        await client.send(b"".join(client.headers(number, request()).serialize() for number in numbers))
+        for number in numbers:
+            assert (await client.over(number)).status == 204
+    assert max(turns) < 2100
+
+
+async def test_a_window_update_for_each_4_kb_is_no_attack(tmp_path: Path) -> None:
+    """For both windows, and only when all has been read."""
+    async with (
+        secured(App(lambda incoming: text("x" * (12 << 20))), tmp_path) as server,
+        h2_connected(server, windows=False, settings={SettingCodes.INITIAL_WINDOW_SIZE: 16 << 20}) as client,
+    ):
+        await client.open_window(0, 16 << 20)
+        answer = await client.get()
+        assert len(answer.body) == 12 << 20
+        number = await client.begin()
+        await client.send((raw(8, 0, 0, b"\0\0\x10\0") + raw(8, 0, number, b"\0\0\x10\0")) * (12 << 8))
+        assert len((await client.over(number)).body) == 12 << 20
+        assert not client.goaways
+
+
+async def test_a_window_of_one_octet_pays_for_none(tmp_path: Path) -> None:
+    async with (
+        secured(App(lambda incoming: text("x" * 100_000)), tmp_path) as server,
+        h2_connected(server, windows=False, settings={SettingCodes.INITIAL_WINDOW_SIZE: 0}) as client,
+    ):
+        number = await client.begin()
+        await pour(client, itertools.repeat(raw(8, 0, number, b"\0\0\0\1"), 50_000))
+        assert len(client.answer(number).body) < 3000
 
 
 async def test_what_a_client_does_not_read_is_not_made(tmp_path: Path) -> None:

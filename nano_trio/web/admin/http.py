@@ -3,11 +3,16 @@
 A connection serves request after request. Everything has a limit: the head and the body in size, each wait in time. An
 upgrade to WebSocket is recognised by its head and checked like any other request; then trio-websocket reads it
 once more: what came from the socket so far stands first in the stream that it is given.
+
+Frames take Python some 30 µs each, and are six octets long. So of WebSockets that have shown no token yet little is
+read, in small pieces, and of all of them together one piece in a pass of the loop.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
+from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -37,6 +42,9 @@ _IDLE_S = 60.0
 _SEND_S = 30.0
 _CLOSE_S = 2.0
 _READ_SIZE = 16 * 1024
+_STRANGERS_PIECE = 256
+_STRANGERS_MOST = 32 * 1024
+"""Bytes of a WebSocket, its handshake among them, before a token."""
 
 
 class _Gone(Exception):
@@ -48,13 +56,25 @@ class _TooLarge(Exception):
 
 
 class _ReplayStream(trio.abc.Stream):
-    """A stream from which ``head`` is read first."""
+    """A stream from which ``head`` is read first. ``line``: where those stand who have shown no token."""
 
-    def __init__(self, head: bytes, stream: trio.abc.Stream) -> None:
+    def __init__(self, head: bytes, stream: trio.abc.Stream, line: trio.Lock) -> None:
         self._head = head
         self._stream = stream
+        self._line = line
+        self._taken = 0
+        self.is_known: Callable[[], bool] = bool
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        if self.is_known():
+            return await self._receive(max_bytes)
+        data = await self._receive(_STRANGERS_PIECE)
+        async with self._line:
+            await trio.lowlevel.checkpoint()
+        self._taken += len(data)
+        return data if self._taken <= _STRANGERS_MOST else b""
+
+    async def _receive(self, max_bytes: int | None) -> bytes:
         if not self._head:
             return bytes(await self._stream.receive_some(max_bytes))
         await trio.lowlevel.checkpoint()
@@ -97,7 +117,9 @@ class HttpConnection:
     async def _serve_one(self) -> bool:
         """One request. False: the connection is to be closed."""
         try:
-            head = await self._next_event(_IDLE_S if not self._http.trailing_data[0] else _READ_S)
+            if not self._http.trailing_data[0]:
+                await self._receive(_IDLE_S)
+            head = await self._next_event()
             if not isinstance(head, h11.Request):
                 return False
             request = _request(head, self._local, self._remote)
@@ -127,22 +149,31 @@ class HttpConnection:
         self._http.start_next_cycle()
         return True
 
-    async def _next_event(self, patience_s: float = _READ_S) -> h11.Event | None:
-        """The next event of this request, within so many seconds; None: no more will come of it, a protocol is offered.
+    async def _receive(self, patience_s: float = math.inf) -> None:
+        """Wait for some more, so many seconds. Raises _Gone where none comes."""
+        with trio.move_on_after(patience_s):
+            data = await self._stream.receive_some(_READ_SIZE)
+            if len(self._raw) <= _MAX_HEAD:
+                self._raw += data
+            self._http.receive_data(data)
+            return
+        raise _Gone
+
+    async def _next_event(self) -> h11.Event | None:
+        """The next event of this request; None: no more will come of it, a protocol is offered. A checkpoint.
 
         Raises _Gone where the client is slow or gone.
         """
-        with trio.move_on_after(patience_s):
+        # A chunk of a byte is an event, and takes h11 as long as one of thousands.
+        await trio.lowlevel.checkpoint()
+        with trio.move_on_after(_READ_S):
             while True:
                 event = self._http.next_event()
                 if event is h11.PAUSED:
                     return None
                 if isinstance(event, h11.Event):
                     return event
-                data = await self._stream.receive_some(_READ_SIZE)
-                if len(self._raw) <= _MAX_HEAD:
-                    self._raw += data
-                self._http.receive_data(data)
+                await self._receive()
         raise _Gone
 
     async def _body(self) -> bytes:
@@ -199,7 +230,9 @@ class HttpConnection:
 
     async def _upgrade(self, caller: Caller | None) -> None:
         """``caller``: None where the token is still to come."""
-        stream = _ReplayStream(self._raw, self._stream)
+        stream = _ReplayStream(self._raw, self._stream, self._server.strangers)
+        if caller is not None:
+            stream.is_known = lambda: True
         # All that is below may find the client gone; its reader finds it in this nursery.
         try:
             async with trio.open_nursery() as nursery:
@@ -210,7 +243,9 @@ class HttpConnection:
                     )
                     connection = await request.accept()
                 if connection is not None:
-                    await Session(self._server, connection, self._remote, caller).run()
+                    session = Session(self._server, connection, self._remote, caller)
+                    stream.is_known = session.is_known
+                    await session.run()
                     with trio.move_on_after(_CLOSE_S):
                         await connection.aclose(GOING_AWAY, "the server is closing this")
                 nursery.cancel_scope.cancel()

@@ -50,6 +50,8 @@ class AdminServer:
         """By the place that they come from."""
         self._complained = False
         self.sessions: set[Session] = set()
+        self.strangers = trio.Lock()
+        """Where WebSockets stand that have shown no token: one of them is read from in a pass of the loop."""
 
     @property
     def url(self) -> str:

@@ -43,6 +43,8 @@ _AUTHENTICATE_S = 10.0
 _SEND_S = 30.0
 _PING_S = 20.0
 _LINES_AT_ONCE = 100
+_STRANGERS_MESSAGE = 4096
+"""Characters or bytes of a message before a token."""
 
 _METHODS = {method.name: method for method in METHODS}
 _STREAMS = {f"{subscription.name}.subscribe": subscription for subscription in SUBSCRIPTIONS}
@@ -88,6 +90,10 @@ class Session:
             finally:
                 self._server.sessions.discard(self)
             self._nursery.cancel_scope.cancel()
+
+    def is_known(self) -> bool:
+        """Whether a token was shown, or none is needed."""
+        return self._authenticated.is_set()
 
     def turn_out(self) -> None:
         """The token is another one now: finish what is being answered, do nothing more, and close."""
@@ -138,6 +144,9 @@ class Session:
 
     async def _handle(self, message: str | bytes, token: object) -> None:
         try:
+            if not self.is_known() and len(message) > _STRANGERS_MESSAGE:
+                self._parting = "a message before the token is short"
+                message = ""
             calls, batch = rpc.parse(message)
             answers = [answer for call in calls if (answer := await self._answer(call)) is not None]
             if answers:
