@@ -1,8 +1,9 @@
 """Isolates: one JavaScript heap each, whose turns Trio can suspend, resume and stop.
 
-Theory of operation. A *turn* is one call into JavaScript followed by all the microtasks it made. Turns of one isolate
-run one at a time, in the order they were submitted. If a turn causes another app's turn to begin (it gives up a call to
-that app, say), that one waits for the end of the pass. The states of an isolate:
+Theory of operation. A *turn* is one call into JavaScript followed by all the microtasks it made (and Node's ticks:
+:attr:`Turnstile.ticks`). Turns of one isolate run one at a time, in the order they were submitted. If a turn causes
+another app's turn to begin (it gives up a call to that app, say), that one waits for the end of the pass. The states of
+an isolate:
 
     IDLE ──submit──► RUNNING ──slice used up──► SUSPENDED ──granted──► RUNNING ──► IDLE
       └─ no room in this pass ─► QUEUED ──granted──► RUNNING
@@ -174,6 +175,10 @@ class Isolate:
         """Suspend the turn, in a host function that it calls, until others have done something for it
         (:meth:`Turnstile.wait`)."""
         self._turnstile.wait(begin)
+
+    def arrange_ticks(self, run: Callable[[bool], object]) -> None:
+        """There are ticks: ``run`` them in this turn (:attr:`Turnstile.ticks`)."""
+        self._turnstile.ticks = run
 
     def count_from_here(self) -> None:
         """What the turn in progress has used so far does not count against its limit."""
@@ -475,10 +480,14 @@ class Isolate:
                 turnstile.stop = turnstile.stop or StopReason.FAULT
                 structlog.get_logger("nano_trio").error("internal error in a turn", exc_info=error)
                 error.__traceback__ = None
+            if turnstile.ticks is not None and turnstile.stop is None and not turn.jobs_first:
+                turnstile.run_ticks()
             while turnstile.stop is None:
                 try:
                     if not execute_pending_job():
-                        break
+                        if turnstile.ticks is None:
+                            break
+                        turnstile.run_ticks()
                     # A flood of microtasks has few branches in each: look at the clock between them as well.
                     jobs += 1
                     if jobs == _JOBS_BETWEEN_LOOKS:
@@ -498,7 +507,7 @@ class Isolate:
             elif now >= turnstile.slice_ends and turnstile.look():
                 break  # no sooner: what is left would come behind those that wait
         if turnstile.stop is _INTERRUPTED:
-            self._turnstile.unwind_jobs(self._execute_pending_job)
+            turnstile.unwind_jobs(execute_pending_job)
         self.charge(turn)
         # What comes next may free what this turn has made.
         if turn.cpu_ns > TIME_FOR_NAMES_NS:

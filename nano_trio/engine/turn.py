@@ -11,7 +11,7 @@ import quickjs
 
 from nano_trio.engine.native_calls import enters
 
-__all__ = ["Entry", "IsolateClosed", "Limits", "StopReason", "Turn"]
+__all__ = ["Entry", "Evaluation", "IsolateClosed", "Limits", "StopReason", "Turn"]
 
 
 class StopReason(enum.Enum):
@@ -71,6 +71,8 @@ class Entry:
     cpu_ns: int
     """CPU time used so far in ns, 0 at first: the parts that ended in a suspension by the thread's CPU clock, the rest
     by a monotonic one."""
+    jobs_first: bool = False
+    """The microtasks that it leaves come before the ticks (:attr:`Turnstile.ticks`), which else come first."""
     more: Any = None
     """As long as it is true :meth:`run` is called again, each time when all microtasks have run, until half of the
     slice is used up and no other waits: for several entries that are each too short to pay for a turn. What is left
@@ -128,3 +130,11 @@ class Turn(Entry):
     def ended(self) -> None:
         if self.on_end is not None:
             self.on_end(self)
+
+
+class Evaluation(Turn):
+    """The evaluation of an app's modules: as if it were a microtask itself, and so the others' are before the ticks."""
+
+    __slots__ = ()
+
+    jobs_first = True

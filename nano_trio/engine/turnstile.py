@@ -52,8 +52,8 @@ class Turnstile:
     __slots__ = (
         "_interval", "_longest", "_scheduler", "allowance_ns", "collecting", "counter", "counter_at", "cpu_start",
         "elsewhere_ns", "heap", "heap_trigger", "hub", "in_native_call", "isolate", "left", "look_at", "outgrown",
-        "patience_ns", "polled", "slice_ends", "slice_left", "stop", "suspended", "turn", "waits_for", "walk_due_ns",
-        "walked_ns", "wall_start",
+        "patience_ns", "polled", "slice_ends", "slice_left", "stop", "suspended", "ticks", "turn", "waits_for",
+        "walk_due_ns", "walked_ns", "wall_start",
     )  # fmt: skip
 
     def __init__(self, isolate: Isolate, scheduler: CpuScheduler) -> None:
@@ -92,6 +92,9 @@ class Turnstile:
         """What the turn, suspended in a host function, waits for: it needs no slices until that is over."""
         self.elsewhere_ns = 0
         """Of the turn's CPU time, that of others for whom it waited: it took nobody's slices."""
+        self.ticks: Callable[[bool], object] | None = None
+        """What runs the ticks that JavaScript has arranged, and those that they arrange, or where it is told True drops
+        them; None while there are none. They come before microtasks that are there, and behind those that made them."""
 
     def take(self, limits: Limits) -> None:
         """Before the first turn: what the heap may grow to."""
@@ -274,16 +277,34 @@ class Turnstile:
             self.patience_ns = min(self.patience_ns, self.turn.cpu_ns + GRACE_NS // others)
 
     def unwind_jobs(self, execute_pending_job: Callable[[], bool]) -> None:
-        """Run what an interrupted turn left behind, each job only up to its first poll."""
+        """Run what an interrupted turn left behind, each job only up to its first poll, and drop the ticks."""
         for _ in range(_MOST_UNWOUND_JOBS):
             if self.counter is not None:
                 self.counter.value = 1
             try:
                 if not execute_pending_job():
-                    return
+                    break
             except quickjs.JSError:
                 continue
+        if self.ticks is not None:
+            # That is our own code, and short.
+            if self.counter is not None:
+                self.counter.value = ENGINE_INTERVAL
+            self.stop = None
+            self.run_ticks(drop=True)
+            self.stop = self.stop or StopReason.INTERRUPTED
+
+    @enters
+    def run_ticks(self, drop: bool = False) -> None:
+        """Run the ticks, of which there are some, or drop them. Where the turn is stopped meanwhile some are left."""
+        assert self.ticks is not None
+        try:
+            self.ticks(drop)
+            self.ticks = None
+        except quickjs.JSError:
+            # What ticks throw is reported: it is a stop's error.
+            pass
 
     def release(self) -> None:
         """The context goes away: what lies inside it must not be touched again."""
-        self.counter = self.heap = None
+        self.counter = self.heap = self.ticks = None

@@ -33,7 +33,7 @@ from nano_trio.engine.modules import TAKE_MODULE, TAKE_NAMESPACE, AppCode
 from nano_trio.engine.native_calls import enters
 from nano_trio.engine.preparation import LOAD_MS
 from nano_trio.engine.scheduler import Account, CpuScheduler
-from nano_trio.engine.turn import Limits, Turn
+from nano_trio.engine.turn import Evaluation, Limits, Turn
 from nano_trio.runtime import platform
 from nano_trio.runtime.dispatch import AppHost
 from nano_trio.runtime.held import Held
@@ -71,6 +71,9 @@ class LogSink(Protocol):
 
 class _Host(Operations, Timers, Waits):
     """What host functions hold: implements :class:`nano_trio.runtime.host.Services`."""
+
+    has_ticks = False
+    """There may be ticks."""
 
     def __init__(self, scheduler: CpuScheduler) -> None:
         Timers.__init__(self)
@@ -162,6 +165,18 @@ class _Host(Operations, Timers, Waits):
         environment = self._environment()
         if environment is not None:
             environment.enter(entry, *args)
+
+    def arrange_ticks(self) -> None:
+        environment = self._environment()
+        if environment is not None:
+            self.has_ticks = True
+            environment.isolate.arrange_ticks(self._run_ticks)
+
+    @enters
+    def _run_ticks(self, drop: bool) -> None:
+        environment = self._environment()
+        if environment is not None:
+            environment.call_entry("ticks", drop)
 
     def hold(self, size: int) -> None:
         environment = self._environment()
@@ -334,6 +349,7 @@ class Environment:
         """
         return self._entry_point(entry)
 
+    @enters
     def call_entry(self, entry: str, *args: Any) -> None:
         """Call an entry at once. Only inside a turn of this isolate."""
         self._enter(entry, *args)
@@ -343,11 +359,11 @@ class Environment:
         bindings = self._host.bindings
         self._host.settings = env
         args = ("load", json.dumps(env) if env else "{}", json.dumps(list(bindings)) if bindings else "[]")
-        self.isolate.submit(Turn(self._load, args, self._loaded))
+        self.isolate.submit(Evaluation(self._load, args, self._loaded))
 
     def run_module(self) -> None:
         """Evaluate the entry module for its effects; answers like :meth:`load`."""
-        self.isolate.submit(Turn(self._load, ("run",), self._loaded))
+        self.isolate.submit(Evaluation(self._load, ("run",), self._loaded))
 
     def _loaded(self, _: Turn) -> None:
         self.isolate.allow(0)
@@ -398,6 +414,9 @@ class Environment:
                 self._host.app.load_failed(str(error), getattr(error, "js_stack", "") or "")
         else:
             self._enter(entry, evaluated, *args)
+            if self._host.has_ticks and self._code.commonjs.is_one(self._code.main.removeprefix("app:/")):
+                # Such a program is no microtask.
+                self._enter("ticks", False)
 
     def set_global(self, name: str, value: Any) -> None:
         """Define a property of globalThis from plain Python data. Only before the first turn."""

@@ -184,6 +184,10 @@ class Services(Protocol):
     def bindings(self) -> Mapping[str, Service]:
         """Other apps that this one may call, by the names of the bindings."""
 
+    def arrange_ticks(self) -> None:
+        """JavaScript has ticks: have the present turn call the entry ``ticks``, before it runs microtasks and each time
+        that none is left."""
+
     def hold(self, size: int) -> None:
         """So many bytes more, or fewer, are held for the app outside of its heap
         (:class:`nano_trio.runtime.held.Held`). May be called at any time."""

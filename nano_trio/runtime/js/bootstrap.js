@@ -74,9 +74,12 @@
   }
 
   // What the engine notes of rejected promises (engine/rejections.c says how); it calls the function when all microtasks
-  // have run. The file that reads the notes is loaded when the first promise is still unhandled then.
+  // have run: then it is the ticks' turn. The file that reads the notes is loaded when the first promise is still unhandled
+  // behind these.
   const rejections = [
-    (isIdle) => (rejections.length > 2 || loaded.rejections !== undefined) && load("rejections").look(isIdle),
+    (isIdle) =>
+      (isIdle && loaded.ticks !== undefined && loaded.ticks.run()) ||
+      ((rejections.length > 2 || loaded.rejections !== undefined) && load("rejections").look(isIdle)),
     false,
   ];
 

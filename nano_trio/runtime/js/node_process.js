@@ -95,12 +95,8 @@ Object.assign(process, {
   features: {},
   config: { target_defaults: {}, variables: {} },
   nextTick(callback, ...args) {
-    if (typeof callback !== "function") {
-      const error = new TypeError('The "callback" argument must be of type function.');
-      error.code = "ERR_INVALID_ARG_TYPE";
-      throw error;
-    }
-    queueMicrotask(args.length === 0 ? () => callback() : () => callback(...args));
+    if (typeof callback !== "function") platform.load("node_arguments").checkFunction(callback, "callback");
+    platform.load("ticks").add(callback, args);
   },
   hrtime,
   memoryUsage,

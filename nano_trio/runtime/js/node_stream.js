@@ -1,8 +1,9 @@
 // node:stream: its classes, pipeline and finished. Node.js API, Stream: https://nodejs.org/api/stream.html
 const common = platform.load("node_stream_common");
 const { Readable, Writable, Duplex, Transform, PassThrough, checkBody, isIterable } = platform.load("node_stream_duplex");
-const { checkFunction, checkOptions, checkSignal, fail, inspect, wrongType } = platform.load("node_arguments");
-const { Stream, NO_STREAM, coded, prematureClose, abortError, isNodeStream, isReadable, isWritable, addAbortSignal } = common;
+const { checkOptions, checkSignal, fail, inspect, wrongType } = platform.load("node_arguments");
+const { bothErrors, finished, destroyUnfinished, isEnded, isReadableNow, isWritableNow, reads, writes } = platform.load("node_stream_ends");
+const { Stream, coded, abortError, prematureClose, isNodeStream, isWritable, addAbortSignal, later } = common;
 
 Stream.prototype.pipe = function (destination, options) {
   const data = (chunk) => {
@@ -28,75 +29,6 @@ Stream.prototype.pipe = function (destination, options) {
   return destination;
 };
 
-/** Call back once, when a stream has ended, finished or failed; returns what undoes that. */
-function finished(stream, options, callback) {
-  if (arguments.length === 2) [options, callback] = [undefined, options];
-  else if (options !== undefined && options !== null) checkOptions(options);
-  checkFunction(callback, "callback");
-  if (options?.signal !== undefined) checkSignal(options.signal, "options.signal");
-  if (stream instanceof ReadableStream || stream instanceof WritableStream) {
-    const node = stream instanceof ReadableStream ? Readable.fromWeb(stream) : Writable.fromWeb(stream);
-    return finished(node, options, callback);
-  }
-  if (!isNodeStream(stream)) wrongType('"stream" argument', NO_STREAM, stream);
-  const readable = stream._readableState;
-  const writable = stream._writableState;
-  const reads = readable !== undefined && isReadable(stream);
-  const writes = writable !== undefined && isWritable(stream);
-  let needsEnd = options?.readable ?? reads;
-  let needsFinish = options?.writable ?? writes;
-  const isWhole = needsEnd === reads && needsFinish === writes;
-  if (readable?.endEmitted) needsEnd = false;
-  if (writable?.finished) needsFinish = false;
-  let isTold = false;
-  const tell = (error) => {
-    if (isTold) return;
-    isTold = true;
-    stop();
-    if (error) callback.call(stream, error);
-    else callback.call(stream);
-  };
-  // Where it destroys itself the end is told when it has; but one side may be over long before the other, of a transform at
-  // the end of a pipeline say, which its caller reads when all is written.
-  const willClose = isWhole && [readable, writable].some((state) => state?.autoDestroy && state.emitClose) && !readable?.closed && !writable?.closed;
-  const check = () => {
-    if (!needsEnd && !needsFinish && !willClose) tell();
-  };
-  const ended = () => {
-    needsEnd = false;
-    check();
-  };
-  const done = () => {
-    needsFinish = false;
-    check();
-  };
-  const closed = () => {
-    const error = readable?.errored ?? writable?.errored;
-    if (error) tell(error);
-    else if (needsEnd && !(readable?.endEmitted ?? false)) tell(prematureClose());
-    else if (needsFinish && !(writable?.finished ?? false)) tell(prematureClose());
-    else tell();
-  };
-  const aborted = () => tell(abortError(options.signal));
-  function stop() {
-    stream.removeListener("end", ended);
-    stream.removeListener("finish", done);
-    stream.removeListener("close", closed);
-    stream.removeListener("error", tell);
-    options?.signal?.removeEventListener("abort", aborted);
-  }
-  stream.on("end", ended);
-  stream.on("finish", done);
-  stream.on("close", closed);
-  if (options?.error !== false) stream.on("error", tell);
-  if (options?.signal?.aborted) queueMicrotask(aborted);
-  else options?.signal?.addEventListener("abort", aborted, { once: true });
-  if (readable?.closed || writable?.closed) queueMicrotask(closed);
-  else if (readable?.errored || writable?.errored) queueMicrotask(closed);
-  else if (!needsEnd && !needsFinish && !willClose) queueMicrotask(() => tell());
-  return stop;
-}
-
 /** A part of a pipeline as a stream of Node's. */
 function asStream(part, isLast) {
   if (isNodeStream(part)) return part;
@@ -114,76 +46,154 @@ function pipeline(...parts) {
 function run(parts, callback, options) {
   if (parts.length < 2) fail(TypeError, "ERR_MISSING_ARGS", 'The "streams" argument must be specified');
   const controller = new AbortController();
-  const streams = [];
-  let left = 1;
-  let outcome;
+  const { signal } = controller;
+  const outer = options.signal;
+  /** What destroys each part, and what is undone where all went well. */
+  const destroys = [];
+  const undone = [];
+  let left = 0;
+  let failure;
   let value;
-  let isTold = false;
-  const settle = (error) => {
-    if (error && (outcome === undefined || outcome.code === "ERR_STREAM_PREMATURE_CLOSE")) outcome = error;
-    left--;
-    if (error) {
-      controller.abort();
-      for (const stream of streams) {
-        if (stream.destroyed) continue;
-        stream.once("error", () => {});
-        stream.destroy(error);
-      }
-    }
-    if (left === 0 && !isTold) {
-      isTold = true;
-      options.signal?.removeEventListener("abort", aborted);
-      queueMicrotask(() => callback(outcome, value));
-    }
+  const note = (error, isLast) => {
+    if (error && (!failure || failure.code === "ERR_STREAM_PREMATURE_CLOSE")) failure = error;
+    if (!failure && !isLast) return;
+    while (destroys.length > 0) destroys.shift()(failure);
+    outer?.removeEventListener("abort", aborted);
+    controller.abort();
+    if (!isLast) return;
+    if (!failure) for (const undo of undone) undo();
+    later(callback, failure, value);
   };
-  const aborted = () => {
-    left++;
-    settle(abortError(options.signal));
-  };
-  /** Follow a stream to its end: of a duplex in the midst both sides, of the first and last one. */
-  const watch = (stream, reads, writes) => {
-    streams.push(stream);
-    left++;
-    const { length } = streams;
-    finished(stream, { readable: reads, writable: writes }, (error) => {
-      // A source that its reader did not read to the end is no failure of the last.
-      if (error?.code === "ERR_STREAM_PREMATURE_CLOSE" && length === parts.length && stream.writableFinished) settle();
-      else settle(error);
+  const over = (error) => note(error, --left === 0);
+  const failed = (error) => note(error, false);
+  const aborted = () => failed(abortError(outer));
+  outer?.addEventListener("abort", aborted, { once: true });
+
+  const watch = (stream, readable, writable, isLast) => {
+    let isOver = false;
+    stream.on("close", () => {
+      isOver = true;
     });
+    const stop = finished(stream, { readable, writable }, (error) => {
+      isOver = !error;
+    });
+    destroys.push((error) => {
+      if (isOver) return;
+      isOver = true;
+      destroyUnfinished(stream, error || coded(new Error("Cannot call pipe after a stream was destroyed"), "ERR_STREAM_DESTROYED"));
+    });
+    if (isLast) undone.push(stop);
   };
   let current;
   for (const [i, part] of parts.entries()) {
     const isLast = i === parts.length - 1;
-    if (typeof part === "function") {
-      const made = i === 0 ? part({ signal: controller.signal }) : part(current, { signal: controller.signal });
-      if (isLast && typeof made?.then === "function") {
-        left++;
+    const ends = !isLast || options.end !== false;
+    const stream = typeof part === "function" || isNodeStream(part) || (i === 0 && isIterable(part) && !(part instanceof ReadableStream)) ? part : asStream(part, isLast);
+    if (ends && isNodeStream(stream)) {
+      watch(stream, !isLast, i > 0, isLast && isReadableNow(stream));
+      const told = (error) => {
+        if (error && error.name !== "AbortError" && error.code !== "ERR_STREAM_PREMATURE_CLOSE") failed(error);
+      };
+      stream.on("error", told);
+      if (isLast && isReadableNow(stream)) undone.push(() => stream.removeListener("error", told));
+    }
+    if (typeof stream === "function") {
+      const made = i === 0 ? stream({ signal }) : stream(current, { signal });
+      if (i === 0 || !isLast) {
+        if (!isIterable(made)) throw coded(new TypeError("Expected AsyncIterable to be returned from a function of the pipeline"), "ERR_INVALID_RETURN_VALUE");
+        current = made;
+        continue;
+      }
+      // What the last function gives can be read.
+      const end = new PassThrough({ objectMode: true });
+      left++;
+      if (typeof made?.then === "function") {
         made.then(
           (result) => {
             value = result;
-            settle();
+            if (result !== null && result !== undefined) end.write(result);
+            if (ends) end.end();
+            later(over);
           },
-          (error) => settle(error),
+          (error) => {
+            end.destroy(error);
+            later(over, error);
+          },
         );
-        current = undefined;
-      } else if (isIterable(made)) {
-        current = isNodeStream(made) ? made : Readable.from(made);
-        watch(current, true, false);
-        if (isLast) current.resume();
+      } else if (isIterable(made)) pump(made, end, over, ends);
+      else throw coded(new TypeError("Expected AsyncIterable or Promise to be returned from a function of the pipeline"), "ERR_INVALID_RETURN_VALUE");
+      watch(end, false, true, true);
+      current = end;
+    } else if (i === 0) current = stream;
+    else {
+      if (isNodeStream(current)) {
+        left += 2;
+        const stop = join(current, stream, over, failed, ends);
+        if (isLast && isReadableNow(stream)) undone.push(stop);
       } else {
-        throw coded(new TypeError("Expected AsyncIterable to be returned from a function of the pipeline"), "ERR_INVALID_RETURN_VALUE");
+        left++;
+        pump(current, stream, over, ends);
       }
-      continue;
+      current = stream;
     }
-    const stream = asStream(part, isLast);
-    watch(stream, !isLast, i > 0);
-    if (i > 0) current.pipe(stream, { end: !isLast || options.end !== false });
-    current = stream;
   }
-  if (options.signal?.aborted) queueMicrotask(aborted);
-  else options.signal?.addEventListener("abort", aborted, { once: true });
-  settle();
+  if (outer?.aborted) later(aborted);
   return current;
+}
+/** Pipe one stream to the next. `over` is called for each. */
+function join(source, target, over, failed, ends) {
+  let hasEnded = false;
+  target.on("close", () => {
+    if (!hasEnded) failed(prematureClose());
+  });
+  source.pipe(target, { end: false });
+  if (ends) {
+    const end = () => {
+      hasEnded = true;
+      target.end();
+    };
+    if (isEnded(source)) later(end);
+    else source.once("end", end);
+  } else over();
+  finished(source, { readable: true, writable: false }, (error) => {
+    const state = source._readableState;
+    // It was closed before its end was told.
+    if (error?.code === "ERR_STREAM_PREMATURE_CLOSE" && state?.ended && !state.errored && !state.errorEmitted) source.once("end", over).once("error", over);
+    else over(error);
+  });
+  return finished(target, { readable: false, writable: true }, over);
+}
+/** Write what an iterable gives to a stream. */
+async function pump(iterable, target, over, ends) {
+  let failure;
+  let wake = null;
+  const go = (error) => {
+    if (error) failure = error;
+    const woken = wake;
+    wake = null;
+    woken?.();
+  };
+  const wait = () =>
+    new Promise((resolve, reject) => {
+      if (failure) reject(failure);
+      else wake = () => (failure ? reject(failure) : resolve());
+    });
+  target.on("drain", go);
+  const stop = finished(target, { readable: false }, go);
+  try {
+    if (target.writableNeedDrain) await wait();
+    for await (const chunk of iterable) if (!target.write(chunk)) await wait();
+    if (ends) {
+      target.end();
+      await wait();
+    }
+    over();
+  } catch (error) {
+    over(bothErrors(failure, error));
+  } finally {
+    stop();
+    target.off("drain", go);
+  }
 }
 
 /** Whether a part of what is composed has that side. A function has both. */
@@ -196,8 +206,8 @@ function isSide(part, isOf, side) {
 function compose(...parts) {
   if (parts.length === 1) return Duplex.from(asStream(parts[0], false));
   // What the first is not written to, or the last not read from, the duplex is not either.
-  const entrance = isSide(parts[0], isWritable, "writable") ? new PassThrough({ objectMode: true }) : undefined;
-  const exit = isSide(parts.at(-1), isReadable, "readable") ? new PassThrough({ objectMode: true }) : undefined;
+  const entrance = isSide(parts[0], writes, "writable") ? new PassThrough({ objectMode: true }) : undefined;
+  const exit = isSide(parts.at(-1), reads, "readable") ? new PassThrough({ objectMode: true }) : undefined;
   const duplex = entrance || exit ? Duplex.from({ writable: entrance, readable: exit }) : new Duplex({ readable: false, writable: false });
   run([entrance, ...parts, exit].filter((part) => part !== undefined), (error) => error && duplex.destroy(error), {});
   return duplex;
@@ -235,15 +245,13 @@ Object.defineProperty(finished, custom, { value: promises.finished });
 
 module.exports = Object.assign(Stream, {
   Stream, Readable, Writable, Duplex, Transform, PassThrough, pipeline, finished, addAbortSignal, compose, promises,
-  destroy(stream, error) {
-    if (!isNodeStream(stream) || stream.destroyed) return;
-    stream.destroy(error || (stream.readable || stream.writable ? abortError() : null));
-  },
-  isDisturbed: (stream) => !!(stream?._readableState?.dataEmitted || stream?._readableState?.errored || stream?.locked),
-  isErrored: (stream) => !!(stream?._readableState?.errored ?? stream?._writableState?.errored),
+  destroy: destroyUnfinished,
+  isDestroyed: (stream) => (isNodeStream(stream) ? !!(stream.destroyed || stream._readableState?.destroyed || stream._writableState?.destroyed) : null),
+  isDisturbed: (stream) => !!(stream?.readableDidRead || stream?.readableAborted || stream?.locked),
+  isErrored: (stream) => !!(stream?._readableState?.errorEmitted || stream?._writableState?.errorEmitted),
   // null: it has no such side.
-  isReadable: (stream) => (typeof stream?.readable === "boolean" ? isReadable(stream) && stream.readable && !stream.destroyed : null),
-  isWritable: (stream) => (typeof stream?.writable === "boolean" ? isWritable(stream) && stream.writable && !stream.destroyed : null),
+  isReadable: isReadableNow,
+  isWritable: isWritableNow,
   getDefaultHighWaterMark: common.getDefaultHighWaterMark,
   setDefaultHighWaterMark: common.setDefaultHighWaterMark,
 });

@@ -2,10 +2,16 @@
 // Node.js API, Stream: https://nodejs.org/api/stream.html
 //
 // A stream has a state for each side that it has, `_readableState` and `_writableState`; `destroyed`, `errored` and `closed`
-// are the same in both. What is told is told in a microtask of its own, as process.nextTick does in Node.
+// are the same in both. What is told later is told in a tick, as in Node: `later(function, ...arguments)`.
 const EventEmitter = require("node:events");
 const { Buffer } = require("node:buffer");
 const { checkInteger, checkSignal, fail: refuse, received, wrongOption, wrongType } = platform.load("node_arguments");
+
+const { add } = platform.load("ticks");
+const later = (callback, ...args) => add(callback, args);
+/** What a stream emits to itself: it was constructed; or it is to be destroyed, once it is. */
+const CONSTRUCTED = Symbol("constructed");
+const DESTROYED = Symbol("destroyed");
 
 /** The oldest interface, of which all streams are. A function, as in Node, so that `Stream.call(this)` works. */
 function Stream(options) {
@@ -70,55 +76,71 @@ function begin(stream, options, names) {
   }
   if (typeof stream._construct !== "function") return;
   for (const state of statesOf(stream)) state.constructed = false;
-  queueMicrotask(() => {
+  later(() => {
     let called = false;
     const done = (error) => {
-      if (called) return;
+      if (called) {
+        fail(stream, error ?? calledTwice());
+        return;
+      }
       called = true;
-      for (const state of statesOf(stream)) state.constructed = true;
-      if (error) destroy.call(stream, error);
-      else stream.emit("nano:constructed");
+      const states = statesOf(stream);
+      for (const state of states) state.constructed = true;
+      if (states.some((state) => state.destroyed)) stream.emit(DESTROYED, error);
+      else if (error) fail(stream, error, true);
+      else later(() => stream.emit(CONSTRUCTED));
     };
     try {
-      stream._construct(done);
+      stream._construct((error) => later(done, error));
     } catch (error) {
-      done(error);
+      later(done, error);
     }
   });
 }
+const calledTwice = () => coded(new Error("Callback called multiple times"), "ERR_MULTIPLE_CALLBACK");
 
+/** Of two errors the first is what is told, with both inside. */
+function bothErrors(first, second) {
+  if (!first || !second || first === second) return first || second;
+  if (Array.isArray(first.errors)) {
+    first.errors.push(second);
+    return first;
+  }
+  return coded(new AggregateError([second, first], second.message), second.code);
+}
+function note(states, error) {
+  if (error) for (const state of states) state.errored ||= error;
+}
 function destroy(error, callback) {
   const states = statesOf(this);
   if (states.some((state) => state.destroyed)) {
-    callback?.(error);
+    callback?.();
     return this;
   }
-  for (const state of states) {
-    state.destroyed = true;
-    if (error) state.errored ??= error;
-  }
-  let called = false;
-  const done = (failure) => {
-    if (called) return;
-    called = true;
-    if (failure) for (const state of states) state.errored ??= failure;
-    for (const state of states) state.closed = true;
-    callback?.(failure);
-    queueMicrotask(() => {
-      if (failure) tellError(this, failure);
-      for (const state of states) state.closeEmitted = true;
-      if (states.some((state) => state.emitClose)) this.emit("close");
-    });
-  };
-  const act = () => {
+  note(states, error);
+  for (const state of states) state.destroyed = true;
+  const act = (failure) => {
+    let called = false;
+    const done = (told) => {
+      if (called) return;
+      called = true;
+      note(states, told);
+      for (const state of states) state.closed = true;
+      callback?.(told);
+      later(() => {
+        if (told) tellError(this, told);
+        for (const state of states) state.closeEmitted = true;
+        if (states.some((state) => state.emitClose)) this.emit("close");
+      });
+    };
     try {
-      this._destroy(error ?? null, done);
-    } catch (failure) {
-      done(failure);
+      this._destroy(failure || null, done);
+    } catch (thrown) {
+      done(thrown);
     }
   };
-  if (states.some((state) => !state.constructed)) this.once("nano:constructed", act);
-  else act();
+  if (states.some((state) => !state.constructed)) this.once(DESTROYED, (failure) => act(bothErrors(failure, error)));
+  else act(error);
   return this;
 }
 function tellError(stream, error) {
@@ -127,16 +149,17 @@ function tellError(stream, error) {
   for (const state of states) state.errorEmitted = true;
   stream.emit("error", error);
 }
-/** A stream failed: it is destroyed, or where it must not be by itself, told. */
-function fail(stream, error) {
+/** A stream failed: it is destroyed, or where it must not be by itself, told; `isSync`: in the midst of what its user calls. */
+function fail(stream, error, isSync = false) {
   const states = statesOf(stream);
   if (states.some((state) => state.destroyed)) return;
   if (states.some((state) => state.autoDestroy)) {
     stream.destroy(error);
     return;
   }
-  for (const state of states) state.errored ??= error;
-  queueMicrotask(() => tellError(stream, error));
+  note(states, error);
+  if (isSync) later(tellError, stream, error);
+  else tellError(stream, error);
 }
 
 const NO_STREAM = "an instance of ReadableStream, WritableStream, or Stream";
@@ -161,5 +184,5 @@ const isWritable = (value) => isNodeStream(value) && typeof value.write === "fun
 
 module.exports = {
   Stream, EventEmitter, NO_STREAM, checkEncoding, getDefaultHighWaterMark, setDefaultHighWaterMark, highWaterMarkOf, coded, invalidChunk, notImplemented,
-  prematureClose, abortError, commonState, begin, destroy, fail, addAbortSignal, isNodeStream, isReadable, isWritable,
+  prematureClose, abortError, later, CONSTRUCTED, calledTwice, bothErrors, statesOf, commonState, begin, destroy, fail, addAbortSignal, isNodeStream, isReadable, isWritable,
 };

@@ -12,10 +12,10 @@ function Duplex(options) {
   readableBegun(this, options, true);
   writableBegun(this, options, true);
   if (options?.readable === false) {
-    Object.assign(this._readableState, { ended: true, endEmitted: true });
+    Object.assign(this._readableState, { readable: false, ended: true, endEmitted: true });
   }
   if (options?.writable === false) {
-    Object.assign(this._writableState, { ending: true, ended: true, finished: true, finalCalled: true });
+    Object.assign(this._writableState, { writable: false, ending: true, ended: true, finished: true });
   }
   begin(this, options, ["read", "write", "writev", "destroy", "final", "construct"]);
 }

@@ -5,8 +5,9 @@
 const { Buffer } = require("node:buffer");
 const { checkOptions } = platform.load("node_arguments");
 const { StringDecoder } = require("node:string_decoder");
-const { Stream, EventEmitter, checkEncoding, highWaterMarkOf, coded, invalidChunk, notImplemented, abortError, commonState, begin, destroy, fail } =
-  platform.load("node_stream_common");
+const {
+  Stream, EventEmitter, CONSTRUCTED, bothErrors, checkEncoding, highWaterMarkOf, coded, invalidChunk, later, notImplemented, abortError, commonState, begin, destroy, fail,
+} = platform.load("node_stream_common");
 
 function decoderOf(encoding) {
   if (encoding) checkEncoding(encoding);
@@ -34,10 +35,13 @@ function begun(stream, options, isDuplex) {
     resumeScheduled: false,
     readingMore: false,
     dataEmitted: false,
+    paused: null,
     pipes: [],
+    /** Those piped to that are to drain before more is read. */
+    waitsFor: new Set(),
   };
-  stream.on("nano:constructed", () => {
-    if (stream._readableState.needReadable || stream._readableState.flowing) readMore(stream);
+  stream.on(CONSTRUCTED, () => {
+    if (stream._readableState.needReadable) readMore(stream);
   });
 }
 function Readable(options) {
@@ -77,7 +81,7 @@ function add(stream, chunk, encoding, atFront) {
       return false;
     }
     if (state.destroyed || state.errored) return false;
-    state.reading = false;
+    if (!atFront) state.reading = false;
     if (state.decoder !== null && typeof chunk !== "string" && !atFront) chunk = state.decoder.write(chunk);
     else if (state.decoder !== null && atFront && typeof chunk !== "string") chunk = chunk.toString(state.encoding);
     if (state.objectMode || chunk.length > 0) keep(stream, chunk, atFront);
@@ -90,7 +94,8 @@ function add(stream, chunk, encoding, atFront) {
 }
 function keep(stream, chunk, atFront) {
   const state = stream._readableState;
-  if (!atFront && state.flowing && state.length === 0 && !state.sync && stream.listenerCount("data") > 0) {
+  if (state.flowing && state.length === 0 && !state.sync && stream.listenerCount("data") > 0) {
+    state.waitsFor.clear();
     state.dataEmitted = true;
     stream.emit("data", chunk);
   } else {
@@ -124,7 +129,7 @@ function tellReadable(stream) {
   state.needReadable = false;
   if (state.emittedReadable) return;
   state.emittedReadable = true;
-  queueMicrotask(() => tellReadableNow(stream));
+  later(tellReadableNow, stream);
 }
 function tellReadableNow(stream) {
   const state = stream._readableState;
@@ -142,8 +147,8 @@ function readMore(stream) {
   const state = stream._readableState;
   if (state.readingMore || !state.constructed) return;
   state.readingMore = true;
-  queueMicrotask(() => {
-    while (!state.reading && !state.ended && !state.destroyed && (state.length < state.highWaterMark || (state.flowing && state.length === 0))) {
+  later(() => {
+    while (!state.reading && !state.ended && (state.length < state.highWaterMark || (state.flowing && state.length === 0))) {
       const before = state.length;
       stream.read(0);
       if (before === state.length) break;
@@ -181,19 +186,18 @@ function take(state, size) {
 }
 function finish(stream) {
   const state = stream._readableState;
-  if (state.endEmitted || state.isEnding) return;
-  state.ended = state.isEnding = true;
-  queueMicrotask(() => {
-    state.isEnding = false;
-    if (state.errored || state.closeEmitted || state.destroyed || state.endEmitted || state.length > 0) return;
+  if (state.endEmitted) return;
+  state.ended = true;
+  later(() => {
+    if (state.errored || state.closeEmitted || state.endEmitted || state.length > 0) return;
     state.endEmitted = true;
     stream.emit("end");
     const other = stream._writableState;
-    if (other !== undefined && stream.allowHalfOpen === false) {
-      queueMicrotask(() => {
-        if (!other.ending && !other.destroyed) stream.end();
+    if (stream.writable && stream.allowHalfOpen === false) {
+      later(() => {
+        if (stream.writable && !stream.writableEnded && !stream.destroyed) stream.end();
       });
-    } else if (state.autoDestroy && (other === undefined || (other.autoDestroy && other.finished))) {
+    } else if (state.autoDestroy && (!other || (other.autoDestroy && (other.finished || other.writable === false)))) {
       stream.destroy();
     }
   });
@@ -209,7 +213,7 @@ const methods = {
   read(size) {
     const state = this._readableState;
     const asked = size === undefined ? NaN : Number.parseInt(size, 10);
-    if (asked > state.highWaterMark && !state.objectMode) state.highWaterMark = 2 ** Math.ceil(Math.log2(asked));
+    if (asked > state.highWaterMark) state.highWaterMark = 2 ** Math.ceil(Math.log2(asked));
     if (asked !== 0) state.emittedReadable = false;
     if (asked === 0 && state.needReadable && (state.length >= state.highWaterMark ? state.highWaterMark > 0 || state.length > 0 : state.ended)) {
       if (state.length === 0 && state.ended) finish(this);
@@ -237,7 +241,10 @@ const methods = {
     if (result === null) {
       state.needReadable = state.length <= state.highWaterMark;
       amount = 0;
-    } else state.length -= state.objectMode ? 1 : amount;
+    } else {
+      state.length -= state.objectMode ? 1 : amount;
+      state.waitsFor.clear();
+    }
     if (state.length === 0) {
       if (!state.ended) state.needReadable = true;
       else if (asked !== amount) finish(this);
@@ -266,18 +273,18 @@ const methods = {
       state.flowing = false;
       state.emittedReadable = false;
       if (state.length > 0) tellReadable(this);
-      else if (!state.reading) queueMicrotask(() => this.read(0));
+      else if (!state.reading) later(() => this.read(0));
     }
     return this;
   },
   removeListener(name, listener) {
     EventEmitter.prototype.removeListener.call(this, name, listener);
-    if (name === "readable") queueMicrotask(() => listenersChanged(this));
+    if (name === "readable") later(listenersChanged, this);
     return this;
   },
   removeAllListeners(...names) {
     EventEmitter.prototype.removeAllListeners.apply(this, names);
-    if (names.length === 0 || names[0] === "readable") queueMicrotask(() => listenersChanged(this));
+    if (names.length === 0 || names[0] === "readable") later(listenersChanged, this);
     return this;
   },
   resume() {
@@ -286,7 +293,7 @@ const methods = {
       state.flowing = !state.readableListening;
       if (!state.resumeScheduled) {
         state.resumeScheduled = true;
-        queueMicrotask(() => {
+        later(() => {
           if (!state.reading) this.read(0);
           state.resumeScheduled = false;
           this.emit("resume");
@@ -321,66 +328,84 @@ const methods = {
   },
   pipe(destination, options) {
     const state = this._readableState;
-    const ended = options?.end !== false ? () => destination.end() : () => unpipe();
-    const data = (chunk) => {
-      if (destination.write(chunk) === false) {
-        waiting = true;
+    let isOver = false;
+    const ended = options?.end !== false ? () => destination.end() : () => this.unpipe(destination);
+    const unpipe = () => this.unpipe(destination);
+    const drained = () => {
+      state.waitsFor.delete(destination);
+      if (state.waitsFor.size === 0 && this.listenerCount("data") > 0) this.resume();
+    };
+    let waits = false;
+    const wait = () => {
+      if (!isOver) {
+        if (state.pipes.includes(destination)) state.waitsFor.add(destination);
         this.pause();
       }
-    };
-    let waiting = false;
-    const drained = () => {
-      if (!waiting) return;
-      waiting = false;
-      if (this.listenerCount("data") > 0) {
-        state.flowing = true;
-        flow(this);
+      if (!waits) {
+        waits = true;
+        destination.on("drain", drained);
       }
+    };
+    const data = (chunk) => {
+      if (destination.write(chunk) === false) wait();
     };
     const failed = (error) => {
       unpipe();
-      if (destination.listenerCount("error") === 0) {
-        if (destination._writableState !== undefined) fail(destination, error);
-        else destination.emit("error", error);
-      }
+      destination.removeListener("error", failed);
+      if (destination.listenerCount("error") > 0) return;
+      const other = destination._writableState ?? destination._readableState;
+      if (other && !other.errorEmitted) fail(destination, error);
+      else destination.emit("error", error);
     };
-    const unpipe = () => this.unpipe(destination);
-    const pipe = {
-      destination,
-      stop: () => {
-        destination.removeListener("drain", drained);
-        destination.removeListener("error", failed);
-        destination.removeListener("close", unpipe);
-        destination.removeListener("finish", unpipe);
-        this.removeListener("data", data);
-        this.removeListener("end", ended);
-      },
+    const closed = () => {
+      destination.removeListener("finish", finished);
+      unpipe();
     };
-    state.pipes.push(pipe);
-    if (state.endEmitted) queueMicrotask(ended);
+    const finished = () => {
+      destination.removeListener("close", closed);
+      unpipe();
+    };
+    const stopped = (source, about) => {
+      if (source !== this || about?.hasUnpiped !== false) return;
+      about.hasUnpiped = true;
+      destination.removeListener("close", closed);
+      destination.removeListener("finish", finished);
+      destination.removeListener("drain", drained);
+      destination.removeListener("error", failed);
+      destination.removeListener("unpipe", stopped);
+      this.removeListener("end", ended);
+      this.removeListener("data", data);
+      isOver = true;
+      if (waits && state.waitsFor.size > 0 && (!destination._writableState || destination._writableState.needDrain)) drained();
+    };
+    state.pipes.push(destination);
+    if (state.endEmitted) later(ended);
     else this.once("end", ended);
+    destination.on("unpipe", stopped);
     this.on("data", data);
-    destination.on("drain", drained);
     destination.prependListener("error", failed);
-    destination.once("close", unpipe);
-    destination.once("finish", unpipe);
+    destination.once("close", closed);
+    destination.once("finish", finished);
     destination.emit("pipe", this);
-    if (destination.writableNeedDrain === true) {
-      waiting = true;
-      this.pause();
-    } else if (!state.flowing) this.resume();
+    if (destination.writableNeedDrain === true) wait();
+    else if (!state.flowing) this.resume();
     return destination;
   },
   unpipe(destination) {
     const state = this._readableState;
-    const ended = state.pipes.filter((pipe) => destination === undefined || pipe.destination === destination);
-    if (ended.length === 0) return this;
-    state.pipes = state.pipes.filter((pipe) => !ended.includes(pipe));
-    if (state.pipes.length === 0) this.pause();
-    for (const pipe of ended) {
-      pipe.stop();
-      pipe.destination.emit("unpipe", this, { hasUnpiped: true });
+    if (state.pipes.length === 0) return this;
+    if (destination === undefined) {
+      const all = state.pipes;
+      state.pipes = [];
+      this.pause();
+      for (const each of all) each.emit("unpipe", this, { hasUnpiped: false });
+      return this;
     }
+    const index = state.pipes.indexOf(destination);
+    if (index < 0) return this;
+    state.pipes.splice(index, 1);
+    if (state.pipes.length === 0) this.pause();
+    destination.emit("unpipe", this, { hasUnpiped: false });
     return this;
   },
   wrap(old) {
@@ -415,45 +440,39 @@ function listenersChanged(stream) {
   else if (!state.readableListening) state.flowing = null;
 }
 async function* iterate(stream, options) {
+  const { finished, destroyUnfinished } = platform.load("node_stream_ends");
   let wake = () => {};
   let outcome; // null: it ended; an error: it failed
-  const tell = () => wake();
-  const settle = (error) => {
-    if (outcome === undefined) outcome = error ?? null;
-    wake();
+  const tell = () => {
+    const woken = wake;
+    wake = () => {};
+    woken();
   };
-  const closed = () => settle(stream._readableState.endEmitted ? null : coded(new Error("Premature close"), "ERR_STREAM_PREMATURE_CLOSE"));
-  const ended = () => settle();
-  const state = stream._readableState;
-  if (state.errored) outcome = state.errored;
-  else if (state.endEmitted) outcome = null;
-  else if (state.closed) closed();
+  const wait = (resolve) => {
+    wake = resolve;
+  };
   stream.on("readable", tell);
-  stream.on("end", ended);
-  stream.on("error", settle);
-  stream.on("close", closed);
+  const stop = finished(stream, { writable: false }, (error) => {
+    outcome = error ? bothErrors(outcome, error) : null;
+    tell();
+  });
   try {
     for (;;) {
       const chunk = stream.destroyed ? null : stream.read();
       if (chunk !== null) yield chunk;
+      else if (outcome) throw outcome;
       else if (outcome === null) return;
-      else if (outcome !== undefined) throw outcome;
-      else {
-        await new Promise((resolve) => {
-          wake = resolve;
-        });
-      }
+      else await new Promise(wait);
     }
+  } catch (error) {
+    outcome = bothErrors(outcome, error);
+    throw outcome;
   } finally {
-    stream.off("readable", tell);
-    stream.off("end", ended);
-    stream.off("close", closed);
-    if (outcome || options?.destroyOnReturn !== false) {
-      if (!stream.destroyed) stream.destroy();
+    if ((outcome || options?.destroyOnReturn !== false) && (outcome === undefined || stream._readableState.autoDestroy)) destroyUnfinished(stream, null);
+    else {
+      stream.off("readable", tell);
+      stop();
     }
-    // Behind the end nobody listens for errors, and one without a listener is thrown.
-    if (stream.destroyed) stream.once("error", () => {});
-    stream.off("error", settle);
   }
 }
 const getters = {
@@ -480,7 +499,7 @@ const getters = {
   },
   readableAborted() {
     const state = this._readableState;
-    return (state.destroyed || !!state.errored) && !state.endEmitted;
+    return state.readable !== false && (state.destroyed || !!state.errored) && !state.endEmitted;
   },
   closed() {
     return this._readableState.closed;
@@ -497,7 +516,7 @@ for (const [name, get] of Object.entries(getters)) Object.defineProperty(prototy
 Object.defineProperty(prototype, "readable", {
   get() {
     const state = this._readableState;
-    return !state.destroyed && !state.endEmitted && !state.errored;
+    return state.readable !== false && !state.destroyed && !state.endEmitted && !state.errorEmitted;
   },
   set(value) {
     Object.defineProperty(this, "readable", { value, writable: true, configurable: true, enumerable: true });
@@ -517,10 +536,9 @@ prototype[Symbol.asyncIterator] = function () {
   return iterate(this);
 };
 prototype[Symbol.asyncDispose] = function () {
-  if (!this.destroyed) this.destroy(this.readableEnded ? null : abortError());
-  return new Promise((resolve) => {
-    if (this.closed) resolve();
-    else this.once("close", resolve);
-  });
+  const error = this.destroyed || this.readableEnded ? null : abortError();
+  if (!this.destroyed) this.destroy(error);
+  const { finished } = platform.load("node_stream_ends");
+  return new Promise((resolve, reject) => finished(this, (failure) => (failure && failure !== error ? reject(failure) : resolve(null))));
 };
 module.exports = { Readable, begun };

@@ -2,7 +2,7 @@
 // Node.js API: https://nodejs.org/api/stream.html#streamreadablefromiterable-options
 const { Buffer } = require("node:buffer");
 const { Readable } = platform.load("node_stream_readable");
-const { coded, abortError } = platform.load("node_stream_common");
+const { coded, abortError, later } = platform.load("node_stream_common");
 const { checkInteger, checkOptions, checkSignal, fail, outOfRange, wrongType } = platform.load("node_arguments");
 
 Readable.from = (iterable, options) => {
@@ -22,22 +22,21 @@ Readable.from = (iterable, options) => {
   if (typeof method !== "function") {
     wrongType('"iterable" argument', "an instance of Iterable", iterable);
   }
+  const isAsync = method === iterable[Symbol.asyncIterator];
   const iterator = Reflect.apply(method, iterable, []);
   let isReading = false;
-  let isDone = false;
   const readable = new Readable({ objectMode: true, highWaterMark: 1, ...options });
   readable._read = () => {
     if (!isReading) {
       isReading = true;
-      next();
+      if (isAsync) next();
+      else nextAtOnce();
     }
   };
   readable._destroy = (error, callback) => {
-    close(error).then(() => callback(error), (failure) => callback(error ?? failure));
+    close(error).then(() => later(callback, error), (failure) => later(callback, failure ?? error));
   };
   async function close(error) {
-    if (isDone) return;
-    isDone = true;
     if (error && typeof iterator.throw === "function") {
       const { done, value } = await iterator.throw(error);
       await value;
@@ -45,22 +44,45 @@ Readable.from = (iterable, options) => {
     }
     if (typeof iterator.return === "function") await (await iterator.return()).value;
   }
+  /** Whether more may be read at once. */
+  function push(value) {
+    if (value === null) {
+      isReading = false;
+      throw coded(new TypeError("May not write null values to stream"), "ERR_STREAM_NULL_VALUES");
+    }
+    const mayGoOn = readable.push(value);
+    if (!mayGoOn) isReading = false;
+    return mayGoOn;
+  }
+  function nextAtOnce() {
+    for (;;) {
+      try {
+        const { value, done } = iterator.next();
+        if (done) readable.push(null);
+        else if (typeof value?.then === "function") {
+          value.then(
+            (given) => {
+              try {
+                if (push(given)) nextAtOnce();
+              } catch (error) {
+                readable.destroy(error);
+              }
+            },
+            (error) => readable.destroy(error),
+          );
+        } else if (push(value)) continue;
+      } catch (error) {
+        readable.destroy(error);
+      }
+      return;
+    }
+  }
   async function next() {
     for (;;) {
       try {
-        const result = await iterator.next();
-        if (result.done) {
-          isDone = true;
-          readable.push(null);
-          return;
-        }
-        const value = await result.value;
-        if (value === null) {
-          isReading = false;
-          throw coded(new TypeError("May not write null values to stream"), "ERR_STREAM_NULL_VALUES");
-        }
-        if (readable.push(value)) continue;
-        isReading = false;
+        const { value, done } = await iterator.next();
+        if (done) readable.push(null);
+        else if (push(typeof value?.then === "function" ? await value : value)) continue;
       } catch (error) {
         readable.destroy(error);
       }
@@ -177,10 +199,9 @@ async function* flatMapped(stream, map) {
   for await (const chunk of stream) yield* await map(chunk, {});
 }
 async function* taken(stream, count) {
-  if (count <= 0) return;
   for await (const chunk of stream) {
-    yield chunk;
-    if (--count <= 0) return;
+    if (count-- > 0) yield chunk;
+    if (count <= 0) return;
   }
 }
 async function* behind(stream, count) {

@@ -1,7 +1,8 @@
 // node:stream, its Writable. Node.js API: https://nodejs.org/api/stream.html#writable-streams
 const { Buffer } = require("node:buffer");
-const { Stream, checkEncoding, highWaterMarkOf, coded, invalidChunk, notImplemented, abortError, commonState, begin, destroy, fail } =
-  platform.load("node_stream_common");
+const {
+  Stream, CONSTRUCTED, calledTwice, checkEncoding, highWaterMarkOf, coded, invalidChunk, later, notImplemented, abortError, commonState, begin, destroy, fail,
+} = platform.load("node_stream_common");
 
 const { checkOptions, wrongType } = platform.load("node_arguments");
 
@@ -21,6 +22,11 @@ function begun(stream, options, isDuplex) {
     buffered: [],
     corked: 0,
     writing: false,
+    sync: true,
+    given: null,
+    givenSize: 0,
+    tick: null,
+    pendingcb: 0,
     needDrain: false,
     ending: false,
     ended: false,
@@ -29,8 +35,8 @@ function begun(stream, options, isDuplex) {
     finished: false,
     onFinish: [],
   };
-  stream.on("nano:constructed", () => {
-    writeBuffered(stream);
+  stream.on(CONSTRUCTED, () => {
+    if (!stream._writableState.writing) writeBuffered(stream);
     finishIfDone(stream);
   });
 }
@@ -50,154 +56,234 @@ Object.defineProperty(Writable, Symbol.hasInstance, {
   },
 });
 
-function give(stream, chunks, encoding, callback) {
+const destroyedBefore = (what) => coded(new Error(`Cannot call ${what} after a stream was destroyed`), "ERR_STREAM_DESTROYED");
+/** Hand `size` of what is written to the stream's own method; `callback` is told when that is done. */
+function give(stream, method, chunk, size, encoding, callback) {
   const state = stream._writableState;
-  let isSync = true;
-  state.writing = true;
-  const size = chunks.reduce((sum, each) => sum + each.size, 0);
-  const done = (error) => {
-    if (!state.writing || state.given !== done) {
-      fail(stream, coded(new Error("Callback called multiple times"), "ERR_MULTIPLE_CALLBACK"));
-      return;
-    }
-    state.writing = false;
-    state.given = null;
-    state.length -= size;
-    const after = () => {
-      if (error) {
-        callback(error);
-        fail(stream, error);
-        return;
-      }
-      const isDrained = !state.ending && !state.destroyed && state.length === 0 && state.needDrain;
-      if (isDrained) {
-        state.needDrain = false;
-        stream.emit("drain");
-      }
-      callback(null);
-      finishIfDone(stream);
-    };
-    if (error) state.errored ??= error;
-    else writeBuffered(stream);
-    if (isSync) queueMicrotask(after);
-    else after();
-  };
-  state.given = done;
-  try {
-    if (chunks.length > 1) stream._writev(chunks.map(({ chunk, encoding }) => ({ chunk, encoding })), done);
-    else stream._write(chunks[0].chunk, encoding, done);
-  } catch (error) {
-    state.writing = false;
-    fail(stream, error);
+  state.given = callback;
+  state.givenSize = size;
+  state.writing = state.sync = true;
+  const done = (error) => written(stream, error);
+  if (state.destroyed) done(destroyedBefore("write"));
+  else if (method === "_writev") stream._writev(chunk, done);
+  else stream._write(chunk, encoding, done);
+  state.sync = false;
+}
+function written(stream, error) {
+  const state = stream._writableState;
+  const callback = state.given;
+  if (callback === null) {
+    fail(stream, calledTwice());
+    return;
   }
-  isSync = false;
+  const isSync = state.sync;
+  state.writing = false;
+  state.given = null;
+  state.length -= state.givenSize;
+  state.givenSize = 0;
+  if (error) {
+    state.errored ||= error;
+    if (stream._readableState) stream._readableState.errored ||= error;
+    const tell = () => {
+      state.pendingcb--;
+      callback(error);
+      failBuffered(state);
+      fail(stream, error);
+    };
+    if (isSync) later(tell);
+    else tell();
+    return;
+  }
+  writeBuffered(stream);
+  if (!isSync) afterWrites(stream, 1, callback);
+  else if (state.tick?.callback === callback) state.tick.count++;
+  else {
+    // One tick tells of all writes with the same callback, or none, that end in a row.
+    const tick = (state.tick = { callback, count: 1 });
+    later(() => {
+      state.tick = null;
+      afterWrites(stream, tick.count, callback);
+    });
+  }
+}
+function afterWrites(stream, count, callback) {
+  const state = stream._writableState;
+  if (!state.ending && !stream.destroyed && state.length === 0 && state.needDrain) {
+    state.needDrain = false;
+    stream.emit("drain");
+  }
+  while (count-- > 0) {
+    state.pendingcb--;
+    callback(null);
+  }
+  if (state.destroyed) failBuffered(state);
+  finishIfDone(stream);
+}
+/** What was not written never will be. */
+function failBuffered(state) {
+  if (state.writing) return;
+  for (const each of state.buffered.splice(0)) {
+    state.length -= each.size;
+    each.callback(state.errored ?? destroyedBefore("write"));
+  }
+  tellFinish(state, state.errored ?? destroyedBefore("end"));
 }
 function writeBuffered(stream) {
   const state = stream._writableState;
-  while (state.buffered.length > 0 && !state.writing && !state.corked && !state.destroyed && !state.errored && state.constructed) {
-    if (state.buffered.length > 1 && typeof stream._writev === "function") {
-      const all = state.buffered.splice(0);
-      give(stream, all, "buffer", (error) => {
-        for (const each of all) each.callback(error);
-      });
-    } else {
-      const next = state.buffered.shift();
-      give(stream, [next], next.encoding, next.callback);
+  if (state.corked || state.isEmptying || state.destroyed || !state.constructed) return;
+  state.isEmptying = true;
+  if (state.buffered.length > 1 && typeof stream._writev === "function") {
+    const all = state.buffered.splice(0);
+    state.pendingcb -= all.length - 1;
+    const chunks = all.map(({ chunk, encoding }) => ({ chunk, encoding }));
+    give(stream, "_writev", chunks, state.length, "", (error) => {
+      for (const each of all) each.callback(error);
+    });
+  } else {
+    while (state.buffered.length > 0 && !state.writing) {
+      const { chunk, size, encoding, callback } = state.buffered.shift();
+      give(stream, "_write", chunk, size, encoding, callback);
     }
+  }
+  state.isEmptying = false;
+}
+const mayFinish = (state) =>
+  state.ending && !state.destroyed && state.constructed && state.length === 0 && !state.errored && state.buffered.length === 0 &&
+  !state.finished && !state.writing && !state.errorEmitted && !state.closeEmitted;
+function finishIfDone(stream, isSync = false) {
+  const state = stream._writableState;
+  if (!mayFinish(state)) return;
+  if (!state.prefinished && !state.finalCalled) {
+    if (typeof stream._final === "function" && !state.destroyed) {
+      state.finalCalled = true;
+      callFinal(stream);
+    } else {
+      state.prefinished = true;
+      stream.emit("prefinish");
+    }
+  }
+  if (state.pendingcb !== 0) return;
+  if (isSync) {
+    state.pendingcb++;
+    later(() => {
+      if (mayFinish(state)) finish(stream);
+      else state.pendingcb--;
+    });
+  } else if (mayFinish(state)) {
+    state.pendingcb++;
+    finish(stream);
   }
 }
-function finishIfDone(stream) {
+function callFinal(stream) {
   const state = stream._writableState;
-  if (!state.ending || state.length > 0 || state.writing || state.buffered.length > 0) return;
-  if (state.destroyed || state.errored || state.finished || !state.constructed || state.finalCalled) return;
-  state.finalCalled = true;
+  let called = false;
   const done = (error) => {
-    if (error) {
-      failWaiting(state, error);
-      fail(stream, error);
+    if (called) {
+      fail(stream, error ?? calledTwice());
       return;
     }
-    if (state.prefinished) return;
-    state.prefinished = true;
-    stream.emit("prefinish");
-    queueMicrotask(() => {
-      if (state.errored || state.destroyed) return;
-      state.finished = true;
-      for (const callback of state.onFinish.splice(0)) callback();
-      stream.emit("finish");
-      const other = stream._readableState;
-      if (state.autoDestroy && (other === undefined || (other.autoDestroy && other.endEmitted))) stream.destroy();
-    });
+    called = true;
+    state.pendingcb--;
+    if (error) {
+      tellFinish(state, error);
+      fail(stream, error, state.sync);
+    } else if (mayFinish(state)) {
+      state.prefinished = true;
+      stream.emit("prefinish");
+      state.pendingcb++;
+      later(finish, stream);
+    }
   };
-  if (typeof stream._final !== "function") {
-    done();
-    return;
-  }
+  state.sync = true;
+  state.pendingcb++;
   try {
     stream._final(done);
   } catch (error) {
     done(error);
   }
+  state.sync = false;
 }
-function failWaiting(state, error) {
+function finish(stream) {
+  const state = stream._writableState;
+  state.pendingcb--;
+  state.finished = true;
+  tellFinish(state, null);
+  stream.emit("finish");
+  if (!state.autoDestroy) return;
+  const other = stream._readableState;
+  if (!other || (other.autoDestroy && (other.endEmitted || other.readable === false))) stream.destroy();
+}
+function tellFinish(state, error) {
   for (const callback of state.onFinish.splice(0)) callback(error);
+}
+/** The error of a write that is refused. */
+function write(stream, chunk, encoding, callback) {
+  const state = stream._writableState;
+  if (typeof encoding === "function") [encoding, callback] = [null, encoding];
+  if (typeof callback !== "function") callback = nothing;
+  // Objects have none.
+  if (!state.objectMode) {
+    if (encoding && encoding !== "buffer") checkEncoding(encoding);
+    encoding = encoding || state.defaultEncoding;
+  }
+  if (chunk === null) throw coded(new TypeError("May not write null values to stream"), "ERR_STREAM_NULL_VALUES");
+  if (!state.objectMode) {
+    if (typeof chunk === "string") {
+      if (state.decodeStrings) [chunk, encoding] = [Buffer.from(chunk, encoding), "buffer"];
+    } else if (ArrayBuffer.isView(chunk)) {
+      if (!(chunk instanceof Buffer)) chunk = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      encoding = "buffer";
+    } else throw invalidChunk(chunk);
+  }
+  const refused = state.ending
+    ? coded(new Error("write after end"), "ERR_STREAM_WRITE_AFTER_END")
+    : state.destroyed
+      ? destroyedBefore("write")
+      : null;
+  if (refused !== null) {
+    later(callback, refused);
+    fail(stream, refused, true);
+    return refused;
+  }
+  const size = state.objectMode ? 1 : chunk.length;
+  state.pendingcb++;
+  state.length += size;
+  if (state.writing || state.corked || state.errored || !state.constructed) state.buffered.push({ chunk, encoding, callback, size });
+  else give(stream, "_write", chunk, size, encoding, callback);
+  // What was written at once needs no drain.
+  const mayGoOn = state.length < state.highWaterMark || state.length === 0;
+  if (!mayGoOn) state.needDrain = true;
+  return mayGoOn && !state.errored && !state.destroyed;
 }
 
 const methods = {
   write(chunk, encoding, callback) {
-    const state = this._writableState;
-    if (typeof encoding === "function") [encoding, callback] = [undefined, encoding];
-    if (typeof callback !== "function") callback = nothing;
-    if (encoding && encoding !== "buffer" && !state.objectMode) checkEncoding(encoding);
-    encoding = encoding || state.defaultEncoding;
-    if (chunk === null) throw coded(new TypeError("May not write null values to stream"), "ERR_STREAM_NULL_VALUES");
-    if (!state.objectMode) {
-      if (typeof chunk === "string") {
-        if (state.decodeStrings) [chunk, encoding] = [Buffer.from(chunk, encoding), "buffer"];
-      } else if (ArrayBuffer.isView(chunk)) {
-        if (!(chunk instanceof Buffer)) chunk = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-        encoding = "buffer";
-      } else throw invalidChunk(chunk);
-    }
-    const refused = state.ending
-      ? coded(new Error("write after end"), "ERR_STREAM_WRITE_AFTER_END")
-      : state.destroyed
-        ? coded(new Error("Cannot call write after a stream was destroyed"), "ERR_STREAM_DESTROYED")
-        : null;
-    if (refused !== null) {
-      queueMicrotask(() => callback(refused));
-      fail(this, refused);
-      return false;
-    }
-    const size = state.objectMode ? 1 : chunk.length;
-    state.length += size;
-    const mayGoOn = state.length < state.highWaterMark;
-    if (!mayGoOn) state.needDrain = true;
-    if (state.writing || state.corked || state.errored || !state.constructed) {
-      state.buffered.push({ chunk, encoding, callback, size });
-    } else give(this, [{ chunk, encoding, size }], encoding, callback);
-    return mayGoOn && !state.errored && !state.destroyed;
+    return write(this, chunk, encoding, callback) === true;
   },
   end(chunk, encoding, callback) {
     const state = this._writableState;
     if (typeof chunk === "function") [chunk, encoding, callback] = [undefined, undefined, chunk];
-    else if (typeof encoding === "function") [encoding, callback] = [undefined, encoding];
+    else if (typeof encoding === "function") [encoding, callback] = [null, encoding];
     let refused = null;
-    if (chunk !== undefined && chunk !== null && !state.ending) this.write(chunk, encoding);
-    else if (state.finished) refused = coded(new Error("Cannot call end after a stream was finished"), "ERR_STREAM_ALREADY_FINISHED");
-    else if (state.destroyed) refused = coded(new Error("Cannot call end after a stream was destroyed"), "ERR_STREAM_DESTROYED");
+    if (chunk !== undefined && chunk !== null) {
+      const outcome = write(this, chunk, encoding);
+      if (typeof outcome !== "boolean") refused = outcome;
+    }
     if (state.corked) {
       state.corked = 1;
       this.uncork();
     }
-    if (refused === null && !state.ending && !state.errored) {
-      state.ending = true;
-      finishIfDone(this);
-      state.ended = true;
+    if (refused === null) {
+      if (!state.errored && !state.ending) {
+        state.ending = true;
+        finishIfDone(this, true);
+        state.ended = true;
+      } else if (state.finished) refused = coded(new Error("Cannot call end after a stream was finished"), "ERR_STREAM_ALREADY_FINISHED");
+      else if (state.destroyed) refused = destroyedBefore("end");
     }
     if (typeof callback === "function") {
-      if (refused !== null) queueMicrotask(() => callback(refused));
-      else if (state.finished) queueMicrotask(() => callback());
+      if (refused !== null) later(callback, refused);
+      else if (state.finished) later(callback, null);
       else state.onFinish.push(callback);
     }
     return this;
@@ -209,7 +295,7 @@ const methods = {
     const state = this._writableState;
     if (state.corked > 0) {
       state.corked--;
-      writeBuffered(this);
+      if (!state.writing) writeBuffered(this);
     }
   },
   setDefaultEncoding(encoding) {
@@ -220,17 +306,8 @@ const methods = {
   },
   destroy(error, callback) {
     const state = this._writableState;
-    const isFirst = !state.destroyed;
-    destroy.call(this, error, callback);
-    if (isFirst && (state.buffered.length > 0 || state.onFinish.length > 0)) {
-      const lost = state.errored ?? coded(new Error("Cannot call write after a stream was destroyed"), "ERR_STREAM_DESTROYED");
-      const waiting = state.buffered.splice(0);
-      queueMicrotask(() => {
-        for (const each of waiting) each.callback(lost);
-        failWaiting(state, state.errored ?? coded(new Error("Premature close"), "ERR_STREAM_PREMATURE_CLOSE"));
-      });
-    }
-    return this;
+    if (!state.destroyed && (state.buffered.length > 0 || state.onFinish.length > 0)) later(failBuffered, state);
+    return destroy.call(this, error, callback);
   },
   _destroy(error, callback) {
     callback(error);
@@ -243,7 +320,7 @@ const methods = {
 const getters = {
   writable() {
     const state = this._writableState;
-    return !state.destroyed && !state.errored && !state.ending && !state.ended;
+    return state.writable !== false && !state.destroyed && !state.errored && !state.ending && !state.ended;
   },
   writableFinished() {
     return this._writableState.finished;
@@ -301,11 +378,10 @@ Writable.prototype.pipe = function () {
   fail(this, coded(new Error("Cannot pipe, not readable"), "ERR_STREAM_CANNOT_PIPE"));
 };
 Writable.prototype[Symbol.asyncDispose] = function () {
-  if (!this.destroyed) this.destroy(this.writableFinished ? null : abortError());
-  return new Promise((resolve) => {
-    if (this.closed) resolve();
-    else this.once("close", resolve);
-  });
+  const error = this.destroyed || this.writableFinished ? null : abortError();
+  if (!this.destroyed) this.destroy(error);
+  const { finished } = platform.load("node_stream_ends");
+  return new Promise((resolve, reject) => finished(this, (failure) => (failure && failure !== error ? reject(failure) : resolve(null))));
 };
 
 /** A stream of Node's that writes to one of the Web's. */
