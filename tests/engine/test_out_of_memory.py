@@ -13,10 +13,10 @@ from nano_trio.engine import allocator, json_builtins, rejections
 from nano_trio.engine.isolate import Isolate
 from nano_trio.engine.scheduler import CpuScheduler
 from nano_trio.engine.turn import Limits
+from tests.allocations import bytes_of_libc
 
 from .conftest import held_at_first
 from .failing import FILL, Failing
-from .test_allocator import in_use_of_libc
 
 SMALL = Limits(memory_bytes=4 << 20)
 """The engine's own limit is 40 MB."""
@@ -28,13 +28,13 @@ def test_where_a_runtime_keeps_its_pending_exception_is_known() -> None:
 
 def test_a_text_that_the_engine_leaks_costs_the_process_nothing() -> None:
     """UTF-8 of it is beyond the limit, and then the engine forgets to free it."""
-    before = in_use_of_libc()
+    before = bytes_of_libc()
     for _ in range(3):
         isolate = Isolate(CpuScheduler(), None, SMALL)
         tell = 'const text = "\xe9".repeat(15 << 20); try { JSON.parse(text) } catch (error) { String(error) }'
         assert isolate.context.eval(tell) == "InternalError: out of memory"
         isolate.close()
-        assert in_use_of_libc() - before < 1 << 20
+        assert bytes_of_libc() - before < 1 << 20
 
 
 # The name of the function, made UTF-8 for the backtrace, is beyond the limit.

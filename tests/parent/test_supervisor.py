@@ -451,7 +451,7 @@ import socket
 from pathlib import Path
 place = {"scheme": "http", "host": "127.0.0.1", "port": 0}
 if worker.life == 1:
-    worker.channel.send("open", id=1, addresses=[[socket.AF_INET, ["127.0.0.1", 0]]], backlog=5, **place)
+    worker.channel.send("open", id=1, addresses=[[socket.AF_INET, ["127.0.0.1", 0]]], backlog=5, leaving=[], **place)
     with socket.socket(fileno=worker.next("opened")["fds"][0]) as ours:
         Path("port").write_text(str(ours.getsockname()[1]))
 address = "127.0.0.1", int(Path("port").read_text())
@@ -460,7 +460,7 @@ worker.ready()
 if worker.life == 1:
     if os.environ["HOW"] == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
-    worker.channel.send("close", **place)
+    worker.channel.send("close", id=None, **place)
 while True:
     try:
         socket.create_connection(address).close()
