@@ -42,6 +42,8 @@ BODY_TIMEOUT_S = 300.0
 """The longest wait for the next piece of a body."""
 _SWEEP_S = 5.0
 _MOST_REDIRECTS = 20
+_LONGEST_LOCATION = 32768
+"""Bytes. To resolve more would take longer than a slice; servers take no such targets."""
 _ATTEMPTS = 3
 """Connections that a request is tried on where servers close those they had kept open."""
 _DRAIN_BYTES = 16384
@@ -441,6 +443,8 @@ def _location(url: str, response: Response) -> str | None:
     values = [value for name, value in response.headers if name.lower() == b"location"]
     if not values:
         return None
+    if len(values[0]) > _LONGEST_LOCATION:
+        raise FetchError("ERR_INVALID_REDIRECT", f"{url} redirects to a URL of more than {_LONGEST_LOCATION} bytes")
     try:
         text = values[0].decode("utf-8")
     except UnicodeDecodeError:

@@ -115,6 +115,17 @@ async def test_what_is_read_in_one_is_bounded(answer: bytes, code: str) -> None:
         assert js.connections == 0
 
 
+@pytest.mark.parametrize(("length", "is_followed"), [(32_000, True), (33_000, False), (200_000, False)])
+async def test_where_a_redirect_leads_is_bounded(length: int, is_followed: bool) -> None:
+    target = b"/" + b"x/../" * (length // 5)
+    answer = b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nconnection: close\r\nlocation: " + target + b"\r\n\r\n"
+    async with answering(answer) as url, fetching() as js:
+        failure = await js.failure("return await fetch(url)", url=url)
+        assert failure[2] == ("ERR_TOO_MANY_REDIRECTS" if is_followed else "ERR_INVALID_REDIRECT")
+        if not is_followed:
+            assert failure[1] == f"fetch failed: {url} redirects to a URL of more than 32768 bytes"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
