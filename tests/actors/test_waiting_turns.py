@@ -27,6 +27,8 @@ ON_A_THREAD, IN_A_PROCESS = (
     "scryptSync('p', 's', 64, { N: 1024, p: 400 })",
     "pbkdf2Sync('p', 's', 2 ** 31 - 1, 64, 'sha512')",
 )
+# One is found in 20 ms, another in a second.
+KEY_PAIRS = "for (let i = 0; i < 8; i++) generateKeyPairSync('rsa', { modulusLength: 4096 })"
 ENTROPY = "brotliCompressSync(Buffer.concat(Array.from({ length: 16 }, () => randomBytes(65536))))"
 KEY = "scryptSync('secret', 'salt', 8, { N: 1024 }).toString('hex')"
 
@@ -113,14 +115,12 @@ async def test_while_an_app_is_loaded_too(house: HouseMaker, gate: Gate) -> None
         assert await answer(exchange) == (200, gate.text)
 
 
-@pytest.mark.parametrize(
-    "call", [ON_A_THREAD, IN_A_PROCESS, "generateKeyPairSync('rsa', { modulusLength: 4096 })", ENTROPY]
-)
+@pytest.mark.parametrize("call", [ON_A_THREAD, IN_A_PROCESS, KEY_PAIRS, ENTROPY])
 @pytest.mark.parametrize("at_start", [False, True])
 async def test_the_cpu_limit_reaches_it(house: HouseMaker, call: str, at_start: bool) -> None:
     long = f"try {{ {call}; }} catch (error) {{ console.log('caught'); }} console.log('went on');"
     own = app("", f"globalThis.times ??= 0; {long}") if at_start else app(f"{long} return new Response('done');")
-    async with house({"app": {**own, "timeout_ms": 200}, "neighbour": NEIGHBOUR}) as home:
+    async with house({"app": {**own, "timeout_ms": 100}, "neighbour": NEIGHBOUR}) as home:
         exchange = home.begin()
         while exchange.response is None:
             assert (await home.ask("neighbour")).body == b"hello"
@@ -130,7 +130,7 @@ async def test_the_cpu_limit_reaches_it(house: HouseMaker, call: str, at_start: 
         assert "went on" not in home.logged("app")
         assert "internal error" not in home.logged("app")
         # What it took is the app's.
-        assert home.app("app").account.cpu_ns >= 200e6
+        assert home.app("app").account.cpu_ns >= 100e6
         if not at_start:
             assert await answer(home.begin(path="/fine")) == (200, b"fine")
     assert children() == []

@@ -222,9 +222,10 @@ def _with_a_process(iterations: int, then: str) -> subprocess.CompletedProcess[s
         async def main():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(compute)
-                while not psutil.Process().children():
+                # It is there a moment before it has a group of its own.
+                while not (children := psutil.Process().children()) or os.getpgid(children[0].pid) == os.getpgid(0):
                     await trio.sleep(0.001)
-                child = psutil.Process().children()[0].pid
+                child = children[0].pid
                 {then}
 
         trio.run(main)
