@@ -143,3 +143,5 @@ def test_the_page_shows_what_is_published() -> None:
     kinds = PUBLISHED["benchmarks"]["hotpath"]["data"]["kinds"]
     for kind, step in itertools.chain.from_iterable(((k, s) for s in kinds[k]["steps"]) for k in kinds):
         assert f"| {step['name']} |" in text, kind
+    for version in json.loads(hot_path_tables.BEFORE.read_text())["versions"]:
+        assert f"({version['commit']})" in text
