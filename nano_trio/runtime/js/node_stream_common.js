@@ -88,7 +88,7 @@ function begin(stream, options, names) {
       for (const state of states) state.constructed = true;
       if (states.some((state) => state.destroyed)) stream.emit(DESTROYED, error);
       else if (error) fail(stream, error, true);
-      else later(() => stream.emit(CONSTRUCTED));
+      else stream.emit(CONSTRUCTED);
     };
     try {
       stream._construct((error) => later(done, error));

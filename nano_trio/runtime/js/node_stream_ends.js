@@ -98,7 +98,10 @@ function finished(stream, options, callback) {
   if (states.some((state) => state.closed)) later(closed);
   else if (states.some((state) => state.errorEmitted)) {
     if (!willClose) later(over);
-  } else if (!readable && (!willClose || isReadableNow(stream)) && (hasFinished || isWritableNow(stream) === false)) later(over);
+  } else if (
+    !readable && (!willClose || isReadableNow(stream)) && (hasFinished || isWritableNow(stream) === false)
+    && !stream._writableState?.pendingcb
+  ) later(over);
   else if (!writable && (!willClose || isWritableNow(stream)) && (hasEnded || isReadableNow(stream) === false)) later(over);
   if (signal?.aborted) later(aborted);
   else signal?.addEventListener("abort", aborted, { once: true });

@@ -249,7 +249,7 @@ const methods = {
       if (!state.ended) state.needReadable = true;
       else if (asked !== amount) finish(this);
     }
-    if (result !== null && !state.errored && !state.closeEmitted) {
+    if (result !== null && !state.errorEmitted && !state.closeEmitted) {
       state.dataEmitted = true;
       this.emit("data", result);
     }

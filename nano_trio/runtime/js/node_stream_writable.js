@@ -26,6 +26,7 @@ function begun(stream, options, isDuplex) {
     given: null,
     givenSize: 0,
     tick: null,
+    isEmptying: false,
     pendingcb: 0,
     needDrain: false,
     ending: false,
@@ -96,7 +97,11 @@ function written(stream, error) {
   }
   writeBuffered(stream);
   if (!isSync) afterWrites(stream, 1, callback);
-  else if (state.tick?.callback === callback) state.tick.count++;
+  else if (callback === nothing && !state.objectMode && !(state.needDrain && state.length === 0)) {
+    // Nobody is to be told: it counts as done at once.
+    state.pendingcb--;
+    finishIfDone(stream, true);
+  } else if (state.tick?.callback === callback) state.tick.count++;
   else {
     // One tick tells of all writes with the same callback, or none, that end in a row.
     const tick = (state.tick = { callback, count: 1 });
@@ -117,7 +122,7 @@ function afterWrites(stream, count, callback) {
     callback(null);
   }
   if (state.destroyed) failBuffered(state);
-  finishIfDone(stream);
+  finishIfDone(stream, true);
 }
 /** What was not written never will be. */
 function failBuffered(state) {
@@ -283,6 +288,7 @@ const methods = {
     }
     if (typeof callback === "function") {
       if (refused !== null) later(callback, refused);
+      else if (state.errored) later(callback, state.errored);
       else if (state.finished) later(callback, null);
       else state.onFinish.push(callback);
     }

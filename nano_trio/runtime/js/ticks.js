@@ -9,7 +9,7 @@
 // Ticks that ticks make come behind them, and before microtasks too. Modules are evaluated as if that were a microtask:
 // first come the other ones (Entry.jobs_first). What is rejected meanwhile is told of when nothing is left.
 //
-// An app that makes no ticks never loads this file.
+// An app that neither makes ticks nor has node:stream never loads this file.
 (platform) => {
   "use strict";
   const { entries, reportException, statics } = platform;
@@ -27,8 +27,9 @@
     waiting[waiting.length] = platform.bind?.(callback) ?? callback;
     waiting[waiting.length] = args;
     if (isArranged) return;
-    isArranged = true;
+    // In this order: interrupted in between, the next tick arranges it once more.
     host.arrange();
+    isArranged = true;
   }
   /** Run all ticks; whether there were any. */
   function run() {
