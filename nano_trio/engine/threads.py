@@ -1,8 +1,8 @@
 """Work in threads, where the system may have no more of them: a container's limit of processes, ``RLIMIT_NPROC``.
 
-It may pass, and must cost no app and no server. Short work is done here instead, and holds up the loop for its
-milliseconds (:func:`in_thread_or_here`). Other work waits for a thread for a moment, and then fails with an error that
-says why (:func:`in_thread`).
+It may pass, and must cost no app and no server. Work of some milliseconds, and what a server cannot do without, is done
+here instead and holds up the loop meanwhile (:func:`in_thread_or_here`). Other work waits for a thread for a moment,
+and then fails with an error that says why (:func:`in_thread`).
 """
 
 from __future__ import annotations
@@ -38,23 +38,14 @@ async def in_thread(
     abandon_on_cancel: bool = False,
 ) -> T:
     """As :func:`trio.to_thread.run_sync`. Raises :class:`NoThread` where there is none for two seconds."""
-    begun = False
-
-    def run() -> T:
-        nonlocal begun
-        begun = True
-        return work(*args)
-
     pause = _FIRST_PAUSE_S
     end = trio.current_time() + _PATIENCE_S
     while True:
         try:
-            return await trio.to_thread.run_sync(run, limiter=limiter, abandon_on_cancel=abandon_on_cancel)
-        except RuntimeError:
-            if begun:
+            return await _now(work, args, limiter, abandon_on_cancel)
+        except NoThread:
+            if trio.current_time() >= end:
                 raise
-        if trio.current_time() >= end:
-            raise NoThread
         await trio.sleep(pause)
         pause *= 2
 
@@ -65,7 +56,18 @@ async def in_thread_or_here(
     limiter: trio.CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
 ) -> T:
-    """As :func:`trio.to_thread.run_sync`, or without a thread where there is none: for work of a few milliseconds."""
+    """As :func:`trio.to_thread.run_sync`, or without a thread where there is none."""
+    try:
+        return await _now(work, args, limiter, abandon_on_cancel)
+    except NoThread:
+        await trio.lowlevel.checkpoint()
+    return work(*args)
+
+
+async def _now(
+    work: Callable[..., T], args: tuple[object, ...], limiter: trio.CapacityLimiter | None, abandon_on_cancel: bool
+) -> T:
+    """In a thread. Raises :class:`NoThread` where there is none."""
     begun = False
 
     def run() -> T:
@@ -78,5 +80,4 @@ async def in_thread_or_here(
     except RuntimeError:
         if begun:
             raise
-    await trio.lowlevel.checkpoint()
-    return work(*args)
+    raise NoThread

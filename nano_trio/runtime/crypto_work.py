@@ -150,7 +150,7 @@ def _is_refusal(error: Exception) -> bool:
 
 
 def _unavailable(error: OSError) -> str:
-    """No thread, or no process, was to be had."""
+    """No thread, no process or no file was to be had."""
     _log.warning("an app's cryptography failed", reason=str(error))
     return f"OperationError\n{error.strerror or error}"
 
@@ -240,7 +240,7 @@ class Work:
     async def _perform(self, operation: int, job: _Job) -> None:
         try:
             await self._compute(job)
-        except (NoThread, BlockingIOError) as error:
+        except OSError as error:
             job.result = _unavailable(error)
         self._finished[operation] = job
         # Another turn has begun or will: what it computes at once counts anew.
@@ -300,7 +300,7 @@ async def _for_turn(weight: Weight, compute: Callable[[], Any], limit_ns: int) -
         async with _processors():
             try:
                 return await _in_process(compute, limit_ns)
-            except (NoThread, BlockingIOError) as error:
+            except OSError as error:
                 return _unavailable(error), 0
     clock = _Clock()
     outcome: tuple[Any, int] = None, limit_ns

@@ -30,8 +30,7 @@ _HREF = re.compile(r"([^:]*):(?:(//[^/?#]*)|(?:/\.)?(?=//))?([^?#]*)((?:\?[^#]*)
 _DRIVE_NAME = re.compile("file://[^/]*/[A-Za-z][:|]")
 _DRIVE = re.compile(r"[A-Za-z][:|]\Z")
 _DRIVE_AHEAD = re.compile(r"[A-Za-z][:|](?:[/\\]|\Z)")
-_SINGLE_DOT = frozenset((".", "%2e", "%2E"))
-_DOUBLE_DOT = re.compile(r"(?:\.|%2e){2}\Z", re.IGNORECASE)
+_DOT_SEGMENT = re.compile(r"(?:(?<=/)|\A)(?:(\.|%2e)|(?:\.|%2e){2})(?=/|\Z)", re.IGNORECASE)
 _AROUND = "".join(map(chr, range(0x21)))
 _BREAKS = str.maketrans("", "", "\t\n\r")
 _UNSAFE = {byte: f"%{byte:02X}" for byte in range(256) if not 0x20 < byte < 0x7F or byte in b'"#<>?`{}'}
@@ -204,19 +203,24 @@ def _path(text: str, scheme: str, folder: list[str] | None = None) -> str:
     names = folder if folder is not None else []
     if scheme in _SPECIAL:
         text = text.replace("\\", "/")
-    pieces = _encode_path(text.removeprefix("/")).split("/")
-    last = len(pieces) - 1
-    for at, piece in enumerate(pieces):
-        if _DOUBLE_DOT.match(piece):
+    text = _encode_path(text.removeprefix("/"))
+    # Only segments of dots are looked at one by one: a text may have ten thousands.
+    at = 0
+    for dots in _DOT_SEGMENT.finditer(text):
+        if dots.start() > at:
+            _add(names, text[at : dots.start() - 1], scheme)
+        if dots[1] is None:
             _shorten(names, scheme)
-            piece = ""
-        elif piece in _SINGLE_DOT:
-            piece = ""
-        else:
-            if scheme == "file" and not names and _DRIVE.match(piece):
-                piece = f"{piece[0]}:"
-            names.append(piece)
-            continue
-        if at == last:
-            names.append("")
+        at = dots.end() + 1
+    if at > len(text):
+        names.append("")
+    else:
+        _add(names, text[at:], scheme)
     return "/" + "/".join(names)
+
+
+def _add(names: list[str], segments: str, scheme: str) -> None:
+    more = segments.split("/")
+    if scheme == "file" and not names and _DRIVE.match(more[0]):
+        more[0] = f"{more[0][0]}:"
+    names += more

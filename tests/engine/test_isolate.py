@@ -461,7 +461,6 @@ async def test_memory_returns_after_ten_thousand_isolates(scheduler: CpuSchedule
         await trio.lowlevel.checkpoint()
     await heaps_freed(scheduler)
     after = allocated()
-    print(after.size - before.size, after.blocks - before.blocks)
     # A leak of even one context in a thousand would be 900 kB, and a block of each isolate's ten thousand blocks.
     assert after.size - before.size < 200_000
     assert after.blocks - before.blocks < 2000
