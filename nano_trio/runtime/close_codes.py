@@ -6,6 +6,7 @@ from typing import Final
 
 __all__ = [
     "ABNORMAL",
+    "BAD_GATEWAY",
     "GOING_AWAY",
     "INTERNAL_ERROR",
     "INVALID_DATA",
@@ -32,6 +33,7 @@ TOO_BIG: Final = 1009
 INTERNAL_ERROR: Final = 1011
 SERVICE_RESTART: Final = 1012
 TRY_AGAIN: Final = 1013
+BAD_GATEWAY: Final = 1014
 _NO_TLS: Final = 1015
 
 UNSENT: Final = frozenset((NO_CODE, ABNORMAL, _NO_TLS))

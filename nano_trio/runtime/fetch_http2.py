@@ -34,6 +34,7 @@ from nano_trio.runtime.fetch_http2_fields import (
     MOST_HEADER_BYTES,
     check_interim,
     check_trailers,
+    length_of,
     read_head,
     request_fields,
 )
@@ -145,11 +146,12 @@ class Http2Connection:
             await self._wait_to_begin()
         has_content = body is not None and (body.receive is not None or bool(body.content))
         number: int = self._h2.get_next_available_stream_id()
-        stream = _Stream(self, number, self._new_held(), ended_upload=not has_content)
+        stream = _Stream(self, number, request.method, self._new_held(), ended_upload=not has_content)
         try:
             self._h2.send_headers(number, headers, end_stream=not has_content)
         except h2.exceptions.ProtocolError as error:
             raise FetchError("ERR_INVALID_REQUEST", f"the request cannot be sent: {error}") from None
+        self._h2.leave_length(number)
         self._streams[number] = stream
         self._gate.requested()
         self.flush()
@@ -177,7 +179,8 @@ class Http2Connection:
             self._released(self)
             raise
         self._beginning -= 1
-        if not self.is_usable():
+        # The server may meanwhile have said that it takes fewer at a time.
+        if not self.has_room():
             raise FetchError("ERR_STREAM_REFUSED", "the connection takes no further requests")
 
     # -- for streams -------------------------------------------------------------------------------------------------
@@ -337,8 +340,13 @@ _HEADS = (h2.events.ResponseReceived, h2.events.InformationalResponseReceived, h
 class _Stream(Response):
     """One exchange."""
 
-    def __init__(self, connection: Http2Connection, number: int, held: Held, *, ended_upload: bool) -> None:
+    def __init__(
+        self, connection: Http2Connection, number: int, method: str, held: Held, *, ended_upload: bool
+    ) -> None:
         self.number = number
+        self._method = method
+        self._length: int | None = None
+        """Bytes of the body that are still to come, where the head told."""
         self._held = held
         self._waiting = 0
         self.status = 0
@@ -407,13 +415,17 @@ class _Stream(Response):
         elif isinstance(event, h2.events.DataReceived):
             self._take(bytes(event.data or b""), event.flow_controlled_length or 0)
         elif isinstance(event, h2.events.StreamEnded):
+            if self._length and self._error is None:
+                self.fail(FetchError("ERR_INCOMPLETE_BODY", "the server ended the body before its Content-Length"))
+                return
             self._ended = True
             if self._uploaded:
                 self._connection.forget(self, reset=False)
         elif isinstance(event, h2.events.StreamReset):
-            if self._ended or event.error_code == h2.errors.ErrorCodes.NO_ERROR:
-                # The response is complete; the server wants no more of the request.
+            if self._ended:
+                # The response is complete; the server wants no more of the request (RFC 9113 section 8.1).
                 self.over = True
+                self._upload_scope.cancel()
             else:
                 self.fail(_reset(event.error_code))
         elif isinstance(event, h2.events.WindowUpdated):
@@ -426,7 +438,10 @@ class _Stream(Response):
     def _take_head(self, event: h2.events.Event) -> None:
         fields = getattr(event, "headers", None) or []
         if isinstance(event, h2.events.ResponseReceived):
-            self.status, self.headers = read_head(fields)
+            status, headers = read_head(fields)
+            length = length_of(headers)
+            self._length = length if self._method != "HEAD" and status not in (204, 304) else None
+            self.status, self.headers = status, headers
         elif isinstance(event, h2.events.InformationalResponseReceived):
             check_interim(fields)
         else:
@@ -437,6 +452,12 @@ class _Stream(Response):
         if not data:
             self._connection.acknowledge(self, size)
             return
+        if self._length is not None:
+            self._length -= len(data)
+            if self._length < 0:
+                self._connection.acknowledge(self, size)
+                self.fail(FetchError("ERR_PROTOCOL", "the server sent more of a body than its Content-Length says"))
+                return
         if not self._held.may_be(self._waiting + len(data)):
             self._connection.acknowledge(self, size)
             why = "the bodies that wait to be read at this time take more than memory_mb"

@@ -12,9 +12,18 @@ import hpack
 
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_messages import Headers, WireRequest
-from nano_trio.runtime.http2_hpack import Field
+from nano_trio.runtime.http2_hpack import CONNECTION_SPECIFIC, Field, is_field_name
+from nano_trio.runtime.http_syntax import agreed_length
 
-__all__ = ["MOST_FIELDS", "MOST_HEADER_BYTES", "check_interim", "check_trailers", "read_head", "request_fields"]
+__all__ = [
+    "MOST_FIELDS",
+    "MOST_HEADER_BYTES",
+    "check_interim",
+    "check_trailers",
+    "length_of",
+    "read_head",
+    "request_fields",
+]
 
 MOST_HEADER_BYTES = 256 * 1024
 """Of a response's field list, as SETTINGS_MAX_HEADER_LIST_SIZE counts."""
@@ -23,10 +32,8 @@ _SECRET = frozenset((b"authorization", b"proxy-authorization"))
 _SHORT_COOKIE = 20
 """One so short might be guessed from how well it is compressed (RFC 7541 section 7.1.3)."""
 
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _VALUE = re.compile(rb"(?:[^\0\r\n\t ](?:[^\0\r\n]*[^\0\r\n\t ])?)?").fullmatch
 _STATUS = re.compile(rb"[1-9][0-9][0-9]").fullmatch
-_CONNECTION_SPECIFIC = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
 
 
 def request_fields(request: WireRequest, length: int | None) -> list[Field]:
@@ -59,6 +66,14 @@ def read_head(fields: list[Field]) -> tuple[int, Headers]:
     return status, headers
 
 
+def length_of(headers: Headers) -> int | None:
+    """Of a response's content, where its head tells. Raises :class:`FetchError` for what is no length."""
+    try:
+        return agreed_length(value for name, value in headers if name == b"content-length")
+    except ValueError as error:
+        raise _broken(f"a response of which {error}") from None
+
+
 def check_interim(fields: list[Field]) -> None:
     """A head before the head: nobody wants to know of it, if it is one. Raises :class:`FetchError`."""
     read_head(fields)
@@ -73,9 +88,9 @@ def _check(fields: list[Field]) -> None:
     for name, value in fields:
         if name[:1] == b":":
             raise _broken(f"the pseudo-header field {name[:40]!r} in a wrong place")
-        if _NAME(name) is None or _VALUE(value) is None:
+        if is_field_name(name) is None or _VALUE(value) is None:
             raise _broken(f"a header field that is none: {name[:40]!r}")
-        if name in _CONNECTION_SPECIFIC:
+        if name in CONNECTION_SPECIFIC:
             raise _broken(f"the field {name.decode()} belongs to HTTP/1.1")
 
 

@@ -25,7 +25,7 @@ import attrs
 
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.http1_framing import ChunkedBody, LengthBody, ProtocolError
-from nano_trio.runtime.http_syntax import TOKEN_CHARACTER
+from nano_trio.runtime.http_syntax import TOKEN_CHARACTER, agreed_length
 
 __all__ = ["MAX_HEADERS", "MAX_HEAD_BYTES", "ResponseHead", "ResponseReader"]
 
@@ -33,13 +33,13 @@ MAX_HEAD_BYTES = 256 * 1024
 MAX_HEADERS = 2000
 """Fields of a head: more than an app may send (``headerlist.js``) it is not told, either."""
 _MAX_TRAILERS_BYTES = 16 * 1024
+_LEAST_TRAILER = 16
 
 _BEGINNING = b"HTTP/1."
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*+))?\r?\n").match
 _FIELDS = re.compile(rb"(?m)^(%b++):[\t ]*+([^\0\n\v\f\r]*+)\r?\n" % TOKEN_CHARACTER.encode()).findall
 _FOLD = re.compile(rb"\r?\n[\t ]++")
-_LENGTH = re.compile(rb"[0-9]{1,19}").fullmatch
 _PIECES_AT_HAND = 4
 """What is looked at of a body to see whether all of it is here."""
 _WITHOUT_CONTENT = frozenset((204, 304))
@@ -70,6 +70,10 @@ class _Chunks(ChunkedBody):
 
     def _extension(self, count: int) -> None:
         pass
+
+    def _spend(self, count: int) -> None:
+        # A field takes a microsecond, however short it is.
+        super()._spend(max(count, _LEAST_TRAILER))
 
 
 class _UntilClosed:
@@ -177,22 +181,23 @@ class ResponseReader:
         """Decide how long the body is, RFC 9112 section 6.3."""
         lengths: list[bytes] = []
         codings: list[bytes] = []
-        persists = head.since_1_1
+        options: list[bytes] = []
         for name, value in head.headers:
             if name == b"content-length":
-                lengths += [length.strip(b" \t") for length in value.split(b",")]
+                lengths.append(value)
             elif name == b"transfer-encoding":
                 codings.append(value.lower())
-            elif name == b"connection" and b"close" in [option.strip(b" \t") for option in value.lower().split(b",")]:
-                persists = False
-        length = lengths[0] if lengths else None
-        if length is not None and _LENGTH(length) is None:
-            raise _malformed("its Content-Length is no number of bytes")
-        if len(lengths) > 1:
-            if len(set(lengths)) > 1:
-                raise _malformed("its Content-Lengths differ")
+            elif name == b"connection":
+                options += [option.strip(b" \t") for option in value.lower().split(b",")]
+        try:
+            length = agreed_length(lengths)
+        except ValueError as error:
+            raise _malformed(str(error)) from None
+        if length is not None and (len(lengths) > 1 or b"," in lengths[0]):
             head.headers[:] = [field for field in head.headers if field[0] != b"content-length"]
-            head.headers.append((b"content-length", lengths[0]))
+            head.headers.append((b"content-length", b"%d" % length))
+        # Section 9.3.
+        persists = b"close" not in options and (head.since_1_1 or b"keep-alive" in options)
         if codings and codings != [b"chunked"]:
             raise _malformed("a Transfer-Encoding that is not only chunked")
         if codings and (length is not None or not head.since_1_1):
@@ -202,7 +207,7 @@ class ResponseReader:
         elif codings:
             self._body = _Chunks()
         elif length is not None:
-            self._body = LengthBody(int(length))
+            self._body = LengthBody(length)
         else:
             self._body = _UntilClosed()
             persists = False

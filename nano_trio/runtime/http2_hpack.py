@@ -13,6 +13,7 @@ anybody. So of the package only the tables are used, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,12 +23,25 @@ from hpack.hpack import encode_integer
 from hpack.huffman_table import HUFFMAN_COMPLETE, HUFFMAN_EMIT_SYMBOL, HUFFMAN_FAIL, HUFFMAN_TABLE
 from hpack.table import HeaderTable
 
-__all__ = ["Field", "FrugalDecoder", "FrugalEncoder", "Table", "decode_huffman"]
+__all__ = [
+    "CONNECTION_SPECIFIC",
+    "OVERHEAD",
+    "Field",
+    "FrugalDecoder",
+    "FrugalEncoder",
+    "Table",
+    "decode_huffman",
+    "is_field_name",
+]
 
 Field = tuple[bytes, bytes]
 
-_OVERHEAD = 32
+OVERHEAD = 32
 """What a field counts beside its name and value (RFC 9113 section 6.5.2)."""
+CONNECTION_SPECIFIC = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
+"""Fields that no message may have (RFC 9113 section 8.2.2)."""
+is_field_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
+"""Section 8.2.1."""
 _MOST_TABLE = 4096
 _MOST_INDEXED = 1024
 """Bytes of a field that may stand in the table: larger ones would only push out the others."""
@@ -185,7 +199,7 @@ class FrugalDecoder(hpack.Decoder):
                     raise InvalidTableSizeError("a change of the table's size that may not be")
                 self.header_table_size = new
                 continue
-            size += len(field[0]) + len(field[1]) + _OVERHEAD
+            size += len(field[0]) + len(field[1]) + OVERHEAD
             fields.append(field)
             if size > self.max_header_list_size or len(fields) > self._most_fields:
                 raise OversizedHeaderListError("too many fields, or too large ones")

@@ -14,6 +14,10 @@ Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
 _RECEIVING = (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL)
 
 
+def _nothing(_: object) -> None:
+    pass
+
+
 class Http2State(h2.connection.H2Connection):
     """h2's connection; :meth:`release` it when the connection is closed."""
 
@@ -29,6 +33,10 @@ class Http2State(h2.connection.H2Connection):
         window.current_window_size -= size
         all_windows.current_window_size -= size
         return True
+
+    def leave_length(self, number: int) -> None:
+        """Do not hold what comes on a stream to its Content-Length: h2 ends the connection where it is wrong."""
+        self.streams[number]._initialize_content_length = _nothing  # type: ignore[method-assign, assignment]
 
     @property
     def unsent(self) -> int:

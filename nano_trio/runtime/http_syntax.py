@@ -6,12 +6,14 @@ Patterns of regular expressions, for the larger ones that are built of them, and
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 __all__ = [
     "FIELD_CHARACTER",
     "HOP_BY_HOP",
     "TOKEN",
     "TOKEN_CHARACTER",
+    "agreed_length",
     "content_length",
     "is_authority",
     "is_field_value",
@@ -35,6 +37,7 @@ is_field_value = re.compile(f"{FIELD_CHARACTER}*").fullmatch
 # Names of the DNS have at most 253 octets. To read Punycode takes a time that grows with the square of its length.
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?").fullmatch
 _LENGTH = re.compile(r"[0-9]{1,18}").fullmatch
+_RESPONSE_LENGTH = re.compile(rb"[0-9]{1,19}").fullmatch
 
 
 def members(value: str) -> list[str]:
@@ -46,6 +49,22 @@ def content_length(value: str) -> int | None:
     """The bytes that a Content-Length field tells; None where it tells nothing, or more than there can be."""
     text = value.strip(" \t")
     return int(text) if _LENGTH(text) else None
+
+
+def agreed_length(values: Iterable[bytes]) -> int | None:
+    """The bytes that a response's Content-Length fields tell, which may repeat one another (RFC 9110 section 8.6).
+
+    None where there are none. Raises ValueError for what is no length, and where they differ.
+    """
+    lengths = {length.strip(b" \t") for value in values for length in value.split(b",")}
+    if not lengths:
+        return None
+    length = lengths.pop()
+    if lengths:
+        raise ValueError("its Content-Lengths differ")
+    if _RESPONSE_LENGTH(length) is None:
+        raise ValueError("its Content-Length is no number of bytes")
+    return int(length)
 
 
 def is_authority(text: str) -> bool:

@@ -25,6 +25,7 @@ import attrs
 import trio
 from wsproto.frame_protocol import CloseReason, Frame, FrameProtocol, Opcode, ParseFailed
 
+from nano_trio.runtime.close_codes import BAD_GATEWAY
 from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.held import Held
 from nano_trio.runtime.net_connect import Connected, Origin
@@ -49,7 +50,6 @@ _FRAMES_AT_ONCE = 64
 _QUEUE_BYTES = 1 << 20
 _QUEUE_EVENTS = 256
 
-_BAD_GATEWAY = 1014
 _REASONS = {
     CloseReason.PROTOCOL_ERROR: "the server violated the WebSocket protocol",
     CloseReason.INVALID_FRAME_PAYLOAD_DATA: "the server sent data that cannot be decoded",
@@ -62,7 +62,7 @@ class Frames(FrameProtocol):
 
     def _process_close(self, frame: Frame) -> Frame:
         payload = cast(bytes, frame.payload)
-        if payload[:2] != _BAD_GATEWAY.to_bytes(2, "big"):
+        if payload[:2] != BAD_GATEWAY.to_bytes(2, "big"):
             return super()._process_close(frame)
         known = Frame(
             frame.opcode,
@@ -71,7 +71,7 @@ class Frames(FrameProtocol):
             frame.message_finished,
         )
         _, reason = cast(tuple[int, str], super()._process_close(known).payload)
-        return Frame(frame.opcode, (_BAD_GATEWAY, reason), frame.frame_finished, frame.message_finished)
+        return Frame(frame.opcode, (BAD_GATEWAY, reason), frame.frame_finished, frame.message_finished)
 
 
 @attrs.frozen

@@ -24,23 +24,27 @@ from typing import Any
 import hpack
 
 from nano_trio.actors.messages import OutgoingResponse
-from nano_trio.runtime.http2_hpack import Field, FrugalDecoder, FrugalEncoder
+from nano_trio.runtime.http2_hpack import (
+    CONNECTION_SPECIFIC,
+    OVERHEAD,
+    Field,
+    FrugalDecoder,
+    FrugalEncoder,
+    is_field_name,
+)
+from nano_trio.runtime.http_syntax import HOP_BY_HOP
 from nano_trio.web.http1 import Head, ProtocolError, make_head
 from nano_trio.web.response_head import BadResponse, Framing, check_field, date_line, framing_of
 from nano_trio.web.settings import Limits
 
 __all__ = ["Block", "FieldDecoder", "FieldEncoder", "Malformed", "ResponseFields", "response_fields"]
 
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?").fullmatch
 _TARGET = re.compile(rb"/[!-~]*|\*").fullmatch
 _VISIBLE = re.compile(rb"[!-~]+").fullmatch
-_CONNECTION_SPECIFIC = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
 _PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _UPGRADE = (("connection", "Upgrade"), ("upgrade", "websocket"))
 
-_OVERHEAD = 32
-"""What a field counts beside its name and value (RFC 9113 section 6.5.2)."""
 _HARD_LIMIT = 4
 """A list of so many times the limit's size is not even decoded to its end."""
 _MOST_FIELDS = 4096
@@ -84,7 +88,7 @@ class Block:
 
 
 def _size(fields: Iterable[Field]) -> int:
-    return sum(len(name) + len(value) + _OVERHEAD for name, value in fields)
+    return sum(len(name) + len(value) + OVERHEAD for name, value in fields)
 
 
 def _split(fields: Iterable[Field]) -> tuple[dict[bytes, bytes], list[Field]]:
@@ -103,11 +107,11 @@ def _split(fields: Iterable[Field]) -> tuple[dict[bytes, bytes], list[Field]]:
                 raise Malformed(f"invalid {name.decode()}")
             pseudo[name] = value
             continue
-        if _NAME(name) is None:
+        if is_field_name(name) is None:
             raise Malformed("invalid field name")
         if _VALUE(value) is None:
             raise Malformed("invalid field value")
-        if name in _CONNECTION_SPECIFIC:
+        if name in CONNECTION_SPECIFIC:
             raise Malformed(f"the field {name.decode()} belongs to HTTP/1.1")
         if name == b"te" and value.lower() != b"trailers":
             raise Malformed("TE may only say trailers")
@@ -123,11 +127,11 @@ def _head(fields: Sequence[Field], limits: Limits, scheme: bytes) -> Head:
     pseudo, others = _split(fields)
     method = pseudo.get(b":method")
     authority = pseudo.get(b":authority")
-    if not method or not _NAME(method.lower()):
+    if not method or not is_field_name(method.lower()):
         raise Malformed("no :method, or an invalid one")
     protocol = pseudo.get(b":protocol")
     if protocol is not None:
-        if method != b"CONNECT" or not _NAME(protocol.lower()):
+        if method != b"CONNECT" or not is_field_name(protocol.lower()):
             raise Malformed(":protocol without CONNECT, or an invalid one")
         method = b"GET"
     elif method == b"CONNECT":
@@ -250,9 +254,7 @@ _UNINDEXED = frozenset((b"age", b"content-length", b"etag", b"last-modified", b"
 _KNOWN: dict[tuple[str, str], Field] = {}
 _MOST_KNOWN = 1024
 _KNOWN_BYTES = 256
-_DROPPED = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "trailer", "te", "upgrade", "http2-settings")
-)
+_DROPPED = HOP_BY_HOP | {"http2-settings"}
 _SPECIAL = _DROPPED | {"content-length", "date", "x-request-id"}
 _STATUS: dict[int, Field] = {}
 

@@ -332,6 +332,8 @@ def head(*fields: tuple[bytes, bytes]) -> bytes:
         [(b":status", b"200"), (b"x-a", b"b\r\nx: y")],
         [(b":status", b"200"), (b"", b"b")],
         [(b":status", b"200"), (b"transfer-encoding", b"chunked")],
+        [(b":status", b"200"), (b"content-length", b"1_0")],
+        [(b":status", b"200"), (b"content-length", b"1"), (b"content-length", b"2")],
     ],
 )
 async def test_responses_that_are_none(answering: Answering, fields: list[tuple[bytes, bytes]]) -> None:
@@ -340,6 +342,35 @@ async def test_responses_that_are_none(answering: Answering, fields: list[tuple[
         name, message, code = await js.failure("await fetch(url);", url=url)
         assert (name, code) == ("TypeError", "ERR_PROTOCOL"), message
         assert js.open_fetches == 0
+        assert js.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "length", "frames", "expected"),
+    [
+        (b"200", b"5", frame(_DATA, 0, 1, b"hel") + frame(_DATA, _END_STREAM, 1, b"lo"), "hello"),
+        (b"200", b"5", frame(_DATA, 0, 1, b"hello") + frame(_DATA, 0, 1, b"!"), "ERR_PROTOCOL"),
+        (b"200", b"5", frame(_DATA, _END_STREAM, 1, b"hell"), "ERR_INCOMPLETE_BODY"),
+        (b"200", b"5", frame(_DATA, _END_STREAM, 1), "ERR_INCOMPLETE_BODY"),
+        (b"304", b"5", frame(_DATA, _END_STREAM, 1), ""),
+        (b"200", b"5, 5", frame(_DATA, _END_STREAM, 1, b"hello"), "hello"),
+    ],
+)
+async def test_a_wrong_length_costs_its_stream(
+    answering: Answering, status: bytes, length: bytes, frames: bytes, expected: str
+) -> None:
+    answer = frame(_HEADERS, _END_HEADERS, 1, head((b":status", status), (b"content-length", length)))
+    async with answering(answer + frames) as (js, url):
+        source = "try { return await (await fetch(url)).text(); } catch (error) { return error.cause.code; }"
+        assert await js.run(source, url=url) == expected
+        assert js.open_fetches == 0
+        assert js.connections == 1
+
+
+async def test_a_stream_that_a_server_resets_without_an_error_is_not_at_its_end(answering: Answering) -> None:
+    half = frame(_HEADERS, _END_HEADERS, 1, _OK) + frame(_DATA, 0, 1, b"half")
+    async with answering(half + frame(_RST, 0, 1, bytes(4))) as (js, url):
+        assert (await js.failure("await (await fetch(url)).text();", url=url))[2] == "ECONNRESET"
         assert js.connections == 1
 
 

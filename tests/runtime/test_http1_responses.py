@@ -190,6 +190,8 @@ _FIELDS = b"a:\r\n"
         (_OK + b"content-length: 2\r\nconnection: closer\r\n\r\nok", "GET", True),
         (_OK + b"content-length: 2, 2\r\n\r\nok", "GET", True),
         (b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", "GET", False),
+        (b"HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 2\r\n\r\nok", "GET", True),
+        (b"HTTP/1.0 200 OK\r\nconnection: keep-alive, close\r\ncontent-length: 2\r\n\r\nok", "GET", False),
         (b"HTTP/1.7 200 OK\r\ncontent-length: 2\r\n\r\nok", "GET", True),
         (b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "GET", False),
         (_CHUNKED + b"2\r\nok\r\n0\r\n\r\n", "GET", True),
@@ -321,8 +323,11 @@ def test_a_size_line_of_the_greatest_length_wherever_it_is_cut(size: int) -> Non
 def test_extensions_are_bounded_for_each_chunk_and_trailers_in_all() -> None:
     chunk = b"2;" + b"e" * 16_000 + b"\r\nok\r\n"
     assert read([_CHUNKED + chunk * 20 + b"0\r\n\r\n"])[0][-2:] == [b"ok" * 20, "end"]
-    assert read([_CHUNKED + b"0\r\n" + b"a: b\r\n" * 2730 + b"\r\n"])[0][-1] == "end"
-    assert read([_CHUNKED + b"0\r\n" + b"a: b\r\n" * 2731 + b"\r\n"])[0][-1] == "ERR_PROTOCOL"
+    line = b"a: " + b"b" * 59 + b"\r\n"
+    assert read([_CHUNKED + b"0\r\n" + line * 256 + b"\r\n"])[0][-1] == "end"
+    assert read([_CHUNKED + b"0\r\n" + line * 257 + b"\r\n"])[0][-1] == "ERR_PROTOCOL"
+    assert read([_CHUNKED + b"0\r\n" + b"a: b\r\n" * 1024 + b"\r\n"])[0][-1] == "end"
+    assert read([_CHUNKED + b"0\r\n" + b"a: b\r\n" * 1025 + b"\r\n"])[0][-1] == "ERR_PROTOCOL"
 
 
 def test_a_piece_is_of_so_many_chunks_that_others_have_their_turn() -> None:
