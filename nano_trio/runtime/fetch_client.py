@@ -42,8 +42,9 @@ BODY_TIMEOUT_S = 300.0
 """The longest wait for the next piece of a body."""
 _SWEEP_S = 5.0
 _MOST_REDIRECTS = 20
-_LONGEST_LOCATION = 32768
-"""Bytes. To resolve more would take longer than a slice; servers take no such targets."""
+_LONGEST_REDIRECT = 32768
+"""Of a Location and the URL that it is relative to. To resolve more would take too long, and each redirect may add to
+the last; servers take no such targets."""
 _ATTEMPTS = 3
 """Connections that a request is tried on where servers close those they had kept open."""
 _DRAIN_BYTES = 16384
@@ -443,8 +444,9 @@ def _location(url: str, response: Response) -> str | None:
     values = [value for name, value in response.headers if name.lower() == b"location"]
     if not values:
         return None
-    if len(values[0]) > _LONGEST_LOCATION:
-        raise FetchError("ERR_INVALID_REDIRECT", f"{url} redirects to a URL of more than {_LONGEST_LOCATION} bytes")
+    if len(values[0]) + len(url) > _LONGEST_REDIRECT:
+        why = f"a redirect and the URL that it comes from have more than {_LONGEST_REDIRECT} characters"
+        raise FetchError("ERR_INVALID_REDIRECT", why)
     try:
         text = values[0].decode("utf-8")
     except UnicodeDecodeError:

@@ -81,7 +81,7 @@ class Http1Connection:
 
     def is_usable(self) -> bool:
         """Whether an idle connection can be used again: nothing may have come, not even the server's goodbye."""
-        return not self.closed and not self._connected.socket.is_readable()
+        return not self.closed and not self._connected.has_more()
 
     async def exchange(self, request: WireRequest) -> Response:
         """Send a request and wait for the response's head. Raises :class:`FetchError`, and is closed then."""
@@ -150,18 +150,27 @@ class Http1Connection:
                         if left < 0:
                             raise FetchError("ERR_BODY_LENGTH", "the request's body is longer than its length")
                     for part in (piece,) if left is not None else _chunk(piece):
-                        with NetworkErrors("sending the request"):
-                            await self._connected.stream.send_all(part)
+                        await self._send_part(part)
                 if left:
                     raise FetchError("ERR_BODY_LENGTH", f"the request's body is {left} bytes shorter than its length")
                 if left is None:
-                    with NetworkErrors("sending the request"):
-                        await self._connected.stream.send_all(b"0\r\n\r\n")
+                    await self._send_part(b"0\r\n\r\n")
                 self._is_sent = True
+            except _NotWanted:
+                pass
             except FetchError as error:
-                if error.code not in ("EPIPE", "ECONNRESET"):
-                    self._fail_upload(error)
+                self._fail_upload(error)
         self._upload_ended(scope)
+
+    async def _send_part(self, part: bytes) -> None:
+        """Send some of the body. What its source raises may have the same code: so this is told apart."""
+        try:
+            with NetworkErrors("sending the request"):
+                await self._connected.stream.send_all(part)
+        except FetchError as error:
+            if error.code in ("EPIPE", "ECONNRESET"):
+                raise _NotWanted from None
+            raise
 
     def _fail_upload(self, error: FetchError) -> None:
         self._upload_error = error.again()
@@ -181,6 +190,7 @@ class Http1Connection:
                 return head
             if head.status == 101:
                 raise FetchError("ERR_PROTOCOL", "the server switched protocols, which was not asked for")
+            self._steps = _UNPACED  # it may have had thousands of fields, and the next one may as well
         raise FetchError("ERR_PROTOCOL", "the server sent no response")
 
     async def next_piece(self) -> bytes:
@@ -293,6 +303,10 @@ class Http1Response(Response):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.finished()
+
+
+class _NotWanted(Exception):
+    """The server takes no more of the request. What it has answered, if anything, says why."""
 
 
 def _head_of(request: WireRequest) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
+from nano_trio.runtime.fetch_errors import FetchError
 from nano_trio.runtime.fetch_http1 import Http1Connection
 from nano_trio.runtime.held import Held
 from nano_trio.runtime.net_connect import Connector, Origin
@@ -41,6 +42,9 @@ class _Place:
         self.learning = trio.Lock()
         self.asking = 0
         """How many tasks are about to get a connection."""
+        self.failures = 0
+        """Attempts at a connection that failed while nobody knew; ``failure`` is the last one's."""
+        self.failure: FetchError | None = None
 
 
 class ConnectionPool:
@@ -78,12 +82,24 @@ class ConnectionPool:
                 return connection
             if origin.scheme != "https" or self._is_plain(place):
                 return await self._open(origin, place)
+            failures = place.failures
             async with place.learning:
                 connection = self._take(place)
                 if connection is not None:
                     return connection
+                if place.failure is not None and place.failures != failures:
+                    # Of an attempt that this one has waited for: a dead host takes each its full time to find out.
+                    raise place.failure.again()
                 if not self._is_plain(place):
-                    return await self._open(origin, place)
+                    return await self._learn(origin, place)
+
+    async def _learn(self, origin: Origin, place: _Place) -> Connection:
+        try:
+            return await self._open(origin, place)
+        except FetchError as error:
+            place.failures += 1
+            place.failure = error.again()
+            raise
 
     @staticmethod
     def _is_plain(place: _Place) -> bool:

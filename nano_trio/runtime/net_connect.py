@@ -73,6 +73,14 @@ class Connected:
     socket: trio.socket.SocketType
     http2: bool
 
+    def has_more(self) -> bool:
+        """Whether anything has come that was not read, be it the end: at the socket, or what TLS has taken from it."""
+        stream = self.stream
+        # Of records that are not deciphered yet only its own buffer knows.
+        if isinstance(stream, trio.SSLStream) and (stream.pending() or stream._incoming.pending):
+            return True
+        return self.socket.is_readable()
+
     def close(self) -> None:
         """Close the socket now; whoever waits on it gets an error. Never blocks."""
         self.socket.close()
