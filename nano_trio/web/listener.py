@@ -335,8 +335,10 @@ class Listener:
         """Draining: close the idle connections once they are all there is."""
         if len(self._idle) == len(self.connections):
             # What has come this moment is read in the next.
-            for connection in _without_input(self._idle):
-                self._idle.discard(connection)
+            closing = _without_input(self._idle)
+            # First: each of them says that it is closed, which leads here again.
+            self._idle.difference_update(closing)
+            for connection in closing:
                 connection.drain()
             if not self.connections:
                 self._empty.set()

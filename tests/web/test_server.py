@@ -154,6 +154,59 @@ async def test_a_request_that_begins_on_a_kept_connection_in_a_drain_is_answered
     pausing = Pausing()
     app = App(pausing)
     async with trio.open_nursery() as nursery:
+async def test_a_drain_closes_any_number_of_idle_connections() -> None:
+    """Hundreds led to a call within a call for each, of which Python allows a thousand."""
+    async with running(echo_app()) as server:
+        clients = [Client(await trio.open_tcp_stream("127.0.0.1", server.port)) for _ in range(400)]
+        for client in clients:
+            assert (await client.get()).status == 200
+        with trio.fail_after(30):
+            await server.drain()
+        assert server.connections == 0
+        for client in clients:
+            assert await client.closed()
+            await client.stream.aclose()
+
+
+async def test_a_request_that_begins_on_a_kept_connection_in_a_drain_is_answered_503() -> None:
+    pausing = Pausing()
+    app = App(pausing)
+    async with trio.open_nursery() as nursery:
+async def test_a_drain_closes_any_number_of_idle_connections() -> None:
+    """Hundreds led to a call within a call for each, of which Python allows a thousand."""
+    async with running(echo_app()) as server:
+        clients = [Client(await trio.open_tcp_stream("127.0.0.1", server.port)) for _ in range(400)]
+        for client in clients:
+            assert (await client.get()).status == 200
+        with trio.fail_after(30):
+            await server.drain()
+        assert server.connections == 0
+        for client in clients:
+            assert await client.closed()
+            await client.stream.aclose()
+
+
+async def test_a_drain_that_waits_for_a_handshake_alone(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
+    """With the handshake, when its time is over, the idle connection is closed as well."""
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            secured(echo_app(), tmp_path) as server,
+            encrypted(server) as idle,
+            connected(server, port_of(server)) as shaking,
+            trio.open_nursery() as nursery,
+        ):
+            await idle.get()
+            await shaking.send(b"\x16\x03")
+            await accepted(server, 2)
+            nursery.start_soon(server.drain)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert server.connections == 2
+            mock_clock.jump(1.5)
+            assert await shaking.closed()
+            assert await idle.rest() == b""
+    assert [line for line in logs if line["log_level"] not in ("debug", "info")] == []
+
+
         settings = ServerSettings(host="127.0.0.1", port=0)
         server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))
         async with connected(server) as idle, connected(server) as silent, connected(server) as busy:
