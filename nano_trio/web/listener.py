@@ -318,13 +318,11 @@ class Listener:
         self._drain({connection for connection in self.connections if not isinstance(connection, WebSocket)})
 
     def _drain(self, connections: Set[Served]) -> None:
-        silent = []
-        for connection in connections:
-            if type(connection) is Connection and connection.idle:
-                silent.append(connection)
-            else:
-                connection.drain()
-        self._idle.update(_without_input(silent))
+        silent = {connection for connection in connections if type(connection) is Connection and connection.idle}
+        for connection in connections - silent:
+            connection.drain()
+        # With the last of those others the idle ones were closed, too, where they were known to be.
+        self._idle.update(_without_input(silent & self.connections))
         self._settle()
 
     def still_serves(self, connection: Connection) -> bool:

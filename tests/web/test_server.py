@@ -7,10 +7,12 @@ import os
 import select
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import structlog
 import trio.testing
 
 from nano_trio.parent.sockets import Key
@@ -24,6 +26,7 @@ from nano_trio.web.sockets import OwnSockets, Scheme, open_sockets
 from tests.ports import free_port
 from tests.web.apps import App, Client, Pausing, accepted, begun, connected, echo_app, gone, running, text
 
+from tests.web.secure import encrypted, port_of, secured
 
 class Given(OwnSockets):
     """A parent that has some sockets open."""
@@ -186,6 +189,10 @@ async def test_a_drain_closes_any_number_of_idle_connections() -> None:
             await client.stream.aclose()
 
 
+async def test_a_request_that_begins_on_a_kept_connection_in_a_drain_is_answered_503() -> None:
+    pausing = Pausing()
+    app = App(pausing)
+    async with trio.open_nursery() as nursery:
 async def test_a_drain_that_waits_for_a_handshake_alone(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
     """With the handshake, when its time is over, the idle connection is closed as well."""
     with structlog.testing.capture_logs() as logs:
