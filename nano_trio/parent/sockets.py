@@ -159,11 +159,13 @@ class HeldSockets:
             strange = [sock for sock in strange if sock.fileno() >= 0]
             same = [sock for sock in strange if _address_of(sock) in missing]
             missing = [each for each in missing if each not in [_address_of(sock) for sock in same]]
-            if not self._copied:
-                same = [sock.dup() for sock in same]
             ports = {address[1] for _, address in missing}
-            with _shared([sock for sock in strange if _port(sock) in ports]) as reuse_port:
-                fresh = bind_all(missing, backlog, reuse_port=reuse_port)
+            with contextlib.ExitStack() as undo:
+                if not self._copied:
+                    same = [undo.enter_context(sock.dup()) for sock in same]
+                with _shared([sock for sock in strange if _port(sock) in ports]) as reuse_port:
+                    fresh = bind_all(missing, backlog, reuse_port=reuse_port)
+                undo.pop_all()
             for sock in fresh if reuse_port else ():
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
             self._held[key] = found + same + fresh
