@@ -382,10 +382,10 @@ class Server:
         """
         self.stop()
         if not await self._gone_within(self.settings.drain_timeout if timeout is None else timeout):
-            log.warning("drain deadline passed", aborted=self.connections)
             if give_up is not None:
                 await give_up()
                 await self._gone_within(_LAST_WORDS_S)
+            log.warning("drain deadline passed", aborted=self.connections)
             for listener in self._all():
                 listener.abort()
         self.over.set()
