@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import structlog
@@ -257,6 +258,24 @@ async def test_the_first_request_of_a_connection_accepted_before_a_drain_is_serv
 async def test_who_waits_to_be_accepted_when_a_drain_begins_is_served(asks: bool) -> None:
     """The system has completed the connection, and would reset it with the end of the listening socket."""
     app = App(Pausing())
+async def test_who_waits_at_a_port_that_a_change_gives_up_is_served() -> None:
+    async with running(App(Pausing())) as server:
+        before, port = server.port, free_port()
+        opening = await server.prepare(attrs.evolve(server.settings, port=port), set())
+        # In one step of this task: the server has no chance to accept.
+        waiting = [socket.create_connection(("127.0.0.1", before)) for _ in range(40)]
+        for sock in waiting:
+            sock.sendall(b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+        await server.commit(opening)
+        assert server.port == port
+        for sock in waiting:
+            sock.setblocking(False)
+            async with trio.SocketStream(trio.socket.from_stdlib_socket(sock)) as stream:
+                assert (await Client(stream).reply()).status == 200
+        with pytest.raises(OSError, match="connect"):
+            await trio.open_tcp_stream("127.0.0.1", before)
+
+
     async with trio.open_nursery() as nursery:
         settings = ServerSettings(host="127.0.0.1", port=0)
         server: Server = await nursery.start(serve, settings, Router([Route(app, default=True)]))

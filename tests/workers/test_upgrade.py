@@ -55,7 +55,7 @@ def test_a_worker_that_speaks_otherwise_is_refused_and_the_others_serve(installe
     kill_one(running)
     line = running.wait_for("is of nano-trio 99.0.0")
     assert f"installed while the server ran ({nano_trio.__version__}): restart the server" in line
-    assert "next_in_s=30" in line
+    assert float(line.rpartition("next_in_s=")[2]) > 20
     assert [get(port) for _ in range(10)] == [(200, "hello")] * 10
     assert len(workers_of(running)) == 1
     running.process.terminate()
