@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import trio
 
+from nano_trio.engine.threads import NoThread
 from nano_trio.parent.sockets import HeldSockets, Key, bind_all
 
 __all__ = ["OwnSockets", "Scheme", "SocketSource", "kept_free", "open_sockets", "resolve"]
@@ -63,9 +64,12 @@ class OwnSockets:
 async def resolve(host: str | None, port: int) -> list[tuple[int, tuple[Any, ...]]]:
     """The addresses that ``host`` stands for (None: all of IPv4 and IPv6), each with its family; IPv4 first.
 
-    Raises OSError where there is none.
+    Raises OSError where there is none, and for a name where no thread can be had to look it up.
     """
-    infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:
+        infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except RuntimeError:  # Python's, for a thread that cannot be started
+        raise NoThread from None
     addresses = {(int(family), address) for family, _, _, _, address in infos}
     if not addresses:
         raise OSError(f"no address to listen on for host {host!r}")
