@@ -232,15 +232,7 @@ class Listener:
                         await trio.sleep(_RETRY_S)
                         break
                     continue
-                short = client.fileno() >= descriptors.for_clients()
-                self.counts.accepted += 1
-                try:
-                    client.setblocking(False)
-                    with contextlib.suppress(OSError):
-                        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    self._begin(client, _remote(address))
-                except OSError:
-                    client.close()
+                short = not self._take_in(client, address)
                 if short:
                     break
 
@@ -250,16 +242,27 @@ class Listener:
         for _ in range(min(self._backlog + 1, self._connection_limits.room(self.reactor.now))):
             try:
                 client, address = self.sock.accept()
-            except OSError:  # there is none, or none can be had
+            except (BlockingIOError, InterruptedError):
                 break
-            self.counts.accepted += 1
-            try:
-                client.setblocking(False)
-                with contextlib.suppress(OSError):
-                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._begin(client, _remote(address))
-            except OSError:
-                client.close()
+            except OSError as error:
+                if error.errno in _FATAL or error.errno in descriptors.EXHAUSTED:
+                    break
+                continue
+            if not self._take_in(client, address):
+                break
+
+    def _take_in(self, client: socket.socket, address: object) -> bool:
+        """A connection was accepted. Whether there are descriptors for more."""
+        more = client.fileno() < descriptors.for_clients()
+        self.counts.accepted += 1
+        try:
+            client.setblocking(False)
+            with contextlib.suppress(OSError):
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._begin(client, _remote(address))
+        except OSError:
+            client.close()
+        return more
 
     def _begin(self, client: socket.socket, peer: str) -> None:
         """A connection was accepted."""

@@ -383,6 +383,25 @@ class Faulty:
 
     def __init__(self, sock: socket.socket, errors: list[int]) -> None:
         self._sock = sock
+@pytest.mark.parametrize("code", [errno.ECONNABORTED, errno.EPERM])
+async def test_of_those_who_wait_when_a_drain_begins_one_that_fails_costs_nobody_else(code: int) -> None:
+    """Who has left, say, or is kept out by a firewall."""
+    faulty = Faulty(socket.create_server(("127.0.0.1", 0)), [])
+    async with running(App(Pausing()), sockets=Given({0: faulty})) as server:
+        async with connected(server) as before:
+            await before.get("/quick")
+        # In one step of this task: the server has no chance to accept.
+        waiting = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
+        for sock in waiting:
+            sock.sendall(b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+        faulty.errors = [code]
+        server.stop()
+        for sock in waiting:
+            sock.setblocking(False)
+            async with trio.SocketStream(trio.socket.from_stdlib_socket(sock)) as stream:
+                assert (await Client(stream).reply()).status == 200
+
+
         self.errors = errors
 
     def accept(self) -> object:
