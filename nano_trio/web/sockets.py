@@ -10,9 +10,9 @@ from typing import Any, Literal, Protocol
 import trio
 
 from nano_trio.engine.threads import NoThread
-from nano_trio.parent.sockets import HeldSockets, Key, bind_all
+from nano_trio.parent.sockets import HeldSockets, Key
 
-__all__ = ["OwnSockets", "Scheme", "SocketSource", "kept_free", "open_sockets", "resolve"]
+__all__ = ["OwnSockets", "Scheme", "SocketSource", "kept_free", "resolve"]
 
 Scheme = Literal["http", "https", "admin"]
 
@@ -74,15 +74,6 @@ async def resolve(host: str | None, port: int) -> list[tuple[int, tuple[Any, ...
     if not addresses:
         raise OSError(f"no address to listen on for host {host!r}")
     return sorted(addresses, key=lambda each: each[0])
-
-
-async def open_sockets(host: str | None, port: int, backlog: int = 1024) -> list[socket.socket]:
-    """Listen on every address that ``host`` stands for (None: all of IPv4 and IPv6).
-
-    With port 0 the system chooses one, the same for all addresses. Raises OSError when an address cannot be had; a
-    machine without IPv6 is no error as long as IPv4 works.
-    """
-    return bind_all(await resolve(host, port), backlog)
 
 
 @contextlib.asynccontextmanager
