@@ -9,11 +9,16 @@ last to hold a copy must be a worker, and it must accept what waits before it cl
 2. only then does it tell the worker (the answer to ``close``, or ``drain``), which has gone on accepting meanwhile;
 3. the worker accepts until the queue is empty, and closes its copy.
 
-Who knocks between 1 and 3, some milliseconds, is answered by nobody and knocks again after a second (TCP does): at the
-new place where the port has moved to another address, or where nobody listens, to be refused. One window stays: who is
-in the midst of the handshake at 3 is reset. That is half a round trip; on one machine, nothing. To close it is the
-system's business. Its ``net.ipv4.tcp_migrate_req`` does not: it moves connections between sockets of one address, and
-here one address is given up for another. Where there are no such filters (not Linux), 1 to 3 is a window, too.
+Who knocks between 1 and 3 is answered by nobody and knocks again after a second (TCP does): at the new place where the
+port has moved to another address, or where nobody listens, to be refused. Between them are some milliseconds; with a
+worker whose loop is held up, as long as that holds: at an end at most ``drain_timeout_s`` and four seconds.
+
+Two windows stay. Who is in the midst of the handshake at 3 is reset. That is half a round trip; on one machine,
+nothing. To close it is the system's business. Its ``net.ipv4.tcp_migrate_req`` does not: it moves connections between
+sockets of one address, and here one address is given up for another. And where only a worker listened that has died,
+and its successor does not want to, nobody is left to accept: the parent's copy is the last, and who waits there is
+reset (:meth:`HeldSockets.settle`).
+Where there are no such filters (not Linux), 1 to 3 is a window, too.
 """
 
 from __future__ import annotations
@@ -159,11 +164,13 @@ class HeldSockets:
             strange = [sock for sock in strange if sock.fileno() >= 0]
             same = [sock for sock in strange if _address_of(sock) in missing]
             missing = [each for each in missing if each not in [_address_of(sock) for sock in same]]
-            if not self._copied:
-                same = [sock.dup() for sock in same]
             ports = {address[1] for _, address in missing}
-            with _shared([sock for sock in strange if _port(sock) in ports]) as reuse_port:
-                fresh = bind_all(missing, backlog, reuse_port=reuse_port)
+            with contextlib.ExitStack() as undo:
+                if not self._copied:
+                    same = [undo.enter_context(sock.dup()) for sock in same]
+                with _shared([sock for sock in strange if _port(sock) in ports]) as reuse_port:
+                    fresh = bind_all(missing, backlog, reuse_port=reuse_port)
+                undo.pop_all()
             for sock in fresh if reuse_port else ():
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
             self._held[key] = found + same + fresh
@@ -228,7 +235,8 @@ class HeldSockets:
         self._starting.add(worker)
 
     def settle(self, worker: int) -> None:
-        """The worker has asked for all it wants; what only its predecessor wanted is closed."""
+        """The worker has asked for all it wants; what only its predecessor wanted is closed, and who waits there reset:
+        nobody is left who could accept them."""
         self._starting.discard(worker)
         for key in [key for key, users in self._users.items() if worker in users]:
             if key not in self._asked.get(worker, ()):

@@ -306,9 +306,16 @@ class _Supervisor:
         # One that did serve may die young once.
         self._again(worker, worker.failures - served)
         if worker.unfit is not None:
+            how = f"is of nano-trio {worker.unfit}, installed while the server ran ({__version__})"
+            if not any(each.alive for each in self._workers):
+                # A server that looks alive and answers nobody is restarted by nobody.
+                self._log("error", f"a worker process {how}, and there is no other: the server ends", app=app, pid=pid)
+                self._code = _FAILED
+                self._stop("no worker can serve")
+                return
             # Until the old package is back, or this process restarted, each attempt ends so.
             worker.due = time.monotonic() + _LONGEST_PAUSE_S
-            how = f"is of nano-trio {worker.unfit}, installed while the server ran ({__version__}): restart the server"
+            how += ": restart the server"
         pause = round(worker.due - time.monotonic(), 1)
         self._log("error", f"a worker process {how}", app=app, pid=pid, next_in_s=pause if pause > 0 else None)
         self._notify(f"STATUS=A worker process {how}; the next one starts")

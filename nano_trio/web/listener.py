@@ -232,15 +232,7 @@ class Listener:
                         await trio.sleep(_RETRY_S)
                         break
                     continue
-                short = client.fileno() >= descriptors.for_clients()
-                self.counts.accepted += 1
-                try:
-                    client.setblocking(False)
-                    with contextlib.suppress(OSError):
-                        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    self._begin(client, _remote(address))
-                except OSError:
-                    client.close()
+                short = not self._take_in(client, address)
                 if short:
                     break
 
@@ -250,16 +242,27 @@ class Listener:
         for _ in range(min(self._backlog + 1, self._connection_limits.room(self.reactor.now))):
             try:
                 client, address = self.sock.accept()
-            except OSError:  # there is none, or none can be had
+            except (BlockingIOError, InterruptedError):
                 break
-            self.counts.accepted += 1
-            try:
-                client.setblocking(False)
-                with contextlib.suppress(OSError):
-                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._begin(client, _remote(address))
-            except OSError:
-                client.close()
+            except OSError as error:
+                if error.errno in _FATAL or error.errno in descriptors.EXHAUSTED:
+                    break
+                continue
+            if not self._take_in(client, address):
+                break
+
+    def _take_in(self, client: socket.socket, address: object) -> bool:
+        """A connection was accepted. Whether there are descriptors for more."""
+        more = client.fileno() < descriptors.for_clients()
+        self.counts.accepted += 1
+        try:
+            client.setblocking(False)
+            with contextlib.suppress(OSError):
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._begin(client, _remote(address))
+        except OSError:
+            client.close()
+        return more
 
     def _begin(self, client: socket.socket, peer: str) -> None:
         """A connection was accepted."""
@@ -318,13 +321,11 @@ class Listener:
         self._drain({connection for connection in self.connections if not isinstance(connection, WebSocket)})
 
     def _drain(self, connections: Set[Served]) -> None:
-        silent = []
-        for connection in connections:
-            if type(connection) is Connection and connection.idle:
-                silent.append(connection)
-            else:
-                connection.drain()
-        self._idle.update(_without_input(silent))
+        silent = {connection for connection in connections if type(connection) is Connection and connection.idle}
+        for connection in connections - silent:
+            connection.drain()
+        # With the last of those others the idle ones were closed, too, where they were known to be.
+        self._idle.update(_without_input(silent & self.connections))
         self._settle()
 
     def still_serves(self, connection: Connection) -> bool:
@@ -335,8 +336,10 @@ class Listener:
         """Draining: close the idle connections once they are all there is."""
         if len(self._idle) == len(self.connections):
             # What has come this moment is read in the next.
-            for connection in _without_input(self._idle):
-                self._idle.discard(connection)
+            closing = _without_input(self._idle)
+            # First: each of them says that it is closed, which leads here again.
+            self._idle.difference_update(closing)
+            for connection in closing:
                 connection.drain()
             if not self.connections:
                 self._empty.set()

@@ -118,6 +118,7 @@ class Change:
         opening = await server.prepare(await self._server_settings(), app_ports(self._new.apps))
         try:
             await self._load(renewed)
+            await server.open_late(opening)
         except BaseException:
             opening.close()
             raise

@@ -4,10 +4,12 @@ Three supervisors, in the order of their start: ``connections`` (the reactor, it
 tasks of its connections), ``listeners`` (an accepting task for each socket) and ``operations`` (the watch over
 certificates, and whatever else the process does on the side). A defect in one of them ends and restarts that one alone.
 
-A change of settings or routes is made in two steps, so that it happens whole or not at all: :meth:`Server.prepare`
-binds what is missing and may fail; :meth:`Server.commit` begins to accept there, hands the settings to the listeners
-that stay, and stops those that are no longer wanted. New sockets listen before the old are closed, and who waits at an
-old one is accepted first (:mod:`nano_trio.parent.sockets`): no client is refused or lost.
+A change of settings or routes is made in steps, so that it happens whole or not at all. :meth:`Server.prepare` and,
+just before the change, :meth:`Server.open_late` bind what is missing and may fail; :meth:`Server.commit` begins to
+accept there, hands the settings to the listeners that stay, and stops those that are no longer wanted. New sockets
+listen before the old are closed, and who waits at an old one is accepted first (:mod:`nano_trio.parent.sockets`): no
+client is refused or lost. Where one group gives up a place that another takes, an app's port becomes the main one say,
+the listeners there go from the one to the other: nothing is closed, and connections stay.
 """
 
 from __future__ import annotations
@@ -74,15 +76,25 @@ class Opening:
     settings: ServerSettings
     wanted: dict[Key, Place]
     sockets: dict[Key, list[socket.socket]]
+    left: dict[Key, Place]
+    """Groups that are not wanted any more, at least not there."""
+    taken: dict[Key, Key]
+    """Groups that take the place of one that leaves it, and which that is."""
     late: list[Key]
-    """Only their host changes: bound at the end, since clients come there from then on, and some at no other place."""
+    """Only their host changes: bound just before the change, since clients come there from then on, some of them to no
+    other place."""
+
+    @property
+    def given_up(self) -> dict[Key, Place]:
+        """Where nobody will listen any more."""
+        return {key: place for key, place in self.left.items() if key not in self.taken.values()}
 
     def close(self) -> None:
         """The change is not made after all."""
         for key, group in self.sockets.items():
             for sock in group:
                 sock.close()
-            self.settings.sockets.close(key.scheme, self.wanted[key].host, self.wanted[key].port)
+            self.settings.sockets.close(*_where(key, self.wanted[key]))
 
 
 class Server:
@@ -176,56 +188,79 @@ class Server:
 
         Its ``filename`` is the place that cannot be had.
         """
-        opening = Opening(settings, self._wanted(settings, ports), {}, [])
-        leaving = {place.port for key, place in self._places.items() if opening.wanted.get(key) != place}
+        wanted = self._wanted(settings, ports)
+        left = {key: place for key, place in self._places.items() if wanted.get(key) != place}
+        there = {_where(key, place): key for key, place in left.items()}
+        missing = {key: place for key, place in wanted.items() if self._places.get(key) != place}
+        taken = {key: there.pop(_where(key, place)) for key, place in missing.items() if _where(key, place) in there}
+        opening = Opening(settings, wanted, {}, left, taken, [])
+        given_up = {place.port for place in opening.given_up.values()}
         try:
             # A listener that takes any port comes last, lest the system choose one that another is configured for.
-            for key, place in sorted(opening.wanted.items(), key=lambda item: (item[1].port == 0, item[0])):
-                if self._places.get(key) == place:
+            for key, place in sorted(missing.items(), key=lambda item: (item[1].port == 0, item[0])):
+                if key in taken:
                     continue
                 try:
-                    opening.sockets[key] = await _bind(settings, key, place)
+                    await _open(opening, key)
                 except OSError as error:
-                    if error.errno != errno.EADDRINUSE or place.port not in leaving:
-                        raise OSError(error.errno, error.strerror or str(error), _shown(place)) from None
+                    if error.errno != errno.EADDRINUSE or place.port not in given_up:
+                        raise
                     opening.late.append(key)
         except BaseException:
             opening.close()
             raise
         return opening
 
+    async def open_late(self, opening: Opening) -> None:
+        """Bind what :meth:`prepare` could not have while the old places are open; :meth:`commit` is to follow at once.
+
+        Raises OSError where somebody else has it, changing nothing: ``opening`` is then the caller's to close.
+        """
+        leaving = [_where(key, place) for key, place in opening.given_up.items()]
+        for key in opening.late:
+            await _open(opening, key, leaving)
+
     async def commit(self, opening: Opening) -> None:
-        """Make the change. Raises OSError only for a port whose host changes and that somebody else took just now."""
+        """Make the change; what may fail of it has been done. Settings and routes are in force when this first waits.
+
+        When it returns, this process has stopped listening where the change gives it up, and has accepted who waited.
+        """
         self._take(opening.settings)
-        leaving = {key: place for key, place in self._places.items() if opening.wanted.get(key) != place}
-        places = [(key.scheme, place.host, place.port) for key, place in leaving.items()]
-        try:
-            for key in opening.late:
-                opening.sockets[key] = await _bind(opening.settings, key, opening.wanted[key], places)
-        except OSError:
-            opening.close()
-            raise
-        left = [(key, place, self._groups.pop(key)) for key, place in leaving.items()]
-        for key, _, group in left:
+        left = {key: self._groups.pop(key) for key in opening.left}
+        for key in opening.left:
             del self._places[key]
+        ending = {key: left[key] for key in opening.given_up}
+        for group in ending.values():
             self._leaving += group
         # HTTPS first: a plain listener that redirects must know where to.
         for key in sorted(opening.wanted, key=lambda key: not key.tls):
+            self._places[key] = opening.wanted[key]
             if key in opening.sockets:
-                self._places[key] = opening.wanted[key]
                 self._groups[key] = [self._listen(sock, key) for sock in opening.sockets[key]]
-            else:
-                for listener in self._groups[key]:
-                    listener.take(
-                        opening.settings, self._routes(key), self._certificates(key), self._trusted or None, self._rates
-                    )
+                continue
+            if key in opening.taken:
+                self._groups[key] = left[opening.taken[key]]
+            for listener in self._groups[key]:
+                listener.take(
+                    opening.settings, self._routes(key), self._certificates(key), self._trusted or None, self._rates
+                )
         self._watch_certificates()
-        for key, place, group in left:
+        for key, place in opening.given_up.items():
             # Meanwhile they accept: nobody who waits there is lost.
-            await opening.settings.sockets.leave(key.scheme, place.host, place.port)
-            for listener in group:
+            await opening.settings.sockets.leave(*_where(key, place))
+            for listener in ending[key]:
                 listener.stop()
         self._leaving = [listener for listener in self._leaving if listener.connections]
+
+    async def change(self, settings: ServerSettings, ports: set[int]) -> None:
+        """Serve with these settings, and at the apps' ``ports``. Raises OSError, changing nothing."""
+        opening = await self.prepare(settings, ports)
+        try:
+            await self.open_late(opening)
+        except BaseException:
+            opening.close()
+            raise
+        await self.commit(opening)
 
     def _take(self, settings: ServerSettings) -> None:
         """What holds for all listeners together: who is believed, and what clients may have."""
@@ -331,7 +366,7 @@ class Server:
 
         Raises OSError, changing nothing, for a port that cannot be had.
         """
-        await self.commit(await self.prepare(self.settings, self.router.ports))
+        await self.change(self.settings, self.router.ports)
 
     def stop(self) -> None:
         """Accept no further connection, and no further request than those that have begun to arrive. Idempotent."""
@@ -347,10 +382,10 @@ class Server:
         """
         self.stop()
         if not await self._gone_within(self.settings.drain_timeout if timeout is None else timeout):
-            log.warning("drain deadline passed", aborted=self.connections)
             if give_up is not None:
                 await give_up()
                 await self._gone_within(_LAST_WORDS_S)
+            log.warning("drain deadline passed", aborted=self.connections)
             for listener in self._all():
                 listener.abort()
         self.over.set()
@@ -391,10 +426,18 @@ async def _watch(certificates: Certificates, scope: trio.CancelScope) -> None:
         await certificates.watch()
 
 
-async def _bind(
-    settings: ServerSettings, key: Key, place: Place, leaving: Sequence[SocketKey] = ()
-) -> list[socket.socket]:
-    return await settings.sockets.open(key.scheme, place.host, place.port, settings.backlog, leaving)
+def _where(key: Key, place: Place) -> tuple[Scheme, str | None, int]:
+    """The place as those know it who open sockets (:data:`nano_trio.parent.sockets.Key`)."""
+    return key.scheme, place.host, place.port
+
+
+async def _open(opening: Opening, key: Key, leaving: Sequence[SocketKey] = ()) -> None:
+    """Bind one of its places. Raises OSError, with the place as its ``filename``."""
+    settings, place = opening.settings, opening.wanted[key]
+    try:
+        opening.sockets[key] = await settings.sockets.open(*_where(key, place), settings.backlog, leaving)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), _shown(place)) from None
 
 
 def _shown(place: Place) -> str:

@@ -9,9 +9,10 @@ from typing import Any, Literal, Protocol
 
 import trio
 
-from nano_trio.parent.sockets import HeldSockets, Key, bind_all
+from nano_trio.engine.threads import NoThread
+from nano_trio.parent.sockets import HeldSockets, Key
 
-__all__ = ["OwnSockets", "Scheme", "SocketSource", "kept_free", "open_sockets", "resolve"]
+__all__ = ["OwnSockets", "Scheme", "SocketSource", "kept_free", "resolve"]
 
 Scheme = Literal["http", "https", "admin"]
 
@@ -63,22 +64,16 @@ class OwnSockets:
 async def resolve(host: str | None, port: int) -> list[tuple[int, tuple[Any, ...]]]:
     """The addresses that ``host`` stands for (None: all of IPv4 and IPv6), each with its family; IPv4 first.
 
-    Raises OSError where there is none.
+    Raises OSError where there is none, and for a name where no thread can be had to look it up.
     """
-    infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:
+        infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except RuntimeError:  # Python's, for a thread that cannot be started
+        raise NoThread from None
     addresses = {(int(family), address) for family, _, _, _, address in infos}
     if not addresses:
         raise OSError(f"no address to listen on for host {host!r}")
     return sorted(addresses, key=lambda each: each[0])
-
-
-async def open_sockets(host: str | None, port: int, backlog: int = 1024) -> list[socket.socket]:
-    """Listen on every address that ``host`` stands for (None: all of IPv4 and IPv6).
-
-    With port 0 the system chooses one, the same for all addresses. Raises OSError when an address cannot be had; a
-    machine without IPv6 is no error as long as IPv4 works.
-    """
-    return bind_all(await resolve(host, port), backlog)
 
 
 @contextlib.asynccontextmanager

@@ -102,7 +102,7 @@ async def host(
                 await _join(hosting, hosting.mesh, link)
             # What the first worker's admin will listen on must not become the port of a listener that takes any.
             async with kept_free(config.admin.host, config.admin.port):
-                await server.commit(await server.prepare(settings, app_ports(config.apps)))
+                await server.change(settings, app_ports(config.apps))
             if hosting.calls is not None:
                 hosting.calls.begin()
             hosting.operations.add(ChildSpec(id="loop lag", run=load.run))

@@ -200,6 +200,22 @@ def test_what_a_dead_worker_asked_for_is_its_successor_s() -> None:
     assert sock.fileno() == -1
 
 
+def test_a_place_that_cannot_be_had_leaves_nothing_open() -> None:
+    """Of two addresses one is ours already, and somebody else has the other."""
+    held = HeldSockets(copied=False)
+    (ours,) = held.open(0, ("http", "one", 0), LOOPBACK, 5)
+    port = ours.getsockname()[1]
+    wanted = [(socket.AF_INET, (address, port)) for address in ("127.0.0.1", "127.0.0.2")]
+    with socket.create_server(("127.0.0.2", port)):
+        before = os.listdir("/proc/self/fd")
+        with pytest.raises(OSError, match="in use") as caught:
+            held.open(0, ("http", "both", port), wanted, 5, [("http", "one", 0)])
+        # While the error is at hand: what it leads to is not collected.
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+        assert caught.value.errno == errno.EADDRINUSE
+    ours.close()
+
+
 def test_sockets_of_systemd_are_claimed_by_their_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as wanted, socket.create_server(("127.0.0.1", 0)) as other:
         held = HeldSockets([InheritedSocket(wanted, "web"), InheritedSocket(other, "unknown")])

@@ -30,5 +30,6 @@ def test_a_server_without_threads_serves_and_tells_apps_what_they_cannot_have(tm
     }
     assert said["with"]["cache"] is None
     assert [said["with"][name] for name in ("derive", "scrypt", "pack")] == [32, 32, True]
-    assert said["reload without"] is said["reload with"] is None
+    assert said["reload without"] is said["reload with"] is said["localhost with"] is None
+    assert said["localhost without"] == f"cannot listen on localhost:0: {why}"
     assert "files are not watched for now" in done.stdout

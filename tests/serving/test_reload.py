@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,6 @@ import trio
 
 from nano_trio.config import ConfigError, Overlay, load
 from nano_trio.web.admin.hosted import HostedOperations
-from nano_trio.web.sockets import open_sockets
 from tests.ports import free_port
 
 from .places import Place, answers
@@ -271,7 +271,7 @@ async def test_the_request_timeout_is_in_force_at_once(place: Place) -> None:
 
 async def test_ports_are_opened_and_closed(place: Place) -> None:
     port = free_port()
-    (taken,) = await open_sockets("127.0.0.1", port)
+    taken = socket.create_server(("127.0.0.1", port))
     place.app("one", answers("one"))
     async with place.serve():
         place.app("one", port=port)

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import attrs
 import httpcore
 import trio
 
@@ -42,11 +43,13 @@ async def main(folder: Path) -> None:
     (folder / "index.js").write_text(_APP)
     app = {"name": "app", "path": str(folder / "index.js"), "request_timeout_ms": 600_000, "allow_net": ["localhost"]}
     config = from_document({"port": 0, "state_dir": str(folder / "state"), "apps": [app]}, environ={})
+    by_name = attrs.evolve(config, host="localhost")
+    wanted = config
     said: dict[str, Any] = {}
     async with trio.open_nursery() as nursery:
 
         async def run(task_status: trio.TaskStatus[Any]) -> None:
-            await host(config, task_status=task_status)
+            await host(config, source=lambda: wanted, task_status=task_status)
 
         hosting = await nursery.start(run)
         nursery.start_soon(FileWatch(hosting, []).run)
@@ -55,8 +58,10 @@ async def main(folder: Path) -> None:
             for when in ("without", "with"):
                 answer = await pool.request("GET", url, headers={"Host": "app"})
                 said[when] = json.loads(answer.content) if answer.status == 200 else answer.status
-                report = await hosting.reload()
-                said[f"reload {when}"] = report.error
+                wanted = config
+                said[f"reload {when}"] = (await hosting.reload()).error
+                wanted = by_name
+                said[f"localhost {when}"] = (await hosting.reload()).error
                 await hosting.metrics.exposition()
                 threading.stack_size(0)
         nursery.cancel_scope.cancel()

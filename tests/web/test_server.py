@@ -7,9 +7,12 @@ import os
 import select
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
+import structlog
 import trio
 import trio.testing
 
@@ -20,9 +23,10 @@ from nano_trio.web.reactor import Reactor, SelectorPoller
 from nano_trio.web.router import Route, Router
 from nano_trio.web.server import Server, serve
 from nano_trio.web.settings import ServerSettings
-from nano_trio.web.sockets import OwnSockets, Scheme, open_sockets
+from nano_trio.web.sockets import OwnSockets, Scheme
 from tests.ports import free_port
 from tests.web.apps import App, Client, Pausing, accepted, begun, connected, echo_app, gone, running, text
+from tests.web.secure import encrypted, port_of, secured
 
 
 class Given(OwnSockets):
@@ -63,7 +67,7 @@ async def test_http_1_0_over_ipv6_has_a_bracketed_url() -> None:
 
 
 async def test_an_app_with_its_own_port_is_reached_under_any_host() -> None:
-    (free,) = await open_sockets("127.0.0.1", 0)
+    free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
     router = Router([Route(echo_app("main"), ("main",)), Route(App(lambda request: text("own")), ("own",), port=port)])
     async with running(router, sockets=Given({port: free})) as server:
@@ -96,7 +100,7 @@ async def test_ports_come_and_go_with_the_routes() -> None:
 
 
 async def test_sockets_of_a_parent_are_used() -> None:
-    (sock,) = await open_sockets("127.0.0.1", 0)
+    sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     settings = ServerSettings(port=8080, sockets=Given({8080: socket.socket(fileno=sock.detach())}))
     async with trio.open_nursery() as nursery:
@@ -108,7 +112,7 @@ async def test_sockets_of_a_parent_are_used() -> None:
 
 
 async def test_a_port_in_use_is_an_error_at_start() -> None:
-    (sock,) = await open_sockets("127.0.0.1", 0)
+    sock = socket.create_server(("127.0.0.1", 0))
     with sock:
         settings = ServerSettings(host="127.0.0.1", port=sock.getsockname()[1])
         with pytest.raises(ExceptionGroup) as caught:
@@ -148,6 +152,41 @@ async def test_drain_finishes_what_is_in_flight() -> None:
             assert await busy.closed()
             assert await idle.closed()
     assert nursery.cancel_scope.cancel_called is False
+
+
+async def test_a_drain_closes_any_number_of_idle_connections() -> None:
+    """Hundreds led to a call within a call for each, of which Python allows a thousand."""
+    async with running(echo_app()) as server:
+        clients = [Client(await trio.open_tcp_stream("127.0.0.1", server.port)) for _ in range(400)]
+        for client in clients:
+            assert (await client.get()).status == 200
+        with trio.fail_after(30):
+            await server.drain()
+        assert server.connections == 0
+        for client in clients:
+            assert await client.closed()
+            await client.stream.aclose()
+
+
+async def test_a_drain_that_waits_for_a_handshake_alone(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
+    """With the handshake, when its time is over, the idle connection is closed as well."""
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            secured(echo_app(), tmp_path) as server,
+            encrypted(server) as idle,
+            connected(server, port_of(server)) as shaking,
+            trio.open_nursery() as nursery,
+        ):
+            await idle.get()
+            await shaking.send(b"\x16\x03")
+            await accepted(server, 2)
+            nursery.start_soon(server.drain)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert server.connections == 2
+            mock_clock.jump(1.5)
+            assert await shaking.closed()
+            assert await idle.rest() == b""
+    assert [line for line in logs if line["log_level"] not in ("debug", "info")] == []
 
 
 async def test_a_request_that_begins_on_a_kept_connection_in_a_drain_is_answered_503() -> None:
@@ -217,6 +256,24 @@ async def test_who_waits_to_be_accepted_when_a_drain_begins_is_served(asks: bool
                 assert (reply.status, reply["connection"]) == (200, "close")
                 assert await client.closed()
                 await client.stream.aclose()
+
+
+async def test_who_waits_at_a_port_that_a_change_gives_up_is_served() -> None:
+    async with running(App(Pausing())) as server:
+        before, port = server.port, free_port()
+        opening = await server.prepare(attrs.evolve(server.settings, port=port), set())
+        # In one step of this task: the server has no chance to accept.
+        waiting = [socket.create_connection(("127.0.0.1", before)) for _ in range(40)]
+        for sock in waiting:
+            sock.sendall(b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+        await server.commit(opening)
+        assert server.port == port
+        for sock in waiting:
+            sock.setblocking(False)
+            async with trio.SocketStream(trio.socket.from_stdlib_socket(sock)) as stream:
+                assert (await Client(stream).reply()).status == 200
+        with pytest.raises(OSError, match="connect"):
+            await trio.open_tcp_stream("127.0.0.1", before)
 
 
 async def test_who_was_accepted_and_asks_for_nothing_holds_up_no_drain(autojump_clock: trio.testing.MockClock) -> None:
@@ -319,11 +376,30 @@ class Faulty:
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ECONNABORTED, errno.EPROTO, errno.ENOBUFS])
 async def test_accepting_survives(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener_module, "_RETRY_S", 0.001)
-    (sock,) = await open_sockets("127.0.0.1", 0)
+    sock = socket.create_server(("127.0.0.1", 0))
     faulty = Faulty(sock, [code] * 3)
     async with running(echo_app(), sockets=Given({0: faulty})) as server, connected(server) as client:
         assert (await client.get()).status == 200
         assert faulty.errors == []
+
+
+@pytest.mark.parametrize("code", [errno.ECONNABORTED, errno.EPERM])
+async def test_of_those_who_wait_when_a_drain_begins_one_that_fails_costs_nobody_else(code: int) -> None:
+    """Who has left, say, or is kept out by a firewall."""
+    faulty = Faulty(socket.create_server(("127.0.0.1", 0)), [])
+    async with running(App(Pausing()), sockets=Given({0: faulty})) as server:
+        async with connected(server) as before:
+            await before.get("/quick")
+        # In one step of this task: the server has no chance to accept.
+        waiting = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
+        for sock in waiting:
+            sock.sendall(b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+        faulty.errors = [code]
+        server.stop()
+        for sock in waiting:
+            sock.setblocking(False)
+            async with trio.SocketStream(trio.socket.from_stdlib_socket(sock)) as stream:
+                assert (await Client(stream).reply()).status == 200
 
 
 async def test_two_hundred_idle_connections_cost_no_tasks() -> None:

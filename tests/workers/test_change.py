@@ -23,9 +23,9 @@ from .conftest import Running, get, until, workers_of
 
 
 class Site:
-    """A server of two workers whose configuration changes."""
+    """A server of several workers whose configuration changes."""
 
-    def __init__(self, start: Start, folder: Path, **settings: Any) -> None:
+    def __init__(self, start: Start, folder: Path, *, workers: int = 2, **settings: Any) -> None:
         self.folder = folder
         self.document: dict[str, Any] = {
             "host": "127.0.0.1",
@@ -37,8 +37,8 @@ class Site:
         self.port: int = self.document["port"]
         self.code("one")
         self.write()
-        self.running: Running = start("serve", "--config", "nano.json", "--workers", "2")
-        self.wait_for_listeners(2)
+        self.running: Running = start("serve", "--config", "nano.json", "--workers", str(workers))
+        self.wait_for_listeners(workers)
 
     def wait_for_listeners(self, number: int) -> None:
         """Until so many workers, of those that ever were, have said that they listen."""
@@ -163,6 +163,53 @@ def test_an_address_that_is_given_up_under_load_loses_nobody(start: Start, tmp_p
             seen = len(got)
             until(lambda seen=seen: len(got) > seen + 20)
     assert {answer for answer in got if answer != (200, "one")} == set()
+    site.end()
+
+
+def test_a_port_that_goes_from_an_app_to_the_server_stays_open(start: Start, tmp_path: Path) -> None:
+    """Of the two workers the second to change is the last to leave it as what it was."""
+    own = free_port()
+    apps = [{"name": "app", "path": "app.js"}, {"name": "own", "path": "app.js", "port": own}]
+    site = Site(start, tmp_path, apps=apps)
+    until(lambda: sum(f":{own} " in line for line in site.running.err) == 2)
+    site.write(port=own)
+    site.reload()
+    until(lambda: site.listeners() == {("127.0.0.1", own)})
+    assert [get(own, host=host) for host in ("app", "own") * 20] == [(200, "one")] * 40
+    site.kill_workers()
+    assert get(own) == (200, "one"), "the parent held it meanwhile"
+    site.end()
+
+
+def test_a_port_that_would_go_to_the_server_stays_with_the_app_where_the_change_cannot_be_made(
+    start: Start, tmp_path: Path
+) -> None:
+    own = free_port()
+    apps = [{"name": "app", "path": "app.js"}, {"name": "own", "path": "app.js", "port": own}]
+    site = Site(start, tmp_path, workers=1, apps=apps)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        site.write(port=own, apps=[*apps, {"name": "other", "path": "app.js", "port": port}])
+        site.reload()
+        assert f"cannot listen on 127.0.0.1:{port}" in site.running.wait_for("the running one stays")
+    assert get(site.port) == (200, "one")
+    assert get(own, host="own") == (200, "one")
+    site.end()
+
+
+def test_an_address_that_somebody_else_has_leaves_all_workers_as_they_were(start: Start, tmp_path: Path) -> None:
+    """It cannot be had with the old one closed either, and that is known before anything has changed."""
+    site = Site(start, tmp_path)
+    with socket.create_server(("127.0.0.2", site.port)):
+        site.code("two")
+        site.write(host="0.0.0.0")
+        site.reload()
+        assert f"cannot listen on 0.0.0.0:{site.port}" in site.running.wait_for("the running one stays")
+        assert [get(site.port) for _ in range(40)] == [(200, "one")] * 40
+        assert site.listeners() == {("127.0.0.1", site.port)}
+    site.reload()
+    until(lambda: site.listeners() == {("0.0.0.0", site.port)})
+    assert [get(site.port) for _ in range(40)] == [(200, "two")] * 40
     site.end()
 
 
