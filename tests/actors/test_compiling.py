@@ -248,7 +248,10 @@ async def test_what_is_changed_meanwhile_is_read_anew(house: HouseMaker) -> None
     async with house({"app": LONG, "neighbour": HELLO}) as home:
         await home.ask("neighbour")
         exchange = home.begin("app")
-        assert home.app("app").source.is_being_read
+        # Where this pass has no room left it begins in a later one.
+        while not home.app("app").source.is_being_read:
+            assert exchange.response is None
+            await trio.lowlevel.checkpoint()
         home.rewrite("app", LONG.replace("hello", "changed"))
         home.app("app").forget_code()
         await served_meanwhile(home, exchange)
