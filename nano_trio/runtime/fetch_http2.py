@@ -30,8 +30,6 @@ import trio
 
 from nano_trio.runtime.fetch_errors import FetchError, NetworkErrors
 from nano_trio.runtime.fetch_http2_fields import (
-    MOST_FIELDS,
-    MOST_HEADER_BYTES,
     check_interim,
     check_trailers,
     length_of,
@@ -39,7 +37,7 @@ from nano_trio.runtime.fetch_http2_fields import (
     request_fields,
 )
 from nano_trio.runtime.fetch_http2_gate import Gate
-from nano_trio.runtime.fetch_messages import MOST_AT_HAND, Response, WireRequest
+from nano_trio.runtime.fetch_messages import MAX_HEAD_BYTES, MAX_HEADERS, MOST_AT_HAND, Response, WireRequest
 from nano_trio.runtime.held import Held
 from nano_trio.runtime.http2_hpack import FrugalDecoder, FrugalEncoder
 from nano_trio.runtime.http2_state import Http2State
@@ -101,7 +99,7 @@ class Http2Connection:
         )
         self._h2 = Http2State(config=config)
         self._h2.encoder = FrugalEncoder()
-        self._h2.decoder = FrugalDecoder(MOST_HEADER_BYTES, MOST_FIELDS)
+        self._h2.decoder = FrugalDecoder(MAX_HEAD_BYTES, MAX_HEADERS)
         codes = h2.settings.SettingCodes
         self._h2.local_settings = h2.settings.Settings(
             client=True,
@@ -109,7 +107,7 @@ class Http2Connection:
                 codes.ENABLE_PUSH: 0,
                 codes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
                 codes.MAX_CONCURRENT_STREAMS: _MOST_STREAMS,
-                codes.MAX_HEADER_LIST_SIZE: MOST_HEADER_BYTES,
+                codes.MAX_HEADER_LIST_SIZE: MAX_HEAD_BYTES,
             },
         )
         self._h2.initiate_connection()

@@ -16,8 +16,6 @@ from nano_trio.runtime.http2_hpack import CONNECTION_SPECIFIC, Field, is_field_n
 from nano_trio.runtime.http_syntax import agreed_length
 
 __all__ = [
-    "MOST_FIELDS",
-    "MOST_HEADER_BYTES",
     "check_interim",
     "check_trailers",
     "length_of",
@@ -25,9 +23,6 @@ __all__ = [
     "request_fields",
 ]
 
-MOST_HEADER_BYTES = 256 * 1024
-"""Of a response's field list, as SETTINGS_MAX_HEADER_LIST_SIZE counts."""
-MOST_FIELDS = 2000
 _SECRET = frozenset((b"authorization", b"proxy-authorization"))
 _SHORT_COOKIE = 20
 """One so short might be guessed from how well it is compressed (RFC 7541 section 7.1.3)."""

@@ -10,9 +10,13 @@ import attrs
 from nano_trio.runtime.held import Held
 from nano_trio.runtime.pieces import Pieces
 
-__all__ = ["MOST_AT_HAND", "Headers", "RequestBody", "Response", "WireRequest"]
+__all__ = ["MAX_HEADERS", "MAX_HEAD_BYTES", "MOST_AT_HAND", "Headers", "RequestBody", "Response", "WireRequest"]
 
 Headers = list[tuple[bytes, bytes]]
+MAX_HEAD_BYTES = 256 * 1024
+"""Of a response's head; over HTTP/2 as SETTINGS_MAX_HEADER_LIST_SIZE counts."""
+MAX_HEADERS = 2000
+"""Fields of a head: more than an app may send (``headerlist.js``) it is not told, either."""
 MOST_AT_HAND = 16 * 1024
 """Bytes of a body that is read before anybody asks for it, where it came with its head."""
 

@@ -24,14 +24,12 @@ import re
 import attrs
 
 from nano_trio.runtime.fetch_errors import FetchError
+from nano_trio.runtime.fetch_messages import MAX_HEAD_BYTES, MAX_HEADERS
 from nano_trio.runtime.http1_framing import ChunkedBody, LengthBody, ProtocolError
 from nano_trio.runtime.http_syntax import TOKEN_CHARACTER, agreed_length
 
-__all__ = ["MAX_HEADERS", "MAX_HEAD_BYTES", "ResponseHead", "ResponseReader"]
+__all__ = ["ResponseHead", "ResponseReader"]
 
-MAX_HEAD_BYTES = 256 * 1024
-MAX_HEADERS = 2000
-"""Fields of a head: more than an app may send (``headerlist.js``) it is not told, either."""
 _MAX_TRAILERS_BYTES = 16 * 1024
 _LEAST_TRAILER = 16
 

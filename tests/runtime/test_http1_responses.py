@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nano_trio.runtime.fetch_errors import FetchError
-from nano_trio.runtime.http1_responses import MAX_HEADERS, ResponseReader
+from nano_trio.runtime.fetch_messages import MAX_HEADERS
+from nano_trio.runtime.http1_responses import ResponseReader
 
 Found = list[Any]
 """Heads as (status, reason, fields), the body, and how it ended: "end", or an error's code."""
